@@ -1,0 +1,41 @@
+"""The errors that a caller may want to tell apart, all under `GaussianImageError`."""
+
+
+class GaussianImageError(Exception):
+    """Base class of every error that this package raises about data.
+
+    Plain misuse of a function (a wrong type, a value out of range) is a `TypeError` or a
+    `ValueError`; a file that cannot be opened or written is an `OSError`.
+    """
+
+
+class PictureError(GaussianImageError):
+    """The source is not a readable picture, or not one that can be stored."""
+
+
+class FormatError(GaussianImageError):
+    """The bytes are not a valid ``.gimg`` file.
+
+    Parameters
+    ----------
+    message : str
+        What was expected and what came.
+    offset : int, optional
+        Where in the file, in bytes from its start.
+    """
+
+    def __init__(self, message: str, offset: int | None = None) -> None:
+        super().__init__(message if offset is None else f"{message} (at byte {offset})")
+        self.offset = offset
+
+
+class TruncatedError(FormatError):
+    """The file ends before the data that it announces."""
+
+
+class LimitError(GaussianImageError):
+    """The data may be fine but exceeds a limit, which the caller can raise."""
+
+
+class UnsupportedError(GaussianImageError):
+    """The file is valid but needs a newer version or a feature that is not here."""
