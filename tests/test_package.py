@@ -1,0 +1,156 @@
+"""What a user gets: the built distributions, the import, and the names it gives."""
+
+import ast
+import importlib.metadata
+import json
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+import gaussianimage
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "src" / "gaussianimage"
+# From the bottom up; everything that is not named here lies below them all.
+UPPER_ROOMS = ("fit", "codec", "pillow_plugin", "torch", "paper", "cli")
+
+
+def run_python(code: str) -> str:
+    """Run code in a fresh interpreter, where every warning is an error; return what it prints."""
+    command = [sys.executable, "-W", "error", "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+# -- The distributions ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def wheel_names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Build a wheel and return the names of the files in it."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--no-deps"]
+    # The build directory of `make develop`, so that nothing is compiled twice.
+    command += ["--no-build-isolation", "-C", "build-dir=build/{wheel_tag}"]
+    command += ["--wheel-dir", str(folder), str(ROOT)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    (wheel,) = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        return archive.namelist()
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_extension_and_its_types(wheel_names: list[str]) -> None:
+    extensions = [n for n in wheel_names if n.startswith("gaussianimage/_native.cpython-")]
+    assert len(extensions) == 1
+    assert "gaussianimage/py.typed" in wheel_names
+    assert "gaussianimage/_native.pyi" in wheel_names
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in wheel_names)
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_every_python_module(wheel_names: list[str]) -> None:
+    modules = {f"gaussianimage/{p.relative_to(PACKAGE).as_posix()}" for p in PACKAGE.rglob("*.py")}
+    assert modules
+    assert modules <= set(wheel_names)
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_nothing_else(wheel_names: list[str]) -> None:
+    top_level = {PurePosixPath(name).parts[0] for name in wheel_names}
+    assert {n for n in top_level if not n.endswith(".dist-info")} == {"gaussianimage"}
+    inside = [PurePosixPath(n) for n in wheel_names if n.startswith("gaussianimage/")]
+    assert {p.suffix for p in inside} <= {".py", ".pyi", ".typed", ".so", ".pyd"} | {""}
+    assert not [p for p in inside if {"tests", "benchmarks", "native"} & set(p.parts)]
+
+
+@pytest.mark.slow
+def test_the_source_distribution_can_be_built_from_and_leaves_the_tests_out(
+    tmp_path: Path,
+) -> None:
+    code = "import sys, scikit_build_core.build as b; print(b.build_sdist(sys.argv[1]))"
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    result = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    (sdist,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {str(PurePosixPath(*PurePosixPath(n).parts[1:])) for n in archive.getnames()}
+    native = {p.relative_to(ROOT).as_posix() for p in (PACKAGE / "native").iterdir()}
+    assert native | {"CMakeLists.txt", "pyproject.toml", "LICENSE", "CHANGELOG.md"} <= names
+    assert not [n for n in names if n.startswith(("tests", "benchmarks", ".venv", "build"))]
+
+
+# -- The import ----------------------------------------------------------------------------------
+
+
+def test_importing_the_package_leaves_heavy_modules_alone() -> None:
+    heavy = ["torch", "triton", "ray", "matplotlib", "click", "rich"]
+    code = f"import sys, gaussianimage; print([m for m in {heavy} if m in sys.modules])"
+    assert run_python(code).strip() == "[]"
+
+
+def test_the_extension_keeps_denormal_numbers() -> None:
+    # Linking with -ffast-math would set flush-to-zero for the whole process.
+    code = """
+import numpy as np
+import gaussianimage._native
+tiny = np.full(16, 1e-40, dtype=np.float32)
+print(np.all(tiny * np.float32(0.5) != 0), 5e-324 * 1.0 != 0)
+"""
+    assert run_python(code).split() == ["True", "True"]
+
+
+def imported_rooms(path: Path) -> set[str]:
+    """Return the parts of this package that a file imports, by their first name."""
+    modules: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module == "gaussianimage":
+            modules |= {f"gaussianimage.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            modules.add(node.module or "")
+    return {name.split(".")[1] for name in modules if name.startswith("gaussianimage.")}
+
+
+def test_a_lower_room_never_imports_an_upper_one() -> None:
+    foundation = [path for path in PACKAGE.glob("*.py") if path.stem not in UPPER_ROOMS]
+    foundation = [path for path in foundation if path.stem not in ("__init__", "__main__")]
+    rooms = [(path, UPPER_ROOMS) for path in foundation]
+    for index, room in enumerate(UPPER_ROOMS):
+        rooms += [(path, UPPER_ROOMS[index + 1 :]) for path in (PACKAGE / room).rglob("*.py")]
+    offences = {
+        path.relative_to(PACKAGE).as_posix(): forbidden
+        for path, above in rooms
+        if (forbidden := imported_rooms(path) & set(above))
+    }
+    assert not offences
+
+
+# -- The names -----------------------------------------------------------------------------------
+
+
+def test_the_public_names_are_those_promised() -> None:
+    promised = json.loads((Path(__file__).parent / "public_names.json").read_text())
+    assert promised == sorted(promised)
+    assert sorted(gaussianimage.__all__) == promised
+
+
+def test_every_public_name_exists_and_is_documented() -> None:
+    for name in gaussianimage.__all__:
+        value = getattr(gaussianimage, name)
+        if not isinstance(value, str):  # __version__
+            assert value.__doc__, name
+    assert set(gaussianimage.__all__) <= set(dir(gaussianimage))
+
+
+def test_the_version_is_the_one_installed() -> None:
+    assert gaussianimage.__version__ == importlib.metadata.version("gaussianimage")
