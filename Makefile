@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # No build isolation and a kept build directory: a rebuild compiles only what changed.
-INSTALL := $(PIP) install -c constraints.txt --no-build-isolation -C build-dir=build/{wheel_tag}
+INSTALL := $(PIP) install -c constraints.txt --no-build-isolation --config-settings=build-dir=build/{wheel_tag}
 CXX_FILES = $(wildcard src/gaussianimage/native/*.h src/gaussianimage/native/*.cpp)
 
 .PHONY: help demo test lint format develop wheel clean
@@ -35,7 +35,7 @@ develop: $(VENV)/.dependencies ## Install in place, for work on the package; aga
 	$(INSTALL) --no-deps -e .
 
 wheel: $(VENV)/.dependencies ## Build a wheel into dist/
-	$(PIP) wheel --no-deps --no-build-isolation -C build-dir=build/{wheel_tag} -w dist .
+	$(PIP) wheel --no-deps --no-build-isolation --config-settings=build-dir=build/{wheel_tag} -w dist .
 
 clean: ## Remove everything that was built or installed here
 	rm -rf $(VENV) build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

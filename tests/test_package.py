@@ -36,7 +36,7 @@ def wheel_names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--no-deps"]
     # The build directory of `make develop`, so that nothing is compiled twice.
-    command += ["--no-build-isolation", "-C", "build-dir=build/{wheel_tag}"]
+    command += ["--no-build-isolation", "--config-settings=build-dir=build/{wheel_tag}"]
     command += ["--wheel-dir", str(folder), str(ROOT)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
@@ -153,4 +153,6 @@ def test_every_public_name_exists_and_is_documented() -> None:
 
 
 def test_the_version_is_the_one_installed() -> None:
-    assert gaussianimage.__version__ == importlib.metadata.version("gaussianimage")
+    version = importlib.metadata.version("gaussianimage")
+    assert gaussianimage.__version__ == version
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
