@@ -1,0 +1,34 @@
+// What the binding files share: one function per topic, and arrays that NumPy owns.
+#pragma once
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+
+#include <algorithm>
+#include <initializer_list>
+
+namespace gi {
+
+void bind_engine(nanobind::module_& m);
+void bind_optimizer(nanobind::module_& m);
+
+// A new, uninitialized array that Python owns.
+template <typename T>
+nanobind::ndarray<nanobind::numpy, T> make_array(std::initializer_list<size_t> shape) {
+  size_t size = 1;
+  for (size_t n : shape) size *= n;
+  T* data = new T[std::max<size_t>(size, 1)];
+  nanobind::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
+  return nanobind::ndarray<nanobind::numpy, T>(data, shape, owner);
+}
+
+// A copy that Python owns.
+template <typename T>
+nanobind::ndarray<nanobind::numpy, T> copy_array(const T* values,
+                                                 std::initializer_list<size_t> shape) {
+  auto array = make_array<T>(shape);
+  std::copy_n(values, array.size(), array.data());
+  return array;
+}
+
+}  // namespace gi

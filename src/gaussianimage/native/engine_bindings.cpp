@@ -1,0 +1,107 @@
+// Python's view of rendering and the gradient.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+
+#include "bindings.h"
+#include "kernels.h"
+#include "render.h"
+
+namespace nb = nanobind;
+
+namespace gi {
+namespace {
+
+using Means = nb::ndarray<const double, nb::numpy, nb::shape<-1, 2>, nb::c_contig>;
+using Cholesky = nb::ndarray<const double, nb::numpy, nb::shape<-1, 3>, nb::c_contig>;
+using Colors = nb::ndarray<const float, nb::numpy, nb::ndim<2>, nb::c_contig>;
+using Residual = nb::ndarray<const float, nb::numpy, nb::ndim<3>, nb::c_contig>;
+
+Source make_source(const Means& means, const Cholesky& cholesky, const Colors& colors,
+                   double q_max) {
+  const size_t n = means.shape(0), channels = colors.shape(1);
+  if (cholesky.shape(0) != n || colors.shape(0) != n) {
+    throw nb::value_error("means, cholesky and colors must have the same number of rows");
+  }
+  if (n > 0x7fffffff / 8 || channels < 1 || channels > max_channels) {
+    throw nb::value_error("too many Gaussians, or not 1 to 4 channels");
+  }
+  return {means.data(),           cholesky.data(), colors.data(), static_cast<int>(n),
+          static_cast<int>(channels), q_max};
+}
+
+Window make_window(double left, double top, int height, int width) {
+  if (height < 1 || width < 1 || height > (1 << 24) || width > (1 << 24)) {
+    throw nb::value_error("height and width must be from 1 to 16777216");
+  }
+  return {left, top, height, width};
+}
+
+template <typename T, typename Render>
+nb::object render_to(const Source& source, const Window& window, Render&& render) {
+  auto pixels = make_array<T>({static_cast<size_t>(window.height), static_cast<size_t>(window.width),
+                               static_cast<size_t>(source.channels)});
+  {
+    nb::gil_scoped_release release;
+    render(pixels.data());
+  }
+  return nb::cast(pixels);
+}
+
+}  // namespace
+
+void bind_engine(nb::module_& m) {
+  m.def(
+      "render_bytes",
+      [](Means means, Cholesky cholesky, Colors colors, double q_max, double left, double top,
+         int height, int width, int threads) {
+        const Source source = make_source(means, cholesky, colors, q_max);
+        const Window window = make_window(left, top, height, width);
+        return render_to<uint8_t>(source, window, [&](uint8_t* out) {
+          render_bytes(source, window, threads, out);
+        });
+      },
+      nb::arg("means"), nb::arg("cholesky"), nb::arg("colors"), nb::arg("q_max"), nb::arg("left"),
+      nb::arg("top"), nb::arg("height"), nb::arg("width"), nb::arg("threads"));
+  m.def(
+      "render_floats",
+      [](Means means, Cholesky cholesky, Colors colors, double q_max, double left, double top,
+         int height, int width, int threads) {
+        const Source source = make_source(means, cholesky, colors, q_max);
+        const Window window = make_window(left, top, height, width);
+        return render_to<float>(source, window, [&](float* out) {
+          render_floats(source, window, threads, out);
+        });
+      },
+      nb::arg("means"), nb::arg("cholesky"), nb::arg("colors"), nb::arg("q_max"), nb::arg("left"),
+      nb::arg("top"), nb::arg("height"), nb::arg("width"), nb::arg("threads"));
+  m.def(
+      "gradient",
+      [](Means means, Cholesky cholesky, Colors colors, double q_max, Residual residual,
+         int threads) {
+        const Source source = make_source(means, cholesky, colors, q_max);
+        if (residual.shape(2) != colors.shape(1)) {
+          throw nb::value_error("residual and colors must have the same number of channels");
+        }
+        const Window window = make_window(0, 0, static_cast<int>(residual.shape(0)),
+                                          static_cast<int>(residual.shape(1)));
+        const size_t n = means.shape(0);
+        auto d_means = make_array<double>({n, 2});
+        auto d_covariance = make_array<double>({n, 3});
+        auto d_colors = make_array<double>({n, colors.shape(1)});
+        {
+          nb::gil_scoped_release release;
+          gradient(source, window, threads, residual.data(), d_means.data(), d_covariance.data(),
+                   d_colors.data());
+        }
+        return nb::make_tuple(d_means, d_covariance, d_colors);
+      },
+      nb::arg("means"), nb::arg("cholesky"), nb::arg("colors"), nb::arg("q_max"),
+      nb::arg("residual"), nb::arg("threads"));
+  m.def("instruction_set", [] { return std::string(kernels().name); });
+  m.def(
+      "select_instruction_set", [](const std::string& name) { return select_kernels(name.c_str()); },
+      nb::arg("name"));
+}
+
+}  // namespace gi

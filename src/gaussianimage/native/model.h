@@ -1,0 +1,223 @@
+// Adaptive probabilities for the entropy coder: up to 16 symbols, learned while coding.
+//
+// A model keeps cdf[i], 2^20 times the probability that a symbol is below i. The coder works in
+// units of 2^-15, so symbol s owns the slots cdf[s] >> 5 up to cdf[s + 1] >> 5. After a symbol every
+// entry moves towards the distribution that holds this symbol alone, mixed with 32 units (one
+// slot) for each symbol of the alphabet:
+//     target[i] = 32 i + (i > s ? 2^20 - 32 A : 0)
+//     cdf[i] += ((target[i] - cdf[i]) * rate) >> 11
+// Neighboring targets are at least 32 apart, and if neighbors of cdf are too then they stay so,
+// whatever the rounding: floor(((2048 - rate) c + rate t) / 2048) grows by at least 32 when c and t
+// both do. So every symbol always owns at least one slot, without a search or a clamp. Entries
+// past the alphabet are their own target: they stay put, at slots that no state can have.
+//
+// No product overflows: |target - cdf| < 2^20 + 2^9 and rate <= 1280 < 2^11.
+//
+// Everything is integer arithmetic and gives the same result on every machine; docs/format.md
+// has the same rules in prose. The header is compiled once per instruction set, hence GI_ISA.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+#ifndef GI_ISA
+#define GI_ISA baseline
+#endif
+
+namespace gi::GI_ISA {
+
+constexpr int slot_bits = 15;                  // a coder's probabilities are in units of 2^-15
+constexpr int model_bits = 20;                 // a model's are in units of 2^-20
+constexpr int max_alphabet = 16;
+constexpr int default_memory = 160;            // symbols that a settled model looks back on
+
+// rate_table[n] = round(2^11 / (n + 1.6)): how far a model moves after its n-th symbol.
+constexpr auto rate_table = [] {
+  std::array<uint16_t, 256> rates{};
+  for (int n = 0; n < 256; ++n) {
+    rates[static_cast<size_t>(n)] = static_cast<uint16_t>((20480 + 5 * n + 8) / (10 * n + 16));
+  }
+  return rates;
+}();
+
+// The slots of a symbol: `size` of them from `start`.
+struct Interval {
+  uint32_t start, size;
+};
+
+class alignas(64) Model {
+ public:
+  // All symbols equally probable. `confidence` (up to `memory`) is how many symbols the model
+  // pretends to have seen: 0 learns fastest. `memory` (up to 255) is where learning stops slowing.
+  explicit Model(int alphabet = max_alphabet, int confidence = 0, int memory = default_memory) {
+    constexpr uint32_t equal[max_alphabet] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    reset(equal, alphabet, confidence, memory);
+  }
+
+  // Probabilities in proportion to the weights, whose sum is in 1…2^32 - 1; one may be zero.
+  Model(const uint32_t* weights, int alphabet, int confidence, int memory = default_memory) {
+    reset(weights, alphabet, confidence, memory);
+  }
+
+  Interval interval(uint32_t symbol) const {
+    const uint32_t start = static_cast<uint32_t>(cdf_[symbol]) >> (model_bits - slot_bits);
+    const uint32_t end = static_cast<uint32_t>(cdf_[symbol + 1]) >> (model_bits - slot_bits);
+    return {start, end - start};
+  }
+
+  void update(uint32_t symbol) {
+    const int32_t rate = step();
+    for (int i = 0; i < max_alphabet; ++i) {
+      const int32_t target = 32 * i + (i > static_cast<int32_t>(symbol) ? span_ : 0);
+      cdf_[i] += ((target - cdf_[i]) * rate) >> 11;
+    }
+  }
+
+  // The symbol that owns the slot (0…2^15 - 1), and its interval; then updates. The comparison that
+  // finds the symbol is also the one that an update needs, so nothing waits for the symbol.
+  uint32_t decode(uint32_t slot, Interval& found) {
+    const int32_t rate = step();
+    const int32_t last = static_cast<int32_t>(slot << 5 | 31);
+    Lanes* const cdf = reinterpret_cast<Lanes*>(cdf_);
+    Lanes above[parts], next[parts];
+    for (int j = 0; j < parts; ++j) {
+      const Lanes now = cdf[j];
+      above[j] = now > last;
+      const Lanes away = (above[j] & span_) + (floor_of(j) - now);
+      next[j] = now + (scaled(away, rate) >> 11);
+    }
+    const uint32_t symbol = below(above) - 1;
+    found = interval(symbol);
+    for (int j = 0; j < parts; ++j) cdf[j] = next[j];
+    return symbol;
+  }
+
+ private:
+#if defined(__AVX2__)
+  static constexpr int width = 8;
+  typedef int32_t Lanes __attribute__((vector_size(32), may_alias));
+#else
+  static constexpr int width = 4;
+  typedef int32_t Lanes __attribute__((vector_size(16), may_alias));
+#endif
+  static constexpr int parts = max_alphabet / width;
+
+  void reset(const uint32_t* weights, int alphabet, int confidence, int memory) {
+    uint64_t total = 0, sum = 0;
+    for (int i = 0; i < alphabet; ++i) total += weights[i];
+    span_ = (1 << model_bits) - 32 * alphabet;
+    for (int i = 0; i <= max_alphabet; ++i) {
+      const int64_t share = static_cast<int64_t>(static_cast<uint64_t>(span_) * sum / total);
+      cdf_[i] = 32 * i + static_cast<int32_t>(share);
+      if (i < alphabet) sum += weights[i];
+    }
+    seen_ = confidence;
+    memory_ = memory;
+  }
+
+  int32_t step() {
+    const int32_t rate = rate_table[static_cast<size_t>(seen_)];
+    seen_ += seen_ < memory_;
+    return rate;
+  }
+
+  // 32 i in lane i.
+  static Lanes floor_of(int part) {
+    Lanes lanes = {};
+    for (int i = 0; i < width; ++i) lanes[i] = 32 * (part * width + i);
+    return lanes;
+  }
+
+  static Lanes scaled(Lanes lanes, int32_t rate) {
+#if defined(__SSE2__) && !defined(__SSE4_1__)
+    // SSE2 has no 32-bit multiplication; put one together from two of 16 bits.
+    const __m128i a = (__m128i)lanes, k = _mm_set1_epi16(static_cast<int16_t>(rate));
+    return (Lanes)_mm_add_epi16(_mm_mullo_epi16(a, k), _mm_slli_epi32(_mm_mulhi_epu16(a, k), 16));
+#else
+    return lanes * rate;
+#endif
+  }
+
+  // How many entries are not above: the mask is all ones from some entry on.
+  static uint32_t below(const Lanes* above) {
+#if defined(__AVX2__)
+    const auto low = static_cast<uint32_t>(_mm256_movemask_ps((__m256)above[0]));
+    const auto high = static_cast<uint32_t>(_mm256_movemask_ps((__m256)above[1]));
+    return static_cast<uint32_t>(__builtin_ctz(low | high << 8 | 1u << 16));
+#elif defined(__SSE2__)
+    const __m128i low = _mm_packs_epi32((__m128i)above[0], (__m128i)above[1]);
+    const __m128i high = _mm_packs_epi32((__m128i)above[2], (__m128i)above[3]);
+    const auto mask = static_cast<uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(low, high)));
+    return static_cast<uint32_t>(__builtin_ctz(mask | 1u << 16));
+#else
+    const Lanes sum = above[0] + above[1] + above[2] + above[3];
+    return static_cast<uint32_t>(16 + sum[0] + sum[1] + sum[2] + sum[3]);
+#endif
+  }
+
+  int32_t cdf_[max_alphabet + 1];
+  int32_t span_;    // 2^20 - 32 A
+  int32_t seen_;    // symbols so far, up to memory_
+  int32_t memory_;
+};
+
+// Integers of any size with one model: small ones have a symbol of their own, larger ones share
+// one and tell themselves apart by raw bits, and the last symbol is for what is larger still.
+constexpr uint32_t bucket_base[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24, 32, 48, 80};
+constexpr int bucket_bits[15] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 3, 4, 5};
+constexpr int escape_bits = 24;
+constexpr uint32_t max_unsigned = 80 + (1u << (escape_bits + 1)) - 2;
+
+// `count` raw bits, up to 30.
+template <typename Coder>
+uint32_t code_raw(Coder& coder, uint32_t value, int count) {
+  if (count <= slot_bits) return coder.bits(value, count);
+  const uint32_t low = coder.bits(value & ((1u << slot_bits) - 1), slot_bits);
+  return low | coder.bits(value >> slot_bits, count - slot_bits) << slot_bits;
+}
+
+// A value in 0…max_unsigned, with a model of 16 symbols. Returns it; one coder function both
+// encodes and decodes, and the value is ignored when decoding.
+template <typename Coder>
+uint32_t code_unsigned(Coder& coder, Model& model, uint32_t value) {
+  uint32_t bucket = value < 8 ? value : 8;
+  while (bucket >= 8 && bucket < 15 && value >= bucket_base[bucket + 1]) ++bucket;
+  bucket = coder.code(model, bucket);
+  if (bucket < 8) return bucket;
+  const uint32_t base = bucket_base[bucket];
+  if (bucket < 15) return base + code_raw(coder, value - base, bucket_bits[bucket]);
+  // value - base + 1 has a leading one and then `length` bits.
+  const uint32_t rest = value - base + 1;
+  uint32_t length = static_cast<uint32_t>(31 - __builtin_clz(rest | 1));
+  length = coder.bits(length, 5);
+  if (length > escape_bits) {
+    coder.reject();
+    length = escape_bits;
+  }
+  const uint32_t top = 1u << length;
+  return base - 1 + (top | code_raw(coder, rest & (top - 1), static_cast<int>(length)));
+}
+
+// A value in -max_unsigned…max_unsigned: its magnitude, then a raw sign bit (1: negative) unless
+// it is zero.
+template <typename Coder>
+int32_t code_signed(Coder& coder, Model& model, int32_t value) {
+  const uint32_t magnitude = static_cast<uint32_t>(value < 0 ? -value : value);
+  const auto size = static_cast<int32_t>(code_unsigned(coder, model, magnitude));
+  return size != 0 && coder.bits(value < 0, 1) ? -size : size;
+}
+
+// The same with a model for the sign, of two symbols.
+template <typename Coder>
+int32_t code_signed(Coder& coder, Model& model, Model& sign, int32_t value) {
+  const uint32_t magnitude = static_cast<uint32_t>(value < 0 ? -value : value);
+  const auto size = static_cast<int32_t>(code_unsigned(coder, model, magnitude));
+  return size != 0 && coder.code(sign, value < 0) ? -size : size;
+}
+
+}  // namespace gi::GI_ISA

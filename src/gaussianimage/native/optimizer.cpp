@@ -1,0 +1,307 @@
+#include "optimizer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "cells.h"
+#include "flush.h"
+#include "pool.h"
+
+namespace gi {
+namespace {
+
+constexpr double pi = 3.14159265358979323846;
+
+// Adam's decay rates: shorter memories than usual, for runs of a few hundred iterations.
+constexpr float decay1 = 0.85f;
+constexpr float decay2 = 0.96f;
+constexpr float epsilon = 1e-8f;
+
+// Standard deviations stay between a fraction of a pixel and many pictures.
+constexpr double least_sigma = 0.2;
+constexpr double most_sigma = 1e5;
+
+alignas(64) thread_local float cell_buffer[cell_floats(max_channels)];
+
+// Removes from `values` the rows (of `width`) that are not kept.
+template <typename T>
+void compact(std::vector<T>& values, size_t width, const std::vector<uint8_t>& keep) {
+  size_t to = 0;
+  for (size_t i = 0; i < keep.size(); ++i) {
+    if (!keep[i]) continue;
+    std::copy_n(values.begin() + static_cast<ptrdiff_t>(i * width), width,
+                values.begin() + static_cast<ptrdiff_t>(to * width));
+    ++to;
+  }
+  values.resize(to * width);
+}
+
+}  // namespace
+
+Optimizer::Optimizer(const float* target, int height, int width, int channels, double q_max,
+                     int threads)
+    : window_{0, 0, height, width}, channels_(channels), q_max_(q_max),
+      threads_(resolve_threads(threads)) {
+  lists_.prepare(source(), window_, threads_);
+  target_.resize(lists_.picture_floats());
+  lists_.bin(0);
+  const ptrdiff_t stride = ptrdiff_t{width} * channels;
+  parallel(lists_.cells(), threads_, [&](int i) {
+    const Schedule::Cell cell = lists_.cell(i);
+    from_floats(target + cell.y * stride + cell.x * channels, stride, channels, cell.rows,
+                cell.columns, target_.data() + cell.offset);
+  });
+}
+
+Source Optimizer::source() const {
+  return {means.data(), cholesky.data(), colors.data(), count(), channels_, q_max_};
+}
+
+void Optimizer::add(const double* new_means, const double* new_cholesky, const float* new_colors,
+                    int count) {
+  const size_t n = static_cast<size_t>(count), c = static_cast<size_t>(channels_);
+  means.insert(means.end(), new_means, new_means + 2 * n);
+  cholesky.insert(cholesky.end(), new_cholesky, new_cholesky + 3 * n);
+  colors.insert(colors.end(), new_colors, new_colors + c * n);
+  first.resize(first.size() + n * (5 + c), 0.0f);
+  second.resize(second.size() + n * (5 + c), 0.0f);
+  trainable_.resize(trainable_.size() + n, train_position | train_covariance | train_color);
+  age_.resize(age_.size() + n, 0);
+}
+
+void Optimizer::erase(const std::vector<uint8_t>& keep) {
+  const size_t c = static_cast<size_t>(channels_);
+  compact(means, 2, keep);
+  compact(cholesky, 3, keep);
+  compact(colors, c, keep);
+  compact(first, 5 + c, keep);
+  compact(second, 5 + c, keep);
+  compact(trainable_, 1, keep);
+  compact(age_, 1, keep);
+}
+
+void Optimizer::keep(const uint8_t* keep) {
+  erase(std::vector<uint8_t>(keep, keep + count()));
+}
+
+// Runs body(kernels, cell) over all cells, after the lists of each group have been made.
+template <typename Cells>
+void Optimizer::for_cells(Cells&& body) {
+  lists_.prepare(source(), window_, threads_);
+  const Kernels& k = kernels();
+  for (int group = 0; group < lists_.groups(); ++group) {
+    lists_.bin(group);
+    parallel(lists_.cells(), threads_, [&](int i) {
+      FlushDenormals flush;
+      body(k, lists_.cell(i));
+    });
+  }
+}
+
+void Optimizer::bake(const uint8_t* bake) {
+  const size_t n = static_cast<size_t>(count());
+  std::vector<uint8_t> keep(n);
+  std::vector<float> all = colors;
+  for (size_t i = 0; i < n; ++i) {
+    keep[i] = !bake[i];
+    for (size_t j = 0; j < static_cast<size_t>(channels_); ++j) {
+      float& color = colors[i * static_cast<size_t>(channels_) + j];
+      color = bake[i] ? -color : 0.0f;
+    }
+  }
+  for_cells([&](const Kernels& k, const Schedule::Cell& cell) {
+    k.accumulate(lists_.atoms().data(), lists_.entries() + cell.begin, cell.end - cell.begin,
+                 channels_, lists_.weight_min(), cell.x, cell.y, target_.data() + cell.offset);
+  });
+  colors = std::move(all);
+  erase(keep);
+}
+
+// Draws the Gaussians with the given colors, minus the target if asked, and sums what `reduce`
+// makes of each entry's moments. Returns half the sum of squares of what was drawn.
+template <typename Reduce>
+double Optimizer::sweep(const float* with_colors, bool subtract_target, Reduce&& reduce) {
+  Source drawn = source();
+  drawn.colors = with_colors;
+  lists_.prepare(drawn, window_, threads_);
+  const Kernels& k = kernels();
+  double loss = 0;
+  for (int group = 0; group < lists_.groups(); ++group) {
+    lists_.bin(group);
+    moments_.resize(lists_.entry_count());
+    cell_losses_.assign(static_cast<size_t>(lists_.cells()), 0.0);
+    parallel(lists_.cells(), threads_, [&](int i) {
+      FlushDenormals flush;
+      const Schedule::Cell cell = lists_.cell(i);
+      start_cell(cell, subtract_target);
+      k.accumulate(lists_.atoms().data(), lists_.entries() + cell.begin, cell.end - cell.begin,
+                   channels_, lists_.weight_min(), cell.x, cell.y, cell_buffer);
+      cell_losses_[static_cast<size_t>(i)] =
+          0.5 * k.square(cell_buffer, channels_, cell.rows, cell.columns);
+      k.moments(lists_.atoms().data(), lists_.entries() + cell.begin, cell.end - cell.begin,
+                channels_, lists_.weight_min(), cell.x, cell.y, cell_buffer,
+                moments_.data() + cell.begin);
+    });
+    for (double cell_loss : cell_losses_) loss += cell_loss;
+    parallel(lists_.chunks(), threads_, [&](int chunk) {
+      lists_.visit_chunk(
+          chunk, [&](uint32_t atom, uint32_t entry) { reduce(size_t{atom}, moments_[entry]); });
+    });
+  }
+  return loss;
+}
+
+void Optimizer::start_cell(const Schedule::Cell& cell, bool subtract_target) const {
+  const size_t floats =
+      static_cast<size_t>(cell.rows + 1) / 2 * 16 * static_cast<size_t>(channels_);
+  if (!subtract_target) {
+    std::fill_n(cell_buffer, floats, 0.0f);
+    return;
+  }
+  const float* target = target_.data() + cell.offset;
+  for (size_t j = 0; j < floats; ++j) cell_buffer[j] = -target[j];
+}
+
+void Optimizer::run(int count, const Rates* rates, double energy, double* losses) {
+  const size_t n = static_cast<size_t>(this->count());
+  const size_t width = static_cast<size_t>(parameters());
+  const int blocks = std::max(1, static_cast<int>(n / 256));
+  for (int iteration = 0; iteration < count; ++iteration) {
+    sums_.assign(n * width, 0.0);
+    losses[iteration] = sweep(colors.data(), true, [&](size_t atom, const Moments& m) {
+      double* sums = sums_.data() + atom * width;
+      sums[0] += m.g1;
+      sums[1] += m.g2;
+      sums[2] += m.g11;
+      sums[3] += m.g12;
+      sums[4] += m.g22;
+      for (int j = 0; j < channels_; ++j) sums[5 + j] += m.color[j];
+    });
+    parallel(blocks, threads_, [&](int block) {
+      const size_t begin = n * static_cast<size_t>(block) / static_cast<size_t>(blocks);
+      const size_t end = n * static_cast<size_t>(block + 1) / static_cast<size_t>(blocks);
+      for (size_t i = begin; i < end; ++i) step_one(i, rates[iteration], energy);
+    });
+  }
+}
+
+// One Adam step of Gaussian i. The gradient is taken with respect to a change of the Gaussian in
+// its own frame, μ += L m and L ← L (I + Δ) with Δ lower triangular: then every rate is relative
+// to the Gaussian's size and shape, and the derivatives are the whitened moments themselves.
+void Optimizer::step_one(size_t i, const Rates& rates, double energy) {
+  const size_t channels = static_cast<size_t>(channels_), width = 5 + channels;
+  double* mean = means.data() + 2 * i;
+  double* l = cholesky.data() + 3 * i;
+  float* color = colors.data() + channels * i;
+  const double i1 = 1 / l[0], i2 = 1 / l[2];
+  const double* sums = sums_.data() + i * width;
+  double gradient[5 + max_channels] = {sums[0] * i1, sums[1] * i2, sums[2] * i1 * i1,
+                                       sums[3] * i1 * i2, sums[4] * i2 * i2};
+  const double area = pi * l[0] * l[2];
+  double square = 0;
+  for (size_t j = 0; j < channels; ++j) {
+    square += double{color[j]} * color[j];
+    gradient[5 + j] = sums[5 + j] + energy * color[j] * area;
+  }
+  gradient[2] += 0.5 * energy * square * area;
+  gradient[4] += 0.5 * energy * square * area;
+  double total = 0;
+  for (size_t j = 0; j < width; ++j) total += std::fabs(gradient[j]);
+  if (!(total < 1e30)) return;
+
+  const uint32_t age = ++age_[i];
+  const float correct1 = 1 / (1 - std::pow(decay1, static_cast<float>(age)));
+  const float correct2 = 1 / (1 - std::pow(decay2, static_cast<float>(age)));
+  double step[5 + max_channels];
+  float* m = first.data() + i * width;
+  float* v = second.data() + i * width;
+  for (size_t j = 0; j < width; ++j) {
+    const float g = static_cast<float>(gradient[j]);
+    m[j] = decay1 * m[j] + (1 - decay1) * g;
+    v[j] = decay2 * v[j] + (1 - decay2) * g * g;
+    const float rate = j < 2 ? rates.position : j < 5 ? rates.covariance : rates.color;
+    step[j] = -rate * (m[j] * correct1) / (std::sqrt(v[j] * correct2) + epsilon);
+  }
+  const uint8_t trainable = trainable_[i];
+  if (trainable & train_position) {
+    mean[0] += l[0] * step[0];
+    mean[1] += l[1] * step[0] + l[2] * step[1];
+  }
+  if (trainable & train_covariance) {
+    const double l21 = l[1] + l[1] * step[2] + l[2] * step[3];
+    l[0] = std::clamp(l[0] * std::exp(step[2]), least_sigma, most_sigma);
+    l[1] = std::clamp(l21, -most_sigma, most_sigma);
+    l[2] = std::clamp(l[2] * std::exp(step[4]), least_sigma, most_sigma);
+  }
+  if (trainable & train_color) {
+    for (size_t j = 0; j < channels; ++j) color[j] += static_cast<float>(step[5 + j]);
+  }
+}
+
+double Optimizer::solve_colors(int iterations, double ridge) {
+  const size_t n = static_cast<size_t>(count()), c = static_cast<size_t>(channels_), size = n * c;
+  // Normal equations A x = b with A = GᵀG + ridge D, D the diagonal of GᵀG, preconditioned by D.
+  std::vector<double> diagonal(size);
+  for (size_t i = 0; i < size; ++i) {
+    const double area = pi * cholesky[3 * (i / c)] * cholesky[3 * (i / c) + 2];
+    diagonal[i] = (trainable_[i / c] & train_color) && area < 1e30 ? area : 0.0;  // 0: held
+  }
+  std::vector<double> products(size);
+  const auto project = [&](const float* values, bool subtract_target) {
+    std::fill(products.begin(), products.end(), 0.0);
+    return sweep(values, subtract_target, [&](size_t atom, const Moments& m) {
+      for (size_t j = 0; j < c; ++j) products[atom * c + j] += m.color[j];
+    });
+  };
+  std::vector<double> x(size), r(size), p(size);
+  std::vector<float> direction(size);
+  project(colors.data(), true);
+  for (size_t i = 0; i < size; ++i) {
+    r[i] = diagonal[i] > 0 ? -products[i] - ridge * diagonal[i] * colors[i] : 0.0;
+  }
+  double rho = 0;
+  for (int iteration = 0; iteration < iterations; ++iteration) {
+    double rho_new = 0;
+    for (size_t i = 0; i < size; ++i) {
+      if (diagonal[i] > 0) rho_new += r[i] * r[i] / diagonal[i];
+    }
+    if (!(rho_new > 1e-12)) break;
+    const double beta = iteration == 0 ? 0.0 : rho_new / rho;
+    rho = rho_new;
+    for (size_t i = 0; i < size; ++i) {
+      p[i] = (diagonal[i] > 0 ? r[i] / diagonal[i] : 0.0) + beta * p[i];
+      direction[i] = static_cast<float>(p[i]);
+    }
+    project(direction.data(), false);
+    double curvature = 0;
+    for (size_t i = 0; i < size; ++i) {
+      products[i] = diagonal[i] > 0 ? products[i] + ridge * diagonal[i] * p[i] : 0.0;
+      curvature += p[i] * products[i];
+    }
+    if (!(curvature > 0)) break;
+    const double alpha = rho / curvature;
+    for (size_t i = 0; i < size; ++i) {
+      x[i] += alpha * p[i];
+      r[i] -= alpha * products[i];
+    }
+  }
+  for (size_t i = 0; i < size; ++i) {
+    const double value = colors[i] + x[i];
+    if (std::fabs(value) < 1e6) colors[i] = static_cast<float>(value);
+  }
+  return project(colors.data(), true);
+}
+
+void Optimizer::residual(float* out) {
+  const ptrdiff_t stride = ptrdiff_t{window_.width} * channels_;
+  for_cells([&](const Kernels& k, const Schedule::Cell& cell) {
+    start_cell(cell, true);
+    k.accumulate(lists_.atoms().data(), lists_.entries() + cell.begin, cell.end - cell.begin,
+                 channels_, lists_.weight_min(), cell.x, cell.y, cell_buffer);
+    k.to_floats(cell_buffer, channels_, cell.rows, cell.columns,
+                out + cell.y * stride + cell.x * channels_, stride);
+  });
+}
+
+}  // namespace gi

@@ -1,0 +1,81 @@
+// Adam on the Gaussians of one picture: the loop that fitting runs in.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels.h"
+#include "schedule.h"
+
+namespace gi {
+
+// What of a Gaussian may move.
+enum Trainable : uint8_t { train_position = 1, train_covariance = 2, train_color = 4 };
+
+// Step sizes of one iteration. Positions move in units of the Gaussian's own shape, the
+// covariance by factors of it, colors in units of the picture's range.
+struct Rates {
+  float position, covariance, color;
+};
+
+class Optimizer {
+ public:
+  // target: height × width × channels floats, row by row.
+  Optimizer(const float* target, int height, int width, int channels, double q_max, int threads);
+
+  int count() const { return static_cast<int>(age_.size()); }
+  int channels() const { return channels_; }
+  int height() const { return window_.height; }
+  int width() const { return window_.width; }
+  int parameters() const { return 5 + channels_; }
+
+  // The Gaussians. Positions and Cholesky factors in double, as everywhere outside the kernels.
+  std::vector<double> means, cholesky;
+  std::vector<float> colors;
+  // Adam's moments, `parameters()` per Gaussian: position 2, covariance 3, color.
+  std::vector<float> first, second;
+  std::vector<uint8_t>& trainable() { return trainable_; }
+  std::vector<uint32_t>& age() { return age_; }
+
+  // Adds Gaussians with fresh moments.
+  void add(const double* means, const double* cholesky, const float* colors, int count);
+  // Keeps those with keep[i] != 0.
+  void keep(const uint8_t* keep);
+  // Subtracts the drawing of those with bake[i] != 0 from the target and removes them.
+  void bake(const uint8_t* bake);
+
+  // Runs `count` iterations; losses[i] gets ½ Σ (I - T)² before step i. `energy` weighs the
+  // penalty ½ Σ |color|² π l11 l22. Parameters that a step would make non-finite stay.
+  void run(int count, const Rates* rates, double energy, double* losses);
+
+  // Least squares in the trainable colors, by conjugate gradients with the given ridge (relative
+  // to each Gaussian's own energy). Returns ½ Σ (I - T)² after it.
+  double solve_colors(int iterations, double ridge);
+
+  // The residual I - T, height × width × channels, row by row.
+  void residual(float* out);
+
+ private:
+  Source source() const;
+  void erase(const std::vector<uint8_t>& keep);
+  template <typename Cells>
+  void for_cells(Cells&& body);
+  template <typename Reduce>
+  double sweep(const float* with_colors, bool subtract_target, Reduce&& reduce);
+  void start_cell(const Schedule::Cell& cell, bool subtract_target) const;
+  void step_one(size_t i, const Rates& rates, double energy);
+
+  Window window_;
+  int channels_;
+  double q_max_;
+  int threads_;
+  std::vector<float> target_;  // in cells
+  std::vector<uint8_t> trainable_;
+  std::vector<uint32_t> age_;
+  Schedule lists_;
+  std::vector<Moments> moments_;
+  std::vector<double> sums_;  // moments per Gaussian: g1 g2 g11 g12 g22, colors
+  std::vector<double> cell_losses_;
+};
+
+}  // namespace gi

@@ -1,0 +1,18 @@
+// A process-wide pool of worker threads that run numbered tasks.
+#pragma once
+
+#include <functional>
+
+namespace gi {
+
+// Threads that a call may use: `requested`, or the CPUs this process may run on when it is 0.
+int resolve_threads(int requested);
+
+// Runs task(0) … task(count - 1), each once, on up to `threads` threads (the caller is one).
+//
+// Tasks are handed out one at a time, so their order across threads is not fixed: a task must
+// write only what no other task touches. Safe to call from several threads at once (a call that
+// finds the pool busy runs on its own thread alone) and after a fork.
+void parallel(int count, int threads, const std::function<void(int)>& task);
+
+}  // namespace gi

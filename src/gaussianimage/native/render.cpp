@@ -1,0 +1,116 @@
+#include "render.h"
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "cells.h"
+#include "flush.h"
+#include "pool.h"
+#include "schedule.h"
+
+namespace gi {
+namespace {
+
+alignas(64) thread_local float cell_buffer[cell_floats(max_channels)];
+
+template <typename Write>
+void render(const Source& source, const Window& window, int threads, Write&& write) {
+  threads = resolve_threads(threads);
+  thread_local Schedule schedule;  // keeps its memory from call to call
+  Schedule& lists = schedule;      // the caller's, whichever thread runs a task
+  lists.prepare(source, window, threads);
+  const Kernels& k = kernels();
+  for (int group = 0; group < lists.groups(); ++group) {
+    lists.bin(group);
+    parallel(lists.cells(), threads, [&](int i) {
+      FlushDenormals flush;
+      const Schedule::Cell cell = lists.cell(i);
+      const size_t floats = static_cast<size_t>(cell.rows + 1) / 2 * 16 *
+                            static_cast<size_t>(source.channels);
+      std::memset(cell_buffer, 0, floats * sizeof(float));
+      k.accumulate(lists.atoms().data(), lists.entries() + cell.begin, cell.end - cell.begin,
+                   source.channels, lists.weight_min(), cell.x, cell.y, cell_buffer);
+      write(k, cell, cell_buffer);
+    });
+  }
+}
+
+}  // namespace
+
+void render_bytes(const Source& source, const Window& window, int threads, uint8_t* out) {
+  const ptrdiff_t stride = ptrdiff_t{window.width} * source.channels;
+  render(source, window, threads, [&](const Kernels& k, const Schedule::Cell& cell, const float* p) {
+    k.to_bytes(p, source.channels, cell.rows, cell.columns,
+               out + cell.y * stride + cell.x * source.channels, stride);
+  });
+}
+
+void render_floats(const Source& source, const Window& window, int threads, float* out) {
+  const ptrdiff_t stride = ptrdiff_t{window.width} * source.channels;
+  render(source, window, threads, [&](const Kernels& k, const Schedule::Cell& cell, const float* p) {
+    k.to_floats(p, source.channels, cell.rows, cell.columns,
+                out + cell.y * stride + cell.x * source.channels, stride);
+  });
+}
+
+void gradient(const Source& source, const Window& window, int threads, const float* residual,
+              double* means, double* covariance, double* colors) {
+  threads = resolve_threads(threads);
+  const int channels = source.channels;
+  const size_t n = static_cast<size_t>(source.count);
+  std::fill_n(means, 2 * n, 0.0);
+  std::fill_n(covariance, 3 * n, 0.0);
+  std::fill_n(colors, static_cast<size_t>(channels) * n, 0.0);
+  Schedule lists;
+  lists.prepare(source, window, threads);
+  const Kernels& k = kernels();
+  const ptrdiff_t stride = ptrdiff_t{window.width} * channels;
+  std::vector<Moments> moments;
+  for (int group = 0; group < lists.groups(); ++group) {
+    lists.bin(group);
+    moments.resize(lists.entry_count());
+    parallel(lists.cells(), threads, [&](int i) {
+      FlushDenormals flush;
+      const Schedule::Cell cell = lists.cell(i);
+      from_floats(residual + cell.y * stride + cell.x * channels, stride, channels, cell.rows,
+                  cell.columns, cell_buffer);
+      k.moments(lists.atoms().data(), lists.entries() + cell.begin, cell.end - cell.begin, channels,
+                lists.weight_min(), cell.x, cell.y, cell_buffer, moments.data() + cell.begin);
+    });
+    // Whitened moments, summed into the outputs; turned into derivatives below.
+    parallel(lists.chunks(), threads, [&](int chunk) {
+      lists.visit_chunk(chunk, [&](uint32_t atom, uint32_t entry) {
+        const Moments& m = moments[entry];
+        const size_t a = atom;
+        means[2 * a] += m.g1;
+        means[2 * a + 1] += m.g2;
+        covariance[3 * a] += m.g11;
+        covariance[3 * a + 1] += m.g12;
+        covariance[3 * a + 2] += m.g22;
+        for (size_t j = 0; j < static_cast<size_t>(channels); ++j) {
+          colors[a * static_cast<size_t>(channels) + j] += m.color[j];
+        }
+      });
+    });
+  }
+  // With z = L⁻¹ d: dq = -zᵀ L⁻¹ dμ - ½ zᵀ L⁻¹ dΣ L⁻ᵀ z, and the loss changes by -Σ g dq. The
+  // kernel's moments are those of (dx, u), and z = (dx / l11, u / l22).
+  for (size_t i = 0; i < n; ++i) {
+    if (lists.atoms()[i].strip0 >= lists.atoms()[i].strip1) continue;
+    const double* l = source.cholesky + 3 * i;
+    const double i1 = 1 / l[0], i2 = 1 / l[2], s = -l[1] / l[0];
+    const double z1 = means[2 * i] * i1, z2 = means[2 * i + 1] * i2;
+    const double z11 = covariance[3 * i] * i1 * i1, z12 = covariance[3 * i + 1] * i1 * i2;
+    const double z22 = covariance[3 * i + 2] * i2 * i2;
+    // L⁻¹ = [[i1, 0], [s i2, i2]].
+    const double l21 = s * i2;
+    means[2 * i] = z1 * i1 + z2 * l21;
+    means[2 * i + 1] = z2 * i2;
+    covariance[3 * i] = 0.5 * (z11 * i1 * i1 + 2 * z12 * i1 * l21 + z22 * l21 * l21);
+    covariance[3 * i + 1] = z12 * i1 * i2 + z22 * l21 * i2;
+    covariance[3 * i + 2] = 0.5 * z22 * i2 * i2;
+  }
+}
+
+}  // namespace gi

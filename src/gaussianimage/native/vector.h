@@ -1,0 +1,176 @@
+// Short vectors of floats, written once for every instruction set.
+//
+// `Half` is 8 lanes (one row of a column strip), `Wide` is 16 lanes (two rows). Both are arrays of
+// the widest vector that the instruction set has, so the same source compiles to SSE2, AVX2,
+// AVX-512 or NEON. Everything here is plain IEEE arithmetic in a fixed order (the sources are
+// compiled with -ffp-contract=off), so a picture decodes to the same bytes on all of them; only
+// `madd`, which the gradient uses, may fuse.
+//
+// The header is compiled several times with different flags, so everything lives in the
+// namespace GI_ISA: two copies of one inline function must never be merged by the linker.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#if defined(__AVX2__) && defined(__FMA__)
+#include <immintrin.h>
+#endif
+
+#if defined(__AVX512F__) && defined(__AVX512VL__)
+#define GI_NATIVE_LANES 16
+#elif defined(__AVX2__)
+#define GI_NATIVE_LANES 8
+#else
+#define GI_NATIVE_LANES 4
+#endif
+
+#define GI_INLINE inline __attribute__((always_inline))
+
+namespace gi::GI_ISA {
+
+template <int L>
+struct Native {
+  typedef float Float __attribute__((vector_size(L * 4)));
+  typedef float Loose __attribute__((vector_size(L * 4), aligned(4), may_alias));
+  typedef int32_t Int __attribute__((vector_size(L * 4)));
+};
+
+// `Lanes` floats as `Lanes / L` native vectors.
+template <int Lanes>
+struct Vec {
+  static constexpr int L = Lanes < GI_NATIVE_LANES ? Lanes : GI_NATIVE_LANES;
+  static constexpr int parts = Lanes / L;
+  using Float = typename Native<L>::Float;
+  using Loose = typename Native<L>::Loose;
+  using Int = typename Native<L>::Int;
+  Float v[parts];
+
+  static GI_INLINE Vec splat(float x) {
+    Vec r;
+    for (int i = 0; i < parts; ++i) r.v[i] = Float{} + x;
+    return r;
+  }
+  static GI_INLINE Vec load(const float* p) {
+    Vec r;
+    for (int i = 0; i < parts; ++i) r.v[i] = *reinterpret_cast<const Loose*>(p + i * L);
+    return r;
+  }
+  GI_INLINE void store(float* p) const {
+    for (int i = 0; i < parts; ++i) *reinterpret_cast<Loose*>(p + i * L) = v[i];
+  }
+};
+
+using Half = Vec<8>;
+using Wide = Vec<16>;
+
+// clang-format off
+template <int N> GI_INLINE Vec<N> operator+(Vec<N> a, Vec<N> b) { for (int i = 0; i < Vec<N>::parts; ++i) a.v[i] += b.v[i]; return a; }
+template <int N> GI_INLINE Vec<N> operator-(Vec<N> a, Vec<N> b) { for (int i = 0; i < Vec<N>::parts; ++i) a.v[i] -= b.v[i]; return a; }
+template <int N> GI_INLINE Vec<N> operator*(Vec<N> a, Vec<N> b) { for (int i = 0; i < Vec<N>::parts; ++i) a.v[i] *= b.v[i]; return a; }
+// clang-format on
+
+// a*b + c, fused where the machine can: for the gradient, whose last bit is nobody's promise.
+template <int N>
+GI_INLINE Vec<N> madd(Vec<N> a, Vec<N> b, Vec<N> c) {
+  for (int i = 0; i < Vec<N>::parts; ++i) {
+#if defined(__AVX2__) && defined(__FMA__)
+    if constexpr (Vec<N>::L == 16) {
+#if GI_NATIVE_LANES == 16
+      c.v[i] = (typename Vec<N>::Float)_mm512_fmadd_ps((__m512)a.v[i], (__m512)b.v[i], (__m512)c.v[i]);
+#endif
+    } else {
+      c.v[i] = (typename Vec<N>::Float)_mm256_fmadd_ps((__m256)a.v[i], (__m256)b.v[i], (__m256)c.v[i]);
+    }
+#else
+    c.v[i] += a.v[i] * b.v[i];
+#endif
+  }
+  return c;
+}
+
+// x where x >= least, else 0; NaN gives 0.
+template <int N>
+GI_INLINE Vec<N> keep_at_least(Vec<N> x, Vec<N> least) {
+  using V = Vec<N>;
+  for (int i = 0; i < V::parts; ++i) {
+    typename V::Int mask = x.v[i] >= least.v[i];
+    x.v[i] = (typename V::Float)((typename V::Int)x.v[i] & mask);
+  }
+  return x;
+}
+
+template <int N>
+GI_INLINE Vec<N> min(Vec<N> a, Vec<N> b) {
+  for (int i = 0; i < Vec<N>::parts; ++i) a.v[i] = a.v[i] < b.v[i] ? a.v[i] : b.v[i];
+  return a;
+}
+
+template <int N>
+GI_INLINE Vec<N> max(Vec<N> a, Vec<N> b) {
+  for (int i = 0; i < Vec<N>::parts; ++i) a.v[i] = a.v[i] > b.v[i] ? a.v[i] : b.v[i];
+  return a;
+}
+
+// exp(x) within 2 ulp for x in [-87, 80]; 0 below (also for -inf), exp(80) above.
+//
+// Range reduction x = n ln 2 + r with ln 2 in two parts (the first has 9 trailing zero bits, so
+// n * hi is exact), a degree-6 Taylor-minimax polynomial on |r| <= 0.35, and 2^n by bits.
+template <int N>
+GI_INLINE Vec<N> exp(Vec<N> x) {
+  using V = Vec<N>;
+  for (int i = 0; i < V::parts; ++i) {
+    typename V::Float a = x.v[i];
+    typename V::Int live = a >= -87.0f;
+    a = a > 80.0f ? (typename V::Float{} + 80.0f) : a;
+    a = a < -87.0f ? (typename V::Float{} - 87.0f) : a;
+    const float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
+    typename V::Float shifted = a * 1.44269504f + magic;
+    typename V::Float n = shifted - magic;
+    typename V::Float r = a - n * 0.693359375f;
+    r = r - n * -2.12194440e-4f;
+    typename V::Float p = r * 1.3888889e-3f + 8.3333333e-3f;
+    p = p * r + 4.1666667e-2f;
+    p = p * r + 1.6666667e-1f;
+    p = p * r + 0.5f;
+    p = p * (r * r) + r;
+    p = p + 1.0f;
+    typename V::Int bits = ((typename V::Int)shifted << 23) + (typename V::Int)p;
+    x.v[i] = (typename V::Float)(bits & live);
+  }
+  return x;
+}
+
+// Two rows from one each.
+GI_INLINE Wide join(Half a, Half b) {
+  Wide r;
+#if GI_NATIVE_LANES == 16
+  r.v[0] = (Wide::Float)_mm512_insertf32x8(_mm512_castps256_ps512((__m256)a.v[0]), (__m256)b.v[0], 1);
+#else
+  for (int i = 0; i < Half::parts; ++i) {
+    r.v[i] = a.v[i];
+    r.v[Half::parts + i] = b.v[i];
+  }
+#endif
+  return r;
+}
+
+// The sum of the two rows of a Wide, lane by lane.
+GI_INLINE Half fold(Wide a) {
+  Half r;
+#if GI_NATIVE_LANES == 16
+  r.v[0] = (Half::Float)_mm512_castps512_ps256((__m512)a.v[0]) +
+           (Half::Float)_mm512_extractf32x8_ps((__m512)a.v[0], 1);
+#else
+  for (int i = 0; i < Half::parts; ++i) r.v[i] = a.v[i] + a.v[Half::parts + i];
+#endif
+  return r;
+}
+
+GI_INLINE float sum(Half a) {
+  float s[8];
+  a.store(s);
+  return ((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7]));
+}
+
+}  // namespace gi::GI_ISA
