@@ -36,10 +36,10 @@ def side_by_side(panels: list[tuple[str, Image.Image]]) -> Image.Image:
     height = max(picture.height for _, picture in panels) + CAPTION_HEIGHT
     sheet = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default()
+    font = ImageFont.load_default(size=16)
     left = 0
     for caption, picture in panels:
-        draw.text((left + 8, 8), caption, fill="black", font=font)
+        draw.text((left + 8, 5), caption, fill="black", font=font)
         sheet.paste(picture, (left, CAPTION_HEIGHT))
         left += picture.width
     return sheet
