@@ -1,0 +1,80 @@
+"""Checks of the arguments that several public functions share: what came, and where."""
+
+import operator
+from collections.abc import Iterable
+from numbers import Real
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+MAX_SIDE = 65536
+MAX_Q = 64.0
+
+
+def real_array(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """Return a read-only, C-contiguous float64 copy; `TypeError` unless it holds real numbers."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
+    with np.errstate(all="ignore"):
+        copy = np.array(array, dtype=np.float64, order="C")
+    copy.flags.writeable = False
+    return copy
+
+
+def integer(name: str, value: object) -> int:
+    """Return an integer as `int`; `TypeError` for anything else, a bool included."""
+    # A bool is an int to Python, but never a size.
+    if isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name}: expected an integer, got {value}")
+    try:
+        return operator.index(value)  # type: ignore[arg-type]  # which is what it finds out
+    except TypeError:
+        kind = type(value).__name__
+        raise TypeError(f"{name}: expected an integer, got {value!r} ({kind})") from None
+
+
+def side(name: str, value: object) -> int:
+    """Return a picture's height or width, an integer from 1 to 65536 pixels."""
+    pixels = integer(name, value)
+    if not 1 <= pixels <= MAX_SIDE:
+        raise ValueError(f"{name}: expected 1 to {MAX_SIDE} pixels, got {pixels}")
+    return pixels
+
+
+def size_pair(name: str, size: object) -> tuple[int, int]:
+    """Return a picture's size as (height, width), each an integer from 1 to 65536 pixels."""
+    height, width = _items(name, size, "height, width")
+    return side(f"{name}: height", height), side(f"{name}: width", width)
+
+
+def crop_box(name: str, crop: object, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return a rectangle inside a picture of `size` as (top, left, height, width) in pixels."""
+    items = _items(name, crop, "top, left, height, width")
+    parts = ("top", "left", "height", "width")
+    top, left, height, width = (
+        integer(f"{name}: {part}", item) for part, item in zip(parts, items, strict=True)
+    )
+    if not (0 <= top < top + height <= size[0] and 0 <= left < left + width <= size[1]):
+        raise ValueError(
+            f"{name}: expected a rectangle inside {size[0]} x {size[1]} (height x width), "
+            f"got top {top}, left {left}, height {height}, width {width}"
+        )
+    return top, left, height, width
+
+
+def cutoff(name: str, value: object) -> float:
+    """Return a cut-off exponent, a number above 0 and at most 64."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name}: expected a number, got {type(value).__name__}")
+    q = float(value)
+    if not 0 < q <= MAX_Q:
+        raise ValueError(f"{name}: expected above 0 and at most {MAX_Q:g}, got {q}")
+    return q
+
+
+def _items(name: str, values: object, meaning: str) -> list[object]:
+    items = list(values) if isinstance(values, Iterable) else None
+    if items is None or len(items) != len(meaning.split(",")):
+        raise TypeError(f"{name}: expected ({meaning}), got {values!r}")
+    return items
