@@ -11,6 +11,7 @@ namespace gi {
 
 void bind_engine(nanobind::module_& m);
 void bind_optimizer(nanobind::module_& m);
+void bind_rans(nanobind::module_& m);
 
 // A new, uninitialized array that Python owns.
 template <typename T>
@@ -22,13 +23,13 @@ nanobind::ndarray<nanobind::numpy, T> make_array(std::initializer_list<size_t> s
   return nanobind::ndarray<nanobind::numpy, T>(data, shape, owner);
 }
 
-// A copy that Python owns.
+// A copy that Python owns, as an object: a property that returned the array itself would be taken
+// for a view of the instance.
 template <typename T>
-nanobind::ndarray<nanobind::numpy, T> copy_array(const T* values,
-                                                 std::initializer_list<size_t> shape) {
+nanobind::object copy_array(const T* values, std::initializer_list<size_t> shape) {
   auto array = make_array<T>(shape);
   std::copy_n(values, array.size(), array.data());
-  return array;
+  return nanobind::cast(array);
 }
 
 }  // namespace gi

@@ -1,8 +1,8 @@
 // Adaptive probabilities for the entropy coder: up to 16 symbols, learned while coding.
 //
 // A model keeps cdf[i], 2^20 times the probability that a symbol is below i. The coder works in
-// units of 2^-15, so symbol s owns the slots cdf[s] >> 5 up to cdf[s + 1] >> 5. After a symbol every
-// entry moves towards the distribution that holds this symbol alone, mixed with 32 units (one
+// units of 2^-15, so symbol s owns the slots cdf[s] >> 5 up to cdf[s + 1] >> 5. After a symbol
+// every entry moves towards the distribution that holds this symbol alone, mixed with 32 units (one
 // slot) for each symbol of the alphabet:
 //     target[i] = 32 i + (i > s ? 2^20 - 32 A : 0)
 //     cdf[i] += ((target[i] - cdf[i]) * rate) >> 11
@@ -31,10 +31,10 @@
 
 namespace gi::GI_ISA {
 
-constexpr int slot_bits = 15;                  // a coder's probabilities are in units of 2^-15
-constexpr int model_bits = 20;                 // a model's are in units of 2^-20
+constexpr int slot_bits = 15;   // a coder's probabilities are in units of 2^-15
+constexpr int model_bits = 20;  // a model's are in units of 2^-20
 constexpr int max_alphabet = 16;
-constexpr int default_memory = 160;            // symbols that a settled model looks back on
+constexpr int default_memory = 160;  // symbols that a settled model looks back on
 
 // rate_table[n] = round(2^11 / (n + 1.6)): how far a model moves after its n-th symbol.
 constexpr auto rate_table = [] {
@@ -63,6 +63,8 @@ class alignas(64) Model {
   Model(const uint32_t* weights, int alphabet, int confidence, int memory = default_memory) {
     reset(weights, alphabet, confidence, memory);
   }
+
+  int alphabet() const { return ((1 << model_bits) - span_) / 32; }
 
   Interval interval(uint32_t symbol) const {
     const uint32_t start = static_cast<uint32_t>(cdf_[symbol]) >> (model_bits - slot_bits);
@@ -161,8 +163,8 @@ class alignas(64) Model {
   }
 
   int32_t cdf_[max_alphabet + 1];
-  int32_t span_;    // 2^20 - 32 A
-  int32_t seen_;    // symbols so far, up to memory_
+  int32_t span_;  // 2^20 - 32 A
+  int32_t seen_;  // symbols so far, up to memory_
   int32_t memory_;
 };
 
@@ -203,11 +205,15 @@ uint32_t code_unsigned(Coder& coder, Model& model, uint32_t value) {
   return base - 1 + (top | code_raw(coder, rest & (top - 1), static_cast<int>(length)));
 }
 
+inline uint32_t magnitude_of(int32_t value) {
+  return value < 0 ? 0u - static_cast<uint32_t>(value) : static_cast<uint32_t>(value);
+}
+
 // A value in -max_unsigned…max_unsigned: its magnitude, then a raw sign bit (1: negative) unless
 // it is zero.
 template <typename Coder>
 int32_t code_signed(Coder& coder, Model& model, int32_t value) {
-  const uint32_t magnitude = static_cast<uint32_t>(value < 0 ? -value : value);
+  const uint32_t magnitude = magnitude_of(value);
   const auto size = static_cast<int32_t>(code_unsigned(coder, model, magnitude));
   return size != 0 && coder.bits(value < 0, 1) ? -size : size;
 }
@@ -215,7 +221,7 @@ int32_t code_signed(Coder& coder, Model& model, int32_t value) {
 // The same with a model for the sign, of two symbols.
 template <typename Coder>
 int32_t code_signed(Coder& coder, Model& model, Model& sign, int32_t value) {
-  const uint32_t magnitude = static_cast<uint32_t>(value < 0 ? -value : value);
+  const uint32_t magnitude = magnitude_of(value);
   const auto size = static_cast<int32_t>(code_unsigned(coder, model, magnitude));
   return size != 0 && coder.code(sign, value < 0) ? -size : size;
 }

@@ -7,4 +7,5 @@ NB_MODULE(_native, m) {
   m.doc() = "The native engine; private, use gaussianimage's public functions.";
   gi::bind_engine(m);
   gi::bind_optimizer(m);
+  gi::bind_rans(m);
 }

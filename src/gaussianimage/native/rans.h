@@ -19,7 +19,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
-#include <utility>
 #include <vector>
 
 #include "model.h"
@@ -32,7 +31,8 @@ template <int States = 2>
 class Encoder {
  public:
   uint32_t code(Model& model, uint32_t symbol) {
-    push(model.interval(symbol));
+    if (symbol >= static_cast<uint32_t>(model.alphabet())) reject();
+    intervals_.push_back(model.interval(symbol));
     model.update(symbol);
     return symbol;
   }
@@ -40,7 +40,7 @@ class Encoder {
   uint32_t bits(uint32_t value, int count) {
     const int shift = slot_bits - count;
     if (value >> count != 0) reject();
-    push({value << shift, 1u << shift});
+    intervals_.push_back({value << shift, 1u << shift});
     return value;
   }
 
@@ -76,8 +76,6 @@ class Encoder {
   }
 
  private:
-  void push(Interval interval) { intervals_.push_back(interval); }
-
   std::vector<Interval> intervals_;
 };
 
