@@ -1,0 +1,152 @@
+"""The thin Python face of the native engine: it validates, then calls."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from gaussianimage import _native, geometry
+from gaussianimage.arguments import crop_box, integer, size_pair
+from gaussianimage.gaussians import Gaussians
+
+Floats = NDArray[np.float64]
+
+MAX_THREADS = 256
+
+
+class Gradient(NamedTuple):
+    """The derivatives of a loss with respect to N Gaussians of C channels, all float64."""
+
+    means: Floats  # (N, 2)
+    covariance: Floats  # (N, 3), the xy entry as one parameter
+    colors: Floats  # (N, C)
+
+
+def render(
+    gaussians: Gaussians,
+    *,
+    size: tuple[int, int] | None = None,
+    crop: tuple[int, int, int, int] | None = None,
+    dtype: DTypeLike = np.float32,
+    threads: int | None = None,
+) -> NDArray[Any]:
+    """Draw Gaussians at any size, whole or in part.
+
+    Parameters
+    ----------
+    gaussians : Gaussians
+        N Gaussians of C channels; those that aren't `drawable` draw nothing.
+    size : (int, int), optional
+        Height and width to draw at, in pixels; the nominal size by default. A smaller size is
+        anti-aliased: each Gaussian is averaged over the pixels' area.
+    crop : (int, int, int, int), optional
+        Top, left, height and width of the part to draw, in pixels of the picture at `size`. Only
+        this part is computed.
+    dtype : float32 or uint8, default float32
+        Floats are the plain sum, unclamped. Bytes are clamped to [0, 1], times 255, rounded to
+        nearest.
+    threads : int, optional
+        Threads to use, 1 to 256; all CPUs that this process may run on by default.
+
+    Returns
+    -------
+    ndarray, (height, width, C)
+        The same bytes for every number of threads and every CPU.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of a wrong type or out of range.
+
+    Notes
+    -----
+    A pixel of a picture that is `s` times smaller averages over 1/s source pixels. A box of that
+    width has (1/s² − 1)/12 px² more variance than the source's own pixel, so (1 − s²)/12 is added
+    to the scaled variance on that axis, and the color is multiplied so as to keep the integral.
+    """
+    drawn = gaussians
+    if size is not None:
+        drawn = _resized(gaussians, size_pair("size", size))
+    top, left, height, width = 0, 0, drawn.height, drawn.width
+    if crop is not None:
+        top, left, height, width = crop_box("crop", crop, (height, width))
+    kind = np.dtype(dtype)
+    if kind not in (np.dtype(np.float32), np.dtype(np.uint8)):
+        raise ValueError(f"dtype: expected float32 or uint8, got {kind}")
+    draw = _native.render_bytes if kind == np.uint8 else _native.render_floats
+    return draw(
+        drawn.means,
+        drawn.cholesky(),
+        drawn.colors.astype(np.float32),
+        drawn.q_max,
+        left,
+        top,
+        height,
+        width,
+        thread_count(threads),
+    )
+
+
+def gradient(gaussians: Gaussians, residual: ArrayLike, *, threads: int | None = None) -> Gradient:
+    """Return the gradient of L = ½ Σ (I − T)² with respect to every parameter.
+
+    Parameters
+    ----------
+    gaussians : Gaussians
+        N Gaussians of C channels, whose picture is I.
+    residual : array_like, (height, width, C)
+        I − T, with T the target; finite.
+    threads : int, optional
+        Threads to use, 1 to 256; all CPUs that this process may run on by default.
+
+    Returns
+    -------
+    Gradient
+        Zero for a Gaussian that isn't `drawable`. The same bits for every number of threads.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of a wrong type or shape.
+    """
+    values = np.ascontiguousarray(residual, dtype=np.float32)
+    expected = (gaussians.height, gaussians.width, gaussians.channels)
+    if values.shape != expected:
+        raise ValueError(f"residual: expected shape {expected}, got {values.shape}")
+    return Gradient(
+        *_native.gradient(
+            gaussians.means,
+            gaussians.cholesky(),
+            gaussians.colors.astype(np.float32),
+            gaussians.q_max,
+            values,
+            thread_count(threads),
+        )
+    )
+
+
+def thread_count(threads: int | None) -> int:
+    """Check a number of threads; 0, for "all CPUs", stands for None."""
+    if threads is None:
+        return 0
+    count = integer("threads", threads)
+    if not 1 <= count <= MAX_THREADS:
+        raise ValueError(f"threads: expected 1 to {MAX_THREADS}, got {count}")
+    return count
+
+
+def _resized(gaussians: Gaussians, size: tuple[int, int]) -> Gaussians:
+    """Scale Gaussians to another size, averaged over the pixels' area where it is smaller."""
+    scaled = gaussians.scaled(size)
+    sx, sy = size[1] / gaussians.width, size[0] / gaussians.height
+    if sx >= 1 and sy >= 1:
+        return scaled
+    footprint = (max(0.0, 1 - sx * sx) / 12, 0.0, max(0.0, 1 - sy * sy) / 12)
+    with np.errstate(all="ignore"):
+        covariance = scaled.covariance + footprint
+        before, after = geometry.determinant(scaled.covariance), geometry.determinant(covariance)
+        colors = scaled.colors * np.sqrt(before / after)[:, None]
+    # A Gaussian that couldn't be drawn must not become one that can.
+    undrawable = ~scaled.drawable()
+    covariance[undrawable] = np.nan
+    return Gaussians(scaled.means, covariance, colors, *size, gaussians.q_max)
