@@ -84,7 +84,9 @@ class Decoder:
 
 
 def raw(decoder: Decoder, count: int) -> int:
-    """`count` raw bits, up to 30: the low 15 first."""
+    """`count` raw bits, up to 30: the low 15 first. None at all is no step of the coder."""
+    if count == 0:
+        return 0
     if count <= 15:
         return decoder.bits(count)
     low = decoder.bits(15)

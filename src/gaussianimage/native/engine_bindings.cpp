@@ -26,8 +26,9 @@ Source make_source(const Means& means, const Cholesky& cholesky, const Colors& c
   if (n > 0x7fffffff / 8 || channels < 1 || channels > max_channels) {
     throw nb::value_error("too many Gaussians, or not 1 to 4 channels");
   }
-  return {means.data(),           cholesky.data(), colors.data(), static_cast<int>(n),
-          static_cast<int>(channels), q_max};
+  return {
+      means.data(), cholesky.data(), colors.data(), static_cast<int>(n), static_cast<int>(channels),
+      q_max};
 }
 
 Window make_window(double left, double top, int height, int width) {
@@ -39,8 +40,9 @@ Window make_window(double left, double top, int height, int width) {
 
 template <typename T, typename Render>
 nb::object render_to(const Source& source, const Window& window, Render&& render) {
-  auto pixels = make_array<T>({static_cast<size_t>(window.height), static_cast<size_t>(window.width),
-                               static_cast<size_t>(source.channels)});
+  auto pixels =
+      make_array<T>({static_cast<size_t>(window.height), static_cast<size_t>(window.width),
+                     static_cast<size_t>(source.channels)});
   {
     nb::gil_scoped_release release;
     render(pixels.data());
@@ -57,9 +59,8 @@ void bind_engine(nb::module_& m) {
          int height, int width, int threads) {
         const Source source = make_source(means, cholesky, colors, q_max);
         const Window window = make_window(left, top, height, width);
-        return render_to<uint8_t>(source, window, [&](uint8_t* out) {
-          render_bytes(source, window, threads, out);
-        });
+        return render_to<uint8_t>(
+            source, window, [&](uint8_t* out) { render_bytes(source, window, threads, out); });
       },
       nb::arg("means"), nb::arg("cholesky"), nb::arg("colors"), nb::arg("q_max"), nb::arg("left"),
       nb::arg("top"), nb::arg("height"), nb::arg("width"), nb::arg("threads"));
@@ -69,9 +70,8 @@ void bind_engine(nb::module_& m) {
          int height, int width, int threads) {
         const Source source = make_source(means, cholesky, colors, q_max);
         const Window window = make_window(left, top, height, width);
-        return render_to<float>(source, window, [&](float* out) {
-          render_floats(source, window, threads, out);
-        });
+        return render_to<float>(source, window,
+                                [&](float* out) { render_floats(source, window, threads, out); });
       },
       nb::arg("means"), nb::arg("cholesky"), nb::arg("colors"), nb::arg("q_max"), nb::arg("left"),
       nb::arg("top"), nb::arg("height"), nb::arg("width"), nb::arg("threads"));
@@ -100,8 +100,8 @@ void bind_engine(nb::module_& m) {
       nb::arg("residual"), nb::arg("threads"));
   m.def("instruction_set", [] { return std::string(kernels().name); });
   m.def(
-      "select_instruction_set", [](const std::string& name) { return select_kernels(name.c_str()); },
-      nb::arg("name"));
+      "select_instruction_set",
+      [](const std::string& name) { return select_kernels(name.c_str()); }, nb::arg("name"));
 }
 
 }  // namespace gi

@@ -1,7 +1,8 @@
 // Flush-to-zero for the length of a scope, on this thread only.
 //
 // Weights fade into denormal numbers, which are a hundred times slower on many CPUs and always
-// below the cut. The mode is put back on the way out: the caller's arithmetic is not ours to change.
+// below the cut. The mode is put back on the way out: the caller's arithmetic is not ours to
+// change.
 #pragma once
 
 #if defined(__x86_64__)

@@ -68,9 +68,8 @@ void prepare(const Source& source, const Window& window, int begin, int end, Ato
     }
     // Comparisons are written so that a NaN fails them. The bounds keep every later quantity
     // finite in float; a Gaussian outside them is either invisible or constant over any picture.
-    const bool drawable = std::fabs(x) < 1e12 && std::fabs(y) < 1e12 && l11 > 1e-6 &&
-                          l11 < 1e12 && l22 > 1e-6 && l22 < 1e12 && std::fabs(l21) < 1e12 &&
-                          total < 1e30f;
+    const bool drawable = std::fabs(x) < 1e12 && std::fabs(y) < 1e12 && l11 > 1e-6 && l11 < 1e12 &&
+                          l22 > 1e-6 && l22 < 1e12 && std::fabs(l21) < 1e12 && total < 1e30f;
     if (!drawable) continue;
     const double low = std::floor((x - k * l11 - 0.5 - 1e-3) / cell_width);
     const double high = std::floor((x + k * l11 - 0.5 + 1e-3) / cell_width) + 1;
@@ -139,8 +138,8 @@ void spans(const Atom& atom, const Window& window, Span* out) {
 
 // Where a Gaussian stands in a cell: everything that the row loops need, and the chain's restart.
 struct Column {
-  Half qx;     // a dx² of the 8 columns
-  Half u;      // u of the next row pair's first row
+  Half qx;  // a dx² of the 8 columns
+  Half u;   // u of the next row pair's first row
   Half dx;
   float c;
   float half_c;
@@ -288,20 +287,28 @@ void moments_channels(const Atom* atoms, const Entry* entries, size_t count, flo
 void accumulate(const Atom* atoms, const Entry* entries, size_t count, int channels,
                 float weight_min, int x, int y, float* cell) {
   switch (channels) {
-    case 1: return accumulate_channels<1>(atoms, entries, count, weight_min, x, y, cell);
-    case 2: return accumulate_channels<2>(atoms, entries, count, weight_min, x, y, cell);
-    case 3: return accumulate_channels<3>(atoms, entries, count, weight_min, x, y, cell);
-    default: return accumulate_channels<4>(atoms, entries, count, weight_min, x, y, cell);
+    case 1:
+      return accumulate_channels<1>(atoms, entries, count, weight_min, x, y, cell);
+    case 2:
+      return accumulate_channels<2>(atoms, entries, count, weight_min, x, y, cell);
+    case 3:
+      return accumulate_channels<3>(atoms, entries, count, weight_min, x, y, cell);
+    default:
+      return accumulate_channels<4>(atoms, entries, count, weight_min, x, y, cell);
   }
 }
 
 void moments(const Atom* atoms, const Entry* entries, size_t count, int channels, float weight_min,
              int x, int y, const float* cell, Moments* out) {
   switch (channels) {
-    case 1: return moments_channels<1>(atoms, entries, count, weight_min, x, y, cell, out);
-    case 2: return moments_channels<2>(atoms, entries, count, weight_min, x, y, cell, out);
-    case 3: return moments_channels<3>(atoms, entries, count, weight_min, x, y, cell, out);
-    default: return moments_channels<4>(atoms, entries, count, weight_min, x, y, cell, out);
+    case 1:
+      return moments_channels<1>(atoms, entries, count, weight_min, x, y, cell, out);
+    case 2:
+      return moments_channels<2>(atoms, entries, count, weight_min, x, y, cell, out);
+    case 3:
+      return moments_channels<3>(atoms, entries, count, weight_min, x, y, cell, out);
+    default:
+      return moments_channels<4>(atoms, entries, count, weight_min, x, y, cell, out);
   }
 }
 
@@ -315,7 +322,8 @@ void to_bytes_channels(const float* cell, int rows, int columns, uint8_t* out, p
     for (int k = 0; k < C; ++k) {
       float level[8];
       (min(max(Half::load(p + 16 * k), zero), one) * scale + half).store(level);
-      for (int x = 0; x < 8; ++x) pixels[x * C + k] = static_cast<uint8_t>(static_cast<int>(level[x]));
+      for (int x = 0; x < 8; ++x)
+        pixels[x * C + k] = static_cast<uint8_t>(static_cast<int>(level[x]));
     }
     if (columns == 8) {
       std::memcpy(out, pixels, sizeof pixels);
@@ -328,10 +336,14 @@ void to_bytes_channels(const float* cell, int rows, int columns, uint8_t* out, p
 void to_bytes(const float* cell, int channels, int rows, int columns, uint8_t* out,
               ptrdiff_t stride) {
   switch (channels) {
-    case 1: return to_bytes_channels<1>(cell, rows, columns, out, stride);
-    case 2: return to_bytes_channels<2>(cell, rows, columns, out, stride);
-    case 3: return to_bytes_channels<3>(cell, rows, columns, out, stride);
-    default: return to_bytes_channels<4>(cell, rows, columns, out, stride);
+    case 1:
+      return to_bytes_channels<1>(cell, rows, columns, out, stride);
+    case 2:
+      return to_bytes_channels<2>(cell, rows, columns, out, stride);
+    case 3:
+      return to_bytes_channels<3>(cell, rows, columns, out, stride);
+    default:
+      return to_bytes_channels<4>(cell, rows, columns, out, stride);
   }
 }
 

@@ -43,12 +43,12 @@ struct Window {
 //     q(p) = a dx² + c u² / 2,    a = 1 / (2 l11²),  s = -l21 / l11,  c = 1 / l22²:
 // the squares of two independent coordinates, so nothing cancels however thin the ellipse is.
 struct Atom {
-  double x, y, s;        // mean, in the window's pixels; shear
-  float a, c;            // see above
-  float e1, e2, e4;      // exp(-c), exp(-2c), exp(-4c): factors of the recurrence down a column
-  float t;               // 1 / (k l11), k = √(2 q_max): the ellipse spans |t dx| <= 1
-  float k21, k22, rho;   // k l21, k l22; l21 / hypot(l21, l22): where the ellipse is highest
-  int32_t run;           // row pairs between two exact exponentials; 0: exponential in every row
+  double x, y, s;          // mean, in the window's pixels; shear
+  float a, c;              // see above
+  float e1, e2, e4;        // exp(-c), exp(-2c), exp(-4c): factors of the recurrence down a column
+  float t;                 // 1 / (k l11), k = √(2 q_max): the ellipse spans |t dx| <= 1
+  float k21, k22, rho;     // k l21, k l22; l21 / hypot(l21, l22): where the ellipse is highest
+  int32_t run;             // row pairs between two exact exponentials; 0: exponential in every row
   int32_t strip0, strip1;  // strips [strip0, strip1) that it may touch; empty when not drawable
   float colors[max_channels];
 };
@@ -93,7 +93,8 @@ struct Kernels {
   void (*moments)(const Atom* atoms, const Entry* entries, size_t count, int channels,
                   float weight_min, int x, int y, const float* cell, Moments* moments);
 
-  // Cell to pixels, rows × columns of it, rounded to nearest: out[row * stride + column * channels].
+  // Cell to pixels, rows × columns of it, rounded to nearest: out[row * stride + column *
+  // channels].
   void (*to_bytes)(const float* cell, int channels, int rows, int columns, uint8_t* out,
                    ptrdiff_t stride);
   void (*to_floats)(const float* cell, int channels, int rows, int columns, float* out,

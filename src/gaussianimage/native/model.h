@@ -175,9 +175,10 @@ constexpr int bucket_bits[15] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 3, 4, 5};
 constexpr int escape_bits = 24;
 constexpr uint32_t max_unsigned = 80 + (1u << (escape_bits + 1)) - 2;
 
-// `count` raw bits, up to 30.
+// `count` raw bits, up to 30, the low 15 first; none at all is no step of the coder.
 template <typename Coder>
 uint32_t code_raw(Coder& coder, uint32_t value, int count) {
+  if (count == 0) return 0;
   if (count <= slot_bits) return coder.bits(value, count);
   const uint32_t low = coder.bits(value & ((1u << slot_bits) - 1), slot_bits);
   return low | coder.bits(value >> slot_bits, count - slot_bits) << slot_bits;

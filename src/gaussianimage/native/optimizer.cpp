@@ -41,7 +41,9 @@ void compact(std::vector<T>& values, size_t width, const std::vector<uint8_t>& k
 
 Optimizer::Optimizer(const float* target, int height, int width, int channels, double q_max,
                      int threads)
-    : window_{0, 0, height, width}, channels_(channels), q_max_(q_max),
+    : window_{0, 0, height, width},
+      channels_(channels),
+      q_max_(q_max),
       threads_(resolve_threads(threads)) {
   lists_.prepare(source(), window_, threads_);
   target_.resize(lists_.picture_floats());
@@ -81,9 +83,7 @@ void Optimizer::erase(const std::vector<uint8_t>& keep) {
   compact(age_, 1, keep);
 }
 
-void Optimizer::keep(const uint8_t* keep) {
-  erase(std::vector<uint8_t>(keep, keep + count()));
-}
+void Optimizer::keep(const uint8_t* keep) { erase(std::vector<uint8_t>(keep, keep + count())); }
 
 // Runs body(kernels, cell) over all cells, after the lists of each group have been made.
 template <typename Cells>

@@ -10,7 +10,7 @@
 // Encoder, Decoder and Meter have the same two calls, so that one function template describes a
 // syntax once for writing, reading and measuring:
 //     uint32_t code(Model&, uint32_t symbol)      a symbol by an adaptive model
-//     uint32_t bits(uint32_t value, int count)    0…15 raw bits
+//     uint32_t bits(uint32_t value, int count)    1…15 raw bits
 // Both return what was coded; the decoder ignores the argument. The rANS step is Duda's
 // (arXiv 1311.2540), as everyone writes it.
 #pragma once

@@ -26,8 +26,8 @@ void render(const Source& source, const Window& window, int threads, Write&& wri
     parallel(lists.cells(), threads, [&](int i) {
       FlushDenormals flush;
       const Schedule::Cell cell = lists.cell(i);
-      const size_t floats = static_cast<size_t>(cell.rows + 1) / 2 * 16 *
-                            static_cast<size_t>(source.channels);
+      const size_t floats =
+          static_cast<size_t>(cell.rows + 1) / 2 * 16 * static_cast<size_t>(source.channels);
       std::memset(cell_buffer, 0, floats * sizeof(float));
       k.accumulate(lists.atoms().data(), lists.entries() + cell.begin, cell.end - cell.begin,
                    source.channels, lists.weight_min(), cell.x, cell.y, cell_buffer);
@@ -40,18 +40,20 @@ void render(const Source& source, const Window& window, int threads, Write&& wri
 
 void render_bytes(const Source& source, const Window& window, int threads, uint8_t* out) {
   const ptrdiff_t stride = ptrdiff_t{window.width} * source.channels;
-  render(source, window, threads, [&](const Kernels& k, const Schedule::Cell& cell, const float* p) {
-    k.to_bytes(p, source.channels, cell.rows, cell.columns,
-               out + cell.y * stride + cell.x * source.channels, stride);
-  });
+  render(source, window, threads,
+         [&](const Kernels& k, const Schedule::Cell& cell, const float* p) {
+           k.to_bytes(p, source.channels, cell.rows, cell.columns,
+                      out + cell.y * stride + cell.x * source.channels, stride);
+         });
 }
 
 void render_floats(const Source& source, const Window& window, int threads, float* out) {
   const ptrdiff_t stride = ptrdiff_t{window.width} * source.channels;
-  render(source, window, threads, [&](const Kernels& k, const Schedule::Cell& cell, const float* p) {
-    k.to_floats(p, source.channels, cell.rows, cell.columns,
-                out + cell.y * stride + cell.x * source.channels, stride);
-  });
+  render(source, window, threads,
+         [&](const Kernels& k, const Schedule::Cell& cell, const float* p) {
+           k.to_floats(p, source.channels, cell.rows, cell.columns,
+                       out + cell.y * stride + cell.x * source.channels, stride);
+         });
 }
 
 void gradient(const Source& source, const Window& window, int threads, const float* residual,

@@ -36,7 +36,8 @@ void Schedule::prepare(const Source& source, const Window& window, int threads) 
     chunk.most = 0;
     for (int j = chunk.begin; j < chunk.end; ++j) {
       const Atom& atom = atoms_[static_cast<size_t>(j)];
-      chunk.most += static_cast<uint64_t>(atom.strip1 - atom.strip0) * static_cast<uint64_t>(bands_);
+      chunk.most +=
+          static_cast<uint64_t>(atom.strip1 - atom.strip0) * static_cast<uint64_t>(bands_);
     }
   });
   uint64_t most = 0;

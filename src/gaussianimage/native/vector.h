@@ -77,10 +77,12 @@ GI_INLINE Vec<N> madd(Vec<N> a, Vec<N> b, Vec<N> c) {
 #if defined(__AVX2__) && defined(__FMA__)
     if constexpr (Vec<N>::L == 16) {
 #if GI_NATIVE_LANES == 16
-      c.v[i] = (typename Vec<N>::Float)_mm512_fmadd_ps((__m512)a.v[i], (__m512)b.v[i], (__m512)c.v[i]);
+      c.v[i] =
+          (typename Vec<N>::Float)_mm512_fmadd_ps((__m512)a.v[i], (__m512)b.v[i], (__m512)c.v[i]);
 #endif
     } else {
-      c.v[i] = (typename Vec<N>::Float)_mm256_fmadd_ps((__m256)a.v[i], (__m256)b.v[i], (__m256)c.v[i]);
+      c.v[i] =
+          (typename Vec<N>::Float)_mm256_fmadd_ps((__m256)a.v[i], (__m256)b.v[i], (__m256)c.v[i]);
     }
 #else
     c.v[i] += a.v[i] * b.v[i];
@@ -145,7 +147,8 @@ GI_INLINE Vec<N> exp(Vec<N> x) {
 GI_INLINE Wide join(Half a, Half b) {
   Wide r;
 #if GI_NATIVE_LANES == 16
-  r.v[0] = (Wide::Float)_mm512_insertf32x8(_mm512_castps256_ps512((__m256)a.v[0]), (__m256)b.v[0], 1);
+  r.v[0] =
+      (Wide::Float)_mm512_insertf32x8(_mm512_castps256_ps512((__m256)a.v[0]), (__m256)b.v[0], 1);
 #else
   for (int i = 0; i < Half::parts; ++i) {
     r.v[i] = a.v[i];
