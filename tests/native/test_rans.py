@@ -1,0 +1,240 @@
+"""The native entropy coder against the plain decoder, and against what the theory allows."""
+
+import os
+import random
+import shutil
+import subprocess
+from collections import Counter
+from math import log2
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from plain import rans as plain
+
+from gaussianimage import _native
+
+Recipe = tuple[list[int], int, int]
+Operation = tuple[int, int, int]
+
+SYMBOL, RAW, NATURAL, INTEGER, INTEGER_WITH_MODELED_SIGN = range(5)
+UNIFORM: Recipe = ([1] * 16, 0, 160)
+COIN: Recipe = ([1, 1], 0, 160)
+LARGEST = 2**25 + 78
+HERE = Path(__file__).parent
+NATIVE = HERE.parents[1] / "src" / "gaussianimage" / "native"
+
+
+def decode_plainly(
+    data: bytes, operations: list[Operation], recipes: list[Recipe]
+) -> tuple[list[int], bool]:
+    decoder = plain.Decoder(data)
+    models = [plain.Model(*recipe) for recipe in recipes]
+    values = []
+    for kind, index, _ in operations:
+        if kind == SYMBOL:
+            values.append(decoder.code(models[index]))
+        elif kind == RAW:
+            values.append(plain.raw(decoder, index))
+        elif kind == NATURAL:
+            values.append(plain.natural(decoder, models[index]))
+        elif kind == INTEGER:
+            values.append(plain.integer(decoder, models[index]))
+        else:
+            values.append(plain.integer(decoder, models[index], models[index + 1]))
+    return values, decoder.finished_cleanly()
+
+
+def assert_round_trip(operations: list[Operation], recipes: list[Recipe]) -> bytes:
+    data = _native.rans_encode(operations, recipes)
+    expected = [value for _, _, value in operations], True
+    assert _native.rans_decode(data, operations, recipes) == expected
+    assert decode_plainly(data, operations, recipes) == expected
+    return data
+
+
+@st.composite
+def model_recipes(draw: st.DrawFn) -> Recipe:
+    alphabet = draw(st.integers(1, 16))
+    weights = draw(
+        st.lists(st.integers(0, 2**27), min_size=alphabet, max_size=alphabet).filter(any)
+    )
+    memory = draw(st.integers(0, 255))
+    return weights, draw(st.integers(0, memory)), memory
+
+
+@st.composite
+def programs(draw: st.DrawFn) -> tuple[list[Operation], list[Recipe]]:
+    """Models, and up to 2000 operations that go through all kinds of them."""
+    recipes: list[Recipe] = [UNIFORM, COIN, ([9, 5, 3, 2, *[1] * 11, 0], 3, 60), ([7, 1], 20, 200)]
+    recipes += draw(st.lists(model_recipes(), max_size=6))
+    length = draw(st.one_of(st.integers(0, 40), st.integers(0, 2000)))
+    skew = draw(st.integers(0, 4))
+    rng = random.Random(draw(st.integers(0, 2**32)))
+    operations = []
+    for _ in range(length):
+        kind = rng.choice([SYMBOL, SYMBOL, RAW, NATURAL, INTEGER, INTEGER_WITH_MODELED_SIGN])
+        if kind == SYMBOL:
+            index = rng.randrange(len(recipes))
+            alphabet = len(recipes[index][0])
+            operations.append((kind, index, int(alphabet * rng.random() ** (1 + skew))))
+        elif kind == RAW:
+            index = rng.randint(0, 30)
+            operations.append((kind, index, rng.getrandbits(index) if index else 0))
+        else:
+            value = min(rng.getrandbits(rng.randint(1, 26)), LARGEST)
+            negative = kind != NATURAL and rng.random() < 0.5
+            operations.append((kind, rng.choice([0, 2]), -value if negative else value))
+    return operations, recipes
+
+
+@given(programs())
+def test_native_and_plain_decoders_return_what_was_encoded(
+    program: tuple[list[Operation], list[Recipe]],
+) -> None:
+    assert_round_trip(*program)
+
+
+@given(programs(), st.binary(max_size=4000))
+def test_native_and_plain_decoders_read_the_same_from_random_bytes(
+    program: tuple[list[Operation], list[Recipe]], data: bytes
+) -> None:
+    operations, recipes = program
+    assert _native.rans_decode(data, operations, recipes) == decode_plainly(
+        data, operations, recipes
+    )
+
+
+def test_a_stream_is_pinned_to_the_byte() -> None:
+    operations: list[Operation] = [
+        (SYMBOL, 0, 3), (SYMBOL, 0, 3), (SYMBOL, 1, 1), (RAW, 7, 100), (NATURAL, 0, 1000),
+        (INTEGER, 2, -9), (INTEGER_WITH_MODELED_SIGN, 2, -2), (SYMBOL, 2, 15), (RAW, 20, 0xABCDE),
+        (SYMBOL, 0, 3), (INTEGER, 2, 0), (NATURAL, 0, LARGEST),
+    ]  # fmt: skip
+    recipes: list[Recipe] = [UNIFORM, COIN, ([8, 8, 4, 4, *[1] * 12], 8, 100), COIN]
+    data = assert_round_trip(operations, recipes)
+    assert data.hex(" ", 2) == PINNED
+
+
+PINNED = "6a1d 0b00 9b55 1f00 5efe 8da5 f873 5f30 c0e3 ff7f"
+
+
+def test_a_stream_that_can_be_worked_out_by_hand() -> None:
+    # docs/format.md goes through this one step by step.
+    data = assert_round_trip([(SYMBOL, 0, 3), (RAW, 7, 100)], [UNIFORM])
+    assert data == bytes.fromhex("00181000 00648000")
+
+
+def test_nothing_coded_is_two_fresh_states() -> None:
+    assert assert_round_trip([], []) == bytes.fromhex("00000100 00000100")
+
+
+@pytest.mark.parametrize("value", [*range(100), 127, 128, 2**24, LARGEST - 1, LARGEST])
+def test_integers_of_every_size_come_back(value: int) -> None:
+    operations = [
+        (NATURAL, 0, value),
+        (INTEGER, 0, value),
+        (INTEGER, 0, -value),
+        (INTEGER_WITH_MODELED_SIGN, 0, -value),
+    ]
+    assert_round_trip(operations, [UNIFORM, COIN])
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        (SYMBOL, 0, 5),
+        (SYMBOL, 0, -1),
+        (RAW, 3, 8),
+        (NATURAL, 1, LARGEST + 1),
+        (NATURAL, 1, 2**32 - 1),
+        (INTEGER, 1, -(2**31)),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused(operation: Operation) -> None:
+    with pytest.raises(IndexError, match="too large"):
+        _native.rans_encode([operation], [([1] * 5, 0, 160), UNIFORM])
+
+
+@pytest.mark.parametrize("spread", [0.3, 1.0, 2.0, 5.0])
+def test_the_stream_is_as_long_as_its_models_say(spread: float) -> None:
+    rng = random.Random(7)
+    operations = [
+        (SYMBOL, i % 3, min(15, max(0, round(rng.gauss(7.5, spread))))) for i in range(20_000)
+    ]
+    recipes = [UNIFORM] * 3
+    models = [plain.Model(*recipe) for recipe in recipes]
+    bits = 0.0
+    for _, index, symbol in operations:
+        cdf = models[index].cdf
+        bits += 15 - log2((cdf[symbol + 1] >> 5) - (cdf[symbol] >> 5))
+        models[index].update(symbol)
+    assert _native.rans_measure(operations, recipes) == pytest.approx(bits)
+    # Two states cost 6 bytes beyond the symbols, and the rounding of a step next to nothing.
+    assert bits / 8 + 3 < len(_native.rans_encode(operations, recipes)) < 1.0005 * bits / 8 + 9
+
+
+@pytest.mark.parametrize("spread", [0.5, 2.0, 5.0])
+def test_learning_costs_little_over_the_entropy(spread: float) -> None:
+    rng = random.Random(3)
+    symbols = [min(15, max(0, round(rng.gauss(7.5, spread)))) for _ in range(20_000)]
+    counts = Counter(symbols)
+    entropy = -sum(n * log2(n / len(symbols)) for n in counts.values()) / 8
+    size = len(_native.rans_encode([(SYMBOL, 0, s) for s in symbols], [([1] * 16, 0, 255)]))
+    assert entropy < size < 1.025 * entropy + 12
+
+
+def test_a_certain_symbol_is_almost_free() -> None:
+    operations = [(SYMBOL, 0, 2)] * 20_000
+    assert len(_native.rans_encode(operations, [UNIFORM])) < 60
+
+
+def test_every_symbol_stays_possible() -> None:
+    # A model that is driven to one end, then to the other, and starts from weights of zero.
+    operations = [(SYMBOL, 0, s) for s in [0] * 3000 + [15] * 3000 + [0, 7, 15, 1]]
+    assert_round_trip(operations, [([0] * 15 + [2**32 - 1], 0, 255)])
+
+
+def test_a_cut_stream_does_not_end_cleanly() -> None:
+    operations = [(INTEGER, 0, i % 23 - 11) for i in range(200)]
+    data = _native.rans_encode(operations, [UNIFORM])
+    for size in range(len(data)):
+        _, clean = _native.rans_decode(data[:size], operations, [UNIFORM])
+        assert not clean
+    assert not _native.rans_decode(data + b"\0\0", operations, [UNIFORM])[1]
+    assert not _native.rans_decode(data, operations[:-1], [UNIFORM])[1]
+
+
+def cpu_flags() -> set[str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return set()
+    return {flag for line in lines if line.startswith("flags") for flag in line.split()}
+
+
+def test_every_build_of_the_coder_reads_the_same(tmp_path: Path) -> None:
+    compiler = shutil.which(os.environ.get("CXX", "c++"))
+    if compiler is None:
+        pytest.skip("no C++ compiler")
+    builds = {
+        "sanitized": ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
+        "plain": ["-O3"],
+    }
+    flags = cpu_flags()
+    if "avx2" in flags:
+        builds["avx2"] = ["-O3", "-mavx2"]
+    if "avx512vl" in flags:
+        builds["avx512"] = ["-O3", "-mavx512f", "-mavx512vl", "-mavx2"]
+    digests = {}
+    for name, options in builds.items():
+        program = tmp_path / name
+        command = [compiler, "-std=c++20", f"-I{NATIVE}", *options, "-o", str(program)]
+        subprocess.run([*command, str(HERE / "rans_check.cpp")], check=True, timeout=300)
+        run = subprocess.run([program], check=True, capture_output=True, text=True, timeout=300)
+        digests[name] = run.stdout.strip()
+    assert set(digests.values()) == {DIGEST}, digests
+
+
+DIGEST = "0be0ebbc7963563a"
