@@ -1,0 +1,95 @@
+"""Where to put Gaussians: maps of how many a place deserves, and drawing positions from them."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Map = NDArray[np.float32]  # (H, W)
+
+# Standard deviation of a new Gaussian times the square root of the local density of Gaussians per
+# px². 0.73 / √density is the mean distance to the three nearest neighbors of a random point set.
+SPACING_TO_SIGMA = 0.3
+LEAST_SIGMA = 0.7
+
+
+def box_blur(values: Map, radius: int, passes: int = 2) -> Map:
+    """Blur with a box of side 2 `radius` + 1 px, `passes` times, edges repeated."""
+    for axis in (0, 1):
+        for _ in range(passes):
+            values = _box_blur_axis(values, radius, axis)
+    return values
+
+
+def detail(pixels: NDArray[np.float32]) -> Map:
+    """Map how much a picture changes from pixel to pixel, summed over its channels.
+
+    Parameters
+    ----------
+    pixels : ndarray, (H, W, C), float32
+
+    Returns
+    -------
+    ndarray, (H, W), float32
+        Mean 1: nine parts the gradient's magnitude and one part uniform, so that flat areas get
+        some Gaussians too.
+    """
+    height, width, _ = pixels.shape
+    mean = pixels.mean(axis=2)
+    dy = np.gradient(mean, axis=0) if height > 1 else np.zeros_like(mean)
+    dx = np.gradient(mean, axis=1) if width > 1 else np.zeros_like(mean)
+    magnitude = np.hypot(dx, dy)
+    average = float(magnitude.mean())
+    if average < 1e-9:
+        return np.ones((height, width), np.float32)
+    result: Map = (0.9 / average * magnitude + 0.1).astype(np.float32)
+    return result
+
+
+def draw_positions(
+    density: Map, count: int, generator: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Draw positions with a probability in proportion to a map.
+
+    Parameters
+    ----------
+    density : ndarray, (H, W)
+        Non-negative and not all zero.
+    count : int
+        How many to draw.
+    generator : numpy.random.Generator
+
+    Returns
+    -------
+    means : ndarray, (count, 2), float64
+        x, y in pixels, uniform within the chosen pixels.
+    pixels : ndarray, (count,)
+        Flat index of each one's pixel.
+
+    Notes
+    -----
+    Systematic sampling: the cumulative map is cut into `count` equal parts and one position is
+    drawn from each, so that positions neither clump nor leave a part of the map out.
+    """
+    cumulative = np.cumsum(density, dtype=np.float64)
+    parts = (np.arange(count) + generator.uniform(size=count)) / count
+    pixels = np.searchsorted(cumulative, parts * cumulative[-1], side="right")
+    pixels = np.minimum(pixels, density.size - 1)
+    y, x = np.divmod(pixels, density.shape[1])
+    means = np.stack((x, y), axis=1) + generator.uniform(size=(count, 2))
+    return means, pixels
+
+
+def sigma_for_density(per_pixel: NDArray[np.float64], most: float) -> NDArray[np.float64]:
+    """Return a standard deviation in px that suits a local density in Gaussians per px²."""
+    with np.errstate(divide="ignore"):
+        return np.clip(SPACING_TO_SIGMA / np.sqrt(per_pixel), LEAST_SIGMA, max(most, LEAST_SIGMA))
+
+
+def _box_blur_axis(values: Map, radius: int, axis: int) -> Map:
+    size = values.shape[axis]
+    padding = [(0, 0), (0, 0)]
+    padding[axis] = (radius + 1, radius)
+    sums = np.cumsum(np.pad(values, padding, mode="edge"), axis=axis, dtype=np.float64)
+    high = np.take(sums, np.arange(2 * radius + 1, 2 * radius + 1 + size), axis=axis)
+    low = np.take(sums, np.arange(size), axis=axis)
+    blurred: Map = ((high - low) / (2 * radius + 1)).astype(np.float32)
+    return blurred

@@ -1,0 +1,117 @@
+"""New Gaussians: the ones that a fit starts with and the ones that it grows."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaussianimage.fitting.density import box_blur, detail, draw_positions, sigma_for_density
+
+START_COLOR = 0.3  # of the pixel's color: what overlapping neighbors leave to one Gaussian
+BIRTH_COLOR = 0.5  # of the residual
+ERROR_POWER = 4  # growth goes where the error is largest, more than in proportion
+ERROR_FLOOR = 0.02  # of the mean, everywhere
+BLUR_RADIUS = 2
+
+
+class NewGaussians(NamedTuple):
+    """Round Gaussians to add to a fit."""
+
+    means: NDArray[np.float64]  # (N, 2) px
+    cholesky: NDArray[np.float64]  # (N, 3) px
+    colors: NDArray[np.float32]  # (N, C)
+
+
+def initial(
+    pixels: NDArray[np.float32], count: int, generator: np.random.Generator
+) -> NewGaussians:
+    """Place the first Gaussians: many where the picture has detail, few and large where not.
+
+    Parameters
+    ----------
+    pixels : ndarray, (H, W, C), float32
+        The picture.
+    count : int
+        How many, at least 1. The first one is constant over the picture: its mean color.
+    generator : numpy.random.Generator
+
+    Returns
+    -------
+    NewGaussians
+    """
+    height, width, channels = pixels.shape
+    mean = pixels.mean(axis=(0, 1), dtype=np.float64)
+    background = _background(height, width, mean)
+    rest = count - 1
+    if rest == 0:
+        return background
+    density = box_blur(detail(pixels), BLUR_RADIUS)
+    means, where = draw_positions(density, rest, generator)
+    per_pixel = density.ravel()[where].astype(np.float64) * (rest / float(density.sum()))
+    sigma = sigma_for_density(per_pixel, max(height, width) / 8)
+    colors = START_COLOR * (pixels.reshape(-1, channels)[where] - mean)
+    first = _round(means, sigma, colors)
+    return NewGaussians(
+        np.concatenate((background.means, first.means)),
+        np.concatenate((background.cholesky, first.cholesky)),
+        np.concatenate((background.colors, first.colors)),
+    )
+
+
+def births(
+    residual: NDArray[np.float32],
+    detail_density: NDArray[np.float32],
+    count: int,
+    total: int,
+    generator: np.random.Generator,
+) -> NewGaussians:
+    """Place new Gaussians where the error is largest.
+
+    Parameters
+    ----------
+    residual : ndarray, (H, W, C), float32
+        Picture minus target.
+    detail_density : ndarray, (H, W), float32
+        The picture's `detail`, blurred: what the first Gaussians were placed by.
+    count : int
+        How many to place.
+    total : int
+        How many Gaussians the fit will have in the end: what their size goes by.
+    generator : numpy.random.Generator
+
+    Returns
+    -------
+    NewGaussians
+    """
+    height, width, channels = residual.shape
+    error = box_blur(np.abs(residual).sum(axis=2), 1)
+    peak = float(error.max())
+    if peak <= 0:
+        density = np.ones((height, width), np.float32)
+    else:
+        density = (error / peak) ** ERROR_POWER
+        density += ERROR_FLOOR * float(density.mean())
+    means, where = draw_positions(density, count, generator)
+    by_error = box_blur(density, BLUR_RADIUS)
+    per_pixel = np.maximum(
+        by_error.ravel()[where].astype(np.float64) * (0.7 * total / float(by_error.sum())),
+        detail_density.ravel()[where].astype(np.float64)
+        * (0.25 * total / float(detail_density.sum())),
+    )
+    sigma = sigma_for_density(per_pixel, 30.0)
+    colors = -BIRTH_COLOR * residual.reshape(-1, channels)[where]
+    return _round(means, sigma, colors)
+
+
+def _round(
+    means: NDArray[np.float64], sigma: NDArray[np.float64], colors: NDArray[np.float32]
+) -> NewGaussians:
+    cholesky = np.stack((sigma, np.zeros_like(sigma), sigma), axis=1)
+    return NewGaussians(means, cholesky, colors.astype(np.float32))
+
+
+def _background(height: int, width: int, mean: NDArray[np.float64]) -> NewGaussians:
+    """Make one Gaussian that is constant over the picture, to less than 10⁻⁶."""
+    sigma = np.array([1000.0 * max(height, width)])
+    center = np.array([[width / 2, height / 2]])
+    return _round(center, sigma, mean[None].astype(np.float32))
