@@ -1,0 +1,1 @@
+"""The `.gimg` codec: Gaussians to a file's bytes and back."""

@@ -1,0 +1,228 @@
+"""The header of a `.gimg` file: what can be known, and refused, before anything is decoded."""
+
+from dataclasses import dataclass, field, fields
+
+from gaussianimage.codec.format import HEAD, Chunk, iterate_chunks
+from gaussianimage.codec.varint import Buffer, read_varint, write_varint
+from gaussianimage.errors import FormatError, LimitError, UnsupportedError
+
+VERSION = 1
+"""Version of the format that this package writes, and the newest that it reads."""
+
+# What a file may say at all, whatever limits the caller sets: float32 numbers pixels up to 2^24.
+MAX_SIDE = 2**24
+MAX_GAUSSIANS = 2**28
+MAX_LAYERS = 255
+Q_MAX_UNIT = 1 / 2048
+BLOCK_WIDTH = 8
+"""Pixels in a block, the unit of `Header.work`: 8 pixels of one row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much a file may ask for before it is refused.
+
+    Attributes
+    ----------
+    max_pixels, max_side : int
+        Height times width, and the longer of the two, in pixels.
+    max_gaussians : int
+        Number of Gaussians.
+    max_work : int
+        Blocks (8 pixels of a row) that a Gaussian touches, summed over the Gaussians; the time
+        to render is in proportion to them.
+    max_metadata : int
+        Bytes of each of ICC profile, EXIF and XMP, decompressed.
+    """
+
+    max_pixels: int = 2**28
+    max_side: int = 2**16
+    max_gaussians: int = 2**24
+    max_work: int = 2**32
+    max_metadata: int = 2**26
+
+    def __post_init__(self) -> None:
+        for limit in fields(self):
+            value = getattr(self, limit.name)
+            if value < 0:
+                raise ValueError(f"{limit.name} must not be negative, got {value}")
+
+    def require(self, name: str, value: int, what: str) -> None:
+        """Refuse a value above the limit of that name.
+
+        Raises
+        ------
+        LimitError
+            It is above.
+        """
+        limit = getattr(self, name)
+        if value > limit:
+            raise LimitError(f"{what} is {value}, above the limit {name}={limit}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What the ``HEAD`` chunk says.
+
+    Attributes
+    ----------
+    height, width : int
+        Nominal size in pixels, 1…2^24.
+    channels : int
+        1 gray, 2 gray and alpha, 3 RGB, 4 RGB and alpha.
+    bit_depth : int
+        Of the source picture, 8 or 16; a hint for the decoder's output.
+    gaussians : int
+        Their number in all layers together, 0…2^28.
+    layers : int
+        Number of ``LAYR`` chunks of the whole file, at most one per Gaussian and 255.
+    q_max : float
+        Where a Gaussian is cut: a multiple of 1/2048 between 0 and 32; see `nearest_q_max`.
+    work : int
+        Bound on the blocks (8 pixels of a row, the first at the left edge) that a Gaussian
+        touches with q ≤ q_max at the nominal size, summed over the Gaussians.
+    settings : bytes
+        Parameters of the layers' syntax.
+    version, min_reader : int
+        Version of the format that the file was written in, and the oldest whose readers can
+        read it.
+
+    Raises
+    ------
+    ValueError
+        A value out of range.
+    """
+
+    height: int
+    width: int
+    channels: int
+    bit_depth: int = 8
+    gaussians: int
+    layers: int
+    q_max: float
+    work: int
+    settings: bytes = field(default=b"", repr=False)
+    version: int = VERSION
+    min_reader: int = 1
+
+    def __post_init__(self) -> None:
+        blocks = -(-self.width // BLOCK_WIDTH) * self.height
+        ranges = {
+            "version": (1, 255),
+            "min_reader": (1, self.version),
+            "height": (1, MAX_SIDE),
+            "width": (1, MAX_SIDE),
+            "channels": (1, 4),
+            "gaussians": (0, MAX_GAUSSIANS),
+            "layers": (min(1, self.gaussians), min(MAX_LAYERS, self.gaussians)),
+            "work": (0, min(self.gaussians * blocks, 2**64 - 1)),
+        }
+        for name, (low, high) in ranges.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ValueError(f"{name} must be in {low}..{high}, got {value}")
+        if self.bit_depth not in (8, 16):
+            raise ValueError(f"bit_depth must be 8 or 16, got {self.bit_depth}")
+        if self.q_max != nearest_q_max(self.q_max):
+            raise ValueError(f"q_max must be a multiple of 1/2048, got {self.q_max}")
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether the last channel is alpha."""
+        return self.channels in (2, 4)
+
+    def check(self, limits: Limits) -> None:
+        """Refuse a file that asks for more than the limits allow.
+
+        Raises
+        ------
+        LimitError
+            It does; the message names the limit.
+        """
+        limits.require("max_side", max(self.height, self.width), "the longer side in pixels")
+        limits.require("max_pixels", self.height * self.width, "the number of pixels")
+        limits.require("max_gaussians", self.gaussians, "the number of Gaussians")
+        limits.require("max_work", self.work, "the work to render, in blocks,")
+
+    def to_chunk(self) -> Chunk:
+        """The ``HEAD`` chunk."""
+        flags = self.channels - 1 | (self.bit_depth == 16) << 2
+        parts = [
+            bytes([self.version, self.min_reader, flags]),
+            write_varint(self.height),
+            write_varint(self.width),
+            write_varint(self.gaussians),
+            bytes([self.layers]),
+            round(self.q_max / Q_MAX_UNIT).to_bytes(2, "little"),
+            write_varint(self.work),
+            self.settings,
+        ]
+        return Chunk(HEAD, b"".join(parts))
+
+    @classmethod
+    def from_chunk(cls, chunk: Chunk) -> "Header":
+        """The header that a ``HEAD`` chunk holds.
+
+        Raises
+        ------
+        UnsupportedError
+            The file needs a newer reader.
+        FormatError
+            The chunk is not a valid header.
+        """
+        data, offset = chunk.payload, chunk.payload_offset
+        fixed = bytes(data[:3])
+        if len(fixed) < 3:
+            raise FormatError("chunk HEAD is too short", offset)
+        version, min_reader, flags = fixed
+        if min_reader > VERSION:
+            raise UnsupportedError(
+                f"the file needs a reader of version {min_reader} of the format, this one "
+                f"reads up to {VERSION}"
+            )
+        if flags >> 3:
+            raise FormatError(f"reserved flags must be 0, found {flags >> 3:#x}", offset + 2)
+        position = 3
+        sizes = []
+        for _ in range(3):
+            value, position = read_varint(data, position, offset=offset)
+            sizes.append(value)
+        height, width, gaussians = sizes
+        tail = bytes(data[position : position + 3])
+        if len(tail) < 3:
+            raise FormatError("chunk HEAD is too short", offset + position)
+        work, position = read_varint(data, position + 3, offset=offset)
+        try:
+            return cls(
+                height=height,
+                width=width,
+                channels=(flags & 3) + 1,
+                bit_depth=16 if flags & 4 else 8,
+                gaussians=gaussians,
+                layers=tail[0],
+                q_max=int.from_bytes(tail[1:], "little") * Q_MAX_UNIT,
+                work=work,
+                settings=bytes(data[position:]),
+                version=version,
+                min_reader=min_reader,
+            )
+        except ValueError as error:
+            raise FormatError(f"impossible header: {error}", offset) from None
+
+
+def nearest_q_max(q_max: float) -> float:
+    """Nearest value of q_max that a header can hold: a multiple of 1/2048 between 0 and 32."""
+    if not 0 < q_max < 32:
+        raise ValueError(f"q_max must be between 0 and 32, got {q_max}")
+    return min(max(round(q_max / Q_MAX_UNIT), 1), 65535) * Q_MAX_UNIT
+
+
+def read_header(data: Buffer) -> Header:
+    """Header of a file, or of the first bytes of one.
+
+    Raises
+    ------
+    FormatError, UnsupportedError
+        As `Header.from_chunk` and `gaussianimage.codec.format.read_chunks`.
+    """
+    return Header.from_chunk(next(iterate_chunks(data)))
