@@ -10,6 +10,7 @@
 namespace gi {
 
 void bind_engine(nanobind::module_& m);
+void bind_layers(nanobind::module_& m);
 void bind_optimizer(nanobind::module_& m);
 void bind_rans(nanobind::module_& m);
 

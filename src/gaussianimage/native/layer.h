@@ -1,0 +1,90 @@
+// A layer of Gaussians as integers, and its bytes.
+//
+// Everything here is described for other implementers in docs/format.md.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace gi {
+
+constexpr int precisions = 16;    // position grids: class j has cells of 2^j / 16 px
+constexpr int max_layers = 16;
+
+// What the file's header says of the quantizer.
+struct Quantizer {
+  int height;
+  int width;
+  int channels;
+  double color_step;  // Δ, of a color normalized to unit energy
+  double shape_step;  // of log-covariance, for a Gaussian whose amplitude is Δ
+};
+
+// Gaussians of one layer. Within a layer they are ordered by falling precision class, then along
+// the curve that the position coder walks; an encoder may pass them in any order.
+struct Layer {
+  std::vector<uint8_t> precision;  // (n)
+  std::vector<int32_t> position;   // (n, 2): cell of the class's grid, x then y
+  std::vector<int32_t> color;      // (n, channels), in color steps
+  std::vector<int32_t> shape;      // (n, 3), in the steps that the amplitude implies
+  size_t count() const { return precision.size(); }
+};
+
+// Bits spent, by what they were spent on.
+struct LayerBits {
+  double positions, attributes;
+};
+
+// The side of the grid of a class, in cells, and the position of its first cell: the grid reaches
+// beyond the picture by `margin` on every side.
+int margin(const Quantizer& quantizer);
+void grid_size(const Quantizer& quantizer, int precision, int64_t& columns, int64_t& rows);
+
+// Half-octaves of amplitude, round(2 log2 √(Σ color²)), 0 … 15.
+int amplitude_class(const int32_t* color, int channels);
+
+// The step of the log-covariance for an amplitude class.
+double shape_step(const Quantizer& quantizer, int amplitude);
+
+class LayerEncoder {
+ public:
+  explicit LayerEncoder(const Quantizer& quantizer);
+  ~LayerEncoder();
+  LayerEncoder(const LayerEncoder&) = delete;
+  LayerEncoder& operator=(const LayerEncoder&) = delete;
+
+  // The next layer's bytes; `layer` is put in the order that a decoder returns. Throws
+  // std::out_of_range when a value is one that no file can hold.
+  std::vector<uint8_t> encode(Layer& layer);
+
+  // What `encode` would spend, without changing the state.
+  LayerBits measure(const Layer& layer) const;
+
+ private:
+  struct State;
+  State* state_;
+};
+
+class LayerDecoder {
+ public:
+  explicit LayerDecoder(const Quantizer& quantizer);
+  ~LayerDecoder();
+  LayerDecoder(const LayerDecoder&) = delete;
+  LayerDecoder& operator=(const LayerDecoder&) = delete;
+
+  // Appends the next layer to `layer`, `most` Gaussians at most. False when the bytes are not a
+  // layer; `layer` then holds nothing to rely on.
+  bool decode(const uint8_t* bytes, size_t size, size_t most, Layer& layer);
+
+ private:
+  struct State;
+  State* state_;
+};
+
+// Gaussians [begin, end) of a layer in floats: means, Cholesky factors and colors as the engine
+// takes them. The same numbers on every machine.
+void dequantize(const Quantizer& quantizer, const Layer& layer, size_t begin, size_t end,
+                double* means, double* cholesky, float* colors);
+
+}  // namespace gi
