@@ -64,9 +64,9 @@ def render(
     width has (1/s² − 1)/12 px² more variance than the source's own pixel, so (1 − s²)/12 is added
     to the scaled variance on that axis, and the color is multiplied so as to keep the integral.
     """
-    drawn = gaussians
+    drawn = _checked(gaussians)
     if size is not None:
-        drawn = _resized(gaussians, size_pair("size", size))
+        drawn = _resized(drawn, size_pair("size", size))
     top, left, height, width = 0, 0, drawn.height, drawn.width
     if crop is not None:
         top, left, height, width = crop_box("crop", crop, (height, width))
@@ -77,7 +77,7 @@ def render(
     return draw(
         drawn.means,
         drawn.cholesky(),
-        drawn.colors.astype(np.float32),
+        _float32(drawn.colors),
         drawn.q_max,
         left,
         top,
@@ -109,7 +109,10 @@ def gradient(gaussians: Gaussians, residual: ArrayLike, *, threads: int | None =
     TypeError, ValueError
         If an argument is of a wrong type or shape.
     """
-    values = np.ascontiguousarray(residual, dtype=np.float32)
+    _checked(gaussians)
+    values = np.asarray(residual)
+    if values.dtype.kind not in "iuf":
+        raise TypeError(f"residual: expected real numbers, got dtype {values.dtype}")
     expected = (gaussians.height, gaussians.width, gaussians.channels)
     if values.shape != expected:
         raise ValueError(f"residual: expected shape {expected}, got {values.shape}")
@@ -117,9 +120,9 @@ def gradient(gaussians: Gaussians, residual: ArrayLike, *, threads: int | None =
         *_native.gradient(
             gaussians.means,
             gaussians.cholesky(),
-            gaussians.colors.astype(np.float32),
+            _float32(gaussians.colors),
             gaussians.q_max,
-            values,
+            _float32(values),
             thread_count(threads),
         )
     )
@@ -133,6 +136,18 @@ def thread_count(threads: int | None) -> int:
     if not 1 <= count <= MAX_THREADS:
         raise ValueError(f"threads: expected 1 to {MAX_THREADS}, got {count}")
     return count
+
+
+def _checked(gaussians: Gaussians) -> Gaussians:
+    if not isinstance(gaussians, Gaussians):
+        raise TypeError(f"gaussians: expected Gaussians, got {type(gaussians).__name__}")
+    return gaussians
+
+
+def _float32(values: NDArray[Any]) -> NDArray[np.float32]:
+    # A color that float32 can't hold becomes infinite, and draws nothing.
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(values, dtype=np.float32)
 
 
 def _resized(gaussians: Gaussians, size: tuple[int, int]) -> Gaussians:

@@ -224,8 +224,8 @@ class Gaussians:
         """
         height, width = size_pair("size", size)
         sx, sy = width / self.width, height / self.height
-        means = self.means * (sx, sy)
         with np.errstate(over="ignore", invalid="ignore"):
+            means = self.means * (sx, sy)
             covariance = self.covariance * (sx * sx, sx * sy, sy * sy)
         return type(self)(means, covariance, self.colors, height, width, self.q_max)
 
