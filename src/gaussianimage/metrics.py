@@ -181,7 +181,7 @@ def _unit(array: npt.ArrayLike, dtype: Any) -> npt.NDArray[Any]:
     image = np.asarray(array)
     if image.ndim not in (2, 3) or image.size == 0:
         raise ValueError(f"a picture has the shape (H, W) or (H, W, C), not {image.shape}")
-    if image.dtype in (np.uint8, np.uint16):
+    if image.dtype.kind == "u" and image.dtype.itemsize <= 2:
         unit = image.astype(dtype)
         unit /= np.iinfo(image.dtype).max
     elif image.dtype.kind == "f":

@@ -1,0 +1,99 @@
+"""Pillow images to samples: every mode, palettes, color keys and color spaces."""
+
+import io
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageCms
+
+from gaussianimage.errors import PictureError
+from gaussianimage.picture.pixels import Samples
+
+_AS_IT_IS = ("L", "LA", "La", "RGB", "RGBA", "RGBa")
+_TO_RGB = ("CMYK", "YCbCr", "LAB", "HSV", "RGBX")
+
+
+def samples(image: Image.Image) -> Samples:
+    """Return the pixels of a Pillow image, which is loaded if it has not been.
+
+    Palettes and color keys are resolved. CMYK goes through its ICC profile, if it has one, to
+    sRGB, else by the plain formula; YCbCr, LAB and HSV become RGB. Integers of 32 bits (mode
+    ``I``) are taken for 16-bit samples, as Pillow reads them from some files, and floating
+    point (``F``) for 0..1.
+
+    Raises
+    ------
+    PictureError
+        The mode has no meaning as a picture, or the values do not fit it.
+    """
+    mode = image.mode
+    if mode in ("P", "PA"):
+        return _three_dimensional(image.convert("RGBA" if image.has_transparency_data else "RGB"))
+    if mode in _TO_RGB:
+        return _three_dimensional(_to_rgb(image))
+    if mode == "1":
+        return _keyed(_three_dimensional(image.convert("L")), image)
+    if mode in _AS_IT_IS:
+        return _keyed(_three_dimensional(image), image)
+    if mode == "I" or mode.startswith("I;16"):
+        values = np.asarray(image)[..., None]
+        if values.min() < 0 or values.max() > 65535:
+            raise PictureError(
+                f"integer samples in {values.min()}..{values.max()}, of which only 0..65535 "
+                "(16 bits) have a known white"
+            )
+        return _keyed(Samples(values, 65535), image)
+    if mode == "F":
+        values = np.asarray(image)[..., None]
+        if values.min() < -1 or values.max() > 2:
+            raise PictureError(
+                f"floating-point samples in {values.min():.4g}..{values.max():.4g}, "
+                "where black is 0 and white 1"
+            )
+        return Samples(values, 1)
+    raise PictureError(f"pixels of the unknown mode {mode}")
+
+
+def with_color_key(result: Samples, key: object) -> Samples:
+    """Make transparent what has exactly the color `key`: an integer, or one a channel."""
+    values = result.values
+    colors = values.shape[2]
+    if not isinstance(key, tuple):
+        key = (key,)
+    if len(key) != colors or not all(isinstance(k, int) for k in key):
+        return result
+    transparent = (values == np.array(key)).all(axis=2)
+    white = np.array(result.white, values.dtype)
+    alpha = np.where(transparent, np.zeros_like(white), white)
+    return Samples(np.concatenate([values, alpha[..., None]], axis=2), result.white)
+
+
+def _keyed(result: Samples, image: Image.Image) -> Samples:
+    if result.values.shape[2] in (1, 3) and "transparency" in image.info:
+        return with_color_key(result, image.info["transparency"])
+    return result
+
+
+def _three_dimensional(image: Image.Image) -> Samples:
+    values: npt.NDArray[Any] = np.asarray(image)
+    return Samples(np.atleast_3d(values), 255, image.mode in ("La", "RGBa"))
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    profile = image.info.get("icc_profile")
+    if image.mode == "CMYK" and profile:
+        try:
+            converted = ImageCms.profileToProfile(
+                image,
+                ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+                ImageCms.createProfile("sRGB"),
+                renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+                outputMode="RGB",
+                flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+            )
+            if converted is not None:
+                return converted
+        except (ImageCms.PyCMSError, OSError):
+            pass  # not a profile, or not one of CMYK
+    return image.convert("RGB")

@@ -1,0 +1,244 @@
+"""Reading pictures: a file, bytes or a stream, through Pillow, to `Picture`."""
+
+import io
+import os
+import struct
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageFile
+
+from gaussianimage.errors import GaussianImageError, LimitError, PictureError
+from gaussianimage.files import StrPath, is_stream
+from gaussianimage.picture import metadata
+from gaussianimage.picture.convert import samples
+from gaussianimage.picture.deep import deep_samples
+from gaussianimage.picture.pixels import Picture, Samples, from_array, normalized
+
+MAX_PIXELS = 2**28
+
+Source: TypeAlias = StrPath | bytes | bytearray | memoryview | BinaryIO
+PictureSource: TypeAlias = Picture | Image.Image | npt.NDArray[Any] | Source
+
+# Not pictures but programs or containers, which Pillow hands to Ghostscript or other software.
+_REFUSED = ("EPS", "WMF", "MPEG", "BUFR", "GRIB", "HDF5")
+_LOW_GRAY = {"L;2": 85, "L;4": 17}
+
+
+def read(source: Source, *, max_pixels: int = MAX_PIXELS) -> Picture:
+    """Read a picture in any format that Pillow knows.
+
+    The pixels are turned upright by the EXIF orientation; the ICC profile, EXIF and XMP data
+    are kept. Palettes, color keys, CMYK, YCbCr and LAB are converted to RGB or RGBA. Of an
+    animation or of several pages the first counts. PNG, TIFF and binary PPM are read with all
+    16 bits, other formats with 16 bits in gray and 8 in color.
+
+    Parameters
+    ----------
+    source : str, os.PathLike, bytes or BinaryIO
+        A file name (``-`` is stdin), the content of a file, or a stream, which is read to its
+        end but not closed.
+    max_pixels : int
+        The largest number of pixels to accept, by default 2²⁸. This is checked before any pixel
+        is decoded and takes the place of Pillow's own limit.
+
+    Returns
+    -------
+    Picture
+
+    Raises
+    ------
+    PictureError
+        Not a picture, or a truncated or corrupt one. The message names the source.
+    LimitError
+        The picture has more than `max_pixels` pixels.
+    OSError
+        The file cannot be opened or read.
+    """
+    with _opened(source) as (file, name):
+        image = _identified(file, name)
+        _check_size(image.size, name, max_pixels)
+        with _decoding(name, image.format):
+            return _loaded(image, file)
+
+
+def as_picture(
+    obj: PictureSource,
+    *,
+    max_pixels: int = MAX_PIXELS,
+) -> Picture:
+    """Turn whatever stands for a picture into a `Picture`.
+
+    Parameters
+    ----------
+    obj : Picture, numpy.ndarray, PIL.Image.Image, or a source for `read`
+        Anything with ``__array__`` is taken as an array; see `from_array`. Pillow's images
+        bring their ICC profile, EXIF and XMP data along and are turned upright. (Pillow holds
+        color in 8 bits; for 16, pass the file's name.)
+    max_pixels : int
+        As for `read`; arrays are not limited.
+
+    Raises
+    ------
+    TypeError, ValueError, PictureError, LimitError, OSError
+        See `from_array` and `read`.
+    """
+    if isinstance(obj, Picture):
+        return obj
+    if isinstance(obj, Image.Image):
+        _check_size(obj.size, "the image", max_pixels)
+        with _decoding("the image", obj.format):
+            obj.load()
+            return _picture(samples(obj), obj)
+    if hasattr(obj, "__array__"):
+        return from_array(np.asarray(obj))
+    if isinstance(obj, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(obj, "read"):
+        return read(obj, max_pixels=max_pixels)
+    raise TypeError(
+        "a picture is a Picture, an array, a PIL image, a file name, bytes or a stream, "
+        f"not {type(obj).__name__}"
+    )
+
+
+@contextmanager
+def _opened(source: Source) -> Iterator[tuple[BinaryIO, str]]:
+    """Yield a seekable file at its start, and its name for messages."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        yield io.BytesIO(source), "the data"
+    elif isinstance(source, str | os.PathLike):
+        if is_stream(source):
+            yield io.BytesIO(sys.stdin.buffer.read()), "stdin"
+            return
+        with Path(source).open("rb") as file:
+            yield (file if file.seekable() else io.BytesIO(file.read())), os.fspath(source)
+    elif hasattr(source, "read"):
+        data = source.read()
+        if not isinstance(data, bytes):
+            raise TypeError("a stream to read a picture from must be binary")
+        yield io.BytesIO(data), str(getattr(source, "name", "the stream"))
+    else:
+        raise TypeError(
+            f"a picture is read from a file name, bytes or a stream, not {type(source).__name__}"
+        )
+
+
+def _identified(file: BinaryIO, name: str) -> ImageFile.ImageFile:
+    """Find the format and read the header, as `PIL.Image.open` does but for its size limit.
+
+    That limit is a global variable, and a warning; ours belongs to the call, and is an error.
+    """
+    prefix = file.read(16)
+    if not prefix:
+        raise PictureError(f"{name}: the file is empty")
+    reason = "not a picture in any format that is known here"
+    tried: set[str] = set()
+    for load_plugins in (Image.preinit, Image.init):
+        load_plugins()
+        for format_name in [f for f in Image.ID if f not in tried]:
+            tried.add(format_name)
+            factory, accept = Image.OPEN[format_name]
+            try:
+                with _decoding(name, format_name):
+                    verdict = accept(prefix) if accept else True
+                    if verdict is True and format_name not in _REFUSED:
+                        file.seek(0)
+                        return factory(file, "")
+            except PictureError as error:
+                # A format without a signature to accept by takes any file for its own.
+                if accept and len(prefix) == 16:
+                    if not isinstance(error.__cause__, _NOT_THIS_FORMAT):
+                        raise
+                    reason = str(error).removeprefix(f"{name}: ")
+                continue
+            if isinstance(verdict, str):
+                reason = verdict
+            elif verdict:
+                reason = f"{format_name} is not a format of pixels"
+    raise PictureError(f"{name}: {reason}")
+
+
+# What Pillow's formats raise where they find that a file is not theirs after all.
+_NOT_THIS_FORMAT = (SyntaxError, IndexError, TypeError, struct.error)
+
+
+def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
+    width, height = size
+    if width < 1 or height < 1:
+        raise PictureError(f"{name}: no pixels ({width} x {height})")
+    if width * height > max_pixels:
+        raise LimitError(
+            f"{name}: {width} x {height} pixels are more than the limit of {max_pixels} "
+            "(max_pixels)"
+        )
+
+
+@contextmanager
+def _decoding(name: str, format_name: str | None) -> Iterator[None]:
+    """Turn whatever a decoder makes of a broken file into one kind of error.
+
+    The errors of the operating system and of memory stay what they are.
+    """
+    try:
+        yield
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise LimitError(f"{name}: {error} (PIL.Image.MAX_IMAGE_PIXELS)") from error
+    except PictureError as error:
+        raise PictureError(f"{name}: {error}") from error.__cause__
+    except (GaussianImageError, MemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        cause = str(error) or type(error).__name__
+        raise PictureError(f"{name}: broken {format_name or 'picture'}: {cause}") from error
+
+
+def _loaded(image: ImageFile.ImageFile, file: BinaryIO) -> Picture:
+    def again() -> ImageFile.ImageFile:
+        file.seek(0)
+        factory, _ = Image.OPEN[image.format or ""]
+        return factory(file, "")
+
+    if image.format == "JPEG2000" and not _ends(file):
+        raise PictureError("the file is truncated")
+    scale = _low_gray_scale(image)
+    result = deep_samples(image, again, file)
+    if result is None:
+        image.load()
+        if scale != 1:
+            image.info["transparency"] *= scale
+        result = samples(image)
+    return _picture(result, image)
+
+
+def _ends(file: BinaryIO) -> bool:
+    """Whether a JPEG 2000 codestream has its end marker, a pair of bytes that nothing else has.
+
+    A file that ends behind the header of a tile is a black picture to OpenJPEG.
+    """
+    position = file.tell()
+    file.seek(0)
+    found = b"\xff\xd9" in file.read()
+    file.seek(position)
+    return found
+
+
+def _low_gray_scale(image: ImageFile.ImageFile) -> int:
+    """Return by what to multiply a color key that Pillow, unlike the pixels, has not scaled."""
+    if image.format == "PNG" and isinstance(image.info.get("transparency"), int) and image.tile:
+        return _LOW_GRAY.get(str(image.tile[0][3]), 1)
+    return 1
+
+
+def _picture(result: Samples, image: Image.Image) -> Picture:
+    orientation, icc, exif, xmp = metadata.extract(image)
+    if image.mode in ("CMYK", "LAB"):
+        icc = None  # it describes what the pixels were before they became sRGB
+    values = metadata.upright(result.values, orientation)
+    depth: Literal[8, 16] = 16 if result.white > 255 or values.dtype.kind == "f" else 8
+    return Picture(normalized(result._replace(values=values)), depth, icc, exif, xmp)

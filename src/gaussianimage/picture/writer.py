@@ -1,0 +1,230 @@
+"""Writing pictures: an array or a `Picture`, through Pillow, to a file, stdout or a stream."""
+
+import io
+import os
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, PngImagePlugin
+
+from gaussianimage.files import StrPath, is_stream, write_output
+from gaussianimage.picture import encode16
+from gaussianimage.picture.pixels import Picture, from_array, to_array
+
+# What a second, unnoticed loss would undo: Pillow's own defaults are JPEG 75 with halved chroma,
+# WebP 80 and AVIF 75.
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "JPEG": {"quality": 95, "subsampling": "4:4:4"},
+    "MPO": {"quality": 95, "subsampling": "4:4:4"},
+    "WEBP": {"quality": 95},
+    "AVIF": {"quality": 90},
+}
+# What Pillow hands to other software, icon sets of fixed sizes, and a name that promises floats.
+_LEFT_OUT = ("BUFR", "GRIB", "HDF5", "WMF", "ICNS", ".pfm")
+_DROP_ALPHA = ("BMP", "DIB", "PPM")  # take RGBA and lose its alpha
+_GRAY16 = ("PNG", "TIFF", "PPM", "JPEG2000")
+_COLOR16: dict[str, Callable[..., bytes]] = {
+    "PNG": encode16.png,
+    "TIFF": encode16.tiff,
+    "PPM": encode16.ppm,
+}
+
+
+def write(
+    target: StrPath | BinaryIO,
+    picture: Picture | npt.NDArray[Any],
+    *,
+    format: str | None = None,  # noqa: A002 - as Pillow calls it
+    icc: bytes | None = None,
+    exif: bytes | None = None,
+    xmp: bytes | None = None,
+    **options: Any,
+) -> None:
+    """Write a picture in any format that Pillow writes.
+
+    A file appears whole or not at all; see `gaussianimage.files`.
+
+    - ``uint16`` arrays and pictures of 16 bits are written with 16 bits to PNG, TIFF and PPM,
+      and to JPEG 2000 if gray; rounded to 8 bits to every other format. Floating-point arrays
+      are written with 8 bits.
+    - A format without alpha (JPEG, BMP, PPM, ...) gets the picture on white.
+    - JPEG is written with quality 95 and full chroma, WebP with quality 95 and AVIF with 90,
+      unless `options` say otherwise.
+    - A format without gray gets RGB, one of palettes or of black and white what Pillow's
+      conversion makes of the picture.
+
+    Parameters
+    ----------
+    target : str, os.PathLike or BinaryIO
+        A file name, whose extension gives the format; ``-`` for stdout; or a binary stream.
+    picture : Picture or ndarray, shape (H, W) or (H, W, C)
+        Arrays as for `from_array`, for instance from `to_array` or `decode`: color is not
+        multiplied by alpha.
+    format : str, optional
+        Pillow's name for the format, or an extension. By default that of the file name; PNG for
+        stdout and for streams.
+    icc, exif, xmp : bytes, optional
+        As in `Picture`, whose own they replace; ``b""`` leaves them out. A format that cannot
+        hold them does so too.
+    **options
+        Passed to Pillow's ``save``, for instance ``quality=80``. With 16 bits a sample in color,
+        only ``compress_level`` (PNG) and ``compression`` (TIFF) mean something.
+
+    Raises
+    ------
+    ValueError
+        An unknown extension or format (the message lists the known ones), or a picture or an
+        option that the format cannot take.
+    TypeError, PictureError
+        See `from_array`.
+    OSError
+        The output cannot be written. No file appears, and an old one stays as it was.
+    """
+    name = _format_name(target, format)
+    if isinstance(picture, Picture):
+        icc = picture.icc if icc is None else icc
+        exif = picture.exif if exif is None else exif
+        xmp = picture.xmp if xmp is None else xmp
+        values = to_array(picture.pixels, np.uint16 if picture.bit_depth == 16 else np.uint8)
+    else:
+        values = _integers(picture)
+    try:
+        data = _encoded(values, name, icc=icc, exif=exif, xmp=xmp, **options)
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever an encoder makes of a size or an option
+        raise ValueError(f"the picture cannot be written as {name}: {error}") from error
+    if isinstance(target, str | os.PathLike):
+        write_output(target, data)
+    else:
+        target.write(data)
+
+
+def extensions() -> list[str]:
+    """Return the file name extensions that `write` knows, such as ``.png``, sorted."""
+    return sorted(_formats())
+
+
+def _formats() -> dict[str, str]:
+    """Extensions and the formats that Pillow writes with them."""
+    return {
+        extension: name
+        for extension, name in Image.registered_extensions().items()
+        if name in Image.SAVE and name not in _LEFT_OUT and extension not in _LEFT_OUT
+    }
+
+
+def _format_name(target: StrPath | BinaryIO, asked: str | None) -> str:
+    formats = _formats()
+    if asked is None:
+        if not isinstance(target, str | os.PathLike) or is_stream(target):
+            return "PNG"
+        extension = Path(target).suffix.lower()
+        given = f"the extension {extension!r}" if extension else "a name without extension"
+        what = f"{os.fspath(target)}: no picture format has {given}"
+    else:
+        extension = f".{asked.lower().removeprefix('.')}"
+        if asked.upper() in formats.values():
+            return asked.upper()
+        what = f"no picture format is called {asked!r}"
+    if extension not in formats:
+        raise ValueError(f"{what}; known are {' '.join(extensions())}")
+    return formats[extension]
+
+
+def _integers(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a checked array (H, W) or (H, W, C), uint8 or uint16."""
+    picture = from_array(array)  # which refuses what is no picture
+    values = np.asarray(array)
+    if values.dtype.kind == "f":
+        return to_array(picture.pixels)
+    if values.dtype.kind == "b":
+        values = values.astype(np.uint8) * np.uint8(255)
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
+    return values[..., 0] if values.ndim == 3 and values.shape[2] == 1 else values
+
+
+def _encoded(values: npt.NDArray[Any], name: str, **options: Any) -> bytes:
+    channels = values.shape[2] if values.ndim == 3 else 1
+    if values.dtype == np.uint16:
+        if channels > 1 and name in _COLOR16:
+            if channels == 2 and name == "TIFF":  # Pillow reads no gray and alpha of 16 bits
+                values = values[..., [0, 0, 0, 1]]
+            if channels in (2, 4) and name == "PPM":
+                values = _on_white(values)
+            return _COLOR16[name](np.atleast_3d(values), **options)
+        if not (channels == 1 and name in _GRAY16):
+            values = ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    mode = "I;16" if values.dtype == np.uint16 else {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[channels]
+    wanted = mode if mode == "I;16" else _mode_for(mode, name)
+    if wanted is None:  # no alpha in this format
+        values = _on_white(values)
+        mode = "L" if channels == 2 else "RGB"
+        wanted = _mode_for(mode, name) or mode
+    image = Image.fromarray(np.ascontiguousarray(values))
+    if wanted == "P":
+        image = image.quantize()
+    elif wanted != mode:
+        image = image.convert(wanted)
+    height, width = values.shape[:2]
+    if name == "ICO" and max(height, width) > 256:
+        raise ValueError(f"an ICO file holds at most 256 x 256 pixels, not {width} x {height}")
+    return _saved(image, name, **options)
+
+
+def _on_white(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Composite color and alpha, both integers, on white: (H, W, C) to (H, W, C-1)."""
+    white = np.iinfo(values.dtype).max
+    color, alpha = values[..., :-1].astype(np.float64), values[..., -1:].astype(np.float64)
+    flat = np.rint(white + (color - white) * (alpha / white)).astype(values.dtype)
+    return flat[..., 0] if flat.shape[2] == 1 else flat
+
+
+@cache
+def _mode_for(mode: str, name: str) -> str | None:
+    """Return the nearest of Pillow's modes that a format takes, None if it has no alpha.
+
+    Pillow has no list of them, so a tiny picture is written to find out.
+    """
+    if mode in ("LA", "RGBA"):
+        candidates: tuple[str, ...] = () if name in _DROP_ALPHA else (mode, "RGBA")
+    else:
+        candidates = (mode, "RGB", "P", "1")
+    for candidate in candidates:
+        try:
+            Image.new(candidate, (16, 16)).save(io.BytesIO(), name)
+        except (OSError, ValueError):
+            continue
+        return candidate
+    return None
+
+
+def _saved(
+    image: Image.Image,
+    name: str,
+    *,
+    icc: bytes | None,
+    exif: bytes | None,
+    xmp: bytes | None,
+    **options: Any,
+) -> bytes:
+    settings = {**_DEFAULTS.get(name, {}), **options}
+    if icc:
+        settings.setdefault("icc_profile", icc)
+    if name == "TIFF":
+        settings.setdefault("tiffinfo", encode16.tiff_directory(exif=exif, xmp=xmp))
+        exif = xmp = None
+    if exif:
+        settings.setdefault("exif", b"Exif\0\0" + exif)
+    if xmp and name == "PNG":
+        text = settings.setdefault("pnginfo", PngImagePlugin.PngInfo())
+        text.add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8", "replace"))
+    elif xmp:
+        settings.setdefault("xmp", xmp)
+    buffer = io.BytesIO()
+    image.save(buffer, name, **settings)
+    return buffer.getvalue()

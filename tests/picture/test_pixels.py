@@ -1,0 +1,188 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from gaussianimage.errors import PictureError
+from gaussianimage.picture import Picture, from_array, to_array
+
+SHAPES = st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 4))
+
+
+def shape_of(array):
+    return array.shape if array.ndim == 3 else (*array.shape, 1)
+
+
+@given(hnp.arrays(np.uint8, SHAPES) | hnp.arrays(np.uint16, SHAPES))
+def test_integers_come_back_as_they_were_wherever_something_is_visible(array):
+    back = to_array(from_array(array).pixels, array.dtype).reshape(array.shape)
+    if array.shape[2] in (2, 4):
+        array = np.where(array[..., -1:] > 0, array, 0)
+    np.testing.assert_array_equal(back, array)
+
+
+def test_color_is_multiplied_by_alpha():
+    picture = from_array(np.array([[[255, 102, 0, 51]]], np.uint8))
+    np.testing.assert_allclose(picture.pixels, [[[0.2, 0.08, 0, 0.2]]], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("array", "white", "depth"),
+    [
+        (np.full((2, 3), 255, np.uint8), 1, 8),
+        (np.full((2, 3), 65535, np.uint16), 1, 16),
+        (np.full((2, 3), 65535, ">u2"), 1, 16),
+        (np.full((2, 3), True), 1, 8),
+        (np.full((2, 3), 0.25, np.float16), 0.25, 16),
+        (np.full((2, 3), 0.25, np.float32), 0.25, 16),
+        (np.full((2, 3), 0.25, np.float64), 0.25, 16),
+    ],
+    ids=lambda value: str(getattr(value, "dtype", "")),
+)
+def test_every_type_has_its_own_white(array, white, depth):
+    picture = from_array(array)
+    assert picture.bit_depth == depth
+    np.testing.assert_array_equal(picture.pixels, np.full((2, 3, 1), white, np.float32))
+
+
+def test_a_picture_knows_its_size():
+    picture = from_array(np.zeros((4, 7, 2), np.uint8))
+    assert (picture.height, picture.width, picture.channels) == (4, 7, 2)
+    assert picture.has_alpha
+    assert not from_array(np.zeros((4, 7, 3), np.uint8)).has_alpha
+    assert repr(from_array(np.zeros((4, 7, 3)), icc=b"x")) == "<Picture 7 x 4, RGB, 16 bit, icc>"
+
+
+def test_metadata_and_depth_are_kept():
+    picture = from_array(np.zeros((1, 1)), bit_depth=8, icc=b"i", exif=b"e", xmp=b"x")
+    assert (picture.bit_depth, picture.icc, picture.exif, picture.xmp) == (8, b"i", b"e", b"x")
+
+
+def test_a_picture_does_not_change_with_the_array_it_came_from():
+    array = np.zeros((2, 2, 1), np.float32)
+    pictures = from_array(array), Picture(array)
+    array[:] = 1
+    for picture in pictures:
+        assert picture.pixels.max() == 0
+        assert not picture.pixels.flags.writeable
+
+
+def test_any_memory_layout_will_do():
+    array = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
+    turned = np.asfortranarray(array)[::-1, :, ::-1]
+    picture = from_array(turned)
+    assert picture.pixels.flags.c_contiguous
+    np.testing.assert_array_equal(to_array(picture.pixels), turned)
+
+
+def test_overshoot_of_a_filter_is_clipped():
+    picture = from_array(np.array([[-0.1, 0.5, 1.2]]))
+    np.testing.assert_array_equal(picture.pixels[..., 0], [[0, 0.5, 1]])
+
+
+@pytest.mark.parametrize("value", [255.0, -127.0, 2.5])
+def test_another_scale_is_refused(value):
+    with pytest.raises(ValueError, match=r"pixels lie in 0..1"):
+        from_array(np.full((2, 2), value))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_pixel_that_is_no_number_is_refused(value):
+    array = np.zeros((3, 3, 3))
+    array[1, 1, 1] = value
+    with pytest.raises(PictureError, match="NaN or infinite"):
+        from_array(array)
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (5, 0, 3), (0, 0)])
+def test_no_pixels_at_all_are_refused(shape):
+    with pytest.raises(ValueError, match="at least one pixel"):
+        from_array(np.zeros(shape))
+
+
+@pytest.mark.parametrize("shape", [(), (5,), (1, 2, 3, 4)])
+def test_a_wrong_number_of_axes_is_refused(shape):
+    with pytest.raises(ValueError, match=r"\(H, W\) or \(H, W, C\)"):
+        from_array(np.zeros(shape))
+
+
+def test_a_wrong_number_of_channels_is_refused_with_a_hint():
+    with pytest.raises(ValueError, match=r"1 to 4 channels, not 5$"):
+        from_array(np.zeros((9, 9, 5)))
+    with pytest.raises(ValueError, match="not 9; move the channels to the end"):
+        from_array(np.zeros((3, 9, 9)))
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int8, np.uint32, complex, object, "U1"])
+def test_a_type_without_a_known_white_is_refused(dtype):
+    with pytest.raises(TypeError, match="uint8, uint16, bool or floating point"):
+        from_array(np.zeros((2, 2), dtype))
+
+
+@pytest.mark.parametrize(
+    ("pixels", "error"),
+    [
+        ([[0.5]], TypeError),
+        (np.zeros((2, 2, 1)), TypeError),
+        (np.zeros((2, 2), np.float32), ValueError),
+        (np.zeros((2, 2, 5), np.float32), ValueError),
+        (np.full((2, 2, 1), 1.001, np.float32), ValueError),
+        (np.full((2, 2, 1), np.nan, np.float32), PictureError),
+    ],
+)
+def test_the_constructor_takes_nothing_but_pixels(pixels, error):
+    with pytest.raises(error):
+        Picture(pixels)
+
+
+def test_the_constructor_knows_two_depths():
+    with pytest.raises(ValueError, match="8 or 16"):
+        Picture(np.zeros((1, 1, 1), np.float32), 10)
+
+
+class TestToArray:
+    def test_rounds_to_nearest(self):
+        pixels = np.array([[[0.4], [0.6], [254.4], [254.6]]], np.float32) / 255
+        np.testing.assert_array_equal(to_array(pixels), [[0, 1, 254, 255]])
+
+    def test_clips(self):
+        pixels = np.array([[[-1.0], [2.0], [np.inf], [-np.inf]]], np.float32)
+        np.testing.assert_array_equal(to_array(pixels), [[0, 255, 255, 0]])
+        np.testing.assert_array_equal(to_array(pixels, np.float32), [[0, 1, 1, 0]])
+
+    def test_takes_no_number_as_black(self):
+        np.testing.assert_array_equal(to_array(np.full((1, 1, 4), np.nan)), [[[0, 0, 0, 0]]])
+
+    def test_drops_the_axis_of_gray_only(self):
+        for channels, shape in ((1, (2, 3)), (2, (2, 3, 2)), (3, (2, 3, 3)), (4, (2, 3, 4))):
+            assert to_array(np.zeros((2, 3, channels))).shape == shape
+
+    @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+    def test_has_the_type_asked_for(self, dtype):
+        assert to_array(np.zeros((2, 2, 3)), dtype).dtype == dtype
+
+    def test_divides_color_by_alpha(self):
+        pixels = np.array([[[0.2, 0.08, 0, 0.2]]], np.float32)
+        np.testing.assert_array_equal(to_array(pixels), [[[255, 102, 0, 51]]])
+        np.testing.assert_allclose(to_array(pixels, np.float32), [[[1, 0.4, 0, 0.2]]], rtol=1e-6)
+
+    def test_color_brighter_than_its_alpha_is_white(self):
+        np.testing.assert_array_equal(to_array(np.array([[[0.5, 0.4]]])), [[[255, 102]]])
+
+    def test_what_is_invisible_has_no_color(self):
+        np.testing.assert_array_equal(to_array(np.array([[[0.5, 0.001]]])), [[[0, 0]]])
+        np.testing.assert_array_equal(to_array(np.array([[[0.5, 0.0]]]), np.float32), [[[0, 0]]])
+
+    def test_leaves_its_argument_alone(self):
+        pixels = np.full((2, 2, 4), 0.25, np.float32)
+        pixels.flags.writeable = False
+        to_array(pixels, np.float32)[:] = 1
+
+    def test_refuses_other_types_and_shapes(self):
+        with pytest.raises(TypeError, match="int32"):
+            to_array(np.zeros((2, 2, 1)), np.int32)
+        with pytest.raises(TypeError, match="floating point, not uint8"):
+            to_array(np.zeros((2, 2, 1), np.uint8))
+        with pytest.raises(ValueError, match=r"C = 1..4"):
+            to_array(np.zeros((2, 2)))
