@@ -50,7 +50,12 @@ def _filtered(pixels: _Pixels, block: int = 64) -> Iterator[bytes]:
     step = 2 * channels
     above = np.zeros((1, step * (width + 1)), np.int16)
     for top in range(0, height, block):
-        rows = pixels[top : top + block].astype(">u2").view(np.uint8).reshape(-1, step * width)
+        rows = (
+            pixels[top : top + block]
+            .astype(">u2", order="C")
+            .view(np.uint8)
+            .reshape(-1, step * width)
+        )
         # One pixel of zeros to the left, so that every byte has its neighbors.
         padded = np.pad(rows.astype(np.int16), ((0, 0), (step, 0)))
         shifted = np.concatenate([above, padded[:-1]])

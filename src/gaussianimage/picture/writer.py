@@ -213,6 +213,8 @@ def _saved(
     **options: Any,
 ) -> bytes:
     settings = {**_DEFAULTS.get(name, {}), **options}
+    if name == "ICO":  # which Pillow resamples to the usual sizes of icons otherwise
+        settings.setdefault("sizes", [image.size])
     if icc:
         settings.setdefault("icc_profile", icc)
     if name == "TIFF":
