@@ -94,6 +94,8 @@ def test_curves_that_do_not_meet_are_refused():
         bd_rate(RATE, PSNR, RATE, PSNR + 20)
     with pytest.raises(ValueError, match="no rate"):
         bd_psnr(RATE, PSNR, RATE * 20, PSNR)
+    with pytest.raises(ValueError, match="no rate in"):
+        bd_psnr(RATE, PSNR, RATE, PSNR, rates=(3, 4))
     with pytest.raises(ValueError, match="no quality at rates"):
         bd_rate(RATE, PSNR, RATE, PSNR, rates=(3, 4))
     with pytest.raises(ValueError, match="0 < low < high"):

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import secrets
 import stat
 import sys
 from collections.abc import Iterator
@@ -105,7 +104,7 @@ def atomic_output(path: StrPath) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _renamed_at_the_end(path: Path, mode: int | None) -> Iterator[BinaryIO]:
-    temporary = path.with_name(f".{secrets.token_hex(8)}{_SUFFIX}")
+    temporary = path.with_name(f".{os.urandom(8).hex()}{_SUFFIX}")
     file = temporary.open("xb")  # made with the permissions that the umask asks for
     try:
         with file:

@@ -1,6 +1,7 @@
 import io
 import struct
 import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from PIL import Image, ImageCms
 
 from gaussianimage import picture
 from gaussianimage.errors import PictureError
+from gaussianimage.picture import convert
 
 RGB = np.array([[[0, 0, 0], [255, 0, 0], [10, 200, 30]], [[255] * 3, [1, 2, 3], [0, 0, 255]]], "u1")
 
@@ -157,6 +159,11 @@ def test_a_profile_that_is_none_is_passed_over():
     image = Image.new("CMYK", (8, 8), (255, 0, 0, 0))
     image.info["icc_profile"] = b"no profile"
     np.testing.assert_array_equal(as_array(image)[0, 0], [0, 255, 255])
+
+
+def test_a_mode_that_pillow_may_invent_is_refused():
+    with pytest.raises(PictureError, match="unknown mode XYZ"):
+        convert.samples(SimpleNamespace(mode="XYZ"))
 
 
 def test_gray_of_16_bits_keeps_them():

@@ -121,6 +121,18 @@ def test_exif_as_text_in_a_png_counts():
     assert parsed(result.exif)[0x010F] == "Maker"
 
 
+def test_broken_exif_as_text_is_left_out():
+    image = Image.fromarray(PIXELS)
+    image.info["Raw profile type exif"] = "\nexif\n  9\nno hex\n"
+    assert picture.as_picture(image).exif is None
+
+
+def test_xmp_may_be_text():
+    image = Image.fromarray(PIXELS)
+    image.info["XML:com.adobe.xmp"] = "<x>Café</x>"
+    assert picture.as_picture(image).xmp == "<x>Café</x>".encode()
+
+
 @pytest.mark.parametrize("orientation", [0, 9, 65535])
 def test_an_orientation_that_does_not_exist_is_upright(orientation):
     result = picture.read(saved("PNG", exif=exif(orientation)))

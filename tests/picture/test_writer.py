@@ -272,6 +272,15 @@ class TestFailure:
             picture.write(target, np.zeros((1, 300), np.uint8), format="ico")
         self.check_untouched(target)
 
+    def test_too_little_memory(self, target, monkeypatch):
+        def fail(*_, **__):
+            raise MemoryError
+
+        monkeypatch.setattr(Image.Image, "save", fail)
+        with pytest.raises(MemoryError):
+            picture.write(target, RGB)
+        self.check_untouched(target)
+
     def test_an_option_that_a_format_does_not_know(self, target):
         with pytest.raises(ValueError, match="cannot be written as JPEG"):
             picture.write(target, RGB, format="jpg", quality="bad")

@@ -33,7 +33,9 @@ def samples(image: Image.Image) -> Samples:
     if mode in _TO_RGB:
         return _three_dimensional(_to_rgb(image))
     if mode == "1":
-        return _keyed(_three_dimensional(image.convert("L")), image)
+        key = image.info.get("transparency")
+        gray = _three_dimensional(image.convert("L"))
+        return with_color_key(gray, 255 * (key > 0) if isinstance(key, int) else None)
     if mode in _AS_IT_IS:
         return _keyed(_three_dimensional(image), image)
     if mode == "I" or mode.startswith("I;16"):

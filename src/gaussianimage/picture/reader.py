@@ -145,20 +145,20 @@ def _identified(file: BinaryIO, name: str) -> ImageFile.ImageFile:
             try:
                 with _decoding(name, format_name):
                     verdict = accept(prefix) if accept else True
-                    if verdict is True and format_name not in _REFUSED:
+                    if isinstance(verdict, str):
+                        reason = verdict
+                    elif verdict and format_name in _REFUSED:
+                        reason = f"{format_name} is not a format of pixels"
+                    elif verdict:
                         file.seek(0)
                         return factory(file, "")
             except PictureError as error:
-                # A format without a signature to accept by takes any file for its own.
+                # A format without a signature takes any file for its own, and one with a
+                # signature may stumble over a file that is shorter.
                 if accept and len(prefix) == 16:
                     if not isinstance(error.__cause__, _NOT_THIS_FORMAT):
                         raise
                     reason = str(error).removeprefix(f"{name}: ")
-                continue
-            if isinstance(verdict, str):
-                reason = verdict
-            elif verdict:
-                reason = f"{format_name} is not a format of pixels"
     raise PictureError(f"{name}: {reason}")
 
 
