@@ -190,6 +190,8 @@ void Optimizer::run(int count, const Rates* rates, double energy, double* losses
 // its own frame, μ += L m and L ← L (I + Δ) with Δ lower triangular: then every rate is relative
 // to the Gaussian's size and shape, and the derivatives are the whitened moments themselves.
 void Optimizer::step_one(size_t i, const Rates& rates, double energy) {
+  // What draws nothing has no gradient, and must not be brought to life by the bounds below.
+  if (!lists_.visible(i)) return;
   const size_t channels = static_cast<size_t>(channels_), width = 5 + channels;
   double* mean = means.data() + 2 * i;
   double* l = cholesky.data() + 3 * i;
@@ -208,7 +210,7 @@ void Optimizer::step_one(size_t i, const Rates& rates, double energy) {
   gradient[4] += 0.5 * energy * square * area;
   double total = 0;
   for (size_t j = 0; j < width; ++j) total += std::fabs(gradient[j]);
-  if (!(total < 1e30)) return;
+  if (!(total < 1e15)) return;  // its square must fit a float
 
   const uint32_t age = ++age_[i];
   const float correct1 = 1 / (1 - std::pow(decay1, static_cast<float>(age)));
@@ -223,6 +225,9 @@ void Optimizer::step_one(size_t i, const Rates& rates, double energy) {
     const float rate = j < 2 ? rates.position : j < 5 ? rates.covariance : rates.color;
     step[j] = -rate * (m[j] * correct1) / (std::sqrt(v[j] * correct2) + epsilon);
   }
+  double way = 0;
+  for (size_t j = 0; j < width; ++j) way += std::fabs(step[j]);
+  if (!(way < 1e6)) return;
   const uint8_t trainable = trainable_[i];
   if (trainable & train_position) {
     mean[0] += l[0] * step[0];
@@ -242,11 +247,6 @@ void Optimizer::step_one(size_t i, const Rates& rates, double energy) {
 double Optimizer::solve_colors(int iterations, double ridge) {
   const size_t n = static_cast<size_t>(count()), c = static_cast<size_t>(channels_), size = n * c;
   // Normal equations A x = b with A = GᵀG + ridge D, D the diagonal of GᵀG, preconditioned by D.
-  std::vector<double> diagonal(size);
-  for (size_t i = 0; i < size; ++i) {
-    const double area = pi * cholesky[3 * (i / c)] * cholesky[3 * (i / c) + 2];
-    diagonal[i] = (trainable_[i / c] & train_color) && area < 1e30 ? area : 0.0;  // 0: held
-  }
   std::vector<double> products(size);
   const auto project = [&](const float* values, bool subtract_target) {
     std::fill(products.begin(), products.end(), 0.0);
@@ -257,6 +257,11 @@ double Optimizer::solve_colors(int iterations, double ridge) {
   std::vector<double> x(size), r(size), p(size);
   std::vector<float> direction(size);
   project(colors.data(), true);
+  std::vector<double> diagonal(size);  // 0: held, as is what draws nothing
+  for (size_t i = 0; i < size; ++i) {
+    if (!(trainable_[i / c] & train_color) || !lists_.visible(i / c)) continue;
+    diagonal[i] = pi * cholesky[3 * (i / c)] * cholesky[3 * (i / c) + 2];
+  }
   for (size_t i = 0; i < size; ++i) {
     r[i] = diagonal[i] > 0 ? -products[i] - ridge * diagonal[i] * colors[i] : 0.0;
   }

@@ -36,6 +36,8 @@ class Schedule {
   const Entry* entries() const { return entries_.data(); }
   size_t entry_count() const { return entries_.size(); }
   std::vector<Atom>& atoms() { return atoms_; }
+  // Whether a Gaussian can be drawn and may touch the window.
+  bool visible(size_t i) const { return atoms_[i].strip0 < atoms_[i].strip1; }
   float weight_min() const { return weight_min_; }
 
   // Runs visit(atom, entry index) over the entries of the current group, each Gaussian's entries
