@@ -16,6 +16,10 @@ from gaussianimage.errors import (
 )
 
 if TYPE_CHECKING:
+    from gaussianimage.codec.decoder import decode, decode_gaussians
+    from gaussianimage.codec.encoder import Encoded, encode, encode_picture
+    from gaussianimage.codec.header import Limits
+    from gaussianimage.codec.info import FileInfo, info
     from gaussianimage.engine import Gradient, gradient, render
     from gaussianimage.fitting.fit import FitProgress, FitResult, fit
     from gaussianimage.fitting.state import FitState
@@ -26,19 +30,29 @@ __version__ = "0.1.0"
 
 # Loaded at first use: nobody who decodes waits for what only an encoder needs.
 _HOMES = {
+    "Encoded": "gaussianimage.codec.encoder",
+    "FileInfo": "gaussianimage.codec.info",
     "FitProgress": "gaussianimage.fitting.fit",
     "FitResult": "gaussianimage.fitting.fit",
     "FitState": "gaussianimage.fitting.state",
     "Gaussians": "gaussianimage.gaussians",
     "Gradient": "gaussianimage.engine",
+    "Limits": "gaussianimage.codec.header",
     "Picture": "gaussianimage.picture",
     "as_picture": "gaussianimage.picture",
+    "decode": "gaussianimage.codec.decoder",
+    "decode_gaussians": "gaussianimage.codec.decoder",
+    "encode": "gaussianimage.codec.encoder",
+    "encode_picture": "gaussianimage.codec.encoder",
     "fit": "gaussianimage.fitting.fit",
     "gradient": "gaussianimage.engine",
+    "info": "gaussianimage.codec.info",
     "render": "gaussianimage.engine",
 }
 
 __all__ = [
+    "Encoded",
+    "FileInfo",
     "FitProgress",
     "FitResult",
     "FitState",
@@ -47,13 +61,19 @@ __all__ = [
     "Gaussians",
     "Gradient",
     "LimitError",
+    "Limits",
     "Picture",
     "PictureError",
     "TruncatedError",
     "UnsupportedError",
     "as_picture",
+    "decode",
+    "decode_gaussians",
+    "encode",
+    "encode_picture",
     "fit",
     "gradient",
+    "info",
     "render",
 ]
 

@@ -27,6 +27,15 @@ def render_floats(
     width: int,
     threads: int,
 ) -> NDArray[np.float32]: ...
+def work(
+    means: NDArray[np.float64],
+    cholesky: NDArray[np.float64],
+    colors: NDArray[np.float32],
+    q_max: float,
+    height: int,
+    width: int,
+    threads: int,
+) -> int: ...
 def gradient(
     means: NDArray[np.float64],
     cholesky: NDArray[np.float64],
@@ -60,4 +69,39 @@ class Optimizer:
     def solve_colors(self, iterations: int, ridge: float) -> float: ...
     def residual(self) -> NDArray[np.float32]: ...
 
+class Quantizer:
+    margin: int
+    def __init__(
+        self, height: int, width: int, channels: int, color_step: float, shape_step: float
+    ) -> None: ...
+    def dequantize(
+        self,
+        precision: NDArray[np.uint8],
+        position: NDArray[np.int32],
+        color: NDArray[np.int32],
+        shape: NDArray[np.int32],
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32]]: ...
+
+class LayerEncoder:
+    def __init__(self, quantizer: Quantizer) -> None: ...
+    def encode(
+        self,
+        quantizer: Quantizer,
+        precision: NDArray[np.uint8],
+        position: NDArray[np.int32],
+        color: NDArray[np.int32],
+        shape: NDArray[np.int32],
+    ) -> bytes: ...
+    def measure(
+        self,
+        quantizer: Quantizer,
+        precision: NDArray[np.uint8],
+        position: NDArray[np.int32],
+        color: NDArray[np.int32],
+        shape: NDArray[np.int32],
+    ) -> tuple[float, float]: ...
+
+def decode_layers(
+    quantizer: Quantizer, layers: list[bytes], most: int
+) -> tuple[list[int], tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32]]]: ...
 def __getattr__(name: str) -> Any: ...

@@ -76,6 +76,17 @@ void bind_engine(nb::module_& m) {
       nb::arg("means"), nb::arg("cholesky"), nb::arg("colors"), nb::arg("q_max"), nb::arg("left"),
       nb::arg("top"), nb::arg("height"), nb::arg("width"), nb::arg("threads"));
   m.def(
+      "work",
+      [](Means means, Cholesky cholesky, Colors colors, double q_max, int height, int width,
+         int threads) {
+        const Source source = make_source(means, cholesky, colors, q_max);
+        const Window window = make_window(0, 0, height, width);
+        nb::gil_scoped_release release;
+        return work(source, window, threads);
+      },
+      nb::arg("means"), nb::arg("cholesky"), nb::arg("colors"), nb::arg("q_max"), nb::arg("height"),
+      nb::arg("width"), nb::arg("threads"));
+  m.def(
       "gradient",
       [](Means means, Cholesky cholesky, Colors colors, double q_max, Residual residual,
          int threads) {

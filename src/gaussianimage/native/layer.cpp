@@ -28,9 +28,18 @@ double exp_exact(double x) {
   const double r = (x - n * 0.6931471803691238) - n * 1.9082149292705877e-10;
   double p = 1.0 / 6227020800.0;
   for (int k = 12; k >= 0; --k) {
-    static constexpr double inverse[] = {1.0,           1.0,           1.0 / 2,        1.0 / 6,
-                                         1.0 / 24,      1.0 / 120,     1.0 / 720,      1.0 / 5040,
-                                         1.0 / 40320,   1.0 / 362880,  1.0 / 3628800,  1.0 / 39916800,
+    static constexpr double inverse[] = {1.0,
+                                         1.0,
+                                         1.0 / 2,
+                                         1.0 / 6,
+                                         1.0 / 24,
+                                         1.0 / 120,
+                                         1.0 / 720,
+                                         1.0 / 5040,
+                                         1.0 / 40320,
+                                         1.0 / 362880,
+                                         1.0 / 3628800,
+                                         1.0 / 39916800,
                                          1.0 / 479001600};
     p = p * r + inverse[k];
   }
@@ -133,7 +142,8 @@ void grid_size(const Quantizer& quantizer, int precision, int64_t& columns, int6
 int amplitude_class(const int32_t* color, int channels) {
   uint64_t square = 0;
   for (int k = 0; k < channels; ++k) {
-    const auto value = static_cast<uint64_t>(std::min<uint32_t>(GI_ISA::magnitude_of(color[k]), 4096));
+    const auto value =
+        static_cast<uint64_t>(std::min<uint32_t>(GI_ISA::magnitude_of(color[k]), 4096));
     square += value * value;
   }
   // floor(log2(square) + 1/2) = floor(log2(2 square²) / 2).
@@ -143,10 +153,9 @@ int amplitude_class(const int32_t* color, int channels) {
 
 double shape_step(const Quantizer& quantizer, int amplitude) {
   static constexpr double half_octaves[16] = {
-      1.0,         0.7071067811865476, 0.5,        0.3535533905932738,
-      0.25,        0.1767766952966369, 0.125,      0.08838834764831845,
-      0.0625,      0.04419417382415922, 0.03125,   0.02209708691207961,
-      0.015625,    0.011048543456039806, 0.0078125, 0.005524271728019903};
+      1.0,      0.7071067811865476,   0.5,       0.3535533905932738,  0.25,    0.1767766952966369,
+      0.125,    0.08838834764831845,  0.0625,    0.04419417382415922, 0.03125, 0.02209708691207961,
+      0.015625, 0.011048543456039806, 0.0078125, 0.005524271728019903};
   return std::min(quantizer.shape_step * half_octaves[amplitude], 0.7);
 }
 
@@ -208,11 +217,12 @@ bool LayerDecoder::decode(const uint8_t* bytes, size_t size, size_t most, Layer&
         .run(static_cast<uint32_t>(count));
     for (size_t i = begin; i < begin + count; ++i) {
       code_attributes(coder, state_->models, quantizer, layer, i);
-      const double step =
-          shape_step(quantizer, amplitude_class(layer.color.data() + channels * i, quantizer.channels));
+      const double step = shape_step(
+          quantizer, amplitude_class(layer.color.data() + channels * i, quantizer.channels));
       const int32_t* shape = layer.shape.data() + 3 * i;
       const double s = shape[0] * step, d1 = shape[1] * step, d2 = shape[2] * step;
-      if (s < least_size || s > most_size || std::sqrt(d1 * d1 + d2 * d2) > most_shear) return false;
+      if (s < least_size || s > most_size || std::sqrt(d1 * d1 + d2 * d2) > most_shear)
+        return false;
     }
     if (coder.failed()) return false;
   }

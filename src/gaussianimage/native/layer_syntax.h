@@ -44,7 +44,7 @@ struct LayerModels {
 template <typename Coder>
 uint32_t code_uniform(Coder& coder, uint32_t value, uint32_t limit) {
   if (limit <= 1) return 0;
-  const int bits = 32 - __builtin_clz(limit - 1);  // of the largest value
+  const int bits = 32 - __builtin_clz(limit - 1);        // of the largest value
   const uint32_t brief = (uint32_t{1} << bits) - limit;  // values that take one bit less
   uint32_t head = code_raw(coder, value < brief ? value : (value + brief) >> 1, bits - 1);
   if (head < brief) return head;

@@ -1,6 +1,7 @@
 #include "render.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <vector>
 
@@ -54,6 +55,23 @@ void render_floats(const Source& source, const Window& window, int threads, floa
            k.to_floats(p, source.channels, cell.rows, cell.columns,
                        out + cell.y * stride + cell.x * source.channels, stride);
          });
+}
+
+uint64_t work(const Source& source, const Window& window, int threads) {
+  Schedule lists;
+  lists.prepare(source, window, resolve_threads(threads));
+  const double k = std::sqrt(2 * source.q_max);
+  uint64_t total = 0;
+  for (size_t i = 0; i < static_cast<size_t>(source.count); ++i) {
+    const Atom& atom = lists.atoms()[i];
+    if (atom.strip0 >= atom.strip1) continue;
+    const double* l = source.cholesky + 3 * i;
+    const double reach = k * std::sqrt(l[1] * l[1] + l[2] * l[2]);
+    const double top = std::clamp(std::floor(atom.y - reach), 0.0, double(window.height));
+    const double bottom = std::clamp(std::ceil(atom.y + reach), 0.0, double(window.height));
+    total += static_cast<uint64_t>(atom.strip1 - atom.strip0) * static_cast<uint64_t>(bottom - top);
+  }
+  return total;
 }
 
 void gradient(const Source& source, const Window& window, int threads, const float* residual,

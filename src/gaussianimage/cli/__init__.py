@@ -1,0 +1,106 @@
+"""The command line: `main`, and the group that loads a command only when it is called for."""
+
+import importlib
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from gaussianimage.cli.errors import report
+
+__all__ = ["cli", "main"]
+
+# Here and not only in the commands, so that `gaussianimage --help` imports none of them.
+COMMANDS = {
+    "encode": "Encode pictures as .gimg files.",
+    "decode": "Decode .gimg files to pictures.",
+    "fit": "Fit Gaussians to pictures, without quantizing them.",
+    "render": "Draw Gaussians at any size, or as ellipses.",
+    "info": "Tell what .gimg files hold.",
+    "compare": "Measure how close two pictures are.",
+    "bench": "Time decoding and encoding.",
+}
+
+EPILOG = """\b
+Examples:
+  gaussianimage encode photo.png photo.gimg
+  gaussianimage decode photo.gimg photo.png
+  gaussianimage encode *.jpg -o small/ -q 60 -j 2
+  gaussianimage render photo.gimg ellipses.png --ellipses
+
+\b
+Results go to stdout and messages to stderr; the file name - means stdin or
+stdout. Exit codes:
+  0    all is done
+  1    an input failed; the others are done
+  2    the command line is wrong; nothing is done
+  130  interrupted by Ctrl-C
+"""
+
+
+class CommandGroup(click.Group):
+    """The commands, each in the module of its name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"{__name__}.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def main(  # type: ignore[override]  # never standalone: errors are reported here
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
+    ) -> Any:
+        """Run a command and end the process with its exit code."""
+        extra.pop("standalone_mode", None)
+        try:
+            code = super().main(args, prog_name, standalone_mode=False, **extra)
+        except (click.ClickException, click.Abort) as error:
+            sys.exit(report(error))
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+@click.command(
+    cls=CommandGroup,
+    invoke_without_command=True,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(None, "-V", "--version", package_name="gaussianimage")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Store pictures as sums of 2D Gaussians: small files that render at any size."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        ctx.exit(2)
+
+
+def main() -> None:
+    """Run the program `gaussianimage`."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # Pillow's, about metadata: no message for a user
+    try:
+        cli.main(prog_name="gaussianimage")
+    finally:
+        _close_stdout()
+
+
+def _close_stdout() -> None:
+    """Flush stdout now: Python would complain at exit about what can't be written."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

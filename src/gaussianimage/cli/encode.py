@@ -1,0 +1,77 @@
+"""The command `encode`: pictures to .gimg files."""
+
+import click
+
+from gaussianimage import picture
+from gaussianimage.cli.batch import Job, Outcome, run
+from gaussianimage.cli.command import command
+from gaussianimage.cli.options import (
+    BatchOptions,
+    Target,
+    batch_options,
+    max_pixels_option,
+    seed_option,
+    target_options,
+)
+from gaussianimage.cli.outputs import refuse_pictures
+from gaussianimage.cli.paths import Item, plan
+from gaussianimage.cli.report import result_line
+from gaussianimage.codec.encoder import encode_picture
+from gaussianimage.files import write_output
+
+EXAMPLES = """
+gaussianimage encode photo.png photo.gimg
+gaussianimage encode photo.png photo.gimg -q 60
+gaussianimage encode photo.png photo.gimg --bpp 0.25
+gaussianimage encode *.jpg -o small/ -n 9000 -j 2
+gaussianimage encode - - < photo.png > photo.gimg
+"""
+
+
+@command(
+    "Encode pictures as .gimg files.",
+    EXAMPLES,
+    more_when_verbose="Show progress even where stderr is no terminal.",
+)
+@click.argument("files", nargs=-1, required=True, metavar="INPUT... [OUTPUT]")
+@target_options
+@seed_option
+@batch_options
+@max_pixels_option
+def command(
+    files: tuple[str, ...],
+    target: Target,
+    seed: int,
+    batch: BatchOptions,
+    max_pixels: int,
+    verbose: int,
+) -> None:
+    """Encode pictures as .gimg files.
+
+    INPUT is a picture in any format that Pillow reads, or - for stdin. OUTPUT is a file, or - for
+    stdout, or a folder. Several inputs need a folder; so named, or given with -o.
+
+    Ctrl-C ends a fit early; the file is written all the same, with the best so far.
+    """
+
+    def work(item: Item, job: Job) -> Outcome:
+        source = picture.read(item.source, max_pixels=max_pixels)
+        encoded = encode_picture(
+            source,
+            **target.as_arguments(),
+            seed=seed,
+            threads=job.threads,
+            progress=job.progress,
+        )
+        write_output(item.target, encoded.data)
+        line = result_line(
+            source.height,
+            source.width,
+            encoded.gaussians,
+            n_bytes=len(encoded.data),
+            psnr=encoded.psnr,
+            seconds=encoded.seconds,
+        )
+        return Outcome(line, encoded.interrupted)
+
+    run(plan(files, batch.output, suffix=".gimg", refuse=refuse_pictures), work, batch, verbose)

@@ -1,0 +1,67 @@
+"""Errors as a user meets them: one line on stderr and an exit code."""
+
+import os
+import traceback
+
+import click
+
+from gaussianimage.errors import GaussianImageError
+
+__all__ = ["FAILED", "INTERRUPTED", "describe", "details", "printable", "report"]
+
+FAILED = 1
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+_PROGRAM = "gaussianimage"
+
+
+def describe(error: BaseException, source: str = "") -> str:
+    """Return what went wrong, in one line.
+
+    Parameters
+    ----------
+    error : BaseException
+    source : str
+        The file that it happened to; ``-`` is stdin. The line starts with it unless the error's
+        own message names a file.
+    """
+    name = "stdin" if source == "-" else source
+    if isinstance(error, OSError) and error.strerror:
+        filename = error.filename
+        if isinstance(filename, bytes | str | os.PathLike):
+            name = os.fsdecode(filename)
+        text = error.strerror
+    elif isinstance(error, MemoryError):
+        text = "not enough memory"
+    elif isinstance(error, click.ClickException):
+        text = error.format_message()
+    elif isinstance(error, GaussianImageError | OSError | ValueError):
+        text = str(error) or type(error).__name__
+    else:
+        text = f"internal error: {type(error).__name__}: {error} (-vv shows where)"
+    if name and not text.startswith((f"{name}:", f"{source}:")):
+        text = f"{name}: {text}"
+    return printable(text)
+
+
+def details(error: BaseException) -> str:
+    """Return the traceback, for those who ask for it."""
+    return "".join(traceback.format_exception(error)).rstrip()
+
+
+def printable(text: str) -> str:
+    """Return a text in one line that does nothing to a terminal, whatever a file's name is."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def report(error: click.ClickException | click.Abort) -> int:
+    """Print the line of an error that ends the program, and return the exit code."""
+    if isinstance(error, click.Abort):
+        click.echo(f"{_PROGRAM}: interrupted", err=True)
+        return INTERRUPTED
+    line = describe(error)
+    if isinstance(error, click.UsageError):
+        program = error.ctx.command_path if error.ctx else _PROGRAM
+        line = f"{line.rstrip('.')} (see {program} --help)"
+    click.echo(f"{_PROGRAM}: {line}", err=True)
+    return error.exit_code

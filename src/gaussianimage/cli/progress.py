@@ -1,0 +1,158 @@
+"""Messages on stderr: progress bars on a terminal, lines elsewhere, nothing where not wanted."""
+
+import math
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol, Self
+
+import click
+
+from gaussianimage.cli.report import decibels, plural, seconds_text
+
+__all__ = ["Progress", "Reporter", "Watch"]
+
+_LINE_EVERY = 0.1  # of a stage, where progress is written in lines
+
+
+class Progress(Protocol):
+    """How far a fit is: what the functions that take long tell, see `FitProgress`."""
+
+    @property
+    def stage(self) -> str: ...  # noqa: D102
+    @property
+    def iteration(self) -> int: ...  # noqa: D102
+    @property
+    def iterations(self) -> int: ...  # noqa: D102
+    @property
+    def gaussians(self) -> int: ...  # noqa: D102
+    @property
+    def psnr(self) -> float: ...  # noqa: D102
+    @property
+    def seconds_left(self) -> float: ...  # noqa: D102
+
+
+class Watch(Protocol):
+    """Takes the news of one job."""
+
+    def __call__(self, progress: Progress) -> None:
+        """Show them."""
+
+
+class Reporter:
+    """All that a command says on stderr; any thread may use it.
+
+    Parameters
+    ----------
+    quiet : bool
+        Say nothing but errors.
+    verbose : int
+        From 1 on, progress is shown even where stderr is no terminal.
+    """
+
+    def __init__(self, *, quiet: bool, verbose: int) -> None:
+        self.quiet = quiet
+        self.verbose = verbose
+        self._bars: Any = None  # rich.progress.Progress, imported only if it is used
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None
+
+    def say(self, line: str) -> None:
+        """Print a line unless quiet."""
+        if not self.quiet:
+            self.warn(line)
+
+    def warn(self, line: str) -> None:
+        """Print a line, quiet or not."""
+        with self._lock:
+            if self._bars is None:
+                click.echo(line, err=True)
+            else:
+                self._bars.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def watch(self, name: str) -> Iterator[Watch]:
+        """Show the progress of a job while the block runs."""
+        if self.quiet:
+            yield _nothing
+        elif sys.stderr.isatty():
+            bars = self._started_bars()
+            task = bars.add_task(name, total=None, news="")
+            try:
+                yield _Bar(bars, task)
+            finally:
+                bars.remove_task(task)
+        elif self.verbose:
+            yield _Lines(self, name)
+        else:
+            yield _nothing
+
+    def _started_bars(self) -> Any:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+        with self._lock:
+            if self._bars is None:
+                self._bars = Progress(
+                    TextColumn("{task.description}", markup=False),
+                    BarColumn(),
+                    TaskProgressColumn(),
+                    TextColumn("{task.fields[news]}", markup=False),
+                    console=Console(stderr=True),
+                    transient=True,
+                )
+                self._bars.start()
+            return self._bars
+
+
+class _Bar:
+    """One progress bar."""
+
+    def __init__(self, bars: Any, task: Any) -> None:
+        self._bars, self._task = bars, task
+
+    def __call__(self, progress: Progress) -> None:
+        self._bars.update(
+            self._task,
+            total=max(progress.iterations, 1),
+            completed=progress.iteration,
+            news=_news(progress),
+        )
+
+
+class _Lines:
+    """One line for every tenth of every stage."""
+
+    def __init__(self, reporter: Reporter, name: str) -> None:
+        self._reporter, self._name = reporter, name
+        self._last: tuple[str, int] | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        done = progress.iteration / max(progress.iterations, 1)
+        step = (progress.stage, int(done / _LINE_EVERY))
+        if step != self._last:
+            self._last = step
+            self._reporter.say(f"{self._name}: {done:.0%} {_news(progress)}")
+
+
+def _nothing(progress: Progress) -> None:
+    """Show nothing."""
+
+
+def _news(progress: Progress) -> str:
+    parts = [progress.stage]
+    if progress.gaussians:
+        parts.append(plural(progress.gaussians, "Gaussian"))
+    if math.isfinite(progress.psnr):
+        parts.append(decibels(progress.psnr))
+    if math.isfinite(progress.seconds_left):
+        parts.append(f"{seconds_text(progress.seconds_left)} left")
+    return ", ".join(parts)

@@ -1,0 +1,129 @@
+"""What part of a picture to draw, and at which size: --size, --scale and --crop."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+from gaussianimage.arguments import MAX_SIDE
+from gaussianimage.cli.options import FiniteRange, packed
+from gaussianimage.cli.report import dimensions
+
+__all__ = ["Viewport", "viewport_options"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Viewport:
+    """A size or a scale, and a crop, as the user gave them: widths before heights."""
+
+    size: tuple[int | None, int | None] | None  # width, height; None is what keeps the shape
+    scale: float | None
+    crop: tuple[int, int, int, int] | None  # x, y, width, height
+
+    def resolve(
+        self, height: int, width: int
+    ) -> tuple[tuple[int, int] | None, tuple[int, int, int, int] | None]:
+        """Return `size` and `crop` as `gaussianimage.render` takes them.
+
+        Parameters
+        ----------
+        height, width : int
+            Nominal size of the picture.
+
+        Raises
+        ------
+        ValueError
+            The size is out of range, or the crop outside of the picture.
+        """
+        size = self._size(height, width)
+        full = size or (height, width)
+        if not all(1 <= side <= MAX_SIDE for side in full):
+            raise ValueError(f"a side has 1 to {MAX_SIDE} pixels, not {dimensions(*full)}")
+        if self.crop is None:
+            return size, None
+        left, top, columns, rows = self.crop
+        if left + columns > full[1] or top + rows > full[0]:
+            raise ValueError(
+                f"--crop {','.join(map(str, self.crop))} is not within {dimensions(*full)} pixels"
+            )
+        return size, (top, left, rows, columns)
+
+    def _size(self, height: int, width: int) -> tuple[int, int] | None:
+        if self.scale is not None:
+            return max(1, round(height * self.scale)), max(1, round(width * self.scale))
+        if self.size is None:
+            return None
+        columns, rows = self.size
+        if columns is None:
+            columns = max(1, round(width * (rows or 0) / height))
+        if rows is None:
+            rows = max(1, round(height * columns / width))
+        return rows, columns
+
+
+class _Size(click.ParamType):
+    name = "WxH"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int | None, int | None]:
+        if isinstance(value, tuple):
+            return value
+        match = re.fullmatch(r"(\d{0,9})[xX×](\d{0,9})", value)
+        if not match or match[1] == match[2] == "":
+            self.fail(f"{value!r} is not a size such as 640x480, 640x or x480.", param, ctx)
+        width, height = (int(side) if side else None for side in match.groups())
+        if 0 in (width, height):
+            self.fail(f"{value!r} has no pixels.", param, ctx)
+        return width, height
+
+
+class _Crop(click.ParamType):
+    name = "X,Y,W,H"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int, int, int]:
+        if isinstance(value, tuple):
+            left, top, width, height = value
+            return left, top, width, height
+        if not re.fullmatch(r"\d{1,9}(,\d{1,9}){3}", value):
+            self.fail(f"{value!r} is not four numbers such as 10,20,300,200.", param, ctx)
+        left, top, width, height = map(int, value.split(","))
+        if 0 in (width, height):
+            self.fail(f"{value!r} has no pixels.", param, ctx)
+        return left, top, width, height
+
+
+def viewport_options(function: Function) -> Function:
+    """Add --size, --scale and --crop; the function gets them as `viewport`."""
+    return packed(
+        function,
+        "viewport",
+        _viewport,
+        click.option(
+            "--size",
+            type=_Size(),
+            help="Width and height to draw at, in pixels; 640x or x480 keeps the shape.",
+        ),
+        click.option(
+            "--scale",
+            type=FiniteRange(0, MAX_SIDE, min_open=True),
+            help="Size to draw at, as a factor.",
+        ),
+        click.option(
+            "--crop",
+            type=_Crop(),
+            help="Part to draw: left, top, width and height in pixels of the output's size.",
+        ),
+    )
+
+
+def _viewport(**values: Any) -> Viewport:
+    if values["size"] is not None and values["scale"] is not None:
+        raise click.UsageError("--size and --scale say the same thing; give one of them.")
+    return Viewport(**values)

@@ -1,0 +1,88 @@
+"""Quantized Gaussians to the bytes of a file."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from gaussianimage import _native
+from gaussianimage.codec.format import LAYER, Chunk, write_chunks
+from gaussianimage.codec.header import Header, nearest_q_max
+from gaussianimage.codec.metadata import Metadata
+from gaussianimage.codec.quantize import Levels
+from gaussianimage.codec.settings import Settings
+
+# Layers end after these numbers of the freezing's stages: a tenth of the Gaussians, the strongest,
+# make a first picture.
+LAYER_ENDS = (1, 4)
+LEAST_FOR_LAYERS = 500
+
+
+def layers_of(parts: Sequence[Levels]) -> list[Levels]:
+    """Join the stages of a freeze into layers of falling importance; none is empty."""
+    filled = [part for part in parts if len(part.precision)]
+    if sum(len(part.precision) for part in filled) < LEAST_FOR_LAYERS:
+        return [Levels.concatenate(filled)] if filled else []
+    ends = [0, *(end for end in LAYER_ENDS if end < len(filled)), len(filled)]
+    return [Levels.concatenate(filled[begin:end]) for begin, end in pairwise(ends)]
+
+
+def assemble(
+    layers: Sequence[Levels],
+    settings: Settings,
+    metadata: Metadata,
+    *,
+    height: int,
+    width: int,
+    bit_depth: int,
+    q_max: float,
+) -> bytes:
+    """Write a file.
+
+    Parameters
+    ----------
+    layers : sequence of Levels
+        In the order of their importance; none is empty.
+    settings : Settings
+        What they were quantized by.
+    metadata : Metadata
+        What else the file carries.
+    height, width : int
+        Nominal size in pixels.
+    bit_depth : int
+        Of the source, 8 or 16.
+    q_max : float
+        A multiple of 1/2048.
+
+    Returns
+    -------
+    bytes
+    """
+    quantizer = settings.quantizer(height, width)
+    encoder = _native.LayerEncoder(quantizer)
+    chunks = [Chunk(LAYER, encoder.encode(quantizer, *layer)) for layer in layers]
+    work = 0
+    if layers:
+        arrays = quantizer.dequantize(*Levels.concatenate(list(layers)))
+        work = _native.work(*arrays, nearest_q_max(q_max), height, width, 0)
+    header = Header(
+        height=height,
+        width=width,
+        channels=len(settings.background),
+        bit_depth=bit_depth,
+        gaussians=sum(len(layer.precision) for layer in layers),
+        layers=len(layers),
+        q_max=q_max,
+        work=work,
+        settings=settings.to_bytes(),
+    )
+    return write_chunks([header.to_chunk(), *metadata.to_chunks(), *chunks])
+
+
+def payload_bits(layers: Sequence[Levels], settings: Settings, height: int, width: int) -> float:
+    """Estimate the bits that the layers' chunks will take, without writing them."""
+    quantizer = settings.quantizer(height, width)
+    if not layers:
+        return 0.0
+    whole = Levels.concatenate(list(layers))
+    return float(np.sum(_native.LayerEncoder(quantizer).measure(quantizer, *whole)))

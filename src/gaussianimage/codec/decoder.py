@@ -1,0 +1,184 @@
+"""From the bytes of a file to Gaussians and pixels."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from gaussianimage import _native
+from gaussianimage.codec.format import LAYER, Chunk, read_chunks, read_whole_chunks, require_known
+from gaussianimage.codec.header import Header, Limits
+from gaussianimage.codec.metadata import TYPES, Metadata
+from gaussianimage.codec.settings import Settings
+from gaussianimage.codec.varint import Buffer
+from gaussianimage.engine import render
+from gaussianimage.errors import FormatError
+from gaussianimage.gaussians import Gaussians
+from gaussianimage.picture import to_array
+
+_KNOWN = (b"HEAD", LAYER, *TYPES.values())
+
+# Standard deviation of the Gaussian that stands for the background, in sides of the picture.
+BACKGROUND_SIGMA = 1000.0
+
+DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that has been checked but whose Gaussians have not been decoded.
+
+    Attributes
+    ----------
+    header : Header
+    settings : Settings
+    metadata : Metadata
+    chunks : list of Chunk
+        All whole chunks, without the closing one.
+    damage : FormatError or None
+        What is wrong after those, if a broken file was asked for.
+    """
+
+    header: Header
+    settings: Settings
+    metadata: Metadata
+    chunks: list[Chunk]
+    damage: FormatError | None
+
+
+def open_file(data: Buffer, *, limits: Limits = DEFAULT_LIMITS, partial: bool = False) -> File:
+    """Check a file: its checksums, its header, and that it stays within the limits.
+
+    Raises
+    ------
+    FormatError, TruncatedError, UnsupportedError, LimitError
+        As `decode`.
+    """
+    damage = None
+    if partial:
+        chunks, damage = read_whole_chunks(data)
+    else:
+        chunks = read_chunks(data)
+    require_known(chunks, _KNOWN)
+    header = Header.from_chunk(chunks[0])
+    header.check(limits)
+    settings = Settings.from_bytes(header.settings, header.channels)
+    layers = sum(chunk.type == LAYER for chunk in chunks)
+    if layers > header.layers or (damage is None and layers < header.layers):
+        raise FormatError(f"the header announces {header.layers} layers, found {layers}")
+    return File(header, settings, Metadata.from_chunks(chunks, limits), chunks, damage)
+
+
+def decode(
+    data: Buffer,
+    *,
+    size: tuple[int, int] | None = None,
+    crop: tuple[int, int, int, int] | None = None,
+    dtype: DTypeLike = np.uint8,
+    threads: int | None = None,
+    layers: int | None = None,
+    partial: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
+) -> NDArray[Any]:
+    """Decode a ``.gimg`` file to pixels.
+
+    Parameters
+    ----------
+    data : bytes-like
+        The whole file.
+    size : (int, int), optional
+        Height and width to draw at, in pixels; the nominal size by default.
+    crop : (int, int, int, int), optional
+        Top, left, height and width of the part to draw, in pixels of the picture at `size`.
+    dtype : uint8, uint16 or float32, default uint8
+        Floats are 0 to 1.
+    threads : int, optional
+        Threads to use, 1 to 256; all CPUs that this process may run on by default.
+    layers : int, optional
+        Use this many of the file's layers, from 0; all by default.
+    partial : bool, default False
+        Accept a file that is cut off or damaged behind its header, and use the whole layers
+        before that place.
+    limits : Limits, optional
+        What to refuse to decode.
+
+    Returns
+    -------
+    ndarray, (height, width) for gray, (height, width, C) otherwise
+        Colors are not premultiplied by alpha.
+
+    Raises
+    ------
+    FormatError
+        The bytes are not a valid file; `offset` tells where. `TruncatedError` if they end early.
+    UnsupportedError
+        The file needs a newer reader.
+    LimitError
+        It exceeds a limit.
+    TypeError, ValueError
+        An argument is of a wrong type or out of range.
+    """
+    gaussians = decode_gaussians(data, layers=layers, partial=partial, limits=limits)
+    kind = np.dtype(dtype)
+    if kind == np.uint8 and gaussians.channels in (1, 3):
+        pixels = render(gaussians, size=size, crop=crop, dtype=np.uint8, threads=threads)
+        return pixels[..., 0] if gaussians.channels == 1 else pixels
+    return to_array(render(gaussians, size=size, crop=crop, threads=threads), kind)
+
+
+def decode_gaussians(
+    data: Buffer,
+    *,
+    layers: int | None = None,
+    partial: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Gaussians:
+    """Decode a ``.gimg`` file to Gaussians; the first of them is the background.
+
+    Parameters
+    ----------
+    data, layers, partial, limits
+        As for `decode`.
+
+    Raises
+    ------
+    FormatError, TruncatedError, UnsupportedError, LimitError
+        As for `decode`.
+    """
+    file = open_file(data, limits=limits, partial=partial)
+    return gaussians_of(file, layers=layers)
+
+
+def gaussians_of(file: File, *, layers: int | None = None) -> Gaussians:
+    """Decode the Gaussians of a checked file."""
+    header = file.header
+    chunks = [chunk for chunk in file.chunks if chunk.type == LAYER]
+    if layers is not None:
+        if not 0 <= layers <= header.layers:
+            raise ValueError(f"layers: expected 0 to {header.layers}, got {layers}")
+        chunks = chunks[:layers]
+    quantizer = file.settings.quantizer(header.height, header.width)
+    counts, arrays = _native.decode_layers(
+        quantizer, [bytes(chunk.payload) for chunk in chunks], header.gaussians
+    )
+    if len(counts) < len(chunks):
+        raise FormatError("a layer does not decode", chunks[len(counts)].payload_offset)
+    total = counts[-1] if counts else 0
+    whole = len(chunks) == header.layers
+    if whole and total != header.gaussians:
+        raise FormatError(f"the header announces {header.gaussians} Gaussians, found {total}")
+    means, cholesky, colors = arrays
+    work = _native.work(*arrays, header.q_max, header.height, header.width, 0)
+    if work > header.work:
+        raise FormatError(f"the header announces work of {header.work} blocks, found {work}")
+    side = BACKGROUND_SIGMA * max(header.height, header.width)
+    background = file.settings.background_color
+    return Gaussians.from_cholesky(
+        np.concatenate(([[header.width / 2, header.height / 2]], means)),
+        np.concatenate(([[side, 0.0, side]], cholesky)),
+        np.concatenate((background[None], colors)),
+        header.height,
+        header.width,
+        header.q_max,
+    )

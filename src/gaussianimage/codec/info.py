@@ -1,0 +1,130 @@
+"""What a file says of itself, without decoding it."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from gaussianimage.codec.decoder import DEFAULT_LIMITS, open_file
+from gaussianimage.codec.header import Limits
+from gaussianimage.codec.varint import Buffer
+
+
+@dataclass(frozen=True)
+class ChunkInfo:
+    """A chunk: its type, where it starts, and the bytes of its payload."""
+
+    type: str
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """What a file says of itself.
+
+    Attributes
+    ----------
+    version : int
+        Version of the format.
+    height, width : int
+        Nominal size in pixels.
+    channels : int
+        1 gray, 2 gray and alpha, 3 RGB, 4 RGB and alpha.
+    bit_depth : int
+        Of the source, 8 or 16.
+    gaussians, layers : int
+        How many.
+    q_max : float
+        Cut-off of the model.
+    bytes : int
+        Size of the file.
+    bpp : float
+        Bits per pixel at the nominal size.
+    color_step, shape_step : float
+        Steps of the quantizer.
+    background : tuple of float
+        The constant part of the picture, per channel, 0 to 1.
+    work : int
+        Bound on the blocks of 8 pixels that the Gaussians touch.
+    icc, exif, xmp : int or None
+        Size of each in bytes, if there.
+    chunks : tuple of ChunkInfo
+    complete : bool
+        False for a file that is cut off or damaged behind its header.
+    """
+
+    version: int
+    height: int
+    width: int
+    channels: int
+    bit_depth: int
+    gaussians: int
+    layers: int
+    q_max: float
+    bytes: int
+    bpp: float
+    color_step: float
+    shape_step: float
+    background: tuple[float, ...]
+    work: int
+    icc: int | None
+    exif: int | None
+    xmp: int | None
+    chunks: tuple[ChunkInfo, ...]
+    complete: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, as JSON can hold."""
+        return asdict(self)
+
+
+def info(data: Buffer, *, partial: bool = False, limits: Limits = DEFAULT_LIMITS) -> FileInfo:
+    """Tell what a ``.gimg`` file holds.
+
+    Parameters
+    ----------
+    data : bytes-like
+        The file.
+    partial : bool, default False
+        Accept a file that is cut off or damaged behind its header.
+    limits : Limits, optional
+        What to refuse.
+
+    Returns
+    -------
+    FileInfo
+
+    Raises
+    ------
+    FormatError, TruncatedError, UnsupportedError, LimitError
+        As for `decode`.
+    """
+    file = open_file(data, limits=limits, partial=partial)
+    header, settings, metadata = file.header, file.settings, file.metadata
+    size = memoryview(data).nbytes
+    return FileInfo(
+        version=header.version,
+        height=header.height,
+        width=header.width,
+        channels=header.channels,
+        bit_depth=header.bit_depth,
+        gaussians=header.gaussians,
+        layers=header.layers,
+        q_max=header.q_max,
+        bytes=size,
+        bpp=8 * size / (header.height * header.width),
+        color_step=settings.color_step,
+        shape_step=settings.shape_step,
+        background=tuple(float(level) for level in settings.background_color),
+        work=header.work,
+        icc=_size(metadata.icc),
+        exif=_size(metadata.exif),
+        xmp=_size(metadata.xmp),
+        chunks=tuple(
+            ChunkInfo(chunk.name, chunk.offset, len(chunk.payload)) for chunk in file.chunks
+        ),
+        complete=file.damage is None,
+    )
+
+
+def _size(data: bytes | None) -> int | None:
+    return None if data is None else len(data)

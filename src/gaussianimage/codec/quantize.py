@@ -1,0 +1,120 @@
+"""Rounding Gaussians to the integers of a file.
+
+One number, the color step Δ, sets all precisions. A color normalized to unit energy,
+b = c √(π σ₁ σ₂), is rounded to multiples of Δ in an orthonormal luma-chroma basis. An error in the
+log-covariance of a Gaussian weighs as much as one of |b| times its size in the color, and an error
+in its position as much as one of |b| / (√2 σ) times its size, so the steps of those are about
+Δ / |b| and √2 σ Δ / |b|: strong Gaussians are placed finely, weak ones roughly.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaussianimage import _native, geometry
+
+Integers = NDArray[np.int32]
+Floats = NDArray[np.float64]
+
+PRECISIONS = 16
+FINEST_CELL = 1 / 16  # px, of precision class 0
+MAX_AMPLITUDE_CLASS = 15
+MAX_SHAPE_STEP = 0.7
+MAX_COLOR_LEVEL = 2**20
+
+_RGB_BASIS = np.array([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 2.0, -1.0]])
+_RGB_BASIS /= np.linalg.norm(_RGB_BASIS, axis=1, keepdims=True)
+
+
+class Levels(NamedTuple):
+    """N Gaussians as integers, in the terms of docs/format.md."""
+
+    precision: NDArray[np.uint8]  # (N,)
+    position: Integers  # (N, 2)
+    color: Integers  # (N, C)
+    shape: Integers  # (N, 3)
+
+    def select(self, index: NDArray[np.intp] | NDArray[np.bool_]) -> "Levels":
+        """Return some of them."""
+        return Levels(
+            self.precision[index], self.position[index], self.color[index], self.shape[index]
+        )
+
+    @staticmethod
+    def concatenate(parts: "list[Levels]") -> "Levels":
+        """Join several, of which there is at least one."""
+        return Levels(
+            np.concatenate([part.precision for part in parts]),
+            np.concatenate([part.position for part in parts]),
+            np.concatenate([part.color for part in parts]),
+            np.concatenate([part.shape for part in parts]),
+        )
+
+
+def normalized_colors(log_size: Floats, colors: NDArray[np.float32]) -> Floats:
+    """Return colors times √(π σ₁ σ₂), in the luma-chroma basis, (N, C)."""
+    energy = np.sqrt(np.pi) * np.exp(log_size)
+    normalized: Floats = (colors @ color_basis(colors.shape[1]).T) * energy[:, None]
+    return normalized
+
+
+def color_basis(channels: int) -> Floats:
+    """Return the orthonormal basis of the coded colors, (C, C), one vector in each row."""
+    basis = np.eye(channels)
+    if channels >= 3:
+        basis[:3, :3] = _RGB_BASIS
+    return basis
+
+
+def quantize(
+    means: Floats,
+    cholesky: Floats,
+    colors: NDArray[np.float32],
+    quantizer: _native.Quantizer,
+    *,
+    height: int,
+    width: int,
+    color_step: float,
+    shape_step: float,
+    position_step: float = 1.0,
+) -> Levels:
+    """Round Gaussians to the nearest that a file can hold.
+
+    Parameters
+    ----------
+    means, cholesky, colors : ndarray, (N, 2), (N, 3), (N, C)
+        Finite Gaussians with positive definite covariances.
+    quantizer : _native.Quantizer
+        Of the same steps.
+    height, width : int
+        Of the picture.
+    color_step, shape_step : float
+        Δ, and the log-covariance's step at amplitude Δ.
+    position_step : float, default 1
+        Position step in units of √2 σ Δ / |b|.
+
+    Returns
+    -------
+    Levels
+    """
+    shape = geometry.log_euclidean_from_covariance(geometry.covariance_from_cholesky(cholesky))
+    color = np.rint(normalized_colors(shape[:, 0], colors) / color_step)
+    color = np.clip(color, -MAX_COLOR_LEVEL, MAX_COLOR_LEVEL)
+    square = np.maximum((color * color).sum(axis=1), 1.0)
+    amplitude = np.clip(np.floor(np.log2(square) + 0.5), 0, MAX_AMPLITUDE_CLASS)
+    step = np.minimum(shape_step * 2.0 ** (-amplitude / 2), MAX_SHAPE_STEP)
+    levels = np.rint(shape / step[:, None])
+    size = np.exp(levels[:, 0] * step)
+    cell = position_step * np.sqrt(2.0) * size / np.sqrt(square)
+    precision = np.clip(np.floor(np.log2(cell / FINEST_CELL)), 0, PRECISIONS - 1).astype(np.uint8)
+    grid = FINEST_CELL * 2.0**precision
+    margin = quantizer.margin
+    cells = np.ceil((np.array([width, height]) + 2 * margin) / grid[:, None])
+    position = np.clip(np.floor((means + margin) / grid[:, None]), 0, cells - 1)
+    return Levels(
+        precision,
+        np.ascontiguousarray(position, dtype=np.int32),
+        np.ascontiguousarray(color, dtype=np.int32),
+        np.ascontiguousarray(levels, dtype=np.int32),
+    )

@@ -1,0 +1,83 @@
+"""What a file's header says of how its numbers are quantized."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaussianimage import _native
+from gaussianimage.errors import FormatError
+
+STEPS_PER_OCTAVE = 16
+SHAPE_STEP_ONE = 128  # the index of a shape step of 1
+BACKGROUND_LEVELS = 65535
+
+# A finer or coarser step than these can't be coded.
+_SHAPE_INDICES = range(64, 193)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The quantizer's steps and the background.
+
+    Attributes
+    ----------
+    color_index : int
+        The color step is Δ = 2^(−color_index / 16), 0 to 255.
+    shape_index : int
+        The step of the log-covariance of a Gaussian with amplitude Δ is
+        2^((128 − shape_index) / 16), 64 to 192.
+    background : tuple of int
+        A constant that is part of the picture, per channel: 0 to 65535 for 0 to 1.
+    """
+
+    color_index: int
+    shape_index: int
+    background: tuple[int, ...]
+
+    @property
+    def color_step(self) -> float:
+        """Δ, the step of colors that are normalized to unit energy."""
+        return float(2.0 ** (-self.color_index / STEPS_PER_OCTAVE))
+
+    @property
+    def shape_step(self) -> float:
+        """The log-covariance's step for a Gaussian of amplitude Δ."""
+        return float(2.0 ** ((SHAPE_STEP_ONE - self.shape_index) / STEPS_PER_OCTAVE))
+
+    @property
+    def background_color(self) -> NDArray[np.float64]:
+        """The background in the picture's range, (C,)."""
+        return np.array(self.background) / BACKGROUND_LEVELS
+
+    def quantizer(self, height: int, width: int) -> _native.Quantizer:
+        """Return the native quantizer for a picture's size."""
+        channels = len(self.background)
+        return _native.Quantizer(height, width, channels, self.color_step, self.shape_step)
+
+    def to_bytes(self) -> bytes:
+        """Return the bytes for the header's settings."""
+        levels = b"".join(level.to_bytes(2, "little") for level in self.background)
+        return bytes([self.color_index, self.shape_index]) + levels
+
+    @classmethod
+    def from_bytes(cls, data: bytes, channels: int) -> Self:
+        """Read what `to_bytes` wrote.
+
+        Raises
+        ------
+        FormatError
+            If the length or a step is not one that a file can have.
+        """
+        if len(data) != 2 + 2 * channels:
+            raise FormatError(f"settings: expected {2 + 2 * channels} bytes, got {len(data)}")
+        if data[1] not in _SHAPE_INDICES:
+            raise FormatError(f"settings: shape step {data[1]} is out of range")
+        levels = np.frombuffer(data, "<u2", offset=2)
+        return cls(data[0], data[1], tuple(int(level) for level in levels))
+
+
+def nearest_color_index(color_step: float) -> int:
+    """Return the index of the step nearest to one, within what a file can hold."""
+    return int(np.clip(np.rint(-STEPS_PER_OCTAVE * np.log2(color_step)), 0, 255))
