@@ -70,7 +70,6 @@ class Optimizer:
     def residual(self) -> NDArray[np.float32]: ...
 
 class Quantizer:
-    margin: int
     def __init__(
         self, height: int, width: int, channels: int, color_step: float, shape_step: float
     ) -> None: ...
@@ -83,7 +82,15 @@ class Quantizer:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32]]: ...
 
 class LayerEncoder:
-    def __init__(self, quantizer: Quantizer) -> None: ...
+    def __init__(self, quantizer: Quantizer, layers: int) -> None: ...
+    def tally(
+        self,
+        quantizer: Quantizer,
+        precision: NDArray[np.uint8],
+        position: NDArray[np.int32],
+        color: NDArray[np.int32],
+        shape: NDArray[np.int32],
+    ) -> NDArray[np.uint32]: ...
     def encode(
         self,
         quantizer: Quantizer,
@@ -102,6 +109,6 @@ class LayerEncoder:
     ) -> tuple[float, float]: ...
 
 def decode_layers(
-    quantizer: Quantizer, layers: list[bytes], most: int
+    quantizer: Quantizer, layers: list[bytes], announced: int, most: int
 ) -> tuple[list[int], tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32]]]: ...
 def __getattr__(name: str) -> Any: ...

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from gaussianimage.cli.errors import report
+from gaussianimage.cli.errors import show
 
 __all__ = ["cli", "main"]
 
@@ -44,11 +44,15 @@ stdout. Exit codes:
 class CommandGroup(click.Group):
     """The commands, each in the module of its name."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Return the names in the order of the help."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        cmd_name: str,
+    ) -> click.Command | None:
         """Import a command."""
         if cmd_name not in COMMANDS:
             return None
@@ -56,7 +60,11 @@ class CommandGroup(click.Group):
         command: click.Command = module.command
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        formatter: click.HelpFormatter,
+    ) -> None:
         """List the commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -69,7 +77,7 @@ class CommandGroup(click.Group):
         try:
             code = super().main(args, prog_name, standalone_mode=False, **extra)
         except (click.ClickException, click.Abort) as error:
-            sys.exit(report(error))
+            sys.exit(show(error))
         sys.exit(code if isinstance(code, int) else 0)
 
 

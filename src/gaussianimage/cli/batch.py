@@ -1,6 +1,5 @@
 """Many inputs: each on its own, several at once, and none stopped by another's failure."""
 
-import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -11,12 +10,13 @@ from pathlib import Path
 
 import click
 
+from gaussianimage.cli.command import verbosity
 from gaussianimage.cli.errors import FAILED, INTERRUPTED, describe, details
-from gaussianimage.cli.options import BatchOptions
+from gaussianimage.cli.options import BatchOptions, cpus
 from gaussianimage.cli.paths import Item, check_output
 from gaussianimage.cli.progress import Progress, Reporter, Watch
 
-__all__ = ["Job", "Outcome", "run"]
+__all__ = ["Job", "Outcome", "run", "run_each"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Outcome:
 Work = Callable[[Item, Job], Outcome]
 
 
-def run(items: Sequence[Item], work: Work, batch: BatchOptions, verbose: int) -> None:
+def run(items: Sequence[Item], work: Work, batch: BatchOptions) -> None:
     """Work on every item and end the command with an exit code.
 
     Parameters
@@ -58,16 +58,44 @@ def run(items: Sequence[Item], work: Work, batch: BatchOptions, verbose: int) ->
         so it should spend its time in native code. Ctrl-C comes to it as KeyboardInterrupt, raised
         by `Job.progress` where it isn't on the main thread.
     batch : BatchOptions
-    verbose : int
 
     Raises
     ------
     Exit
         Always: 0, 1 if an item failed, 130 after Ctrl-C.
     """
-    with Reporter(quiet=batch.quiet, verbose=verbose) as reporter:
+    with Reporter(quiet=batch.quiet, verbose=verbosity()) as reporter:
         code = _Batch(items, work, batch, reporter).run()
     raise click.exceptions.Exit(code)
+
+
+def run_each(sources: Sequence[str], work: Callable[[str], None]) -> None:
+    """Do something that prints its result with every input, and end with an exit code.
+
+    Raises
+    ------
+    Exit
+        1 if an input failed.
+    """
+    failed = 0
+    with Reporter(quiet=False, verbose=verbosity()) as reporter:
+        for source in sources:
+            try:
+                work(source)
+            except (BrokenPipeError, click.ClickException):
+                raise
+            except Exception as error:  # noqa: BLE001 - the others come next, whatever it is
+                failed += 1
+                _tell(reporter, error, source)
+        if failed and len(sources) > 1:
+            reporter.warn(f"gaussianimage: {failed} of {len(sources)} failed")
+    raise click.exceptions.Exit(FAILED if failed else 0)
+
+
+def _tell(reporter: Reporter, error: Exception, source: str) -> None:
+    if reporter.verbose >= 2:
+        reporter.warn(details(error))
+    reporter.warn(f"gaussianimage: {describe(error, source)}")
 
 
 class _Batch:
@@ -81,16 +109,13 @@ class _Batch:
         self._jobs = min(batch.jobs, len(items))
         self._threads = batch.threads
         if batch.threads is None and self._jobs > 1:
-            self._threads = max(1, _cpus() // self._jobs)
+            self._threads = max(1, cpus() // self._jobs)
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._failed = 0
 
     def run(self) -> int:
-        if self._jobs == 1:
-            done = self._one_by_one()
-        else:
-            done = self._side_by_side()
+        done = self._one_by_one() if self._jobs == 1 else self._side_by_side()
         left = len(self._items) - done
         if self._stop.is_set():
             untouched = f"; {left} of {len(self._items)} not done" if left else ""
@@ -147,7 +172,7 @@ class _Batch:
         try:
             if item.in_folder:
                 Path(item.target).parent.mkdir(parents=True, exist_ok=True)
-            check_output(item.target, overwrite=self._options.overwrite)
+            check_output(item.target, overwrite=not self._options.no_overwrite)
             with self._reporter.watch(item.name) as watch:
                 progress = watch if self._jobs == 1 else _Interruptible(watch, self._stop)
                 return self._work(item, Job(self._threads, progress, self._reporter))
@@ -160,9 +185,7 @@ class _Batch:
         if isinstance(outcome, Exception):
             with self._lock:
                 self._failed += 1
-            if self._reporter.verbose >= 2:
-                self._reporter.warn(details(outcome))
-            self._reporter.warn(f"gaussianimage: {describe(outcome, item.source)}")
+            _tell(self._reporter, outcome, item.source)
             return
         name = f"{item.name}: " if len(self._items) > 1 else ""
         self._reporter.say(name + outcome.line)
@@ -174,20 +197,17 @@ class _Batch:
 
 
 class _Interruptible:
-    """Passes progress on, and after Ctrl-C raises KeyboardInterrupt once, as Python would."""
+    """Passes progress on, and after Ctrl-C raises KeyboardInterrupt, as Python would.
+
+    Only once, and only in a fit, which is what can be cut short: all other work is soon done.
+    """
 
     def __init__(self, watch: Watch, stop: threading.Event) -> None:
         self._watch, self._stop = watch, stop
         self._raised = False
 
     def __call__(self, progress: Progress) -> None:
-        if self._stop.is_set() and not self._raised:
+        if self._stop.is_set() and not self._raised and progress.stage == "fit":
             self._raised = True
             raise KeyboardInterrupt
         self._watch(progress)
-
-
-def _cpus() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

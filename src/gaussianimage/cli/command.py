@@ -7,9 +7,22 @@ import click
 
 from gaussianimage.cli.errors import describe, details
 
-__all__ = ["command"]
+__all__ = ["subcommand", "verbosity"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+_VERBOSITY = "gaussianimage.verbosity"
+
+
+def verbosity() -> int:
+    """Return how many -v's the running command was given."""
+    value: int = click.get_current_context().meta.get(_VERBOSITY, 0)
+    return value
+
+
+def _keep(ctx: click.Context, _param: click.Parameter, value: int) -> None:
+    ctx.meta[_VERBOSITY] = value
 
 
 class Command(click.Command):
@@ -25,16 +38,19 @@ class Command(click.Command):
         """
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception as error:
-            if ctx.params.get("verbose", 0) >= 2:
+            if verbosity() >= 2:
                 click.echo(details(error), err=True)
             raise click.ClickException(describe(error)) from error
 
 
-def command(
-    short_help: str, examples: str, *, more_when_verbose: str
+def subcommand(
+    short_help: str, examples: str, *, more_when_verbose: str = ""
 ) -> Callable[[Function], click.Command]:
     """Make a function a command.
 
@@ -44,28 +60,34 @@ def command(
         As in the list of commands.
     examples : str
         Command lines for the end of the help.
-    more_when_verbose : str
-        What -v shows. The function gets the number of -v's as `verbose`.
+    more_when_verbose : str, optional
+        What -v shows; see `verbosity`.
     """
     lines = "\n".join(f"  {line}" for line in examples.strip().splitlines())
-    decorators = (
-        click.option(
-            "-v", "--verbose", count=True, help=f"{more_when_verbose} -vv: show where errors arise."
-        ),
-        click.version_option(
-            None, "-V", "--version", package_name="gaussianimage", prog_name="gaussianimage"
-        ),
+
+    @click.version_option(
+        None, "-V", "--version", package_name="gaussianimage", prog_name="gaussianimage"
     )
+    @click.option(
+        "-v",
+        "--verbose",
+        count=True,
+        expose_value=False,
+        callback=_keep,
+        help=f"{more_when_verbose} -vv: show where errors arise.".strip(),
+    )
+    @click.command()
+    def common() -> None:
+        pass
 
     def decorate(function: Function) -> click.Command:
-        decorated: Any = function
-        for decorator in decorators:
-            decorated = decorator(decorated)
-        return click.command(
+        result = click.command(
             cls=Command,
             short_help=short_help,
             epilog=f"\b\nExamples:\n{lines}",
             context_settings={"help_option_names": ["-h", "--help"]},
-        )(decorated)
+        )(function)
+        result.params += common.params  # after the command's own, as they are in the help
+        return result
 
     return decorate

@@ -2,9 +2,9 @@
 
 import click
 
-from gaussianimage import picture
+from gaussianimage import encode_picture
 from gaussianimage.cli.batch import Job, Outcome, run
-from gaussianimage.cli.command import command
+from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.options import (
     BatchOptions,
     Target,
@@ -16,8 +16,8 @@ from gaussianimage.cli.options import (
 from gaussianimage.cli.outputs import refuse_pictures
 from gaussianimage.cli.paths import Item, plan
 from gaussianimage.cli.report import result_line
-from gaussianimage.codec.encoder import encode_picture
 from gaussianimage.files import write_output
+from gaussianimage.picture import read
 
 EXAMPLES = """
 gaussianimage encode photo.png photo.gimg
@@ -28,7 +28,7 @@ gaussianimage encode - - < photo.png > photo.gimg
 """
 
 
-@command(
+@subcommand(
     "Encode pictures as .gimg files.",
     EXAMPLES,
     more_when_verbose="Show progress even where stderr is no terminal.",
@@ -41,25 +41,24 @@ gaussianimage encode - - < photo.png > photo.gimg
 def command(
     files: tuple[str, ...],
     target: Target,
-    seed: int,
+    seed: int | None,
     batch: BatchOptions,
     max_pixels: int,
-    verbose: int,
 ) -> None:
     """Encode pictures as .gimg files.
 
     INPUT is a picture in any format that Pillow reads, or - for stdin. OUTPUT is a file, or - for
-    stdout, or a folder. Several inputs need a folder; so named, or given with -o.
+    stdout. Several inputs need a folder as OUTPUT.
 
     Ctrl-C ends a fit early; the file is written all the same, with the best so far.
     """
 
     def work(item: Item, job: Job) -> Outcome:
-        source = picture.read(item.source, max_pixels=max_pixels)
+        source = read(item.source, max_pixels=max_pixels)
         encoded = encode_picture(
             source,
             **target.as_arguments(),
-            seed=seed,
+            seed=seed or 0,
             threads=job.threads,
             progress=job.progress,
         )
@@ -74,4 +73,4 @@ def command(
         )
         return Outcome(line, encoded.interrupted)
 
-    run(plan(files, batch.output, suffix=".gimg", refuse=refuse_pictures), work, batch, verbose)
+    run(plan(files, batch.output, suffix=".gimg", refuse=refuse_pictures), work, batch)

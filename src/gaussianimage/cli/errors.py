@@ -7,7 +7,7 @@ import click
 
 from gaussianimage.errors import GaussianImageError
 
-__all__ = ["FAILED", "INTERRUPTED", "describe", "details", "printable", "report"]
+__all__ = ["FAILED", "INTERRUPTED", "describe", "details", "printable", "show"]
 
 FAILED = 1
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -30,6 +30,8 @@ def describe(error: BaseException, source: str = "") -> str:
         filename = error.filename
         if isinstance(filename, bytes | str | os.PathLike):
             name = os.fsdecode(filename)
+        else:
+            name = "stdout"  # opening a file gives its name, only writing there does not
         text = error.strerror
     elif isinstance(error, MemoryError):
         text = "not enough memory"
@@ -54,7 +56,7 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def report(error: click.ClickException | click.Abort) -> int:
+def show(error: click.ClickException | click.Abort) -> int:
     """Print the line of an error that ends the program, and return the exit code."""
     if isinstance(error, click.Abort):
         click.echo(f"{_PROGRAM}: interrupted", err=True)

@@ -2,6 +2,7 @@
 
 import functools
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -16,14 +17,22 @@ __all__ = [
     "Target",
     "batch_options",
     "bit_depth_option",
+    "cpus",
     "json_option",
     "max_pixels_option",
     "packed",
-    "quiet_option",
     "seed_option",
     "target_options",
     "threads_option",
 ]
+
+
+def cpus() -> int:
+    """Return the number of CPUs that this process may run on: the default of --threads."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -48,7 +57,7 @@ class BatchOptions:
     output: str | None
     jobs: int
     threads: int | None
-    overwrite: bool
+    no_overwrite: bool
     quiet: bool
 
 
@@ -65,36 +74,47 @@ class Target:
         return {"quality": self.quality, "gaussians": self.gaussians, "bpp": self.bpp}
 
 
+def _seed(_ctx: click.Context, _param: click.Parameter, value: int | None) -> int | None:
+    if value is not None and not 0 <= value < 2**63:
+        raise click.BadParameter(f"{value} is not in the range 0 to 2^63 - 1.")
+    return value
+
+
+# An IntRange would fill the help with its digits.
+seed_option = click.option(
+    "--seed",
+    type=int,
+    callback=_seed,
+    metavar="N",
+    help="The same picture, options and seed give the same result.  [default: 0]",
+)
 threads_option = click.option(
     "-t",
     "--threads",
     type=click.IntRange(1, 256),
-    help="Threads to use.  [default: all CPUs, shared among the jobs]",
-)
-quiet_option = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-seed_option = click.option(
-    "--seed",
-    type=click.IntRange(0, 2**63 - 1),
-    default=0,
-    show_default=True,
-    help="The same picture, options and seed give the same result.",
+    metavar="N",
+    help="Threads to use.  [default: all CPUs]",
 )
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object a line instead."
-)
-bit_depth_option = click.option(
-    "--bit-depth",
-    type=click.Choice(["8", "16"]),
-    help="Bits per sample of the output.  [default: as the source of the file had]",
 )
 max_pixels_option = click.option(
     "--max-pixels",
     type=click.IntRange(1),
     default=MAX_PIXELS,
-    show_default=True,
     metavar="N",
-    help="Refuse pictures of more pixels.",
+    help="Refuse pictures of more pixels.  [default: 2^28]",
 )
+
+
+def bit_depth_option(default: str) -> Callable[[Function], Function]:
+    """Add --bit-depth; the function gets an int or None as `bit_depth`."""
+    return click.option(
+        "--bit-depth",
+        type=click.Choice(["8", "16"]),
+        callback=lambda _ctx, _param, value: value and int(value),
+        help=f"Bits per sample, where the output's format has them.  [default: {default}]",
+    )
 
 
 def batch_options(function: Function) -> Function:
@@ -106,25 +126,24 @@ def batch_options(function: Function) -> Function:
         click.option(
             "-o",
             "--output",
-            metavar="FILE_OR_FOLDER",
-            help="Output file, or with several inputs a folder, which is made if it isn't there.",
+            metavar="OUTPUT",
+            help="Output file, or folder, which is made if need be; all else is input then.",
         ),
         click.option(
             "-j",
             "--jobs",
             type=click.IntRange(1, 256),
             default=1,
-            show_default=True,
-            help="Files to work on at once.",
+            metavar="N",
+            help="Files to work on at once, which share the threads.  [default: 1]",
         ),
         threads_option,
         click.option(
-            "--overwrite/--no-overwrite",
-            default=True,
-            help="Whether to replace outputs that exist already; an input whose output does then "
-            "counts as failed.  [default: overwrite]",
+            "--no-overwrite",
+            is_flag=True,
+            help="Replace no file: an input whose output exists already counts as failed.",
         ),
-        quiet_option,
+        click.option("--quiet", is_flag=True, help="Print nothing but errors."),
     )
 
 
@@ -138,25 +157,28 @@ def target_options(function: Function) -> Function:
             "-q",
             "--quality",
             type=FiniteRange(0, 100),
-            help="0 (smallest) to 100 (best). This or one of the next two.",
+            metavar="Q",
+            help="0 (smallest file) to 100 (best picture).  [default: 50]",
         ),
         click.option(
             "-n",
             "--gaussians",
             type=click.IntRange(1, 2**24),
-            help="How many Gaussians.",
+            metavar="N",
+            help="How many Gaussians, instead of a quality.",
         ),
         click.option(
             "--bpp",
             type=FiniteRange(0, min_open=True),
-            help="Size of the file in bits per pixel.",
+            metavar="B",
+            help="Bits per pixel of the file, instead of a quality.",
         ),
     )
 
 
 def _one_target(**values: Any) -> Target:
     names = {"quality": "--quality", "gaussians": "--gaussians", "bpp": "--bpp"}
-    given = [names[name] for name, value in values.items() if value is not None]
+    given = [option for name, option in names.items() if values[name] is not None]
     if len(given) > 1:
         raise click.UsageError(f"{' and '.join(given)} are two targets at once; give one of them.")
     return Target(**values)

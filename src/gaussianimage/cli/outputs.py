@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import click
 from PIL import Image
 
 from gaussianimage.files import is_stream
 from gaussianimage.picture.writer import extensions
 
-__all__ = ["picture_suffix", "refuse_pictures", "require_picture"]
+__all__ = ["format_option", "refuse_pictures", "require_picture"]
 
 
 def refuse_pictures(target: str) -> str | None:
@@ -34,15 +35,18 @@ def require_picture(target: str) -> str | None:
     return f"{given}; known are {' '.join(extensions())}"
 
 
-def picture_suffix(name: str) -> str:
-    """Return the extension for a format such as ``png`` or ``.PNG``.
-
-    Raises
-    ------
-    ValueError
-        No picture can be written in it.
-    """
-    suffix = f".{name.lower().removeprefix('.')}"
-    if reason := require_picture(suffix.replace(".", "x.", 1)):
-        raise ValueError(reason)
+def _suffix(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    suffix = f".{value.lower().removeprefix('.')}"
+    if reason := require_picture(f"x{suffix}"):
+        raise click.BadParameter(reason, ctx, param)
     return suffix
+
+
+format_option = click.option(
+    "--format",
+    "suffix",
+    default="png",
+    metavar="EXT",
+    callback=_suffix,
+    help="Extension, and so format, of pictures in an output folder.  [default: png]",
+)

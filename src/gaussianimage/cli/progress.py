@@ -153,6 +153,6 @@ def _news(progress: Progress) -> str:
         parts.append(plural(progress.gaussians, "Gaussian"))
     if math.isfinite(progress.psnr):
         parts.append(decibels(progress.psnr))
-    if math.isfinite(progress.seconds_left):
+    if 0 < progress.seconds_left < math.inf:
         parts.append(f"{seconds_text(progress.seconds_left)} left")
     return ", ".join(parts)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import click
 
@@ -13,6 +13,8 @@ from gaussianimage.cli.report import dimensions
 
 __all__ = ["Viewport", "viewport_options"]
 
+Size: TypeAlias = tuple[int | None, int | None]
+Box: TypeAlias = tuple[int, int, int, int]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -20,9 +22,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 class Viewport:
     """A size or a scale, and a crop, as the user gave them: widths before heights."""
 
-    size: tuple[int | None, int | None] | None  # width, height; None is what keeps the shape
+    size: Size | None  # width, height; None is what keeps the shape
     scale: float | None
-    crop: tuple[int, int, int, int] | None  # x, y, width, height
+    crop: Box | None  # x, y, width, height
 
     def resolve(
         self, height: int, width: int
@@ -65,38 +67,27 @@ class Viewport:
         return rows, columns
 
 
-class _Size(click.ParamType):
-    name = "WxH"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int | None, int | None]:
-        if isinstance(value, tuple):
-            return value
-        match = re.fullmatch(r"(\d{0,9})[xX×](\d{0,9})", value)
-        if not match or match[1] == match[2] == "":
-            self.fail(f"{value!r} is not a size such as 640x480, 640x or x480.", param, ctx)
-        width, height = (int(side) if side else None for side in match.groups())
-        if 0 in (width, height):
-            self.fail(f"{value!r} has no pixels.", param, ctx)
-        return width, height
+def _size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Size | None:
+    if value is None:
+        return None
+    match = re.fullmatch(r"(\d{0,9})[xX×](\d{0,9})", value)
+    if not match or match[1] == match[2] == "":
+        raise click.BadParameter(f"{value!r} is not a size such as 640x480, 640x or x480.")
+    width, height = (int(side) if side else None for side in match.groups())
+    if 0 in (width, height):
+        raise click.BadParameter(f"{value!r} has no pixels.")
+    return width, height
 
 
-class _Crop(click.ParamType):
-    name = "X,Y,W,H"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int, int, int]:
-        if isinstance(value, tuple):
-            left, top, width, height = value
-            return left, top, width, height
-        if not re.fullmatch(r"\d{1,9}(,\d{1,9}){3}", value):
-            self.fail(f"{value!r} is not four numbers such as 10,20,300,200.", param, ctx)
-        left, top, width, height = map(int, value.split(","))
-        if 0 in (width, height):
-            self.fail(f"{value!r} has no pixels.", param, ctx)
-        return left, top, width, height
+def _crop(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Box | None:
+    if value is None:
+        return None
+    if not re.fullmatch(r"\d{1,9}(,\d{1,9}){3}", value):
+        raise click.BadParameter(f"{value!r} is not four numbers such as 10,20,300,200.")
+    left, top, width, height = map(int, value.split(","))
+    if 0 in (width, height):
+        raise click.BadParameter(f"{value!r} has no pixels.")
+    return left, top, width, height
 
 
 def viewport_options(function: Function) -> Function:
@@ -107,17 +98,20 @@ def viewport_options(function: Function) -> Function:
         _viewport,
         click.option(
             "--size",
-            type=_Size(),
+            metavar="WxH",
+            callback=_size,
             help="Width and height to draw at, in pixels; 640x or x480 keeps the shape.",
         ),
         click.option(
             "--scale",
             type=FiniteRange(0, MAX_SIDE, min_open=True),
-            help="Size to draw at, as a factor.",
+            metavar="S",
+            help="Size to draw at, as a factor of the nominal one.",
         ),
         click.option(
             "--crop",
-            type=_Crop(),
+            metavar="X,Y,W,H",
+            callback=_crop,
             help="Part to draw: left, top, width and height in pixels of the output's size.",
         ),
     )

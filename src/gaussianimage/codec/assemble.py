@@ -14,7 +14,7 @@ from gaussianimage.codec.settings import Settings
 
 # Layers end after these numbers of the freezing's stages: a tenth of the Gaussians, the strongest,
 # make a first picture.
-LAYER_ENDS = (1, 4)
+LAYER_ENDS = (2, 8)
 LEAST_FOR_LAYERS = 500
 
 
@@ -59,7 +59,7 @@ def assemble(
     bytes
     """
     quantizer = settings.quantizer(height, width)
-    encoder = _native.LayerEncoder(quantizer)
+    encoder = _native.LayerEncoder(quantizer, len(layers))
     chunks = [Chunk(LAYER, encoder.encode(quantizer, *layer)) for layer in layers]
     work = 0
     if layers:
@@ -85,4 +85,4 @@ def payload_bits(layers: Sequence[Levels], settings: Settings, height: int, widt
     if not layers:
         return 0.0
     whole = Levels.concatenate(list(layers))
-    return float(np.sum(_native.LayerEncoder(quantizer).measure(quantizer, *whole)))
+    return float(np.sum(_native.LayerEncoder(quantizer, 1).measure(quantizer, *whole)))

@@ -160,7 +160,7 @@ def gaussians_of(file: File, *, layers: int | None = None) -> Gaussians:
         chunks = chunks[:layers]
     quantizer = file.settings.quantizer(header.height, header.width)
     counts, arrays = _native.decode_layers(
-        quantizer, [bytes(chunk.payload) for chunk in chunks], header.gaussians
+        quantizer, [bytes(chunk.payload) for chunk in chunks], header.layers, header.gaussians
     )
     if len(counts) < len(chunks):
         raise FormatError("a layer does not decode", chunks[len(counts)].payload_offset)

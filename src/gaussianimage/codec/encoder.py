@@ -9,6 +9,7 @@ import numpy as np
 from gaussianimage import _native
 from gaussianimage.codec.assemble import assemble, layers_of
 from gaussianimage.codec.decoder import decode
+from gaussianimage.codec.format import HEAD, Chunk, write_chunks
 from gaussianimage.codec.freeze import freeze
 from gaussianimage.codec.metadata import Metadata
 from gaussianimage.codec.quantize import Levels, normalized_colors
@@ -35,7 +36,7 @@ Q_MAX = 4.5
 ENERGY = 0.01
 
 # Gaussians whose amplitude is below this many color steps cost more than they bring.
-PRUNE = 1.5
+PRUNE = 2.2
 SETTLE_ROUNDS = 3
 SETTLE_ITERATIONS = 60
 SETTLE_RATES = (0.05, 0.03, 0.015)
@@ -299,7 +300,7 @@ class _Writer:
     def _metadata_bytes(self) -> int:
         picture = self._picture
         chunks = Metadata(icc=picture.icc, exif=picture.exif, xmp=picture.xmp).to_chunks()
-        return sum(len(chunk.payload) + 12 for chunk in chunks)
+        return len(write_chunks([Chunk(HEAD, b""), *chunks])) - len(write_chunks([Chunk(HEAD, b"")]))
 
     def _tell(self, stage: int, stages: int, loss: float) -> None:
         if self._progress is None:

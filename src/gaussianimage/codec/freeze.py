@@ -8,8 +8,8 @@ from gaussianimage import _native
 from gaussianimage.codec.quantize import Levels, normalized_colors, quantize
 from gaussianimage.codec.settings import Settings
 
-STAGES = 10
-ITERATIONS_PER_STAGE = 40
+STAGES = 20
+ITERATIONS_PER_STAGE = 20
 START_RATES = (0.05, 0.03, 0.015)
 END_FRACTION = 0.3
 
@@ -69,7 +69,6 @@ def freeze(
             means[chosen],
             cholesky[chosen],
             colors[chosen],
-            quantizer,
             height=height,
             width=width,
             color_step=settings.color_step,

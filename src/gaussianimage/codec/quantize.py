@@ -23,6 +23,11 @@ MAX_AMPLITUDE_CLASS = 15
 MAX_SHAPE_STEP = 0.7
 MAX_COLOR_LEVEL = 2**20
 
+# A file holds log-sizes ½ ln(σ₁ σ₂) of -7 to 14 and elongations ½ ln(σ₁ / σ₂) up to 9.3, all after
+# rounding.
+LEAST_LOG_SIZE, MOST_LOG_SIZE = -6.5, 13.5
+MOST_ELONGATION = 8.5
+
 _RGB_BASIS = np.array([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 2.0, -1.0]])
 _RGB_BASIS /= np.linalg.norm(_RGB_BASIS, axis=1, keepdims=True)
 
@@ -71,7 +76,6 @@ def quantize(
     means: Floats,
     cholesky: Floats,
     colors: NDArray[np.float32],
-    quantizer: _native.Quantizer,
     *,
     height: int,
     width: int,
@@ -85,8 +89,6 @@ def quantize(
     ----------
     means, cholesky, colors : ndarray, (N, 2), (N, 3), (N, C)
         Finite Gaussians with positive definite covariances.
-    quantizer : _native.Quantizer
-        Of the same steps.
     height, width : int
         Of the picture.
     color_step, shape_step : float
@@ -99,6 +101,9 @@ def quantize(
     Levels
     """
     shape = geometry.log_euclidean_from_covariance(geometry.covariance_from_cholesky(cholesky))
+    shape[:, 0] = np.clip(shape[:, 0], LEAST_LOG_SIZE, MOST_LOG_SIZE)
+    elongation = np.hypot(shape[:, 1], shape[:, 2])
+    shape[:, 1:] *= (MOST_ELONGATION / np.maximum(elongation, MOST_ELONGATION))[:, None]
     color = np.rint(normalized_colors(shape[:, 0], colors) / color_step)
     color = np.clip(color, -MAX_COLOR_LEVEL, MAX_COLOR_LEVEL)
     square = np.maximum((color * color).sum(axis=1), 1.0)
@@ -109,9 +114,9 @@ def quantize(
     cell = position_step * np.sqrt(2.0) * size / np.sqrt(square)
     precision = np.clip(np.floor(np.log2(cell / FINEST_CELL)), 0, PRECISIONS - 1).astype(np.uint8)
     grid = FINEST_CELL * 2.0**precision
-    margin = quantizer.margin
-    cells = np.ceil((np.array([width, height]) + 2 * margin) / grid[:, None])
-    position = np.clip(np.floor((means + margin) / grid[:, None]), 0, cells - 1)
+    # One in a thousand lies outside of the picture; those move to its border.
+    cells = np.ceil(np.array([width, height]) / grid[:, None])
+    position = np.clip(np.floor(means / grid[:, None]), 0, cells - 1)
     return Levels(
         precision,
         np.ascontiguousarray(position, dtype=np.int32),

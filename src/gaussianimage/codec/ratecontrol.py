@@ -10,7 +10,8 @@ shares give Δ² = SSE / (30 · 0.1155 N), or Δ ≈ 0.53 √(SSE / N), which is
 import numpy as np
 
 from gaussianimage.arguments import integer
-from gaussianimage.fitting.fit import MAX_GAUSSIANS, fit
+from gaussianimage.fitting.fit import fit
+from gaussianimage.fitting.state import MAX_GAUSSIANS
 from gaussianimage.picture import Picture
 
 BALANCE = 0.53
@@ -54,6 +55,8 @@ def gaussians_for_step(picture: Picture, step: float, *, threads: int | None) ->
     errors = []
     for count in counts:
         result = fit(picture, count, iterations=PROBE_ITERATIONS, threads=threads)
+        if result.interrupted:
+            raise KeyboardInterrupt  # nothing is there yet that could be kept
         errors.append(10 ** (-result.psnr / 10) * picture.pixels.size)
     if errors[-1] <= 1e-6 * pixels:
         return 1

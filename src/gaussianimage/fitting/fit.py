@@ -9,18 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaussianimage import _native
-from gaussianimage.arguments import cutoff, integer
+from gaussianimage.arguments import MAX_SIDE, cutoff, integer
 from gaussianimage.engine import thread_count
+from gaussianimage.errors import PictureError
 from gaussianimage.fitting.density import box_blur, detail
 from gaussianimage.fitting.placement import BLUR_RADIUS, births, initial
 from gaussianimage.fitting.schedule import Schedule
-from gaussianimage.fitting.state import FitState
+from gaussianimage.fitting.state import MAX_GAUSSIANS, MAX_ITERATIONS, FitState
 from gaussianimage.gaussians import Gaussians
 from gaussianimage.picture import Picture, PictureSource, as_picture
 
 DEFAULT_ITERATIONS = 1000
-MAX_GAUSSIANS = 2**24
-MAX_ITERATIONS = 10**7
 SOLVE_ITERATIONS = 12
 SOLVE_RIDGE = 1e-4
 TRAIN_ALL = 7
@@ -102,7 +101,8 @@ def fit(
     Raises
     ------
     PictureError
-        If the picture can't be read, or holds NaN or infinite pixels.
+        If the picture can't be read, holds NaN or infinite pixels, or has a side of more than
+        65536 pixels.
     TypeError, ValueError
         If an argument is of a wrong type or out of range, or `resume` belongs to another picture.
 
@@ -113,6 +113,11 @@ def fit(
     schedule; and at the end the exact least-squares colors.
     """
     source = as_picture(picture)
+    if max(source.height, source.width) > MAX_SIDE:
+        raise PictureError(
+            f"a picture of {source.height} x {source.width} pixels (height x width) is too large: "
+            f"{MAX_SIDE} a side at most"
+        )
     run = _Run(
         source,
         resume or _start(source, gaussians, iterations, seed, q_max, energy),
@@ -201,11 +206,14 @@ class _Run:
         except KeyboardInterrupt:
             interrupted = True
         state = self._state()
-        if self._on_step is not None:
-            self._on_step(state)
-        loss = self._optimizer.solve_colors(SOLVE_ITERATIONS, SOLVE_RIDGE)
-        self._psnr = self._decibels(loss)
-        self._tell(force=True)
+        try:
+            if self._on_step is not None:
+                self._on_step(state)
+            loss = self._optimizer.solve_colors(SOLVE_ITERATIONS, SOLVE_RIDGE)
+            self._psnr = self._decibels(loss)
+            self._tell(force=True)
+        except KeyboardInterrupt:
+            interrupted = True
         return FitResult(
             gaussians=self._state().gaussians,
             psnr=self._psnr,
@@ -276,6 +284,9 @@ class _Run:
         done = self._iteration - self._start.iteration
         left = self._start.iterations - self._iteration
         seconds = now - self._began
+        seconds_left = 0.0
+        if left:
+            seconds_left = seconds / done * left if done else math.inf
         self._progress(
             FitProgress(
                 stage="fit",
@@ -284,6 +295,6 @@ class _Run:
                 gaussians=len(self._optimizer),
                 psnr=self._psnr,
                 seconds=seconds,
-                seconds_left=seconds / done * left if done else math.inf,
+                seconds_left=seconds_left,
             )
         )

@@ -1,5 +1,6 @@
 """Everything that a fit needs to go on where it stopped."""
 
+import math
 from dataclasses import dataclass
 from os import PathLike
 from typing import Self
@@ -12,6 +13,9 @@ from gaussianimage.arguments import cutoff, side
 from gaussianimage.errors import FormatError
 from gaussianimage.gaussians import Gaussians
 from gaussianimage.tensors import load_tensors, metadata_number, save_tensors
+
+MAX_GAUSSIANS = 2**24
+MAX_ITERATIONS = 10**7
 
 _KIND = "gaussianimage.FitState"
 _VERSION = 1
@@ -132,10 +136,16 @@ class FitState:
             cutoff("q_max", numbers["q_max"])
         except ValueError as error:
             raise FormatError(f"{path}: {error}") from error
-        if not 0 <= counts["iteration"] <= counts["iterations"] or counts["seed"] < 0:
-            raise FormatError(f"{path}: iteration, iterations and seed don't fit together")
-        if not 1 <= len(colors) <= max(1, counts["target"]) or not numbers["energy"] >= 0:
-            raise FormatError(f"{path}: expected 1 to {counts['target']} Gaussians")
+        if not 0 <= counts["iteration"] <= counts["iterations"] <= MAX_ITERATIONS:
+            raise FormatError(
+                f"{path}: iteration {counts['iteration']} of {counts['iterations']} is impossible"
+            )
+        if not 1 <= len(colors) <= counts["target"] <= MAX_GAUSSIANS:
+            raise FormatError(
+                f"{path}: {len(colors)} of {counts['target']} Gaussians is impossible"
+            )
+        if not 0 <= counts["seed"] < 2**63 or not 0 <= numbers["energy"] < math.inf:
+            raise FormatError(f"{path}: seed or energy is out of range")
         return cls(**{name: arrays[name] for name in names}, **counts, **numbers)  # type: ignore[arg-type]
 
 

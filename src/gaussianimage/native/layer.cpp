@@ -84,6 +84,18 @@ void sort(Layer& layer, int channels) {
   permute(layer.shape, 3, order);
 }
 
+// Counts the symbols of each model: what `model_priors` is made from.
+struct Tally {
+  const GI_ISA::Model* models;
+  std::vector<uint32_t> counts;
+  uint32_t code(GI_ISA::Model& model, uint32_t symbol) {
+    ++counts[16 * static_cast<size_t>(&model - models) + symbol];
+    return symbol;
+  }
+  uint32_t bits(uint32_t value, int) { return value; }
+  void reject() {}
+};
+
 // Where the bits go, for `measure`; nothing to the other coders.
 template <typename Coder>
 void note(const Coder&, double&) {}
@@ -108,16 +120,27 @@ void write(Coder& coder, LayerModels& models, const Quantizer& quantizer, Layer&
     note(coder, after);
     position_bits += after - before;
     for (uint32_t i = begin; i < begin + count; ++i) {
-      code_attributes(coder, models, quantizer, layer, i);
+      code_attributes(coder, models, quantizer, layer, i, i == begin);
     }
     begin += count;
   }
 }
 
+// Whether a decoder takes the shape of a Gaussian with this color.
+bool has_a_shape(const Quantizer& quantizer, const int32_t* color, const int32_t* shape) {
+  const double step = shape_step(quantizer, amplitude_class(color, quantizer.channels));
+  const double s = shape[0] * step, d1 = shape[1] * step, d2 = shape[2] * step;
+  return s >= least_size && s <= most_size && std::sqrt(d1 * d1 + d2 * d2) <= most_shear;
+}
+
 void check(const Quantizer& quantizer, const Layer& layer) {
+  const size_t channels = static_cast<size_t>(quantizer.channels);
   for (size_t i = 0; i < layer.count(); ++i) {
     int64_t columns, rows;
     if (layer.precision[i] >= precisions) throw std::out_of_range("no such precision class");
+    if (!has_a_shape(quantizer, layer.color.data() + channels * i, layer.shape.data() + 3 * i)) {
+      throw std::out_of_range("size or elongation out of range");
+    }
     grid_size(quantizer, layer.precision[i], columns, rows);
     const int32_t x = layer.position[2 * i], y = layer.position[2 * i + 1];
     if (x < 0 || y < 0 || x >= columns || y >= rows) {
@@ -128,15 +151,10 @@ void check(const Quantizer& quantizer, const Layer& layer) {
 
 }  // namespace
 
-int margin(const Quantizer& quantizer) {
-  return (std::max(quantizer.height, quantizer.width) + 7) / 8;
-}
-
 void grid_size(const Quantizer& quantizer, int precision, int64_t& columns, int64_t& rows) {
-  const int64_t border = 2 * int64_t{margin(quantizer)};
   const int64_t cell = int64_t{1} << precision;
-  columns = ((quantizer.width + border) * 16 + cell - 1) / cell;
-  rows = ((quantizer.height + border) * 16 + cell - 1) / cell;
+  columns = (quantizer.width * int64_t{16} + cell - 1) / cell;
+  rows = (quantizer.height * int64_t{16} + cell - 1) / cell;
 }
 
 int amplitude_class(const int32_t* color, int channels) {
@@ -164,7 +182,8 @@ struct LayerEncoder::State {
   LayerModels models;
 };
 
-LayerEncoder::LayerEncoder(const Quantizer& quantizer) : state_(new State{quantizer, {}}) {}
+LayerEncoder::LayerEncoder(const Quantizer& quantizer, int layers)
+    : state_(new State{quantizer, LayerModels(layers)}) {}
 LayerEncoder::~LayerEncoder() { delete state_; }
 
 std::vector<uint8_t> LayerEncoder::encode(Layer& layer) {
@@ -173,6 +192,7 @@ std::vector<uint8_t> LayerEncoder::encode(Layer& layer) {
   Encoder<> coder;
   double ignored = 0;
   write(coder, state_->models, state_->quantizer, layer, ignored);
+  ++state_->models.layer;
   return coder.finish();
 }
 
@@ -188,12 +208,22 @@ LayerBits LayerEncoder::measure(const Layer& layer) const {
   return bits;
 }
 
+std::vector<uint32_t> LayerEncoder::tally(Layer& layer) {
+  sort(layer, state_->quantizer.channels);
+  Tally coder{state_->models.models.data(), std::vector<uint32_t>(16 * GI_ISA::model_count)};
+  double ignored = 0;
+  write(coder, state_->models, state_->quantizer, layer, ignored);
+  ++state_->models.layer;
+  return coder.counts;
+}
+
 struct LayerDecoder::State {
   Quantizer quantizer;
   LayerModels models;
 };
 
-LayerDecoder::LayerDecoder(const Quantizer& quantizer) : state_(new State{quantizer, {}}) {}
+LayerDecoder::LayerDecoder(const Quantizer& quantizer, int layers)
+    : state_(new State{quantizer, LayerModels(layers)}) {}
 LayerDecoder::~LayerDecoder() { delete state_; }
 
 bool LayerDecoder::decode(const uint8_t* bytes, size_t size, size_t most, Layer& layer) {
@@ -216,27 +246,24 @@ bool LayerDecoder::decode(const uint8_t* bytes, size_t size, size_t most, Layer&
                              layer.position.data() + 2 * begin)
         .run(static_cast<uint32_t>(count));
     for (size_t i = begin; i < begin + count; ++i) {
-      code_attributes(coder, state_->models, quantizer, layer, i);
-      const double step = shape_step(
-          quantizer, amplitude_class(layer.color.data() + channels * i, quantizer.channels));
-      const int32_t* shape = layer.shape.data() + 3 * i;
-      const double s = shape[0] * step, d1 = shape[1] * step, d2 = shape[2] * step;
-      if (s < least_size || s > most_size || std::sqrt(d1 * d1 + d2 * d2) > most_shear)
+      code_attributes(coder, state_->models, quantizer, layer, i, i == begin);
+      if (!has_a_shape(quantizer, layer.color.data() + channels * i, layer.shape.data() + 3 * i)) {
         return false;
+      }
     }
     if (coder.failed()) return false;
   }
+  ++state_->models.layer;
   return coder.finished_cleanly();
 }
 
 void dequantize(const Quantizer& quantizer, const Layer& layer, size_t begin, size_t end,
                 double* means, double* cholesky, float* colors) {
   const int channels = quantizer.channels;
-  const double border = margin(quantizer);
   for (size_t i = begin; i < end; ++i, means += 2, cholesky += 3, colors += channels) {
     const double cell = static_cast<double>(1 << layer.precision[i]) / 16;
-    means[0] = (layer.position[2 * i] + 0.5) * cell - border;
-    means[1] = (layer.position[2 * i + 1] + 0.5) * cell - border;
+    means[0] = (layer.position[2 * i] + 0.5) * cell;
+    means[1] = (layer.position[2 * i + 1] + 0.5) * cell;
 
     const int32_t* color = layer.color.data() + static_cast<size_t>(channels) * i;
     const double step = shape_step(quantizer, amplitude_class(color, channels));

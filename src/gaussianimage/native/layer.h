@@ -36,9 +36,7 @@ struct LayerBits {
   double positions, attributes;
 };
 
-// The side of the grid of a class, in cells, and the position of its first cell: the grid reaches
-// beyond the picture by `margin` on every side.
-int margin(const Quantizer& quantizer);
+// The grid of a class, in cells: it covers the picture, and begins at its top left corner.
 void grid_size(const Quantizer& quantizer, int precision, int64_t& columns, int64_t& rows);
 
 // Half-octaves of amplitude, round(2 log2 √(Σ color²)), 0 … 15.
@@ -49,7 +47,7 @@ double shape_step(const Quantizer& quantizer, int amplitude);
 
 class LayerEncoder {
  public:
-  explicit LayerEncoder(const Quantizer& quantizer);
+  LayerEncoder(const Quantizer& quantizer, int layers);
   ~LayerEncoder();
   LayerEncoder(const LayerEncoder&) = delete;
   LayerEncoder& operator=(const LayerEncoder&) = delete;
@@ -61,6 +59,9 @@ class LayerEncoder {
   // What `encode` would spend, without changing the state.
   LayerBits measure(const Layer& layer) const;
 
+  // How often each symbol of each model occurs in the next layer, 16 per model.
+  std::vector<uint32_t> tally(Layer& layer);
+
  private:
   struct State;
   State* state_;
@@ -68,7 +69,7 @@ class LayerEncoder {
 
 class LayerDecoder {
  public:
-  explicit LayerDecoder(const Quantizer& quantizer);
+  LayerDecoder(const Quantizer& quantizer, int layers);
   ~LayerDecoder();
   LayerDecoder(const LayerDecoder&) = delete;
   LayerDecoder& operator=(const LayerDecoder&) = delete;

@@ -64,7 +64,6 @@ void bind_layers(nb::module_& m) {
           },
           nb::arg("height"), nb::arg("width"), nb::arg("channels"), nb::arg("color_step"),
           nb::arg("shape_step"))
-      .def_prop_ro("margin", [](const Quantizer& q) { return margin(q); })
       .def(
           "dequantize",
           [](const Quantizer& self, Bytes precision, Integers position, Integers color,
@@ -74,7 +73,7 @@ void bind_layers(nb::module_& m) {
           nb::arg("precision"), nb::arg("position"), nb::arg("color"), nb::arg("shape"));
 
   nb::class_<LayerEncoder>(m, "LayerEncoder")
-      .def(nb::init<const Quantizer&>(), nb::arg("quantizer"))
+      .def(nb::init<const Quantizer&, int>(), nb::arg("quantizer"), nb::arg("layers"))
       .def(
           "encode",
           [](LayerEncoder& self, const Quantizer& quantizer, Bytes precision, Integers position,
@@ -82,6 +81,16 @@ void bind_layers(nb::module_& m) {
             Layer layer = make_layer(quantizer, precision, position, color, shape);
             const std::vector<uint8_t> bytes = self.encode(layer);
             return nb::bytes(bytes.data(), bytes.size());
+          },
+          nb::arg("quantizer"), nb::arg("precision"), nb::arg("position"), nb::arg("color"),
+          nb::arg("shape"))
+      .def(
+          "tally",
+          [](LayerEncoder& self, const Quantizer& quantizer, Bytes precision, Integers position,
+             Integers color, Integers shape) {
+            Layer layer = make_layer(quantizer, precision, position, color, shape);
+            const std::vector<uint32_t> counts = self.tally(layer);
+            return copy_array(counts.data(), {counts.size() / 16, size_t{16}});
           },
           nb::arg("quantizer"), nb::arg("precision"), nb::arg("position"), nb::arg("color"),
           nb::arg("shape"))
@@ -99,7 +108,7 @@ void bind_layers(nb::module_& m) {
   // Decodes layers in order; returns how many were whole, Gaussians after each, and the arrays.
   m.def(
       "decode_layers",
-      [](const Quantizer& quantizer, std::vector<nb::bytes> layers, size_t most) {
+      [](const Quantizer& quantizer, std::vector<nb::bytes> layers, int announced, size_t most) {
         Layer all;
         std::vector<size_t> counts;
         {
@@ -108,7 +117,7 @@ void bind_layers(nb::module_& m) {
             parts.emplace_back(static_cast<const uint8_t*>(part.data()), part.size());
           }
           nb::gil_scoped_release release;
-          LayerDecoder decoder(quantizer);
+          LayerDecoder decoder(quantizer, announced);
           for (const auto& [data, size] : parts) {
             if (!decoder.decode(data, size, most, all)) break;
             counts.push_back(all.count());
@@ -118,7 +127,7 @@ void bind_layers(nb::module_& m) {
         }
         return nb::make_tuple(counts, floats(quantizer, all));
       },
-      nb::arg("quantizer"), nb::arg("layers"), nb::arg("most"));
+      nb::arg("quantizer"), nb::arg("layers"), nb::arg("announced"), nb::arg("most"));
 }
 
 }  // namespace gi

@@ -8,36 +8,51 @@
 #include <vector>
 
 #include "layer.h"
+#include "priors.h"
 #include "rans.h"
 
 namespace gi::GI_ISA {
 
-// The adaptive models. They live as long as the file: a layer goes on with what the layers before
-// it have taught them.
-struct LayerModels {
-  // How n Gaussians of a cell split between its halves, for n = 2 … 14; then, for more, the
+// The adaptive models, one after the other. They live as long as the file: a layer goes on with
+// what the layers before it have taught them. They start from `model_priors`.
+enum ModelGroup {
+  luma = 0,               // by layer (4 sets) and precision class
+  chroma_1 = luma + 64,   // by layer, the luma's level and the chroma of the Gaussian before
+  chroma_2 = chroma_1 + 64,  // by the levels of the first chroma and the luma
+  alpha = chroma_2 + 24,     // by the luma's level
+  size = alpha + 4,          // by amplitude class; the shape's two others likewise
+  shear_1 = size + 16,
+  shear_2 = shear_1 + 16,
+  size_escape = shear_2 + 16,  // below and above
+  // How n Gaussians of a cell split between its halves, for n = 1 … 14; then, for more, the
   // sixteenth of n that goes to the first half. The second set is for cells that cross the
   // grid's border.
-  std::vector<Model> split[2];
-  std::vector<Model> lone;       // the same for n = 1 in a cell that crosses the border
-  std::vector<Model> luma;       // by precision class
-  std::vector<Model> chroma[3];  // by what is known of the color so far
-  std::vector<Model> shape[3];   // by amplitude class
+  split = size_escape + 2,
+  model_count = split + 2 * 15
+};
 
-  LayerModels() {
-    for (auto& set : split) {
-      for (int n = 2; n <= 14; ++n) set.emplace_back(n + 1);
-      set.emplace_back(16);
-    }
-    for (int i = 0; i < 2; ++i) lone.emplace_back(2);
-    for (int i = 0; i < precisions; ++i) luma.emplace_back(16);
-    for (int i = 0; i < 7; ++i) chroma[0].emplace_back(16);
-    for (int i = 0; i < 28; ++i) chroma[1].emplace_back(16);
-    for (int i = 0; i < 7; ++i) chroma[2].emplace_back(16);
-    for (auto& set : shape) {
-      for (int i = 0; i < 16; ++i) set.emplace_back(16);
+inline int alphabet_of(int model) {
+  const int n = model < split ? 0 : (model - split) % 15 + 1;
+  return n == 0 || n == 15 ? 16 : n + 1;
+}
+
+struct LayerModels {
+  std::vector<Model> models;
+  int layers;         // in the whole file
+  int layer = 0;      // the current one
+
+  explicit LayerModels(int layer_count) : layers(layer_count) {
+    models.reserve(model_count);
+    for (int i = 0; i < model_count; ++i) {
+      models.emplace_back(model_priors[i], alphabet_of(i),
+                          prior_confidence);
     }
   }
+
+  Model& operator[](int i) { return models[static_cast<size_t>(i)]; }
+
+  // A file of one layer has Gaussians of all amplitudes in it; of several, falling ones.
+  int set() const { return layers == 1 ? 3 : std::min(layer, 2); }
 };
 
 // A value in 0 … limit - 1, all equally probable: truncated binary.
@@ -128,15 +143,14 @@ class PositionCoder {
   }
 
   uint32_t code_split(uint32_t first, uint32_t n, bool border) {
-    if (n == 1) return coder_.code(models_.lone[border], first);
-    auto& models = models_.split[border];
-    if (n <= 14) return coder_.code(models[n - 2], first);
+    const int set = split + 15 * border;
+    if (n <= 14) return coder_.code(models_[set + static_cast<int>(n) - 1], first);
     // Which sixteenth of 0 … n, then where in it.
     const auto bound = [n](uint32_t i) {
       return static_cast<uint32_t>((uint64_t{i} * (n + 1) + 15) / 16);
     };
     uint32_t part = static_cast<uint32_t>(uint64_t{first} * 16 / (n + 1));
-    part = coder_.code(models[13], part);
+    part = coder_.code(models_[set + 14], part);
     const uint32_t low = bound(part);
     return low + code_uniform(coder_, first - low, bound(part + 1) - low);
   }
@@ -147,24 +161,57 @@ class PositionCoder {
   int32_t* cells_;
 };
 
-// Color and shape of Gaussian i, whose precision class is known.
+// How large a level is, in classes that end before each bound.
+template <size_t N>
+int level_class(int32_t value, const uint32_t (&bounds)[N]) {
+  const uint32_t magnitude = magnitude_of(value);
+  int level = 0;
+  for (const uint32_t bound : bounds) level += magnitude >= bound;
+  return level;
+}
+
+// A signed value whose small magnitudes have a symbol for each sign.
+template <typename Coder>
+int32_t code_lopsided(Coder& coder, Model& model, Model& below, Model& above, int32_t value) {
+  const uint32_t symbol =
+      coder.code(model, static_cast<uint32_t>(std::clamp(value, -8, 7) + 8));
+  if (symbol == 0) {
+    return -8 - static_cast<int32_t>(code_unsigned(coder, below, magnitude_of(value) - 8));
+  }
+  if (symbol == 15) {
+    return 7 + static_cast<int32_t>(code_unsigned(coder, above, magnitude_of(value) - 7));
+  }
+  return static_cast<int32_t>(symbol) - 8;
+}
+
+// Color and shape of Gaussian i, whose precision class is known; `before` is the Gaussian before it
+// in the same class of the same layer, or i itself if there is none.
 template <typename Coder>
 void code_attributes(Coder& coder, LayerModels& models, const Quantizer& quantizer, Layer& layer,
-                     size_t i) {
+                     size_t i, bool first_of_class) {
+  static constexpr uint32_t luma_bounds[] = {3, 6, 9};
+  static constexpr uint32_t before_bounds[] = {1, 3, 7};
+  static constexpr uint32_t chroma_bounds[] = {1, 2, 3, 5, 8};
   const int channels = quantizer.channels;
   const int precision = layer.precision[i];
+  const int set = models.set();
   int32_t* color = layer.color.data() + i * static_cast<size_t>(channels);
-  color[0] = code_signed(coder, models.luma[static_cast<size_t>(precision)], color[0]);
-  const auto level = [](int32_t value, uint32_t most) {
-    return std::min(magnitude_of(value), most);
-  };
-  if (channels == 2) {
-    color[1] = code_signed(coder, models.chroma[2][level(color[0], 6)], color[1]);
-  } else if (channels >= 3) {
-    const uint32_t luma = level(color[0], 6);
-    color[1] = code_signed(coder, models.chroma[0][luma], color[1]);
-    color[2] = code_signed(coder, models.chroma[1][7 * level(color[1], 3) + luma], color[2]);
-    if (channels == 4) color[3] = code_signed(coder, models.chroma[2][luma], color[3]);
+  color[0] = code_signed(coder, models[luma + 16 * set + precision], color[0]);
+  const int luma_level = level_class(color[0], luma_bounds);
+  if (channels >= 3) {
+    int before = 0;
+    if (!first_of_class) {
+      const int32_t* other = color - channels;
+      before = static_cast<int>(std::min(magnitude_of(other[1]), 9u) +
+                                std::min(magnitude_of(other[2]), 9u));
+    }
+    const int context = 16 * set + 4 * luma_level + level_class(before, before_bounds);
+    color[1] = code_signed(coder, models[chroma_1 + context], color[1]);
+    const int chroma_level = level_class(color[1], chroma_bounds);
+    color[2] = code_signed(coder, models[chroma_2 + 4 * chroma_level + luma_level], color[2]);
+  }
+  if (channels % 2 == 0) {
+    color[channels - 1] = code_signed(coder, models[alpha + luma_level], color[channels - 1]);
   }
   const int amplitude = amplitude_class(color, channels);
   const double step = gi::shape_step(quantizer, amplitude);
@@ -173,10 +220,10 @@ void code_attributes(Coder& coder, LayerModels& models, const Quantizer& quantiz
   const auto expected =
       static_cast<int32_t>(std::floor(ln2 * (precision - 4 + 0.5 * amplitude) / step + 0.5));
   int32_t* shape = layer.shape.data() + 3 * i;
-  const size_t a = static_cast<size_t>(amplitude);
-  shape[0] = expected + code_signed(coder, models.shape[0][a], shape[0] - expected);
-  shape[1] = code_signed(coder, models.shape[1][a], shape[1]);
-  shape[2] = code_signed(coder, models.shape[2][a], shape[2]);
+  shape[0] = expected + code_lopsided(coder, models[size + amplitude], models[size_escape],
+                                      models[size_escape + 1], shape[0] - expected);
+  shape[1] = code_signed(coder, models[shear_1 + amplitude], shape[1]);
+  shape[2] = code_signed(coder, models[shear_2 + amplitude], shape[2]);
 }
 
 }  // namespace gi::GI_ISA

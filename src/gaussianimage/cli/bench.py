@@ -1,0 +1,141 @@
+"""The command `bench`: how fast files are decoded, and pictures encoded."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import click
+import numpy as np
+
+from gaussianimage import decode, encode_picture, info
+from gaussianimage.cli.batch import run_each
+from gaussianimage.cli.command import subcommand
+from gaussianimage.cli.errors import printable
+from gaussianimage.cli.options import Target, cpus, json_option, target_options, threads_option
+from gaussianimage.cli.report import plural, result_line, seconds_text
+from gaussianimage.cli.sources import is_gimg
+from gaussianimage.files import is_stream, read_input
+from gaussianimage.picture import read
+
+EXAMPLES = """
+gaussianimage bench photo.gimg
+gaussianimage bench photo.png -q 60 -t 1
+gaussianimage bench *.gimg --repetitions 100 --json
+"""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long something took, each time."""
+
+    seconds: list[float]
+    pixels: int
+
+    @property
+    def median(self) -> float:
+        """Median in seconds."""
+        return float(np.median(self.seconds))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the seconds of every repetition, and megapixels a second."""
+        fastest, slowest = min(self.seconds), max(self.seconds)
+        return {
+            "seconds": self.seconds,
+            "mps_min": self.pixels / slowest / 1e6,
+            "mps_median": self.pixels / self.median / 1e6,
+            "mps_max": self.pixels / fastest / 1e6,
+        }
+
+    def text(self) -> str:
+        """Return a line."""
+        speed = self.as_dict()
+        line = f"{_digits(speed['mps_median'])} MP/s"
+        if len(self.seconds) > 1:
+            line += f" [{_digits(speed['mps_min'])}, {_digits(speed['mps_max'])}]"
+        return f"{line}, {_duration(self.median)}, {plural(len(self.seconds), 'rep')}"
+
+
+@subcommand(
+    "Time decoding and encoding.",
+    EXAMPLES,
+)
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "-r",
+    "--repetitions",
+    type=click.IntRange(1, 100_000),
+    default=20,
+    metavar="N",
+    help="How often to decode, after once that doesn't count.  [default: 20]",
+)
+@threads_option
+@target_options
+@json_option
+def command(
+    files: tuple[str, ...],
+    repetitions: int,
+    threads: int | None,
+    target: Target,
+    as_json: bool,
+) -> None:
+    """Time decoding and encoding, in memory: from bytes to pixels and from pixels to bytes.
+
+    A .gimg file is decoded. A picture is encoded once and then decoded. Megapixels a second are
+    the median, and in brackets the minimum and the maximum.
+    """
+    used = threads or cpus()
+
+    def work(source: str) -> None:
+        data = read_input(source)
+        encoding = None
+        if not is_gimg(data):
+            picture = read(data if is_stream(source) else source)
+            encoded = encode_picture(picture, **target.as_arguments(), threads=used)
+            data = encoded.data
+            encoding = Timing([encoded.seconds], picture.height * picture.width)
+        found = info(data)
+        decoding = _timed(
+            lambda: decode(data, threads=used), repetitions, found.height * found.width
+        )
+        if as_json:
+            record = {
+                "file": source,
+                "height": found.height,
+                "width": found.width,
+                "gaussians": found.gaussians,
+                "bytes": found.bytes,
+                "threads": used,
+                "encode": encoding and encoding.as_dict(),
+                "decode": decoding.as_dict(),
+            }
+            click.echo(json.dumps(record))
+            return
+        name = "stdin" if is_stream(source) else printable(source)
+        size = result_line(found.height, found.width, found.gaussians, n_bytes=found.bytes)
+        click.echo(f"{name}: {size}")
+        if encoding is not None:
+            click.echo(f"  encode  {encoding.text()}, {plural(used, 'thread')}")
+        click.echo(f"  decode  {decoding.text()}, {plural(used, 'thread')}")
+
+    run_each(files, work)
+
+
+def _timed(function: Callable[[], object], repetitions: int, pixels: int) -> Timing:
+    function()  # so that memory and caches are as they will be
+    seconds = []
+    for _ in range(repetitions):
+        began = time.perf_counter()
+        function()
+        seconds.append(time.perf_counter() - began)
+    return Timing(seconds, pixels)
+
+
+def _duration(seconds: float) -> str:
+    return f"{1000 * seconds:.2f} ms" if seconds < 0.1 else seconds_text(seconds)
+
+
+def _digits(speed: float) -> str:
+    """Return a speed with about three digits, or more if it is large."""
+    return f"{speed:.1f}" if speed >= 10 else f"{speed:.3g}"

@@ -1,0 +1,83 @@
+"""The command `decode`: .gimg files to pictures."""
+
+import time
+
+import click
+
+from gaussianimage import Limits, decode, picture
+from gaussianimage.cli.batch import Job, Outcome, run
+from gaussianimage.cli.command import subcommand
+from gaussianimage.cli.errors import describe
+from gaussianimage.cli.options import BatchOptions, batch_options, bit_depth_option
+from gaussianimage.cli.outputs import format_option, require_picture
+from gaussianimage.cli.paths import Item, plan
+from gaussianimage.cli.report import result_line
+from gaussianimage.cli.sources import limit_options, output_type
+from gaussianimage.cli.viewport import Viewport, viewport_options
+from gaussianimage.codec.decoder import open_file
+from gaussianimage.files import read_input
+
+EXAMPLES = """
+gaussianimage decode photo.gimg photo.png
+gaussianimage decode photo.gimg preview.jpg --size 320x
+gaussianimage decode photo.gimg detail.png --scale 4 --crop 800,400,640,480
+gaussianimage decode *.gimg -o pictures/ --format webp
+gaussianimage decode - - < photo.gimg > photo.png
+"""
+
+
+@subcommand(
+    "Decode .gimg files to pictures.",
+    EXAMPLES,
+)
+@click.argument("files", nargs=-1, required=True, metavar="INPUT... [OUTPUT]")
+@viewport_options
+@bit_depth_option("as the encoded picture had")
+@click.option(
+    "--partial",
+    is_flag=True,
+    help="Accept a file that is cut off or damaged, and draw what comes before that place.",
+)
+@format_option
+@batch_options
+@limit_options
+def command(
+    files: tuple[str, ...],
+    viewport: Viewport,
+    bit_depth: int | None,
+    partial: bool,
+    suffix: str,
+    batch: BatchOptions,
+    limits: Limits,
+) -> None:
+    """Decode .gimg files to pictures.
+
+    INPUT is a .gimg file, or - for stdin. OUTPUT is a picture in any format that Pillow writes,
+    which its extension tells, or - for a PNG on stdout. Several inputs need a folder as OUTPUT. An
+    ICC profile, EXIF and XMP are carried over where the format can hold them.
+    """
+
+    def work(item: Item, job: Job) -> Outcome:
+        began = time.perf_counter()
+        data = read_input(item.source)
+        file = open_file(data, limits=limits, partial=partial)
+        header, metadata = file.header, file.metadata
+        size, crop = viewport.resolve(header.height, header.width)
+        pixels = decode(
+            data,
+            size=size,
+            crop=crop,
+            dtype=output_type(bit_depth or header.bit_depth),
+            threads=job.threads,
+            partial=partial,
+            limits=limits,
+        )
+        picture.write(item.target, pixels, icc=metadata.icc, exif=metadata.exif, xmp=metadata.xmp)
+        if file.damage is not None:
+            job.reporter.warn(f"gaussianimage: {describe(file.damage, item.source)}; drawn in part")
+        height, width = pixels.shape[:2]
+        seconds = time.perf_counter() - began
+        return Outcome(result_line(height, width, header.gaussians, seconds=seconds))
+
+    items = plan(files, batch.output, suffix=suffix, refuse=require_picture)
+    run(items, work, batch)

@@ -1,0 +1,104 @@
+"""The command `fit`: pictures to Gaussians in floating point."""
+
+from typing import Any
+
+import click
+
+from gaussianimage import FitState, fit
+from gaussianimage.cli.batch import Job, Outcome, run
+from gaussianimage.cli.command import subcommand
+from gaussianimage.cli.options import BatchOptions, batch_options, max_pixels_option, seed_option
+from gaussianimage.cli.outputs import refuse_pictures
+from gaussianimage.cli.paths import Item, plan
+from gaussianimage.cli.report import result_line
+from gaussianimage.files import is_stream
+from gaussianimage.fitting.fit import DEFAULT_ITERATIONS
+from gaussianimage.picture import read
+
+EXAMPLES = """
+gaussianimage fit photo.png photo.safetensors
+gaussianimage fit photo.png photo.safetensors -n 3000 --state photo.state
+gaussianimage fit photo.png photo.safetensors --resume photo.state
+gaussianimage fit *.png -o fitted/ -j 2
+"""
+
+
+@subcommand(
+    "Fit Gaussians to pictures, without quantizing them.",
+    EXAMPLES,
+    more_when_verbose="Show progress even where stderr is no terminal.",
+)
+@click.argument("files", nargs=-1, required=True, metavar="INPUT... [OUTPUT]")
+@click.option(
+    "-n",
+    "--gaussians",
+    type=click.IntRange(1, 2**24),
+    metavar="N",
+    help="How many.  [default: 9000]",
+)
+@click.option(
+    "--iterations",
+    type=click.IntRange(0, 10**7),
+    metavar="N",
+    help=f"Steps of the optimizer.  [default: {DEFAULT_ITERATIONS}]",
+)
+@seed_option
+@click.option(
+    "--state", "state_file", metavar="FILE", help="Save here what --resume needs to go on."
+)
+@click.option(
+    "--resume", "resume_file", metavar="FILE", help="Go on from a saved state of the same picture."
+)
+@batch_options
+@max_pixels_option
+def command(
+    files: tuple[str, ...],
+    gaussians: int | None,
+    iterations: int | None,
+    seed: int | None,
+    state_file: str | None,
+    resume_file: str | None,
+    batch: BatchOptions,
+    max_pixels: int,
+) -> None:
+    """Fit Gaussians to pictures and save them as safetensors files.
+
+    INPUT is a picture in any format that Pillow reads, or - for stdin. OUTPUT is a file.
+    Several inputs need a folder as OUTPUT. Nothing is quantized; `render`
+    draws such a file, and the Python function Gaussians.load reads it.
+
+    Ctrl-C ends a fit early; the file is written all the same, with the best so far.
+    """
+    items = plan(files, batch.output, suffix=".safetensors", refuse=_refuse)
+    if len(items) > 1 and (state_file or resume_file):
+        raise click.UsageError("--state and --resume are for one input.")
+    settings = {"gaussians": gaussians, "iterations": iterations, "seed": seed}
+    given: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
+    if resume_file and given:
+        raise click.UsageError(
+            f"--resume brings its own -n, --iterations and --seed; leave out {', '.join(given)}."
+        )
+
+    def work(item: Item, job: Job) -> Outcome:
+        source = read(item.source, max_pixels=max_pixels)
+        resume = FitState.load(resume_file) if resume_file else None
+        result = fit(source, **given, threads=job.threads, progress=job.progress, resume=resume)
+        result.gaussians.save(item.target)
+        if state_file:
+            result.state.save(state_file)
+        line = result_line(
+            source.height,
+            source.width,
+            len(result.gaussians),
+            psnr=result.psnr,
+            seconds=result.seconds,
+        )
+        return Outcome(line, result.interrupted)
+
+    run(items, work, batch)
+
+
+def _refuse(target: str) -> str | None:
+    if is_stream(target):
+        return "a safetensors file can't be written to stdout."
+    return refuse_pictures(target)

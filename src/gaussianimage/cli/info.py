@@ -1,0 +1,69 @@
+"""The command `info`: what .gimg files hold."""
+
+import json
+from collections.abc import Iterator
+
+import click
+
+from gaussianimage import FileInfo, FormatError, Limits, info
+from gaussianimage.cli.batch import run_each
+from gaussianimage.cli.command import subcommand, verbosity
+from gaussianimage.cli.errors import printable
+from gaussianimage.cli.options import json_option
+from gaussianimage.cli.report import bytes_text, plural, result_line
+from gaussianimage.cli.sources import limit_options
+from gaussianimage.files import is_stream, read_input
+
+EXAMPLES = """
+gaussianimage info photo.gimg
+gaussianimage info -v photo.gimg
+gaussianimage info --json *.gimg
+"""
+
+_CHANNELS = {1: "gray", 2: "gray + alpha", 3: "RGB", 4: "RGBA"}
+
+
+@subcommand("Tell what .gimg files hold.", EXAMPLES, more_when_verbose="List the chunks too.")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@json_option
+@limit_options
+def command(files: tuple[str, ...], as_json: bool, limits: Limits) -> None:
+    """Tell what .gimg files hold; FILE - is stdin.
+
+    A file that is cut off or damaged is described as far as it goes, and counts as failed.
+    """
+
+    def work(source: str) -> None:
+        data = read_input(source)
+        damage = None
+        try:
+            found = info(data, limits=limits)
+        except FormatError as error:
+            damage = error
+            found = info(data, limits=limits, partial=True)
+        if as_json:
+            click.echo(json.dumps({"file": source, **found.as_dict()}))
+        else:
+            click.echo("\n".join(_lines(source, found)))
+        if damage is not None:
+            raise damage
+
+    run_each(files, work)
+
+
+def _lines(source: str, found: FileInfo) -> Iterator[str]:
+    name = "stdin" if is_stream(source) else printable(source)
+    size = result_line(found.height, found.width, found.gaussians, n_bytes=found.bytes)
+    yield f"{name}: {size}"
+    yield (
+        f"  {_CHANNELS[found.channels]}, {found.bit_depth} bit, {plural(found.layers, 'layer')}, "
+        f"format version {found.version}"
+    )
+    extras = {"ICC profile": found.icc, "EXIF": found.exif, "XMP": found.xmp}
+    carried = [f"{name} {bytes_text(size)}" for name, size in extras.items() if size is not None]
+    if carried:
+        yield f"  {', '.join(carried)}"
+    if verbosity():
+        yield f"  color step {found.color_step:.4g}, shape step {found.shape_step:.4g}"
+        for chunk in found.chunks:
+            yield f"  chunk {chunk.type} at byte {chunk.offset}, {bytes_text(chunk.size)}"

@@ -1,0 +1,74 @@
+"""Reading what commands work on: pictures, .gimg files and safetensors files."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import numpy as np
+
+from gaussianimage import Limits, decode, decode_gaussians
+from gaussianimage.cli.options import max_pixels_option, packed
+from gaussianimage.codec.decoder import open_file
+from gaussianimage.codec.format import SIGNATURE
+from gaussianimage.files import is_stream, read_input
+from gaussianimage.gaussians import Gaussians
+from gaussianimage.picture import Picture, from_array, read
+
+__all__ = ["is_gimg", "limit_options", "output_type", "read_gaussians", "read_picture"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_NO_LIMIT = 2**63
+
+
+def read_gaussians(source: str, limits: Limits) -> Gaussians:
+    """Read Gaussians: from a safetensors file if it is called so, else from a .gimg file."""
+    if Path(source).suffix.lower() == ".safetensors":
+        return Gaussians.load(source)
+    return decode_gaussians(read_input(source), limits=limits)
+
+
+def read_picture(source: str, limits: Limits) -> Picture:
+    """Read a picture, or decode a .gimg file to one as it would be written."""
+    if not is_stream(source):
+        with Path(source).open("rb") as file:
+            if file.read(len(SIGNATURE)) != SIGNATURE:
+                return read(source, max_pixels=limits.max_pixels)
+    data = read_input(source)
+    if not is_gimg(data):
+        return read(data, max_pixels=limits.max_pixels)
+    header = open_file(data, limits=limits).header
+    return from_array(decode(data, dtype=output_type(header.bit_depth), limits=limits))
+
+
+def output_type(bit_depth: int) -> type[np.uint8 | np.uint16]:
+    """Return the type of samples of 8 or 16 bits."""
+    return np.uint16 if bit_depth == 16 else np.uint8
+
+
+def is_gimg(data: bytes) -> bool:
+    """Whether bytes are a .gimg file, by their start."""
+    return data.startswith(SIGNATURE)
+
+
+def limit_options(function: Function) -> Function:
+    """Add --max-pixels and --no-limits; the function gets them as `limits`."""
+    return packed(
+        function,
+        "limits",
+        _limits,
+        max_pixels_option,
+        click.option(
+            "--no-limits",
+            is_flag=True,
+            help="Trust the file: accept whatever size and work it announces.",
+        ),
+    )
+
+
+def _limits(*, max_pixels: int, no_limits: bool) -> Limits:
+    if no_limits:
+        return Limits(**{limit.name: _NO_LIMIT for limit in fields(Limits)})
+    return Limits(max_pixels=max_pixels)
