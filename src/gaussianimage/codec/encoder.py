@@ -9,7 +9,6 @@ import numpy as np
 from gaussianimage import _native
 from gaussianimage.codec.assemble import assemble, layers_of
 from gaussianimage.codec.decoder import decode
-from gaussianimage.codec.format import HEAD, Chunk, write_chunks
 from gaussianimage.codec.freeze import freeze
 from gaussianimage.codec.metadata import Metadata
 from gaussianimage.codec.quantize import Levels, normalized_colors
@@ -31,6 +30,7 @@ from gaussianimage.fitting.fit import FitProgress, FitResult, fit
 from gaussianimage.metrics import psnr
 from gaussianimage.picture import Picture, PictureSource, as_picture, to_array
 
+CRC_BYTES = 4
 FIT_ITERATIONS = 600
 Q_MAX = 4.5
 ENERGY = 0.01
@@ -99,7 +99,8 @@ def encode(
     gaussians : int, optional
         Number of Gaussians to fit; those that don't earn their bits are left out.
     bpp : float, optional
-        Bits per pixel of the file; it will not be larger than this, metadata aside.
+        Bits per pixel of the file; it will not be larger than this, metadata aside, unless even a
+        file of nothing but one color is (some 45 bytes).
     seed : int, default 0
         The same picture, options and seed give the same file, whatever the threads.
     threads : int, optional
@@ -300,7 +301,7 @@ class _Writer:
     def _metadata_bytes(self) -> int:
         picture = self._picture
         chunks = Metadata(icc=picture.icc, exif=picture.exif, xmp=picture.xmp).to_chunks()
-        return len(write_chunks([Chunk(HEAD, b""), *chunks])) - len(write_chunks([Chunk(HEAD, b"")]))
+        return sum(chunk.payload_offset + len(chunk.payload) + CRC_BYTES for chunk in chunks)
 
     def _tell(self, stage: int, stages: int, loss: float) -> None:
         if self._progress is None:
