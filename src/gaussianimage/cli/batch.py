@@ -38,10 +38,13 @@ class Outcome:
         What to tell about it.
     interrupted : bool
         Whether Ctrl-C has cut it short; what there was by then is written.
+    advice : str
+        What to do about that.
     """
 
     line: str
     interrupted: bool = False
+    advice: str = ""
 
 
 Work = Callable[[Item, Job], Outcome]
@@ -118,8 +121,12 @@ class _Batch:
         done = self._one_by_one() if self._jobs == 1 else self._side_by_side()
         left = len(self._items) - done
         if self._stop.is_set():
-            untouched = f"; {left} of {len(self._items)} not done" if left else ""
-            self._reporter.warn(f"gaussianimage: interrupted{untouched}")
+            if left:
+                self._reporter.warn(
+                    f"gaussianimage: interrupted; {left} of {len(self._items)} not done"
+                    if len(self._items) > 1
+                    else "gaussianimage: interrupted; nothing is written"
+                )
             return INTERRUPTED
         if self._failed and len(self._items) > 1:
             self._reporter.warn(f"gaussianimage: {self._failed} of {len(self._items)} failed")

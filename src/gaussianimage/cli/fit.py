@@ -7,9 +7,10 @@ import click
 from gaussianimage import FitState, fit
 from gaussianimage.cli.batch import Job, Outcome, run
 from gaussianimage.cli.command import subcommand
+from gaussianimage.cli.errors import printable
 from gaussianimage.cli.options import BatchOptions, batch_options, max_pixels_option, seed_option
 from gaussianimage.cli.outputs import refuse_pictures
-from gaussianimage.cli.paths import Item, plan
+from gaussianimage.cli.paths import Item, check_output, identity, plan
 from gaussianimage.cli.report import result_line
 from gaussianimage.files import is_stream
 from gaussianimage.fitting.fit import DEFAULT_ITERATIONS
@@ -72,6 +73,8 @@ def command(
     items = plan(files, batch.output, suffix=".safetensors", refuse=_refuse)
     if len(items) > 1 and (state_file or resume_file):
         raise click.UsageError("--state and --resume are for one input.")
+    if state_file:
+        _check_state(state_file, items[0])
     settings = {"gaussians": gaussians, "iterations": iterations, "seed": seed}
     given: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
     if resume_file and given:
@@ -80,6 +83,8 @@ def command(
         )
 
     def work(item: Item, job: Job) -> Outcome:
+        if state_file:
+            check_output(state_file, overwrite=not batch.no_overwrite)
         source = read(item.source, max_pixels=max_pixels)
         resume = FitState.load(resume_file) if resume_file else None
         result = fit(source, **given, threads=job.threads, progress=job.progress, resume=resume)
@@ -93,7 +98,8 @@ def command(
             psnr=result.psnr,
             seconds=result.seconds,
         )
-        return Outcome(line, result.interrupted)
+        advice = f"; go on from there with --resume {printable(state_file)}" if state_file else ""
+        return Outcome(line, result.interrupted, advice)
 
     run(items, work, batch)
 
@@ -102,3 +108,11 @@ def _refuse(target: str) -> str | None:
     if is_stream(target):
         return "a safetensors file can't be written to stdout."
     return refuse_pictures(target)
+
+
+def _check_state(state_file: str, item: Item) -> None:
+    reason = _refuse(state_file)
+    if identity(state_file) in (identity(item.source), identity(item.target)):
+        reason = "it is the input or the output."
+    if reason:
+        raise click.BadParameter(f"{printable(state_file)}: {reason}", param_hint="--state")

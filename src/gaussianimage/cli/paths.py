@@ -12,7 +12,7 @@ import click
 from gaussianimage.cli.errors import printable
 from gaussianimage.files import is_stream
 
-__all__ = ["Item", "check_output", "plan"]
+__all__ = ["Item", "check_output", "identity", "plan"]
 
 
 @dataclass(frozen=True)
@@ -113,17 +113,22 @@ def check_output(target: str, *, overwrite: bool) -> None:
         raise PermissionError(errno.EACCES, "its folder is write-protected", target)
 
 
+def identity(path: str) -> str:
+    """Return what two names of one file have in common."""
+    return os.path.normcase(Path(path).resolve())
+
+
 def _is_folder(path: str) -> bool:
     return path.endswith(("/", os.sep)) or Path(path).is_dir()
 
 
 def _check_clashes(items: list[Item]) -> None:
-    sources = {_identity(item.source) for item in items if not is_stream(item.source)}
+    sources = {identity(item.source) for item in items if not is_stream(item.source)}
     taken: dict[str, Item] = {}
     for item in items:
         if is_stream(item.target):
             continue
-        key = _identity(item.target)
+        key = identity(item.target)
         if key in sources:
             raise click.UsageError(f"{item.target_name}: the output would replace an input.")
         if key in taken:
@@ -133,7 +138,3 @@ def _check_clashes(items: list[Item]) -> None:
         taken[key] = item
     if sum(is_stream(item.source) for item in items) > 1:
         raise click.UsageError("stdin can be read only once.")
-
-
-def _identity(path: str) -> str:
-    return os.path.normcase(Path(path).resolve())

@@ -108,6 +108,8 @@ class Reporter:
                     TextColumn("{task.fields[news]}", markup=False),
                     console=Console(stderr=True),
                     transient=True,
+                    redirect_stdout=False,  # may carry a file
+                    redirect_stderr=False,
                 )
                 self._bars.start()
             return self._bars
