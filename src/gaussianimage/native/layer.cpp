@@ -22,6 +22,9 @@ using GI_ISA::PositionCoder;
 // Bounds on log-covariance that keep σ between 0.001 and 10^6 px and the aspect ratio below 10^8.
 constexpr double least_size = -7, most_size = 14, most_shear = 9.3;
 
+// A Gaussian that shows takes a bit at least, so more of them than these are damage.
+constexpr size_t most_per_byte = 16;
+
 // e^x for |x| < 100, by plain arithmetic: the same bits everywhere.
 double exp_exact(double x) {
   const double n = std::floor(x * 1.4426950408889634 + 0.5);
@@ -133,12 +136,20 @@ bool has_a_shape(const Quantizer& quantizer, const int32_t* color, const int32_t
   return s >= least_size && s <= most_size && std::sqrt(d1 * d1 + d2 * d2) <= most_shear;
 }
 
+}  // namespace
+
 void check(const Quantizer& quantizer, const Layer& layer) {
   const size_t channels = static_cast<size_t>(quantizer.channels);
   for (size_t i = 0; i < layer.count(); ++i) {
     int64_t columns, rows;
     if (layer.precision[i] >= precisions) throw std::out_of_range("no such precision class");
-    if (!has_a_shape(quantizer, layer.color.data() + channels * i, layer.shape.data() + 3 * i)) {
+    const int32_t* color = layer.color.data() + channels * i;
+    for (size_t k = 0; k < channels; ++k) {
+      if (GI_ISA::magnitude_of(color[k]) > GI_ISA::max_unsigned) {
+        throw std::out_of_range("color out of range");
+      }
+    }
+    if (!has_a_shape(quantizer, color, layer.shape.data() + 3 * i)) {
       throw std::out_of_range("size or elongation out of range");
     }
     grid_size(quantizer, layer.precision[i], columns, rows);
@@ -148,8 +159,6 @@ void check(const Quantizer& quantizer, const Layer& layer) {
     }
   }
 }
-
-}  // namespace
 
 void grid_size(const Quantizer& quantizer, int precision, int64_t& columns, int64_t& rows) {
   const int64_t cell = int64_t{1} << precision;
@@ -186,6 +195,8 @@ LayerEncoder::LayerEncoder(const Quantizer& quantizer, int layers)
     : state_(new State{quantizer, LayerModels(layers)}) {}
 LayerEncoder::~LayerEncoder() { delete state_; }
 
+const Quantizer& LayerEncoder::quantizer() const { return state_->quantizer; }
+
 std::vector<uint8_t> LayerEncoder::encode(Layer& layer) {
   check(state_->quantizer, layer);
   sort(layer, state_->quantizer.channels);
@@ -193,7 +204,11 @@ std::vector<uint8_t> LayerEncoder::encode(Layer& layer) {
   double ignored = 0;
   write(coder, state_->models, state_->quantizer, layer, ignored);
   ++state_->models.layer;
-  return coder.finish();
+  std::vector<uint8_t> bytes = coder.finish();
+  if (layer.count() > most_per_byte * bytes.size()) {
+    throw std::out_of_range("too many Gaussians that are all the same");
+  }
+  return bytes;
 }
 
 LayerBits LayerEncoder::measure(const Layer& layer) const {
@@ -233,8 +248,7 @@ bool LayerDecoder::decode(const uint8_t* bytes, size_t size, size_t most, Layer&
   for (int j = precisions - 1; j >= 0; --j) {
     const size_t begin = layer.count();
     const size_t count = code_count(coder, 0);
-    // A Gaussian takes a few bits at least, so a count that the bytes can't hold is damage.
-    if (coder.failed() || count > most - begin || count > 16 * size) return false;
+    if (coder.failed() || count > most - begin || count > most_per_byte * size) return false;
     if (count == 0) continue;
     layer.precision.resize(begin + count, static_cast<uint8_t>(j));
     layer.position.resize(2 * (begin + count));

@@ -45,6 +45,9 @@ int amplitude_class(const int32_t* color, int channels);
 // The step of the log-covariance for an amplitude class.
 double shape_step(const Quantizer& quantizer, int amplitude);
 
+// Throws std::out_of_range when a value is one that no file can hold.
+void check(const Quantizer& quantizer, const Layer& layer);
+
 class LayerEncoder {
  public:
   LayerEncoder(const Quantizer& quantizer, int layers);
@@ -52,8 +55,10 @@ class LayerEncoder {
   LayerEncoder(const LayerEncoder&) = delete;
   LayerEncoder& operator=(const LayerEncoder&) = delete;
 
-  // The next layer's bytes; `layer` is put in the order that a decoder returns. Throws
-  // std::out_of_range when a value is one that no file can hold.
+  const Quantizer& quantizer() const;
+
+  // The next layer's bytes; `layer` is put in the order that a decoder returns. Throws as `check`,
+  // and when a layer is so uniform that a decoder would take its few bytes for damage.
   std::vector<uint8_t> encode(Layer& layer);
 
   // What `encode` would spend, without changing the state.

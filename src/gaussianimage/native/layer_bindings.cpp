@@ -42,6 +42,15 @@ Layer make_layer(const Quantizer& quantizer, const Bytes& precision, const Integ
   return layer;
 }
 
+// The same for an encoder, whose arrays must have the channels that it was made for.
+Layer make_layer(const LayerEncoder& encoder, const Quantizer& quantizer, const Bytes& precision,
+                 const Integers& position, const Integers& color, const Integers& shape) {
+  if (quantizer.channels != encoder.quantizer().channels) {
+    throw nb::value_error("the quantizer is not the encoder's");
+  }
+  return make_layer(quantizer, precision, position, color, shape);
+}
+
 // The three arrays of the engine, for all Gaussians of a layer.
 nb::tuple floats(const Quantizer& quantizer, const Layer& layer) {
   const size_t n = layer.count();
@@ -68,7 +77,9 @@ void bind_layers(nb::module_& m) {
           "dequantize",
           [](const Quantizer& self, Bytes precision, Integers position, Integers color,
              Integers shape) {
-            return floats(self, make_layer(self, precision, position, color, shape));
+            const Layer layer = make_layer(self, precision, position, color, shape);
+            check(self, layer);
+            return floats(self, layer);
           },
           nb::arg("precision"), nb::arg("position"), nb::arg("color"), nb::arg("shape"));
 
@@ -78,7 +89,7 @@ void bind_layers(nb::module_& m) {
           "encode",
           [](LayerEncoder& self, const Quantizer& quantizer, Bytes precision, Integers position,
              Integers color, Integers shape) {
-            Layer layer = make_layer(quantizer, precision, position, color, shape);
+            Layer layer = make_layer(self, quantizer, precision, position, color, shape);
             const std::vector<uint8_t> bytes = self.encode(layer);
             return nb::bytes(bytes.data(), bytes.size());
           },
@@ -88,7 +99,7 @@ void bind_layers(nb::module_& m) {
           "tally",
           [](LayerEncoder& self, const Quantizer& quantizer, Bytes precision, Integers position,
              Integers color, Integers shape) {
-            Layer layer = make_layer(quantizer, precision, position, color, shape);
+            Layer layer = make_layer(self, quantizer, precision, position, color, shape);
             const std::vector<uint32_t> counts = self.tally(layer);
             return copy_array(counts.data(), {counts.size() / 16, size_t{16}});
           },
@@ -99,7 +110,7 @@ void bind_layers(nb::module_& m) {
           [](const LayerEncoder& self, const Quantizer& quantizer, Bytes precision,
              Integers position, Integers color, Integers shape) {
             const LayerBits bits =
-                self.measure(make_layer(quantizer, precision, position, color, shape));
+                self.measure(make_layer(self, quantizer, precision, position, color, shape));
             return nb::make_tuple(bits.positions, bits.attributes);
           },
           nb::arg("quantizer"), nb::arg("precision"), nb::arg("position"), nb::arg("color"),
