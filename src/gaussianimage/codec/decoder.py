@@ -7,13 +7,14 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from gaussianimage import _native
+from gaussianimage.arguments import MAX_SIDE
 from gaussianimage.codec.format import LAYER, Chunk, read_chunks, read_whole_chunks, require_known
 from gaussianimage.codec.header import Header, Limits
 from gaussianimage.codec.metadata import TYPES, Metadata
 from gaussianimage.codec.settings import Settings
 from gaussianimage.codec.varint import Buffer
 from gaussianimage.engine import render
-from gaussianimage.errors import FormatError
+from gaussianimage.errors import FormatError, UnsupportedError
 from gaussianimage.gaussians import Gaussians
 from gaussianimage.picture import to_array
 
@@ -61,12 +62,22 @@ def open_file(data: Buffer, *, limits: Limits = DEFAULT_LIMITS, partial: bool = 
     else:
         chunks = read_chunks(data)
     require_known(chunks, _KNOWN)
-    header = Header.from_chunk(chunks[0])
+    head = chunks[0]
+    header = Header.from_chunk(head)
     header.check(limits)
-    settings = Settings.from_bytes(header.settings, header.channels)
+    if max(header.height, header.width) > MAX_SIDE:
+        raise UnsupportedError(
+            f"the file's picture is {header.height} x {header.width} pixels (height x width); "
+            f"this version draws {MAX_SIDE} a side at most"
+        )
+    settings = Settings.from_bytes(
+        header.settings, header.channels, offset=_settings_offset(head, header)
+    )
     layers = sum(chunk.type == LAYER for chunk in chunks)
     if layers > header.layers or (damage is None and layers < header.layers):
-        raise FormatError(f"the header announces {header.layers} layers, found {layers}")
+        raise FormatError(
+            f"the header announces {header.layers} layers, found {layers}", head.payload_offset
+        )
     return File(header, settings, Metadata.from_chunks(chunks, limits), chunks, damage)
 
 
@@ -166,12 +177,17 @@ def gaussians_of(file: File, *, layers: int | None = None) -> Gaussians:
         raise FormatError("a layer does not decode", chunks[len(counts)].payload_offset)
     total = counts[-1] if counts else 0
     whole = len(chunks) == header.layers
+    offset = file.chunks[0].payload_offset
     if whole and total != header.gaussians:
-        raise FormatError(f"the header announces {header.gaussians} Gaussians, found {total}")
+        raise FormatError(
+            f"the header announces {header.gaussians} Gaussians, found {total}", offset
+        )
     means, cholesky, colors = arrays
     work = _native.work(*arrays, header.q_max, header.height, header.width, 0)
     if work > header.work:
-        raise FormatError(f"the header announces work of {header.work} blocks, found {work}")
+        raise FormatError(
+            f"the header announces work of {header.work} blocks, found {work}", offset
+        )
     side = BACKGROUND_SIGMA * max(header.height, header.width)
     background = file.settings.background_color
     return Gaussians.from_cholesky(
@@ -182,3 +198,8 @@ def gaussians_of(file: File, *, layers: int | None = None) -> Gaussians:
         header.width,
         header.q_max,
     )
+
+
+def _settings_offset(head: Chunk, header: Header) -> int:
+    """Return where in the file the settings start, in bytes."""
+    return head.payload_offset + len(head.payload) - len(header.settings)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gaussianimage import _native, geometry
+from gaussianimage import geometry
 
 Integers = NDArray[np.int32]
 Floats = NDArray[np.float64]

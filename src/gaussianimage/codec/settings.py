@@ -62,8 +62,16 @@ class Settings:
         return bytes([self.color_index, self.shape_index]) + levels
 
     @classmethod
-    def from_bytes(cls, data: bytes, channels: int) -> Self:
+    def from_bytes(cls, data: bytes, channels: int, *, offset: int | None = None) -> Self:
         """Read what `to_bytes` wrote.
+
+        Parameters
+        ----------
+        data : bytes
+        channels : int
+            Of the picture, 1 to 4.
+        offset : int, optional
+            Where in the file `data` starts; for the errors.
 
         Raises
         ------
@@ -71,9 +79,11 @@ class Settings:
             If the length or a step is not one that a file can have.
         """
         if len(data) != 2 + 2 * channels:
-            raise FormatError(f"settings: expected {2 + 2 * channels} bytes, got {len(data)}")
+            raise FormatError(
+                f"settings: expected {2 + 2 * channels} bytes, got {len(data)}", offset
+            )
         if data[1] not in _SHAPE_INDICES:
-            raise FormatError(f"settings: shape step {data[1]} is out of range")
+            raise FormatError(f"settings: shape step {data[1]} is out of range", offset)
         levels = np.frombuffer(data, "<u2", offset=2)
         return cls(data[0], data[1], tuple(int(level) for level in levels))
 
