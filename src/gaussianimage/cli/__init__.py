@@ -82,12 +82,15 @@ class CommandGroup(click.Group):
 
 
 @click.command(
+    "gaussianimage",
     cls=CommandGroup,
     invoke_without_command=True,
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.version_option(None, "-V", "--version", package_name="gaussianimage")
+@click.version_option(
+    None, "-V", "--version", package_name="gaussianimage", prog_name="gaussianimage"
+)
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """Store pictures as sums of 2D Gaussians: small files that render at any size."""

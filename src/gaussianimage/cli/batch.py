@@ -199,7 +199,8 @@ class _Batch:
         if outcome.interrupted:
             self._stop.set()
             self._reporter.warn(
-                f"gaussianimage: {item.name}: interrupted; {item.target_name} holds the best so far"
+                f"gaussianimage: {item.name}: interrupted; "
+                f"{item.target_name} holds the best so far{outcome.advice}"
             )
 
 
