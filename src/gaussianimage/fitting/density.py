@@ -20,7 +20,7 @@ def box_blur(values: Map, radius: int, passes: int = 2) -> Map:
 
 
 def detail(pixels: NDArray[np.float32]) -> Map:
-    """Map how much a picture changes from pixel to pixel, summed over its channels.
+    """Map how much a picture, the mean of its channels, changes from pixel to pixel.
 
     Parameters
     ----------

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,6 +113,8 @@ def fit(
     shape; a tenth of the Gaussians to start with, the others where the error is largest; a cosine
     schedule; and at the end the exact least-squares colors.
     """
+    if not isinstance(resume, FitState | None):
+        raise TypeError(f"resume: expected a FitState, got {type(resume).__name__}")
     source = as_picture(picture)
     if max(source.height, source.width) > MAX_SIDE:
         raise PictureError(
@@ -146,6 +149,8 @@ def _start(
         raise ValueError(f"iterations: expected 0 to {MAX_ITERATIONS}, got {steps}")
     if not 0 <= integer("seed", seed) < 2**63:
         raise ValueError(f"seed: expected 0 to 2^63 - 1, got {seed}")
+    if isinstance(energy, bool) or not isinstance(energy, Real):
+        raise TypeError(f"energy: expected a number, got {type(energy).__name__}")
     if not 0 <= energy < math.inf:
         raise ValueError(f"energy: expected a finite number from 0, got {energy}")
     new = initial(picture.pixels, Schedule(steps, count).first, np.random.default_rng([seed, 0]))
@@ -207,10 +212,10 @@ class _Run:
             interrupted = True
         state = self._state()
         try:
-            if self._on_step is not None:
-                self._on_step(state)
             loss = self._optimizer.solve_colors(SOLVE_ITERATIONS, SOLVE_RIDGE)
             self._psnr = self._decibels(loss)
+            if self._on_step is not None:
+                self._on_step(state)
             self._tell(force=True)
         except KeyboardInterrupt:
             interrupted = True
