@@ -98,14 +98,23 @@ class Reporter:
     def _started_bars(self) -> Any:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+        from rich.table import Column
 
         with self._lock:
             if self._bars is None:
                 self._bars = Progress(
-                    TextColumn("{task.description}", markup=False),
-                    BarColumn(),
+                    TextColumn(
+                        "{task.description}",
+                        markup=False,
+                        table_column=Column(no_wrap=True, overflow="ellipsis", max_width=30),
+                    ),
+                    BarColumn(bar_width=12),
                     TaskProgressColumn(),
-                    TextColumn("{task.fields[news]}", markup=False),
+                    TextColumn(
+                        "{task.fields[news]}",
+                        markup=False,
+                        table_column=Column(no_wrap=True, overflow="ellipsis"),
+                    ),
                     console=Console(stderr=True),
                     transient=True,
                     redirect_stdout=False,  # may carry a file
@@ -127,6 +136,7 @@ class _Bar:
             total=max(progress.iterations, 1),
             completed=progress.iteration,
             news=_news(progress),
+            refresh=True,
         )
 
 

@@ -1,0 +1,96 @@
+"""Messages and progress on stderr."""
+
+import math
+import sys
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from gaussianimage.cli.progress import Reporter
+
+
+def news(iteration: int, stage: str = "fit", **changes: Any) -> Any:
+    values = {
+        "stage": stage,
+        "iteration": iteration,
+        "iterations": 100,
+        "gaussians": 3400,
+        "psnr": 28.31,
+        "seconds_left": 2.1,
+    }
+    return SimpleNamespace(**values | changes)
+
+
+def test_progress_is_silent_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
+    with Reporter(quiet=False, verbose=0) as reporter, reporter.watch("a.png") as watch:
+        watch(news(50))
+    assert capsys.readouterr().err == ""
+
+
+def test_progress_is_a_line_for_each_tenth_when_verbose(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with Reporter(quiet=False, verbose=1) as reporter, reporter.watch("a.png") as watch:
+        for iteration in range(101):
+            watch(news(iteration))
+        watch(news(1, "quantize"))
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 12
+    assert lines[5] == "a.png: 50% fit, 3400 Gaussians, 28.3 dB, 2.1 s left"
+    assert lines[-1].startswith("a.png: 1% quantize")
+
+
+def test_what_is_not_known_yet_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    with Reporter(quiet=False, verbose=1) as reporter, reporter.watch("a.png") as watch:
+        watch(news(0, gaussians=0, psnr=-math.inf, seconds_left=math.inf, iterations=0))
+    assert capsys.readouterr().err == "a.png: 0% fit\n"
+
+
+def test_quiet_keeps_all_but_warnings_back(capsys: pytest.CaptureFixture[str]) -> None:
+    with Reporter(quiet=True, verbose=1) as reporter:
+        reporter.say("done")
+        reporter.warn("failed")
+        with reporter.watch("a.png") as watch:
+            watch(news(50))
+    captured = capsys.readouterr()
+    assert captured.err == "failed\n"
+    assert captured.out == ""
+
+
+def test_a_terminal_shows_bars_that_vanish_and_lines_that_stay(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    with Reporter(quiet=False, verbose=0) as reporter:
+        with reporter.watch("[red]a.png") as first, reporter.watch("b.png") as second:
+            first(news(50))
+            second(news(20, "quantize"))
+            reporter.say("[bold]c.png: done")
+        reporter.say("after")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    for text in ("[red]a.png", "b.png", "[bold]c.png: done\n", "after\n"):
+        assert text in captured.err
+    assert "3400 Gaussians, 28.3 dB, 2.1 s left" in captured.err
+
+
+def test_several_threads_may_speak_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with Reporter(quiet=False, verbose=1) as reporter:
+
+        def speak(name: str) -> None:
+            with reporter.watch(name) as watch:
+                for iteration in range(101):
+                    watch(news(iteration))
+
+        threads = [threading.Thread(target=speak, args=(f"{n}.png",)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 44
+    assert all(line.endswith("left") for line in lines)
