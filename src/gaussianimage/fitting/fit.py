@@ -149,10 +149,6 @@ def _start(
         raise ValueError(f"iterations: expected 0 to {MAX_ITERATIONS}, got {steps}")
     if not 0 <= integer("seed", seed) < 2**63:
         raise ValueError(f"seed: expected 0 to 2^63 - 1, got {seed}")
-    if isinstance(energy, bool) or not isinstance(energy, Real):
-        raise TypeError(f"energy: expected a number, got {type(energy).__name__}")
-    if not 0 <= energy < math.inf:
-        raise ValueError(f"energy: expected a finite number from 0, got {energy}")
     new = initial(picture.pixels, Schedule(steps, count).first, np.random.default_rng([seed, 0]))
     width = 5 + picture.channels
     trainable = np.full(len(new.means), TRAIN_ALL, np.uint8)
@@ -172,8 +168,16 @@ def _start(
         height=picture.height,
         width=picture.width,
         q_max=cutoff("q_max", q_max),
-        energy=float(energy),
+        energy=_weight(energy),
     )
+
+
+def _weight(energy: object) -> float:
+    if isinstance(energy, bool) or not isinstance(energy, Real):
+        raise TypeError(f"energy: expected a number, got {type(energy).__name__}")
+    if not 0 <= float(energy) < math.inf:
+        raise ValueError(f"energy: expected a finite number from 0, got {energy}")
+    return float(energy)
 
 
 class _Run:
