@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from gaussianimage.fitting.density import (
+    LEAST_SIGMA,
+    SPACING_TO_SIGMA,
+    box_blur,
+    detail,
+    draw_positions,
+    sigma_for_density,
+)
+
+maps = npst.arrays(
+    np.float32,
+    st.tuples(st.integers(1, 12), st.integers(1, 12)),
+    elements=st.floats(0, 1, width=32),
+)
+
+
+def blurred_plainly(values: np.ndarray, radius: int) -> np.ndarray:
+    padded = np.pad(values.astype(np.float64), radius, mode="edge")
+    height, width = values.shape
+    side = 2 * radius + 1
+    return np.array(
+        [[padded[y : y + side, x : x + side].mean() for x in range(width)] for y in range(height)]
+    )
+
+
+@given(maps, st.integers(0, 15))
+def test_a_blur_is_the_mean_over_a_box_with_edges_repeated(values: np.ndarray, radius: int) -> None:
+    blurred = box_blur(values, radius, passes=1)
+    assert blurred.dtype == np.float32
+    assert blurred == pytest.approx(blurred_plainly(values, radius), abs=1e-5)
+
+
+def test_passes_blur_again() -> None:
+    values = np.random.default_rng(0).uniform(size=(9, 14)).astype(np.float32)
+    twice = box_blur(box_blur(values, 2, passes=1), 2, passes=1)
+    assert box_blur(values, 2) == pytest.approx(twice, abs=1e-6)
+
+
+def test_detail_is_where_the_picture_changes() -> None:
+    pixels = np.zeros((20, 30, 3), np.float32)
+    pixels[:, 15:] = 0.8
+    found = detail(pixels)
+    assert found.shape == (20, 30)
+    assert found.dtype == np.float32
+    assert found.mean() == pytest.approx(1, rel=1e-5)
+    edge = found[:, 14:16]
+    flat = np.delete(found, [14, 15], axis=1)
+    assert edge.min() > 10
+    assert flat == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 9, 1), (9, 1, 2), (5, 6, 4)])
+def test_detail_of_a_constant_picture_is_uniform(shape: tuple[int, int, int]) -> None:
+    assert np.array_equal(detail(np.full(shape, 0.4, np.float32)), np.ones(shape[:2]))
+
+
+def test_detail_is_found_in_single_rows_and_columns() -> None:
+    row = np.linspace(0, 1, 20, dtype=np.float32) ** 3
+    assert detail(row[None, :, None])[0, -1] > 2
+    assert detail(row[:, None, None])[-1, 0] > 2
+
+
+@given(maps.filter(lambda values: values.any()), st.integers(0, 40), st.integers(0, 2**32))
+def test_positions_lie_in_pixels_of_positive_density(
+    density: np.ndarray, count: int, seed: int
+) -> None:
+    means, pixels = draw_positions(density, count, np.random.default_rng(seed))
+    assert means.shape == (count, 2)
+    assert means.dtype == np.float64
+    x, y = np.floor(means).astype(int).T
+    assert np.array_equal(y * density.shape[1] + x, pixels)
+    assert (density.ravel()[pixels] > 0).all()
+
+
+def test_positions_follow_the_density_evenly() -> None:
+    density = np.ones((16, 16), np.float32)
+    density[8:] = 3
+    _, pixels = draw_positions(density, 400, np.random.default_rng(1))
+    counts = np.bincount(pixels, minlength=256)
+    # Systematic sampling: no part of the map is off by more than one at each of its ends.
+    assert abs(counts[:128].sum() - 100) <= 1
+    assert abs(counts[128:192].sum() - 150) <= 2
+    assert counts.max() <= 5
+
+
+def test_positions_follow_from_the_generator() -> None:
+    density = np.random.default_rng(0).uniform(size=(8, 9)).astype(np.float32)
+    first, same, other = (
+        draw_positions(density, 20, np.random.default_rng(seed))[0] for seed in (5, 5, 6)
+    )
+    assert np.array_equal(first, same)
+    assert not np.array_equal(first, other)
+
+
+def test_sizes_follow_the_spacing_within_bounds() -> None:
+    density = np.array([1e9, 0.01, 0.0004, 0.0])
+    expected = [LEAST_SIGMA, SPACING_TO_SIGMA * 10, SPACING_TO_SIGMA * 50, 20]
+    assert sigma_for_density(density, 20) == pytest.approx(expected)
+    assert sigma_for_density(density, 0.1) == pytest.approx([LEAST_SIGMA] * 4)

@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+
+from gaussianimage import engine
+from gaussianimage.fitting.density import detail
+from gaussianimage.fitting.placement import BIRTH_COLOR, START_COLOR, NewGaussians, births, initial
+from gaussianimage.gaussians import Gaussians
+
+
+def half_busy(height: int = 40, width: int = 60, channels: int = 3) -> np.ndarray:
+    """Constant on the left, noise on the right."""
+    pixels = np.full((height, width, channels), 0.5, np.float32)
+    right = pixels[:, width // 2 :]
+    right[:] = np.random.default_rng(0).uniform(size=right.shape)
+    return pixels
+
+
+def drawn(new: NewGaussians, height: int, width: int) -> np.ndarray:
+    gaussians = Gaussians.from_cholesky(new.means, new.cholesky, new.colors, height, width, 4.5)
+    return engine.render(gaussians)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_the_first_gaussian_is_the_mean_color_everywhere(channels: int) -> None:
+    pixels = half_busy(channels=channels)
+    new = initial(pixels, 1, np.random.default_rng(0))
+    assert len(new.means) == 1
+    picture = drawn(new, 40, 60)
+    assert picture == pytest.approx(
+        np.broadcast_to(pixels.mean(axis=(0, 1)), pixels.shape), abs=2e-6
+    )
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 30), (30, 1), (40, 60)])
+@pytest.mark.parametrize("count", [1, 2, 25])
+def test_as_many_as_asked_for_lie_inside_of_any_picture(size: tuple[int, int], count: int) -> None:
+    height, width = size
+    new = initial(half_busy(height, width), count, np.random.default_rng(3))
+    assert new.means.shape == (count, 2)
+    assert new.cholesky.shape == (count, 3)
+    assert new.colors.shape == (count, 3)
+    assert new.colors.dtype == np.float32
+    assert (new.means >= 0).all()
+    assert (new.means <= (width, height)).all()
+    assert (new.cholesky[:, [0, 2]] > 0).all()
+    assert not new.cholesky[:, 1].any()
+
+
+def test_detail_gets_more_and_smaller_gaussians() -> None:
+    new = initial(half_busy(), 201, np.random.default_rng(1))
+    x, sigma = new.means[1:, 0], new.cholesky[1:, 0]
+    busy = x > 30
+    assert busy.sum() > 160
+    assert np.median(sigma[busy]) < 0.5 * np.median(sigma[~busy])
+
+
+def test_colors_are_a_part_of_what_the_mean_lacks() -> None:
+    pixels = half_busy()
+    new = initial(pixels, 50, np.random.default_rng(2))
+    x, y = new.means[1:].astype(int).T
+    lacking = pixels[y, x] - pixels.mean(axis=(0, 1))
+    assert new.colors[1:] == pytest.approx(START_COLOR * lacking, abs=1e-6)
+
+
+def test_births_go_where_the_error_is_and_halve_it() -> None:
+    residual = np.full((40, 60, 3), 0.001, np.float32)
+    residual[10:20, 10:20] = [0.5, -0.25, 0.1]
+    uniform = np.ones((40, 60), np.float32)
+    new = births(residual, uniform, 60, 200, np.random.default_rng(0))
+    x, y = new.means.T
+    inside = (abs(x - 15) < 7) & (abs(y - 15) < 7)
+    assert inside.sum() >= 56
+    hit = residual[y.astype(int), x.astype(int)]
+    assert new.colors == pytest.approx(-BIRTH_COLOR * hit)
+    # Small where they crowd.
+    assert np.median(new.cholesky[inside, 0]) < 1.5
+
+
+def test_births_without_any_error_are_spread_evenly() -> None:
+    residual = np.zeros((40, 60, 1), np.float32)
+    new = births(residual, np.ones((40, 60), np.float32), 64, 64, np.random.default_rng(0))
+    assert not new.colors.any()
+    assert new.means.mean(axis=0) == pytest.approx([30, 20], abs=3)
+    assert new.cholesky[:, 0] == pytest.approx(new.cholesky[0, 0])
+
+
+def test_births_follow_the_pictures_detail_in_size() -> None:
+    pixels = half_busy()
+    residual = np.full(pixels.shape, 0.1, np.float32)
+    new = births(residual, detail(pixels), 100, 1000, np.random.default_rng(0))
+    right = new.means[:, 0] > 32
+    left = new.means[:, 0] < 28
+    assert new.cholesky[right, 0].mean() <= new.cholesky[left, 0].mean()
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 50, 3), (50, 1, 4)])
+def test_births_fit_into_any_picture(shape: tuple[int, int, int]) -> None:
+    residual = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    new = births(residual, np.ones(shape[:2], np.float32), 7, 7, np.random.default_rng(0))
+    assert (new.means >= 0).all()
+    assert (new.means <= (shape[1], shape[0])).all()
+    assert np.isfinite(new.cholesky).all()
