@@ -13,7 +13,7 @@ from gaussianimage.codec.header import Header, Limits
 from gaussianimage.codec.metadata import TYPES, Metadata
 from gaussianimage.codec.settings import Settings
 from gaussianimage.codec.varint import Buffer
-from gaussianimage.engine import render
+from gaussianimage.engine import render, thread_count
 from gaussianimage.errors import FormatError, UnsupportedError
 from gaussianimage.gaussians import Gaussians
 from gaussianimage.picture import to_array
@@ -130,7 +130,9 @@ def decode(
     TypeError, ValueError
         An argument is of a wrong type or out of range.
     """
-    gaussians = decode_gaussians(data, layers=layers, partial=partial, limits=limits)
+    gaussians = decode_gaussians(
+        data, threads=threads, layers=layers, partial=partial, limits=limits
+    )
     kind = np.dtype(dtype)
     if kind == np.uint8 and gaussians.channels in (1, 3):
         pixels = render(gaussians, size=size, crop=crop, dtype=np.uint8, threads=threads)
@@ -141,6 +143,7 @@ def decode(
 def decode_gaussians(
     data: Buffer,
     *,
+    threads: int | None = None,
     layers: int | None = None,
     partial: bool = False,
     limits: Limits = DEFAULT_LIMITS,
@@ -149,7 +152,7 @@ def decode_gaussians(
 
     Parameters
     ----------
-    data, layers, partial, limits
+    data, threads, layers, partial, limits
         As for `decode`.
 
     Raises
@@ -158,10 +161,10 @@ def decode_gaussians(
         As for `decode`.
     """
     file = open_file(data, limits=limits, partial=partial)
-    return gaussians_of(file, layers=layers)
+    return gaussians_of(file, threads=threads, layers=layers)
 
 
-def gaussians_of(file: File, *, layers: int | None = None) -> Gaussians:
+def gaussians_of(file: File, *, threads: int | None = None, layers: int | None = None) -> Gaussians:
     """Decode the Gaussians of a checked file."""
     header = file.header
     chunks = [chunk for chunk in file.chunks if chunk.type == LAYER]
@@ -171,7 +174,11 @@ def gaussians_of(file: File, *, layers: int | None = None) -> Gaussians:
         chunks = chunks[:layers]
     quantizer = file.settings.quantizer(header.height, header.width)
     counts, arrays = _native.decode_layers(
-        quantizer, [bytes(chunk.payload) for chunk in chunks], header.layers, header.gaussians
+        quantizer,
+        [bytes(chunk.payload) for chunk in chunks],
+        header.layers,
+        header.gaussians,
+        thread_count(threads),
     )
     if len(counts) < len(chunks):
         raise FormatError("a layer does not decode", chunks[len(counts)].payload_offset)

@@ -22,9 +22,11 @@ COARSEST_STEP = 1.4
 FINEST_STEP = 0.025
 DEFAULT_QUALITY = 50.0
 
-# Short fits that show how the error of a picture falls with N; per pixel.
-PROBES = (1 / 800, 1 / 200)
-PROBE_ITERATIONS = 60
+# Short fits that show how the error of a picture falls with N: Gaussians per pixel, iterations, and
+# by how much a whole fit is better in PSNR (0.5 to 2 dB on photos).
+PROBES = (1 / 260, 1 / 100)
+PROBE_ITERATIONS = 120
+PROBE_LACK = 1.3
 
 
 def step_for_quality(quality: float) -> float:
@@ -57,7 +59,7 @@ def gaussians_for_step(picture: Picture, step: float, *, threads: int | None) ->
         result = fit(picture, count, iterations=PROBE_ITERATIONS, threads=threads)
         if result.interrupted:
             raise KeyboardInterrupt  # nothing is there yet that could be kept
-        errors.append(10 ** (-result.psnr / 10) * picture.pixels.size)
+        errors.append(10 ** (-(result.psnr + PROBE_LACK) / 10) * picture.pixels.size)
     if errors[-1] <= 1e-6 * pixels:
         return 1
     slope = 1.0

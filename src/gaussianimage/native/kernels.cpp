@@ -15,9 +15,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "layer_streams.h"
 #include "vector.h"
 
 namespace gi::GI_ISA {
+
+std::unique_ptr<LayerStreams> make_layer_streams(const Quantizer& quantizer, int layers);
+
 namespace {
 
 // Lanes outside the ellipse underflow to zero and come back only after a restart; the chain must
@@ -383,7 +387,6 @@ double square(float* cell, int channels, int rows, int columns) {
 }  // namespace
 
 extern const Kernels table;
-const Kernels table{GI_NAME(GI_ISA), prepare,  spans,     accumulate,
-                    moments,         to_bytes, to_floats, square};
+const Kernels table{GI_NAME(GI_ISA), prepare, spans, accumulate, moments, to_bytes, to_floats, square, make_layer_streams};
 
 }  // namespace gi::GI_ISA

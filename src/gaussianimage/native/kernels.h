@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 namespace gi {
 
@@ -75,6 +76,9 @@ struct Moments {
   float color[max_channels];
 };
 
+class LayerStreams;
+struct Quantizer;
+
 // The kernels of one instruction set.
 struct Kernels {
   const char* name;
@@ -102,6 +106,9 @@ struct Kernels {
 
   // Sum of squares of the first rows × columns of a cell; what lies outside is set to zero.
   double (*square)(float* cell, int channels, int rows, int columns);
+
+  // Decoder of the layers of a file that has `layers` of them; see layer_streams.h.
+  std::unique_ptr<LayerStreams> (*layer_streams)(const Quantizer& quantizer, int layers);
 };
 
 // The widest instruction set of this CPU, or the one that was selected.

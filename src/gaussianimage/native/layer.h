@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace gi {
@@ -45,6 +46,16 @@ int amplitude_class(const int32_t* color, int channels);
 // The step of the log-covariance for an amplitude class.
 double shape_step(const Quantizer& quantizer, int amplitude);
 
+// The size, shape[0], that the precision class and the amplitude let expect: the class's grid
+// follows the two.
+int32_t expected_size(const Quantizer& quantizer, int precision, int amplitude);
+
+// Whether the shape of a Gaussian with this color is one that a file can hold.
+bool has_a_shape(const Quantizer& quantizer, const int32_t* color, const int32_t* shape);
+
+// A Gaussian that shows takes a bit at least, so more of them than these are damage.
+constexpr size_t most_per_byte = 16;
+
 // Throws std::out_of_range when a value is one that no file can hold.
 void check(const Quantizer& quantizer, const Layer& layer);
 
@@ -72,21 +83,14 @@ class LayerEncoder {
   State* state_;
 };
 
-class LayerDecoder {
- public:
-  LayerDecoder(const Quantizer& quantizer, int layers);
-  ~LayerDecoder();
-  LayerDecoder(const LayerDecoder&) = delete;
-  LayerDecoder& operator=(const LayerDecoder&) = delete;
+using LayerBytes = std::pair<const uint8_t*, size_t>;
 
-  // Appends the next layer to `layer`, `most` Gaussians at most. False when the bytes are not a
-  // layer; `layer` then holds nothing to rely on.
-  bool decode(const uint8_t* bytes, size_t size, size_t most, Layer& layer);
-
- private:
-  struct State;
-  State* state_;
-};
+// Decodes the first layers of a file that has `announced` layers and `most` Gaussians at most.
+// Returns how many were whole before the first that was not; `out` holds those, `ends` the number
+// of Gaussians after each of them.
+size_t decode_layers(const Quantizer& quantizer, const std::vector<LayerBytes>& layers,
+                     int announced, size_t most, int threads, Layer& out,
+                     std::vector<size_t>& ends);
 
 // Gaussians [begin, end) of a layer in floats: means, Cholesky factors and colors as the engine
 // takes them. The same numbers on every machine.

@@ -116,29 +116,25 @@ void bind_layers(nb::module_& m) {
           nb::arg("quantizer"), nb::arg("precision"), nb::arg("position"), nb::arg("color"),
           nb::arg("shape"));
 
-  // Decodes layers in order; returns how many were whole, Gaussians after each, and the arrays.
+  // Decodes layers in order; returns Gaussians after each that was whole, and the arrays.
   m.def(
       "decode_layers",
-      [](const Quantizer& quantizer, std::vector<nb::bytes> layers, int announced, size_t most) {
+      [](const Quantizer& quantizer, std::vector<nb::bytes> layers, int announced, size_t most,
+         int threads) {
         Layer all;
-        std::vector<size_t> counts;
-        {
-          std::vector<std::pair<const uint8_t*, size_t>> parts;
-          for (const nb::bytes& part : layers) {
-            parts.emplace_back(static_cast<const uint8_t*>(part.data()), part.size());
-          }
-          nb::gil_scoped_release release;
-          LayerDecoder decoder(quantizer, announced);
-          for (const auto& [data, size] : parts) {
-            if (!decoder.decode(data, size, most, all)) break;
-            counts.push_back(all.count());
-          }
-          const size_t n = counts.empty() ? 0 : counts.back();
-          all.precision.resize(n);
+        std::vector<size_t> ends;
+        std::vector<LayerBytes> parts;
+        for (const nb::bytes& part : layers) {
+          parts.emplace_back(static_cast<const uint8_t*>(part.data()), part.size());
         }
-        return nb::make_tuple(counts, floats(quantizer, all));
+        {
+          nb::gil_scoped_release release;
+          decode_layers(quantizer, parts, announced, most, threads, all, ends);
+        }
+        return nb::make_tuple(ends, floats(quantizer, all));
       },
-      nb::arg("quantizer"), nb::arg("layers"), nb::arg("announced"), nb::arg("most"));
+      nb::arg("quantizer"), nb::arg("layers"), nb::arg("announced"), nb::arg("most"),
+      nb::arg("threads"));
 }
 
 }  // namespace gi

@@ -171,7 +171,7 @@ class alignas(64) Model {
 // Integers of any size with one model: small ones have a symbol of their own, larger ones share
 // one and tell themselves apart by raw bits, and the last symbol is for what is larger still.
 constexpr uint32_t bucket_base[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24, 32, 48, 80};
-constexpr int bucket_bits[15] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 3, 4, 5};
+constexpr int bucket_bits[16] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 3, 4, 5, 0};
 constexpr int escape_bits = 24;
 constexpr uint32_t max_unsigned = 80 + (1u << (escape_bits + 1)) - 2;
 
@@ -184,18 +184,18 @@ uint32_t code_raw(Coder& coder, uint32_t value, int count) {
   return low | coder.bits(value >> slot_bits, count - slot_bits) << slot_bits;
 }
 
-// A value in 0…max_unsigned, with a model of 16 symbols. Returns it; one coder function both
-// encodes and decodes, and the value is ignored when decoding.
-template <typename Coder>
-uint32_t code_unsigned(Coder& coder, Model& model, uint32_t value) {
+// The bucket that holds a value.
+inline uint32_t bucket_of(uint32_t value) {
   uint32_t bucket = value < 8 ? value : 8;
   while (bucket >= 8 && bucket < 15 && value >= bucket_base[bucket + 1]) ++bucket;
-  bucket = coder.code(model, bucket);
-  if (bucket < 8) return bucket;
-  const uint32_t base = bucket_base[bucket];
-  if (bucket < 15) return base + code_raw(coder, value - base, bucket_bits[bucket]);
-  // value - base + 1 has a leading one and then `length` bits.
-  const uint32_t rest = value - base + 1;
+  return bucket;
+}
+
+// A value of the last bucket: the bit length of what it exceeds the bucket's base by, plus 1, less
+// the leading bit, then the bits below it.
+template <typename Coder>
+uint32_t code_escaped(Coder& coder, uint32_t value) {
+  const uint32_t rest = value - bucket_base[15] + 1;
   uint32_t length = static_cast<uint32_t>(31 - __builtin_clz(rest | 1));
   length = coder.bits(length, 5);
   if (length > escape_bits) {
@@ -203,7 +203,19 @@ uint32_t code_unsigned(Coder& coder, Model& model, uint32_t value) {
     length = escape_bits;
   }
   const uint32_t top = 1u << length;
-  return base - 1 + (top | code_raw(coder, rest & (top - 1), static_cast<int>(length)));
+  return bucket_base[15] - 1 +
+         (top | code_raw(coder, rest & (top - 1), static_cast<int>(length)));
+}
+
+// A value in 0…max_unsigned, with a model of 16 symbols. Returns it; one coder function both
+// encodes and decodes, and the value is ignored when decoding.
+template <typename Coder>
+uint32_t code_unsigned(Coder& coder, Model& model, uint32_t value) {
+  const uint32_t bucket = coder.code(model, bucket_of(value));
+  if (bucket < 8) return bucket;
+  if (bucket == 15) return code_escaped(coder, value);
+  const uint32_t base = bucket_base[bucket];
+  return base + code_raw(coder, value - base, bucket_bits[bucket]);
 }
 
 inline uint32_t magnitude_of(int32_t value) {

@@ -30,6 +30,8 @@ constexpr uint32_t state_start = 1u << 16;  // states live in 2^16…2^32 - 1
 template <int States = 2>
 class Encoder {
  public:
+  static constexpr bool decodes = false;
+
   uint32_t code(Model& model, uint32_t symbol) {
     if (symbol >= static_cast<uint32_t>(model.alphabet())) reject();
     intervals_.push_back(model.interval(symbol));
@@ -86,6 +88,8 @@ class Encoder {
 template <int States = 2>
 class Decoder {
  public:
+  static constexpr bool decodes = true;
+
   // The bytes must outlive the decoder.
   Decoder(const uint8_t* bytes, size_t size) {
     if (size < 4 * States || size % 2 != 0) {
@@ -156,6 +160,8 @@ class Decoder {
 // about 3 bytes more per state.
 class Meter {
  public:
+  static constexpr bool decodes = false;
+
   uint32_t code(Model& model, uint32_t symbol) {
     bits_ += slot_bits - std::log2(static_cast<double>(model.interval(symbol).size));
     model.update(symbol);
