@@ -136,5 +136,3 @@ def _check_clashes(items: list[Item]) -> None:
                 f"{taken[key].name} and {item.name} would both become {item.target_name}."
             )
         taken[key] = item
-    if sum(is_stream(item.source) for item in items) > 1:
-        raise click.UsageError("stdin can be read only once.")

@@ -1,0 +1,218 @@
+"""Many inputs at once: failures, Ctrl-C, exit codes."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import click
+import pytest
+
+from gaussianimage import PictureError
+from gaussianimage.cli.batch import Job, Outcome, run, run_each
+from gaussianimage.cli.options import BatchOptions, cpus
+from gaussianimage.cli.paths import Item
+
+NEWS: Any = SimpleNamespace(
+    stage="fit", iteration=1, iterations=2, gaussians=3, psnr=30.0, seconds_left=1.0
+)
+
+
+@pytest.fixture
+def exit_code(tmp_path: Path) -> Callable[..., int]:
+    """Return a function that works on "0", "1", ... and returns the exit code."""
+
+    def exit_code(work: Callable[..., Outcome], count: int = 3, **options: Any) -> int:
+        values = {"output": None, "jobs": 1, "threads": None, "no_overwrite": False}
+        batch = BatchOptions(**values | {"quiet": False} | options)  # type: ignore[arg-type]
+        items = [Item(str(n), str(tmp_path / "out" / f"{n}.txt"), True) for n in range(count)]
+        with click.Context(click.Command("x")), pytest.raises(click.exceptions.Exit) as caught:
+            run(items, work, batch)
+        return caught.value.exit_code
+
+    return exit_code
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 8])
+def test_every_input_is_worked_on(exit_code: Any, jobs: int, capsys: Any, tmp_path: Path) -> None:
+    def work(item: Item, job: Job) -> Outcome:
+        Path(item.target).write_text(item.source)
+        return Outcome(f"done {item.source}")
+
+    assert exit_code(work, 5, jobs=jobs) == 0
+    assert sorted(p.read_text() for p in (tmp_path / "out").iterdir()) == list("01234")
+    lines = capsys.readouterr().err.splitlines()
+    assert sorted(lines) == [f"{n}: done {n}" for n in range(5)]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("error", [PictureError("no"), OSError("no"), KeyError("a bug")])
+def test_a_failure_does_not_stop_the_others(
+    exit_code: Any, jobs: int, error: Exception, capsys: Any
+) -> None:
+    def work(item: Item, job: Job) -> Outcome:
+        if item.source == "1":
+            raise error
+        return Outcome("done")
+
+    assert exit_code(work, jobs=jobs) == 1
+    lines = sorted(capsys.readouterr().err.splitlines())
+    assert lines[:2] == ["0: done", "2: done"]
+    assert lines[2] == "gaussianimage: 1 of 3 failed"
+    assert lines[3].startswith("gaussianimage: 1: ")
+
+
+def test_one_input_is_not_named_and_not_counted(exit_code: Any, capsys: Any) -> None:
+    assert exit_code(lambda item, job: Outcome("done"), 1) == 0
+    assert capsys.readouterr().err == "done\n"
+
+    def work(item: Item, job: Job) -> Outcome:
+        raise PictureError("no")
+
+    assert exit_code(work, 1) == 1
+    assert capsys.readouterr().err == "gaussianimage: 0: no\n"
+
+
+def test_quiet_tells_failures_only(exit_code: Any, capsys: Any) -> None:
+    assert exit_code(lambda item, job: Outcome("done"), quiet=True) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_jobs_share_the_cpus_unless_told_otherwise(exit_code: Any) -> None:
+    threads = []
+
+    def work(item: Item, job: Job) -> Outcome:
+        threads.append(job.threads)
+        return Outcome("done")
+
+    exit_code(work, 4, jobs=2)
+    exit_code(work, 1, jobs=2)
+    exit_code(work, 2, jobs=2, threads=3)
+    assert threads == [max(1, cpus() // 2)] * 4 + [None] + [3] * 2
+
+
+def test_outputs_that_exist_stay_if_so_asked(exit_code: Any, tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "1.txt").write_text("old")
+    worked_on = []
+
+    def work(item: Item, job: Job) -> Outcome:
+        worked_on.append(item.source)
+        return Outcome("done")
+
+    assert exit_code(work, no_overwrite=True) == 1
+    assert worked_on == ["0", "2"]
+    assert "out/1.txt: exists already (--no-overwrite)" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_made_fails_its_inputs(
+    exit_code: Any, tmp_path: Path, capsys: Any
+) -> None:
+    (tmp_path / "out").write_text("a file")
+    assert exit_code(lambda item, job: Outcome("done")) == 1
+    assert "3 of 3 failed" in capsys.readouterr().err
+
+
+def test_ctrl_c_stops_before_the_next_input(exit_code: Any, tmp_path: Path, capsys: Any) -> None:
+    def work(item: Item, job: Job) -> Outcome:
+        return Outcome("done", interrupted=item.source == "1", advice="; more")
+
+    assert exit_code(work, 4) == 130
+    assert capsys.readouterr().err.splitlines() == [
+        "0: done",
+        "1: done",
+        f"gaussianimage: 1: interrupted; {tmp_path}/out/1.txt holds the best so far; more",
+        "gaussianimage: interrupted; 2 of 4 not done",
+    ]
+
+
+def test_ctrl_c_outside_of_a_fit_leaves_nothing(exit_code: Any, capsys: Any) -> None:
+    def work(item: Item, job: Job) -> Outcome:
+        raise KeyboardInterrupt
+
+    assert exit_code(work, 1) == 130
+    assert capsys.readouterr().err == "gaussianimage: interrupted; nothing is written\n"
+    assert exit_code(work, 3) == 130
+    assert capsys.readouterr().err == "gaussianimage: interrupted; 3 of 3 not done\n"
+
+
+def test_ctrl_c_reaches_jobs_in_threads_through_their_progress(
+    exit_code: Any, monkeypatch: Any, capsys: Any
+) -> None:
+    both_run = threading.Barrier(3)
+    real_wait = threading.Event()
+
+    def wait(futures: Any) -> None:
+        if not real_wait.is_set():
+            real_wait.set()
+            both_run.wait(30)
+            raise KeyboardInterrupt  # as the main thread gets it
+
+    monkeypatch.setattr("gaussianimage.cli.batch.wait", wait)
+
+    def work(item: Item, job: Job) -> Outcome:
+        both_run.wait(30)
+        interruptions = 0
+        while not interruptions:
+            try:
+                job.progress(NEWS)
+            except KeyboardInterrupt:
+                interruptions += 1
+        job.progress(NEWS)  # as at the end of a fit: it must not be interrupted again
+        return Outcome("done", interrupted=True)
+
+    assert exit_code(work, 4, jobs=2) == 130
+    lines = capsys.readouterr().err.splitlines()
+    assert sum("holds the best so far" in line for line in lines) == 2
+    assert lines[-1] == "gaussianimage: interrupted; 2 of 4 not done"
+
+
+def test_what_is_past_its_fit_is_finished_after_ctrl_c(exit_code: Any, monkeypatch: Any) -> None:
+    running = threading.Barrier(3)
+    stopped = threading.Event()
+
+    def wait(futures: Any) -> None:
+        if not stopped.is_set():
+            running.wait(30)
+            stopped.set()
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("gaussianimage.cli.batch.wait", wait)
+    finished = []
+
+    def work(item: Item, job: Job) -> Outcome:
+        running.wait(30)
+        stopped.wait(30)
+        for _ in range(100):
+            job.progress(SimpleNamespace(**vars(NEWS) | {"stage": "quantize"}))
+        finished.append(item.source)
+        return Outcome("done")
+
+    assert exit_code(work, 2, jobs=2) == 130
+    assert sorted(finished) == ["0", "1"]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_broken_pipe_is_left_to_click(tmp_path: Path, jobs: int) -> None:
+    def work(item: Item, job: Job) -> Outcome:
+        raise BrokenPipeError
+
+    items = [Item("a", "-"), Item("b", "-")]
+    batch = BatchOptions(None, jobs, None, False, False)
+    with click.Context(click.Command("x")), pytest.raises(BrokenPipeError):
+        run(items, work, batch)
+
+
+def test_results_go_on_after_a_failure(capsys: Any) -> None:
+    def work(source: str) -> None:
+        if source == "bad":
+            raise PictureError("no")
+        click.echo(source)
+
+    with click.Context(click.Command("x")), pytest.raises(click.exceptions.Exit) as caught:
+        run_each(["a", "bad", "b"], work)
+    assert caught.value.exit_code == 1
+    captured = capsys.readouterr()
+    assert captured.out == "a\nb\n"
+    assert captured.err.splitlines() == ["gaussianimage: bad: no", "gaussianimage: 1 of 3 failed"]

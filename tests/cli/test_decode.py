@@ -1,0 +1,136 @@
+"""The command `decode`."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+import gaussianimage
+from gaussianimage.picture import Picture, read
+
+ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+EXIF = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x01\0\0\0\0\0\0"
+
+
+def pixels(path: Path) -> np.ndarray[Any, Any]:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_the_pixels_are_those_that_the_library_decodes(
+    run: Any, gimg: Path, encoded: bytes, tmp_path: Path
+) -> None:
+    result = run("decode", gimg, tmp_path / "x.png")
+    np.testing.assert_array_equal(pixels(tmp_path / "x.png"), gaussianimage.decode(encoded))
+    assert result.stdout == ""
+    assert result.stderr.startswith("96 x 64, ")
+
+
+@pytest.mark.parametrize("extension", ["png", "jpg", "webp", "tiff", "bmp", "ppm"])
+def test_the_extension_is_the_format(run: Any, gimg: Path, tmp_path: Path, extension: str) -> None:
+    run("decode", gimg, tmp_path / f"x.{extension}")
+    assert read(tmp_path / f"x.{extension}").width == 96
+
+
+def test_stdout_is_a_png(run: Any, encoded: bytes) -> None:
+    result = run("decode", "-", "-", "--quiet", stdin=encoded)
+    decoded = gaussianimage.as_picture(result.stdout_bytes)
+    expected = gaussianimage.as_picture(gaussianimage.decode(encoded))
+    np.testing.assert_array_equal(decoded.pixels, expected.pixels)
+
+
+@pytest.mark.parametrize(
+    ("options", "size", "crop"),
+    [
+        (["--size", "48x32"], (32, 48), None),
+        (["--size", "x32"], (32, 48), None),
+        (["--scale", "2"], (128, 192), None),
+        (["--crop", "10,20,30,40"], None, (20, 10, 40, 30)),
+        (["--scale", "2", "--crop", "100,20,30,40"], (128, 192), (20, 100, 40, 30)),
+    ],
+)
+def test_size_and_crop_are_passed_on(
+    run: Any, gimg: Path, encoded: bytes, tmp_path: Path, options: Any, size: Any, crop: Any
+) -> None:
+    run("decode", gimg, tmp_path / "x.png", *options)
+    expected = gaussianimage.decode(encoded, size=size, crop=crop)
+    np.testing.assert_array_equal(pixels(tmp_path / "x.png"), expected)
+
+
+def test_a_crop_outside_fails(fails: Any, gimg: Path, tmp_path: Path) -> None:
+    line = fails("decode", gimg, tmp_path / "x.png", "--crop", "90,0,10,10")
+    assert line == f"{gimg}: --crop 90,0,10,10 is not within 96 x 64 pixels"
+
+
+def test_a_folder_gets_the_format_asked_for(run: Any, gimg: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.gimg"
+    other.write_bytes(gimg.read_bytes())
+    result = run("decode", gimg, other, "-o", tmp_path / "out", "--format", "WebP", "-j", 2)
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["other.webp", "parrot.webp"]
+    assert len(result.stderr.splitlines()) == 2
+
+
+def test_a_format_that_nobody_knows_is_a_usage_error(fails: Any, gimg: Path) -> None:
+    assert "no picture format" in fails("decode", gimg, "-o", "out/", "--format", "xyz", code=2)
+
+
+def test_metadata_and_depth_survive(run: Any, tmp_path: Path) -> None:
+    source = Picture(
+        np.linspace(0, 1, 48, dtype=np.float32).reshape(4, 4, 3), 16, icc=ICC, exif=EXIF
+    )
+    file, output = tmp_path / "x.gimg", tmp_path / "x.png"
+    file.write_bytes(gaussianimage.encode(source, gaussians=4))
+    run("decode", file, output)
+    decoded = read(output)
+    assert (decoded.icc, decoded.bit_depth) == (ICC, 16)
+    assert decoded.exif
+    run("decode", file, output, "--bit-depth", "8")
+    assert read(output).bit_depth == 8
+
+
+@pytest.mark.parametrize("content", [b"", b"GIF89a", b"\x8bGIMG\r\n\n"])
+def test_what_is_no_file_fails_and_leaves_nothing(
+    fails: Any, tmp_path: Path, content: bytes
+) -> None:
+    source = tmp_path / "bad.gimg"
+    source.write_bytes(content)
+    assert fails("decode", source, tmp_path / "x.png").startswith(f"{source}: ")
+    assert [p.name for p in tmp_path.iterdir()] == ["bad.gimg"]
+
+
+def test_a_truncated_file_is_drawn_in_part_only_if_asked(
+    fails: Any, run: Any, gimg: Path, encoded: bytes, tmp_path: Path
+) -> None:
+    gimg.write_bytes(encoded[:-20])
+    output = tmp_path / "x.png"
+    assert "(at byte " in fails("decode", gimg, output)
+    assert not output.exists()
+    result = run("decode", gimg, output, "--partial")
+    assert pixels(output).shape == (64, 96, 3)
+    first, second = result.stderr.splitlines()
+    assert first.startswith(f"gaussianimage: {gimg}: ")
+    assert first.endswith("; drawn in part")
+    assert second.startswith("96 x 64")
+
+
+def test_partial_changes_nothing_for_a_whole_file(run: Any, gimg: Path, tmp_path: Path) -> None:
+    run("decode", gimg, tmp_path / "a.png")
+    result = run("decode", gimg, tmp_path / "b.png", "--partial")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_limits_are_checked_and_can_be_lifted(
+    fails: Any, run: Any, gimg: Path, tmp_path: Path
+) -> None:
+    limit = ["--max-pixels", 6143]
+    assert "max_pixels=6143" in fails("decode", gimg, tmp_path / "x.png", *limit)
+    run("decode", gimg, tmp_path / "x.png", *limit, "--no-limits")
+
+
+def test_a_picture_is_never_written_over_a_file(fails: Any, gimg: Path, encoded: bytes) -> None:
+    fails("decode", gimg, gimg, code=2)
+    fails("decode", gimg, "-o", gimg, code=2)
+    assert gimg.read_bytes() == encoded

@@ -1,0 +1,164 @@
+"""The command `encode`."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+import gaussianimage
+from gaussianimage import info
+
+
+def test_a_picture_becomes_the_file_that_the_library_makes(
+    run: Any, parrot: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "x.gimg"
+    result = run("encode", parrot, output, "-n", 40, "--seed", 7)
+    assert output.read_bytes() == gaussianimage.encode(parrot, gaussians=40, seed=7)
+    assert result.stdout == ""
+    found = info(output.read_bytes())
+    assert result.stderr.startswith(
+        f"96 x 64, {found.gaussians} Gaussians, {found.bytes} B ({found.bpp:.3f} bpp), "
+    )
+
+
+@pytest.mark.parametrize("option", [["-q", 20], ["--bpp", 0.3], []])
+def test_every_kind_of_target_is_passed_on(
+    run: Any, parrot: Path, tmp_path: Path, option: list[Any]
+) -> None:
+    output = tmp_path / "x.gimg"
+    run("encode", parrot, "-o", output, *option)
+    target = {"-q": "quality", "--bpp": "bpp"}
+    expected = {target[option[0]]: option[1]} if option else {}
+    assert output.read_bytes() == gaussianimage.encode(parrot, **expected)
+
+
+def test_stdin_and_stdout_carry_bytes(run: Any, parrot: Path) -> None:
+    result = run("encode", "-", "-", "-n", 40, "--quiet", stdin=parrot.read_bytes())
+    assert result.stdout_bytes == gaussianimage.encode(parrot, gaussians=40)
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_failure_among_many_is_told_and_the_others_are_done(
+    run: Any, parrot: Path, plane: Path, tmp_path: Path, jobs: int
+) -> None:
+    missing = tmp_path / "missing.png"
+    folder = tmp_path / "new" / "out"
+    result = run("encode", parrot, missing, plane, "-o", folder, "-n", 40, "-j", jobs, code=1)
+    assert sorted(p.name for p in folder.iterdir()) == ["parrot.gimg", "plane.gimg"]
+    for path in (parrot, plane):
+        data = (folder / f"{path.stem}.gimg").read_bytes()
+        assert data == gaussianimage.encode(path, gaussians=40)
+    lines = result.stderr.splitlines()
+    assert len(lines) == 4
+    assert f"gaussianimage: {missing}: No such file or directory" in lines
+    assert lines[-1] == "gaussianimage: 1 of 3 failed"
+
+
+def test_verbose_shows_progress(run: Any, parrot: Path, tmp_path: Path) -> None:
+    stderr = run("encode", parrot, tmp_path / "x.gimg", "-n", 40, "-v").stderr
+    assert re.search(r"parrot\.png: 100% fit, \d+ Gaussians, [\d.]+ dB\n", stderr)
+    assert "quantize" in stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the file is empty"),
+        (b"not a picture", "not a picture"),
+        (b"\x89PNG\r\n\x1a\n broken", ""),
+    ],
+)
+def test_what_is_no_picture_fails_and_leaves_nothing(
+    fails: Any, tmp_path: Path, content: bytes, message: str
+) -> None:
+    source = tmp_path / "bad.png"
+    source.write_bytes(content)
+    line = fails("encode", source, tmp_path / "x.gimg")
+    assert line.startswith(f"{source}: ")
+    assert message in line
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.png"]
+
+
+def test_a_truncated_picture_fails(fails: Any, parrot: Path, tmp_path: Path) -> None:
+    source = tmp_path / "cut.png"
+    source.write_bytes(parrot.read_bytes()[:5000])
+    assert "cut.png: " in fails("encode", source, tmp_path / "x.gimg")
+
+
+def test_a_folder_is_no_picture(fails: Any, tmp_path: Path) -> None:
+    assert fails("encode", tmp_path, tmp_path / "x.gimg") == f"{tmp_path}: Is a directory"
+
+
+def test_stdin_is_named_when_it_is_no_picture(fails: Any) -> None:
+    assert fails("encode", "-", "-", stdin=b"").startswith("stdin: ")
+
+
+def test_an_output_in_no_folder_fails_before_the_work(
+    fails: Any, parrot: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("gaussianimage.cli.encode.encode_picture", None)
+    output = tmp_path / "missing" / "x.gimg"
+    assert fails("encode", parrot, output) == f"{output}: its folder does not exist"
+
+
+def test_an_output_that_exists_can_be_protected(fails: Any, parrot: Path, tmp_path: Path) -> None:
+    output = tmp_path / "x.gimg"
+    output.write_bytes(b"precious")
+    assert "exists already" in fails("encode", parrot, output, "--no-overwrite")
+    assert output.read_bytes() == b"precious"
+
+
+def test_an_output_that_exists_is_replaced_otherwise(
+    run: Any, parrot: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "x.gimg"
+    output.write_bytes(b"old")
+    run("encode", parrot, output, "-n", 40)
+    assert info(output.read_bytes()).width == 96
+
+
+def test_a_forgotten_option_does_not_cost_a_picture(
+    fails: Any, parrot: Path, tmp_path: Path
+) -> None:
+    second = tmp_path / "second.png"
+    second.write_bytes(parrot.read_bytes())
+    assert "name a folder with -o" in fails("encode", parrot, second, code=2)
+    assert second.read_bytes() == parrot.read_bytes()
+
+
+def test_the_largest_picture_can_be_set(fails: Any, parrot: Path, tmp_path: Path) -> None:
+    line = fails("encode", parrot, tmp_path / "x.gimg", "--max-pixels", 6143)
+    assert "96 x 64 pixels are more than the limit of 6143" in line
+
+
+def test_names_that_are_no_text_are_escaped(run: Any, parrot: Path, tmp_path: Path) -> None:
+    source = tmp_path / "line\nbreak.png"
+    source.write_bytes(b"no picture")
+    result = run("encode", source, parrot, "-o", tmp_path / "out", "-n", 40, code=1)
+    assert len(result.stderr.splitlines()) == 3
+    assert "line\\nbreak.png" in result.stderr
+
+
+def test_ctrl_c_during_the_fit_still_writes_the_file(
+    run: Any, parrot: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    module = "gaussianimage.cli.encode.encode_picture"
+
+    def interrupted(picture: Any, *, progress: Any, **options: Any) -> Any:
+        def interrupt(news: Any) -> None:
+            if news.stage == "fit" and news.iteration < news.iterations:
+                raise KeyboardInterrupt
+
+        return gaussianimage.encode_picture(picture, progress=interrupt, **options)
+
+    monkeypatch.setattr(module, interrupted)
+    big, output = tmp_path / "big.png", tmp_path / "x.gimg"
+    with Image.open(parrot) as image:  # large enough for a fit to tell of its progress
+        image.resize((384, 256)).save(big)
+    result = run("encode", big, output, "-n", 2000, code=130)
+    assert f"{big}: interrupted; {output} holds the best so far" in result.stderr
+    assert info(output.read_bytes()).gaussians < 2000
