@@ -50,11 +50,19 @@ void dequantize(const Quantizer& quantizer, const Layer& layer, size_t begin, si
     const double s = layer.shape[3 * i] * step;
     const double d1 = layer.shape[3 * i + 1] * step, d2 = layer.shape[3 * i + 2] * step;
     // Σ = exp(2 S) for S = [[s + d1, d2], [d2, s - d1]], whose eigenvalues are s ± r:
-    // Σ = e^2s (cosh 2r + sinh 2r / r [[d1, d2], [d2, -d1]]), and det Σ = e^4s.
+    // Σ = e^2s (cosh 2r + sinh 2r / r [[d1, d2], [d2, -d1]]), and det Σ = e^4s. The first entry is
+    // e^2s (e^2r (r + d1) + e^-2r (r - d1)) / 2r, where nothing cancels if the smaller one of
+    // r + d1 and r - d1 comes from their product, d2².
     const double r = std::sqrt(d1 * d1 + d2 * d2);
     const double up = exp_exact(2 * r), down = 1 / up, size = exp_exact(s), area = size * size;
-    const double slope = r > 1e-6 ? 0.5 * (up - down) / r : 2.0;
-    const double l11 = size * std::sqrt(0.5 * (up + down) + slope * d1);
+    double xx = 1, slope = 2;
+    if (r > 0) {
+      const double larger = r + std::fabs(d1), smaller = d2 * d2 / larger;
+      const double plus = d1 > 0 ? larger : smaller, minus = d1 > 0 ? smaller : larger;
+      xx = (up * plus + down * minus) / (2 * r);
+      slope = (up - down) / (2 * r);
+    }
+    const double l11 = size * std::sqrt(xx);
     cholesky[0] = l11;
     cholesky[1] = area * slope * d2 / l11;
     cholesky[2] = area / l11;
