@@ -8,7 +8,8 @@
 namespace gi {
 namespace {
 
-// A little-endian base-128 number of at most 5 bytes; false at the end of the bytes.
+// A little-endian base-128 number of at most 5 bytes; false at the end of the bytes, and for a
+// number that is longer than it has to be.
 bool read_varint(const uint8_t*& bytes, size_t& size, uint64_t& value) {
   value = 0;
   for (int shift = 0; shift < 35; shift += 7) {
@@ -16,7 +17,7 @@ bool read_varint(const uint8_t*& bytes, size_t& size, uint64_t& value) {
     const uint8_t byte = *bytes++;
     --size;
     value |= uint64_t{byte & 127u} << shift;
-    if (byte < 128) return true;
+    if (byte < 128) return byte != 0 || shift == 0;
   }
   return false;
 }
