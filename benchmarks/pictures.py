@@ -1,0 +1,60 @@
+"""The pictures that a benchmark runs on: every picture file of a folder, as 8-bit RGB."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Bytes = NDArray[np.uint8]
+
+EXTENSIONS = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A picture by its path; the pixels are read anew by every process that needs them."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Under which the picture stands in tables."""
+        return self.path.stem
+
+    @cached_property
+    def pixels(self) -> Bytes:
+        """The picture as (H, W, 3)."""
+        with Image.open(self.path) as picture:
+            return np.asarray(picture.convert("RGB"))
+
+    @cached_property
+    def digest(self) -> str:
+        """What tells these pixels from others."""
+        shape = repr(self.pixels.shape).encode()
+        return hashlib.sha256(shape + self.pixels.tobytes()).hexdigest()[:16]
+
+
+def find_pictures(folders: Sequence[Path]) -> list[Sample]:
+    """Return the pictures of folders (or given by their own paths), each folder's by name."""
+    paths: list[Path] = []
+    for folder in folders:
+        if folder.is_dir():
+            inside = (path for path in folder.iterdir() if path.suffix.lower() in EXTENSIONS)
+            paths += sorted(inside)
+        else:
+            paths.append(folder)
+    if not paths:
+        raise SystemExit(f"no pictures in {', '.join(map(str, folders))}")
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        raise SystemExit(f"no such picture: {missing[0]}")
+    names = [path.stem for path in paths]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise SystemExit(f"two pictures of one name: {min(twice)}")
+    return [Sample(path) for path in paths]

@@ -1,0 +1,159 @@
+"""Our codec beside JPEG, JPEG 2000, WebP and AVIF: bits per pixel, PSNR, MS-SSIM, seconds.
+
+Usage: python benchmarks/rate_distortion.py --images FOLDER [--output FOLDER]
+
+Everything is measured in this one run, on the same pictures, unless --resume allows to take what
+an earlier run with the same code and libraries has left in the output folder. Writes results.json,
+table.md, the figure (with matplotlib), and sheets of crops at equal bytes.
+"""
+
+import argparse
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import contact
+import paper
+from analysis import RANGES, Measurements, analyze
+from harness import environment, print_environment, write_json
+from measure import OURS, Cache, Task, run, versions
+from pictures import Sample, find_pictures
+from rivals import RIVALS, Rival
+from tables import write_report
+
+import gaussianimage
+
+HERE = Path(__file__).resolve().parent
+
+# Each picture's own curve needs the same rates, for the mean at equal rates; the qualities are
+# there for the mean per setting, and because a quality is what most people will give.
+BPP = (0.045, 0.065, 0.1, 0.15, 0.22, 0.33, 0.5, 0.72, 1.0)
+QUALITIES = (0, 12, 24, 36, 46, 56)
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Rate and distortion beside other codecs.")
+    parser.add_argument("--images", type=Path, nargs="+", required=True, metavar="FOLDER")
+    parser.add_argument(
+        "--points", type=float, nargs="*", default=BPP, metavar="BPP", help="bpp to encode for"
+    )
+    parser.add_argument(
+        "--qualities", type=float, nargs="*", default=QUALITIES, metavar="Q", help="and qualities"
+    )
+    parser.add_argument(
+        "--rivals", nargs="*", default=None, choices=[r.key for r in RIVALS], metavar="NAME"
+    )
+    parser.add_argument(
+        "--sheets", type=float, nargs="*", default=(0.1, 0.33), metavar="BPP", help="of crops"
+    )
+    parser.add_argument("--threads", type=int, default=2, help="for our codec (2)")
+    parser.add_argument("--jobs", type=int, default=1, help="pictures at once; spoils the times")
+    parser.add_argument("--resume", action="store_true", help="keep what is already measured")
+    parser.add_argument("--output", type=Path, default=HERE / "results/rate_distortion")
+    arguments = parser.parse_args()
+    if len(arguments.points) < 2 and len(arguments.qualities) < 2:
+        parser.error("a curve needs two --points or two --qualities")
+    if arguments.jobs < 1 or arguments.threads < 1:
+        parser.error("--jobs and --threads are at least 1")
+    return arguments
+
+
+def chosen_rivals(keys: list[str] | None) -> list[Rival]:
+    missing = [r for r in RIVALS if not r.available and (keys is None or r.key in keys)]
+    for rival in missing:
+        print(f"This Pillow has no {rival.name}: left out.", file=sys.stderr)
+    return [r for r in RIVALS if r.available and (keys is None or r.key in keys)]
+
+
+def tasks_for(
+    pictures: list[Sample], rivals: list[Rival], arguments: argparse.Namespace
+) -> list[Task]:
+    """Return what is to be measured, picture by picture, so that a slow spell hits all codecs."""
+    ours = [("bpp", setting) for setting in arguments.points]
+    ours += [("quality", setting) for setting in arguments.qualities]
+    tasks = []
+    for picture in pictures:
+        tasks += [Task(picture, OURS, *setting, arguments.threads) for setting in ours]
+        for rival in rivals:
+            tasks += [Task(picture, rival.key, rival.dial, s, 0) for s in rival.settings]
+    return tasks
+
+
+def warm_up(picture: Sample, threads: int) -> None:
+    """Import all that a file needs and start the threads, which is not the first picture's time."""
+    corner = picture.pixels[:64, :64]
+    gaussianimage.decode(gaussianimage.encode(corner, gaussians=20, threads=threads))
+
+
+def draw_sheets(pictures: list[Sample], cache: Cache, arguments: argparse.Namespace) -> None:
+    for wanted in arguments.sheets if arguments.points else ():
+        rate = min(arguments.points, key=lambda point: abs(point - wanted))
+        print(f"Drawing the sheet at {rate:g} bpp ...", file=sys.stderr)
+        tasks = [Task(picture, OURS, "bpp", rate, arguments.threads) for picture in pictures]
+        files = [(task.picture, cache.file(task)) for task in tasks]
+        contact.draw(files, arguments.output / f"crops-{rate:g}-bpp.png")
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    pictures = find_pictures(arguments.images)
+    rivals = chosen_rivals(arguments.rivals)
+    report = environment(threads=[arguments.threads])
+    known = versions()
+    warm_up(pictures[0], arguments.threads)
+    cache = Cache(arguments.output, resume=arguments.resume)
+    tasks = tasks_for(pictures, rivals, arguments)
+    measured = Measurements(run(tasks, cache, known, jobs=arguments.jobs))
+    analysis = analyze(measured)
+    text = write_report(measured, analysis, report, arguments.jobs)
+
+    print_environment(report)
+    print(f"\n{text}")
+    (arguments.output / "table.md").write_text(text)
+    write_json(
+        arguments.output / "results.json",
+        {
+            "benchmark": "rate_distortion",
+            "environment": report,
+            "versions": {codec: known[codec] for codec in measured.codecs},
+            "settings": {
+                "points": list(arguments.points),
+                "qualities": list(arguments.qualities),
+                "threads": arguments.threads,
+                "jobs": arguments.jobs,
+                "resumed": arguments.resume,
+                "ranges": [list(rates) for rates in RANGES],
+                "rivals": {rival.key: rival.description for rival in rivals},
+            },
+            "pictures": [
+                {
+                    "name": picture.name,
+                    "height": picture.pixels.shape[0],
+                    "width": picture.pixels.shape[1],
+                    "digest": picture.digest,
+                }
+                for picture in pictures
+            ],
+            "paper": {
+                "source": "arXiv 2403.08551, means over the 24 Kodak pictures",
+                "points": [
+                    {"gaussians": n, "bpp": paper.bits_per_pixel(n), "psnr": p, "ms_ssim": m}
+                    for n, (p, m) in paper.POINTS.items()
+                ],
+            },
+            "records": [vars(record) for record in measured.records],
+            **analysis,
+        },
+    )
+    if find_spec("matplotlib") is None:
+        print("No figure: matplotlib is not installed (pip install gaussianimage[bench]).")
+    else:
+        import plots
+
+        plots.draw(measured, arguments.output / "curves.png")
+    draw_sheets(pictures, cache, arguments)
+    print(f"Written to {arguments.output}")
+
+
+if __name__ == "__main__":
+    main()
