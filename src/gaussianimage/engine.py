@@ -60,9 +60,10 @@ def render(
 
     Notes
     -----
-    A pixel of a picture that is `s` times smaller averages over 1/s source pixels. A box of that
-    width has (1/s² − 1)/12 px² more variance than the source's own pixel, so (1 − s²)/12 is added
-    to the scaled variance on that axis, and the color is multiplied so as to keep the integral.
+    A picture that is scaled by s < 1 is blurred first: (1 − s²)/6 px² is added to the scaled
+    variance on that axis, and the color is multiplied so as to keep the integral. That is between
+    the pixel's own box, of variance 1/12, which lets patterns of one cycle per pixel through, and
+    the blur that would remove them altogether.
     """
     drawn = _checked(gaussians)
     if size is not None:
@@ -156,7 +157,7 @@ def _resized(gaussians: Gaussians, size: tuple[int, int]) -> Gaussians:
     sx, sy = size[1] / gaussians.width, size[0] / gaussians.height
     if sx >= 1 and sy >= 1:
         return scaled
-    footprint = (max(0.0, 1 - sx * sx) / 12, 0.0, max(0.0, 1 - sy * sy) / 12)
+    footprint = (max(0.0, 1 - sx * sx) / 6, 0.0, max(0.0, 1 - sy * sy) / 6)
     with np.errstate(all="ignore"):
         covariance = scaled.covariance + footprint
         before, after = geometry.determinant(scaled.covariance), geometry.determinant(covariance)

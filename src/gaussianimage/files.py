@@ -43,7 +43,10 @@ def write_output(path: StrPath, data: bytes) -> None:
         The output cannot be written; a file keeps what it held before.
     """
     if is_stream(path):
-        sys.stdout.buffer.write(data)
+        # An unbuffered stdout may take only a part of what it is given.
+        left = memoryview(data)
+        while left:
+            left = left[sys.stdout.buffer.write(left) :]
         sys.stdout.buffer.flush()
     else:
         write_atomic(path, data)

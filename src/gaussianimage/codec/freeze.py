@@ -24,7 +24,7 @@ def freeze(
     stages: int = STAGES,
     iterations: int = ITERATIONS_PER_STAGE,
     on_stage: Callable[[int, int, float], None] | None = None,
-) -> list[Levels]:
+) -> tuple[list[Levels], bool]:
     """Round all Gaussians of an optimizer, a part at a time, the strongest first.
 
     Parameters
@@ -44,8 +44,10 @@ def freeze(
 
     Returns
     -------
-    list of Levels
+    parts : list of Levels
         The stages' Gaussians; those whose color rounded to zero are left out.
+    interrupted : bool
+        Whether Ctrl-C came: then what was left has been rounded without further iterations.
 
     Notes
     -----
@@ -58,6 +60,7 @@ def freeze(
     rates = (ramp[:, None] * np.array(START_RATES)).astype(np.float32)
     per_stage = -(-len(optimizer) // stages)
     parts = []
+    interrupted = False
     for stage in range(stages):
         if len(optimizer) == 0:
             break
@@ -82,8 +85,11 @@ def freeze(
         alive = np.any(levels.color != 0, axis=1)
         parts.append(levels.select(alive))
         loss = 0.0
-        if len(optimizer):
-            loss = float(optimizer.run(rates, energy)[-1])
-        if on_stage is not None:
-            on_stage(stage + 1, stages, loss)
-    return parts
+        try:
+            if len(optimizer) and not interrupted:
+                loss = float(optimizer.run(rates, energy)[-1])
+            if on_stage is not None:
+                on_stage(stage + 1, stages, loss)
+        except KeyboardInterrupt:
+            interrupted = True
+    return parts, interrupted

@@ -7,6 +7,9 @@ SSE / N of it for some 30 bits; a bit on each number removes ln 2 / 6 Δ² ≈ 0
 shares give Δ² = SSE / (30 · 0.1155 N), or Δ ≈ 0.53 √(SSE / N), which is what measurement finds.
 """
 
+from dataclasses import dataclass
+from typing import Self
+
 import numpy as np
 
 from gaussianimage.arguments import integer
@@ -18,9 +21,17 @@ BALANCE = 0.53
 BITS_PER_GAUSSIAN = 31.0
 
 # Quality 0 and 100 as steps Δ: on photos about 0.03 and 2 bits per pixel.
-COARSEST_STEP = 1.4
-FINEST_STEP = 0.025
-DEFAULT_QUALITY = 50.0
+COARSEST_STEP = 2.2
+FINEST_STEP = 0.07
+DEFAULT_QUALITY = 60.0
+
+_RANGES = {
+    "quality": (0.0, 100.0),
+    "gaussians": (1.0, float(MAX_GAUSSIANS)),
+    "bpp": (1e-4, 64.0),
+    "size": (1.0, 2.0**40),
+    "psnr": (1.0, 100.0),
+}
 
 # Short fits that show how the error of a picture falls with N: Gaussians per pixel, iterations, and
 # by how much a whole fit is better in PSNR (0.5 to 2 dB on photos).
@@ -50,50 +61,90 @@ def step_for_fit(squared_error: float, gaussians: int) -> float:
 def gaussians_for_step(picture: Picture, step: float, *, threads: int | None) -> int:
     """Return how many Gaussians of a picture belong with a color step Δ.
 
-    Solves N = SSE(N) (0.53 / Δ)², with SSE(N) a power law through two short fits.
+    Solves N = SSE(N) (0.53 / Δ)² for the power law SSE(N) of two short fits.
     """
-    pixels = picture.height * picture.width
-    counts = [max(2, round(pixels * share)) for share in PROBES]
-    errors = []
-    for count in counts:
-        result = fit(picture, count, iterations=PROBE_ITERATIONS, threads=threads)
-        if result.interrupted:
-            raise KeyboardInterrupt  # nothing is there yet that could be kept
-        errors.append(10 ** (-(result.psnr + PROBE_LACK) / 10) * picture.pixels.size)
-    if errors[-1] <= 1e-6 * pixels:
-        return 1
-    slope = 1.0
-    if errors[0] > errors[1] and counts[0] < counts[1]:
-        slope = float(np.log(errors[0] / errors[1]) / np.log(counts[1] / counts[0]))
-    # ln N = ln SSE₁ - slope (ln N - ln N₁) + 2 ln(0.53 / Δ)
-    logarithm = (np.log(errors[1]) + slope * np.log(counts[1]) + 2 * np.log(BALANCE / step)) / (
-        1 + slope
-    )
-    return int(np.clip(round(float(np.exp(logarithm))), 1, min(pixels, MAX_GAUSSIANS)))
+    law = _PowerLaw.of(picture, threads)
+    return law.count(np.log(law.scale) + 2 * np.log(BALANCE / step), 1 + law.slope)
 
 
-def check_targets(
-    quality: float | None, gaussians: int | None, bpp: float | None
-) -> tuple[float | None, int | None, float | None]:
-    """Check that at most one target is given and that it is in range.
+def gaussians_for_psnr(picture: Picture, psnr: float, *, threads: int | None) -> int:
+    """Return how many Gaussians fit a picture with a PSNR in dB, about."""
+    law = _PowerLaw.of(picture, threads)
+    return law.count(np.log(law.scale / picture.pixels.size) + psnr * np.log(10) / 10, law.slope)
 
-    Raises
-    ------
-    TypeError, ValueError
-        If more than one is given, or it is no number, or out of range.
-    """
-    given = {"quality": quality, "gaussians": gaussians, "bpp": bpp}
-    names = [name for name, value in given.items() if value is not None]
-    if len(names) > 1:
-        raise ValueError(f"expected one target, got {' and '.join(names)}")
-    if gaussians is not None:
-        count = integer("gaussians", gaussians)
-        if not 1 <= count <= MAX_GAUSSIANS:
-            raise ValueError(f"gaussians: expected 1 to {MAX_GAUSSIANS}, got {count}")
-        return None, count, None
-    if bpp is not None:
-        return None, None, _number("bpp", bpp, 1e-4, 64.0)
-    return _number("quality", DEFAULT_QUALITY if quality is None else quality, 0, 100), None, None
+
+@dataclass(frozen=True)
+class _PowerLaw:
+    """The squared error of a picture's fits as scale · N^(−slope)."""
+
+    scale: float
+    slope: float
+    most: int
+
+    @classmethod
+    def of(cls, picture: Picture, threads: int | None) -> Self:
+        pixels = picture.height * picture.width
+        counts = [max(2, round(pixels * share)) for share in PROBES]
+        errors = []
+        for count in counts:
+            result = fit(picture, count, iterations=PROBE_ITERATIONS, threads=threads)
+            if result.interrupted:
+                raise KeyboardInterrupt  # nothing is there yet that could be kept
+            errors.append(10 ** (-(result.psnr + PROBE_LACK) / 10) * picture.pixels.size)
+        most = min(pixels, MAX_GAUSSIANS)
+        if errors[-1] <= 1e-6 * pixels:
+            return cls(0.0, 1.0, most)
+        slope = 1.0
+        if errors[0] > errors[1] and counts[0] < counts[1]:
+            slope = float(np.log(errors[0] / errors[1]) / np.log(counts[1] / counts[0]))
+        return cls(errors[1] * counts[1] ** slope, slope, most)
+
+    def count(self, logarithm: float, power: float) -> int:
+        """Return N = exp(logarithm / power), within what there can be."""
+        if self.scale == 0:
+            return 1
+        return int(np.exp(np.clip(logarithm / power, 0, np.log(self.most))).round())
+
+
+@dataclass(frozen=True)
+class Target:
+    """What an encoder aims at: ``kind`` is one of the five arguments of `encode`."""
+
+    kind: str
+    value: float
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        quality: float | None = None,
+        gaussians: int | None = None,
+        bpp: float | None = None,
+        size: int | None = None,
+        psnr: float | None = None,
+    ) -> Self:
+        """Check that at most one target is given and that it is in range.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If more than one is given, or it is no number, or out of range.
+        """
+        everything = {
+            "quality": quality,
+            "gaussians": gaussians,
+            "bpp": bpp,
+            "size": size,
+            "psnr": psnr,
+        }
+        given = {kind: value for kind, value in everything.items() if value is not None}
+        if len(given) > 1:
+            raise ValueError(f"expected one target, got {' and '.join(given)}")
+        kind, value = next(iter(given.items()), ("quality", DEFAULT_QUALITY))
+        if kind in ("gaussians", "size"):
+            value = integer(kind, value)
+        low, high = _RANGES[kind]
+        return cls(kind, _number(kind, value, low, high))
 
 
 def _number(name: str, value: object, low: float, high: float) -> float:

@@ -1,0 +1,58 @@
+"""How much time an encoder takes: the numbers behind effort 1 to 10."""
+
+from dataclasses import dataclass
+
+from gaussianimage.arguments import integer
+
+DEFAULT_EFFORT = 5
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Iterations of an encoder's parts.
+
+    Attributes
+    ----------
+    fit : int
+        Of the fit.
+    stages, stage : int
+        Stages of the freezing, and iterations after each.
+    settle : int
+        After each of the rounds in which weak Gaussians are removed.
+    drafts : int
+        Quantizations at most in the search for a size or a PSNR.
+    """
+
+    fit: int
+    stages: int
+    stage: int
+    settle: int
+    drafts: int
+
+
+_EFFORTS = (
+    Effort(fit=100, stages=5, stage=6, settle=10, drafts=3),
+    Effort(fit=180, stages=8, stage=8, settle=15, drafts=3),
+    Effort(fit=300, stages=10, stage=12, settle=25, drafts=4),
+    Effort(fit=450, stages=15, stage=15, settle=40, drafts=4),
+    Effort(fit=700, stages=20, stage=20, settle=60, drafts=5),
+    Effort(fit=1000, stages=20, stage=30, settle=60, drafts=5),
+    Effort(fit=1600, stages=25, stage=40, settle=80, drafts=6),
+    Effort(fit=2500, stages=30, stage=60, settle=100, drafts=6),
+    Effort(fit=4000, stages=40, stage=80, settle=150, drafts=7),
+    Effort(fit=8000, stages=50, stage=120, settle=200, drafts=8),
+)
+
+
+def effort_level(level: int) -> Effort:
+    """Return the numbers of an effort from 1 to 10.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no such integer.
+    """
+    number = integer("effort", level)
+    if not 1 <= number <= len(_EFFORTS):
+        raise ValueError(f"effort: expected 1 to {len(_EFFORTS)}, got {number}")
+    return _EFFORTS[number - 1]

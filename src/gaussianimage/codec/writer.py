@@ -1,0 +1,206 @@
+"""One fit, quantized to files of different steps."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gaussianimage import _native
+from gaussianimage.codec.assemble import assemble, layers_of
+from gaussianimage.codec.decoder import decode
+from gaussianimage.codec.effort import Effort
+from gaussianimage.codec.freeze import freeze
+from gaussianimage.codec.metadata import Metadata
+from gaussianimage.codec.quantize import Levels, normalized_colors
+from gaussianimage.codec.ratecontrol import step_for_fit
+from gaussianimage.codec.settings import (
+    BACKGROUND_LEVELS,
+    SHAPE_STEP_ONE,
+    Settings,
+    nearest_color_index,
+)
+from gaussianimage.engine import thread_count
+from gaussianimage.fitting.fit import FitResult
+from gaussianimage.metrics import psnr
+from gaussianimage.picture import Picture, to_array
+
+CRC_BYTES = 4
+
+# Weight of the penalty on energy, while fitting and while freezing.
+ENERGY = 0.01
+
+# Gaussians whose amplitude is below this many color steps cost more than they bring.
+PRUNE = 2.2
+SETTLE_ROUNDS = 3
+SETTLE_RATES = (0.05, 0.03, 0.015)
+SETTLE_END = 0.5
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A file, and what it was made from."""
+
+    data: bytes
+    layers: list[Levels]
+    settings: Settings
+    metadata_bytes: int
+
+    @property
+    def gaussians(self) -> int:
+        """How many the file holds."""
+        return sum(len(layer.precision) for layer in self.layers)
+
+    @property
+    def step(self) -> float:
+        """The color step Δ."""
+        return self.settings.color_step
+
+    @property
+    def picture_bytes(self) -> int:
+        """Size without ICC profile, EXIF and XMP."""
+        return len(self.data) - self.metadata_bytes
+
+
+class Writer:
+    """Makes files from one fit.
+
+    Parameters
+    ----------
+    picture : Picture
+    fitted : FitResult
+        A fit of it whose first Gaussian is the background.
+    effort : Effort
+    threads : int or None
+    on_stage : callable
+        Called after each stage of a freeze with its number, their number and the PSNR in dB.
+    """
+
+    def __init__(
+        self,
+        picture: Picture,
+        fitted: FitResult,
+        effort: Effort,
+        threads: int | None,
+        on_stage: Callable[[int, int, float], None],
+    ) -> None:
+        self._picture = picture
+        self._fitted = fitted
+        self._effort = effort
+        self._threads = threads
+        self._on_stage = on_stage
+        self._interrupted = fitted.interrupted
+        mean = np.clip(fitted.state.colors[0].astype(np.float64), 0, 1)
+        self._background = tuple(int(level) for level in np.rint(mean * BACKGROUND_LEVELS))
+        self._metadata = _metadata(picture)
+        self._metadata_bytes = self.metadata_size(picture)
+
+    @property
+    def fitted(self) -> FitResult:
+        """The fit."""
+        return self._fitted
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C came: what follows is to be as quick as can be."""
+        return self._interrupted
+
+    def balanced_step(self) -> float:
+        """Return the color step that suits the fit's error."""
+        error = 10 ** (-self._fitted.psnr / 10) * self._picture.pixels.size
+        return max(step_for_fit(error, len(self._fitted.gaussians)), 2.0**-15)
+
+    def draft(self, step: float) -> Draft:
+        """Return a file of this color step."""
+        settings = Settings(nearest_color_index(step), SHAPE_STEP_ONE, self._background)
+        optimizer = self._optimizer(settings)
+        self._settle(optimizer, settings.color_step)
+        parts, interrupted = freeze(
+            optimizer,
+            settings,
+            height=self._picture.height,
+            width=self._picture.width,
+            energy=ENERGY,
+            stages=self._effort.stages,
+            iterations=self._effort.stage,
+            on_stage=self._stage,
+        )
+        self._interrupted |= interrupted
+        return self._assembled(layers_of(parts), settings)
+
+    def shortened(self, draft: Draft, most_bytes: float) -> Draft:
+        """Leave out the least important Gaussians until the file is small enough.
+
+        A file without any may still be larger; there is none smaller.
+        """
+        while draft.layers and draft.picture_bytes > most_bytes:
+            last = draft.layers[-1]
+            keep = np.arange(len(last.precision)) < int(0.9 * len(last.precision))
+            layers = draft.layers[:-1]
+            if keep.any():
+                layers = [*layers, last.select(keep)]
+            draft = self._assembled(layers, draft.settings)
+        return draft
+
+    def psnr(self, draft: Draft) -> float:
+        """Return the PSNR of the decoded file in dB, in the source's bit depth."""
+        dtype = np.uint16 if self._picture.bit_depth == 16 else np.uint8
+        source = to_array(self._picture.pixels, dtype)
+        return psnr(source, decode(draft.data, dtype=dtype, threads=self._threads))
+
+    @staticmethod
+    def metadata_size(picture: Picture) -> int:
+        """Return the bytes that a picture's ICC profile, EXIF and XMP take in a file."""
+        chunks = _metadata(picture).to_chunks()
+        return sum(chunk.payload_offset + len(chunk.payload) + CRC_BYTES for chunk in chunks)
+
+    def _optimizer(self, settings: Settings) -> _native.Optimizer:
+        """Return an optimizer with the fit, and the rounded background in its target."""
+        state = self._fitted.state
+        optimizer = _native.Optimizer(
+            self._picture.pixels, state.q_max, thread_count(self._threads)
+        )
+        colors = state.colors.copy()
+        colors[0] = settings.background_color
+        replace(state, colors=colors).restore(optimizer)
+        background = np.zeros(len(optimizer), np.uint8)
+        background[0] = 1
+        optimizer.bake(background)
+        return optimizer
+
+    def _settle(self, optimizer: _native.Optimizer, step: float) -> None:
+        """Remove Gaussians that don't earn their bits, and let the others make up for it."""
+        ramp = np.linspace(1, SETTLE_END, self._effort.settle)
+        rates = (ramp[:, None] * np.array(SETTLE_RATES)).astype(np.float32)
+        for _ in range(SETTLE_ROUNDS):
+            if len(optimizer) == 0 or self._interrupted:
+                return
+            cholesky = optimizer.cholesky
+            log_size = 0.5 * np.log(cholesky[:, 0] * cholesky[:, 2])
+            amplitude = np.linalg.norm(normalized_colors(log_size, optimizer.colors), axis=1)
+            optimizer.keep((amplitude > PRUNE * step).astype(np.uint8))
+            try:
+                if len(optimizer):
+                    optimizer.run(rates, ENERGY)
+            except KeyboardInterrupt:
+                self._interrupted = True
+
+    def _assembled(self, layers: list[Levels], settings: Settings) -> Draft:
+        picture = self._picture
+        data = assemble(
+            layers,
+            settings,
+            self._metadata,
+            height=picture.height,
+            width=picture.width,
+            bit_depth=picture.bit_depth,
+            q_max=self._fitted.state.q_max,
+        )
+        return Draft(data, layers, settings, self._metadata_bytes)
+
+    def _stage(self, stage: int, stages: int, loss: float) -> None:
+        mean = 2 * loss / self._picture.pixels.size
+        self._on_stage(stage, stages, float(-10 * np.log10(mean)) if mean > 0 else np.inf)
+
+
+def _metadata(picture: Picture) -> Metadata:
+    return Metadata(icc=picture.icc, exif=picture.exif, xmp=picture.xmp)
