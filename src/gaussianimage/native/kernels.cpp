@@ -387,6 +387,7 @@ double square(float* cell, int channels, int rows, int columns) {
 }  // namespace
 
 extern const Kernels table;
-const Kernels table{GI_NAME(GI_ISA), prepare, spans, accumulate, moments, to_bytes, to_floats, square, make_layer_streams};
+const Kernels table{GI_NAME(GI_ISA), prepare,   spans,  accumulate,        moments,
+                    to_bytes,        to_floats, square, make_layer_streams};
 
 }  // namespace gi::GI_ISA

@@ -64,7 +64,6 @@ struct Tally {
   void reject() {}
 };
 
-
 // Both streams of a layer that is in the order of the walk.
 template <typename Positions, typename Attributes>
 void write(Positions& positions, Attributes& attributes, LayerModels& models,

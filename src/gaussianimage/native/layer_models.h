@@ -12,8 +12,8 @@ namespace gi::GI_ISA {
 // The adaptive models, one after the other. They live as long as the file: a layer goes on with
 // what the layers before it have taught them. They start from `model_priors`.
 enum ModelGroup {
-  luma = 0,               // by layer (4 sets) and precision class
-  chroma_1 = luma + 64,   // by layer, the luma's level and the chroma of the Gaussian before
+  luma = 0,                  // by layer (4 sets) and precision class
+  chroma_1 = luma + 64,      // by layer, the luma's level and the chroma of the Gaussian before
   chroma_2 = chroma_1 + 64,  // by the levels of the first chroma and the luma
   alpha = chroma_2 + 24,     // by the luma's level
   size = alpha + 4,          // by amplitude class; the shape's two others likewise
@@ -34,14 +34,13 @@ inline int alphabet_of(int model) {
 
 struct LayerModels {
   std::vector<Model> models;
-  int layers;         // in the whole file
-  int layer = 0;      // the current one
+  int layers;     // in the whole file
+  int layer = 0;  // the current one
 
   explicit LayerModels(int layer_count) : layers(layer_count) {
     models.reserve(model_count);
     for (int i = 0; i < model_count; ++i) {
-      models.emplace_back(model_priors[i], alphabet_of(i),
-                          prior_confidence);
+      models.emplace_back(model_priors[i], alphabet_of(i), prior_confidence);
     }
   }
 

@@ -203,8 +203,7 @@ uint32_t code_escaped(Coder& coder, uint32_t value) {
     length = escape_bits;
   }
   const uint32_t top = 1u << length;
-  return bucket_base[15] - 1 +
-         (top | code_raw(coder, rest & (top - 1), static_cast<int>(length)));
+  return bucket_base[15] - 1 + (top | code_raw(coder, rest & (top - 1), static_cast<int>(length)));
 }
 
 // A value in 0…max_unsigned, with a model of 16 symbols. Returns it; one coder function both
