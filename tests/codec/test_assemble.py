@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+from samples import HEIGHT, WIDTH, file_of, levels, sample, settings_of
+
+from gaussianimage.codec.assemble import LEAST_FOR_LAYERS, layers_of, payload_bits
+from gaussianimage.codec.decoder import decode_gaussians
+from gaussianimage.codec.format import LAYER, read_chunks
+from gaussianimage.codec.header import Header
+from gaussianimage.codec.metadata import Metadata
+from gaussianimage.codec.quantize import Levels
+
+NONE = levels(0, 0)
+
+
+def rows(parts: list[Levels]) -> list[tuple[int, ...]]:
+    whole = Levels.concatenate(parts)
+    return sorted(map(tuple, np.column_stack([whole.precision, *whole[1:]]).tolist()))
+
+
+def test_few_gaussians_are_one_layer() -> None:
+    parts = [levels(seed, 20) for seed in range(10)]
+    (layer,) = layers_of(parts)
+    assert rows([layer]) == rows(parts)
+
+
+@pytest.mark.parametrize("stages", [1, 2, 5, 10, 20, 50])
+def test_many_gaussians_are_layers_of_falling_importance(stages: int) -> None:
+    parts = [levels(seed, -(-2 * LEAST_FOR_LAYERS // stages)) for seed in range(stages)]
+    layers = layers_of(parts)
+    assert 1 <= len(layers) <= 3
+    assert len(layers) == 3 or stages < 10
+    sizes = [len(layer.precision) for layer in layers]
+    assert min(sizes) > 0
+    # The first stages' come first.
+    end = 0
+    for layer, size in zip(layers, sizes, strict=True):
+        count = size // len(parts[0].precision)
+        assert rows([layer]) == rows(parts[end : end + count])
+        end += count
+    assert end == stages
+
+
+def test_empty_stages_make_no_layer() -> None:
+    assert layers_of([]) == []
+    assert layers_of([NONE, NONE]) == []
+    assert [len(x.precision) for x in layers_of([NONE, levels(0, 3), NONE])] == [3]
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("counts", [(), (1,), (5, 10, 20)])
+def test_the_header_tells_what_the_file_holds(counts: tuple[int, ...], channels: int) -> None:
+    data = sample(counts, channels, bit_depth=16)
+    chunks = read_chunks(data)
+    header = Header.from_chunk(chunks[0])
+    assert (header.height, header.width, header.channels) == (HEIGHT, WIDTH, channels)
+    assert header.bit_depth == 16
+    assert header.gaussians == sum(counts)
+    assert header.layers == len(counts)
+    assert header.q_max == 4.5
+    assert header.settings == settings_of(channels).to_bytes()
+    assert [chunk.type for chunk in chunks[1:]] == [LAYER] * len(counts)
+
+
+def test_work_is_counted_without_the_background() -> None:
+    assert Header.from_chunk(read_chunks(sample(()))[0]).work == 0
+    one = Header.from_chunk(read_chunks(sample((1,)))[0]).work
+    assert 1 <= one <= WIDTH // 8 * HEIGHT
+
+
+def test_the_gaussians_in_a_file_are_the_quantizers() -> None:
+    layers = [levels(seed, 30) for seed in range(3)]
+    settings = settings_of(3)
+    found = decode_gaussians(file_of(layers))
+    arrays = settings.quantizer(HEIGHT, WIDTH).dequantize(*Levels.concatenate(layers))
+    expected = np.column_stack(arrays)
+    rows = np.column_stack((found.means, found.cholesky(), found.colors))[1:]
+    order, wanted = (np.lexsort(np.round(a, 6).T) for a in (rows, expected))
+    assert rows[order] == pytest.approx(expected[wanted], rel=1e-6)
+    assert found.colors[0] == pytest.approx(settings.background_color)
+
+
+def test_metadata_comes_before_the_layers() -> None:
+    data = sample(metadata=Metadata(icc=b"profile", exif=b"II*", xmp=b"<x/>"))
+    names = [chunk.name for chunk in read_chunks(data)]
+    assert names == ["HEAD", "iCCP", "eXIF", "xXMP", "LAYR", "LAYR", "LAYR"]
+
+
+def test_assembling_is_deterministic() -> None:
+    assert sample() == sample()
+
+
+@pytest.mark.parametrize("count", [50, 2000])
+def test_bits_are_estimated_without_writing(count: int) -> None:
+    layers = [levels(0, count)]
+    payload = read_chunks(file_of(layers))[1].payload
+    estimate = payload_bits(layers, settings_of(3), HEIGHT, WIDTH)
+    assert 8 * len(payload) - 400 < estimate < 8 * len(payload)
+    assert payload_bits([], settings_of(3), HEIGHT, WIDTH) == 0
