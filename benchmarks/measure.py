@@ -32,12 +32,19 @@ class Task:
     codec: str
     dial: str  # "bpp" or "quality"
     setting: float
-    threads: int
+    threads: int = 0  # of a rival: as its library likes
+    effort: int = 0  # of a rival: as in its description
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether our codec is to be measured, at whatever effort."""
+        return self.codec.startswith(OURS)
 
     @property
     def file_name(self) -> str:
         """Under which our codec's file is kept."""
-        return f"{self.picture.name}-{self.dial}-{self.setting:g}.gimg"
+        effort = f"effort-{self.effort}"
+        return f"{self.picture.name}-{self.dial}-{self.setting:g}-{effort}.gimg"
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,7 @@ class Record:
     dial: str
     setting: float
     threads: int
+    effort: int
     bytes: int
     file: str  # hash of it
     bpp: float
@@ -64,7 +72,7 @@ class Record:
     def key(self) -> tuple[Any, ...]:
         """What two records must share to stand for one another."""
         who = self.picture, self.digest, self.codec, self.version
-        return *who, self.dial, self.setting, self.threads
+        return *who, self.dial, self.setting, self.threads, self.effort
 
 
 def code_digest() -> str:
@@ -76,10 +84,16 @@ def code_digest() -> str:
     return code.hexdigest()[:12]
 
 
-def versions() -> dict[str, str]:
-    """Return the version of every codec that is here."""
-    ours = f"gaussianimage {gaussianimage.__version__}, code {code_digest()}"
-    return {OURS: ours} | {rival.key: rival.version for rival in RIVALS if rival.available}
+def at_effort(effort: int) -> str:
+    """Return the name under which our codec stands at another effort than the run's first."""
+    return f"{OURS}-effort-{effort}"
+
+
+def versions(efforts: Sequence[int] = ()) -> dict[str, str]:
+    """Return the version of every codec that is here, ours also at further efforts."""
+    version = f"gaussianimage {gaussianimage.__version__}, code {code_digest()}"
+    ours = dict.fromkeys((OURS, *map(at_effort, efforts)), version)
+    return ours | {rival.key: rival.version for rival in RIVALS if rival.available}
 
 
 def measure(task: Task, version: str) -> tuple[Record, bytes]:
@@ -87,10 +101,12 @@ def measure(task: Task, version: str) -> tuple[Record, bytes]:
     pixels = task.picture.pixels
     height, width, _ = pixels.shape
     gaussians = None
-    if task.codec == OURS:
+    if task.is_ours:
         start = time.perf_counter()
         target = {task.dial: task.setting}
-        encoded = gaussianimage.encode_picture(pixels, threads=task.threads, **target)
+        encoded = gaussianimage.encode_picture(
+            pixels, effort=task.effort, threads=task.threads, **target
+        )
         encode_seconds = time.perf_counter() - start
         data, gaussians = encoded.data, encoded.gaussians
         decoded, decode_seconds = _timed(lambda: gaussianimage.decode(data, threads=task.threads))
@@ -111,6 +127,7 @@ def measure(task: Task, version: str) -> tuple[Record, bytes]:
         dial=task.dial,
         setting=task.setting,
         threads=task.threads,
+        effort=task.effort,
         bytes=len(data),
         file=_digest(data),
         bpp=bpp(len(data), height, width),
@@ -155,15 +172,16 @@ class Cache:
     def get(self, task: Task, version: str) -> Record | None:
         """Return what is known of a task, if our codec's file is still there."""
         who = task.picture.name, task.picture.digest, task.codec, version
-        record = self._known.get((*who, task.dial, task.setting, task.threads))
-        if record is None or task.codec != OURS:
+        how = task.dial, task.setting, task.threads, task.effort
+        record = self._known.get((*who, *how))
+        if record is None or not task.is_ours:
             return record
         path = self._files / task.file_name
         return record if path.exists() and _digest(path.read_bytes()) == record.file else None
 
     def put(self, task: Task, record: Record, data: bytes) -> None:
         """Keep a record, and our codec's file."""
-        if task.codec == OURS:
+        if task.is_ours:
             (self._files / task.file_name).write_bytes(data)
         with self._path.open("a") as lines:
             lines.write(json.dumps(asdict(record)) + "\n")

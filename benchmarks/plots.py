@@ -19,6 +19,7 @@ STYLES = {
     "avif-psnr": ("#D55E00", "--", 1.5),
     paper.KEY: ("#CC79A7", ":", 1.8),
 }
+OTHER_EFFORT = ("#888888", "-.", 1.2)
 TICKS = (0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 1.5)
 RATES = (0.04, 1.1)
 
@@ -40,7 +41,7 @@ def draw(measured: Measurements, path: Path) -> None:
             curve = measured.equal_rates(codec, metric)
             if curve is None:
                 continue
-            color, dashes, width = STYLES[codec]
+            color, dashes, width = STYLES.get(codec, OTHER_EFFORT)
             shown = _inside(curve, RATES)
             points = "o" if codec == paper.KEY else None
             axes.plot(

@@ -16,12 +16,13 @@ import contact
 import paper
 from analysis import RANGES, Measurements, analyze
 from harness import environment, print_environment, write_json
-from measure import OURS, Cache, Task, run, versions
+from measure import OURS, Cache, Task, at_effort, run, versions
 from pictures import Sample, find_pictures
 from rivals import RIVALS, Rival
 from tables import write_report
 
 import gaussianimage
+from gaussianimage.codec.effort import DEFAULT_EFFORT
 
 HERE = Path(__file__).resolve().parent
 
@@ -46,6 +47,14 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--sheets", type=float, nargs="*", default=(0.1, 0.33), metavar="BPP", help="of crops"
     )
+    parser.add_argument(
+        "--efforts",
+        type=int,
+        nargs="+",
+        default=[DEFAULT_EFFORT],
+        metavar="E",
+        help="of our codec (5); further ones are set beside the first, as the rivals are",
+    )
     parser.add_argument("--threads", type=int, default=2, help="for our codec (2)")
     parser.add_argument("--jobs", type=int, default=1, help="pictures at once; spoils the times")
     parser.add_argument("--resume", action="store_true", help="keep what is already measured")
@@ -53,6 +62,8 @@ def parse_arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if len(arguments.points) < 2 and len(arguments.qualities) < 2:
         parser.error("a curve needs two --points or two --qualities")
+    if len(arguments.efforts) > 1 and len(arguments.points) < 2:
+        parser.error("to compare --efforts, two --points are needed")
     if arguments.jobs < 1 or arguments.threads < 1:
         parser.error("--jobs and --threads are at least 1")
     return arguments
@@ -69,13 +80,17 @@ def tasks_for(
     pictures: list[Sample], rivals: list[Rival], arguments: argparse.Namespace
 ) -> list[Task]:
     """Return what is to be measured, picture by picture, so that a slow spell hits all codecs."""
-    ours = [("bpp", setting) for setting in arguments.points]
-    ours += [("quality", setting) for setting in arguments.qualities]
+    effort, *further = arguments.efforts
+    rates = [("bpp", setting) for setting in arguments.points]
+    all_settings = rates + [("quality", setting) for setting in arguments.qualities]
+    threads = arguments.threads
     tasks = []
     for picture in pictures:
-        tasks += [Task(picture, OURS, *setting, arguments.threads) for setting in ours]
+        tasks += [Task(picture, OURS, *setting, threads, effort) for setting in all_settings]
+        for other in further:
+            tasks += [Task(picture, at_effort(other), *rate, threads, other) for rate in rates]
         for rival in rivals:
-            tasks += [Task(picture, rival.key, rival.dial, s, 0) for s in rival.settings]
+            tasks += [Task(picture, rival.key, rival.dial, s) for s in rival.settings]
     return tasks
 
 
@@ -89,7 +104,8 @@ def draw_sheets(pictures: list[Sample], cache: Cache, arguments: argparse.Namesp
     for wanted in arguments.sheets if arguments.points else ():
         rate = min(arguments.points, key=lambda point: abs(point - wanted))
         print(f"Drawing the sheet at {rate:g} bpp ...", file=sys.stderr)
-        tasks = [Task(picture, OURS, "bpp", rate, arguments.threads) for picture in pictures]
+        ours = OURS, "bpp", rate, arguments.threads, arguments.efforts[0]
+        tasks = [Task(picture, *ours) for picture in pictures]
         files = [(task.picture, cache.file(task)) for task in tasks]
         contact.draw(files, arguments.output / f"crops-{rate:g}-bpp.png")
 
@@ -99,13 +115,13 @@ def main() -> None:
     pictures = find_pictures(arguments.images)
     rivals = chosen_rivals(arguments.rivals)
     report = environment(threads=[arguments.threads])
-    known = versions()
+    known = versions(arguments.efforts[1:])
     warm_up(pictures[0], arguments.threads)
     cache = Cache(arguments.output, resume=arguments.resume)
     tasks = tasks_for(pictures, rivals, arguments)
     measured = Measurements(run(tasks, cache, known, jobs=arguments.jobs))
     analysis = analyze(measured)
-    text = write_report(measured, analysis, report, arguments.jobs)
+    text = write_report(measured, analysis, report, arguments.efforts, arguments.jobs)
 
     print_environment(report)
     print(f"\n{text}")
@@ -119,6 +135,7 @@ def main() -> None:
             "settings": {
                 "points": list(arguments.points),
                 "qualities": list(arguments.qualities),
+                "efforts": arguments.efforts,
                 "threads": arguments.threads,
                 "jobs": arguments.jobs,
                 "resumed": arguments.resume,

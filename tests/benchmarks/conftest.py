@@ -53,6 +53,7 @@ def make_records():
                         dial=dial,
                         setting=float(setting),
                         threads=2,
+                        effort=5,
                         bytes=100 * setting,
                         file="0",
                         bpp=rate * factor,

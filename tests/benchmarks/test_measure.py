@@ -8,7 +8,7 @@ KNOWN = {OURS: "ours 1", "jpeg": "jpeg 1"}
 @pytest.fixture
 def tasks(folder):
     picture = find_pictures([folder])[0]
-    return [Task(picture, OURS, "bpp", 1.5, 1), Task(picture, "jpeg", "quality", 50, 0)]
+    return [Task(picture, OURS, "bpp", 1.5, 1, 1), Task(picture, "jpeg", "quality", 50)]
 
 
 def test_a_measurement_says_what_a_codec_made_of_a_picture(tmp_path, tasks):

@@ -16,17 +16,22 @@ def run(folder, output, *options):
 def test_the_benchmark_writes_results_tables_figure_and_sheets(tmp_path, folder):
     output = tmp_path / "new/out"
     options = ["--points", "0.6", "1.2", "--qualities", "--rivals", "jpeg", "--sheets", "1"]
+    options += ["--efforts", "2", "1"]
     done = run(folder, output, *options)
     assert done.returncode == 0, done.stderr
     results = json.loads((output / "results.json").read_text())
-    assert {r["codec"] for r in results["records"]} == {"gaussianimage", "jpeg"}
+    assert {r["codec"] for r in results["records"]} == {
+        "gaussianimage",
+        "gaussianimage-effort-1",
+        "jpeg",
+    }
     assert [p["name"] for p in results["pictures"]] == ["a", "b"]
     assert results["settings"]["points"] == [0.6, 1.2]
     assert results["versions"]["jpeg"].startswith("Pillow")
     assert (output / "table.md").read_text() in done.stdout
     assert (output / "crops-1.2-bpp.png").exists()
     assert (output / "curves.png").exists() == (find_spec("matplotlib") is not None)
-    assert len(list((output / "files").iterdir())) == 4
+    assert len(list((output / "files").iterdir())) == 8
 
 
 def test_one_point_is_no_curve(tmp_path, folder):

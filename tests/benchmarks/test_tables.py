@@ -22,7 +22,7 @@ def measured(make_records):
 
 
 def test_the_report_shows_every_picture_range_and_metric(measured):
-    text = write_report(measured, analyze(measured), REPORT, 1)
+    text = write_report(measured, analyze(measured), REPORT, [5], 1)
     for part in ("| p ", "| q ", "0.05–0.3", "0.06–0.9", "0.08–0.7", "MS-SSIM", "−50.0 %"):
         assert part in text
     assert "not comparable" not in text
@@ -30,4 +30,4 @@ def test_the_report_shows_every_picture_range_and_metric(measured):
 
 
 def test_times_of_parallel_jobs_are_marked(measured):
-    assert "not comparable" in write_report(measured, analyze(measured), REPORT, 2)
+    assert "not comparable" in write_report(measured, analyze(measured), REPORT, [5], 2)
