@@ -24,13 +24,21 @@ def test_a_picture_becomes_the_file_that_the_library_makes(
     )
 
 
-@pytest.mark.parametrize("option", [["-q", 20], ["--bpp", 0.3], []])
+@pytest.mark.parametrize(
+    "option", [["-q", 20], ["--bpp", 0.3], ["--size", 400], ["--psnr", 22], ["-e", 1], []]
+)
 def test_every_kind_of_target_is_passed_on(
     run: Any, parrot: Path, tmp_path: Path, option: list[Any]
 ) -> None:
     output = tmp_path / "x.gimg"
     run("encode", parrot, "-o", output, *option)
-    target = {"-q": "quality", "--bpp": "bpp"}
+    target = {
+        "-q": "quality",
+        "--bpp": "bpp",
+        "--size": "size",
+        "--psnr": "psnr",
+        "-e": "effort",
+    }
     expected = {target[option[0]]: option[1]} if option else {}
     assert output.read_bytes() == gaussianimage.encode(parrot, **expected)
 

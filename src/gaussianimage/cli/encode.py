@@ -9,6 +9,7 @@ from gaussianimage.cli.options import (
     BatchOptions,
     Target,
     batch_options,
+    effort_option,
     max_pixels_option,
     seed_option,
     target_options,
@@ -22,7 +23,8 @@ from gaussianimage.picture import read
 EXAMPLES = """
 gaussianimage encode photo.png photo.gimg
 gaussianimage encode photo.png photo.gimg -q 60
-gaussianimage encode photo.png photo.gimg --bpp 0.25
+gaussianimage encode photo.png photo.gimg --bpp 0.25 -e 8
+gaussianimage encode photo.png photo.gimg --size 20000
 gaussianimage encode *.jpg -o small/ -n 9000 -j 2
 gaussianimage encode - - < photo.png > photo.gimg
 """
@@ -35,12 +37,14 @@ gaussianimage encode - - < photo.png > photo.gimg
 )
 @click.argument("files", nargs=-1, required=True, metavar="INPUT... [OUTPUT]")
 @target_options
+@effort_option
 @seed_option
 @batch_options
 @max_pixels_option
 def command(
     files: tuple[str, ...],
     target: Target,
+    effort: int,
     seed: int | None,
     batch: BatchOptions,
     max_pixels: int,
@@ -58,6 +62,7 @@ def command(
         encoded = encode_picture(
             source,
             **target.as_arguments(),
+            effort=effort,
             seed=seed or 0,
             threads=job.threads,
             progress=job.progress,

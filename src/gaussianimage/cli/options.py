@@ -4,11 +4,12 @@ import functools
 import math
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
 import click
 
+from gaussianimage.codec.effort import DEFAULT_EFFORT
 from gaussianimage.picture import MAX_PIXELS
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "batch_options",
     "bit_depth_option",
     "cpus",
+    "effort_option",
     "json_option",
     "max_pixels_option",
     "packed",
@@ -68,10 +70,12 @@ class Target:
     quality: float | None
     gaussians: int | None
     bpp: float | None
+    size: int | None = None
+    psnr: float | None = None
 
     def as_arguments(self) -> dict[str, Any]:
         """Return it as `gaussianimage.encode` takes it."""
-        return {"quality": self.quality, "gaussians": self.gaussians, "bpp": self.bpp}
+        return asdict(self)
 
 
 def _seed(_ctx: click.Context, _param: click.Parameter, value: int | None) -> int | None:
@@ -87,6 +91,15 @@ seed_option = click.option(
     callback=_seed,
     metavar="N",
     help="The same picture, options and seed give the same result.  [default: 0]",
+)
+effort_option = click.option(
+    "-e",
+    "--effort",
+    type=click.IntRange(1, 10),
+    default=DEFAULT_EFFORT,
+    show_default=True,
+    metavar="E",
+    help="1 (fastest) to 10 (smallest file).",
 )
 threads_option = click.option(
     "-t",
@@ -148,7 +161,7 @@ def batch_options(function: Function) -> Function:
 
 
 def target_options(function: Function) -> Function:
-    """Add -q, -n and --bpp; the function gets them as `target`."""
+    """Add -q, -n, --bpp, --size and --psnr; the function gets them as `target`."""
     return packed(
         function,
         "target",
@@ -158,7 +171,7 @@ def target_options(function: Function) -> Function:
             "--quality",
             type=FiniteRange(0, 100),
             metavar="Q",
-            help="0 (smallest file) to 100 (best picture).  [default: 50]",
+            help="0 (smallest file) to 100 (best picture).  [default: 60]",
         ),
         click.option(
             "-n",
@@ -171,14 +184,25 @@ def target_options(function: Function) -> Function:
             "--bpp",
             type=FiniteRange(0, min_open=True),
             metavar="B",
-            help="Bits per pixel of the file, instead of a quality.",
+            help="Bits per pixel of the file at most, instead of a quality.",
+        ),
+        click.option(
+            "--size",
+            type=click.IntRange(1),
+            metavar="BYTES",
+            help="Size of the file at most, instead of a quality.",
+        ),
+        click.option(
+            "--psnr",
+            type=FiniteRange(1, 100),
+            metavar="DB",
+            help="PSNR of the decoded picture, instead of a quality.",
         ),
     )
 
 
 def _one_target(**values: Any) -> Target:
-    names = {"quality": "--quality", "gaussians": "--gaussians", "bpp": "--bpp"}
-    given = [option for name, option in names.items() if values[name] is not None]
+    given = [f"--{field.name}" for field in fields(Target) if values[field.name] is not None]
     if len(given) > 1:
         raise click.UsageError(f"{' and '.join(given)} are two targets at once; give one of them.")
     return Target(**values)
