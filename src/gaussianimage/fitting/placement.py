@@ -93,13 +93,18 @@ def births(
         density += ERROR_FLOOR * float(density.mean())
     means, where = draw_positions(density, count, generator)
     by_error = box_blur(density, BLUR_RADIUS)
+    share = by_error.ravel()[where].astype(np.float64) / float(by_error.sum())
     per_pixel = np.maximum(
-        by_error.ravel()[where].astype(np.float64) * (0.7 * total / float(by_error.sum())),
+        share * (0.7 * total),
         detail_density.ravel()[where].astype(np.float64)
         * (0.25 * total / float(detail_density.sum())),
     )
     sigma = sigma_for_density(per_pixel, 30.0)
-    colors = -BIRTH_COLOR * residual.reshape(-1, channels)[where]
+    # Where newborns crowd, each takes so little that together they don't overshoot: otherwise the
+    # error would grow from birth to birth when there are almost as many Gaussians as pixels.
+    crowd = 2 * np.pi * sigma**2 * share * count
+    part = BIRTH_COLOR / np.maximum(1, BIRTH_COLOR * crowd)
+    colors = -part[:, None] * residual.reshape(-1, channels)[where]
     return _round(means, sigma, colors)
 
 

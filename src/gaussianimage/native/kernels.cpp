@@ -27,7 +27,7 @@ namespace {
 // Lanes outside the ellipse underflow to zero and come back only after a restart; the chain must
 // be restarted before such a lane can enter the ellipse. See `run_length`.
 constexpr double chain_range = 78.0;
-constexpr int max_run = 8;
+constexpr int max_run = 16;
 
 // exp(x) for x <= 0 in double, within 1e-11: its own, so that every platform has the same bits.
 inline double exp_negative(double x) {
@@ -193,7 +193,7 @@ void accumulate_channels(const Atom* atoms, const Entry* entries, size_t count, 
     Wide color[C];
     for (int k = 0; k < C; ++k) color[k] = Wide::splat(atom.colors[k]);
     float* p = cell + static_cast<ptrdiff_t>(pair) * (C * 16);
-    const auto add = [&](Wide w) {
+    const auto add = [&](Wide w) __attribute__((always_inline)) {
       w = keep_at_least(w, least);
       for (int k = 0; k < C; ++k) (Wide::load(p + 16 * k) + w * color[k]).store(p + 16 * k);
       p += C * 16;
@@ -232,24 +232,23 @@ void moments_channels(const Atom* atoms, const Entry* entries, size_t count, flo
     Column column(atom, x, y + 2 * pair);
     Wide color[C];
     for (int k = 0; k < C; ++k) color[k] = Wide::splat(atom.colors[k]);
-    Half s[C];
-    for (int k = 0; k < C; ++k) s[k] = Half::splat(0.0f);
-    Half m0 = Half::splat(0.0f), m1 = m0, m2 = m0;
+    Sum s[C];
+    Sum m0, m1, m2;
     const float* p = cell + static_cast<ptrdiff_t>(pair) * (C * 16);
     Wide u;
-    const auto add = [&](Wide w) {
+    const auto add = [&](Wide w) __attribute__((always_inline)) {
       w = keep_at_least(w, least);
       Wide t = Wide::splat(0.0f);
       for (int k = 0; k < C; ++k) {
         const Wide residual = Wide::load(p + 16 * k);
-        s[k] = s[k] + fold(w * residual);
+        s[k].add(w * residual);
         t = k == 0 ? color[k] * residual : madd(color[k], residual, t);
       }
       const Wide g = w * t;
       const Wide gu = g * u;
-      m0 = m0 + fold(g);
-      m1 = m1 + fold(gu);
-      m2 = m2 + fold(gu * u);
+      m0.add(g);
+      m1.add(gu);
+      m2.add(gu * u);
       p += C * 16;
     };
     if (atom.run == 0) {
@@ -277,14 +276,14 @@ void moments_channels(const Atom* atoms, const Entry* entries, size_t count, flo
       }
     }
     const Half z1 = column.dx;
-    const Half m0z = m0 * z1;
+    const Half m0z = m0.half() * z1;
     Moments& sums = out[i];
     sums.g1 = sum(m0z);
     sums.g11 = sum(m0z * z1);
-    sums.g2 = sum(m1);
-    sums.g12 = sum(m1 * z1);
-    sums.g22 = sum(m2);
-    for (int k = 0; k < C; ++k) sums.color[k] = sum(s[k]);
+    sums.g2 = sum(m1.half());
+    sums.g12 = sum(m1.half() * z1);
+    sums.g22 = sum(m2.half());
+    for (int k = 0; k < C; ++k) sums.color[k] = sum(s[k].half());
   }
 }
 

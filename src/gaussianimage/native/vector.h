@@ -170,6 +170,24 @@ GI_INLINE Half fold(Wide a) {
   return r;
 }
 
+// A running sum of Wides, lane by lane, in as few registers as the instruction set allows.
+class Sum {
+ public:
+#if GI_NATIVE_LANES == 16
+  GI_INLINE void add(Wide x) { total_ = total_ + x; }
+  GI_INLINE Half half() const { return fold(total_); }
+
+ private:
+  Wide total_ = Wide::splat(0.0f);
+#else
+  GI_INLINE void add(Wide x) { total_ = total_ + fold(x); }
+  GI_INLINE Half half() const { return total_; }
+
+ private:
+  Half total_ = Half::splat(0.0f);
+#endif
+};
+
 GI_INLINE float sum(Half a) {
   float s[8];
   a.store(s);
