@@ -172,6 +172,15 @@ def test_pure_noise_is_fitted_without_harm() -> None:
     assert_usable(result, as_picture(pixels))
 
 
+@pytest.mark.parametrize("gaussians", [1500, 6144])
+@pytest.mark.parametrize("iterations", [1, 5, 20, 60])
+def test_a_fit_stays_stable_with_almost_as_many_gaussians_as_pixels(
+    gaussians: int, iterations: int
+) -> None:
+    result = fit(DATA / "stream.png", gaussians, iterations=iterations)
+    assert result.psnr > 22
+
+
 def test_flat_pictures_with_a_single_point_are_fitted() -> None:
     pixels = np.zeros((50, 50), np.uint8)
     pixels[20, 30] = 255

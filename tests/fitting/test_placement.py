@@ -66,14 +66,24 @@ def test_births_go_where_the_error_is_and_halve_it() -> None:
     residual = np.full((40, 60, 3), 0.001, np.float32)
     residual[10:20, 10:20] = [0.5, -0.25, 0.1]
     uniform = np.ones((40, 60), np.float32)
-    new = births(residual, uniform, 60, 200, np.random.default_rng(0))
+    new = births(residual, uniform, 20, 200, np.random.default_rng(0))
     x, y = new.means.T
     inside = (abs(x - 15) < 7) & (abs(y - 15) < 7)
-    assert inside.sum() >= 56
+    assert inside.sum() >= 18
     hit = residual[y.astype(int), x.astype(int)]
     assert new.colors == pytest.approx(-BIRTH_COLOR * hit)
     # Small where they crowd.
     assert np.median(new.cholesky[inside, 0]) < 1.5
+
+
+@pytest.mark.parametrize("count", [30, 300, 3000])
+def test_births_together_take_no_more_than_the_error(count: int) -> None:
+    residual = np.full((40, 60, 3), 0.25, np.float32)
+    new = births(residual, np.ones((40, 60), np.float32), count, count, np.random.default_rng(0))
+    picture = drawn(new, 40, 60)[5:-5, 5:-5]
+    assert picture.max() <= 0
+    assert picture.mean() > -0.27
+    assert picture.min() > -0.75
 
 
 def test_births_without_any_error_are_spread_evenly() -> None:

@@ -104,7 +104,7 @@ def births(
     # error would grow from birth to birth when there are almost as many Gaussians as pixels.
     crowd = 2 * np.pi * sigma**2 * share * count
     part = BIRTH_COLOR / np.maximum(1, BIRTH_COLOR * crowd)
-    colors = -part[:, None] * residual.reshape(-1, channels)[where]
+    colors = -part[:, None].astype(np.float32) * residual.reshape(-1, channels)[where]
     return _round(means, sigma, colors)
 
 
