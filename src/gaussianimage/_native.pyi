@@ -111,4 +111,18 @@ class LayerEncoder:
 def decode_layers(
     quantizer: Quantizer, layers: list[bytes], announced: int, most: int, threads: int
 ) -> tuple[list[int], tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32]]]: ...
+def decode_picture(
+    quantizer: Quantizer,
+    layers: list[bytes],
+    announced: int,
+    most: int,
+    background: NDArray[np.float32],
+    q_max: float,
+    left: float,
+    top: float,
+    height: int,
+    width: int,
+    most_work: int,
+    threads: int,
+) -> tuple[int, int, NDArray[np.uint8] | None]: ...
 def __getattr__(name: str) -> Any: ...

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from gaussianimage import _native
-from gaussianimage.arguments import MAX_SIDE
+from gaussianimage.arguments import MAX_SIDE, crop_box, integer
 from gaussianimage.codec.format import LAYER, Chunk, read_chunks, read_whole_chunks, require_known
 from gaussianimage.codec.header import Header, Limits
 from gaussianimage.codec.metadata import TYPES, Metadata
@@ -130,14 +130,70 @@ def decode(
     TypeError, ValueError
         An argument is of a wrong type or out of range.
     """
-    gaussians = decode_gaussians(
-        data, threads=threads, layers=layers, partial=partial, limits=limits
-    )
     kind = np.dtype(dtype)
-    if kind == np.uint8 and gaussians.channels in (1, 3):
-        pixels = render(gaussians, size=size, crop=crop, dtype=np.uint8, threads=threads)
-        return pixels[..., 0] if gaussians.channels == 1 else pixels
+    file = open_file(data, limits=limits, partial=partial)
+    if kind == np.uint8 and size is None and not file.header.has_alpha:
+        pixels = _drawn(file, crop, layers, threads)
+        return pixels[..., 0] if file.header.channels == 1 else pixels
+    gaussians = gaussians_of(file, threads=threads, layers=layers)
     return to_array(render(gaussians, size=size, crop=crop, threads=threads), kind)
+
+
+def _drawn(
+    file: File, crop: tuple[int, int, int, int] | None, layers: int | None, threads: int | None
+) -> NDArray[np.uint8]:
+    """Decode at the nominal size to bytes, in one call of the engine."""
+    header = file.header
+    nominal = (header.height, header.width)
+    top, left, height, width = (0, 0, *nominal) if crop is None else crop_box("crop", crop, nominal)
+    chunks = _layer_chunks(file, layers)
+    # The strips of a crop begin elsewhere, so a Gaussian may touch one more of them.
+    most_work = header.work if crop is None else header.work + header.gaussians * height
+    whole, found, pixels = _native.decode_picture(
+        file.settings.quantizer(*nominal),
+        [bytes(chunk.payload) for chunk in chunks],
+        header.layers,
+        header.gaussians,
+        file.settings.background_color.astype(np.float32),
+        header.q_max,
+        left,
+        top,
+        height,
+        width,
+        min(most_work, 2**64 - 1),
+        thread_count(threads),
+    )
+    _check_layers(file, chunks, whole, found)
+    if pixels is None:
+        raise _too_much_work(file)
+    return pixels
+
+
+def _layer_chunks(file: File, layers: int | None) -> list[Chunk]:
+    """Return the chunks of the first layers; of all by default."""
+    chunks = [chunk for chunk in file.chunks if chunk.type == LAYER]
+    if layers is None:
+        return chunks
+    if not 0 <= integer("layers", layers) <= file.header.layers:
+        raise ValueError(f"layers: expected 0 to {file.header.layers}, got {layers}")
+    return chunks[:layers]
+
+
+def _check_layers(file: File, chunks: list[Chunk], whole: int, found: int) -> None:
+    """Raise what is wrong with layers that have been decoded."""
+    header = file.header
+    if whole < len(chunks):
+        raise FormatError("a layer does not decode", chunks[whole].payload_offset)
+    if len(chunks) == header.layers and found != header.gaussians:
+        raise FormatError(
+            f"the header announces {header.gaussians} Gaussians, found {found}",
+            file.chunks[0].payload_offset,
+        )
+
+
+def _too_much_work(file: File) -> FormatError:
+    announced = f"the header announces work of {file.header.work} blocks, found more"
+    return FormatError(announced, file.chunks[0].payload_offset)
 
 
 def decode_gaussians(
@@ -167,34 +223,19 @@ def decode_gaussians(
 def gaussians_of(file: File, *, threads: int | None = None, layers: int | None = None) -> Gaussians:
     """Decode the Gaussians of a checked file."""
     header = file.header
-    chunks = [chunk for chunk in file.chunks if chunk.type == LAYER]
-    if layers is not None:
-        if not 0 <= layers <= header.layers:
-            raise ValueError(f"layers: expected 0 to {header.layers}, got {layers}")
-        chunks = chunks[:layers]
-    quantizer = file.settings.quantizer(header.height, header.width)
+    chunks = _layer_chunks(file, layers)
     counts, arrays = _native.decode_layers(
-        quantizer,
+        file.settings.quantizer(header.height, header.width),
         [bytes(chunk.payload) for chunk in chunks],
         header.layers,
         header.gaussians,
         thread_count(threads),
     )
-    if len(counts) < len(chunks):
-        raise FormatError("a layer does not decode", chunks[len(counts)].payload_offset)
-    total = counts[-1] if counts else 0
-    whole = len(chunks) == header.layers
-    offset = file.chunks[0].payload_offset
-    if whole and total != header.gaussians:
-        raise FormatError(
-            f"the header announces {header.gaussians} Gaussians, found {total}", offset
-        )
+    _check_layers(file, chunks, len(counts), counts[-1] if counts else 0)
     means, cholesky, colors = arrays
-    work = _native.work(*arrays, header.q_max, header.height, header.width, 0)
+    work = _native.work(*arrays, header.q_max, header.height, header.width, thread_count(threads))
     if work > header.work:
-        raise FormatError(
-            f"the header announces work of {header.work} blocks, found {work}", offset
-        )
+        raise _too_much_work(file)
     side = BACKGROUND_SIGMA * max(header.height, header.width)
     background = file.settings.background_color
     return Gaussians.from_cholesky(

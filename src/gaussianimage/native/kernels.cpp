@@ -315,18 +315,42 @@ void moments(const Atom* atoms, const Entry* entries, size_t count, int channels
   }
 }
 
+typedef uint8_t Bytes8 __attribute__((vector_size(8)));
+typedef uint8_t Bytes16 __attribute__((vector_size(16)));
+
+// 8 levels of one row, 0 to 1, as bytes.
+GI_INLINE Bytes8 levels(const float* p) {
+  typedef float Floats8 __attribute__((vector_size(32)));
+  typedef int32_t Ints8 __attribute__((vector_size(32)));
+  const Half zero = Half::splat(0.0f), one = Half::splat(1.0f);
+  float level[8];
+  (min(max(Half::load(p), zero), one) * Half::splat(255.0f) + Half::splat(0.5f)).store(level);
+  Floats8 all;
+  std::memcpy(&all, level, sizeof all);
+  return __builtin_convertvector(__builtin_convertvector(all, Ints8), Bytes8);
+}
+
 template <int C>
 void to_bytes_channels(const float* cell, int rows, int columns, uint8_t* out, ptrdiff_t stride) {
-  const Half zero = Half::splat(0.0f), one = Half::splat(1.0f);
-  const Half scale = Half::splat(255.0f), half = Half::splat(0.5f);
   for (int y = 0; y < rows; ++y, out += stride) {
     const float* p = cell + static_cast<ptrdiff_t>(y >> 1) * (C * 16) + (y & 1) * 8;
     uint8_t pixels[8 * C];
-    for (int k = 0; k < C; ++k) {
-      float level[8];
-      (min(max(Half::load(p + 16 * k), zero), one) * scale + half).store(level);
-      for (int x = 0; x < 8; ++x)
-        pixels[x * C + k] = static_cast<uint8_t>(static_cast<int>(level[x]));
+    Bytes8 planes[C];
+    for (int k = 0; k < C; ++k) planes[k] = levels(p + 16 * k);
+    if constexpr (C == 3) {
+      Bytes16 first, second = {};
+      std::memcpy(&first, planes, 16);
+      std::memcpy(&second, planes + 2, 8);
+      const Bytes16 head = __builtin_shuffle(
+          first, second, (Bytes16){0, 8, 16, 1, 9, 17, 2, 10, 18, 3, 11, 19, 4, 12, 20, 5});
+      const Bytes16 tail = __builtin_shuffle(
+          first, second, (Bytes16){13, 21, 6, 14, 22, 7, 15, 23, 0, 0, 0, 0, 0, 0, 0, 0});
+      std::memcpy(pixels, &head, 16);
+      std::memcpy(pixels + 16, &tail, 8);
+    } else {
+      for (int k = 0; k < C; ++k) {
+        for (int x = 0; x < 8; ++x) pixels[x * C + k] = planes[k][x];
+      }
     }
     if (columns == 8) {
       std::memcpy(out, pixels, sizeof pixels);

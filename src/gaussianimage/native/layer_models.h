@@ -37,17 +37,26 @@ struct LayerModels {
   int layers;     // in the whole file
   int layer = 0;  // the current one
 
-  explicit LayerModels(int layer_count) : layers(layer_count) {
-    models.reserve(model_count);
-    for (int i = 0; i < model_count; ++i) {
-      models.emplace_back(model_priors[i], alphabet_of(i), prior_confidence);
-    }
-  }
+  explicit LayerModels(int layer_count) : models(untaught()), layers(layer_count) {}
 
   Model& operator[](int i) { return models[static_cast<size_t>(i)]; }
 
   // A file of one layer has Gaussians of all amplitudes in it; of several, falling ones.
   int set() const { return layers == 1 ? 3 : std::min(layer, 2); }
+
+ private:
+  // Made once: a copy is much faster than reading the priors again.
+  static const std::vector<Model>& untaught() {
+    static const std::vector<Model> models = [] {
+      std::vector<Model> made;
+      made.reserve(model_count);
+      for (int i = 0; i < model_count; ++i) {
+        made.emplace_back(model_priors[i], alphabet_of(i), prior_confidence);
+      }
+      return made;
+    }();
+    return models;
+  }
 };
 
 }  // namespace gi::GI_ISA

@@ -1,4 +1,4 @@
-// What the layer coder's models start from; made by benchmarks/train_priors.py, part of the format.
+// What the layer coder's models start from; made by tools/train_priors.py, part of the format.
 #pragma once
 
 #include <cstdint>

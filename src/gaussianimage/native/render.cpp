@@ -1,8 +1,6 @@
 #include "render.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 #include <vector>
 
 #include "cells.h"
@@ -15,63 +13,69 @@ namespace {
 
 alignas(64) thread_local float cell_buffer[cell_floats(max_channels)];
 
+// Fills a cell with one color.
+void fill(const float* color, int channels, int rows, float* cell) {
+  for (int pair = 0; pair < (rows + 1) / 2; ++pair) {
+    for (int k = 0; k < channels; ++k, cell += 16) std::fill_n(cell, 16, color[k]);
+  }
+}
+
+// Draws over a background and hands each cell to `write`. False, and nothing is drawn, when it
+// would be more than `most_work`.
 template <typename Write>
-void render(const Source& source, const Window& window, int threads, Write&& write) {
+bool render(const Source& source, const Window& window, const float* background, uint64_t most_work,
+            int threads, Write&& write) {
   threads = resolve_threads(threads);
   thread_local Schedule schedule;  // keeps its memory from call to call
   Schedule& lists = schedule;      // the caller's, whichever thread runs a task
   lists.prepare(source, window, threads);
+  if (lists.work() > most_work) return false;
   const Kernels& k = kernels();
   for (int group = 0; group < lists.groups(); ++group) {
     lists.bin(group);
     parallel(lists.cells(), threads, [&](int i) {
       FlushDenormals flush;
       const Schedule::Cell cell = lists.cell(i);
-      const size_t floats =
-          static_cast<size_t>(cell.rows + 1) / 2 * 16 * static_cast<size_t>(source.channels);
-      std::memset(cell_buffer, 0, floats * sizeof(float));
+      fill(background, source.channels, cell.rows, cell_buffer);
       k.accumulate(lists.atoms().data(), lists.entries() + cell.begin, cell.end - cell.begin,
                    source.channels, lists.weight_min(), cell.x, cell.y, cell_buffer);
       write(k, cell, cell_buffer);
     });
   }
+  return true;
 }
+
+constexpr float black[max_channels] = {};
 
 }  // namespace
 
-void render_bytes(const Source& source, const Window& window, int threads, uint8_t* out) {
+bool render_bytes(const Source& source, const Window& window, const float* background,
+                  uint64_t most_work, int threads, uint8_t* out) {
   const ptrdiff_t stride = ptrdiff_t{window.width} * source.channels;
-  render(source, window, threads,
-         [&](const Kernels& k, const Schedule::Cell& cell, const float* p) {
-           k.to_bytes(p, source.channels, cell.rows, cell.columns,
-                      out + cell.y * stride + cell.x * source.channels, stride);
-         });
+  const auto write = [&](const Kernels& k, const Schedule::Cell& cell, const float* p) {
+    k.to_bytes(p, source.channels, cell.rows, cell.columns,
+               out + cell.y * stride + cell.x * source.channels, stride);
+  };
+  return render(source, window, background, most_work, threads, write);
+}
+
+void render_bytes(const Source& source, const Window& window, int threads, uint8_t* out) {
+  render_bytes(source, window, black, UINT64_MAX, threads, out);
 }
 
 void render_floats(const Source& source, const Window& window, int threads, float* out) {
   const ptrdiff_t stride = ptrdiff_t{window.width} * source.channels;
-  render(source, window, threads,
-         [&](const Kernels& k, const Schedule::Cell& cell, const float* p) {
-           k.to_floats(p, source.channels, cell.rows, cell.columns,
-                       out + cell.y * stride + cell.x * source.channels, stride);
-         });
+  const auto write = [&](const Kernels& k, const Schedule::Cell& cell, const float* p) {
+    k.to_floats(p, source.channels, cell.rows, cell.columns,
+                out + cell.y * stride + cell.x * source.channels, stride);
+  };
+  render(source, window, black, UINT64_MAX, threads, write);
 }
 
 uint64_t work(const Source& source, const Window& window, int threads) {
   Schedule lists;
   lists.prepare(source, window, resolve_threads(threads));
-  const double k = std::sqrt(2 * source.q_max);
-  uint64_t total = 0;
-  for (size_t i = 0; i < static_cast<size_t>(source.count); ++i) {
-    const Atom& atom = lists.atoms()[i];
-    if (atom.strip0 >= atom.strip1) continue;
-    const double* l = source.cholesky + 3 * i;
-    const double reach = k * std::sqrt(l[1] * l[1] + l[2] * l[2]);
-    const double top = std::clamp(std::floor(atom.y - reach), 0.0, double(window.height));
-    const double bottom = std::clamp(std::ceil(atom.y + reach), 0.0, double(window.height));
-    total += static_cast<uint64_t>(atom.strip1 - atom.strip0) * static_cast<uint64_t>(bottom - top);
-  }
-  return total;
+  return lists.work();
 }
 
 void gradient(const Source& source, const Window& window, int threads, const float* residual,

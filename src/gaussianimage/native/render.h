@@ -9,6 +9,10 @@ namespace gi {
 
 // out: height × width × channels of the window, row by row.
 void render_bytes(const Source& source, const Window& window, int threads, uint8_t* out);
+
+// The same over a background color. False, and nothing is drawn, when `work` is above `most_work`.
+bool render_bytes(const Source& source, const Window& window, const float* background,
+                  uint64_t most_work, int threads, uint8_t* out);
 void render_floats(const Source& source, const Window& window, int threads, float* out);
 
 // A bound on the cost of rendering: for each drawable Gaussian the strips times the rows of its

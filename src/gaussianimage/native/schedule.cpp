@@ -33,15 +33,26 @@ void Schedule::prepare(const Source& source, const Window& window, int threads) 
     chunk.begin = static_cast<int>(int64_t{source.count} * i / chunk_count);
     chunk.end = static_cast<int>(int64_t{source.count} * (i + 1) / chunk_count);
     k.prepare(source, window, chunk.begin, chunk.end, atoms_.data());
-    chunk.most = 0;
+    chunk.most = chunk.work = 0;
     for (int j = chunk.begin; j < chunk.end; ++j) {
       const Atom& atom = atoms_[static_cast<size_t>(j)];
+      if (atom.strip0 >= atom.strip1) continue;
+      const double height = window.height;
+      const double reach = std::sqrt(double{atom.k21} * atom.k21 + double{atom.k22} * atom.k22);
+      const double top = std::clamp(std::floor(atom.y - reach), 0.0, height);
+      const double bottom = std::clamp(std::ceil(atom.y + reach), 0.0, height);
+      chunk.work +=
+          static_cast<uint64_t>(atom.strip1 - atom.strip0) * static_cast<uint64_t>(bottom - top);
       chunk.most +=
           static_cast<uint64_t>(atom.strip1 - atom.strip0) * static_cast<uint64_t>(bands_);
     }
   });
   uint64_t most = 0;
-  for (const Chunk& chunk : chunks_) most += chunk.most;
+  work_ = 0;
+  for (const Chunk& chunk : chunks_) {
+    most += chunk.most;
+    work_ += chunk.work;
+  }
   find_groups(most);
 }
 

@@ -14,6 +14,10 @@ class Schedule {
   // that the lists of one group stay below a fixed size whatever the Gaussians are.
   void prepare(const Source& source, const Window& window, int threads);
 
+  // A bound on the cost of drawing: for each Gaussian the strips times the rows of its bounding box
+  // within the window, summed.
+  uint64_t work() const { return work_; }
+
   // Number of groups: 1 unless very many Gaussians cover very many cells.
   int groups() const { return static_cast<int>(group_strips_.size()) - 1; }
 
@@ -56,7 +60,7 @@ class Schedule {
   };
   struct Chunk {
     int begin, end;                // Gaussians
-    uint64_t most;                 // entries at most
+    uint64_t most, work;           // entries at most; share of work()
     std::vector<Placed> placed;    // their entries, Gaussian by Gaussian
     std::vector<uint32_t> counts;  // per cell, then where to write next
     std::vector<uint32_t> slots;   // where each of `placed` went
@@ -72,6 +76,7 @@ class Schedule {
   int strips_ = 0;
   int bands_ = 0;
   float weight_min_ = 0;
+  uint64_t work_ = 0;
   int group_begin_ = 0;
   int cell_count_ = 0;
   std::vector<int> group_strips_;
