@@ -64,13 +64,13 @@ def gaussians_for_step(picture: Picture, step: float, *, threads: int | None) ->
     Solves N = SSE(N) (0.53 / Δ)² for the power law SSE(N) of two short fits.
     """
     law = _PowerLaw.of(picture, threads)
-    return law.count(np.log(law.scale) + 2 * np.log(BALANCE / step), 1 + law.slope)
+    return law.count(2 * np.log(BALANCE / step), 1 + law.slope)
 
 
 def gaussians_for_psnr(picture: Picture, psnr: float, *, threads: int | None) -> int:
     """Return how many Gaussians fit a picture with a PSNR in dB, about."""
     law = _PowerLaw.of(picture, threads)
-    return law.count(np.log(law.scale / picture.pixels.size) + psnr * np.log(10) / 10, law.slope)
+    return law.count(psnr * np.log(10) / 10 - np.log(picture.pixels.size), law.slope)
 
 
 @dataclass(frozen=True)
@@ -100,9 +100,10 @@ class _PowerLaw:
         return cls(errors[1] * counts[1] ** slope, slope, most)
 
     def count(self, logarithm: float, power: float) -> int:
-        """Return N = exp(logarithm / power), within what there can be."""
+        """Return N = (scale · exp(logarithm))^(1 / power), within what there can be."""
         if self.scale == 0:
             return 1
+        logarithm += np.log(self.scale)
         return int(np.exp(np.clip(logarithm / power, 0, np.log(self.most))).round())
 
 
