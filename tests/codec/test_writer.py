@@ -1,0 +1,104 @@
+import functools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gaussianimage.codec.decoder import decode
+from gaussianimage.codec.effort import effort_level
+from gaussianimage.codec.info import info
+from gaussianimage.codec.writer import ENERGY, Writer
+from gaussianimage.fitting.fit import fit
+from gaussianimage.metrics import psnr
+from gaussianimage.picture import Picture, as_picture
+
+PARROT = as_picture(Path(__file__).parents[1] / "data" / "parrot.png")
+
+
+def ignore(stage: int, stages: int, decibels: float) -> None:
+    pass
+
+
+@functools.cache
+def writer(threads: int = 1) -> Writer:
+    fitted = fit(PARROT, 150, iterations=100, energy=ENERGY)
+    return Writer(PARROT, fitted, effort_level(1), threads, ignore)
+
+
+def test_a_draft_is_a_whole_file() -> None:
+    draft = writer().draft(0.2)
+    found = info(draft.data)
+    assert found.gaussians == draft.gaussians > 100
+    assert found.color_step == draft.step == pytest.approx(0.2, rel=0.03)
+    assert draft.picture_bytes == len(draft.data)
+    assert writer().psnr(draft) == psnr(
+        np.rint(PARROT.pixels * 255).astype(np.uint8), decode(draft.data)
+    )
+
+
+def test_finer_drafts_are_larger_and_better() -> None:
+    drafts = [writer().draft(step) for step in (0.8, 0.4, 0.2, 0.1)]
+    sizes = [len(draft.data) for draft in drafts]
+    qualities = [writer().psnr(draft) for draft in drafts]
+    assert sizes == sorted(sizes)
+    assert qualities == sorted(qualities)
+
+
+def test_a_writer_can_be_used_again_to_the_same_end() -> None:
+    first = writer().draft(0.3)
+    writer().draft(0.1)
+    assert writer().draft(0.3).data == first.data
+    assert writer(2).draft(0.3).data == first.data
+
+
+def test_a_balanced_step_loses_little_to_quantization() -> None:
+    draft = writer().draft(writer().balanced_step())
+    assert writer().fitted.psnr - 3 < writer().psnr(draft) < writer().fitted.psnr
+
+
+def test_weak_gaussians_are_left_out_of_coarse_drafts() -> None:
+    assert writer().draft(0.8).gaussians < writer().draft(0.1).gaussians <= 149
+
+
+@pytest.mark.parametrize("most", [600, 300, 100, 60])
+def test_a_draft_is_shortened_by_its_least_important_gaussians(most: int) -> None:
+    draft = writer().draft(0.2)
+    shorter = writer().shortened(draft, most)
+    assert shorter.picture_bytes <= most
+    assert shorter.gaussians < draft.gaussians
+    assert decode(shorter.data).shape == (64, 96, 3)
+
+
+def test_nothing_is_shorter_than_a_file_without_gaussians() -> None:
+    draft = writer().shortened(writer().draft(0.2), 1)
+    assert draft.gaussians == 0
+    assert draft.picture_bytes < 60
+
+
+@pytest.mark.parametrize("size", [1, 100, 20000])
+def test_metadata_is_counted_to_the_byte(size: int) -> None:
+    noise = np.random.default_rng(0).bytes(size)
+    picture = Picture(PARROT.pixels, icc=noise, exif=b"II*" + noise, xmp=b"<x/>")
+    plain, rich = (
+        Writer(p, writer().fitted, effort_level(1), 1, ignore).draft(0.3) for p in (PARROT, picture)
+    )
+    assert Writer.metadata_size(picture) == len(rich.data) - len(plain.data)
+    assert Writer.metadata_size(PARROT) == 0
+    assert rich.picture_bytes == plain.picture_bytes
+
+
+def test_stages_are_reported_with_a_psnr() -> None:
+    told: list[tuple[int, int, float]] = []
+    Writer(PARROT, writer().fitted, effort_level(1), 1, lambda *s: told.append(s)).draft(0.2)
+    assert [stage for stage, _, _ in told] == list(range(1, effort_level(1).stages + 1))
+    assert all(decibels > 15 for _, _, decibels in told)
+
+
+def test_an_interrupt_makes_the_rest_quick_and_the_file_whole() -> None:
+    def stop(stage: int, stages: int, decibels: float) -> None:
+        raise KeyboardInterrupt
+
+    stopped = Writer(PARROT, writer().fitted, effort_level(1), 1, stop)
+    draft = stopped.draft(0.2)
+    assert stopped.interrupted
+    assert decode(draft.data).shape == (64, 96, 3)
