@@ -6,8 +6,12 @@ import numpy as np
 
 from gaussianimage.codec.writer import Draft, Writer
 
-# A file may be this much smaller than asked for, and its PSNR this much off.
+# A file may be this much smaller than asked for.
 SIZE_TOLERANCE = 0.02
+
+# A file that is larger by no more than this is cut to size rather than made again.
+SIZE_SURPLUS = 0.03
+# A PSNR may be this much off, in dB.
 PSNR_TOLERANCE = 0.1
 
 # Outside of these a size is reached better by another number of Gaussians than by another step.
@@ -58,29 +62,36 @@ def search_size(
         writer = make(gaussians)
         draft = writer.draft(writer.balanced_step())
 
-    best: Draft | None = None
-    too_fine, fits = 0.0, np.inf
+    # The largest that fits, and the smallest that doesn't.
+    below: Draft | None = None
+    above: Draft | None = None
     for left in range(drafts, 0, -1):
         size = draft.picture_bytes
         if size <= most_bytes:
-            fits = min(fits, draft.step)
-            if best is None or size > best.picture_bytes:
-                best = draft
-            if size >= (1 - SIZE_TOLERANCE) * most_bytes:
-                break
-        else:
-            too_fine = max(too_fine, draft.step)
-        bits = 8.0 * ((1 - SIZE_TOLERANCE / 2) * most_bytes - size)
-        step = draft.step * 2.0 ** (-bits / (NUMBERS * max(draft.gaussians, 1)))
-        step = _between(step, draft.step, too_fine, fits)
+            if below is None or size > below.picture_bytes:
+                below = draft
+        elif above is None or size < above.picture_bytes:
+            above = draft
+        if (1 - SIZE_TOLERANCE) * most_bytes <= size <= (1 + SIZE_SURPLUS) * most_bytes:
+            break
+        bits = 8.0 * (most_bytes - size)
+        step = _between(
+            draft.step * 2.0 ** (-bits / (NUMBERS * max(draft.gaussians, 1))),
+            draft.step,
+            above.step if above else 0.0,
+            below.step if below else np.inf,
+        )
         if left == 1 or step is None or writer.interrupted:
             break
         draft = writer.draft(step)
-    if best is None or best.picture_bytes < (1 - SIZE_TOLERANCE) * most_bytes:
-        shortened = writer.shortened(draft, most_bytes)
-        if best is None or most_bytes >= shortened.picture_bytes > best.picture_bytes:
-            best = shortened
-    return writer, best
+    if above is not None and (
+        below is None or below.picture_bytes < (1 - SIZE_TOLERANCE) * most_bytes
+    ):
+        shortened = writer.shortened(above, most_bytes)
+        if below is None or most_bytes >= shortened.picture_bytes > below.picture_bytes:
+            below = shortened
+    assert below is not None
+    return writer, below
 
 
 def search_psnr(

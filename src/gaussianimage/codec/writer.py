@@ -132,14 +132,26 @@ class Writer:
 
         A file without any may still be larger; there is none smaller.
         """
-        while draft.layers and draft.picture_bytes > most_bytes:
-            last = draft.layers[-1]
-            keep = np.arange(len(last.precision)) < int(0.9 * len(last.precision))
-            layers = draft.layers[:-1]
-            if keep.any():
-                layers = [*layers, last.select(keep)]
-            draft = self._assembled(layers, draft.settings)
-        return draft
+        fits = self._first(draft, 0)
+        low, high = 0, draft.gaussians
+        while low + 1 < high:
+            middle = (low + high) // 2
+            shorter = self._first(draft, middle)
+            if shorter.picture_bytes <= most_bytes:
+                low, fits = middle, shorter
+            else:
+                high = middle
+        return fits
+
+    def _first(self, draft: Draft, count: int) -> Draft:
+        """Return a file of the first, most important Gaussians of another."""
+        layers = []
+        for layer in draft.layers:
+            taken = min(count, len(layer.precision))
+            if taken:
+                layers.append(layer.select(np.arange(taken)))
+            count -= taken
+        return self._assembled(layers, draft.settings)
 
     def psnr(self, draft: Draft) -> float:
         """Return the PSNR of the decoded file in dB, in the source's bit depth."""
