@@ -96,8 +96,13 @@ def raw(decoder: Decoder, count: int) -> int:
 def natural(decoder: Decoder, model: Model) -> int:
     """An integer from 0 up."""
     bucket = decoder.code(model)
-    if bucket < 15:
-        return BUCKET_BASE[bucket] + raw(decoder, BUCKET_BITS[bucket])
+    if bucket == 15:
+        return escape(decoder)
+    return BUCKET_BASE[bucket] + raw(decoder, BUCKET_BITS[bucket])
+
+
+def escape(decoder: Decoder) -> int:
+    """The natural number that follows its bucket, 15."""
     length = decoder.bits(5)
     if length > 24:
         decoder.broken = True

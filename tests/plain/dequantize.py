@@ -1,0 +1,119 @@
+"""From a Gaussian's integers to numbers and pixels: sections 4.6 and 4.7 of docs/format.md."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from plain.layer import Gaussian, Quantizer, amplitude
+
+
+class Numbers(NamedTuple):
+    mean: tuple[float, float]
+    cholesky: tuple[float, float, float]
+    color: tuple[float, ...]  # in single precision
+
+
+def exp(x: float) -> float:
+    """e^x, the same on every machine."""
+    n = math.floor(x * 1.4426950408889634 + 0.5)
+    r = (x - n * 0.6931471803691238) - n * 1.9082149292705877e-10
+    p = 1 / math.factorial(13)
+    for k in range(12, -1, -1):
+        p = p * r + 1 / math.factorial(k)
+    return p * 2.0**n
+
+
+def numbers(quantizer: Quantizer, gaussian: Gaussian) -> Numbers:
+    """What the integers mean."""
+    cell = 2**gaussian.precision / 16
+    mean = (gaussian.x + 0.5) * cell, (gaussian.y + 0.5) * cell
+    step = quantizer.step(amplitude(gaussian.color))
+    s, d1, d2 = (level * step for level in gaussian.shape)
+    size = exp(s)
+    color = colors(quantizer, gaussian.color, size)
+    return Numbers(mean, cholesky(size, d1, d2), tuple(float(np.float32(c)) for c in color))
+
+
+def cholesky(size: float, d1: float, d2: float) -> tuple[float, float, float]:
+    """l11, l21 and l22."""
+    area = size * size
+    r = math.sqrt(d1 * d1 + d2 * d2)
+    if r == 0:
+        xx, slope = 1.0, 2.0
+    else:
+        up = exp(2 * r)
+        down = 1 / up
+        larger = r + abs(d1)
+        smaller = d2 * d2 / larger
+        plus, minus = (larger, smaller) if d1 > 0 else (smaller, larger)
+        xx = (up * plus + down * minus) / (2 * r)
+        slope = (up - down) / (2 * r)
+    l11 = size * math.sqrt(xx)
+    return l11, area * slope * d2 / l11, area / l11
+
+
+def colors(quantizer: Quantizer, levels: Sequence[int], size: float) -> list[float]:
+    """The channels of a color."""
+    scale = quantizer.color_step / (1.7724538509055159 * size)
+    if quantizer.channels >= 3:
+        y = scale * levels[0] * 0.5773502691896258
+        o = scale * levels[1] * 0.7071067811865476
+        g = scale * levels[2] * 0.4082482904638631
+        result = [y + o - g, y + 2 * g, y - o - g]
+    else:
+        result = [scale * levels[0]]
+    if quantizer.channels in (2, 4):
+        result.append(scale * levels[-1])
+    return result
+
+
+def blocks(gaussian: Numbers, height: int, width: int, q_max: float) -> int:
+    """How many blocks a Gaussian's bounding box has (section 2)."""
+    if not draws(gaussian):
+        return 0
+    (x, y), (l11, l21, l22), _ = gaussian
+    k = math.sqrt(2 * q_max)
+    left = math.floor((x - k * l11 - 0.5 - 0.001) / 8)
+    right = math.floor((x + k * l11 - 0.5 + 0.001) / 8) + 1
+    reach = k * math.sqrt(l21 * l21 + l22 * l22) * (1 - 1e-6)  # the least that a file may claim
+    top = min(max(math.floor(y - reach), 0), height)
+    bottom = min(max(math.ceil(y + reach), 0), height)
+    columns = min(right, -(-width // 8)) - max(left, 0)
+    return max(columns, 0) * (bottom - top)
+
+
+def draws(gaussian: Numbers) -> bool:
+    """Whether it is not too thin to be drawn."""
+    return gaussian.cholesky[0] > 1e-6 and gaussian.cholesky[2] > 1e-6
+
+
+def picture(
+    gaussians: Sequence[Numbers],
+    background: Sequence[float],
+    height: int,
+    width: int,
+    q_max: float,
+) -> NDArray[np.float64]:
+    """I at the pixel centers: (height, width, C), colors multiplied by alpha."""
+    image = np.full((height, width, len(background)), background, dtype=np.float64)
+    x, y = np.arange(width) + 0.5, np.arange(height)[:, None] + 0.5
+    for gaussian in filter(draws, gaussians):
+        l11, l21, l22 = gaussian.cholesky
+        z1 = (x - gaussian.mean[0]) / l11
+        z2 = (y - gaussian.mean[1] - l21 * z1) / l22
+        q = (z1 * z1 + z2 * z2) / 2
+        image += np.where(q <= q_max, np.exp(-q), 0.0)[..., None] * gaussian.color
+    return image
+
+
+def samples(image: NDArray[np.float64], white: int) -> NDArray[np.int64]:
+    """Integers up to `white`, colors divided by alpha."""
+    image = image.clip(0, 1)
+    if image.shape[2] in (2, 4):
+        alpha = image[..., -1:]
+        visible = np.rint(alpha * white) > 0
+        color = np.where(visible, image[..., :-1] / np.where(visible, alpha, 1), 0).clip(0, 1)
+        image = np.concatenate((color, alpha), axis=2)
+    return np.rint(image * white).astype(np.int64)

@@ -1,0 +1,172 @@
+"""A decoder of `.gimg` files as docs/format.md describes them: plain, slow, and sharing no code.
+
+`decode` goes from the bytes of a file to the integers and numbers of its Gaussians; the tests hold
+the native decoder to them, to the bit. It needs Python and NumPy alone, and reads the tables of the
+format out of the document.
+"""
+
+import re
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from plain.dequantize import Numbers, blocks, numbers, picture, samples
+from plain.layer import Decoder, Gaussian, Quantizer
+from plain.varint import InvalidError, varint
+
+VERSION = 1
+SIGNATURE = bytes([0x8B]) + b"GIMG\r\n\n"
+METADATA = ("iCCP", "eXIF", "xXMP")
+
+
+@dataclass
+class Header:
+    height: int
+    width: int
+    channels: int
+    deep: bool  # 16 bits per sample
+    gaussians: int
+    layers: int
+    q_max: float
+    work: int
+    color_index: int
+    shape_index: int
+    background: list[float]
+
+
+@dataclass
+class File:
+    header: Header
+    metadata: dict[str, bytes]
+    layers: list[list[Gaussian]]
+    numbers: list[Numbers]  # of all layers, in their order
+
+    def pixels(self) -> NDArray[np.int64]:
+        """The picture as samples of the depth of the source: (height, width, C)."""
+        h = self.header
+        image = picture(self.numbers, h.background, h.height, h.width, h.q_max)
+        return samples(image, 65535 if h.deep else 255)
+
+
+def decode(data: bytes) -> File:
+    """Decode a file, or raise `InvalidError`."""
+    found = chunks(data)
+    header = read_header(found[0][1])
+    metadata: dict[str, bytes] = {}
+    payloads = []
+    for kind, payload in found[1:]:
+        if kind == "LAYR":
+            payloads.append(payload)
+        elif kind in metadata:
+            raise InvalidError(f"two chunks {kind}")
+        elif kind in METADATA:
+            metadata[kind] = decompress(payload)
+        elif kind[0].isupper():
+            raise InvalidError(f"a critical chunk {kind} that nobody knows")
+    if len(payloads) != header.layers:
+        raise InvalidError("a wrong number of layers")
+    quantizer = Quantizer(
+        header.height, header.width, header.channels, header.color_index, header.shape_index
+    )
+    decoder = Decoder(quantizer, header.layers)
+    layers = []
+    left = header.gaussians
+    for payload in payloads:
+        layers.append(decoder.decode(payload, left))
+        left -= len(layers[-1])
+    if left != 0:
+        raise InvalidError("a wrong number of Gaussians")
+    values = [numbers(quantizer, gaussian) for layer in layers for gaussian in layer]
+    if sum(blocks(v, header.height, header.width, header.q_max) for v in values) > header.work:
+        raise InvalidError("more work than announced")
+    return File(header, metadata, layers, values)
+
+
+def chunks(data: bytes) -> list[tuple[str, bytes]]:
+    """Types and payloads, without GEND."""
+    if data[:8] != SIGNATURE:
+        raise InvalidError("no signature")
+    found = []
+    position = 8
+    while True:
+        kind = data[position : position + 4].decode("latin-1")
+        if not re.fullmatch("[A-Za-z][A-Z0-9]{3}", kind):
+            raise InvalidError(f"a chunk of type {kind!r}")
+        length, start = varint(data, position + 4)
+        end = start + length
+        if length >= 2**31 or end + 4 > len(data):
+            raise InvalidError(f"a chunk {kind} of {length} bytes")
+        if zlib.crc32(data[position:end]) != int.from_bytes(data[end : end + 4], "little"):
+            raise InvalidError(f"a chunk {kind} with a wrong CRC")
+        if (kind == "HEAD") != (not found):
+            raise InvalidError(f"chunk {kind} out of place")
+        position = end + 4
+        if kind == "GEND":
+            if length != 0 or position != len(data):
+                raise InvalidError("something in or after GEND")
+            return found
+        found.append((kind, data[start:end]))
+
+
+def read_header(payload: bytes) -> Header:
+    """The numbers in a HEAD chunk."""
+    if len(payload) < 3:
+        raise InvalidError("a short header")
+    version, minimum, flags = payload[:3]
+    if not 1 <= minimum <= version or minimum > VERSION or flags >= 8:
+        raise InvalidError("a header of a version or with flags that nobody knows")
+    height, position = varint(payload, 3)
+    width, position = varint(payload, position)
+    gaussians, position = varint(payload, position)
+    if len(payload) < position + 3:
+        raise InvalidError("a short header")
+    layers = payload[position]
+    q_max = int.from_bytes(payload[position + 1 : position + 3], "little")
+    work, position = varint(payload, position + 3)
+    channels = flags % 4 + 1
+    settings = payload[position:]
+    if len(settings) != 2 + 2 * channels:
+        raise InvalidError("a header of a wrong length")
+    most_work = min(gaussians * -(-width // 8) * height, 2**64 - 1)
+    for value, low, high in (
+        (height, 1, 2**24),
+        (width, 1, 2**24),
+        (gaussians, 0, 2**28),
+        (layers, min(1, gaussians), min(255, gaussians)),
+        (q_max, 1, 65535),
+        (work, 0, most_work),
+        (settings[1], 64, 192),
+    ):
+        if not low <= value <= high:
+            raise InvalidError(f"a header with {value} that should be in {low}..{high}")
+    levels = [int.from_bytes(settings[i : i + 2], "little") for i in range(2, len(settings), 2)]
+    return Header(
+        height=height,
+        width=width,
+        channels=channels,
+        deep=flags & 4 != 0,
+        gaussians=gaussians,
+        layers=layers,
+        q_max=q_max / 2048,
+        work=work,
+        color_index=settings[0],
+        shape_index=settings[1],
+        background=[level / 65535 for level in levels],
+    )
+
+
+def decompress(payload: bytes) -> bytes:
+    """What a chunk of metadata holds."""
+    size, position = varint(payload, 0)
+    stream = payload[position:]
+    if not 1 <= size <= 1032 * len(stream):
+        raise InvalidError("metadata of an impossible size")
+    inflate = zlib.decompressobj()
+    try:
+        result = inflate.decompress(stream)
+    except zlib.error:
+        raise InvalidError("metadata that is no zlib stream") from None
+    if len(result) != size or not inflate.eof or inflate.unused_data:
+        raise InvalidError("metadata of another size")
+    return result

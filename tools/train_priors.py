@@ -1,0 +1,266 @@
+"""Make the table that the layer coder's models start from, out of a folder of pictures.
+
+Usage: python tools/train_priors.py FOLDER [-n 600 2000 6000 16000] [--effort 5]
+       python tools/train_priors.py --appendix-only
+
+Every picture is fitted with several numbers of Gaussians and quantized as an encoder does. The
+symbols that each model meets are counted, and the counts become the weights in
+src/gaussianimage/native/priors.h and in appendix A of docs/format.md.
+
+The table is part of the format: a file decodes only with the table that it was encoded with. Once
+files of a version are out, another table is another version of the format. `--appendix-only` writes
+the appendix from the header as it is, and trains nothing.
+"""
+
+import argparse
+import logging
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaussianimage import _native
+from gaussianimage.codec.effort import Effort, effort_level
+from gaussianimage.codec.quantize import Levels
+from gaussianimage.codec.settings import Settings
+from gaussianimage.codec.writer import ENERGY, Writer
+from gaussianimage.errors import PictureError
+from gaussianimage.fitting.fit import fit
+from gaussianimage.picture import Picture, as_picture
+
+ROOT = Path(__file__).resolve().parents[1]
+HEADER = ROOT / "src" / "gaussianimage" / "native" / "priors.h"
+DOCUMENT = ROOT / "docs" / "format.md"
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".ppm", ".webp")
+
+CONFIDENCE = 30  # symbols that a model pretends to have seen
+MEMORY = 160
+MAX_ALPHABET = 16
+TOTAL_WEIGHT = 2048  # of a model, about
+
+# What a model's counts are mixed with, in symbols: the models beside it in its group, and all
+# symbols alike.
+FROM_NEIGHBORS, FROM_UNIFORM = 8.0, 2.0
+
+# Pictures with more Gaussians count for more, but not in proportion.
+REFERENCE_COUNT = 1000
+
+
+class Group(NamedTuple):
+    """Models of one kind, one after the other."""
+
+    name: str
+    alphabets: list[int]
+    related: bool = True  # whether a model resembles the one beside it
+
+
+# In the order of ModelGroup in layer_models.h. Layers of different importance are different groups.
+SET_NAMES = ("of the first layer", "of the second", "of the others", "of a single layer")
+GROUPS = (
+    *(Group(f"luma {name}, by class", [16] * 16) for name in SET_NAMES),
+    *(Group(f"chroma {name}, by luma level and level before", [16] * 16) for name in SET_NAMES),
+    Group("second chroma, by chroma level and luma level", [16] * 24),
+    Group("alpha, by luma level", [16] * 4),
+    Group("size, by amplitude", [16] * 16),
+    Group("shear, by amplitude", [16] * 16),
+    Group("second shear, by amplitude", [16] * 16),
+    Group("size below, size above", [16] * 2),
+    Group("split of n = 1 to 14, sixteenth", [*range(2, 16), 16], related=False),
+    Group("split at the border of n = 1 to 14, sixteenth", [*range(2, 16), 16], related=False),
+)
+MODELS = sum(len(group.alphabets) for group in GROUPS)
+SINGLE_LAYER_ROWS = np.r_[48:64, 112:128]
+
+Counts = NDArray[np.float64]  # (MODELS, 16)
+
+
+class Sample(NamedTuple):
+    """A quantized picture."""
+
+    layers: list[Levels]
+    settings: Settings
+    height: int
+    width: int
+
+
+def quantized(picture: Picture, gaussians: int, effort: Effort, threads: int | None) -> Sample:
+    """Fit a picture and quantize it with the step that suits the fit."""
+    fitted = fit(picture, gaussians, iterations=effort.fit, energy=ENERGY, threads=threads)
+    writer = Writer(picture, fitted, effort, threads, on_stage=lambda *_: None)
+    draft = writer.draft(writer.balanced_step())
+    return Sample(draft.layers, draft.settings, picture.height, picture.width)
+
+
+def tally(sample: Sample) -> Counts:
+    """Count the symbols of each model, (MODELS, 16).
+
+    The models of a single layer count the same Gaussians in one layer, the others in several.
+    """
+    if not sample.layers:
+        return np.zeros((MODELS, MAX_ALPHABET))
+    quantizer = sample.settings.quantizer(sample.height, sample.width)
+    encoder = _native.LayerEncoder(quantizer, len(sample.layers))
+    counts = sum(encoder.tally(quantizer, *layer).astype(np.float64) for layer in sample.layers)
+    whole = Levels.concatenate(sample.layers)
+    single = _native.LayerEncoder(quantizer, 1).tally(quantizer, *whole)
+    result = np.array(counts)
+    result[SINGLE_LAYER_ROWS] = single[SINGLE_LAYER_ROWS]
+    return result
+
+
+def weight(sample: Sample) -> float:
+    """What a picture's counts are multiplied by."""
+    total = sum(len(layer.precision) for layer in sample.layers)
+    return float(np.sqrt(REFERENCE_COUNT / max(total, 1)))
+
+
+def weights_of(counts: Counts) -> list[list[int]]:
+    """Turn counts into the weights of the models, at least 1 each.
+
+    A model that met few symbols leans on those beside it in its group, and all lean a little on
+    the uniform distribution.
+    """
+    rows: list[list[int]] = []
+    for group in GROUPS:
+        size = len(group.alphabets)
+        own = counts[len(rows) : len(rows) + size]
+        distance = np.abs(np.subtract.outer(np.arange(size), np.arange(size)))
+        nearby = np.exp(-distance.astype(np.float64)) @ own
+        for model, alphabet in enumerate(group.alphabets):
+            mixed = own[model, :alphabet] + FROM_UNIFORM / alphabet
+            if group.related:
+                neighbors = nearby[model, :alphabet]
+                mixed += FROM_NEIGHBORS * neighbors / max(neighbors.sum(), 1)
+            share = np.rint(TOTAL_WEIGHT * mixed / mixed.sum())
+            rows.append(np.maximum(share, 1).astype(int).tolist())
+    return rows
+
+
+def header_text(rows: Sequence[Sequence[int]]) -> str:
+    """Text of priors.h."""
+    lines = (
+        "    {" + ", ".join(map(str, [*row, *[0] * (MAX_ALPHABET - len(row))])) + "},"
+        for row in rows
+    )
+    return "\n".join(
+        (
+            "// What the layer coder's models start from; "
+            "made by tools/train_priors.py, part of the format.",
+            "#pragma once",
+            "",
+            "#include <cstdint>",
+            "",
+            "namespace gi {",
+            "",
+            "// Symbols that a model pretends to have seen already.",
+            f"constexpr int prior_confidence = {CONFIDENCE};",
+            "",
+            "// Weights of the symbols, one model in each row, in the order of ModelGroup.",
+            f"constexpr uint32_t model_priors[{len(rows)}][{MAX_ALPHABET}] = {{",
+            *lines,
+            "};",
+            "",
+            "}  // namespace gi",
+            "",
+        )
+    )
+
+
+def rows_of(header: str) -> list[list[int]]:
+    """Read the weights from the text of priors.h."""
+    table = [[int(w) for w in row.split(",")] for row in re.findall(r"\{([\d, ]+)\}", header)]
+    alphabets = [alphabet for group in GROUPS for alphabet in group.alphabets]
+    return [row[:alphabet] for row, alphabet in zip(table, alphabets, strict=True)]
+
+
+def appendix_text(rows: Sequence[Sequence[int]]) -> str:
+    """Text of appendix A."""
+    lines = [
+        "## Appendix A. What the models start from",
+        "",
+        "`row: weights of the symbols 0, 1, …` for the models of 4.3, all with confidence "
+        f"{CONFIDENCE} and memory {MEMORY}.",
+        "`tools/train_priors.py` makes this table, and the one of the native coder.",
+        "",
+        "```",
+    ]
+    numbered = enumerate(rows)
+    for group in GROUPS:
+        lines.append(f"# {group.name}")
+        for _, (number, row) in zip(group.alphabets, numbered, strict=False):
+            lines.append(f"{number}: {' '.join(map(str, row))}")
+    return "\n".join([*lines, "```", ""])
+
+
+def with_appendix(document: str, rows: Sequence[Sequence[int]]) -> str:
+    """Put the appendix in place of the one at the end of a document."""
+    body = document.split("\n## Appendix A")[0].rstrip("\n")
+    return f"{body}\n\n{appendix_text(rows)}"
+
+
+def train(
+    pictures: Sequence[Path],
+    gaussians: Sequence[int],
+    effort: Effort,
+    threads: int | None = None,
+    report: Callable[[str], None] = lambda _: None,
+) -> list[list[int]]:
+    """Return the weights of all models, trained on these pictures."""
+    counts = np.zeros((MODELS, MAX_ALPHABET))
+    for path, picture in _readable(pictures, report):
+        for number in gaussians:
+            sample = quantized(picture, number, effort, threads)
+            report(f"{path.name}: {sum(len(part.precision) for part in sample.layers)} Gaussians")
+            counts += weight(sample) * tally(sample)
+    return weights_of(counts)
+
+
+def _readable(
+    paths: Sequence[Path], report: Callable[[str], None]
+) -> Iterator[tuple[Path, Picture]]:
+    for path in paths:
+        try:
+            yield path, as_picture(path)
+        except PictureError as error:
+            report(f"{path.name} is left out: {error}")
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("folder", nargs="?", type=Path, help="pictures to train on")
+    source.add_argument(
+        "--appendix-only", action="store_true", help="write the appendix from the header"
+    )
+    parser.add_argument(
+        "-n", "--gaussians", type=int, nargs="+", default=[600, 2000, 6000, 16000], metavar="N"
+    )
+    parser.add_argument("-e", "--effort", type=int, default=5, help="1 to 10")
+    parser.add_argument("-j", "--threads", type=int)
+    parser.add_argument("--header", type=Path, default=HEADER, help="priors.h, to be written")
+    parser.add_argument("--document", type=Path, default=DOCUMENT, help="with the appendix")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train, and write both tables."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    options = parse_arguments(arguments)
+    if options.appendix_only:
+        rows = rows_of(options.header.read_text(encoding="utf-8"))
+    else:
+        files = sorted(p for p in options.folder.iterdir() if p.suffix.lower() in SUFFIXES)
+        effort = effort_level(options.effort)
+        rows = train(files, options.gaussians, effort, options.threads, logging.info)
+        options.header.write_text(header_text(rows), encoding="utf-8")
+    document = options.document.read_text(encoding="utf-8")
+    options.document.write_text(with_appendix(document, rows), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
