@@ -10,6 +10,7 @@ from gaussianimage.codec.ratecontrol import (
     Target,
     gaussians_for_psnr,
     gaussians_for_step,
+    most_gaussians,
     step_for_quality,
 )
 from gaussianimage.codec.search import QUANTIZATION_LOSS, search_psnr, search_size
@@ -36,7 +37,8 @@ class Encoded:
     gaussians : int
         How many it holds.
     psnr : float
-        Of the decoded picture against the source in dB, both in the source's bit depth.
+        Of the decoded picture against the source in dB, both in the source's bit depth, colors
+        multiplied by alpha.
     seconds : float
         That encoding took.
     interrupted : bool
@@ -190,7 +192,7 @@ class _Job:
             most = value * pixels / 8
         else:
             most -= Writer.metadata_size(picture)
-        guess = max(1, round(8 * max(most, 0) / BITS_PER_GAUSSIAN))
+        guess = min(max(1, round(8 * most / BITS_PER_GAUSSIAN)), most_gaussians(picture))
         return search_size(self._fit, guess, max(most, 1.0), self._effort.drafts)
 
     def _fit(self, gaussians: int) -> Writer:

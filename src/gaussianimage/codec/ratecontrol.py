@@ -40,6 +40,11 @@ PROBE_ITERATIONS = 120
 PROBE_LACK = 1.3
 
 
+def most_gaussians(picture: Picture) -> int:
+    """Return how many Gaussians a fit of a picture can have."""
+    return min(picture.height * picture.width, MAX_GAUSSIANS)
+
+
 def step_for_quality(quality: float) -> float:
     """Return the color step Δ of a quality from 0 to 100."""
     return float(COARSEST_STEP * (FINEST_STEP / COARSEST_STEP) ** (quality / 100))
@@ -91,7 +96,7 @@ class _PowerLaw:
             if result.interrupted:
                 raise KeyboardInterrupt  # nothing is there yet that could be kept
             errors.append(10 ** (-(result.psnr + PROBE_LACK) / 10) * picture.pixels.size)
-        most = min(pixels, MAX_GAUSSIANS)
+        most = most_gaussians(picture)
         if errors[-1] <= 1e-6 * pixels:
             return cls(0.0, 1.0, most)
         slope = 1.0

@@ -55,7 +55,7 @@ def search_size(
         ratio = draft.picture_bytes / most_bytes
         if writer.interrupted or REFIT_BELOW <= ratio <= REFIT_ABOVE:
             break
-        wanted = max(1, round(gaussians / ratio))
+        wanted = _within(gaussians / ratio, writer)
         if wanted == gaussians:
             break
         gaussians = wanted
@@ -104,7 +104,7 @@ def search_psnr(
         if writer.interrupted or abs(lack) < QUANTIZATION_LOSS / 2:
             break
         # The squared error falls about as 1 / N.
-        wanted = max(1, round(gaussians * 10 ** (float(np.clip(lack, -10, 10)) / 10)))
+        wanted = _within(gaussians * 10 ** (float(np.clip(lack, -10, 10)) / 10), writer)
         if wanted == gaussians:
             break
         gaussians = wanted
@@ -117,7 +117,7 @@ def search_psnr(
     for left in range(drafts, 0, -1):
         draft = writer.draft(step)
         off = writer.psnr(draft) - target
-        if abs(off) < best_off:
+        if best is None or abs(off) < best_off:
             best, best_off = draft, abs(off)
         if abs(off) <= PSNR_TOLERANCE / 2 or left == 1 or writer.interrupted:
             break
@@ -133,6 +133,11 @@ def search_psnr(
         step = guess
     assert best is not None
     return writer, best
+
+
+def _within(gaussians: float, writer: Writer) -> int:
+    """Return the nearest number of Gaussians that a picture can have."""
+    return int(np.clip(round(gaussians), 1, writer.most_gaussians))
 
 
 def _between(guess: float, last: float, low: float, high: float) -> float | None:

@@ -12,7 +12,7 @@ from gaussianimage.codec.effort import Effort
 from gaussianimage.codec.freeze import freeze
 from gaussianimage.codec.metadata import Metadata
 from gaussianimage.codec.quantize import Levels, normalized_colors
-from gaussianimage.codec.ratecontrol import step_for_fit
+from gaussianimage.codec.ratecontrol import most_gaussians, step_for_fit
 from gaussianimage.codec.settings import (
     BACKGROUND_LEVELS,
     SHAPE_STEP_ONE,
@@ -22,7 +22,7 @@ from gaussianimage.codec.settings import (
 from gaussianimage.engine import thread_count
 from gaussianimage.fitting.fit import FitResult
 from gaussianimage.metrics import psnr
-from gaussianimage.picture import Picture, to_array
+from gaussianimage.picture import Picture, from_array, to_array
 
 CRC_BYTES = 4
 
@@ -104,6 +104,11 @@ class Writer:
         """Whether Ctrl-C came: what follows is to be as quick as can be."""
         return self._interrupted
 
+    @property
+    def most_gaussians(self) -> int:
+        """How many Gaussians a fit of the picture can have."""
+        return most_gaussians(self._picture)
+
     def balanced_step(self) -> float:
         """Return the color step that suits the fit's error."""
         error = 10 ** (-self._fitted.psnr / 10) * self._picture.pixels.size
@@ -154,10 +159,15 @@ class Writer:
         return self._assembled(layers, draft.settings)
 
     def psnr(self, draft: Draft) -> float:
-        """Return the PSNR of the decoded file in dB, in the source's bit depth."""
+        """Return the PSNR of the decoded file in dB, in the source's bit depth.
+
+        Colors are multiplied by alpha: what isn't seen doesn't count.
+        """
         dtype = np.uint16 if self._picture.bit_depth == 16 else np.uint8
-        source = to_array(self._picture.pixels, dtype)
-        return psnr(source, decode(draft.data, dtype=dtype, threads=self._threads))
+        decoded = decode(draft.data, dtype=dtype, threads=self._threads)
+        if self._picture.has_alpha:
+            return psnr(self._picture.pixels, from_array(decoded).pixels)
+        return psnr(to_array(self._picture.pixels, dtype), decoded)
 
     @staticmethod
     def metadata_size(picture: Picture) -> int:
