@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,36 @@ def test_a_crop_at_any_size_is_part_of_the_whole(
     h, w = data.draw(st.integers(1, height - top)), data.draw(st.integers(1, width - left))
     crop = decode(file, size=(height, width), crop=(top, left, h, w))
     assert same(crop, whole[top : top + h, left : left + w])
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("crop", [(0, 0, 12, 16), (0, 0, 1, 1), (11, 15, 1, 1), (3, 5, 7, 9)])
+def test_a_crop_at_the_nominal_size_is_part_of_the_whole(
+    channels: int, crop: tuple[int, int, int, int]
+) -> None:
+    file = sample(channels=channels)
+    top, left, height, width = crop
+    whole = decode(file)
+    assert same(decode(file, crop=crop), whole[top : top + height, left : left + width])
+
+
+def test_decoding_keeps_nothing_from_the_file_before() -> None:
+    files = [sample(counts, channels) for counts in ((3,), (200, 300), ()) for channels in (1, 3)]
+    bad = files[3][:-30]
+    first = [decode(file) for file in files]
+    for file, expected in [*zip(files, first, strict=True)] * 2:
+        with pytest.raises(FormatError):
+            decode(with_chunks(sample(), lambda c: [*c[:2], c[2], c[2]]))
+        decode(bad, partial=True)
+        assert same(decode(file), expected)
+
+
+def test_files_may_be_decoded_on_many_threads_at_once() -> None:
+    files = [sample((count, 100), seed) for count, seed in ((5, 1), (50, 3), (300, 4))] * 8
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(decode, files))
+    for file, pixels in zip(files, found, strict=True):
+        assert same(decode(file), pixels)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])

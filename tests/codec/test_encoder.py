@@ -1,0 +1,383 @@
+"""Encoding: what comes out decodes to what was promised, in the size that was asked for."""
+
+import itertools
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from gaussianimage import metrics
+from gaussianimage.codec.decoder import decode
+from gaussianimage.codec.encoder import Encoded, encode, encode_picture
+from gaussianimage.codec.info import info
+from gaussianimage.errors import GaussianImageError, PictureError, TruncatedError
+from gaussianimage.fitting.fit import FitProgress
+from gaussianimage.picture import Picture, as_picture, to_array
+
+DATA = Path(__file__).parents[1] / "data"
+PARROT = as_picture(DATA / "parrot.png")
+BYTES = to_array(PARROT.pixels, np.uint8)
+CORNER = BYTES[20:32, 30:46].copy()  # 16 x 12
+
+# What a file without any Gaussians takes at most.
+LEAST = 50
+
+
+def fast(picture: Any, **options: Any) -> Encoded:
+    return encode_picture(picture, **{"effort": 1, **options})
+
+
+def noise(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+
+
+def ramps(channels: int, dtype: type = np.uint8, height: int = 24, width: int = 32) -> np.ndarray:
+    """A smooth picture, with a soft alpha if the channels have one."""
+    y, x = np.mgrid[0:height, 0:width]
+    colors = [x / (width - 1), y / (height - 1), (x + y) / (width + height - 2)]
+    alpha = np.clip(1.3 - np.hypot((x - 16) / 16, (y - 12) / 12), 0, 1)
+    count = channels - (channels in (2, 4))
+    planes = [*colors[:count], alpha][:channels]
+    scaled = np.stack(planes, axis=2) * np.iinfo(dtype).max
+    pixels = np.rint(scaled).astype(dtype)
+    return pixels[..., 0] if channels == 1 else pixels
+
+
+# What comes back ----------------------------------------------------------------------------
+
+
+# Bounds on both sides: what is better by far is as suspicious as what is worse.
+@pytest.mark.parametrize(
+    ("name", "dbs", "sizes"),
+    [
+        ("plane", (31.0, 36.0), (160, 320)),
+        ("parrot", (25.0, 29.5), (480, 900)),
+        ("bikes", (25.5, 30.5), (450, 900)),
+    ],
+)
+def test_photos_have_a_sensible_size_and_psnr(
+    name: str, dbs: tuple[float, float], sizes: tuple[int, int]
+) -> None:
+    encoded = encode_picture(DATA / f"{name}.png")
+    assert dbs[0] < encoded.psnr < dbs[1]
+    assert sizes[0] < len(encoded.data) < sizes[1]
+
+
+def test_what_is_told_of_a_file_is_so() -> None:
+    encoded = fast(PARROT)
+    decoded = decode(encoded.data)
+    assert encoded.psnr == metrics.psnr(BYTES, decoded)
+    assert (encoded.height, encoded.width) == (64, 96) == decoded.shape[:2]
+    assert encoded.gaussians == info(encoded.data).gaussians > 50
+    assert encoded.bpp == 8 * len(encoded.data) / (64 * 96)
+    assert encoded.seconds > 0
+    assert not encoded.interrupted
+    assert encode(PARROT, effort=1) == encoded.data
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_threads_change_no_byte(threads: int) -> None:
+    for options in ({"quality": 50}, {"bpp": 1.0}, {"psnr": 25.0}):
+        assert fast(PARROT, threads=threads, **options).data == fast(PARROT, **options).data
+
+
+def test_a_seed_gives_the_same_file_and_another_seed_another() -> None:
+    first, again, other = (encode(BYTES, quality=40, effort=1, seed=seed) for seed in (3, 3, 4))
+    assert first == again
+    assert first != other
+
+
+def test_the_source_does_not_matter() -> None:
+    expected = encode(PARROT, quality=30, effort=1)
+    path = DATA / "parrot.png"
+    for source in (path, str(path), path.read_bytes(), BYTES, Image.fromarray(BYTES)):
+        assert encode(source, quality=30, effort=1) == expected
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_every_kind_of_picture_comes_back(channels: int, dtype: type) -> None:
+    pixels = ramps(channels, dtype)
+    encoded = fast(pixels, quality=90)
+    found = info(encoded.data)
+    assert found.channels == channels
+    assert found.bit_depth == 8 * np.dtype(dtype).itemsize
+    decoded = decode(encoded.data, dtype=dtype)
+    assert decoded.shape == pixels.shape
+    assert decoded.dtype == dtype
+    # What isn't seen doesn't count: colors are compared as multiplied by alpha.
+    actual = metrics.psnr(as_picture(pixels).pixels, as_picture(decoded).pixels)
+    assert encoded.psnr == pytest.approx(actual, abs=1e-3)
+    assert encoded.psnr > 25
+
+
+def test_floats_come_back() -> None:
+    pixels = ramps(3).astype(np.float32) / 255
+    encoded = fast(pixels, quality=90)
+    assert metrics.psnr(pixels, decode(encoded.data, dtype=np.float32)) > 30
+
+
+def test_hidden_colors_do_not_bleed() -> None:
+    pixels = np.zeros((32, 32, 4), np.uint8)
+    pixels[..., 0] = 255  # red that nobody sees
+    pixels[8:24, 8:24] = [0, 0, 255, 255]
+    decoded = decode(fast(pixels, quality=95).data).astype(int)
+    seen = decoded[..., 3] > 200
+    assert seen[10:22, 10:22].all()
+    assert decoded[seen][:, 0].max() < 40
+    assert decoded[seen][:, 2].min() > 200
+
+
+@pytest.mark.parametrize(
+    "color", [0, 77, 255, (1, 2, 3), (250, 128, 3, 200), (9, 9, 9, 0)], ids=str
+)
+@pytest.mark.parametrize("size", [(1, 1), (40, 60)])
+def test_constant_pictures_cost_a_few_dozen_bytes(color: Any, size: tuple[int, int]) -> None:
+    pixels = np.full((*size, np.size(color)), color, np.uint8)
+    encoded = fast(pixels)
+    assert len(encoded.data) <= LEAST
+    assert encoded.gaussians == 0
+    decoded = decode(encoded.data).reshape(pixels.shape)
+    if np.size(color) == 4 and pixels[0, 0, 3] == 0:
+        assert not decoded.any()
+    else:
+        # Divided by alpha, a color of 16 bits may be one level off.
+        assert np.abs(decoded.astype(int) - pixels).max() <= (np.size(color) == 4)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 2), (1, 300), (300, 1), (5, 7), (3, 2000), (17, 33)])
+def test_pictures_of_any_size_can_be_encoded(size: tuple[int, int]) -> None:
+    pixels = noise(*size, 3)
+    encoded = fast(pixels)
+    assert decode(encoded.data).shape == pixels.shape
+    spread = np.var(pixels.astype(float), axis=(0, 1)).mean()
+    assert encoded.psnr >= 10 * np.log10(255**2 / max(spread, 1e-3)) - 0.2
+
+
+@pytest.mark.parametrize(
+    "pixels", [noise(2, 2), noise(1, 1, 4), noise(3, 3, 2)], ids=["g", "a", "b"]
+)
+def test_tiny_pictures_can_be_encoded_with_every_target(pixels: np.ndarray) -> None:
+    for target in (
+        {"quality": 0},
+        {"quality": 100},
+        {"gaussians": 1000},
+        {"bpp": 64},
+        {"bpp": 1e-4},
+        {"size": 1},
+        {"size": 10**6},
+        {"psnr": 1},
+        {"psnr": 100},
+    ):
+        assert decode(fast(pixels, **target).data).shape == pixels.shape
+
+
+def test_metadata_comes_along() -> None:
+    icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif, xmp = b"II*\0\x08\0\0\0\0\0\0\0\0\0", b"<x:xmpmeta/>"
+    picture = Picture(PARROT.pixels, icc=icc, exif=exif, xmp=xmp)
+    data = encode(picture, quality=20, effort=1)
+    found = info(data)
+    assert (found.icc, found.exif, found.xmp) == (len(icc), len(exif), len(xmp))
+    assert len(data) < len(encode(PARROT, quality=20, effort=1)) + len(icc) + 100
+    assert np.array_equal(decode(data), decode(encode(PARROT, quality=20, effort=1)))
+
+
+# Targets ------------------------------------------------------------------------------------
+
+
+def test_quality_is_monotone_in_size_and_psnr() -> None:
+    encoded = [fast(PARROT, quality=quality) for quality in (0, 25, 50, 75, 100)]
+    sizes = [len(e.data) for e in encoded]
+    qualities = [e.psnr for e in encoded]
+    assert sizes == sorted(set(sizes))
+    assert qualities == sorted(set(qualities))
+    assert sizes[-1] > 10 * sizes[0]
+
+
+def test_the_default_is_quality_60() -> None:
+    assert fast(BYTES).data == fast(BYTES, quality=60).data
+
+
+@pytest.mark.parametrize("count", [1, 2, 40, 300])
+def test_the_number_of_gaussians_is_the_most_there_are(count: int) -> None:
+    encoded = fast(PARROT, gaussians=count)
+    assert 0.6 * (count - 1) <= encoded.gaussians <= count
+
+
+@pytest.mark.parametrize("name", ["plane", "parrot", "stream"])
+@pytest.mark.parametrize("bpp", [0.15, 0.5, 1.0, 4.0])
+def test_bits_per_pixel_are_not_exceeded_and_nearly_used(name: str, bpp: float) -> None:
+    encoded = fast(DATA / f"{name}.png", bpp=bpp)
+    assert encoded.bpp <= bpp
+    assert encoded.bpp > 0.9 * bpp - 8 * 10 / (64 * 96)
+
+
+@pytest.mark.parametrize("size", [100, 333, 1000, 3000])
+def test_a_size_is_not_exceeded_and_nearly_used(size: int) -> None:
+    encoded = fast(PARROT, size=size)
+    assert 0.9 * size - 10 < len(encoded.data) <= size
+
+
+def test_bits_per_pixel_are_meant_without_metadata_and_a_size_with_it() -> None:
+    junk = np.random.default_rng(0).bytes(400)
+    picture = Picture(PARROT.pixels, icc=junk)
+    assert fast(picture, bpp=0.5).psnr == fast(PARROT, bpp=0.5).psnr
+    assert 800 < len(fast(picture, size=1000).data) <= 1000
+    assert fast(picture, size=1000).psnr < fast(PARROT, size=1000).psnr
+
+
+@pytest.mark.parametrize("target", [{"bpp": 1e-4}, {"size": 1}, {"size": 45}], ids=str)
+def test_what_is_too_small_for_any_file_gives_the_smallest(target: dict[str, Any]) -> None:
+    encoded = fast(PARROT, **target)
+    assert encoded.gaussians == 0
+    assert len(encoded.data) <= LEAST
+
+
+@pytest.mark.parametrize("psnr", [22.0, 27.0, 33.0])
+def test_a_psnr_is_nearly_met(psnr: float) -> None:
+    encoded = encode_picture(PARROT, psnr=psnr, effort=3)
+    assert encoded.psnr == pytest.approx(psnr, abs=0.4)
+
+
+@pytest.mark.parametrize("psnr", [1.0, 30.0, 100.0])
+def test_a_constant_picture_has_any_psnr(psnr: float) -> None:
+    encoded = fast(np.full((9, 9, 3), 200, np.uint8), psnr=psnr)
+    assert encoded.psnr == float("inf")
+    assert len(encoded.data) <= LEAST
+
+
+def test_more_effort_is_better_and_not_much_larger() -> None:
+    low, high = (encode_picture(PARROT, gaussians=300, effort=effort) for effort in (1, 6))
+    assert low.psnr + 0.5 < high.psnr
+    assert len(high.data) < 1.25 * len(low.data)
+
+
+# What is refused ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"quality": 50, "bpp": 1.0}, ValueError),
+        ({"quality": -1}, ValueError),
+        ({"quality": 101}, ValueError),
+        ({"bpp": 0}, ValueError),
+        ({"gaussians": 0}, ValueError),
+        ({"gaussians": 1.5}, TypeError),
+        ({"size": 0}, ValueError),
+        ({"psnr": 200}, ValueError),
+        ({"effort": 0}, ValueError),
+        ({"effort": 2.5}, TypeError),
+        ({"seed": -1}, ValueError),
+        ({"threads": 0}, ValueError),
+        ({"threads": "2"}, TypeError),
+    ],
+    ids=str,
+)
+def test_arguments_out_of_range_are_refused(
+    options: dict[str, Any], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        encode(CORNER, **options)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_pixels_that_are_no_numbers_are_refused(value: float) -> None:
+    pixels = np.zeros((5, 5, 3), np.float64)
+    pixels[2, 3, 1] = value
+    with pytest.raises(PictureError):
+        encode(pixels)
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 5, 3), (5, 0)])
+def test_pictures_without_pixels_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="0"):
+        encode(np.zeros(shape, np.uint8))
+
+
+def test_pictures_that_are_too_long_are_refused() -> None:
+    for options in ({"quality": 5}, {"bpp": 1}, {"psnr": 20}, {"gaussians": 1}):
+        with pytest.raises(PictureError, match="65536"):
+            encode(np.zeros((1, 65537), np.uint8), **options)
+
+
+def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PictureError):
+        encode(b"GIF89a but no more")
+    with pytest.raises(FileNotFoundError):
+        encode(tmp_path / "nothing.png")
+    with pytest.raises(TypeError):
+        encode(5)  # type: ignore[arg-type]
+
+
+# Watching and stopping ----------------------------------------------------------------------
+
+
+def test_progress_goes_from_fitting_to_quantizing() -> None:
+    told: list[FitProgress] = []
+    fast(PARROT, gaussians=100, progress=told.append)
+    stages = [progress.stage for progress in told]
+    assert set(stages) == {"fit", "quantize"}
+    assert stages == sorted(stages)
+    for _, group in itertools.groupby(told, lambda progress: progress.stage):
+        iterations = [progress.iteration for progress in group]
+        assert iterations == sorted(iterations)
+    assert all(progress.seconds_left >= 0 for progress in told)
+
+
+@pytest.mark.parametrize("stage", ["fit", "quantize"])
+@pytest.mark.parametrize("target", [{"gaussians": 200}, {"bpp": 1.0}, {"psnr": 30.0}], ids=str)
+def test_an_interrupted_encoding_is_a_whole_file(stage: str, target: dict[str, Any]) -> None:
+    def press(progress: FitProgress) -> None:
+        if progress.stage == stage:
+            signal.raise_signal(signal.SIGINT)
+
+    encoded = fast(PARROT, progress=press, **target)
+    assert encoded.interrupted
+    decoded = decode(encoded.data)
+    assert encoded.psnr == metrics.psnr(BYTES, decoded)
+    if "bpp" in target:
+        assert encoded.bpp <= 1.0
+
+
+def test_other_errors_of_the_callback_pass_through() -> None:
+    def fail(_: FitProgress) -> None:
+        raise RuntimeError("window closed")
+
+    with pytest.raises(RuntimeError, match="closed"):
+        fast(PARROT, progress=fail)
+
+
+# A whole small file under every single error -------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "pixels", [CORNER, CORNER[..., 0], noise(12, 16, 4)], ids=["rgb", "g", "a"]
+)
+def test_every_flipped_bit_of_a_small_file_is_an_error(pixels: np.ndarray) -> None:
+    data = encode(pixels, quality=70, effort=1)
+    assert info(data).gaussians > 3
+    for bit in range(8 * len(data)):
+        bad = bytearray(data)
+        bad[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(GaussianImageError):
+            decode(bad)
+
+
+def test_every_cut_of_a_small_file_is_an_error_or_its_whole_layers() -> None:
+    data = encode(CORNER, quality=70, effort=1)
+    pictures = [decode(data, layers=n) for n in range(info(data).layers + 1)]
+    for size in range(len(data)):
+        with pytest.raises(TruncatedError):
+            decode(data[:size])
+        try:
+            found = decode(data[:size], partial=True)
+        except TruncatedError:
+            assert size < info(data).chunks[1].offset
+            continue
+        whole = sum(chunk.type == "LAYR" for chunk in info(data[:size], partial=True).chunks)
+        assert np.array_equal(found, pictures[whole])
