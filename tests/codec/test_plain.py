@@ -2,6 +2,7 @@
 
 import math
 import random
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from plain import gimg
+from plain.appendix import TEXT
 from plain.layer import Gaussian, amplitude
 from plain.varint import InvalidError
 from samples import file_of, levels, sample
@@ -129,6 +131,28 @@ def test_a_fitted_picture_decodes_the_same() -> None:
     plain = assert_same(encode(picture, gaussians=120, effort=1))
     assert len(plain.layers) == 1
     assert len(plain.layers[0]) > 20
+
+
+def test_the_example_in_the_document_is_right() -> None:
+    section = TEXT.split("\n### 4.8 An example\n")[1].split("\n## ")[0]
+    lines = re.findall(r"^(?:[0-9a-f]{2} )*[0-9a-f]{2}$", section, re.MULTILINE)
+    data = bytes.fromhex(" ".join(lines))
+    assert f"A file of {len(data)} bytes" in section
+    plain = assert_same(data)
+    rows = {
+        "class, cell": [f"{g.precision}, ({g.x}, {g.y})" for g in plain.layers[0]],
+        "color": [", ".join(map(str, g.color)) for g in plain.layers[0]],
+        "shape": [", ".join(map(str, g.shape)) for g in plain.layers[0]],
+        "mean": [", ".join(map(str, n.mean)) for n in plain.numbers],
+        "l11, l21, l22": [", ".join(map(str, n.cholesky)) for n in plain.numbers],
+    }
+    for name, cells in rows.items():
+        assert f"| {name} | {' | '.join(cells)} |".replace("-", "−") in section
+    colors = [", ".join(f"{c:.6f}" for c in n.color) for n in plain.numbers]
+    assert f"| color | {' | '.join(colors)} |".replace("-", "−") in section
+    pixels = [f"({', '.join(map(str, pixel))})" for pixel in plain.pixels()[2].tolist()]
+    assert ", ".join(pixels) in " ".join(section.split())
+    assert decode(data).tolist() == plain.pixels().tolist()
 
 
 # Extreme values -----------------------------------------------------------------------------
