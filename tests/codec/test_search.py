@@ -1,0 +1,93 @@
+"""The searches for a size and a PSNR, with the number of fits that they take."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gaussianimage.codec.decoder import decode
+from gaussianimage.codec.effort import effort_level
+from gaussianimage.codec.search import (
+    MAX_FITS,
+    PSNR_TOLERANCE,
+    SIZE_TOLERANCE,
+    search_psnr,
+    search_size,
+)
+from gaussianimage.codec.writer import ENERGY, Writer
+from gaussianimage.fitting.fit import fit
+from gaussianimage.picture import as_picture
+
+PARROT = as_picture(Path(__file__).parents[1] / "data" / "parrot.png")
+
+
+def ignore(stage: int, stages: int, decibels: float) -> None:
+    pass
+
+
+class Fitter:
+    """Makes writers, and keeps the numbers of Gaussians that they were for."""
+
+    def __init__(self, on_stage: Callable[[int, int, float], None] = ignore) -> None:
+        self.counts: list[int] = []
+        self._on_stage = on_stage
+
+    def __call__(self, gaussians: int) -> Writer:
+        self.counts.append(gaussians)
+        fitted = fit(PARROT, gaussians, iterations=60, energy=ENERGY)
+        return Writer(PARROT, fitted, effort_level(1), 1, self._on_stage)
+
+
+@pytest.mark.parametrize("most", [150, 700, 2500])
+@pytest.mark.parametrize("guess", [1, 150, 6000])
+def test_a_size_is_found_from_any_guess(most: int, guess: int) -> None:
+    fitter = Fitter()
+    _, draft = search_size(fitter, guess, most, 6)
+    assert (1 - 3 * SIZE_TOLERANCE) * most - 10 < draft.picture_bytes <= most
+    assert fitter.counts[0] == guess
+    assert len(fitter.counts) <= MAX_FITS
+
+
+def test_a_good_guess_takes_one_fit() -> None:
+    fitter = Fitter()
+    search_size(fitter, 160, 700, 6)
+    assert fitter.counts == [160]
+
+
+@pytest.mark.parametrize("target", [20.0, 25.0, 30.0])
+@pytest.mark.parametrize("guess", [10, 300])
+def test_a_psnr_is_found_from_any_guess(target: float, guess: int) -> None:
+    fitter = Fitter()
+    writer, draft = search_psnr(fitter, guess, target, 6)
+    assert writer.psnr(draft) == pytest.approx(target, abs=5 * PSNR_TOLERANCE)
+    assert len(fitter.counts) <= MAX_FITS
+
+
+@pytest.mark.parametrize("most", [1e12, 1.0])
+def test_absurd_sizes_give_the_nearest_file(most: float) -> None:
+    fitter = Fitter()
+    _, draft = search_size(fitter, 100, most, 3)
+    assert max(fitter.counts) <= 64 * 96
+    assert decode(draft.data).shape == (64, 96, 3)
+    if most == 1.0:
+        assert draft.gaussians == 0
+
+
+@pytest.mark.parametrize("target", [1.0, 100.0])
+def test_absurd_psnrs_give_a_file_all_the_same(target: float) -> None:
+    fitter = Fitter()
+    writer, draft = search_psnr(fitter, 100, target, 3)
+    assert max(fitter.counts) <= 64 * 96
+    assert 10 < writer.psnr(draft) < 100
+
+
+@pytest.mark.parametrize("search", [search_size, search_psnr])
+def test_an_interrupted_search_ends_with_what_it_has(search: Callable[..., object]) -> None:
+    def stop(stage: int, stages: int, decibels: float) -> None:
+        raise KeyboardInterrupt
+
+    fitter = Fitter(stop)
+    writer, draft = search(fitter, 150, 30.0 if search is search_psnr else 300.0, 6)
+    assert writer.interrupted
+    assert len(fitter.counts) <= 3
+    assert decode(draft.data).shape == (64, 96, 3)
