@@ -66,10 +66,7 @@ def decode(data: bytes) -> File:
             raise InvalidError(f"a critical chunk {kind} that nobody knows")
     if len(payloads) != header.layers:
         raise InvalidError("a wrong number of layers")
-    quantizer = Quantizer(
-        header.height, header.width, header.channels, header.color_index, header.shape_index
-    )
-    decoder = Decoder(quantizer, header.layers)
+    decoder = Decoder(quantizer(header), header.layers)
     layers = []
     left = header.gaussians
     for payload in payloads:
@@ -77,7 +74,7 @@ def decode(data: bytes) -> File:
         left -= len(layers[-1])
     if left != 0:
         raise InvalidError("a wrong number of Gaussians")
-    values = [numbers(quantizer, gaussian) for layer in layers for gaussian in layer]
+    values = [numbers(quantizer(header), gaussian) for layer in layers for gaussian in layer]
     if sum(blocks(v, header.height, header.width, header.q_max) for v in values) > header.work:
         raise InvalidError("more work than announced")
     return File(header, metadata, layers, values)
@@ -153,6 +150,13 @@ def read_header(payload: bytes) -> Header:
         color_index=settings[0],
         shape_index=settings[1],
         background=[level / 65535 for level in levels],
+    )
+
+
+def quantizer(header: Header) -> Quantizer:
+    """What the layers need of a header."""
+    return Quantizer(
+        header.height, header.width, header.channels, header.color_index, header.shape_index
     )
 
 

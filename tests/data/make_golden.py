@@ -1,0 +1,154 @@
+"""Make the golden files of the format's version: tests/data/v1/*.gimg and what they decode to.
+
+Usage: python tests/data/make_golden.py [NAME ...]
+
+Every later version of the package must decode these files to the same Gaussians, so none is ever
+made again: the script refuses to replace one. It is here to show how they were made, and for the
+files that a new version of the format or a new kind of file will need.
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from gaussianimage import encode
+from gaussianimage.codec.assemble import assemble
+from gaussianimage.codec.decoder import decode
+from gaussianimage.codec.header import VERSION
+from gaussianimage.codec.metadata import Metadata
+from gaussianimage.codec.quantize import Levels
+from gaussianimage.codec.settings import Settings
+from gaussianimage.picture import Picture
+from gaussianimage.picture.pixels import from_array
+
+DATA = Path(__file__).resolve().parent
+FOLDER = DATA / f"v{VERSION}"
+EXPECTED = FOLDER / "expected.json"
+
+sys.path.insert(0, str(DATA.parent))
+
+
+def photo(name: str) -> NDArray[np.uint8]:
+    """Return one of the small pictures, (64, 96, 3)."""
+    with Image.open(DATA / f"{name}.png") as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+def gray(name: str) -> NDArray[np.uint8]:
+    """Return one of them in gray, (64, 96)."""
+    return np.rint(photo(name) @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
+
+
+def vignette() -> NDArray[np.uint8]:
+    """Return an alpha channel with opaque, half and fully transparent places, (64, 96, 1)."""
+    y, x = np.mgrid[0:64, 0:96]
+    distance = np.hypot((x - 47.5) / 48, (y - 31.5) / 32)
+    return np.rint(255 * (1.6 - 1.4 * distance).clip(0, 1)).astype(np.uint8)[..., None]
+
+
+def deep_photo() -> Picture:
+    """Return a picture of 16 bits that uses them, with metadata."""
+    y, x = np.mgrid[0:64, 0:96]
+    fine = (37 * x + 11 * y)[..., None] % 256
+    return from_array(
+        (photo("plane").astype(np.int64) * 256 + fine).astype(np.uint16),
+        icc=bytes(range(256)),
+        exif=b"MM\0*\0\0\0\x08\0\0\0\0\0\0",
+        xmp=b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>",
+    )
+
+
+def extremes(channels: int, counts: Sequence[int]) -> bytes:
+    """Return a file that no fit makes: all classes, crowds, borders, and levels of all sizes."""
+    rng = np.random.default_rng(2024)
+    height, width = 45, 77
+    layers = []
+    for count in counts:
+        precision = rng.integers(0, 16, count).astype(np.uint8)
+        cells = np.ceil(np.array([width, height]) * 16 / 2.0 ** precision[:, None])
+        place = rng.uniform(size=(count, 2))
+        place[rng.uniform(size=count) < 0.2] = 0.5
+        place[rng.uniform(size=count) < 0.1] = 0.9999
+        color = np.rint(rng.normal(0, 1, (count, channels)) * 2.0 ** rng.uniform(0, 9, (count, 1)))
+        color[rng.uniform(size=count) < 0.05] = 0
+        color[rng.uniform(size=count) < 0.2, 1:] = 0
+        color[::40, 0] = 2**25 + 78
+        square = np.maximum((np.minimum(np.abs(color), 4096) ** 2).sum(axis=1), 1)
+        step = np.minimum(2.0 ** (-np.clip(np.floor(np.log2(square) + 0.5), 0, 15) / 2), 0.7)
+        size = rng.uniform(-2, 3, count)
+        size[::30] = -6.9
+        size[1::30] = 13.9
+        shear = rng.normal(0, 0.6, (count, 2))
+        shape = np.trunc(np.column_stack((size, shear)) / step[:, None])
+        parts = (np.floor(place * cells), color, shape)
+        layers.append(Levels(precision, *(part.astype(np.int32) for part in parts)))
+    settings = Settings(77, 128, (40000, 20000, 30000, 65535)[:channels])
+    return assemble(
+        layers, settings, Metadata(), height=height, width=width, bit_depth=8, q_max=5.5
+    )
+
+
+def with_alpha(color: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Add the vignette as alpha."""
+    return np.concatenate([color.reshape(64, 96, -1), vignette()], axis=2)
+
+
+MAKERS: dict[str, Callable[[], bytes]] = {
+    "gray": lambda: encode(gray("stream"), gaussians=150, effort=3),
+    "gray_alpha": lambda: encode(with_alpha(gray("parrot")), gaussians=150, effort=3),
+    "rgb": lambda: encode(photo("parrot"), gaussians=300, effort=3),
+    "rgba": lambda: encode(with_alpha(photo("bikes")), gaussians=300, effort=3),
+    "layers": lambda: encode(photo("bikes"), gaussians=900, effort=3),
+    "constant": lambda: encode(np.full((5, 7, 3), (200, 100, 50), np.uint8)),
+    "sixteen_bit": lambda: encode(deep_photo(), gaussians=250, effort=3),
+    "extremes": lambda: extremes(4, (500, 300, 400, 1, 40)),
+    "extremes_in_one_layer": lambda: extremes(3, (900,)),
+}
+
+
+def facts(data: bytes) -> dict[str, object]:
+    """Describe what a file decodes to."""
+    from plain import gimg
+
+    file = gimg.decode(data)
+    pixels = {dtype: decode(data, dtype=dtype) for dtype in ("uint8", "uint16")}
+    return {
+        "file": hashlib.sha256(data).hexdigest(),
+        "gaussians": len(file.numbers),
+        "layers": len(file.layers),
+        "means": digest(np.array([n.mean for n in file.numbers], "<f8")),
+        "cholesky": digest(np.array([n.cholesky for n in file.numbers], "<f8")),
+        "colors": digest(np.array([n.color for n in file.numbers], "<f4")),
+        "shape": list(pixels["uint8"].shape),
+        "uint8": digest(pixels["uint8"]),
+        "uint16": digest(pixels["uint16"].astype("<u2")),
+    }
+
+
+def digest(array: NDArray[np.generic]) -> str:
+    """Return the SHA-256 of an array's bytes, which are little-endian."""
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def main(names: list[str]) -> None:
+    """Make the files that are not there yet."""
+    FOLDER.mkdir(exist_ok=True)
+    known = json.loads(EXPECTED.read_text()) if EXPECTED.exists() else {}
+    for name in names or [name for name in MAKERS if name not in known]:
+        path = FOLDER / f"{name}.gimg"
+        if path.exists():
+            raise SystemExit(f"{path} is there: golden files are never made again")
+        data = MAKERS[name]()
+        path.write_bytes(data)
+        known[name] = facts(data)
+    EXPECTED.write_text(json.dumps(dict(sorted(known.items())), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
