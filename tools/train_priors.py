@@ -10,6 +10,9 @@ src/gaussianimage/native/priors.h and in appendix A of docs/format.md.
 The table is part of the format: a file decodes only with the table that it was encoded with. Once
 files of a version are out, another table is another version of the format. `--appendix-only` writes
 the appendix from the header as it is, and trains nothing.
+
+The table of version 1 was made from the Kodak pictures 2, 3, 5, 7, 8, 12, 13, 15, 19, 20, 23 and 24,
+fitted for 600 iterations with 600, 2000, 6000 and, the even ones, 16000 Gaussians.
 """
 
 import argparse
@@ -84,6 +87,7 @@ class Sample(NamedTuple):
     settings: Settings
     height: int
     width: int
+    gaussians: int  # that were fitted
 
 
 def quantized(picture: Picture, gaussians: int, effort: Effort, threads: int | None) -> Sample:
@@ -91,7 +95,7 @@ def quantized(picture: Picture, gaussians: int, effort: Effort, threads: int | N
     fitted = fit(picture, gaussians, iterations=effort.fit, energy=ENERGY, threads=threads)
     writer = Writer(picture, fitted, effort, threads, on_stage=lambda *_: None)
     draft = writer.draft(writer.balanced_step())
-    return Sample(draft.layers, draft.settings, picture.height, picture.width)
+    return Sample(draft.layers, draft.settings, picture.height, picture.width, gaussians)
 
 
 def tally(sample: Sample) -> Counts:
@@ -113,8 +117,7 @@ def tally(sample: Sample) -> Counts:
 
 def weight(sample: Sample) -> float:
     """What a picture's counts are multiplied by."""
-    total = sum(len(layer.precision) for layer in sample.layers)
-    return float(np.sqrt(REFERENCE_COUNT / max(total, 1)))
+    return float(np.sqrt(REFERENCE_COUNT / sample.gaussians))
 
 
 def weights_of(counts: Counts) -> list[list[int]]:
