@@ -11,8 +11,8 @@ The table is part of the format: a file decodes only with the table that it was 
 files of a version are out, another table is another version of the format. `--appendix-only` writes
 the appendix from the header as it is, and trains nothing.
 
-The table of version 1 was made from the Kodak pictures 2, 3, 5, 7, 8, 12, 13, 15, 19, 20, 23 and 24,
-fitted for 600 iterations with 600, 2000, 6000 and, the even ones, 16000 Gaussians.
+The table of version 1 was made from the Kodak pictures 2, 3, 5, 7, 8, 12, 13, 15, 19, 20, 23 and
+24, fitted for 600 iterations with 600, 2000, 6000 and, the even ones, 16000 Gaussians.
 """
 
 import argparse
