@@ -1,4 +1,4 @@
-"""The Gaussians in the files of format versions that are out: the same for ever.
+"""Files of format versions that are out decode to the same Gaussians and pixels as ever.
 
 The files in tests/data/v1/ are never made again, and every later version of the package must
 decode them (docs/format.md, section 6). If a test here fails, old files no longer decode to what
