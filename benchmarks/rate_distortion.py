@@ -29,7 +29,7 @@ HERE = Path(__file__).resolve().parent
 # Each picture's own curve needs the same rates, for the mean at equal rates; the qualities are
 # there for the mean per setting, and because a quality is what most people will give.
 BPP = (0.045, 0.065, 0.1, 0.15, 0.22, 0.33, 0.5, 0.72, 1.0)
-QUALITIES = (0, 12, 24, 36, 46, 56)
+QUALITIES = (20, 38, 50, 60, 74, 88)
 
 
 def parse_arguments() -> argparse.Namespace:
