@@ -315,46 +315,50 @@ void moments(const Atom* atoms, const Entry* entries, size_t count, int channels
   }
 }
 
-typedef uint8_t Bytes8 __attribute__((vector_size(8)));
 typedef uint8_t Bytes16 __attribute__((vector_size(16)));
 
-// 8 levels of one row, 0 to 1, as bytes.
-GI_INLINE Bytes8 levels(const float* p) {
-  typedef float Floats8 __attribute__((vector_size(32)));
-  typedef int32_t Ints8 __attribute__((vector_size(32)));
+// 8 pixels of one row as bytes: the channels of a pixel are put together in one 32-bit lane, and
+// the lanes' lower C bytes then moved together, four pixels at a time.
+template <int C>
+GI_INLINE void pack_row(const float* p, uint8_t* out) {
   const Half zero = Half::splat(0.0f), one = Half::splat(1.0f);
-  float level[8];
-  (min(max(Half::load(p), zero), one) * Half::splat(255.0f) + Half::splat(0.5f)).store(level);
-  Floats8 all;
-  std::memcpy(&all, level, sizeof all);
-  return __builtin_convertvector(__builtin_convertvector(all, Ints8), Bytes8);
+  const Half scale = Half::splat(255.0f), half = Half::splat(0.5f);
+  int32_t lanes[8];
+  for (int part = 0; part < Half::parts; ++part) {
+    Half::Int pixel = {};
+    for (int k = 0; k < C; ++k) {
+      const Half level = min(max(Half::load(p + 16 * k), zero), one) * scale + half;
+      pixel |= __builtin_convertvector(level.v[part], Half::Int) << (8 * k);
+    }
+    std::memcpy(lanes + part * Half::L, &pixel, sizeof pixel);
+  }
+  if constexpr (C == 4) {
+    std::memcpy(out, lanes, 32);
+    return;
+  }
+  constexpr auto from = [](int i) {
+    return static_cast<uint8_t>(i < 4 * C ? i / C * 4 + i % C : 0);
+  };
+  constexpr Bytes16 together = {from(0),  from(1),  from(2),  from(3), from(4),  from(5),
+                                from(6),  from(7),  from(8),  from(9), from(10), from(11),
+                                from(12), from(13), from(14), from(15)};
+  for (int four = 0; four < 2; ++four) {
+    Bytes16 bytes;
+    std::memcpy(&bytes, lanes + 4 * four, 16);
+    bytes = __builtin_shuffle(bytes, together);
+    std::memcpy(out + 4 * C * four, &bytes, 4 * C);
+  }
 }
 
 template <int C>
 void to_bytes_channels(const float* cell, int rows, int columns, uint8_t* out, ptrdiff_t stride) {
   for (int y = 0; y < rows; ++y, out += stride) {
     const float* p = cell + static_cast<ptrdiff_t>(y >> 1) * (C * 16) + (y & 1) * 8;
-    uint8_t pixels[8 * C];
-    Bytes8 planes[C];
-    for (int k = 0; k < C; ++k) planes[k] = levels(p + 16 * k);
-    if constexpr (C == 3) {
-      Bytes16 first, second = {};
-      std::memcpy(&first, planes, 16);
-      std::memcpy(&second, planes + 2, 8);
-      const Bytes16 head = __builtin_shuffle(
-          first, second, (Bytes16){0, 8, 16, 1, 9, 17, 2, 10, 18, 3, 11, 19, 4, 12, 20, 5});
-      const Bytes16 tail = __builtin_shuffle(
-          first, second, (Bytes16){13, 21, 6, 14, 22, 7, 15, 23, 0, 0, 0, 0, 0, 0, 0, 0});
-      std::memcpy(pixels, &head, 16);
-      std::memcpy(pixels + 16, &tail, 8);
-    } else {
-      for (int k = 0; k < C; ++k) {
-        for (int x = 0; x < 8; ++x) pixels[x * C + k] = planes[k][x];
-      }
-    }
     if (columns == 8) {
-      std::memcpy(out, pixels, sizeof pixels);
+      pack_row<C>(p, out);
     } else {
+      uint8_t pixels[8 * C];
+      pack_row<C>(p, pixels);
       std::memcpy(out, pixels, static_cast<size_t>(columns * C));
     }
   }
