@@ -142,12 +142,15 @@ void spans(const Atom& atom, const Window& window, Span* out) {
 
 // Where a Gaussian stands in a cell: everything that the row loops need, and the chain's restart.
 struct Column {
-  Half qx;  // a dx² of the 8 columns
-  Half u;   // u of the next row pair's first row
+  Wide w, r;  // weights of the next row pair, and their ratios to the pair after it
+  Half qx;    // a dx² of the 8 columns
+  Half u;     // u of the next row pair's first row
   Half dx;
   float c;
   float half_c;
   float e1, e2;
+
+  Column() = default;
 
   GI_INLINE Column(const Atom& atom, int x, double y) {
     // Offsets in double: they are small differences of possibly large numbers.
@@ -161,14 +164,14 @@ struct Column {
     half_c = 0.5f * atom.c;
     e1 = atom.e1;
     e2 = atom.e2;
+    restart();
   }
 
   GI_INLINE Half exact(Half at) const {
     return exp(Half::splat(0.0f) - (qx + Half::splat(half_c) * at * at));
   }
 
-  // Weights of the next two rows, and their ratios to those two rows further down.
-  GI_INLINE void restart(Wide& w, Wide& r) const {
+  GI_INLINE void restart() {
     const Half w0 = exact(u);
     const Half step = exp(Half::splat(-c) * (u + Half::splat(0.5f)));  // w(y + 1) / w(y)
     const Half r0 = step * step * Half::splat(e1);
@@ -181,110 +184,134 @@ struct Column {
   GI_INLINE void advance(int pairs) { u = u + Half::splat(static_cast<float>(2 * pairs)); }
 };
 
+// Columns are begun some entries ahead of their rows: the exponentials of several are independent
+// of each other, while those of one make a long chain that its rows would have to wait for.
+constexpr size_t ahead = 8;
+
+// Calls visit(i, atom, column) for all entries, in order.
+template <typename Visit>
+GI_INLINE void for_columns(const Atom* atoms, const Entry* entries, size_t count, int x, int y,
+                           Visit&& visit) {
+  Column columns[ahead];
+  for (size_t begin = 0; begin < count; begin += ahead) {
+    const size_t batch = std::min(ahead, count - begin);
+    for (size_t i = 0; i < batch; ++i) {
+      const Entry& entry = entries[begin + i];
+      columns[i] = Column(atoms[entry.atom], x, y + 2 * entry.pair0);
+    }
+    for (size_t i = 0; i < batch; ++i) {
+      visit(begin + i, atoms[entries[begin + i].atom], columns[i]);
+    }
+  }
+}
+
 template <int C>
 void accumulate_channels(const Atom* atoms, const Entry* entries, size_t count, float weight_min,
                          int x, int y, float* cell) {
   const Wide least = Wide::splat(weight_min);
-  for (size_t i = 0; i < count; ++i) {
-    const Atom& atom = atoms[entries[i].atom];
-    int pair = entries[i].pair0;
-    const int end = entries[i].pair1;
-    Column column(atom, x, y + 2 * pair);
-    Wide color[C];
-    for (int k = 0; k < C; ++k) color[k] = Wide::splat(atom.colors[k]);
-    float* p = cell + static_cast<ptrdiff_t>(pair) * (C * 16);
-    const auto add = [&](Wide w) __attribute__((always_inline)) {
-      w = keep_at_least(w, least);
-      for (int k = 0; k < C; ++k) (Wide::load(p + 16 * k) + w * color[k]).store(p + 16 * k);
-      p += C * 16;
-    };
-    if (atom.run == 0) {
-      for (; pair < end; ++pair) {
-        add(column.direct());
-        column.advance(1);
-      }
-      continue;
-    }
-    const Wide e4 = Wide::splat(atom.e4);
-    while (pair < end) {
-      const int length = std::min(atom.run, end - pair);
-      Wide w, r;
-      column.restart(w, r);
-      for (int j = 0; j < length; ++j) {
-        add(w);
-        w = w * r;
-        r = r * e4;
-      }
-      column.advance(length);
-      pair += length;
-    }
-  }
+  const auto visit = [&](size_t i, const Atom& atom, Column& column)
+                         __attribute__((always_inline)) {
+                           int pair = entries[i].pair0;
+                           const int end = entries[i].pair1;
+                           Wide color[C];
+                           for (int k = 0; k < C; ++k) color[k] = Wide::splat(atom.colors[k]);
+                           float* p = cell + static_cast<ptrdiff_t>(pair) * (C * 16);
+                           const auto add = [&](Wide w) __attribute__((always_inline)) {
+                             w = keep_at_least(w, least);
+                             for (int k = 0; k < C; ++k)
+                               (Wide::load(p + 16 * k) + w * color[k]).store(p + 16 * k);
+                             p += C * 16;
+                           };
+                           if (atom.run == 0) {
+                             for (; pair < end; ++pair) {
+                               add(column.direct());
+                               column.advance(1);
+                             }
+                             return;
+                           }
+                           const Wide e4 = Wide::splat(atom.e4);
+                           for (;;) {
+                             const int length = std::min(atom.run, end - pair);
+                             Wide w = column.w, r = column.r;
+                             for (int j = 0; j < length; ++j) {
+                               add(w);
+                               w = w * r;
+                               r = r * e4;
+                             }
+                             pair += length;
+                             if (pair >= end) return;
+                             column.advance(length);
+                             column.restart();
+                           }
+                         };
+  for_columns(atoms, entries, count, x, y, visit);
 }
 
 template <int C>
 void moments_channels(const Atom* atoms, const Entry* entries, size_t count, float weight_min,
                       int x, int y, const float* cell, Moments* out) {
   const Wide least = Wide::splat(weight_min);
-  for (size_t i = 0; i < count; ++i) {
-    const Atom& atom = atoms[entries[i].atom];
-    int pair = entries[i].pair0;
-    const int end = entries[i].pair1;
-    Column column(atom, x, y + 2 * pair);
-    Wide color[C];
-    for (int k = 0; k < C; ++k) color[k] = Wide::splat(atom.colors[k]);
-    Sum s[C];
-    Sum m0, m1, m2;
-    const float* p = cell + static_cast<ptrdiff_t>(pair) * (C * 16);
-    Wide u;
-    const auto add = [&](Wide w) __attribute__((always_inline)) {
-      w = keep_at_least(w, least);
-      Wide t = Wide::splat(0.0f);
-      for (int k = 0; k < C; ++k) {
-        const Wide residual = Wide::load(p + 16 * k);
-        s[k].add(w * residual);
-        t = k == 0 ? color[k] * residual : madd(color[k], residual, t);
-      }
-      const Wide g = w * t;
-      const Wide gu = g * u;
-      m0.add(g);
-      m1.add(gu);
-      m2.add(gu * u);
-      p += C * 16;
-    };
-    if (atom.run == 0) {
-      for (; pair < end; ++pair) {
-        u = join(column.u, column.u + Half::splat(1.0f));
-        add(column.direct());
-        column.advance(1);
-      }
-    } else {
-      const Wide e4 = Wide::splat(atom.e4);
-      const Wide two = Wide::splat(2.0f);
-      while (pair < end) {
-        const int length = std::min(atom.run, end - pair);
-        Wide w, r;
-        column.restart(w, r);
-        u = join(column.u, column.u + Half::splat(1.0f));
-        for (int j = 0; j < length; ++j) {
-          add(w);
-          w = w * r;
-          r = r * e4;
-          u = u + two;
-        }
-        column.advance(length);
-        pair += length;
-      }
-    }
-    const Half z1 = column.dx;
-    const Half m0z = m0.half() * z1;
-    Moments& sums = out[i];
-    sums.g1 = sum(m0z);
-    sums.g11 = sum(m0z * z1);
-    sums.g2 = sum(m1.half());
-    sums.g12 = sum(m1.half() * z1);
-    sums.g22 = sum(m2.half());
-    for (int k = 0; k < C; ++k) sums.color[k] = sum(s[k].half());
-  }
+  const auto visit = [&](size_t i, const Atom& atom, Column& column)
+                         __attribute__((always_inline)) {
+                           int pair = entries[i].pair0;
+                           const int end = entries[i].pair1;
+                           Wide color[C];
+                           for (int k = 0; k < C; ++k) color[k] = Wide::splat(atom.colors[k]);
+                           Sum s[C];
+                           Sum m0, m1, m2;
+                           const float* p = cell + static_cast<ptrdiff_t>(pair) * (C * 16);
+                           Wide u;
+                           const auto add = [&](Wide w) __attribute__((always_inline)) {
+                             w = keep_at_least(w, least);
+                             Wide t = Wide::splat(0.0f);
+                             for (int k = 0; k < C; ++k) {
+                               const Wide residual = Wide::load(p + 16 * k);
+                               s[k].add(w * residual);
+                               t = k == 0 ? color[k] * residual : madd(color[k], residual, t);
+                             }
+                             const Wide g = w * t;
+                             const Wide gu = g * u;
+                             m0.add(g);
+                             m1.add(gu);
+                             m2.add(gu * u);
+                             p += C * 16;
+                           };
+                           if (atom.run == 0) {
+                             for (; pair < end; ++pair) {
+                               u = join(column.u, column.u + Half::splat(1.0f));
+                               add(column.direct());
+                               column.advance(1);
+                             }
+                           } else {
+                             const Wide e4 = Wide::splat(atom.e4);
+                             const Wide two = Wide::splat(2.0f);
+                             for (;;) {
+                               const int length = std::min(atom.run, end - pair);
+                               Wide w = column.w, r = column.r;
+                               u = join(column.u, column.u + Half::splat(1.0f));
+                               for (int j = 0; j < length; ++j) {
+                                 add(w);
+                                 w = w * r;
+                                 r = r * e4;
+                                 u = u + two;
+                               }
+                               pair += length;
+                               if (pair >= end) break;
+                               column.advance(length);
+                               column.restart();
+                             }
+                           }
+                           const Half z1 = column.dx;
+                           const Half m0z = m0.half() * z1;
+                           Moments& sums = out[i];
+                           sums.g1 = sum(m0z);
+                           sums.g11 = sum(m0z * z1);
+                           sums.g2 = sum(m1.half());
+                           sums.g12 = sum(m1.half() * z1);
+                           sums.g22 = sum(m2.half());
+                           for (int k = 0; k < C; ++k) sums.color[k] = sum(s[k].half());
+                         };
+  for_columns(atoms, entries, count, x, y, visit);
 }
 
 void accumulate(const Atom* atoms, const Entry* entries, size_t count, int channels,
