@@ -16,7 +16,7 @@ import gaussianimage
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "gaussianimage"
 # From the bottom up; everything that is not named here lies below them all.
-UPPER_ROOMS = ("fit", "codec", "pillow_plugin", "torch", "paper", "cli")
+UPPER_ROOMS = ("fitting", "codec", "pillow_plugin", "torch", "paper", "cli")
 
 
 def run_python(code: str) -> str:
