@@ -363,16 +363,13 @@ GI_INLINE void pack_row(const float* p, uint8_t* out) {
     std::memcpy(out, lanes, 32);
     return;
   }
-  constexpr auto from = [](int i) {
-    return static_cast<uint8_t>(i < 4 * C ? i / C * 4 + i % C : 0);
-  };
-  constexpr Bytes16 together = {from(0),  from(1),  from(2),  from(3), from(4),  from(5),
-                                from(6),  from(7),  from(8),  from(9), from(10), from(11),
-                                from(12), from(13), from(14), from(15)};
+  constexpr auto from = [](int i) { return i < 4 * C ? i / C * 4 + i % C : 0; };
   for (int four = 0; four < 2; ++four) {
     Bytes16 bytes;
     std::memcpy(&bytes, lanes + 4 * four, 16);
-    bytes = __builtin_shuffle(bytes, together);
+    bytes = __builtin_shufflevector(bytes, bytes, from(0), from(1), from(2), from(3), from(4),
+                                    from(5), from(6), from(7), from(8), from(9), from(10), from(11),
+                                    from(12), from(13), from(14), from(15));
     std::memcpy(out + 4 * C * four, &bytes, 4 * C);
   }
 }
