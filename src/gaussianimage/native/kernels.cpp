@@ -2,10 +2,10 @@
 //
 // A Gaussian's weight down a column of pixels, w(y) = exp(-q(y)), obeys a recurrence: with
 // r(y) = w(y + 2) / w(y), w(y + 2) = w r and r(y + 2) = r exp(-4c). So a row pair of 8 columns
-// costs two multiplications for the weights, and one multiplication and one addition per channel:
-// for RGB 10 arithmetic instructions per 16 pixel-Gaussian pairs and channel-free lane on a
-// 16-lane machine, twice that on an 8-lane one, and no exponential. Two rows run side by side so
-// that the latency of one chain hides in the other.
+// costs two multiplications for the weights, a comparison for the cut, and one multiplication and
+// one addition per channel, each on 16 lanes: for RGB 10 instructions for 16 pixel-Gaussian pairs
+// where vectors have 16 lanes, 20 where they have 8, beside 3 or 6 loads and stores, and no
+// exponential. Two rows run side by side so that the latency of one chain hides in the other.
 //
 // An exact exponential restarts the chain every `run` row pairs: its error grows with the square
 // of the length, and for thin Gaussians the chain would leave the range of a float.
@@ -29,7 +29,8 @@ namespace {
 constexpr double chain_range = 78.0;
 constexpr int max_run = 16;
 
-// exp(x) for x <= 0 in double, within 1e-11: its own, so that every platform has the same bits.
+// exp(x) for x <= 0 in double, within 1e-11 of itself: our own, so that every
+// platform has the same bits.
 inline double exp_negative(double x) {
   x = std::max(x, -700.0);
   double n = std::floor(x * 1.4426950408889634 + 0.5);

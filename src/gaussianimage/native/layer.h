@@ -11,7 +11,6 @@
 namespace gi {
 
 constexpr int precisions = 16;  // position grids: class j has cells of 2^j / 16 px
-constexpr int max_layers = 16;
 
 // What the file's header says of the quantizer.
 struct Quantizer {
