@@ -40,6 +40,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, help="pixels in an iteration (all)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--timed", type=float, default=1.0, help="seconds to time frames for (1)")
     parser.add_argument("--output", type=Path, default=HERE / "results/baselines.json")
     return parser.parse_args()
 
@@ -52,7 +53,11 @@ def _shape(text: str) -> tuple[int, int]:
 def measure(pictures: list[Sample], arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Return a row for every method and picture."""
     settings = Settings(
-        arguments.iterations, arguments.batch, arguments.seed, str(arguments.device)
+        iterations=arguments.iterations,
+        batch=arguments.batch,
+        seed=arguments.seed,
+        device=str(arguments.device),
+        timed=arguments.timed,
     )
     tasks: list[tuple[str, str, Callable[[Bytes], dict[str, Any]]]] = []
     for key in arguments.methods:
@@ -69,7 +74,7 @@ def measure(pictures: list[Sample], arguments: argparse.Namespace) -> list[dict[
         if rival.key in ("jpeg", "jpeg2000") and rival.available:
             for rate in arguments.rates:
                 name = f"{rival.name}, {rate:g} bpp"
-                by_rival = partial(compress_by_rival, rate=rate, rival=rival)
+                by_rival = partial(compress_by_rival, rival=rival, rate=rate, settings=settings)
                 tasks.append(("codec", name, by_rival))
     rows = []
     for table, name, task in tasks:

@@ -7,7 +7,8 @@ more than the number of parameters).
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,7 @@ class Settings:
     batch: int | None = None  # pixels in an iteration; None: all
     seed: int = 1
     device: str = "cpu"
+    timed: float = 1.0  # seconds that frames are timed for, at least
 
 
 def _siren(height: int, width: int, generator: torch.Generator) -> Siren:
@@ -126,7 +128,7 @@ def represent(pixels: Bytes, method: Method, settings: Settings) -> dict[str, An
         "psnr": psnr(pixels, shown),
         "ms_ssim": _ms_ssim(pixels, shown),
         "seconds": seconds,
-        "fps": frames_per_second(lambda: draw(network, places), device),
+        "fps": frames_per_second(lambda: draw(network, places), device, seconds=settings.timed),
         "memory_mib": memory.mib,
         "memory_kind": memory.kind,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
@@ -149,16 +151,20 @@ def compress(pixels: Bytes, layers: int, neurons: int, settings: Settings) -> di
         image: Bytes = (shown * 255).round().byte().reshape(rows, columns, 3).cpu().numpy()
         return image
 
-    return _codec_row(pixels, data, decoded, seconds, device)
+    return _codec_row(pixels, data, decoded, seconds, settings)
 
 
-def compress_by_rival(pixels: Bytes, rival: Rival, rate: float) -> dict[str, Any]:
+def compress_by_rival(
+    pixels: Bytes, rival: Rival, rate: float, settings: Settings
+) -> dict[str, Any]:
     """Return a row of Table 2 for a rival's file of about a rate in bpp."""
     setting = _setting(rival, pixels, rate)
-    device = torch.device("cpu")
-    speed = frames_per_second(lambda: rival.encode(pixels, setting), device)
-    data = rival.encode(pixels, setting)
-    return _codec_row(pixels, data, lambda: decode(data), 1 / speed, device)
+    settings = replace(settings, device="cpu")
+    device = torch.device(settings.device)
+    encode = partial(rival.encode, pixels, setting)
+    speed = frames_per_second(encode, device, seconds=settings.timed)
+    data = encode()
+    return _codec_row(pixels, data, partial(decode, data), 1 / speed, settings)
 
 
 def _setting(rival: Rival, pixels: Bytes, rate: float) -> float:
@@ -180,7 +186,7 @@ def _codec_row(
     data: bytes,
     decoded: Callable[[], Bytes],
     seconds: float,
-    device: torch.device,
+    settings: Settings,
 ) -> dict[str, Any]:
     shown = decoded()
     return {
@@ -189,7 +195,9 @@ def _codec_row(
         "psnr": psnr(pixels, shown),
         "ms_ssim": _ms_ssim(pixels, shown),
         "encode_fps": 1 / seconds,
-        "decode_fps": frames_per_second(decoded, device),
+        "decode_fps": frames_per_second(
+            decoded, torch.device(settings.device), seconds=settings.timed
+        ),
     }
 
 

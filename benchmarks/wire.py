@@ -32,7 +32,7 @@ class Wire(nn.Module):
         width: int,
         layers: int,
         generator: torch.Generator,
-        frequency: float = 20.0,
+        frequency: float = 10.0,
         sharpness: float = 10.0,
     ) -> None:
         super().__init__()
