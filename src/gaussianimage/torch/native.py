@@ -78,14 +78,16 @@ class _Source:
     """One picture's centers and Cholesky factors as the engine takes them: positive diagonals."""
 
     def __init__(self, means: Tensor, cholesky: Tensor, colors: Tensor) -> None:
-        self._drawable = drawable(means, cholesky, colors).numpy()
         self.means = means.double().numpy()
-        self._signs = np.sign(cholesky.numpy()[:, [0, 0, 2]])
-        with np.errstate(invalid="ignore"):
-            self.cholesky = self._signs * cholesky.double().numpy()
-        # The engine sees some of the channels only, and a bad number may be in another one.
+        self.cholesky = cholesky.double().numpy()  # a copy
+        # A zero on the diagonal draws nothing. What is not finite must not meet the derivatives in
+        # `chain`, which are zero; and of many channels the engine sees some at a time, while a bad
+        # number may be in another one.
+        self.cholesky[~np.isfinite(self.cholesky).all(axis=1)] = 0
         if colors.shape[1] > GROUP:
-            self.cholesky[~self._drawable] = 0
+            self.cholesky[~drawable(means, cholesky, colors).numpy()] = 0
+        self._signs = np.sign(self.cholesky[:, [0, 0, 2]])
+        self.cholesky *= self._signs
 
     def render(
         self, colors: Tensor, q_max: float, size: tuple[int, int], threads: int
@@ -99,9 +101,9 @@ class _Source:
     def chain(self, covariance: NDArray[np.float64]) -> NDArray[np.float64]:
         """Turn derivatives with respect to Σ = L Lᵀ, xy being one entry, into those of L."""
         (xx, xy, yy), (l11, l21, l22) = covariance.T, self.cholesky.T
-        with np.errstate(invalid="ignore"):
-            result = np.stack((2 * l11 * xx + l21 * xy, l11 * xy + 2 * l21 * yy, 2 * l22 * yy), 1)
-            return np.where(self._drawable[:, None], self._signs * result, 0)
+        result = np.stack((2 * l11 * xx + l21 * xy, l11 * xy + 2 * l21 * yy, 2 * l22 * yy), axis=1)
+        result *= self._signs
+        return result
 
 
 def _array(tensor: Tensor) -> NDArray[np.float32]:

@@ -95,9 +95,7 @@ def _check(means: Tensor, cholesky: Tensor, colors: Tensor) -> None:
         raise ValueError(f"means: expected shape (N, 2) or (B, N, 2), got {_shape(means)}")
     rows = means.shape[:-1]
     if cholesky.shape != (*rows, 3):
-        raise ValueError(
-            f"cholesky: expected shape {(*rows, 3)} for {tuple(rows)} means, got {_shape(cholesky)}"
-        )
+        raise ValueError(f"cholesky: expected shape {(*rows, 3)}, got {_shape(cholesky)}")
     if colors.shape[:-1] != rows or colors.shape[-1] < 1:
         expected = ", ".join(str(length) for length in (*rows, "C"))
         raise ValueError(
