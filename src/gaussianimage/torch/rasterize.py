@@ -116,6 +116,11 @@ def _draw(
     inputs = means.detach(), cholesky.detach(), colors.detach()
     if means.dtype == torch.float64:
         return plain.render(*inputs, height, width, q_max)
+    if means.is_cuda:
+        from gaussianimage.torch.kernels import drawing
+
+        with torch.cuda.device(means.device):
+            return drawing.render(*inputs, height, width, q_max)
     return native.render(*inputs, height, width, q_max, threads)
 
 
@@ -136,6 +141,11 @@ def _differentiate(
     inputs = means.detach(), cholesky.detach(), colors.detach(), gradient.detach()
     if means.dtype == torch.float64:
         return plain.gradient(*inputs, q_max)
+    if means.is_cuda:
+        from gaussianimage.torch.kernels import moments
+
+        with torch.cuda.device(means.device):
+            return moments.gradient(*inputs, q_max)
     return native.gradient(*inputs, q_max, threads)
 
 
