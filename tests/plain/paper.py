@@ -9,6 +9,7 @@ import struct
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -304,11 +305,13 @@ def rotated(v0: float, v1: float, v2: float) -> tuple[float, float, float]:
 
 def cholesky(xx: float, xy: float, yy: float) -> tuple[float, float, float]:
     """The positive factor; zeros if the covariance is not positive definite."""
-    determinant = xx * yy - xy * xy
-    if not (xx > 0 and determinant > 0 and math.isfinite(determinant)):
+    if not (xx > 0 and math.isfinite(xx) and math.isfinite(xy) and math.isfinite(yy)):
+        return 0.0, 0.0, 0.0
+    determinant = Fraction(xx) * Fraction(yy) - Fraction(xy) ** 2  # exact, however thin it is
+    if determinant <= 0:
         return 0.0, 0.0, 0.0
     l11 = math.sqrt(xx)
-    return l11, xy / l11, math.sqrt(determinant / xx)
+    return l11, xy / l11, math.sqrt(determinant / Fraction(xx))
 
 
 def colors(quantizers: Quantizers, indices: Row) -> list[float]:
