@@ -13,7 +13,15 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
 from gaussianimage.arguments import side
-from gaussianimage.torch.tiles import TILE, TileBatch, make_table, tile_batches, tiled, untiled
+from gaussianimage.torch.tiles import (
+    TILE,
+    Table,
+    TileBatch,
+    make_table,
+    tile_batches,
+    tiled,
+    untiled,
+)
 
 MAX_ALPHA = 0.999
 MIN_ALPHA = 1 / 255
@@ -116,8 +124,7 @@ class _Blend(torch.autograd.Function):
         depths: Tensor | None,
         size: tuple[int, int],
     ) -> tuple[Tensor, Tensor]:
-        table = make_table(means, cholesky, opacities, depths, size, MIN_ALPHA)
-        paint = pad(colors[table.source], [0, 0, 0, 1])
+        table, paint = _prepared(means, cholesky, colors, opacities, depths, size)
         image = tiled(means.new_zeros(*size, colors.shape[1]))
         transmittance = tiled(means.new_ones(*size, 1))
         basis = _basis(means)
@@ -135,8 +142,7 @@ class _Blend(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, d_image: Tensor, d_transmittance: Tensor) -> tuple[Tensor | None, ...]:
         means, cholesky, colors, opacities, depths = ctx.saved_tensors
-        table = make_table(means, cholesky, opacities, depths, ctx.size, MIN_ALPHA)
-        paint = pad(colors[table.source], [0, 0, 0, 1])
+        table, paint = _prepared(means, cholesky, colors, opacities, depths, ctx.size)
         d_image, d_transmittance = tiled(d_image), tiled(d_transmittance[..., None])[:, 0]
         basis = _basis(means)
         moments = means.new_zeros(6, len(paint))
@@ -168,6 +174,20 @@ class _Blend(torch.autograd.Function):
             None,
             None,
         )
+
+
+def _prepared(
+    means: Tensor,
+    cholesky: Tensor,
+    colors: Tensor,
+    opacities: Tensor,
+    depths: Tensor | None,
+    size: tuple[int, int],
+) -> tuple[Table, Tensor]:
+    """Return the table of what is seen, and its colors, (M + 1, C)."""
+    opacities = torch.where(colors.isfinite().all(1), opacities, 0.0)
+    table = make_table(means, cholesky, opacities, depths, size, MIN_ALPHA)
+    return table, pad(colors[table.source], [0, 0, 0, 1])
 
 
 def _basis(like: Tensor) -> Tensor:

@@ -87,7 +87,7 @@ def make_table(
     low, high = (means - extent - 1).clamp_min(0), torch.minimum(means + extent, limit - 0.5)
     seen = (low < limit) & (high >= 0) & (means.abs() < _FARTHEST)
     # NaN fails all of these comparisons.
-    seen = seen.all(1) & (reach > 0) & (cholesky.abs() < _FARTHEST).all(1)
+    seen = seen.all(1) & (reach > 0) & reach.isfinite() & (cholesky.abs() < _FARTHEST).all(1)
     seen &= (l11.abs() > _SHORTEST) & (l22.abs() > _SHORTEST)
     if depths is None:
         source = seen.nonzero()[:, 0]
