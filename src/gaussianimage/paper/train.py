@@ -77,7 +77,7 @@ def train(
     pixels have no gradient. The same start gives the same result, bit for bit, on a CPU.
     """
     recipe = Recipe() if recipe is None else recipe
-    watch = _Watch(recipe, progress)
+    watch = Watch(recipe, progress)
     loss_of = get_loss(recipe.loss)
     optimizer = recipe.make_optimizer(model.parameters())
     schedule = recipe.make_schedule(optimizer)
@@ -98,8 +98,16 @@ def train(
         return watch.finish(iteration, model().clamp(0, 1), target)
 
 
-class _Watch:
-    """The clock of a run, what it remembers and whom it tells."""
+class Watch:
+    """The clock of a run, what it remembers and whom it tells.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        How long it is to be.
+    progress : callable or None
+        Called with a `TrainingPoint` about ten times a second.
+    """
 
     def __init__(self, recipe: Recipe, progress: Callable[[TrainingPoint], None] | None) -> None:
         self.history: list[TrainingPoint] = []
@@ -110,9 +118,11 @@ class _Watch:
         self._told = self._began
 
     def seconds(self) -> float:
+        """Return the time since the start."""
         return time.perf_counter() - self._began
 
     def over(self) -> bool:
+        """Whether the recipe's time is over."""
         return self._recipe.seconds is not None and self.seconds() >= self._recipe.seconds
 
     def look(self, iteration: int, image: Tensor, target: Tensor) -> None:
@@ -128,6 +138,7 @@ class _Watch:
             self._tell(point)
 
     def finish(self, iteration: int, image: Tensor, target: Tensor) -> TrainingResult:
+        """Return what the run has come to, with the picture after its last step."""
         if target.is_cuda:
             torch.cuda.synchronize(target.device)
         point = self._point(iteration, image, target, self.seconds())
