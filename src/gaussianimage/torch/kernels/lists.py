@@ -165,9 +165,28 @@ def make_lists(scene: Scene, capacity: int | None = None) -> Iterator[Lists]:
         graph. Where `offsets` ends above it, entries have been left out.
     """
     count = scene.count
+    boxes, offsets = _measured(scene)
+    if capacity is not None:
+        yield _sorted(scene, boxes, offsets, (0, count), capacity)
+        return
+    total = int(offsets[-1])
+    most = MOST_BYTES // (48 + 4 * (5 + scene.channels))
+    parts = [(0, count, total)] if total <= most else _parts(offsets.tolist(), most)
+    for first, last, entries in parts:
+        yield _sorted(scene, boxes, offsets, (first, last), entries)
+
+
+def count_entries(scene: Scene) -> Tensor:
+    """Return how many tiles each Gaussian touches, (B N,): none where it draws nothing."""
+    _, offsets = _measured(scene)
+    return offsets.diff()
+
+
+def _measured(scene: Scene) -> tuple[Tensor, Tensor]:
+    count = scene.count
     device = scene.means.device
     boxes = torch.empty((count, 3), dtype=torch.int32, device=device)
-    counts = torch.zeros(count + 1, dtype=torch.int32, device=device)
+    counts = torch.empty(count + 1, dtype=torch.int32, device=device)
     if count:
         _measure[(triton.cdiv(count, BLOCK),)](
             scene.means,
@@ -183,15 +202,10 @@ def make_lists(scene: Scene, capacity: int | None = None) -> Iterator[Lists]:
             TILE,
             BLOCK,
         )
+    else:
+        counts.zero_()
     offsets = torch.cumsum(counts, 0)
-    if capacity is not None:
-        yield _sorted(scene, boxes, offsets, (0, count), capacity)
-        return
-    total = int(offsets[-1])
-    most = MOST_BYTES // (48 + 4 * (5 + scene.channels))
-    parts = [(0, count, total)] if total <= most else _parts(offsets.tolist(), most)
-    for first, last, entries in parts:
-        yield _sorted(scene, boxes, offsets, (first, last), entries)
+    return boxes, offsets
 
 
 def _parts(offsets: list[int], most: int) -> Iterator[tuple[int, int, int]]:
@@ -212,7 +226,7 @@ def _sorted(
     # Sorting takes time in proportion to the bytes of a key.
     kind = torch.int16 if scene.tiles < 2**15 - 1 else torch.int32
     keys = torch.empty(capacity, dtype=kind, device=device)
-    owners = torch.zeros(capacity, dtype=torch.int32, device=device)
+    owners = torch.empty(capacity, dtype=torch.int32, device=device)
     corners = torch.empty((capacity, 2), dtype=torch.float32, device=device)
     if capacity and last > first:
         _spread[(triton.cdiv(capacity, BLOCK),)](
@@ -234,6 +248,8 @@ def _sorted(
             TILE,
             BLOCK,
         )
+    else:
+        keys.fill_(scene.tiles)
     sorted_keys, order = torch.sort(keys, stable=True)
     tiles = torch.arange(scene.tiles + 1, dtype=kind, device=device)
     starts = torch.searchsorted(sorted_keys, tiles, out_int32=True)

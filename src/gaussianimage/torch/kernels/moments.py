@@ -5,6 +5,7 @@ those of g z₁, g z₂, g z₁², g z₁ z₂, g z₂² and, per channel, of w 
 the center L⁻ᵀ (Σ g z), by the Cholesky factor the lower triangle of L⁻ᵀ (Σ g z zᵀ).
 """
 
+import torch
 import triton
 import triton.language as tl
 from torch import Tensor
@@ -77,15 +78,23 @@ def gather(sums, begin, end, column, columns, rows: tl.constexpr):
     return tl.sum(total)
 
 
-@triton.jit(do_not_specialize=["channels"])
+@triton.jit(do_not_specialize=["capacity", "channels"])
 def _differentiate(
-    offsets, sums, cholesky, d_means, d_cholesky, d_colors, channels, rows: tl.constexpr
+    offsets,
+    sums,
+    cholesky,
+    d_means,
+    d_cholesky,
+    d_colors,
+    capacity,
+    channels,
+    rows: tl.constexpr,
 ):
     """Turn the sums of one Gaussian's entries into its derivatives."""
     i = tl.program_id(0)
     start = tl.load(offsets)
     begin = tl.load(offsets + i) - start
-    end = tl.load(offsets + i + 1) - start
+    end = tl.minimum(tl.load(offsets + i + 1) - start, capacity)
     columns = 5 + channels
     g1 = gather(sums, begin, end, 0, columns, rows)
     g2 = gather(sums, begin, end, 1, columns, rows)
@@ -134,6 +143,28 @@ def sum_entries(scene: Scene, lists: Lists, image_gradient: Tensor, sums: Tensor
     )
 
 
+def differentiate(
+    scene: Scene,
+    lists: Lists,
+    sums: Tensor,
+    results: tuple[Tensor, Tensor, Tensor],  # as the Gaussians: means, Cholesky factors, colors
+) -> None:
+    """Turn the sums of entries into the derivatives by their Gaussians."""
+    if lists.count == 0:
+        return
+    first = lists.first
+    _differentiate[(lists.count,)](
+        lists.offsets,
+        sums,
+        scene.cholesky[first:],
+        *(t[first:] for t in results),
+        len(sums),
+        scene.channels,
+        rows=ROWS,
+        num_warps=1,
+    )
+
+
 def gradient(
     means: Tensor, cholesky: Tensor, colors: Tensor, image_gradient: Tensor, q_max: float
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -141,22 +172,11 @@ def gradient(
     _, height, width, channels = image_gradient.shape
     scene = Scene.of(means, cholesky, colors, (height, width), q_max)
     image_gradient = image_gradient.contiguous()
-    results = tuple(t.new_empty(t.shape) for t in (means, cholesky, colors))
-    flat = [t.view(-1, t.shape[2]) for t in results]
+    d_means, d_cholesky, d_colors = (
+        torch.empty_like(t) for t in (scene.means, scene.cholesky, scene.colors)
+    )
     for lists in make_lists(scene):
-        if lists.count == 0:
-            continue
-        first = lists.first
         sums = colors.new_empty((len(lists.order), 5 + channels))
         sum_entries(scene, lists, image_gradient, sums)
-        _differentiate[(lists.count,)](
-            lists.offsets,
-            sums,
-            scene.cholesky[first:],
-            *(t[first:] for t in flat),
-            channels,
-            rows=ROWS,
-            num_warps=1,
-        )
-    d_means, d_cholesky, d_colors = results
-    return d_means, d_cholesky, d_colors
+        differentiate(scene, lists, sums, (d_means, d_cholesky, d_colors))
+    return d_means.view(means.shape), d_cholesky.view(cholesky.shape), d_colors.view(colors.shape)
