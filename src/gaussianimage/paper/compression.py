@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from gaussianimage.codec.paper.record import PaperRecord
+from gaussianimage.codec.paper.record import MAX_CHANNELS, PaperRecord
 from gaussianimage.paper.quantizers import UniformQuantizer, half_precision
 from gaussianimage.paper.recipe import Recipe
 from gaussianimage.paper.residual_vq import ResidualQuantizer
@@ -108,6 +108,9 @@ class QuantizedModel(nn.Module):
             )
         if model.canvas.shift not in (0, HALF_PIXEL):
             raise ValueError(f"model: expected a shift of 0 or 0.5, got {model.canvas.shift}")
+        channels = model.colors.shape[1]
+        if channels > MAX_CHANNELS:
+            raise ValueError(f"model: expected 1 to {MAX_CHANNELS} channels, got {channels}")
         settings = QuantizerSettings() if settings is None else settings
         bits, scaling = settings.covariance_bits, settings.scaling
         self.model = model
@@ -157,7 +160,7 @@ class QuantizedModel(nn.Module):
         Raises
         ------
         ValueError
-            If a parameter is not a finite number, or there are over four channels.
+            If a parameter is not a finite number.
         """
         model, canvas = self.model, self.model.canvas
         if isinstance(self.color_quantizer, ResidualQuantizer):
