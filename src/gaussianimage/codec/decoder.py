@@ -157,11 +157,14 @@ def decode(
     """
     kind = np.dtype(dtype)
     file = open_file(data, limits=limits, partial=partial)
-    by_layers = file.profile is None
-    if by_layers and kind == np.uint8 and size is None and not file.header.has_alpha:
+    bytes_alone = kind == np.uint8 and not file.header.has_alpha
+    if bytes_alone and size is None and file.profile is None:
         pixels = _drawn(file, crop, layers, threads)
         return pixels[..., 0] if file.header.channels == 1 else pixels
     gaussians = gaussians_of(file, threads=threads, layers=layers)
+    if bytes_alone and file.profile is not None:
+        pixels = render(gaussians, size=size, crop=crop, dtype=np.uint8, threads=threads)
+        return pixels[..., 0] if file.header.channels == 1 else pixels
     return to_array(render(gaussians, size=size, crop=crop, threads=threads), kind)
 
 
