@@ -93,7 +93,7 @@ def test_table_4_has_the_deltas_of_curves(coding: Any) -> None:
 def test_table_4_of_one_number_of_gaussians_has_points_and_no_deltas(coding: Any) -> None:
     records = [coding(0.4, 25.0), coding(0.4, 24.0, commitment=False)]
     table = one(records, "Table 4")
-    assert row(table, "no commitment")[:3] == ["0.4000 → 24.00", "–", "−3.145"]
+    assert row(table, "V1: no commitment")[:3] == ["0.4000 → 24.00", "–", "−3.145"]
 
 
 def test_the_points_stand_beside_the_paper_s_of_the_same_number(coding: Any) -> None:

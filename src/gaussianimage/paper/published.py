@@ -151,9 +151,9 @@ class QuantizerAblation:
 
 QUANTIZATION = (
     QuantizerAblation("final", "rvq", 6, True, 0.0, 0.0, 0.0, 0.0),
-    QuantizerAblation("no commitment", "rvq", 6, False, -3.145, 333.16, -0.0824, 337.84),
-    QuantizerAblation("6-bit integers", "int", 6, True, -0.159, 7.02, -0.0030, 6.14),
-    QuantizerAblation("8-bit integers", "int", 8, True, -0.195, 11.69, -0.0127, 62.77),
+    QuantizerAblation("V1: no commitment", "rvq", 6, False, -3.145, 333.16, -0.0824, 337.84),
+    QuantizerAblation("V2: 6-bit integers", "int", 6, True, -0.159, 7.02, -0.0030, 6.14),
+    QuantizerAblation("V3: 8-bit integers", "int", 8, True, -0.195, 11.69, -0.0127, 62.77),
 )
 
 

@@ -7,6 +7,7 @@ one step, so a result is there as a whole or not at all, whenever a run is cut s
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -20,6 +21,7 @@ __all__ = ["Record", "Results", "Setting"]
 
 _FORMAT = "gaussianimage.paper.result"
 _VERSION = 1
+_NUMBERS = re.compile(r"\[([-+.,\deE\s]+)\]")  # in which nothing is quoted
 
 
 @dataclass(frozen=True)
@@ -83,9 +85,10 @@ class Record:
     files: list[str] = field(default_factory=list)
 
     def to_json(self) -> bytes:
-        """Return it as indented JSON."""
+        """Return it as indented JSON, with lists of numbers on one line each."""
         head = {"format": _FORMAT, "version": _VERSION}
-        return json.dumps(head | asdict(self), indent=2, allow_nan=False).encode() + b"\n"
+        text = json.dumps(head | asdict(self), indent=2, allow_nan=False)
+        return _NUMBERS.sub(lambda m: "[" + " ".join(m[1].split()) + "]", text).encode() + b"\n"
 
     @classmethod
     def from_json(cls, data: bytes, name: str) -> Self:

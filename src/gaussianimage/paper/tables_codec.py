@@ -29,7 +29,7 @@ def complexity(group: Group) -> Table:
         quality = (number(row.mean("psnr"), 2), number(row.mean("ms_ssim"), 4))
         seconds = row.mean("encode_seconds")
         encoded = None if not seconds else 1 / seconds
-        decoded = row.mean("decode_fps")
+        decoded = row.mean("decode_fps", "plain")
         rate = number(row.mean("bpp", "plain"), 4)
         name = f"Ours, N={row.settings['gaussians']}"
         rows.append((name, rate, *quality, speed(encoded), speed(decoded)))
