@@ -227,7 +227,10 @@ def test_a_folder_is_compressed_and_its_tables_printed(
     assert "## Table 1" not in result.stdout
     assert "## Table 1" in (out / "tables.md").read_text()
     again = run("paper", "compress", folder, "-o", out, *QUICK, "--variants", "v2")
-    assert all(line.endswith(", kept") for line in again.stderr.splitlines())
+    lines = again.stderr.splitlines()
+    jobs = [line for line in lines if not line.startswith("gaussianimage: figures need matplotlib")]
+    assert jobs
+    assert all(line.endswith(", kept") for line in jobs)
 
 
 @needs_torch
