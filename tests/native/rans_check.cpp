@@ -76,13 +76,13 @@ int main() {
       const int32_t magnitude = static_cast<int32_t>(random() >> 1) & mask;
       values.integers.push_back(random() % 2 ? magnitude : -magnitude);
     }
-    Encoder<> encoder;
+    Encoder encoder;
     code(encoder, values);
     std::vector<uint8_t> bytes = encoder.finish();
     for (const uint8_t byte : bytes) note(byte);
 
     Values decoded{std::vector<uint32_t>(size), std::vector<int32_t>(size)};
-    Decoder<> decoder(bytes.data(), bytes.size());
+    Decoder decoder(bytes.data(), bytes.size());
     code(decoder, decoded);
     require(decoder.finished_cleanly(), "a stream that was written ends cleanly");
     require(decoded.symbols == values.symbols, "symbols come back");
@@ -97,7 +97,7 @@ int main() {
       }
       if (trial == 2) std::fill(bad.begin(), bad.end(), 0);
       if (trial == 3) std::fill(bad.begin(), bad.end(), 255);
-      Decoder<> hostile(bad.data(), bad.size());
+      Decoder hostile(bad.data(), bad.size());
       code(hostile, decoded);
       for (size_t i = 0; i < size; ++i) {
         note(decoded.symbols[i]);
