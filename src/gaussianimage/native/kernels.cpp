@@ -210,8 +210,8 @@ GI_INLINE void find_spans(const Eight& g, const Window& window, int strip, Spans
   const Half at = Half::load(y);
   const Half size = max(at, zero - at) + max(k21, zero - k21) + k22;
   const Half slack = size * Half::splat(1e-6f) + Half::splat(2e-3f);
-  const Half y0 = (at + Half::splat(0.499f) - slack) +
-                  (k21 * top - k22 * sqrt(max(one - top * top, zero)));
+  const Half y0 =
+      (at + Half::splat(0.499f) - slack) + (k21 * top - k22 * sqrt(max(one - top * top, zero)));
   const Half y1 = (at + Half::splat(1.5f) + slack) +
                   (k21 * bottom + k22 * sqrt(max(one - bottom * bottom, zero)));
   const Half half = Half::splat(0.5f), rows = Half::splat(static_cast<float>(window.height));
@@ -309,8 +309,8 @@ GI_INLINE void for_columns(const Atom* atoms, const Entry* entries, size_t count
   }
 }
 
-// Calls add(w, u) for the row pairs of an entry, with their weights, uncut, and the u of their first
-// row.
+// Calls add(w, u) for the row pairs of an entry, with their weights, uncut, and the u of their
+// first row.
 template <typename Add>
 GI_INLINE void for_row_pairs(const Entry& entry, const Atom& atom, const Column& column,
                              Add&& add) {
@@ -516,7 +516,7 @@ double square(float* cell, int channels, int rows, int columns) {
 }  // namespace
 
 extern const Kernels table;
-const Kernels table{GI_NAME(GI_ISA), prepare,   list,  accumulate,        moments,
+const Kernels table{GI_NAME(GI_ISA), prepare,   list,   accumulate,        moments,
                     to_bytes,        to_floats, square, make_layer_streams};
 
 }  // namespace gi::GI_ISA

@@ -74,7 +74,7 @@ class Optimizer {
   std::vector<uint32_t> age_;
   Schedule lists_;
   std::vector<Moments> moments_;
-  std::vector<double> sums_;  // moments per Gaussian: g1 g2 g11 g12 g22, colors
+  std::vector<double> sums_;    // moments per Gaussian: g1 g2 g11 g12 g22, colors
   std::vector<double> losses_;  // by strip
 };
 

@@ -103,12 +103,12 @@ void gradient(const Source& source, const Window& window, int threads, const flo
       float* const p = strip_buffer(1, channels);
       MomentSums sums(lists, strip, moments.data());
       const auto nothing = [](const Schedule::Cell&, const Entry*, size_t, bool, bool) {};
-      lists.visit(strip, nothing, [&](const Schedule::Cell& cell, const Entry* entries,
-                                      size_t count) {
-        from_floats(residual + cell.y * stride + cell.x * channels, stride, channels, cell.rows,
-                    cell.columns, p);
-        sums.add(entries, count, channels, p);
-      });
+      lists.visit(strip, nothing,
+                  [&](const Schedule::Cell& cell, const Entry* entries, size_t count) {
+                    from_floats(residual + cell.y * stride + cell.x * channels, stride, channels,
+                                cell.rows, cell.columns, p);
+                    sums.add(entries, count, channels, p);
+                  });
     });
     // Moments summed into the outputs, to be turned into derivatives below.
     const int blocks = static_cast<int>(n / 256) + 1;

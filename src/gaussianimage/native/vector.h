@@ -181,7 +181,8 @@ GI_INLINE Vec<N> exp2(Vec<N> x) {
     const Float shifted = a + 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
     const Float f = a - (shifted - 12582912.0f);
     const Float f2 = f * f;
-    const Float low = (f * 0.240226477f + 0.693147182f) + (f * 9.61843692e-3f + 5.55033237e-2f) * f2;
+    const Float low =
+        (f * 0.240226477f + 0.693147182f) + (f * 9.61843692e-3f + 5.55033237e-2f) * f2;
     const Float q = low + (f * 1.53533620e-4f + 1.33988750e-3f) * (f2 * f2);
     const Float p = f * q + 1.0f;
     const typename V::Int bits = ((typename V::Int)shifted << 23) + (typename V::Int)p;
