@@ -1,8 +1,8 @@
 // Colors and shapes: the second and the third of a layer's streams.
 //
 // Symbols come plane by plane: the lumas of all Gaussians of the layer, then their chromas, and so
-// on. Which model a symbol takes is then mostly known long before its turn, and decoding one does not
-// wait for the other. What the buckets leave open comes after all symbols, in loose bits.
+// on. Which model a symbol takes is then mostly known long before its turn, and decoding one does
+// not wait for the other. What the buckets leave open comes after all symbols, in loose bits.
 #pragma once
 
 #include <algorithm>
@@ -33,8 +33,8 @@ constexpr auto chroma_levels = level_by_bucket({1u, 2u, 3u, 5u, 8u});
 // By the chroma buckets of the Gaussian before, summed, none counted as more than 7.
 constexpr std::array<uint8_t, 15> levels_before = {0, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3};
 
-// Codes the bucket of a value, and returns it. A decoder finds the bucket in place of the value until
-// `code_rests` has run.
+// Codes the bucket of a value, and returns it. A decoder finds the bucket in place of the value
+// until `code_rests` has run.
 template <typename Coder>
 GI_RANS_INLINE uint32_t code_bucket(typename Coder::Run& run, Model& model, int32_t& value) {
   if constexpr (Coder::decodes) {
@@ -55,8 +55,8 @@ void code_rests(Coder& coder, int32_t* values, int count) {
   int total = 0;
   bool escapes = false;
   for (int i = 0; i < count; ++i) {
-    const uint32_t bucket = Coder::decodes ? static_cast<uint32_t>(values[i])
-                                           : bucket_of(magnitude_of(values[i]));
+    const uint32_t bucket =
+        Coder::decodes ? static_cast<uint32_t>(values[i]) : bucket_of(magnitude_of(values[i]));
     buckets[i] = bucket;
     escapes |= bucket == 15;
     const int bits = bucket_bits[bucket];
@@ -82,8 +82,7 @@ void code_rests(Coder& coder, int32_t* values, int count) {
   if (!escapes) return;
   for (int i = 0; i < count; ++i) {
     if (buckets[i] != 15) continue;
-    const auto magnitude =
-        static_cast<int32_t>(code_escaped(coder, magnitude_of(values[i])));
+    const auto magnitude = static_cast<int32_t>(code_escaped(coder, magnitude_of(values[i])));
     if constexpr (Coder::decodes) values[i] = negative >> i & 1 ? -magnitude : magnitude;
   }
 }
@@ -159,8 +158,8 @@ void code_shape_buckets(Coder& coder, LayerModels& models, size_t n, CodedSize* 
   for (size_t i = 0; i < n; ++i, shape += 3) {
     CodedSize& s = sizes[i];
     const int32_t away = shape[0] - s.expected;
-    const uint32_t symbol = run.code(
-        all[size + s.amplitude], static_cast<uint32_t>(std::clamp(away, -8, 7) + 8));
+    const uint32_t symbol =
+        run.code(all[size + s.amplitude], static_cast<uint32_t>(std::clamp(away, -8, 7) + 8));
     s.symbol = static_cast<uint8_t>(symbol);
     if (symbol == 0 || symbol == 15) {
       const uint32_t further = magnitude_of(away) - (symbol == 0 ? 8 : 7);

@@ -9,8 +9,8 @@
 namespace gi {
 namespace {
 
-// Bounds on log-covariance that keep σ between 10^-6 and 10^9 px and the aspect ratio below e^14, so
-// that a covariance in double precision keeps its smaller axis.
+// Bounds on log-covariance that keep σ between 10^-6 and 10^9 px and the aspect ratio below e^14,
+// so that a covariance in double precision keeps its smaller axis.
 constexpr double least_size = -7, most_size = 14, most_shear = 7;
 
 }  // namespace

@@ -9,8 +9,8 @@
 namespace gi::GI_ISA {
 namespace {
 
-// The streams use different models, and each has its own copy of them, so they can be decoded at the
-// same time.
+// The streams use different models, and each has its own copy of them, so they can be decoded at
+// the same time.
 class Streams final : public LayerStreams {
  public:
   Streams(const Quantizer& quantizer, int layers)

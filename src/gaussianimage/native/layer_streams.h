@@ -19,9 +19,9 @@ struct LayerPart {
   size_t begin, end;  // Gaussians of the file
 };
 
-// Decodes layers in their order. `layer` has room for all. The three streams of a layer may be decoded
-// at the same time, but for shapes, which need the colors. False when the stream is not what a layer
-// of these counts can be.
+// Decodes layers in their order. `layer` has room for all. The three streams of a layer may be
+// decoded at the same time, but for shapes, which need the colors. False when the stream is not
+// what a layer of these counts can be.
 class LayerStreams {
  public:
   virtual ~LayerStreams() = default;

@@ -196,8 +196,8 @@ uint32_t code_raw(Coder& coder, uint32_t value, int count) {
   return low | coder.bits(value >> slot_bits, count - slot_bits) << slot_bits;
 }
 
-// A value of the last bucket, in loose bits: the bit length of what it exceeds the bucket's base by,
-// plus 1, less the leading bit, then the bits below it.
+// A value of the last bucket, in loose bits: the bit length of what it exceeds the bucket's base
+// by, plus 1, less the leading bit, then the bits below it.
 template <typename Coder>
 uint32_t code_escaped(Coder& coder, uint32_t value) {
   const uint32_t rest = value - bucket_base[15] + 1;
@@ -208,8 +208,7 @@ uint32_t code_escaped(Coder& coder, uint32_t value) {
     length = escape_bits;
   }
   const uint32_t top = 1u << length;
-  return bucket_base[15] - 1 +
-         (top | coder.loose(rest & (top - 1), static_cast<int>(length)));
+  return bucket_base[15] - 1 + (top | coder.loose(rest & (top - 1), static_cast<int>(length)));
 }
 
 // What its bucket leaves open of a value in 0…max_unsigned. Returns the value; one coder function

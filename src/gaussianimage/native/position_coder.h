@@ -54,7 +54,8 @@ class PositionCoder {
       halved = !halved;
     }
     for (const Node& node : nodes_) {
-      for (uint32_t i = node.begin; i < node.begin + node.count; ++i) place(i, node.x, node.y, 0, 0);
+      for (uint32_t i = node.begin; i < node.begin + node.count; ++i)
+        place(i, node.x, node.y, 0, 0);
     }
   }
 
@@ -96,8 +97,8 @@ class PositionCoder {
     return node.x + (1u << (level - halved)) <= columns_ && node.y + (1u << level) <= rows_;
   }
 
-  // Puts a square with something in it on the list, unless it holds a single Gaussian: then all that
-  // remains to be known is noise.
+  // Puts a square with something in it on the list, unless it holds a single Gaussian: then all
+  // that remains to be known is noise.
   void keep(const Node& node, int level, bool halved) {
     if (node.count == 0) return;
     if (node.count == 1 && inside(node, level, halved)) {

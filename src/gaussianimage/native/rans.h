@@ -1,15 +1,17 @@
-// The entropy coder: interleaved rANS with 32-bit states and 16-bit words, and loose bits beside it.
+// The entropy coder: interleaved rANS with 32-bit states and 16-bit words, and loose bits beside
+// it.
 //
 // Symbols take turns on two states that share one stream of words: symbol i uses state
 // i mod 2, so a decoder works on several at once. Bits that no model knows anything about need
 // no coder: they are laid beside the symbols, to be read when all symbols are known.
 //
-// A stream is the states as the decoder starts with them (32 bits each), then the words in the order
-// that it reads them, then the loose bits, all little-endian. The encoder starts every state at 2^16
-// plus 16 loose bits, so the states carry nothing that isn't needed, and works backwards; a decoder
-// that has read all symbols is back there. Its states then hold the first loose bits, the state whose
-// turn it is first, and what follows the words it used holds the others, the last byte filled up with zeros. Anything else means
-// that the stream is damaged, or was decoded with other models.
+// A stream is the states as the decoder starts with them (32 bits each), then the words in the
+// order that it reads them, then the loose bits, all little-endian. The encoder starts every state
+// at 2^16 plus 16 loose bits, so the states carry nothing that isn't needed, and works backwards; a
+// decoder that has read all symbols is back there. Its states then hold the first loose bits, the
+// state whose turn it is first, and what follows the words it used holds the others, the last byte
+// filled up with zeros. Anything else means that the stream is damaged, or was decoded with other
+// models.
 //
 // Encoder, Decoder and Meter have the same three calls, so that one function template describes a
 // syntax once for writing, reading and measuring:
@@ -129,8 +131,8 @@ class Decoder {
     }
   }
 
-  // A row of symbols, decoded with the states in registers: a loop over a Run is much faster than one
-  // over its decoder, which must not be used until the Run is gone.
+  // A row of symbols, decoded with the states in registers: a loop over a Run is much faster than
+  // one over its decoder, which must not be used until the Run is gone.
   class Run {
    public:
     explicit Run(Decoder& decoder)
@@ -166,7 +168,8 @@ class Decoder {
     }
 
    private:
-    // Fills the state up, without a branch that nobody could predict, and lets the other one come up.
+    // Fills the state up, without a branch that nobody could predict, and lets the other one come
+    // up.
     GI_RANS_INLINE void advance(uint32_t x) {
       const bool low = x < state_start;
       uint32_t filled = x << 16;
