@@ -102,8 +102,9 @@ def train(
 
 
 def recordable(model: nn.Module) -> bool:
-    """Tell whether a model is drawn on a GPU without waiting for it."""
-    return type(model) in _RECORDABLE and next(model.parameters()).is_cuda
+    """Tell whether a model is drawn on a GPU without waiting for it, as float64 isn't either."""
+    parameter = next(model.parameters())
+    return type(model) in _RECORDABLE and parameter.is_cuda and parameter.dtype == torch.float32
 
 
 def iterate(
