@@ -104,6 +104,11 @@ def train(
         return watch.finish(done, model().clamp(0, 1), target)
 
 
+def psnr_of(error: float) -> float:
+    """Return the PSNR in dB of a mean squared error."""
+    return math.inf if error == 0 else -10 * math.log10(error)
+
+
 def recordable(model: nn.Module) -> bool:
     """Tell whether a model is drawn on a GPU without waiting for it, as float64 isn't either."""
     parameter = next(model.parameters())
@@ -203,8 +208,7 @@ class Watch:
         error = float(l2(image, target))
         if not math.isfinite(error):
             raise GaussianImageError(f"the training diverged within {iteration} iterations")
-        decibels = math.inf if error == 0 else -10 * math.log10(error)
-        return TrainingPoint(iteration, self.recipe.iterations, decibels, seconds)
+        return TrainingPoint(iteration, self.recipe.iterations, psnr_of(error), seconds)
 
     def _tell(self, point: TrainingPoint) -> None:
         self._told = time.perf_counter()
