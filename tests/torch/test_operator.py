@@ -6,11 +6,35 @@ import sys
 import numpy as np
 import pytest
 import torch
+from torch_device import DEVICE
 from torch_scenes import random_tensors
 
 from gaussianimage.torch import rasterize
 
 ARRAYS = ("means", "cholesky", "colors")
+
+# Where it runs -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("batch", "height", "width", "channels"), [((), 17, 33, 3), ((2,), 1, 5, 1), ((3,), 19, 16, 6)]
+)
+def test_the_kernels_of_a_gpu_give_what_the_engine_gives(batch, height, width, channels, request):
+    inputs = random_tensors(channels, batch, 7, height, width, channels)
+    shape = (*batch, height, width, channels)
+    R = torch.from_numpy(np.random.default_rng(0).normal(size=shape)).float()
+    results = []
+    for fixture in (None, "on_kernels"):
+        if fixture:
+            request.getfixturevalue(fixture)
+        device = DEVICE if fixture else "cpu"
+        leaves = [t.clone().to(device).requires_grad_() for t in inputs]
+        image = rasterize(*leaves, height, width)
+        image.backward(R.to(image.device))
+        results.append([t.detach().cpu() for t in (image, *(leaf.grad for leaf in leaves))])
+    for engine, kernels in zip(*results, strict=True):
+        assert torch.allclose(kernels, engine, rtol=1e-4, atol=2e-5 * engine.abs().max().item())
+
 
 # PyTorch's own checks ------------------------------------------------------------------------
 
