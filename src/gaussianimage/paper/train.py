@@ -111,8 +111,10 @@ def psnr_of(error: float) -> float:
 
 def recordable(model: nn.Module) -> bool:
     """Tell whether a model is drawn on a GPU without waiting for it, as float64 isn't either."""
+    if type(model) not in _RECORDABLE:
+        return False
     parameter = next(model.parameters())
-    return type(model) in _RECORDABLE and parameter.is_cuda and parameter.dtype == torch.float32
+    return parameter.is_cuda and parameter.dtype == torch.float32
 
 
 def iterate(
