@@ -87,6 +87,7 @@ struct Moments {
 };
 
 class LayerStreams;
+struct Layer;
 struct Quantizer;
 
 // The kernels of one instruction set.
@@ -122,6 +123,10 @@ struct Kernels {
 
   // Decoder of the layers of a file that has `layers` of them; see layer_streams.h.
   std::unique_ptr<LayerStreams> (*layer_streams)(const Quantizer& quantizer, int layers);
+
+  // Gaussians [begin, end) of a layer in floats; see layer.h.
+  void (*dequantize)(const Quantizer& quantizer, const Layer& layer, size_t begin, size_t end,
+                     double* means, double* cholesky, float* colors);
 };
 
 // The widest instruction set of this CPU, or the one that was selected.

@@ -32,7 +32,8 @@ bool render(const Source& source, const Window& window, const float* background,
   const Kernels& k = kernels();
   for (int group = 0; group < lists.groups(); ++group) {
     lists.bin(group);
-    parallel(lists.strips(), threads, [&](int i) {
+    // Neighboring strips share the cache lines of the pixels, which threads should not.
+    parallel_ranges(lists.strips(), threads, [&](int begin, int end) {
       FlushDenormals flush;
       float* const strip = strip_buffer(lists.bands(), source.channels);
       const auto add = [&](const Schedule::Cell& cell, const Entry* entries, size_t count,
@@ -42,7 +43,10 @@ bool render(const Source& source, const Window& window, const float* background,
         k.accumulate(lists.atoms(), entries, count, source.channels, lists.weight_min(), p);
         if (last) write(k, cell, p);
       };
-      lists.visit(lists.first_strip() + i, add, [](const Schedule::Cell&, const Entry*, size_t) {});
+      for (int i = begin; i < end; ++i) {
+        lists.visit(lists.first_strip() + i, add,
+                    [](const Schedule::Cell&, const Entry*, size_t) {});
+      }
     });
   }
   return true;
