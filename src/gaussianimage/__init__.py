@@ -16,7 +16,7 @@ from gaussianimage.errors import (
 )
 
 if TYPE_CHECKING:
-    from gaussianimage.codec.decoder import decode, decode_gaussians
+    from gaussianimage.codec.decoder import Decoder, decode, decode_gaussians
     from gaussianimage.codec.encoder import Encoded, encode, encode_picture
     from gaussianimage.codec.header import Limits
     from gaussianimage.codec.info import FileInfo, info
@@ -30,6 +30,7 @@ __version__ = "0.1.0"
 
 # Loaded at first use: nobody who decodes waits for what only an encoder needs.
 _HOMES = {
+    "Decoder": "gaussianimage.codec.decoder",
     "Encoded": "gaussianimage.codec.encoder",
     "FileInfo": "gaussianimage.codec.info",
     "FitProgress": "gaussianimage.fitting.fit",
@@ -51,6 +52,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Decoder",
     "Encoded",
     "FileInfo",
     "FitProgress",

@@ -14,7 +14,7 @@ from gaussianimage.cli.paths import Item, plan
 from gaussianimage.cli.report import result_line
 from gaussianimage.cli.sources import limit_options, output_type
 from gaussianimage.cli.viewport import Viewport, viewport_options
-from gaussianimage.codec.decoder import open_file
+from gaussianimage.codec.opened import open_file
 from gaussianimage.files import read_input
 
 EXAMPLES = """
