@@ -16,6 +16,7 @@ from gaussianimage.errors import (
 )
 
 if TYPE_CHECKING:
+    from gaussianimage.codec.batch import decode_many
     from gaussianimage.codec.decoder import Decoder, decode, decode_gaussians
     from gaussianimage.codec.encoder import Encoded, encode, encode_picture
     from gaussianimage.codec.header import Limits
@@ -43,6 +44,7 @@ _HOMES = {
     "as_picture": "gaussianimage.picture",
     "decode": "gaussianimage.codec.decoder",
     "decode_gaussians": "gaussianimage.codec.decoder",
+    "decode_many": "gaussianimage.codec.batch",
     "encode": "gaussianimage.codec.encoder",
     "encode_picture": "gaussianimage.codec.encoder",
     "fit": "gaussianimage.fitting.fit",
@@ -71,6 +73,7 @@ __all__ = [
     "as_picture",
     "decode",
     "decode_gaussians",
+    "decode_many",
     "encode",
     "encode_picture",
     "fit",

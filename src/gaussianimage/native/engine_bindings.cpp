@@ -7,6 +7,7 @@
 
 #include "bindings.h"
 #include "kernels.h"
+#include "pool.h"
 #include "render.h"
 
 namespace nb = nanobind;
@@ -116,6 +117,8 @@ void bind_engine(nb::module_& m) {
       },
       nb::arg("means"), nb::arg("cholesky"), nb::arg("colors"), nb::arg("q_max"),
       nb::arg("residual"), nb::arg("threads"));
+  // CPUs that this process may run on, which 0 threads stand for.
+  m.def("cpus", [] { return resolve_threads(0); });
   m.def("instruction_set", [] { return std::string(kernels().name); });
   m.def(
       "select_instruction_set",
