@@ -105,7 +105,7 @@ class LayerEncoder:
         position: NDArray[np.int32],
         color: NDArray[np.int32],
         shape: NDArray[np.int32],
-    ) -> tuple[float, float]: ...
+    ) -> tuple[float, float, float]: ...
 
 def decode_layers(
     quantizer: Quantizer, layers: list[bytes], announced: int, most: int, threads: int
