@@ -17,7 +17,7 @@ from gaussianimage.errors import (
 
 if TYPE_CHECKING:
     from gaussianimage.codec.batch import decode_many
-    from gaussianimage.codec.decoder import Decoder, decode, decode_gaussians
+    from gaussianimage.codec.decoder import Decoder, decode, decode_gaussians, thumbnail
     from gaussianimage.codec.encoder import Encoded, encode, encode_picture
     from gaussianimage.codec.header import Limits
     from gaussianimage.codec.info import FileInfo, info
@@ -51,6 +51,7 @@ _HOMES = {
     "gradient": "gaussianimage.engine",
     "info": "gaussianimage.codec.info",
     "render": "gaussianimage.engine",
+    "thumbnail": "gaussianimage.codec.decoder",
 }
 
 __all__ = [
@@ -80,6 +81,7 @@ __all__ = [
     "gradient",
     "info",
     "render",
+    "thumbnail",
 ]
 
 

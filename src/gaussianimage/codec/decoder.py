@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from gaussianimage import _native
+from gaussianimage.arguments import side
 from gaussianimage.codec.drawing import gaussians_of, order_of, pixels_of
 from gaussianimage.codec.header import Limits
-from gaussianimage.codec.opened import DEFAULT_LIMITS, open_file
+from gaussianimage.codec.opened import DEFAULT_LIMITS, enough_layers, open_file
 from gaussianimage.codec.varint import Buffer
 from gaussianimage.engine import thread_count
 from gaussianimage.gaussians import Gaussians
@@ -147,6 +148,49 @@ def decode(
         An argument is of a wrong type or out of range.
     """
     order = order_of(size, crop, dtype, layers, thread_count(threads))
+    return pixels_of(_of_this_thread.native, data, order, None, partial, limits)
+
+
+def thumbnail(
+    data: Buffer,
+    longest: int,
+    *,
+    dtype: DTypeLike = np.uint8,
+    threads: int | None = None,
+    partial: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
+) -> NDArray[Any]:
+    """Decode a ``.gimg`` file to a small picture, from its most important Gaussians.
+
+    Parameters
+    ----------
+    data : bytes-like
+        The whole file; the first layers of it, with `partial`.
+    longest : int
+        Most pixels a side. The shape is kept, and a smaller picture stays as it is.
+    dtype, threads, partial, limits
+        As for `decode`.
+
+    Returns
+    -------
+    ndarray, (height, width) for gray, (height, width, C) otherwise
+        What `decode` gives at that size from the fewest first layers that have a Gaussian for each
+        pixel of it, or from all of them.
+
+    Raises
+    ------
+    FormatError, TruncatedError, UnsupportedError, LimitError
+        As for `decode`.
+    TypeError, ValueError
+        An argument is of a wrong type or out of range.
+    """
+    most = side("longest", longest)
+    file = open_file(data, limits=limits, partial=partial)
+    height, width = file.header.height, file.header.width
+    shrink = min(1.0, most / max(height, width))
+    size = max(1, round(height * shrink)), max(1, round(width * shrink))
+    layers = enough_layers(file, size[0] * size[1])
+    order = order_of(size, None, dtype, layers, thread_count(threads))
     return pixels_of(_of_this_thread.native, data, order, None, partial, limits)
 
 

@@ -16,7 +16,7 @@ from gaussianimage.codec.format import (
 from gaussianimage.codec.header import Header, Limits
 from gaussianimage.codec.metadata import TYPES, Metadata
 from gaussianimage.codec.settings import SHAPE_STEP_ONE, Settings
-from gaussianimage.codec.varint import Buffer
+from gaussianimage.codec.varint import Buffer, read_varint
 from gaussianimage.errors import FormatError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -108,6 +108,29 @@ def layer_count(file: File, layers: int | None) -> int:
     if not 0 <= integer("layers", layers) <= file.header.layers:
         raise ValueError(f"layers: expected 0 to {file.header.layers}, got {layers}")
     return layers
+
+
+def enough_layers(file: File, gaussians: int) -> int | None:
+    """Return how many first layers have as many Gaussians; None if it takes all of them."""
+    count = 0
+    for index, chunk in enumerate(layer_chunks(file, None)):
+        count += _gaussians_in(chunk)
+        if count >= gaussians:
+            return index + 1
+    return None
+
+
+def _gaussians_in(layer: Chunk) -> int:
+    """Return how many Gaussians a layer says that it has."""
+    data, offset = layer.payload, layer.payload_offset
+    if len(data) < 2:
+        raise FormatError("a layer does not decode", offset)
+    classes = int.from_bytes(data[:2], "little").bit_count()
+    total, position = 0, 2
+    for _ in range(classes):
+        count, position = read_varint(data, position, offset=offset)
+        total += count
+    return total
 
 
 def check_layers(file: File, chunks: list[Chunk], whole: int, found: int) -> None:
