@@ -117,6 +117,15 @@ void bind_engine(nb::module_& m) {
       },
       nb::arg("means"), nb::arg("cholesky"), nb::arg("colors"), nb::arg("q_max"),
       nb::arg("residual"), nb::arg("threads"));
+  m.def("compiler", [] {
+#if defined(__clang__)
+    return "clang " __clang_version__;
+#elif defined(__GNUC__)
+    return "gcc " __VERSION__;
+#else
+    return "not known";
+#endif
+  });
   // CPUs that this process may run on, which 0 threads stand for.
   m.def("cpus", [] { return resolve_threads(0); });
   m.def("instruction_set", [] { return std::string(kernels().name); });
