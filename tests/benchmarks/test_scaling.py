@@ -1,14 +1,18 @@
 """Files put together from tiles, and the fit that explains how long they take."""
 
+from pathlib import Path
+
 import pytest
-from samples import sample
 from scaling import Point, explain, fit, tiled
 
 import gaussianimage
 
+PARROT = Path(__file__).resolve().parents[1] / "data" / "parrot.png"
+
 
 def test_tiles_are_the_picture_side_by_side():
-    data = sample((20, 40))
+    # The grids of all its classes begin anew at 96 and at 64 pixels.
+    data = gaussianimage.encode(PARROT, gaussians=60, effort=1)
     single, double = gaussianimage.info(data), gaussianimage.info(tiled(data, 2, 3))
     assert (double.height, double.width) == (2 * single.height, 3 * single.width)
     assert double.gaussians == 6 * single.gaussians

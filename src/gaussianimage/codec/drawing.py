@@ -19,7 +19,6 @@ from gaussianimage.codec.opened import (
 from gaussianimage.codec.varint import Buffer
 from gaussianimage.engine import render, thread_count
 from gaussianimage.gaussians import Gaussians
-from gaussianimage.picture import to_array
 
 # Standard deviation of the Gaussian that stands for the background, in sides of the picture.
 BACKGROUND_SIGMA = 1000.0
@@ -135,6 +134,8 @@ def _check_out(out: NDArray[Any], dtype: np.dtype[Any]) -> None:
 
 def _drawn_from_gaussians(file: File, order: Order) -> NDArray[Any]:
     """Draw a file of the paper's profile, whose Gaussians Python decodes."""
+    from gaussianimage.picture import to_array  # Pillow, which nothing else here needs
+
     threads = order.threads or None
     gaussians = gaussians_of(file, threads=threads, layers=order.layers)
     in_bytes = order.dtype == np.uint8 and not file.header.has_alpha
