@@ -310,6 +310,11 @@ GOOD = {
         ({"width": 6.0}, TypeError, "width: expected an integer"),
         ({"height": True}, TypeError, "height: expected an integer"),
         ({"height": 65536, "width": 65536}, ValueError, "more than 2\\^31 - 1 numbers"),
+        (
+            {"colors": torch.ones(1, 1).expand(4, 2**30)},
+            ValueError,
+            r"colors: \(4, 1073741824\) are more than 2\^31 - 1 numbers",
+        ),
         ({"q_max": 0}, ValueError, "q_max: expected above 0 and at most 64"),
         ({"q_max": float("nan")}, ValueError, "q_max: expected above 0"),
         ({"q_max": "4.5"}, TypeError, "q_max: expected a number"),

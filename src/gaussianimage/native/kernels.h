@@ -103,6 +103,9 @@ struct Kernels {
   const uint32_t* (*list)(const Outline* outlines, const uint32_t* begin, const uint32_t* end,
                           const Window& window, int strip, CellList* cells);
 
+  // The first rows of a cell in one color.
+  void (*fill)(const float* color, int channels, int rows, float* cell);
+
   // cell += Σ color · weight over the entries.
   void (*accumulate)(const Atom* atoms, const Entry* entries, size_t count, int channels,
                      float weight_min, float* cell);

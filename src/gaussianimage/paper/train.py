@@ -21,6 +21,9 @@ HISTORY_POINTS = 200
 # Seconds between two calls of `progress`.
 _TELL_EVERY = 0.1
 
+# Iterations of a recording between two looks at the clock.
+_STRETCH = 500
+
 # Models that never wait for the device. Blending does, to sort what is seen.
 _RECORDABLE = (CholeskyModel, ScaleRotationModel, OpacityModel)
 
@@ -102,8 +105,9 @@ def train(
 
 
 def recordable(model: nn.Module) -> bool:
-    """Tell whether a model is drawn on a GPU without waiting for it."""
-    return type(model) in _RECORDABLE and next(model.parameters()).is_cuda
+    """Tell whether a model is drawn on a GPU without waiting for it, as float64 isn't either."""
+    parameter = next(model.parameters())
+    return type(model) in _RECORDABLE and parameter.is_cuda and parameter.dtype == torch.float32
 
 
 def iterate(
@@ -167,13 +171,10 @@ class Watch:
         return self.recipe.seconds is not None and self.seconds() >= self.recipe.seconds
 
     def stretch(self, iteration: int) -> int:
-        """Return how many iterations, from this one on, need no other step size and no look.
-
-        The last of them is to be looked at, or comes before another step size, or before the end.
-        """
+        """Return how many iterations, from this one on, have one step size and only a last look."""
         look = -iteration % self._every + 1
         halving = self.recipe.halve_every - iteration % self.recipe.halve_every
-        return min(look, halving, self.recipe.iterations - iteration)
+        return min(look, halving, self.recipe.iterations - iteration, _STRETCH)
 
     def look(self, iteration: int, image: Tensor, target: Tensor) -> None:
         """Note how close the picture is before an iteration, if it is time to."""
