@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import gaussianimage.torch  # noqa: F401  # isort: skip  (says how to get PyTorch)
 import numpy as np
 import torch
 from numpy.typing import NDArray

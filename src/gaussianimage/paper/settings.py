@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import gaussianimage.torch  # isort: skip  (says how to get PyTorch)
 import torch
 from torch import nn
 
