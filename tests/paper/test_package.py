@@ -11,6 +11,7 @@ WITHOUT_PYTORCH = {
     "comparison",
     "datasets",
     "figures",
+    "machine",
     "published",
     "results",
     "table_text",
