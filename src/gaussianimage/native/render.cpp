@@ -12,13 +12,6 @@
 namespace gi {
 namespace {
 
-// Fills a cell with one color.
-void fill(const float* color, int channels, int rows, float* cell) {
-  for (int pair = 0; pair < (rows + 1) / 2; ++pair) {
-    for (int k = 0; k < channels; ++k, cell += 16) std::fill_n(cell, 16, color[k]);
-  }
-}
-
 // Lists that a thread keeps for its next call, unless they are large.
 class KeptSchedule {
  public:
@@ -51,17 +44,21 @@ bool render(const Source& source, const Window& window, const float* background,
   const Kernels& k = kernels();
   for (int group = 0; group < lists.groups(); ++group) {
     lists.bin(group);
-    parallel(lists.strips(), threads, [&](int i) {
+    // Neighboring strips share the cache lines of the pixels, which threads should not.
+    parallel_ranges(lists.strips(), threads, [&](int begin, int end) {
       FlushDenormals flush;
       float* const strip = strip_buffer(lists.bands(), source.channels);
       const auto add = [&](const Schedule::Cell& cell, const Entry* entries, size_t count,
                            bool first, bool last) {
         float* const p = strip + cell_floats(source.channels) * static_cast<size_t>(cell.band);
-        if (first) fill(background, source.channels, cell.rows, p);
+        if (first) k.fill(background, source.channels, cell.rows, p);
         k.accumulate(lists.atoms(), entries, count, source.channels, lists.weight_min(), p);
         if (last) sink.write(k, cell, p);
       };
-      lists.visit(lists.first_strip() + i, add, [](const Schedule::Cell&, const Entry*, size_t) {});
+      for (int i = begin; i < end; ++i) {
+        lists.visit(lists.first_strip() + i, add,
+                    [](const Schedule::Cell&, const Entry*, size_t) {});
+      }
     });
   }
   return true;

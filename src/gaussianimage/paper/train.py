@@ -104,10 +104,17 @@ def train(
         return watch.finish(done, model().clamp(0, 1), target)
 
 
+def psnr_of(error: float) -> float:
+    """Return the PSNR in dB of a mean squared error."""
+    return math.inf if error == 0 else -10 * math.log10(error)
+
+
 def recordable(model: nn.Module) -> bool:
     """Tell whether a model is drawn on a GPU without waiting for it, as float64 isn't either."""
+    if type(model) not in _RECORDABLE:
+        return False
     parameter = next(model.parameters())
-    return type(model) in _RECORDABLE and parameter.is_cuda and parameter.dtype == torch.float32
+    return parameter.is_cuda and parameter.dtype == torch.float32
 
 
 def iterate(
@@ -203,8 +210,7 @@ class Watch:
         error = float(l2(image, target))
         if not math.isfinite(error):
             raise GaussianImageError(f"the training diverged within {iteration} iterations")
-        decibels = math.inf if error == 0 else -10 * math.log10(error)
-        return TrainingPoint(iteration, self.recipe.iterations, decibels, seconds)
+        return TrainingPoint(iteration, self.recipe.iterations, psnr_of(error), seconds)
 
     def _tell(self, point: TrainingPoint) -> None:
         self._told = time.perf_counter()
