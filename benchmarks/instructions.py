@@ -29,7 +29,7 @@ NATIVE = ROOT / "src/gaussianimage/native"
 # As CMakeLists.txt has them.
 FLAGS = ["-std=c++20", "-O3", "-g", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
 ISAS = {"baseline": [], "avx2": ["-mavx2", "-mfma"]}
-KERNELS = ("kernels", "layer_streams")
+KERNELS = ("kernels", "layer_streams", "dequantize")
 LEFT_OUT = ("module", "layer_encoder", "optimizer")
 
 _LINE = re.compile(r"\s*([\d,]+) \([ \d.]+%\)\s+(\S*?):(.+?)(?: \[[^]]*\])?$")
