@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gaussianimage import _native
 from gaussianimage.codec.assemble import assemble, layers_of
@@ -20,6 +22,7 @@ from gaussianimage.codec.settings import (
     nearest_color_index,
 )
 from gaussianimage.engine import thread_count
+from gaussianimage.fitting.density import bands
 from gaussianimage.fitting.fit import FitResult
 from gaussianimage.metrics import psnr
 from gaussianimage.picture import Picture, from_array, to_array
@@ -167,7 +170,7 @@ class Writer:
         decoded = decode(draft.data, dtype=dtype, threads=self._threads)
         if self._picture.has_alpha:
             return psnr(self._picture.pixels, from_array(decoded).pixels)
-        return psnr(to_array(self._picture.pixels, dtype), decoded)
+        return psnr(_rounded(self._picture.pixels, dtype), decoded)
 
     @staticmethod
     def metadata_size(picture: Picture) -> int:
@@ -222,6 +225,15 @@ class Writer:
     def _stage(self, stage: int, stages: int, loss: float) -> None:
         mean = 2 * loss / self._picture.pixels.size
         self._on_stage(stage, stages, float(-10 * np.log10(mean)) if mean > 0 else np.inf)
+
+
+def _rounded(pixels: NDArray[np.float32], dtype: type) -> NDArray[Any]:
+    """Return what a picture file of this depth holds, made a few rows at a time."""
+    height, width, channels = pixels.shape
+    rounded: NDArray[Any] = np.empty((height, width) if channels == 1 else pixels.shape, dtype)
+    for rows in bands(height, width):
+        rounded[rows] = to_array(pixels[rows], dtype)
+    return rounded
 
 
 def _metadata(picture: Picture) -> Metadata:

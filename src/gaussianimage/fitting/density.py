@@ -1,5 +1,7 @@
 """Where to put Gaussians: maps of how many a place deserves, and drawing positions from them."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,13 +12,37 @@ Map = NDArray[np.float32]  # (H, W)
 SPACING_TO_SIGMA = 0.3
 LEAST_SIGMA = 0.7
 
+BAND = 2**18  # pixels that are worked on at a time
+
+
+def bands(length: int, across: int) -> Iterator[slice]:
+    """Cut an axis of a picture so that temporary arrays stay small, whatever its size is.
+
+    Parameters
+    ----------
+    length, across : int
+        Of the axis to cut, and of the other one, in pixels.
+    """
+    step = max(1, BAND // across)
+    for start in range(0, length, step):
+        yield slice(start, min(start + step, length))
+
 
 def box_blur(values: Map, radius: int, passes: int = 2) -> Map:
     """Blur with a box of side 2 `radius` + 1 px, `passes` times, edges repeated."""
-    for axis in (0, 1):
+    height, width = values.shape
+    blurred = np.empty((height, width), np.float32)
+    for columns in bands(width, height):
+        part = values[:, columns]
         for _ in range(passes):
-            values = _box_blur_axis(values, radius, axis)
-    return values
+            part = _box_blur_axis(part, radius, 0)
+        blurred[:, columns] = part
+    for rows in bands(height, width):
+        part = blurred[rows]
+        for _ in range(passes):
+            part = _box_blur_axis(part, radius, 1)
+        blurred[rows] = part
+    return blurred
 
 
 def detail(pixels: NDArray[np.float32]) -> Map:
@@ -33,14 +59,19 @@ def detail(pixels: NDArray[np.float32]) -> Map:
         some Gaussians too.
     """
     height, width, _ = pixels.shape
-    mean = pixels.mean(axis=2)
-    dy = np.gradient(mean, axis=0) if height > 1 else np.zeros_like(mean)
-    dx = np.gradient(mean, axis=1) if width > 1 else np.zeros_like(mean)
-    magnitude = np.hypot(dx, dy)
-    average = float(magnitude.mean())
+    result = np.empty((height, width), np.float32)
+    for rows in bands(height, width):
+        # With the rows next to these, so that only the picture's own edges are edges.
+        first, last = max(0, rows.start - 1), min(height, rows.stop + 1)
+        mean = pixels[first:last].mean(axis=2)
+        dy = np.gradient(mean, axis=0) if height > 1 else np.zeros_like(mean)
+        dx = np.gradient(mean, axis=1) if width > 1 else np.zeros_like(mean)
+        result[rows] = np.hypot(dx, dy)[rows.start - first : rows.stop - first]
+    average = float(result.mean())
     if average < 1e-9:
         return np.ones((height, width), np.float32)
-    result: Map = (0.9 / average * magnitude + 0.1).astype(np.float32)
+    result *= 0.9 / average
+    result += 0.1
     return result
 
 
@@ -89,7 +120,8 @@ def _box_blur_axis(values: Map, radius: int, axis: int) -> Map:
     padding = [(0, 0), (0, 0)]
     padding[axis] = (radius + 1, radius)
     sums = np.cumsum(np.pad(values, padding, mode="edge"), axis=axis, dtype=np.float64)
-    high = np.take(sums, np.arange(2 * radius + 1, 2 * radius + 1 + size), axis=axis)
-    low = np.take(sums, np.arange(size), axis=axis)
-    blurred: Map = ((high - low) / (2 * radius + 1)).astype(np.float32)
+    low, high = slice(0, size), slice(2 * radius + 1, 2 * radius + 1 + size)
+    rows = (slice(None), low), (slice(None), high)
+    before, after = rows if axis == 1 else ((low,), (high,))
+    blurred: Map = ((sums[after] - sums[before]) / (2 * radius + 1)).astype(np.float32)
     return blurred

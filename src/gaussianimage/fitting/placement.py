@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gaussianimage.fitting.density import box_blur, detail, draw_positions, sigma_for_density
+from gaussianimage.fitting.density import bands, box_blur, detail, draw_positions, sigma_for_density
 
 START_COLOR = 0.3  # of the pixel's color: what overlapping neighbors leave to one Gaussian
 BIRTH_COLOR = 0.5  # of the residual
@@ -84,12 +84,17 @@ def births(
     NewGaussians
     """
     height, width, channels = residual.shape
-    error = box_blur(np.abs(residual).sum(axis=2), 1)
-    peak = float(error.max())
+    error = np.empty((height, width), np.float32)
+    for rows in bands(height, width):
+        error[rows] = np.abs(residual[rows]).sum(axis=2)
+    density = box_blur(error, 1)
+    del error
+    peak = float(density.max())
     if peak <= 0:
-        density = np.ones((height, width), np.float32)
+        density[:] = 1
     else:
-        density = (error / peak) ** ERROR_POWER
+        density /= peak
+        np.power(density, ERROR_POWER, out=density)
         density += ERROR_FLOOR * float(density.mean())
     means, where = draw_positions(density, count, generator)
     by_error = box_blur(density, BLUR_RADIUS)
