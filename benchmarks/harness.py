@@ -86,7 +86,7 @@ def environment(*, threads: Sequence[int] = (), compiler: str | None = None) -> 
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "cpu": cpu_name(),
-        "cpus": available_cpus(),
+        "cpus": _native.cpus(),
         "load_before": load,
         "system": platform.platform(),
         "python": platform.python_version(),
@@ -98,13 +98,6 @@ def environment(*, threads: Sequence[int] = (), compiler: str | None = None) -> 
         "threads": list(threads),
         "compiler": compiler or _native.compiler(),
     }
-
-
-def available_cpus() -> int:
-    """Return how many CPUs this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _commit() -> str | None:
