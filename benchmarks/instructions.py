@@ -29,7 +29,11 @@ NATIVE = ROOT / "src/gaussianimage/native"
 # As CMakeLists.txt has them.
 FLAGS = ["-std=c++20", "-O3", "-g", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
 ISAS = {"baseline": [], "avx2": ["-mavx2", "-mfma"]}
-KERNELS = ("kernels", "layer_streams", "dequantize")
+# Those that are compiled once for every instruction set.
+_LISTS = re.findall(
+    r"set\((?:kernel|stream)_sources ([^)]*)\)", (ROOT / "CMakeLists.txt").read_text()
+)
+KERNELS = [Path(name).stem for names in _LISTS for name in names.split()]
 LEFT_OUT = ("module", "layer_encoder", "optimizer")
 
 _LINE = re.compile(r"\s*([\d,]+) \([ \d.]+%\)\s+(\S*?):(.+?)(?: \[[^]]*\])?$")
