@@ -6,6 +6,7 @@ import pytest
 from gaussianimage import _native, engine, metrics
 from gaussianimage.codec.freeze import freeze
 from gaussianimage.codec.quantize import Levels
+from gaussianimage.codec.refine import Rounding
 from gaussianimage.codec.settings import Settings
 from gaussianimage.fitting.fit import fit
 from gaussianimage.fitting.state import FitState
@@ -27,6 +28,10 @@ def fitted() -> FitState:
     return fit(target(), 150, iterations=120, energy=0.01).state
 
 
+def rounding(settings: Settings = SETTINGS, threads: int = 1) -> Rounding:
+    return Rounding(settings, height=HEIGHT, width=WIDTH, q_max=4.5, threads=threads)
+
+
 def frozen(
     *, settings: Settings = SETTINGS, stages: int = 10, iterations: int = 20, threads: int = 1
 ) -> tuple[list[Levels], _native.Optimizer]:
@@ -34,12 +39,11 @@ def frozen(
     fitted().restore(optimizer)
     parts, interrupted = freeze(
         optimizer,
-        settings,
-        height=HEIGHT,
-        width=WIDTH,
+        rounding(settings, threads),
         energy=0.01,
         stages=stages,
-        iterations=iterations,
+        iterations=20,
+        sweeps=sweeps,
     )
     assert not interrupted
     return parts, optimizer
@@ -74,6 +78,16 @@ def test_freezing_in_stages_is_better_than_at_once() -> None:
     assert in_stages > at_once + 1
 
 
+def test_refined_stages_are_better_than_rounded_ones() -> None:
+    coarse = Settings(16, 128, (0, 0, 0))
+    plain, refined = (Levels.concatenate(frozen(settings=coarse, sweeps=n)[0]) for n in (0, 2))
+    assert len(refined.precision) <= len(plain.precision)
+    plain_psnr, refined_psnr = (
+        metrics.psnr(target(), drawn([levels], coarse)) for levels in (plain, refined)
+    )
+    assert refined_psnr > plain_psnr
+
+
 def test_gaussians_whose_color_rounds_to_zero_are_left_out() -> None:
     coarse = Settings(0, 128, (0, 0, 0))
     parts, _ = frozen(settings=coarse)
@@ -93,9 +107,7 @@ def test_every_stage_is_reported() -> None:
     fitted().restore(optimizer)
     freeze(
         optimizer,
-        SETTINGS,
-        height=HEIGHT,
-        width=WIDTH,
+        rounding(),
         energy=0.01,
         stages=5,
         iterations=3,
@@ -112,9 +124,7 @@ def test_an_interrupted_freeze_still_rounds_everything() -> None:
 
     optimizer = _native.Optimizer(target(), 4.5, 1)
     fitted().restore(optimizer)
-    parts, interrupted = freeze(
-        optimizer, SETTINGS, height=HEIGHT, width=WIDTH, energy=0.01, on_stage=stop
-    )
+    parts, interrupted = freeze(optimizer, rounding(), energy=0.01, on_stage=stop)
     assert interrupted
     assert len(optimizer) == 0
     assert metrics.psnr(target(), drawn(parts)) > 20
@@ -125,6 +135,6 @@ def test_few_gaussians_or_none_can_be_frozen(count: int) -> None:
     optimizer = _native.Optimizer(target(), 4.5, 1)
     state = fitted()
     optimizer.add(state.means[1 : 1 + count], state.cholesky[1 : 1 + count], state.colors[:count])
-    parts, _ = freeze(optimizer, SETTINGS, height=HEIGHT, width=WIDTH, energy=0.01)
+    parts, _ = freeze(optimizer, rounding(), energy=0.01)
     assert sum(len(part.precision) for part in parts) <= count
     assert len(optimizer) == 0

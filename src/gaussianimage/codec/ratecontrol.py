@@ -17,7 +17,7 @@ from gaussianimage.fitting.fit import fit
 from gaussianimage.fitting.state import MAX_GAUSSIANS
 from gaussianimage.picture import Picture
 
-BALANCE = 0.53
+BALANCE = 0.72
 BITS_PER_GAUSSIAN = 31.0
 
 # Quality 0 and 100 as steps Δ: on photos about 0.03 and 2 bits per pixel.
