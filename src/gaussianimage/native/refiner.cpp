@@ -132,9 +132,11 @@ void Refiner::paint(const Coded& coded, double sign) {
 }
 
 // The best levels of the color for a geometry, within its amplitude class, from Σ w R and Σ w² of
-// the picture without this Gaussian; `scale` is a color step in units of the picture. Returns the
-// value, of the color alone.
-double Refiner::best_color(Coded& coded, int set, const double* sums, double scale) const {
+// the picture without this Gaussian; `scale` is a color step in units of the picture. The color
+// that is there already is one to choose from. Returns the value, of the color alone, and the class
+// of the color that would be best without regard to classes.
+double Refiner::best_color(Coded& coded, int set, const double* sums, double scale,
+                           int& wanted) const {
   const int channels = quantizer_.channels;
   double along[4] = {};  // Σ w R in the basis of the coded colors
   for (int k = 0; k < channels; ++k) along[k] = sums[k];
@@ -145,59 +147,75 @@ double Refiner::best_color(Coded& coded, int set, const double* sums, double sca
     }
   }
   const double energy = scale * scale * sums[channels];
-  // Σ (R + w c)² - R² = Σ_k 2 scale along_k l_k + energy l_k²: for each level two integers.
-  int32_t low[4], tried[4];
+  int32_t low[4], nearest[4], chosen[4];
   for (int k = 0; k < channels; ++k) {
     const double best = std::clamp(-scale * along[k] / energy, -1e6, 1e6);
     low[k] = static_cast<int32_t>(std::floor(best));
+    nearest[k] = static_cast<int32_t>(std::lrint(best));
   }
+  wanted = amplitude_class(nearest, channels);
   double least = HUGE_VAL;
-  for (int mask = 0; mask < 1 << channels; ++mask) {
-    double distortion = 0;
+  const auto weigh = [&](const int32_t* tried) {
+    if (amplitude_class(tried, channels) != coded.amplitude) return;
+    // Σ (R + w c)² - R².
+    double value = 0;
     for (int k = 0; k < channels; ++k) {
-      tried[k] = low[k] + (mask >> k & 1);
-      distortion += tried[k] * (2 * scale * along[k] + energy * tried[k]);
+      value += tried[k] * (2 * scale * along[k] + energy * tried[k]);
     }
-    if (distortion >= least || amplitude_class(tried, channels) != coded.amplitude) continue;
+    if (value >= least) return;
     double bits = costs_->luma(set, coded.precision, tried[0]);
     if (channels >= 3) {
       bits += costs_->chroma_1(set, tried[0], tried[1]);
       bits += costs_->chroma_2(tried[0], tried[1], tried[2]);
     }
     if (channels % 2 == 0) bits += costs_->alpha(tried[0], tried[channels - 1]);
-    const double value = distortion + lambda_ * bits;
-    if (value < least) {
-      least = value;
-      std::copy_n(tried, channels, coded.color);
-    }
+    value += lambda_ * bits;
+    if (value >= least) return;
+    least = value;
+    std::copy_n(tried, channels, chosen);
+  };
+  weigh(coded.color);
+  for (int mask = 0; mask < 1 << channels; ++mask) {
+    int32_t tried[4];
+    for (int k = 0; k < channels; ++k) tried[k] = low[k] + (mask >> k & 1);
+    weigh(tried);
   }
+  if (least < HUGE_VAL) std::copy_n(chosen, channels, coded.color);
   return least;
 }
 
-// Weighs one geometry with its best color, and keeps it if it is better.
-void Refiner::consider(Coded coded, const Place& place, Choice& best) const {
+// Weighs one geometry with its best color, and keeps it if it is better. Returns the amplitude
+// class that the color would rather have.
+int Refiner::consider(Coded coded, const Place& place, Choice& best) const {
+  int wanted = coded.amplitude;
   int64_t columns, rows;
   grid_size(quantizer_, coded.precision, columns, rows);
-  if (coded.x < 0 || coded.y < 0 || coded.x >= columns || coded.y >= rows) return;
+  if (coded.x < 0 || coded.y < 0 || coded.x >= columns || coded.y >= rows) return wanted;
   const double step = shape_step(quantizer_, coded.amplitude), size = coded.shape[0] * step;
-  if (size < least_size || size > most_size) return;
-  if (std::hypot(coded.shape[1] * step, coded.shape[2] * step) > most_elongation) return;
+  if (size < least_size || size > most_size) return wanted;
+  if (std::hypot(coded.shape[1] * step, coded.shape[2] * step) > most_elongation) return wanted;
   const Patch patch = patch_of(coded);
-  if (patch.top < place.top || patch.bottom > place.bottom) return;
+  if (patch.top < place.top || patch.bottom > place.bottom) return wanted;
   double sums[5];
   kernels().weigh(planes_, patch, sums);
-  if (!(sums[planes_.channels] > 1e-6)) return;
+  if (!(sums[planes_.channels] > 1e-6)) return wanted;
   const double scale = quantizer_.color_step / (root_pi * std::exp(size));
   const double geometry = lambda_ * costs_->geometry(place.set, coded);
-  const double value = geometry + best_color(coded, place.set, sums, scale);
+  const double value = geometry + best_color(coded, place.set, sums, scale, wanted);
   if (value < best.value) best = {coded, value};
+  return wanted;
 }
 
 // The best neighbor, again and again.
 Refiner::Choice Refiner::descend(const Coded& start, const Place& place) const {
   Choice best{start, HUGE_VAL};
-  consider(start, place, best);
-  Coded from = start;
+  const int wanted = consider(start, place, best);
+  if (wanted != start.amplitude) {
+    Coded other = start;
+    set_amplitude(quantizer_, other, wanted);
+    consider(other, place, best);
+  }
+  Coded from = best.coded;
   for (int round = 0; round < most_rounds; ++round) {
     const auto move = [&](auto&& change) {
       Coded moved = from;

@@ -44,8 +44,9 @@ class Refiner {
 
   Patch patch_of(const Coded& coded) const;
   void paint(const Coded& coded, double sign);
-  double best_color(Coded& coded, int set, const double* sums, double scale) const;
-  void consider(Coded coded, const Place& place, Choice& best) const;
+  double best_color(Coded& coded, int set, const double* sums, double scale,
+                    int& wanted) const;
+  int consider(Coded coded, const Place& place, Choice& best) const;
   Choice descend(const Coded& start, const Place& place) const;
   void refine(Layer& layer, size_t i, const Place& place);
 
