@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from gaussianimage import _native, geometry
 from gaussianimage.arguments import crop_box, integer, size_pair
+from gaussianimage.devices import gpu_module
 from gaussianimage.gaussians import Gaussians
 
 Floats = NDArray[np.float64]
@@ -29,6 +30,7 @@ def render(
     crop: tuple[int, int, int, int] | None = None,
     dtype: DTypeLike = np.float32,
     threads: int | None = None,
+    device: str = "cpu",
 ) -> NDArray[Any]:
     """Draw Gaussians at any size, whole or in part.
 
@@ -47,16 +49,23 @@ def render(
         nearest.
     threads : int, optional
         Threads to use, 1 to 256; all CPUs that this process may run on by default.
+    device : str, default "cpu"
+        "cuda" or "cuda:1" to draw on a GPU; needs `pip install gaussianimage[torch]`.
 
     Returns
     -------
     ndarray, (height, width, C)
-        The same bytes for every number of threads and every CPU.
+        The same bytes for every number of threads and every CPU; from a GPU within rounding of
+        them.
 
     Raises
     ------
     TypeError, ValueError
         If an argument is of a wrong type or out of range.
+    ImportError
+        If a GPU is asked for and PyTorch or Triton is not installed.
+    GaussianImageError
+        If there is no such GPU.
 
     Notes
     -----
@@ -74,6 +83,10 @@ def render(
     kind = np.dtype(dtype)
     if kind not in (np.dtype(np.float32), np.dtype(np.uint8)):
         raise ValueError(f"dtype: expected float32 or uint8, got {kind}")
+    count = thread_count(threads)
+    if (gpu := gpu_module(device, "window")) is not None:
+        pixels: NDArray[Any] = gpu.render_window(drawn, (top, left, height, width), kind, device)
+        return pixels
     draw = _native.render_bytes if kind == np.uint8 else _native.render_floats
     return draw(
         drawn.means,
@@ -84,7 +97,7 @@ def render(
         top,
         height,
         width,
-        thread_count(threads),
+        count,
     )
 
 

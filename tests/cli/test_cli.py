@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 from PIL import Image
@@ -73,7 +74,10 @@ def test_every_example_is_a_command_line_that_parses(
     for line in lines:
         words = re.sub(r" [<>] \S+", "", line).replace("*", "any").split()
         assert words[:2] == ["gaussianimage", name]
-        context = module.command.make_context(name, words[2:])
+        command, words = module.command, words[2:]
+        if isinstance(command, click.Group):
+            command, words = command.get_command(click.Context(command), words[0]), words[1:]
+        context = command.make_context(name, words)
         assert context.params["files" if name != "compare" else "a"]
 
 

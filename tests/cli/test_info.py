@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+from paper_samples import paper_record
 
 import gaussianimage
+from gaussianimage.codec.paper.file import encode_record
 from gaussianimage.picture import Picture
 
 
@@ -71,3 +74,27 @@ def test_a_cut_file_is_described_and_counts_as_failed(run: Any, gimg: Path, enco
 
 def test_what_is_no_file_fails(fails: Any, parrot: Path) -> None:
     assert "not a .gimg file" in fails("info", parrot)
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({}, "6-bit Cholesky, 2 codebooks of 8 colors, interleaved stream"),
+        (
+            {"rotation": True, "color": "uniform", "color_bits": 8},
+            "6-bit scale-rotation, 8-bit colors, interleaved stream",
+        ),
+    ],
+    ids=["vector", "uniform"],
+)
+def test_a_file_of_the_papers_codec_tells_its_quantizers(
+    run: Any, tmp_path: Path, options: dict[str, Any], line: str
+) -> None:
+    path = tmp_path / "paper.gimg"
+    path.write_bytes(encode_record(paper_record(9, **options), stream="interleaved"))
+    lines = run("info", "-v", path).stdout.splitlines()
+    assert lines[2] == f"  the paper's codec: {line}"
+    assert [text.split()[1] for text in lines[3:]] == ["HEAD", "QUAN", "GAUS"]
+    record = json.loads(run("info", "--json", path).stdout)
+    assert record["color_step"] is None
+    assert record["paper"]["stream"] == "interleaved"

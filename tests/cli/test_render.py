@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from paper_samples import paper_record
 from PIL import Image
 
 import gaussianimage
+from gaussianimage.codec.paper.file import encode_record
 from gaussianimage.ellipses import draw_ellipses
 from gaussianimage.gaussians import Gaussians
 from gaussianimage.picture import read, to_array
@@ -37,6 +39,15 @@ def test_both_kinds_of_files_are_drawn(
         result = run("render", source, tmp_path / "x.png")
         np.testing.assert_array_equal(pixels(tmp_path / "x.png"), expected)
         assert result.stderr.startswith(f"96 x 64, {len(gaussians)} Gaussians, ")
+
+
+@pytest.mark.parametrize("command", ["render", "decode"])
+def test_a_file_of_the_papers_codec_is_drawn_too(run: Any, tmp_path: Path, command: str) -> None:
+    data = encode_record(paper_record(40), stream="bits-back")
+    (tmp_path / "x.gimg").write_bytes(data)
+    result = run(command, tmp_path / "x.gimg", tmp_path / "x.png")
+    assert np.array_equal(pixels(tmp_path / "x.png"), gaussianimage.decode(data))
+    assert result.stderr.startswith("16 x 12, 40 Gaussians, ")
 
 
 def test_any_size_and_part_can_be_drawn(

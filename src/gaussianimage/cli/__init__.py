@@ -1,6 +1,5 @@
 """The command line: `main`, and the group that loads a command only when it is called for."""
 
-import importlib
 import os
 import sys
 import warnings
@@ -10,6 +9,7 @@ from typing import Any
 import click
 
 from gaussianimage.cli.errors import show
+from gaussianimage.cli.lazy import LazyGroup
 
 __all__ = ["cli", "main"]
 
@@ -22,6 +22,7 @@ COMMANDS = {
     "info": "Tell what .gimg files hold.",
     "compare": "Measure how close two pictures are.",
     "bench": "Time decoding and encoding.",
+    "paper": "Reproduce the GaussianImage paper (needs PyTorch).",
 }
 
 EPILOG = """\b
@@ -41,33 +42,8 @@ stdout. Exit codes:
 """
 
 
-class CommandGroup(click.Group):
-    """The commands, each in the module of its name."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Return the names in the order of the help."""
-        return list(COMMANDS)
-
-    def get_command(
-        self,
-        ctx: click.Context,  # noqa: ARG002
-        cmd_name: str,
-    ) -> click.Command | None:
-        """Import a command."""
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"{__name__}.{cmd_name}")
-        command: click.Command = module.command
-        return command
-
-    def format_commands(
-        self,
-        ctx: click.Context,  # noqa: ARG002
-        formatter: click.HelpFormatter,
-    ) -> None:
-        """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+class CommandGroup(LazyGroup):
+    """The commands, and how the program ends."""
 
     def main(  # type: ignore[override]  # never standalone: errors are reported here
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
@@ -84,6 +60,8 @@ class CommandGroup(click.Group):
 @click.command(
     "gaussianimage",
     cls=CommandGroup,
+    home=__name__,
+    listed=COMMANDS,
     invoke_without_command=True,
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"]},

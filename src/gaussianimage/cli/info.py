@@ -12,6 +12,7 @@ from gaussianimage.cli.errors import printable
 from gaussianimage.cli.options import json_option
 from gaussianimage.cli.report import bytes_text, plural, result_line
 from gaussianimage.cli.sources import limit_options
+from gaussianimage.codec.info import PaperInfo
 from gaussianimage.files import is_stream, read_input
 
 EXAMPLES = """
@@ -63,7 +64,19 @@ def _lines(source: str, found: FileInfo) -> Iterator[str]:
     carried = [f"{name} {bytes_text(size)}" for name, size in extras.items() if size is not None]
     if carried:
         yield f"  {', '.join(carried)}"
+    if found.paper is not None:
+        yield f"  {_paper_line(found.paper)}"
     if verbosity():
-        yield f"  color step {found.color_step:.4g}, shape step {found.shape_step:.4g}"
+        if found.color_step is not None and found.shape_step is not None:
+            yield f"  color step {found.color_step:.4g}, shape step {found.shape_step:.4g}"
         for chunk in found.chunks:
             yield f"  chunk {chunk.type} at byte {chunk.offset}, {bytes_text(chunk.size)}"
+
+
+def _paper_line(paper: PaperInfo) -> str:
+    shape = paper.shape.replace("cholesky", "Cholesky")
+    if paper.color == "vector":
+        color = f"{plural(len(paper.color_bits), 'codebook')} of {2 ** paper.color_bits[0]} colors"
+    else:
+        color = f"{paper.color_bits[0]}-bit colors"
+    return f"the paper's codec: {paper.shape_bits}-bit {shape}, {color}, {paper.stream} stream"

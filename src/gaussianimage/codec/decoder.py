@@ -1,24 +1,35 @@
 """From the bytes of a file to Gaussians and pixels."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from gaussianimage import _native
 from gaussianimage.arguments import MAX_SIDE, crop_box, integer
-from gaussianimage.codec.format import LAYER, Chunk, read_chunks, read_whole_chunks, require_known
+from gaussianimage.codec.format import (
+    GAUSSIANS,
+    LAYER,
+    QUANTIZERS,
+    Chunk,
+    read_chunks,
+    read_whole_chunks,
+    require_known,
+)
 from gaussianimage.codec.header import Header, Limits
 from gaussianimage.codec.metadata import TYPES, Metadata
-from gaussianimage.codec.settings import Settings
+from gaussianimage.codec.settings import SHAPE_STEP_ONE, Settings
 from gaussianimage.codec.varint import Buffer
 from gaussianimage.engine import render, thread_count
 from gaussianimage.errors import FormatError, UnsupportedError
 from gaussianimage.gaussians import Gaussians
 from gaussianimage.picture import to_array
 
-_KNOWN = (b"HEAD", LAYER, *TYPES.values())
+if TYPE_CHECKING:
+    from gaussianimage.codec.paper.chunks import Profile
+
+_KNOWN = (b"HEAD", LAYER, QUANTIZERS, GAUSSIANS, *TYPES.values())
 
 # Standard deviation of the Gaussian that stands for the background, in sides of the picture.
 BACKGROUND_SIGMA = 1000.0
@@ -34,11 +45,14 @@ class File:
     ----------
     header : Header
     settings : Settings
+        Of the layers; a black background for a file of the paper's profile, which has none.
     metadata : Metadata
     chunks : list of Chunk
         All whole chunks, without the closing one.
     damage : FormatError or None
         What is wrong after those, if a broken file was asked for.
+    profile : Profile or None
+        The quantizers of a file of the paper's profile; None for one with layers.
     """
 
     header: Header
@@ -46,6 +60,7 @@ class File:
     metadata: Metadata
     chunks: list[Chunk]
     damage: FormatError | None
+    profile: "Profile | None" = None
 
 
 def open_file(data: Buffer, *, limits: Limits = DEFAULT_LIMITS, partial: bool = False) -> File:
@@ -70,15 +85,25 @@ def open_file(data: Buffer, *, limits: Limits = DEFAULT_LIMITS, partial: bool = 
             f"the file's picture is {header.height} x {header.width} pixels (height x width); "
             f"this version draws {MAX_SIDE} a side at most"
         )
+    metadata = Metadata.from_chunks(chunks, limits)
+    if not header.settings:
+        from gaussianimage.codec.paper.chunks import read_profile
+
+        profile = read_profile(header, chunks, damage)
+        settings = Settings(0, SHAPE_STEP_ONE, (0,) * header.channels)
+        return File(header, settings, metadata, chunks, damage, profile)
     settings = Settings.from_bytes(
         header.settings, header.channels, offset=_settings_offset(head, header)
     )
+    for chunk in chunks:
+        if chunk.type in (QUANTIZERS, GAUSSIANS):
+            raise FormatError(f"chunk {chunk.name} in a file of layers", chunk.offset)
     layers = sum(chunk.type == LAYER for chunk in chunks)
     if layers > header.layers or (damage is None and layers < header.layers):
         raise FormatError(
             f"the header announces {header.layers} layers, found {layers}", head.payload_offset
         )
-    return File(header, settings, Metadata.from_chunks(chunks, limits), chunks, damage)
+    return File(header, settings, metadata, chunks, damage)
 
 
 def decode(
@@ -132,10 +157,14 @@ def decode(
     """
     kind = np.dtype(dtype)
     file = open_file(data, limits=limits, partial=partial)
-    if kind == np.uint8 and size is None and not file.header.has_alpha:
+    bytes_alone = kind == np.uint8 and not file.header.has_alpha
+    if bytes_alone and size is None and file.profile is None:
         pixels = _drawn(file, crop, layers, threads)
         return pixels[..., 0] if file.header.channels == 1 else pixels
     gaussians = gaussians_of(file, threads=threads, layers=layers)
+    if bytes_alone and file.profile is not None:
+        pixels = render(gaussians, size=size, crop=crop, dtype=np.uint8, threads=threads)
+        return pixels[..., 0] if file.header.channels == 1 else pixels
     return to_array(render(gaussians, size=size, crop=crop, threads=threads), kind)
 
 
@@ -171,12 +200,16 @@ def _drawn(
 
 def _layer_chunks(file: File, layers: int | None) -> list[Chunk]:
     """Return the chunks of the first layers; of all by default."""
-    chunks = [chunk for chunk in file.chunks if chunk.type == LAYER]
+    return [chunk for chunk in file.chunks if chunk.type == LAYER][: layer_count(file, layers)]
+
+
+def layer_count(file: File, layers: int | None) -> int:
+    """Return how many layers to use, all if None; a `ValueError` for more than there are."""
     if layers is None:
-        return chunks
+        return file.header.layers
     if not 0 <= integer("layers", layers) <= file.header.layers:
         raise ValueError(f"layers: expected 0 to {file.header.layers}, got {layers}")
-    return chunks[:layers]
+    return layers
 
 
 def _check_layers(file: File, chunks: list[Chunk], whole: int, found: int) -> None:
@@ -206,6 +239,8 @@ def decode_gaussians(
 ) -> Gaussians:
     """Decode a ``.gimg`` file to Gaussians; the first of them is the background.
 
+    A file of the paper's profile has no background.
+
     Parameters
     ----------
     data, threads, layers, partial, limits
@@ -223,6 +258,13 @@ def decode_gaussians(
 def gaussians_of(file: File, *, threads: int | None = None, layers: int | None = None) -> Gaussians:
     """Decode the Gaussians of a checked file."""
     header = file.header
+    if file.profile is not None:
+        from gaussianimage.codec.paper.file import record_of, work_of
+
+        gaussians = record_of(file, layers=layers).gaussians()
+        if work_of(gaussians, threads) > header.work:
+            raise _too_much_work(file)
+        return gaussians
     chunks = _layer_chunks(file, layers)
     counts, arrays = _native.decode_layers(
         file.settings.quantizer(header.height, header.width),

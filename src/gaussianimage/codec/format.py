@@ -16,6 +16,8 @@ from gaussianimage.errors import FormatError, TruncatedError, UnsupportedError
 SIGNATURE = b"\x8bGIMG\r\n\n"
 HEAD = b"HEAD"
 LAYER = b"LAYR"
+QUANTIZERS = b"QUAN"
+GAUSSIANS = b"GAUS"
 END = b"GEND"
 MAX_PAYLOAD = 2**31 - 1
 

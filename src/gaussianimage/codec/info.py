@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gaussianimage.codec.decoder import DEFAULT_LIMITS, open_file
+from gaussianimage.codec.decoder import DEFAULT_LIMITS, File, open_file
 from gaussianimage.codec.header import Limits
 from gaussianimage.codec.varint import Buffer
 
@@ -15,6 +15,36 @@ class ChunkInfo:
     type: str
     offset: int
     size: int
+
+
+@dataclass(frozen=True)
+class PaperInfo:
+    """What a file of the paper's profile says of its quantizers.
+
+    Attributes
+    ----------
+    stream : str
+        How the Gaussians are coded: "plain", "entropy", "bits-back", "entropy-bits-back",
+        "interleaved" or "entropy-interleaved".
+    shape : str
+        "cholesky" or "scale-rotation".
+    shape_bits : int
+        Of each of its three indices.
+    color : str
+        "vector" for residual vector quantization, "uniform" for an index per channel.
+    color_bits : tuple of int
+        Of each index.
+    formula_bits : int
+        Bits of the file by the paper's count: every index at its full width, and the quantizers'
+        parameters.
+    """
+
+    stream: str
+    shape: str
+    shape_bits: int
+    color: str
+    color_bits: tuple[int, ...]
+    formula_bits: int
 
 
 @dataclass(frozen=True)
@@ -39,8 +69,8 @@ class FileInfo:
         Size of the file.
     bpp : float
         Bits per pixel at the nominal size.
-    color_step, shape_step : float
-        Steps of the quantizer.
+    color_step, shape_step : float or None
+        Steps of the quantizer; None in a file of the paper's profile.
     background : tuple of float
         The constant part of the picture, per channel, 0 to 1.
     work : int
@@ -50,6 +80,8 @@ class FileInfo:
     chunks : tuple of ChunkInfo
     complete : bool
         False for a file that is cut off or damaged behind its header.
+    paper : PaperInfo or None
+        For a file of the paper's profile.
     """
 
     version: int
@@ -62,8 +94,8 @@ class FileInfo:
     q_max: float
     bytes: int
     bpp: float
-    color_step: float
-    shape_step: float
+    color_step: float | None
+    shape_step: float | None
     background: tuple[float, ...]
     work: int
     icc: int | None
@@ -71,6 +103,7 @@ class FileInfo:
     xmp: int | None
     chunks: tuple[ChunkInfo, ...]
     complete: bool
+    paper: PaperInfo | None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, as JSON can hold."""
@@ -112,8 +145,8 @@ def info(data: Buffer, *, partial: bool = False, limits: Limits = DEFAULT_LIMITS
         q_max=header.q_max,
         bytes=size,
         bpp=8 * size / (header.height * header.width),
-        color_step=settings.color_step,
-        shape_step=settings.shape_step,
+        color_step=None if file.profile else settings.color_step,
+        shape_step=None if file.profile else settings.shape_step,
         background=tuple(float(level) for level in settings.background_color),
         work=header.work,
         icc=_size(metadata.icc),
@@ -123,6 +156,21 @@ def info(data: Buffer, *, partial: bool = False, limits: Limits = DEFAULT_LIMITS
             ChunkInfo(chunk.name, chunk.offset, len(chunk.payload)) for chunk in file.chunks
         ),
         complete=file.damage is None,
+        paper=_paper(file),
+    )
+
+
+def _paper(file: File) -> PaperInfo | None:
+    profile = file.profile
+    if profile is None:
+        return None
+    return PaperInfo(
+        stream=profile.stream,
+        shape="scale-rotation" if profile.rotation else "cholesky",
+        shape_bits=profile.shape_quantizer.bits,
+        color="vector" if profile.color_stages else "uniform",
+        color_bits=profile.color_quantizer.widths,
+        formula_bits=profile.formula_bits(file.header),
     )
 
 

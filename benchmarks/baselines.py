@@ -1,0 +1,189 @@
+"""The paper's baselines beside JPEG and JPEG 2000: its Table 1 and Table 2 on your pictures.
+
+Usage: python benchmarks/baselines.py --images FOLDER [--methods siren wire ingp] [--coin 10x28]
+           [--rates 0.3 0.6] [--iterations 2000] [--batch 8192] [--device cpu]
+
+Representations stand in the columns of Table 1 (PSNR, MS-SSIM, training seconds, frames a second,
+memory, parameters), codecs in those of Table 2, with the published figures below them. The paper
+has 50,000 iterations on all pixels at once; that takes hours a picture on a CPU, so `--batch` draws
+some pixels anew for every iteration.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from harness import environment, print_environment, print_table, write_json
+from implicit import METHODS, Settings, compress, compress_by_rival, represent
+from pictures import Bytes, Sample, find_pictures
+from rivals import RIVALS
+
+from gaussianimage.paper.published import CODECS, REPRESENTATIONS
+
+HERE = Path(__file__).resolve().parent
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="The paper's baselines, on one harness.")
+    parser.add_argument("--images", type=Path, nargs="+", required=True, metavar="FOLDER")
+    parser.add_argument("--methods", nargs="*", choices=METHODS, default=list(METHODS))
+    parser.add_argument(
+        "--coin", nargs="*", type=_shape, default=[(10, 28), (10, 40)], metavar="LAYERSxNEURONS"
+    )
+    parser.add_argument("--rates", nargs="*", type=float, default=[0.3, 0.6], help="of the files")
+    parser.add_argument("--iterations", type=int, default=50_000)
+    parser.add_argument("--batch", type=int, help="pixels in an iteration (all)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--timed", type=float, default=1.0, help="seconds to time frames for (1)")
+    parser.add_argument("--output", type=Path, default=HERE / "results/baselines.json")
+    return parser.parse_args()
+
+
+def _shape(text: str) -> tuple[int, int]:
+    layers, neurons = text.split("x")
+    return int(layers), int(neurons)
+
+
+def measure(pictures: list[Sample], arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Return a row for every method and picture."""
+    settings = Settings(
+        iterations=arguments.iterations,
+        batch=arguments.batch,
+        seed=arguments.seed,
+        device=str(arguments.device),
+        timed=arguments.timed,
+    )
+    tasks: list[tuple[str, str, Callable[[Bytes], dict[str, Any]]]] = []
+    for key in arguments.methods:
+        method = METHODS[key]
+        tasks.append(
+            ("representation", method.name, partial(represent, method=method, settings=settings))
+        )
+    for layers, neurons in arguments.coin:
+        name = f"COIN {layers}x{neurons}"
+        tasks.append(
+            ("codec", name, partial(compress, layers=layers, neurons=neurons, settings=settings))
+        )
+    for rival in RIVALS:
+        if rival.key in ("jpeg", "jpeg2000") and rival.available:
+            for rate in arguments.rates:
+                name = f"{rival.name}, {rate:g} bpp"
+                by_rival = partial(compress_by_rival, rival=rival, rate=rate, settings=settings)
+                tasks.append(("codec", name, by_rival))
+    rows = []
+    for table, name, task in tasks:
+        for picture in pictures:
+            row = {"table": table, "method": name, "picture": picture.name}
+            rows.append(row | task(picture.pixels))
+            print(f"{picture.name}, {name}: {rows[-1]['psnr']:.2f} dB", file=sys.stderr)
+    return rows
+
+
+def print_results(rows: list[dict[str, Any]], kind: str) -> None:
+    """Print the two tables: means over the pictures, and below them what the paper gives."""
+    memory = {"cuda": "GPU MiB", "process": "RAM MiB"}.get(kind, "MiB")
+    header = ["method", "PSNR", "MS-SSIM", "train s", "FPS", memory, "params K"]
+    table = [
+        [
+            name,
+            _number(mean["psnr"], 2),
+            _number(mean["ms_ssim"], 4),
+            _number(mean["seconds"], 2),
+            _number(mean["fps"], 2),
+            _number(mean["memory_mib"], 0),
+            _number(mean["parameters"] / 1000, 2),
+        ]
+        for name, mean in _means(rows, "representation").items()
+    ]
+    table += [
+        [
+            f"{row.method}, published",
+            f"{row.psnr:.2f}",
+            f"{row.ms_ssim:.4f}",
+            f"{row.seconds:.2f}",
+            f"{row.fps:.2f}",
+            f"{row.memory_mib}",
+            f"{row.parameters_k:.2f}",
+        ]
+        for row in REPRESENTATIONS["kodak"]
+        if row.method in {m.name for m in METHODS.values()}
+    ]
+    print_table(header, table)
+    header = ["codec", "bpp", "PSNR", "MS-SSIM", "encode FPS", "decode FPS"]
+    table = [
+        [
+            name,
+            _number(mean["bpp"], 4),
+            _number(mean["psnr"], 2),
+            _number(mean["ms_ssim"], 4),
+            _speed(mean["encode_fps"]),
+            _speed(mean["decode_fps"]),
+        ]
+        for name, mean in _means(rows, "codec").items()
+    ]
+    table += [
+        [
+            f"{row.codec}, published (DIV2K)",
+            f"{row.bpp:.4f}",
+            f"{row.psnr:.2f}",
+            f"{row.ms_ssim:.4f}",
+            _speed(row.encode_fps),
+            _speed(row.decode_fps),
+        ]
+        for row in CODECS
+        if row.codec in ("COIN", "JPEG", "JPEG2000")
+    ]
+    print()
+    print_table(header, table)
+
+
+def _means(rows: list[dict[str, Any]], table: str) -> dict[str, dict[str, Any]]:
+    """Return the mean of every number of every method, None where a picture has none."""
+    means: dict[str, dict[str, Any]] = {}
+    chosen = [row for row in rows if row["table"] == table]
+    for name in dict.fromkeys(row["method"] for row in chosen):
+        group = [row for row in chosen if row["method"] == name]
+        means[name] = {}
+        for key, value in group[0].items():
+            values = [row[key] for row in group]
+            if not isinstance(value, str):
+                means[name][key] = None if None in values else float(np.mean(values))
+    return means
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _speed(value: float) -> str:
+    return f"{value:.2f}" if value >= 1 else f"{value:.2e}"
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    pictures = find_pictures(arguments.images)
+    report = environment(threads=[torch.get_num_threads()]) | {"torch": torch.__version__}
+    if arguments.device != "cpu":
+        report["gpu"] = torch.cuda.get_device_name(arguments.device)
+    rows = measure(pictures, arguments)
+    print_environment(report)
+    pixels = "all pixels" if arguments.batch is None else f"{arguments.batch} pixels"
+    print(
+        f"\n{arguments.iterations} iterations of {pixels} on {arguments.device}, "
+        f"means of {len(pictures)} pictures; published: 50000 of all pixels on a V100\n"
+    )
+    print_results(rows, next((row["memory_kind"] for row in rows if "memory_kind" in row), ""))
+    settings = {k: v for k, v in vars(arguments).items() if k not in ("images", "output")}
+    results = {"benchmark": "baselines", "environment": report, "settings": settings}
+    write_json(arguments.output, results | {"rows": rows})
+    print(f"\nWritten to {arguments.output}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""The command `paper`: the GaussianImage paper's experiments, one command for each step."""
+
+import click
+
+from gaussianimage.cli.lazy import LazyGroup
+
+__all__ = ["COMMANDS", "EXAMPLES", "command"]
+
+# As in `gaussianimage.cli`: the help imports none of them.
+COMMANDS = {
+    "represent": "Fit Gaussians to pictures (Tables 1, 3, 5).",
+    "compress": "Quantize them and write files (Tables 2, 4).",
+    "tables": "Print the tables of results.",
+    "import": "Convert a checkpoint of the authors' code.",
+}
+
+EXAMPLES = """
+gaussianimage paper represent kodak/ -o out/ -n 70000
+gaussianimage paper compress kodak/ -o out/ -n 800,1000,3000,5000,7000,9000
+gaussianimage paper tables out/
+gaussianimage paper import gaussian_model.pth.tar kodim03.safetensors --size 768x512
+"""
+
+
+@click.command(
+    cls=LazyGroup,
+    home=__name__,
+    listed=COMMANDS,
+    short_help="Reproduce the GaussianImage paper (needs PyTorch).",
+    epilog="\b\nExamples:\n" + "\n".join(f"  {line}" for line in EXAMPLES.strip().splitlines()),
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(
+    None, "-V", "--version", package_name="gaussianimage", prog_name="gaussianimage"
+)
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """Reproduce GaussianImage (ECCV 2024, arXiv 2403.08551): its models, codec and tables.
+
+    Results are kept in a folder, one JSON for each picture and setting. A run that was cut short
+    goes on where it was when it is started again; what is done is not done twice.
+
+    All but `tables` need PyTorch: pip install gaussianimage[torch]
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        ctx.exit(2)

@@ -1,0 +1,105 @@
+"""The command `paper compress`: the paper's codec, from pictures to files and their figures."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gaussianimage.cli.command import subcommand
+from gaussianimage.cli.paper.options import (
+    FitOptions,
+    Listed,
+    RunOptions,
+    fit_options,
+    recipe_of,
+    require_torch,
+)
+from gaussianimage.cli.paper.quantizers import QuantizerOptions, quantizer_options
+from gaussianimage.cli.report import result_line
+
+if TYPE_CHECKING:
+    from gaussianimage.paper.compress import CompressSettings
+    from gaussianimage.paper.represent import Job
+
+EXAMPLES = """
+gaussianimage paper compress kodak/ -o out/ -n 800,1000,3000,5000,7000,9000
+gaussianimage paper compress kodak/ -o out/ -n 3000,5000,7000 --variants final,v1,v2,v3
+gaussianimage paper compress kodak/ -o out/ -n 5000 --model rs
+gaussianimage paper compress kodak/ -o out/ -n 5000 --stages 3 --entries 16 --covariance-bits 8
+"""
+
+
+@subcommand(
+    "Quantize them and write files (Tables 2, 4).",
+    EXAMPLES,
+    more_when_verbose="Show progress even where stderr is no terminal.",
+)
+@click.argument("files", nargs=-1, required=True, metavar="FOLDER...")
+@click.option(
+    "--model",
+    "models",
+    type=Listed(click.Choice(["cholesky", "rs"])),
+    default="cholesky",
+    metavar="MODEL,...",
+    help="cholesky, rs (scales and rotation) or both.  [default: cholesky]",
+)
+@click.option(
+    "--fine-tuning",
+    type=click.IntRange(0, 10**7),
+    metavar="N",
+    help="Iterations with quantizers, after those without.  [default: as many]",
+)
+@quantizer_options
+@fit_options
+def command(
+    files: tuple[str, ...],
+    models: tuple[str, ...],
+    fine_tuning: int | None,
+    quantizers: QuantizerOptions,
+    fits: FitOptions,
+    options: RunOptions,
+) -> None:
+    """Compress pictures by the paper's codec, and print its Tables 2 and 4 and its curve.
+
+    Each picture is fitted as by `represent` (or the fit is taken from the folder of -o, if it is
+    there), fine-tuned with quantizers, and written as .gimg files: one for every way to code the
+    same numbers, from fixed widths to partial bits-back coding. All bits are counted from files.
+
+    A folder of results can be given again, with the same command after Ctrl-C or with another one:
+    what is done is not done twice, and the tables have all that is there.
+    """
+    require_torch()
+    from gaussianimage.cli.paper.run import run_pictures
+    from gaussianimage.paper.compress import CompressSettings, compress
+
+    iterations = fits.iterations if fine_tuning is None else fine_tuning
+
+    def work(job: "Job", settings: "CompressSettings") -> str:
+        kept = job.results.find(settings.setting, job.sample) is not None
+        record = compress(job, settings)
+        line = result_line(
+            record.height,
+            record.width,
+            settings.fit.gaussians,
+            n_bytes=record.measured["bytes"]["plain"],
+            psnr=record.measured["psnr"],
+            seconds=record.measured["encode_seconds"],
+        )
+        return f"{settings.setting.label}: {line}{', kept' if kept else ''}"
+
+    settings = [
+        CompressSettings(fit, _fine_tuning(fits, fit.recipe.loss, iterations), quantizer)
+        for fit in fits.settings(models)
+        for quantizer in quantizers.settings()
+    ]
+    run_pictures(files, options, settings, work)
+
+
+def _fine_tuning(fits: FitOptions, loss: str, iterations: int) -> Any:
+    return recipe_of(
+        iterations,
+        fits.halve_every,
+        learning_rate=fits.learning_rate,
+        loss=loss,
+        seed=fits.seed,
+        optimizer=fits.optimizer,
+    )

@@ -1,0 +1,120 @@
+"""The command `paper import`: checkpoints of the authors' code, for use here."""
+
+import re
+from pathlib import Path
+
+import click
+
+from gaussianimage.cli.batch import Job, Outcome, run
+from gaussianimage.cli.command import subcommand
+from gaussianimage.cli.options import BatchOptions
+from gaussianimage.cli.paper.options import device_of, recipe_of, require_torch
+from gaussianimage.cli.paper.quantizers import QuantizerOptions, quantizer_options
+from gaussianimage.cli.paths import Item, plan
+from gaussianimage.cli.report import result_line
+from gaussianimage.files import is_stream
+
+EXAMPLES = """
+gaussianimage paper import gaussian_model.pth.tar kodim03.safetensors --size 768x512
+gaussianimage paper import gaussian_model.pth.tar kodim03.gimg --picture kodim03.png
+gaussianimage paper import gaussian_model.pth.tar a.gimg --picture a.png --fine-tuning 5000
+"""
+
+Size = tuple[int, int]
+
+
+def _size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Size | None:
+    if value is None:
+        return None
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", value)
+    if match is None:
+        raise click.BadParameter(f"{value!r} is not a size such as 768x512.")
+    return int(match[2]), int(match[1])
+
+
+def _refuse(target: str) -> str | None:
+    if is_stream(target) or Path(target).suffix.lower() in (".gimg", ".safetensors"):
+        return None
+    return "the output is a .safetensors or a .gimg file."
+
+
+@subcommand(
+    "Convert a checkpoint of the authors' code.",
+    EXAMPLES,
+    more_when_verbose="Show progress even where stderr is no terminal.",
+)
+@click.argument("files", nargs=2, metavar="INPUT OUTPUT")
+@click.option(
+    "--size",
+    callback=_size,
+    metavar="WxH",
+    help="Of the picture in pixels, which the checkpoint does not tell.",
+)
+@click.option(
+    "--picture",
+    "original",
+    metavar="FILE",
+    help="The picture, to take the size from, measure against and fine-tune to.",
+)
+@click.option(
+    "--fine-tuning",
+    type=click.IntRange(0, 10**7),
+    default=0,
+    metavar="N",
+    help="Iterations with quantizers, for a .gimg file.  [default: 0]",
+)
+@quantizer_options
+@click.option("--device", metavar="NAME", help="To fine-tune on.  [default: cuda if there is one]")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+def command(
+    files: tuple[str, str],
+    size: Size | None,
+    original: str | None,
+    fine_tuning: int,
+    quantizers: QuantizerOptions,
+    device: str | None,
+    quiet: bool,
+) -> None:
+    """Convert a checkpoint of the GaussianImage authors' code, a .pth.tar file.
+
+    INPUT has the state of a Cholesky or a scale-rotation model. OUTPUT is a .safetensors file with
+    its Gaussians as they are, which `render` draws and Gaussians.load reads, or a .gimg file of the
+    paper's codec, which has them quantized: without fine-tuning, merely rounded.
+
+    Only tensors are loaded; a checkpoint that would run code is refused. Their pixels are half a
+    pixel from ours, and centers are shifted by that.
+    """
+    if (size is None) == (original is None):
+        raise click.UsageError("either --size or --picture tells the size of the picture.")
+    if fine_tuning and (original is None or Path(files[1]).suffix.lower() == ".safetensors"):
+        raise click.UsageError("--fine-tuning is for a .gimg file, and needs --picture.")
+    items = plan(files[:1], files[1], suffix=".safetensors", refuse=_refuse)
+    require_torch()
+    from gaussianimage.paper.datasets import Sample
+    from gaussianimage.paper.imports import Quantization, import_as_file, import_as_gaussians
+    from gaussianimage.paper.represent import news
+
+    settings = quantizers.settings()
+    if len(settings) > 1:
+        raise click.UsageError("--variants: a file has one of them.")
+    recipe = recipe_of(fine_tuning, None)
+    quantization = Quantization(settings[0], recipe, device_of(device))
+
+    def work(item: Item, job: Job) -> Outcome:
+        shape = size or Sample(Path(str(original)))
+        if Path(item.target).suffix.lower() == ".safetensors":
+            done = import_as_gaussians(item.source, item.target, shape)
+        else:
+            progress = news(job.progress, "quantize")
+            done = import_as_file(item.source, item.target, shape, quantization, progress=progress)
+        line = result_line(
+            done.height,
+            done.width,
+            done.gaussians,
+            n_bytes=done.n_bytes,
+            psnr=done.psnr,
+            seconds=done.seconds,
+        )
+        return Outcome(line)
+
+    run(items, work, BatchOptions(None, 1, None, no_overwrite=False, quiet=quiet))

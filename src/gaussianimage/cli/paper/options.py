@@ -1,0 +1,239 @@
+"""What the commands of `paper` share: lists on the command line, the recipe, the run."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from gaussianimage.cli.options import FiniteRange, max_pixels_option, packed, threads_option
+
+if TYPE_CHECKING:
+    from gaussianimage.paper.recipe import Recipe
+    from gaussianimage.paper.settings import FitSettings
+
+__all__ = ["FitOptions", "Listed", "RunOptions", "fit_options", "recipe_of", "require_torch"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+MODELS = ("cholesky", "rs", "opacity", "alpha", "3dgs")
+LOSSES = ("l2", "l1", "ssim", "l1+ssim", "l2+ssim")
+OFFSETS = ("with", "without")
+_MOST = 2**24
+
+
+class Listed(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
+    """Several values of a type, with commas between them."""
+
+    def __init__(self, one: Any) -> None:
+        self.one = one
+        self.name = f"{one.name} list"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Any, ...]:
+        """Return the values, each once, in their order."""
+        if isinstance(value, tuple):
+            return value
+        parts = [self.one.convert(part.strip(), param, ctx) for part in value.split(",")]
+        return tuple(dict.fromkeys(parts))
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """Which fits to make: every model with every N, loss and offset."""
+
+    gaussians: tuple[int, ...]
+    iterations: int
+    learning_rate: float
+    halve_every: int | None
+    optimizer: str
+    loss: tuple[str, ...]
+    seed: int
+    device: str | None
+
+    def settings(
+        self, models: Sequence[str], offsets: Sequence[bool] = (True,), *, fill: bool = False
+    ) -> "list[FitSettings]":
+        """Return them all.
+
+        Raises
+        ------
+        UsageError
+            Values that don't go together, or a device that isn't there.
+        """
+        from gaussianimage.paper.settings import FitSettings
+
+        device = device_of(self.device)
+        try:
+            return [
+                FitSettings(
+                    count, model, self._recipe(loss), offset, fill and model == "3dgs", device
+                )
+                for count in self.gaussians
+                for model in models
+                for loss in self.loss
+                for offset in offsets
+            ]
+        except ValueError as error:
+            raise click.UsageError(f"{error}.") from error
+
+    def _recipe(self, loss: str) -> "Recipe":
+        return recipe_of(
+            self.iterations,
+            self.halve_every,
+            learning_rate=self.learning_rate,
+            loss=loss,
+            seed=self.seed,
+            optimizer=self.optimizer,
+        )
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Where results go, and on which pictures to work."""
+
+    output: str
+    only: tuple[str, ...]
+    threads: int | None
+    max_pixels: int
+    timed: float
+    quiet: bool
+
+
+def recipe_of(iterations: int, halve_every: int | None, **values: Any) -> "Recipe":
+    """Return a recipe whose schedule is in proportion to its length unless it is given."""
+    from gaussianimage.paper.recipe import Recipe
+
+    if halve_every is None:
+        halve_every = Recipe().shortened(max(iterations, 1)).halve_every
+    return Recipe(iterations=iterations, halve_every=halve_every, **values)
+
+
+def device_of(name: str | None) -> str:
+    """Return the device that is asked for, by default a GPU if there is one.
+
+    Raises
+    ------
+    UsageError
+        It isn't there.
+    """
+    import torch
+
+    from gaussianimage.paper.settings import check_device
+
+    if name is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        check_device(name)
+    except ValueError as error:
+        raise click.UsageError(f"{error}.") from error
+    return name
+
+
+def require_torch() -> None:
+    """Fail in one line where PyTorch isn't installed.
+
+    Raises
+    ------
+    ClickException
+        The message names the extra to install.
+    """
+    try:
+        import gaussianimage.torch  # noqa: F401
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        message = "this command needs PyTorch: pip install gaussianimage[torch]"
+        raise click.ClickException(message) from None
+
+
+def fit_options(function: Function) -> Function:
+    """Add the options of fits and of runs; the function gets them as `fits` and `options`."""
+    function = packed(
+        function,
+        "options",
+        RunOptions,
+        click.option(
+            "-o",
+            "--output",
+            required=True,
+            metavar="FOLDER",
+            help="Folder of results, made if need be. What is done there already is kept.",
+        ),
+        click.option(
+            "--only",
+            type=Listed(click.STRING),
+            default=(),
+            metavar="NAMES",
+            help="Pictures to work on, by their names without extensions.  [default: all]",
+        ),
+        threads_option,
+        max_pixels_option,
+        click.option(
+            "--timed",
+            type=FiniteRange(0, 60),
+            default=1.0,
+            metavar="S",
+            help="Seconds that frames a second are measured for.  [default: 1]",
+        ),
+        click.option("--quiet", is_flag=True, help="Print nothing but errors."),
+    )
+    return packed(
+        function,
+        "fits",
+        FitOptions,
+        click.option(
+            "-n",
+            "--gaussians",
+            type=Listed(click.IntRange(1, _MOST)),
+            required=True,
+            metavar="N,...",
+            help="How many Gaussians; several with commas between.",
+        ),
+        click.option(
+            "--iterations",
+            type=click.IntRange(0, 10**7),
+            default=50_000,
+            metavar="N",
+            help="Steps of the optimizer.  [default: 50000]",
+        ),
+        click.option(
+            "--learning-rate",
+            type=FiniteRange(0, min_open=True),
+            default=1e-3,
+            metavar="R",
+            help="Step size at the start.  [default: 0.001]",
+        ),
+        click.option(
+            "--halve-every",
+            type=click.IntRange(1, 10**7),
+            metavar="N",
+            help="Halve the step size after so many iterations.  [default: 2/5 of all]",
+        ),
+        click.option(
+            "--optimizer",
+            type=click.Choice(["adan", "adam"]),
+            default="adan",
+            help="[default: adan]",
+        ),
+        click.option(
+            "--loss",
+            type=Listed(click.Choice(LOSSES)),
+            default="l2",
+            metavar="LOSS,...",
+            help=f"{', '.join(LOSSES)}; several with commas between.  [default: l2]",
+        ),
+        click.option(
+            "--seed",
+            type=click.IntRange(0, 2**31 - 1),
+            default=1,
+            metavar="N",
+            help="Of the random start.  [default: 1]",
+        ),
+        click.option(
+            "--device",
+            metavar="NAME",
+            help="cpu, cuda or cuda:1 ...  [default: cuda if there is one]",
+        ),
+    )

@@ -1,0 +1,113 @@
+"""The switches of the codec's quantizers, for every row of the paper's Table 4 and beyond."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from gaussianimage.cli.options import packed
+from gaussianimage.cli.paper.options import Listed
+
+if TYPE_CHECKING:
+    from gaussianimage.paper.compression import QuantizerSettings
+
+__all__ = ["QuantizerOptions", "quantizer_options"]
+
+VARIANTS = ("final", "v1", "v2", "v3")
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class QuantizerOptions:
+    """Quantizers: rows of Table 4, or one put together from switches."""
+
+    variants: tuple[str, ...] | None
+    covariance_bits: int | None
+    color: str | None
+    color_bits: int | None
+    stages: int | None
+    entries: int | None
+    commitment: bool | None
+    scaling: bool | None
+
+    def settings(self) -> "list[QuantizerSettings]":
+        """Return them.
+
+        Raises
+        ------
+        UsageError
+            Rows and switches are given, or switches that don't go together.
+        """
+        from gaussianimage.paper import compression
+
+        switches = {k: v for k, v in vars(self).items() if k != "variants" and v is not None}
+        if self.variants is not None:
+            if switches:
+                name = f"--{next(iter(switches)).replace('_', '-')}"
+                raise click.UsageError(f"--variants says all of it; leave out {name}.")
+            return [compression.VARIANTS[name] for name in self.variants]
+        integers = self.color == "int"
+        lost = ("stages", "entries", "commitment") if integers else ("color_bits",)
+        for name in lost:
+            if name in switches:
+                kind = "rvq" if integers else "int"
+                raise click.UsageError(f"--{name.replace('_', '-')} is for --color {kind}.")
+        entries = switches.get("entries", 2)
+        if entries & (entries - 1):
+            raise click.UsageError(f"--entries is a power of two, not {entries}.")
+        return [compression.QuantizerSettings(**switches)]
+
+
+def quantizer_options(function: Function) -> Function:
+    """Add the switches of the quantizers; the function gets them as `quantizers`."""
+    return packed(
+        function,
+        "quantizers",
+        QuantizerOptions,
+        click.option(
+            "--variants",
+            type=Listed(click.Choice(VARIANTS)),
+            metavar="NAME,...",
+            help="Rows of Table 4: final; v1 without commitment loss; v2, v3 with integers of 6, 8 "
+            "bits for color.  [default: final]",
+        ),
+        click.option(
+            "--covariance-bits",
+            type=click.IntRange(1, 12),
+            metavar="B",
+            help="Of each number of a shape.  [default: 6]",
+        ),
+        click.option(
+            "--color",
+            type=click.Choice(["rvq", "int"]),
+            help="Residual vector quantization, or integers.  [default: rvq]",
+        ),
+        click.option(
+            "--color-bits",
+            type=click.IntRange(1, 12),
+            metavar="B",
+            help="Of each channel with --color int.  [default: 6]",
+        ),
+        click.option(
+            "--stages", type=click.IntRange(1, 8), metavar="N", help="Codebooks.  [default: 2]"
+        ),
+        click.option(
+            "--entries",
+            type=click.IntRange(2, 256),
+            metavar="N",
+            help="Entries of each codebook, a power of two.  [default: 8]",
+        ),
+        click.option(
+            "--commitment/--no-commitment",
+            default=None,
+            help="Whether colors are drawn to their entries.  [default: commitment]",
+        ),
+        click.option(
+            "--scaling/--no-scaling",
+            default=None,
+            help="Whether gradients of quantizers are scaled as LSQ has it; the released code "
+            "doesn't.  [default: scaling]",
+        ),
+    )

@@ -1,0 +1,96 @@
+"""The command `paper represent`: fits in floating point, by the paper's recipe."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from gaussianimage.cli.command import subcommand
+from gaussianimage.cli.paper.options import (
+    MODELS,
+    OFFSETS,
+    FitOptions,
+    Listed,
+    RunOptions,
+    fit_options,
+    require_torch,
+)
+from gaussianimage.cli.report import result_line
+
+if TYPE_CHECKING:
+    from gaussianimage.paper.represent import Job
+    from gaussianimage.paper.settings import FitSettings
+
+EXAMPLES = """
+gaussianimage paper represent kodak/ -o out/ -n 70000
+gaussianimage paper represent kodak/ -o out/ -n 30000 --model cholesky,rs --offset with,without
+gaussianimage paper represent kodak/ -o out/ -n 30000 --loss l2,l1,ssim,l1+ssim,l2+ssim
+gaussianimage paper represent kodak/ -o out/ -n 3000 --iterations 2000 --only kodim03,kodim05
+"""
+
+
+@subcommand(
+    "Fit Gaussians to pictures (Tables 1, 3, 5).",
+    EXAMPLES,
+    more_when_verbose="Show progress even where stderr is no terminal.",
+)
+@click.argument("files", nargs=-1, required=True, metavar="FOLDER...")
+@click.option(
+    "--model",
+    "models",
+    type=Listed(click.Choice(MODELS)),
+    default="cholesky",
+    metavar="MODEL,...",
+    help="cholesky or rs (scales and rotation); opacity (a sum with opacities), alpha (blended) or "
+    "3dgs; several with commas between.  [default: cholesky]",
+)
+@click.option(
+    "--offset",
+    "offsets",
+    type=Listed(click.Choice(OFFSETS)),
+    default="with",
+    metavar="with,without",
+    help="Whether half a pixel is added to the lengths (Table 5).  [default: with]",
+)
+@click.option(
+    "--fill",
+    is_flag=True,
+    help="Start 3dgs all over the picture, for runs below some 10,000 iterations.",
+)
+@fit_options
+def command(
+    files: tuple[str, ...],
+    models: tuple[str, ...],
+    offsets: tuple[str, ...],
+    fill: bool,
+    fits: FitOptions,
+    options: RunOptions,
+) -> None:
+    """Fit Gaussians to pictures by the paper's recipe, and print its Tables 1, 3 and 5.
+
+    FOLDER has pictures: the Kodak set, DIV2K's validation set at half size, or any.
+    Results go to the folder of -o, one JSON and one safetensors file a picture, and at the end
+    all tables to its tables.md.
+
+    A folder of results can be given again, with the same command after Ctrl-C or with another one:
+    what is done is not done twice, and the tables have all that is there.
+    """
+    require_torch()
+    from gaussianimage.cli.paper.run import run_pictures
+    from gaussianimage.paper.represent import represent
+
+    def work(job: "Job", settings: "FitSettings") -> str:
+        kept = job.results.find(settings.setting, job.sample) is not None
+        record = represent(job, settings)
+        line = result_line(
+            record.height,
+            record.width,
+            settings.gaussians,
+            psnr=record.measured["psnr"],
+            seconds=record.measured["seconds"],
+        )
+        offset = "" if settings.offset else ", no offset"
+        name = f"{settings.model}, {settings.recipe.loss}{offset}"
+        return f"{name}: {line}{', kept' if kept else ''}"
+
+    chosen = [offset == "with" for offset in offsets]
+    run_pictures(files, options, fits.settings(models, chosen, fill=fill), work)

@@ -1,0 +1,130 @@
+"""A run over pictures and settings: progress, Ctrl-C, failures, and the tables at its end."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gaussianimage.cli.batch import Job as BatchJob
+from gaussianimage.cli.batch import Outcome, run
+from gaussianimage.cli.errors import INTERRUPTED, printable
+from gaussianimage.cli.options import BatchOptions
+from gaussianimage.cli.paper.options import RunOptions
+from gaussianimage.cli.paths import Item
+from gaussianimage.files import write_atomic
+from gaussianimage.paper.datasets import find_dataset
+from gaussianimage.paper.results import Results
+
+if TYPE_CHECKING:
+    from gaussianimage.paper.represent import Job
+
+__all__ = ["run_pictures", "show_tables"]
+
+TABLES = "tables.md"
+
+
+def run_pictures(
+    files: Sequence[str],
+    options: RunOptions,
+    settings: Sequence[Any],
+    work: "Callable[[Job, Any], str]",
+) -> None:
+    """Work on every picture with every setting, then print the tables, and end the command.
+
+    Parameters
+    ----------
+    files : sequence of str
+        Folders of pictures, or pictures.
+    options : RunOptions
+    settings : sequence
+        Each with a `setting` that tells where its results are.
+    work : callable
+        Does one picture and returns what to tell about it.
+
+    Raises
+    ------
+    Exit
+        Always: 0, 1 if a picture failed, 130 after Ctrl-C.
+    """
+    import torch
+
+    from gaussianimage.paper.represent import Job
+
+    if Path(options.output).exists() and not Path(options.output).is_dir():
+        raise click.UsageError(f"{options.output}: results need a folder, and this is none.")
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    dataset = find_dataset(files, max_pixels=options.max_pixels, only=options.only)
+    results = Results(options.output)
+    todo = {}
+    for setting in settings:
+        for sample in dataset.samples:
+            target = results.folder / setting.setting.folder / f"{sample.name}.json"
+            todo[str(target)] = (sample, setting)
+    items = [Item(str(sample.path), key, True) for key, (sample, _) in todo.items()]
+
+    def do(item: Item, batch: BatchJob) -> Outcome:
+        sample, setting = todo[item.target]
+        job = Job(sample, dataset.name, results, batch.progress, options.timed)
+        return Outcome(work(job, setting))
+
+    batch = BatchOptions(
+        options.output, 1, options.threads, no_overwrite=False, quiet=options.quiet
+    )
+    code = 0
+    try:
+        run(items, do, batch)
+    except click.exceptions.Exit as end:
+        code = end.exit_code
+    if code == INTERRUPTED:
+        click.echo("gaussianimage: the same command goes on from here", err=True)
+    elif any(Path(key).is_file() for key in todo):
+        show_tables(results, settings[0].setting.kind, quiet=options.quiet)
+    raise click.exceptions.Exit(code)
+
+
+def show_tables(results: Results, kind: str | None = None, *, quiet: bool = False) -> None:
+    """Print the tables of a folder of results, and write them and the figures into it.
+
+    Parameters
+    ----------
+    results : Results
+    kind : str, optional
+        Print only the tables of these results, "represent" or "compress".
+    quiet : bool
+        Only write them.
+
+    Raises
+    ------
+    ClickException
+        There is nothing to make a table of.
+    FormatError, OSError
+        The results can't be read, or the tables not be written.
+    """
+    from gaussianimage.paper.tables import make_tables
+
+    records = results.all()
+    tables = make_tables(records)
+    if not tables:
+        raise click.ClickException(f"{printable(str(results.folder))}: no results in it")
+    text = "\n".join(table.markdown() for table in tables)
+    write_atomic(results.folder / TABLES, text.encode())
+    if not quiet:
+        chosen = [record for record in records if kind in (None, record.kind)]
+        click.echo("\n".join(table.markdown() for table in make_tables(chosen)), nl=False)
+    _draw_figures(results, records, quiet=quiet)
+
+
+def _draw_figures(results: Results, records: Sequence[Any], *, quiet: bool) -> None:
+    from gaussianimage.paper.figures import MissingMatplotlibError, draw_rate_distortion
+    from gaussianimage.paper.tables import rate_distortion_groups
+
+    for number, group in enumerate(rate_distortion_groups(records), 1):
+        path = results.folder / f"rate-distortion-{group.dataset}-{number}.png"
+        try:
+            draw_rate_distortion(group, path)
+        except MissingMatplotlibError as error:
+            if not quiet:
+                click.echo(f"gaussianimage: {error}", err=True)
+            return

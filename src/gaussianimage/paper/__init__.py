@@ -1,0 +1,1 @@
+"""The GaussianImage paper, reproduced: its recipe, its quantizers, its tables. Needs PyTorch."""

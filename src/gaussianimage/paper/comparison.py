@@ -1,0 +1,125 @@
+"""Results that may be compared: equal in all but what is varied, on the same pictures, as means."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from gaussianimage.paper.results import Record
+
+__all__ = ["Group", "Row", "grouped"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one variant has come to, on several pictures.
+
+    Parameters
+    ----------
+    settings : dict
+        All of the variant's.
+    records : tuple of Record
+        One a picture.
+    """
+
+    settings: dict[str, Any]
+    records: tuple[Record, ...]
+
+    def mean(self, *path: str) -> float | None:
+        """Return the mean over the pictures of a measured number, None if one has none.
+
+        Parameters
+        ----------
+        path : str
+            Its name; several lead into what is nested.
+        """
+        values = []
+        for record in self.records:
+            value: Any = record.measured
+            for name in path:
+                value = value.get(name) if isinstance(value, dict) else None
+            if not isinstance(value, int | float):
+                return None
+            values.append(float(value))
+        return fmean(values) if values else None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Variants that differ only in what is compared.
+
+    Parameters
+    ----------
+    dataset : str
+        As `Dataset.name`.
+    common : dict
+        The settings that all share.
+    rows : tuple of Row
+    pictures : tuple of str
+        Names of those that the means are over: all that every row has.
+    dropped : int
+        How many others some rows have.
+    """
+
+    dataset: str
+    common: dict[str, Any]
+    rows: tuple[Row, ...]
+    pictures: tuple[str, ...]
+    dropped: int
+
+    def row(self, **settings: Any) -> Row | None:
+        """Return the row with these settings."""
+        for row in self.rows:
+            if all(row.settings.get(name) == value for name, value in settings.items()):
+                return row
+        return None
+
+
+def grouped(
+    records: Sequence[Record],
+    varying: Sequence[str],
+    keep: Callable[[Mapping[str, Any]], bool] = lambda _: True,
+) -> list[Group]:
+    """Sort results into groups that may be compared.
+
+    Parameters
+    ----------
+    records : sequence of Record
+    varying : sequence of str
+        Settings that may differ inside of a group.
+    keep : callable
+        From settings to whether they belong to the comparison at all.
+
+    Returns
+    -------
+    list of Group
+        A row that would leave no picture in common with those of more pictures is in none.
+    """
+    groups: dict[tuple[str, str], dict[str, list[Record]]] = {}
+    for record in records:
+        if keep(record.settings):
+            common = {k: v for k, v in record.settings.items() if k not in varying}
+            rows = groups.setdefault((record.dataset, json.dumps(common, sort_keys=True)), {})
+            rows.setdefault(json.dumps(record.settings, sort_keys=True), []).append(record)
+    return [_group(key, list(rows.values())) for key, rows in groups.items()]
+
+
+def _group(key: tuple[str, str], rows: list[list[Record]]) -> Group:
+    pictures = [{_picture(record) for record in row} for row in rows]
+    shared = max(pictures, key=len)
+    for here in sorted(pictures, key=len, reverse=True):
+        shared = shared & here or shared
+    rows = [row for row, here in zip(rows, pictures, strict=True) if shared & here == shared]
+    everything = set.union(*pictures)
+    kept = []
+    for row in rows:
+        chosen = sorted((r for r in row if _picture(r) in shared), key=lambda r: r.picture)
+        kept.append(Row(row[0].settings, tuple(chosen)))
+    names = tuple(sorted(name for name, _ in shared))
+    dropped = len(everything) - len(shared)
+    return Group(key[0], json.loads(key[1]), tuple(kept), names, dropped)
+
+
+def _picture(record: Record) -> tuple[str, str]:
+    return record.picture, record.digest

@@ -1,0 +1,150 @@
+"""Pictures as files of the paper's codec: Tables 2 and 4 and the rate–distortion figure."""
+
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import torch
+
+import gaussianimage
+from gaussianimage.codec.paper.file import encode_record
+from gaussianimage.codec.paper.record import PaperRecord
+from gaussianimage.codec.paper.stream import STREAMS
+from gaussianimage.files import write_atomic
+from gaussianimage.metrics import bpp
+from gaussianimage.paper.checkpoints import load_model
+from gaussianimage.paper.compression import QuantizerSettings, fine_tune
+from gaussianimage.paper.measure import frames_per_second
+from gaussianimage.paper.recipe import Recipe
+from gaussianimage.paper.represent import Job, decibels, history, news, quality, represent
+from gaussianimage.paper.results import Record, Setting
+from gaussianimage.paper.settings import FitSettings, environment
+from gaussianimage.torch.models import CholeskyModel, ScaleRotationModel
+
+__all__ = ["CODEC_MODELS", "CompressSettings", "compress"]
+
+CODEC_MODELS = ("cholesky", "rs")
+_CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class CompressSettings:
+    """A fit that is fine-tuned with its quantizers and written to files.
+
+    Parameters
+    ----------
+    fit : FitSettings
+        What comes first, with the model "cholesky" or "rs".
+    fine_tuning : Recipe
+        Of what comes then: the paper's is the fit's again.
+    quantizer : QuantizerSettings
+        The paper's by default.
+
+    Raises
+    ------
+    ValueError
+        If the codec doesn't take the model.
+    """
+
+    fit: FitSettings
+    fine_tuning: Recipe
+    quantizer: QuantizerSettings = field(default_factory=QuantizerSettings)
+
+    def __post_init__(self) -> None:
+        if self.fit.model not in CODEC_MODELS:
+            raise ValueError(f"model: expected cholesky or rs for the codec, got {self.fit.model}")
+
+    @property
+    def setting(self) -> Setting:
+        """Return it as a column of results."""
+        recipe = self.fine_tuning
+        own = {
+            "fine_tuning": recipe.iterations,
+            "fine_tuning_rate": recipe.learning_rate,
+            "fine_tuning_halve_every": recipe.halve_every,
+        }
+        values = self.fit.values() | own | asdict(self.quantizer)
+        colors = self.quantizer.color
+        if colors == "int":
+            colors += str(self.quantizer.color_bits)
+        elif not self.quantizer.commitment:
+            colors += "-no-commitment"
+        parts = (self.fit.model, f"n{self.fit.gaussians}", colors, f"i{recipe.iterations}")
+        return Setting("compress", "-".join(parts), values)
+
+
+def compress(job: Job, settings: CompressSettings) -> Record:
+    """Fit a picture, fine-tune the fit with its quantizers, write it as files, and measure these.
+
+    Parameters
+    ----------
+    job : Job
+    settings : CompressSettings
+
+    Returns
+    -------
+    Record
+        Measured: ``psnr`` (dB) and ``ms_ssim`` of the 8-bit picture that `gaussianimage.decode`
+        makes of the file; ``psnr_float`` before rounding to 8 bits; ``bytes`` and ``bpp`` of whole
+        files by their kind of stream, see `encode_record`; ``formula_bpp``, what the paper counts
+        for "plain"; ``decode_fps`` by stream, on the CPU, from bytes to pixels; ``encode_seconds``,
+        of the fit, fine-tuning and writing "plain"; ``history`` of fine-tuning. The fit is kept as
+        `represent` does, and one that is there already is taken. If the very same result is there,
+        it is returned as it is.
+
+    Raises
+    ------
+    GaussianImageError, OSError
+        As `represent`.
+    """
+    setting = settings.setting
+    found = job.results.find(setting, job.sample)
+    if found is not None:
+        return found
+    fitted = represent(job, settings.fit)
+    path = job.results.path(settings.fit.setting, job.sample, ".safetensors")
+    target = job.target(settings.fit.device)
+    model = load_model(path).to(target.device)
+    assert isinstance(model, CholeskyModel | ScaleRotationModel)
+    tuned = fine_tune(
+        model,
+        target,
+        settings.fine_tuning,
+        settings.quantizer,
+        progress=news(job.progress, "quantize", settings.fit.gaussians),
+    )
+    files = {stream: encode_record(tuned.record, stream=stream) for stream in STREAMS}
+    for stream, data in files.items():
+        write_atomic(job.results.path(setting, job.sample, f".{stream}.gimg"), data)
+    write = partial(encode_record, tuned.record)
+    writing = 1 / frames_per_second(write, _CPU, seconds=0)
+    measured = _measured(job, tuned.record, files) | {
+        "psnr_float": decibels(tuned.psnr),
+        "encode_seconds": fitted.measured["seconds"] + tuned.training.seconds + writing,
+        "fine_tuning_seconds": tuned.training.seconds,
+        "history": history(tuned.training),
+    }
+    record = replace(
+        fitted,
+        kind=setting.kind,
+        settings=dict(setting.values),
+        measured=measured,
+        environment=environment(target.device),
+        files=[f"{job.sample.name}.{stream}.gimg" for stream in STREAMS],
+    )
+    job.results.save(setting, job.sample, record)
+    return record
+
+
+def _measured(job: Job, record: PaperRecord, files: dict[str, bytes]) -> dict[str, Any]:
+    size = record.height, record.width
+    speeds = {
+        stream: frames_per_second(partial(gaussianimage.decode, data), _CPU, seconds=job.timed)
+        for stream, data in files.items()
+    }
+    return quality(job.sample.pixels, gaussianimage.decode(files["plain"])) | {
+        "bytes": {stream: len(data) for stream, data in files.items()},
+        "bpp": {stream: bpp(len(data), *size) for stream, data in files.items()},
+        "formula_bpp": record.formula_bits / (record.height * record.width),
+        "decode_fps": speeds,
+    }

@@ -1,0 +1,288 @@
+"""The paper's compression: a model fine-tuned with its quantizers in place, for a file."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from gaussianimage.codec.paper.record import MAX_CHANNELS, PaperRecord
+from gaussianimage.paper.quantizers import UniformQuantizer, half_precision
+from gaussianimage.paper.recipe import Recipe
+from gaussianimage.paper.residual_vq import ResidualQuantizer
+from gaussianimage.paper.train import TrainingPoint, TrainingResult, Watch
+from gaussianimage.torch.losses import get_loss, l2
+from gaussianimage.torch.models import CholeskyModel, RawParameters, ScaleRotationModel
+
+FlatModel = CholeskyModel | ScaleRotationModel
+
+HALF_PIXEL = 0.5
+
+
+@dataclass(frozen=True)
+class QuantizerSettings:
+    """How a model is quantized; the defaults are the paper's.
+
+    Parameters
+    ----------
+    covariance_bits : int, default 6
+        Of each of the three numbers of a shape, 1 to 12.
+    color : {"rvq", "int"}, default "rvq"
+        Residual vector quantization, or an integer for each channel.
+    color_bits : int, default 6
+        Of such an integer, 1 to 12.
+    stages, entries : int, default 2 and 8
+        Codebooks of the vector quantization, 1 to 8, and entries of each, a power of two up to
+        256.
+    commitment : bool, default True
+        Whether the distance of colors to their entries is added to the loss, with weight 1.
+    scaling : bool, default True
+        Whether gradients of steps and offsets are scaled as LSQ has it; the released code doesn't.
+
+    Raises
+    ------
+    ValueError
+        If `color` is another. Numbers are checked where the quantizers are made.
+    """
+
+    covariance_bits: int = 6
+    color: str = "rvq"
+    color_bits: int = 6
+    stages: int = 2
+    entries: int = 8
+    commitment: bool = True
+    scaling: bool = True
+
+    def __post_init__(self) -> None:
+        if self.color not in ("rvq", "int"):
+            raise ValueError(f"color: expected rvq or int, got {self.color!r}")
+
+
+# The rows of the paper's Table 4.
+VARIANTS = {
+    "final": QuantizerSettings(),
+    "v1": QuantizerSettings(commitment=False),
+    "v2": QuantizerSettings(color="int", color_bits=6),
+    "v3": QuantizerSettings(color="int", color_bits=8),
+}
+
+
+class Quantized(NamedTuple):
+    """A model's parameters as a decoder will have them."""
+
+    raw: RawParameters  # with the gradients of the model's own
+    colors: Tensor | None  # (N, S), int64, indices into the codebooks
+    commitment: Tensor  # (), what is to be added to the loss
+
+
+class QuantizedModel(nn.Module):
+    """A model that is drawn from its quantized parameters, all of it trainable.
+
+    Parameters
+    ----------
+    model : CholeskyModel or ScaleRotationModel
+        What to quantize; it is not copied.
+    settings : QuantizerSettings, optional
+        The paper's by default.
+    seed : int, default 1
+        Of the k-means that the codebooks start from.
+
+    Raises
+    ------
+    TypeError
+        If it is a model of another kind, which the codec cannot hold.
+    ValueError
+        If a setting is out of range, the model has over four channels, or is shifted by anything
+        but half a pixel.
+    """
+
+    def __init__(
+        self, model: FlatModel, settings: QuantizerSettings | None = None, *, seed: int = 1
+    ) -> None:
+        super().__init__()
+        if type(model) not in (CholeskyModel, ScaleRotationModel):
+            raise TypeError(
+                f"model: expected CholeskyModel or ScaleRotationModel, got {type(model).__name__}"
+            )
+        if model.canvas.shift not in (0, HALF_PIXEL):
+            raise ValueError(f"model: expected a shift of 0 or 0.5, got {model.canvas.shift}")
+        channels = model.colors.shape[1]
+        if channels > MAX_CHANNELS:
+            raise ValueError(f"model: expected 1 to {MAX_CHANNELS} channels, got {channels}")
+        settings = QuantizerSettings() if settings is None else settings
+        bits, scaling = settings.covariance_bits, settings.scaling
+        self.model = model
+        self.settings = settings
+        self.shape_quantizer = UniformQuantizer(model.shape, bits, scaling=scaling)
+        self.color_quantizer: UniformQuantizer | ResidualQuantizer
+        if settings.color == "int":
+            bits = settings.color_bits
+            self.color_quantizer = UniformQuantizer(model.colors, bits, scaling=scaling)
+        else:
+            self.color_quantizer = ResidualQuantizer(
+                model.colors, settings.stages, settings.entries, seed=seed
+            )
+
+    def quantized(self) -> Quantized:
+        """Return the quantized parameters."""
+        means, shape, colors = self.model.raw
+        indices, commitment = None, colors.new_zeros(())
+        if isinstance(self.color_quantizer, ResidualQuantizer):
+            coded = self.color_quantizer(colors)
+            values, indices = coded.values, coded.indices
+            if self.settings.commitment:
+                commitment = coded.commitment
+        else:
+            values = self.color_quantizer(colors)
+        raw = RawParameters(half_precision(means), self.shape_quantizer(shape), values)
+        return Quantized(raw, indices, commitment)
+
+    def draw(self, quantized: Quantized) -> Tensor:
+        """Return the picture of quantized parameters, (H, W, C), not clamped."""
+        return self.model.draw(self.model.physical(quantized.raw))
+
+    def forward(self) -> Tensor:
+        """Return the quantized picture, (H, W, C), not clamped."""
+        return self.draw(self.quantized())
+
+    def adapt(self, quantized: Quantized) -> None:
+        """Move the codebooks, if there are any, after the colors that they have just coded."""
+        if isinstance(self.color_quantizer, ResidualQuantizer):
+            assert quantized.colors is not None
+            self.color_quantizer.adapt(self.model.colors, quantized.colors)
+
+    @torch.no_grad()
+    def record(self) -> PaperRecord:
+        """Return what a file holds; it draws the same picture as the model, but for rounding.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not a finite number.
+        """
+        model, canvas = self.model, self.model.canvas
+        if isinstance(self.color_quantizer, ResidualQuantizer):
+            colors = self.color_quantizer(model.colors).indices
+        else:
+            colors = self.color_quantizer.indices(model.colors)
+        return PaperRecord(
+            positions=model.means.half().cpu().numpy(),
+            shapes=self.shape_quantizer.indices(model.shape).cpu().numpy(),
+            colors=colors.cpu().numpy(),
+            shape_quantizer=self.shape_quantizer.stored(),
+            color_quantizer=self.color_quantizer.stored(),
+            height=canvas.height,
+            width=canvas.width,
+            q_max=canvas.q_max,
+            rotation=isinstance(model, ScaleRotationModel),
+            offset=model.offset,
+            half_pixel=canvas.shift == HALF_PIXEL,
+        )
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """What fine-tuning has come to."""
+
+    record: PaperRecord  # the best of all iterations
+    psnr: float  # dB, of its picture clamped to 0..1
+    training: TrainingResult
+
+
+def fine_tune(
+    model: FlatModel,
+    target: Tensor,
+    recipe: Recipe | None = None,
+    settings: QuantizerSettings | None = None,
+    *,
+    progress: Callable[[TrainingPoint], None] | None = None,
+) -> FineTuned:
+    """Fine-tune a fitted model with its quantizers in place (section 3.3 of the paper).
+
+    Parameters
+    ----------
+    model : CholeskyModel or ScaleRotationModel
+        A fit of the picture. Its parameters are changed in place: in the end they are those of
+        the best iteration.
+    target : Tensor, (H, W, C)
+        The picture, from 0 to 1, of the model's type and on its device.
+    recipe : Recipe, optional
+        The paper's by default, the same as for the fit. With 0 iterations the fit is only rounded.
+    settings : QuantizerSettings, optional
+        The paper's by default.
+    progress : callable, optional
+        Called with a `TrainingPoint` about ten times a second.
+
+    Returns
+    -------
+    FineTuned
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the model is not one that the codec can hold, or the target not a picture like it.
+    GaussianImageError
+        If the training diverges.
+
+    Notes
+    -----
+    As in the released code the picture is clamped to 0..1 before the loss, quantizers are trained
+    by the optimizer of the parameters, and the iteration with the highest PSNR counts. The error
+    of an iteration is that of the very indices and codebooks that are kept.
+    """
+    recipe = Recipe() if recipe is None else recipe
+    quantized_model = QuantizedModel(model, settings, seed=recipe.seed)
+    loss_of = get_loss(recipe.loss)
+    optimizer = recipe.make_optimizer(quantized_model.parameters())
+    schedule = recipe.make_schedule(optimizer)
+    best = _Best(quantized_model)
+    watch = Watch(recipe, progress)
+    iteration = 0
+    while iteration < recipe.iterations:
+        optimizer.zero_grad(set_to_none=True)
+        quantized = quantized_model.quantized()
+        image = quantized_model.draw(quantized).clamp(0, 1)
+        loss = loss_of(image, target) + quantized.commitment
+        watch.look(iteration, image, target)
+        best.look(image, target)
+        loss.backward()  # type: ignore[no-untyped-call]  # as PyTorch has it
+        quantized_model.adapt(quantized)
+        optimizer.step()
+        schedule.step()
+        iteration += 1
+        if watch.over():
+            break
+    optimizer.zero_grad(set_to_none=True)
+    with torch.no_grad():
+        image = quantized_model().clamp(0, 1)
+        best.look(image, target)
+        training = watch.finish(iteration, image, target)
+    best.restore()
+    return FineTuned(quantized_model.record(), best.psnr, training)
+
+
+class _Best:
+    """The state of a module when its picture was closest."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+        self._error = math.inf
+        self._state = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+
+    @property
+    def psnr(self) -> float:
+        return math.inf if self._error == 0 else -10 * math.log10(self._error)
+
+    @torch.no_grad()
+    def look(self, image: Tensor, target: Tensor) -> None:
+        """Keep the state if this picture, which was drawn from it, is the closest so far."""
+        error = float(l2(image, target))
+        if error < self._error:
+            self._error = error
+            for name, tensor in self._module.state_dict().items():
+                self._state[name].copy_(tensor)
+
+    def restore(self) -> None:
+        self._module.load_state_dict(self._state)

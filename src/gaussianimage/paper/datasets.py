@@ -1,0 +1,170 @@
+"""The pictures of a run: a folder in the layout of Kodak, of DIV2K at half size, or of any kind."""
+
+import errno
+import hashlib
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaussianimage.errors import PictureError
+from gaussianimage.files import StrPath
+from gaussianimage.picture import MAX_PIXELS, read
+
+__all__ = ["EXTENSIONS", "Dataset", "Sample", "find_dataset"]
+
+EXTENSIONS = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+
+# The sets that the paper reports: what their files are called, and how many there are.
+_NAMES = {"kodak": re.compile(r"kodim\d\d"), "div2k": re.compile(r"\d{4}x2")}
+_SIZES = {"kodak": 24, "div2k": 100}
+# Where DIV2K's archive of the validation set at half size has its pictures.
+_INNER = ("X2", "DIV2K_valid_LR_bicubic/X2")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A picture by its path, read when it is needed and then kept.
+
+    Parameters
+    ----------
+    path : Path
+    max_pixels : int
+        The most to accept.
+    """
+
+    path: Path
+    max_pixels: int = MAX_PIXELS
+
+    @property
+    def name(self) -> str:
+        """Under which the picture stands in tables: its file's name without the extension."""
+        return self.path.stem
+
+    @cached_property
+    def pixels(self) -> NDArray[np.float32]:
+        """RGB in 0..1, (H, W, 3), read-only; gray has three equal channels.
+
+        Raises
+        ------
+        PictureError
+            Not a picture, or one that is transparent somewhere: the paper's models have no alpha.
+        LimitError, OSError
+            As `gaussianimage.picture.read`.
+        """
+        pixels = read(self.path, max_pixels=self.max_pixels).pixels
+        if pixels.shape[2] in (2, 4):
+            if pixels[..., -1].min() < 1:
+                raise PictureError(f"{self.path}: it is transparent, and the paper's models aren't")
+            pixels = pixels[..., :-1]
+        rgb = np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
+        rgb.flags.writeable = False
+        return rgb
+
+    @cached_property
+    def digest(self) -> str:
+        """What tells these pixels from others: 16 hexadecimal digits."""
+        shape = repr(self.pixels.shape).encode()
+        return hashlib.sha256(shape + self.pixels.tobytes()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Pictures, and which of the paper's sets they belong to.
+
+    Parameters
+    ----------
+    name : str
+        ``kodak``, ``div2k`` (its validation set at half size) or ``other``.
+    samples : tuple of Sample
+        Ordered by name; no two of one name.
+    """
+
+    name: str
+    samples: tuple[Sample, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether it is the whole of one of the paper's sets."""
+        return len(self.samples) == _SIZES.get(self.name)
+
+
+def find_dataset(
+    paths: Sequence[StrPath], *, max_pixels: int = MAX_PIXELS, only: Sequence[str] = ()
+) -> Dataset:
+    """Find the pictures of folders.
+
+    Parameters
+    ----------
+    paths : sequence of str or os.PathLike
+        Folders, each with the pictures in it, or pictures. The folder of DIV2K's archive
+        ``DIV2K_valid_LR_bicubic``, or the one that holds it, stands for its ``X2``. Files that have
+        no picture's extension and hidden ones are passed over, and so are other folders in it.
+    max_pixels : int
+        The most that a picture may have.
+    only : sequence of str
+        Names of pictures to take, without extensions; all by default.
+
+    Returns
+    -------
+    Dataset
+        Named by the files' names: ``kodim01`` … for Kodak, ``0801x2`` … for DIV2K.
+
+    Raises
+    ------
+    OSError
+        A path doesn't exist or can't be read.
+    PictureError
+        A folder has no pictures, two pictures have one name, or one of `only` isn't there.
+    """
+    found = [path for given in paths for path in _pictures(Path(given))]
+    by_name: dict[str, Path] = {}
+    for path in found:
+        other = by_name.setdefault(path.stem, path)
+        if other.resolve() != path.resolve():
+            raise PictureError(f"{path}: results go by name, and {other} has the same")
+    missing = [name for name in only if name not in by_name]
+    if missing:
+        raise PictureError(f"{missing[0]}: no picture has this name; there are {_some(by_name)}")
+    names = sorted(name for name in by_name if not only or name in only)
+    if not names:
+        raise PictureError("no pictures: no folder is given")
+    kinds = (kind for kind, pattern in _NAMES.items() if all(map(pattern.fullmatch, names)))
+    samples = tuple(Sample(by_name[name], max_pixels) for name in names)
+    return Dataset(next(kinds, "other"), samples)
+
+
+def _pictures(path: Path) -> list[Path]:
+    if not path.exists():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(path))
+    if not path.is_dir():
+        return [path]
+    inner = next((path / part for part in _INNER if (path / part).is_dir()), path)
+    inside = sorted(inner.iterdir())
+    found = [p for p in inside if _is_picture(p)]
+    if found:
+        return found
+    folders = [p.name for p in inside if p.is_dir()]
+    if folders:
+        raise PictureError(f"{path}: no pictures in it, but folders: {_some(folders)}; name one")
+    if inside:
+        raise PictureError(f"{path}: no pictures in it, but other files: {_some(_names(inside))}")
+    raise PictureError(f"{path}: the folder is empty")
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and not path.is_dir()
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    return [path.name for path in paths]
+
+
+def _some(names: "Sequence[str] | dict[str, Path]") -> str:
+    shown = ", ".join(sorted(names)[:3])
+    return f"{shown}, …" if len(names) > 3 else shown

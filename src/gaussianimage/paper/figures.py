@@ -1,0 +1,91 @@
+"""The paper's rate–distortion figure of one's own results. Needs matplotlib."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gaussianimage.paper import published
+from gaussianimage.paper.comparison import Group, Row
+from gaussianimage.paper.table_text import SETS, by_count, measured_on
+
+__all__ = ["MissingMatplotlibError", "draw_rate_distortion"]
+
+# Okabe and Ito's colors, which people with any color vision tell apart: ours, and the paper's.
+_OURS, _PAPER = "#0072B2", "#D55E00"
+# Streams of a file, and how the paper calls what it has of them.
+_STREAMS = {
+    "plain": ("no entropy coding", "-", "o"),
+    "bits-back": ("bits-back", "--", "s"),
+    "entropy-interleaved": ("entropy coding and bits-back", ":", "^"),
+}
+_METRICS = {"psnr": "PSNR (dB)", "ms_ssim": "MS-SSIM"}
+
+
+class MissingMatplotlibError(ImportError):
+    """Figures were asked for where matplotlib isn't installed."""
+
+
+def draw_rate_distortion(group: Group, path: Path) -> None:
+    """Draw PSNR and MS-SSIM over bits per pixel, ours and the paper's, into a file.
+
+    Parameters
+    ----------
+    group : Group
+        Results of the codec that differ in the number of Gaussians.
+    path : Path
+        PNG, SVG or PDF by its extension; the folder is made.
+
+    Raises
+    ------
+    MissingMatplotlibError
+        matplotlib isn't installed.
+    OSError
+        The file can't be written.
+    """
+    try:
+        import matplotlib as mpl
+    except ModuleNotFoundError:
+        message = "figures need matplotlib: pip install gaussianimage[bench]"
+        raise MissingMatplotlibError(message) from None
+    mpl.use("agg")
+    import matplotlib.pyplot as plt
+
+    rows = by_count(group.rows)
+    metrics = [name for name in _METRICS if all(row.mean(name) is not None for row in rows)]
+    figure, panels = plt.subplots(
+        1, len(metrics), figsize=(6.4 * len(metrics), 5.0), layout="constrained", squeeze=False
+    )
+    try:
+        for axes, metric in zip(panels[0], metrics, strict=True):
+            for stream, (name, dashes, marker) in _STREAMS.items():
+                points = _ours(rows, stream, metric)
+                style = {"linestyle": dashes, "marker": marker, "markersize": 4}
+                if points:
+                    axes.plot(*zip(*points, strict=True), color=_OURS, label=name, **style)
+                points = _theirs(group.dataset, stream, metric)
+                if points:
+                    label = f"{name}, published"
+                    axes.plot(*zip(*points, strict=True), color=_PAPER, label=label, **style)
+            axes.set_xlabel("bits per pixel")
+            axes.set_ylabel(_METRICS[metric])
+            axes.grid(color="#dddddd", linewidth=0.6)
+            axes.spines[["top", "right"]].set_visible(False)
+        panels[0][0].legend(frameon=False, loc="lower right")
+        note = measured_on(group).split(". ")[0]
+        figure.suptitle(f"Rate–distortion on {SETS[group.dataset]}\n{note}", fontsize=10)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=150)
+    finally:
+        plt.close(figure)
+
+
+def _ours(rows: Sequence[Row], stream: str, metric: str) -> list[tuple[float, float]]:
+    points = [(row.mean("bpp", stream), row.mean(metric)) for row in rows]
+    return [(rate, value) for rate, value in points if rate is not None and value is not None]
+
+
+def _theirs(dataset: str, stream: str, metric: str) -> list[tuple[float, float]]:
+    fields = {"plain": "bpp", "bits-back": "bits_back"}
+    if stream not in fields:
+        return []
+    known = published.RATE_DISTORTION.get(dataset, ())
+    return [(getattr(p, fields[stream]), getattr(p, metric)) for p in known]

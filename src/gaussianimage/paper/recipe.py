@@ -1,0 +1,99 @@
+"""How the paper trains: optimizer, step size, loss and length, as one value."""
+
+import dataclasses
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from numbers import Real
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from gaussianimage.arguments import integer
+from gaussianimage.torch.adan import Adan
+from gaussianimage.torch.losses import get_loss
+
+OPTIMIZERS = ("adan", "adam")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training run; the defaults are the paper's.
+
+    Parameters
+    ----------
+    iterations : int, default 50000
+        Steps of the optimizer, from 0.
+    learning_rate : float, default 1e-3
+        Of all parameters alike, above 0.
+    halve_every : int, default 20000
+        Iterations after which the step size is halved, again and again; from 1.
+    loss : {"l2", "l1", "ssim", "l1+ssim", "l2+ssim"}, default "l2"
+        See `gaussianimage.torch.losses`.
+    seed : int, default 1
+        Of the random start, which whoever makes the model hands on; training draws no numbers.
+    optimizer : {"adan", "adam"}, default "adan"
+    seconds : float, optional
+        Stop early, after the iteration in which this time is over; above 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a value is of a wrong type or out of range.
+    """
+
+    iterations: int = 50000
+    learning_rate: float = 1e-3
+    halve_every: int = 20000
+    loss: str = "l2"
+    seed: int = 1
+    optimizer: str = "adan"
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("iterations", 0), ("halve_every", 1), ("seed", 0)):
+            if integer(name, getattr(self, name)) < least:
+                raise ValueError(f"{name}: expected from {least}, got {getattr(self, name)}")
+        _positive("learning_rate", self.learning_rate)
+        if self.seconds is not None:
+            _positive("seconds", self.seconds)
+        get_loss(self.loss)
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(
+                f"optimizer: expected one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}"
+            )
+
+    def shortened(self, iterations: int, *, learning_rate: float | None = None) -> Self:
+        """Return this recipe for another number of iterations, its schedule in proportion.
+
+        Parameters
+        ----------
+        iterations : int
+            Steps of the optimizer, from 1.
+        learning_rate : float, optional
+            Another step size, for steps are what a short run lacks.
+        """
+        part = integer("iterations", iterations) / max(self.iterations, 1)
+        return dataclasses.replace(
+            self,
+            iterations=iterations,
+            halve_every=max(1, round(self.halve_every * part)),
+            learning_rate=self.learning_rate if learning_rate is None else learning_rate,
+        )
+
+    def make_optimizer(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
+        """Return a new optimizer of these parameters."""
+        kind = Adan if self.optimizer == "adan" else torch.optim.Adam
+        return kind(parameters, lr=self.learning_rate)
+
+    def make_schedule(self, optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.StepLR:
+        """Return the schedule of its step size, to be stepped after every iteration."""
+        return torch.optim.lr_scheduler.StepLR(optimizer, self.halve_every, gamma=0.5)
+
+
+def _positive(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name}: expected a number, got {type(value).__name__}")
+    if not 0 < float(value) < math.inf:
+        raise ValueError(f"{name}: expected a finite number above 0, got {value}")

@@ -1,0 +1,175 @@
+"""Pictures as Gaussians in floating point, by the paper's recipe: Tables 1, 3 and 5."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from gaussianimage.fitting.fit import FitProgress
+from gaussianimage.metrics import ms_ssim, psnr
+from gaussianimage.paper.checkpoints import save_model
+from gaussianimage.paper.datasets import Sample
+from gaussianimage.paper.measure import PeakMemory, frames_per_second
+from gaussianimage.paper.results import Record, Results
+from gaussianimage.paper.settings import FitSettings, environment
+from gaussianimage.paper.train import TrainingPoint, TrainingResult, train
+
+__all__ = ["Job", "decibels", "draw", "history", "news", "quality", "represent", "warm_up"]
+
+_MS_SSIM_SIDE = 161  # pixels: the least that the metric takes
+_MOST_DECIBELS = 200.0  # stands for a picture without any error, which JSON has no number for
+
+
+@dataclass(frozen=True)
+class Job:
+    """A picture's place in a run.
+
+    Parameters
+    ----------
+    sample : Sample
+    dataset : str
+        As `Dataset.name`.
+    results : Results
+        Where to keep what comes out.
+    progress : callable, optional
+        Called with a `FitProgress` about ten times a second.
+    timed : float, default 1
+        Seconds that frames are timed for, at least.
+    """
+
+    sample: Sample
+    dataset: str
+    results: Results
+    progress: Callable[[FitProgress], None] | None = None
+    timed: float = 1.0
+
+    def target(self, device: str) -> torch.Tensor:
+        """Return the picture as a tensor, (H, W, 3)."""
+        return torch.tensor(self.sample.pixels, device=device)
+
+
+def represent(job: Job, settings: FitSettings) -> Record:
+    """Fit Gaussians to a picture, measure them, and keep both.
+
+    Parameters
+    ----------
+    job : Job
+    settings : FitSettings
+
+    Returns
+    -------
+    Record
+        Measured: ``psnr`` (dB) and ``ms_ssim`` (None if a side is below 161 px) of the picture
+        limited to 0..1, in floating point; ``seconds`` of training; ``fps``; ``memory_mib`` and
+        ``memory_kind``, see `Memory`; ``parameters``; ``iterations`` done; ``history``, a list of
+        [iteration, dB, seconds]. If the very same is there already, it is returned as it is.
+
+    Raises
+    ------
+    GaussianImageError, OSError
+        The picture can't be read, the training diverges, or the result can't be written.
+    """
+    setting = settings.setting
+    found = job.results.find(setting, job.sample)
+    if found is not None:
+        return found
+    target = job.target(settings.device)
+    height, width, _ = target.shape
+    warm_up(settings, target)
+    peak = PeakMemory(target.device)
+    model = settings.make_model(height, width)
+    trained = train(
+        model, target, settings.recipe, progress=news(job.progress, "fit", settings.gaussians)
+    )
+    memory = peak.read()
+    with torch.no_grad():
+        fps = frames_per_second(model, target.device, seconds=job.timed)
+    path = job.results.path(setting, job.sample, ".safetensors")
+    save_model(model, path)
+    measured = quality(job.sample.pixels, draw(model)) | {
+        "seconds": trained.seconds,
+        "fps": fps,
+        "memory_mib": memory.mib,
+        "memory_kind": memory.kind,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "iterations": trained.iterations,
+        "history": history(trained),
+    }
+    record = Record(
+        kind=setting.kind,
+        dataset=job.dataset,
+        picture=job.sample.name,
+        digest=job.sample.digest,
+        height=height,
+        width=width,
+        settings=dict(setting.values),
+        measured=measured,
+        environment=environment(target.device),
+        files=[path.name],
+    )
+    job.results.save(setting, job.sample, record)
+    return record
+
+
+def warm_up(settings: FitSettings, target: torch.Tensor) -> None:
+    """Train for an iteration, so that loading and compiling is not in the first picture's time."""
+    model = settings.make_model(*target.shape[:2])
+    train(model, target, replace(settings.recipe, iterations=1))
+
+
+def history(trained: TrainingResult) -> list[list[float]]:
+    """Return the course of a training as a record has it: [iteration, dB, seconds] each."""
+    return [
+        [point.iteration, round(decibels(point.psnr), 4), round(point.seconds, 4)]
+        for point in trained.history
+    ]
+
+
+def news(
+    progress: Callable[[FitProgress], None] | None, stage: str, gaussians: int = 0
+) -> Callable[[TrainingPoint], None] | None:
+    """Return what passes the progress of a training on, with the time that is left."""
+    if progress is None:
+        return None
+
+    def tell(point: TrainingPoint) -> None:
+        left = point.iterations - point.iteration
+        each = point.seconds / point.iteration if point.iteration else math.inf
+        progress(
+            FitProgress(
+                stage=stage,
+                iteration=point.iteration,
+                iterations=point.iterations,
+                gaussians=gaussians,
+                psnr=point.psnr,
+                seconds=point.seconds,
+                seconds_left=left * each if left else 0.0,
+            )
+        )
+
+    return tell
+
+
+@torch.no_grad()
+def draw(model: nn.Module) -> NDArray[np.float32]:
+    """Return a model's picture, limited to 0..1, (H, W, C)."""
+    image: NDArray[np.float32] = model().clamp(0, 1).float().cpu().numpy()
+    return image
+
+
+def quality(
+    pixels: NDArray[np.float32], shown: NDArray[np.float32] | NDArray[np.uint8]
+) -> dict[str, float | None]:
+    """Return PSNR and MS-SSIM of a picture, as a record has them."""
+    enough = min(pixels.shape[:2]) >= _MS_SSIM_SIDE
+    similarity = ms_ssim(pixels, shown) if enough else None
+    return {"psnr": decibels(psnr(pixels, shown)), "ms_ssim": similarity}
+
+
+def decibels(value: float) -> float:
+    """Return a PSNR as a finite number."""
+    return min(value, _MOST_DECIBELS)

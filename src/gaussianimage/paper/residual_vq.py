@@ -1,0 +1,210 @@
+"""Residual vector quantization: codebooks that follow what they code, one on what the last left."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from gaussianimage.codec.paper import quantizers as stored
+from gaussianimage.paper.quantizers import straight_through
+
+# An entry that less than this part of an even share of the vectors uses is put to better use.
+DEAD_SHARE = 0.01
+
+_SMOOTHING = 1e-5
+
+
+@dataclass(frozen=True)
+class Coded:
+    """What a residual quantizer makes of vectors."""
+
+    values: Tensor  # (N, C), with the gradient of the vectors
+    indices: Tensor  # (N, S), int64
+    commitment: Tensor  # (), mean squared distance to the entries, summed over the stages
+
+
+class ResidualQuantizer(nn.Module):
+    """S codebooks of K entries: the sum of an entry of each stands for a vector.
+
+    Every stage codes what the one before it has left. Entries have no gradient: they are moving
+    averages of what they code (van den Oord et al., arXiv 1711.00937, appendix A.1), and start from
+    a few iterations of k-means. The vectors are drawn to the entries by the commitment, which is to
+    be added to the loss.
+
+    Parameters
+    ----------
+    values : Tensor, (N, C)
+        The vectors to start from, N ≥ 1.
+    stages, entries : int
+        S, 1 to 8, and K, a power of two from 2 to 256.
+    decay : float, default 0.8
+        Of the moving averages.
+    iterations : int, default 5
+        Of k-means.
+    seed : int, default 1
+        Of the entries that k-means starts from.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range or there are no vectors.
+    """
+
+    codebooks: Tensor  # (S, K, C)
+    counts: Tensor  # (S, K), moving averages of the number of vectors of each entry
+    sums: Tensor  # (S, K, C), and of their sums
+
+    def __init__(
+        self,
+        values: Tensor,
+        stages: int = 2,
+        entries: int = 8,
+        *,
+        decay: float = 0.8,
+        iterations: int = 5,
+        seed: int = 1,
+    ) -> None:
+        super().__init__()
+        stored.require("stages", stages, 1, stored.MAX_STAGES)
+        if entries not in [2**bits for bits in range(1, stored.MAX_STAGE_BITS + 1)]:
+            raise ValueError(f"entries: expected 2, 4, 8 … 256, got {entries}")
+        if values.ndim != 2 or not len(values):
+            raise ValueError(
+                f"values: expected shape (N, C) with N from 1, got {tuple(values.shape)}"
+            )
+        if not 0 <= decay < 1:
+            raise ValueError(f"decay: expected 0 to below 1, got {decay}")
+        self.decay = decay
+        generator = torch.Generator().manual_seed(seed)
+        residual = values.detach().clone()
+        codebooks, counts, sums = [], [], []
+        for _ in range(stages):
+            codebook, nearest = k_means(residual, entries, iterations, generator)
+            count, total = _gather(residual, nearest, entries)
+            codebooks.append(codebook)
+            counts.append(count)
+            # Empty clusters start with the mass of nothing, at their entry.
+            sums.append(torch.where(count[:, None] > 0, total, codebook * _SMOOTHING))
+            residual = residual - codebook[nearest]
+        self.register_buffer("codebooks", torch.stack(codebooks))
+        self.register_buffer("counts", torch.stack(counts))
+        self.register_buffer("sums", torch.stack(sums))
+
+    def forward(self, values: Tensor) -> Coded:
+        """Code vectors, (N, C); the codebooks stay as they are until `adapt`."""
+        residual = values
+        total = torch.zeros_like(values)
+        indices, commitment = [], values.new_zeros(())
+        for codebook in self.codebooks:
+            nearest = _nearest(residual.detach(), codebook)
+            chosen = codebook[nearest]
+            commitment = commitment + (residual - chosen).square().mean()
+            residual = residual - chosen
+            total = total + chosen
+            indices.append(nearest)
+        return Coded(straight_through(values, total), torch.stack(indices, 1), commitment)
+
+    @torch.no_grad()
+    def adapt(self, values: Tensor, indices: Tensor) -> None:
+        """Move the entries towards the vectors that they have coded.
+
+        Parameters
+        ----------
+        values : Tensor, (N, C)
+        indices : Tensor, (N, S)
+            As `forward` has given them for these values.
+
+        Notes
+        -----
+        An entry that hardly any vector uses is moved to the vector that is coded worst, the next
+        such entry to the next worst. So nothing is left to chance.
+        """
+        entries = self.codebooks.shape[1]
+        residual = values.detach()
+        for stage, nearest in enumerate(indices.unbind(1)):
+            count, total = _gather(residual, nearest, entries)
+            self.counts[stage].lerp_(count, 1 - self.decay)
+            self.sums[stage].lerp_(total, 1 - self.decay)
+            left = residual - self.codebooks[stage][nearest]
+            mass = self.counts[stage].sum()
+            smoothed = (self.counts[stage] + _SMOOTHING) / (mass + entries * _SMOOTHING) * mass
+            self.codebooks[stage].copy_(self.sums[stage] / smoothed[:, None])
+            self._revive(stage, residual, left)
+            residual = left
+
+    def stored(self) -> stored.VectorQuantizer:
+        """Return the codebooks as a file holds them."""
+        return stored.VectorQuantizer(self.codebooks.float().cpu().numpy())
+
+    def extra_repr(self) -> str:
+        """Return what is printed of the module besides its name."""
+        stages, entries, channels = self.codebooks.shape
+        return f"stages={stages}, entries={entries}, channels={channels}, decay={self.decay}"
+
+    def _revive(self, stage: int, residual: Tensor, left: Tensor) -> None:
+        """Give dead entries of a stage the vectors that are coded worst."""
+        share = len(residual) / self.counts.shape[1]
+        dead = self.counts[stage] < DEAD_SHARE * share
+        errors, worst = left.square().sum(1).topk(min(len(residual), len(dead)))
+        # The k-th dead entry gets the k-th worst vector, if that has an error at all. No branch
+        # looks at the numbers, so that a GPU need not be waited for.
+        rank = (dead.cumsum(0) - 1).clamp(0, len(worst) - 1)
+        dead = dead & (errors[rank] > 0) & (dead.cumsum(0) <= len(worst))
+        found = residual[worst[rank]]
+        self.codebooks[stage].copy_(torch.where(dead[:, None], found, self.codebooks[stage]))
+        self.counts[stage].copy_(torch.where(dead, share, self.counts[stage]))
+        self.sums[stage].copy_(torch.where(dead[:, None], found * share, self.sums[stage]))
+
+
+def k_means(
+    values: Tensor, clusters: int, iterations: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Cluster vectors by Lloyd's algorithm.
+
+    Parameters
+    ----------
+    values : Tensor, (N, C)
+        N ≥ 1; there may be fewer than clusters.
+    clusters : int
+        K.
+    iterations : int
+        From 0.
+    generator : torch.Generator
+        Draws the first centers, each with a chance in proportion to its squared distance from
+        those before it (Arthur and Vassilvitskii 2007).
+
+    Returns
+    -------
+    centers : Tensor, (K, C)
+    nearest : Tensor, (N,), int64
+        The center that each vector is nearest to.
+    """
+    first = int(torch.randint(len(values), (), generator=generator))
+    centers = values[first][None]
+    distances = (values - centers[0]).square().sum(1)
+    for _ in range(clusters - 1):
+        below = distances.double().cpu().cumsum(0)
+        draw = torch.rand((), generator=generator, dtype=torch.float64) * below[-1]
+        chosen = min(int(torch.searchsorted(below, draw, right=True)), len(values) - 1)
+        centers = torch.cat([centers, values[chosen][None]])
+        distances = distances.minimum((values - values[chosen]).square().sum(1))
+    for _ in range(iterations):
+        count, total = _gather(values, _nearest(values, centers), clusters)
+        centers = torch.where(count[:, None] > 0, total / count.clamp_min(1)[:, None], centers)
+    return centers, _nearest(values, centers)
+
+
+def _nearest(values: Tensor, centers: Tensor) -> Tensor:
+    """Return the number of the nearest center of each vector, (N,)."""
+    # Differences, not a matrix product: with C of 3 it is as fast, and exact for close ones.
+    distances = values.new_zeros(len(values), len(centers))
+    for channel in range(values.shape[1]):
+        distances += (values[:, channel, None] - centers[None, :, channel]).square()
+    return distances.argmin(1)
+
+
+def _gather(values: Tensor, nearest: Tensor, clusters: int) -> tuple[Tensor, Tensor]:
+    """Return number and sum of the vectors of each cluster, (K,) and (K, C)."""
+    # A matrix product adds in a fixed order; scattered additions would not on a GPU.
+    member = torch.nn.functional.one_hot(nearest, clusters).to(values.dtype)
+    return member.sum(0), member.T @ values

@@ -1,0 +1,164 @@
+"""What a run leaves: one JSON for every picture and setting, beside the files that it speaks of.
+
+A folder of results has a folder for every setting, named by what people look for and a hash of all
+of it: ``represent/cholesky-n5000-l2-i50000-3f2a9c/kodim03.json``. The JSON is written last and in
+one step, so a result is there as a whole or not at all, whenever a run is cut short.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+
+from gaussianimage.errors import FormatError
+from gaussianimage.files import StrPath, write_atomic
+from gaussianimage.paper.datasets import Sample
+
+__all__ = ["Record", "Results", "Setting"]
+
+_FORMAT = "gaussianimage.paper.result"
+_VERSION = 1
+_NUMBERS = re.compile(r"\[([-+.,\deE\s]+)\]")  # in which nothing is quoted
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One column of a run: what is done with every picture.
+
+    Parameters
+    ----------
+    kind : str
+        ``represent`` or ``compress``.
+    label : str
+        What people look for, in a folder's name.
+    values : mapping
+        All that decides the result, as JSON has it.
+    """
+
+    kind: str
+    label: str
+    values: Mapping[str, Any]
+
+    @property
+    def folder(self) -> Path:
+        """Where its results are, inside of the folder of all results."""
+        text = json.dumps(self.values, sort_keys=True)
+        return Path(self.kind, f"{self.label}-{hashlib.sha256(text.encode()).hexdigest()[:6]}")
+
+
+@dataclass(frozen=True)
+class Record:
+    """The result of one setting on one picture.
+
+    Parameters
+    ----------
+    kind : str
+        ``represent`` or ``compress``.
+    dataset : str
+        As `Dataset.name`.
+    picture, digest : str
+        The picture's name, and what tells its pixels from others.
+    height, width : int
+        In pixels.
+    settings : dict
+        As `Setting.values`.
+    measured : dict
+        Numbers by their names.
+    environment : dict
+        Versions and the machine.
+    files : list of str
+        Files beside the JSON that belong to it.
+    """
+
+    kind: str
+    dataset: str
+    picture: str
+    digest: str
+    height: int
+    width: int
+    settings: dict[str, Any]
+    measured: dict[str, Any]
+    environment: dict[str, Any] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
+
+    def to_json(self) -> bytes:
+        """Return it as indented JSON, with lists of numbers on one line each."""
+        head = {"format": _FORMAT, "version": _VERSION}
+        text = json.dumps(head | asdict(self), indent=2, allow_nan=False)
+        return _NUMBERS.sub(lambda m: "[" + " ".join(m[1].split()) + "]", text).encode() + b"\n"
+
+    @classmethod
+    def from_json(cls, data: bytes, name: str) -> Self:
+        """Read what `to_json` has written.
+
+        Raises
+        ------
+        FormatError
+            Something else; the message starts with `name`.
+        """
+        try:
+            values = json.loads(data)
+        except ValueError as error:  # a UnicodeDecodeError is one too
+            raise FormatError(f"{name}: no result of gaussianimage paper: {error}") from None
+        head = (values.get("format"), values.get("version")) if isinstance(values, dict) else ()
+        if head != (_FORMAT, _VERSION):
+            raise FormatError(f"{name}: no result of gaussianimage paper, version {_VERSION}")
+        known = {f.name: f for f in fields(cls)}
+        given = {key: value for key, value in values.items() if key in known}
+        missing = [name for name in known if name not in given]
+        if missing or not all(isinstance(given[k], dict) for k in ("settings", "measured")):
+            raise FormatError(
+                f"{name}: a result of gaussianimage paper without {missing or 'parts'}"
+            )
+        return cls(**given)
+
+
+class Results:
+    """A folder of results.
+
+    Parameters
+    ----------
+    folder : str or os.PathLike
+        Made when the first result is saved.
+    """
+
+    def __init__(self, folder: StrPath) -> None:
+        self.folder = Path(folder)
+
+    def path(self, setting: Setting, sample: Sample, suffix: str) -> Path:
+        """Return where a file about a picture is, or is to be; its folder is made."""
+        path = self.folder / setting.folder / f"{sample.name}{suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def find(self, setting: Setting, sample: Sample) -> Record | None:
+        """Return the result of a setting on these very pixels, if it is there as a whole."""
+        path = self.folder / setting.folder / f"{sample.name}.json"
+        try:
+            record = Record.from_json(path.read_bytes(), str(path))
+        except (OSError, FormatError):
+            return None
+        same = record.settings == dict(setting.values) and record.digest == sample.digest
+        there = all((path.parent / name).is_file() for name in record.files)
+        return record if same and there else None
+
+    def save(self, setting: Setting, sample: Sample, record: Record) -> None:
+        """Write a result in one step; its files are to be there by now."""
+        write_atomic(self.path(setting, sample, ".json"), record.to_json())
+
+    def all(self) -> list[Record]:
+        """Return every result, ordered by its path.
+
+        Raises
+        ------
+        FormatError
+            A JSON in the folders of settings is something else.
+        OSError
+            The folder isn't there, or can't be read.
+        """
+        paths = sorted(path for path in self.folder.iterdir() if path.is_dir())
+        jsons = [file for path in paths for file in sorted(path.glob("*/*.json"))]
+        return [Record.from_json(path.read_bytes(), str(path)) for path in jsons]

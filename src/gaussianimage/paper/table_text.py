@@ -1,0 +1,113 @@
+"""A table as text, and the numbers in its cells."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gaussianimage.paper.comparison import Group, Row
+
+__all__ = [
+    "NONE",
+    "SETS",
+    "Table",
+    "by_count",
+    "difference",
+    "measured_on",
+    "number",
+    "percent",
+    "signed",
+    "speed",
+]
+
+SETS = {"kodak": "Kodak", "div2k": "DIV2K ×2", "other": "pictures"}
+NONE = "–"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as text.
+
+    Parameters
+    ----------
+    title : str
+        Which of the paper's it is, and of what.
+    header : tuple of str
+    rows : tuple of tuple of str
+        As long as the header.
+    note : str
+        What the numbers were measured on.
+    """
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str
+
+    def markdown(self) -> str:
+        """Return it as Markdown that is a table for the eye too; numbers to the right."""
+        lines = [self.header, *self.rows]
+        widths = [max(3, *map(len, column)) for column in zip(*lines, strict=True)]
+
+        def line(cells: Sequence[str]) -> str:
+            first, *others = zip(cells, widths, strict=True)
+            padded = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
+            return f"| {' | '.join(padded)} |"
+
+        ruler = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+        text = "\n".join([line(self.header), line(ruler), *map(line, self.rows)])
+        return f"## {self.title}\n\n{text}\n\n{self.note}\n"
+
+
+def by_count(rows: Sequence[Row]) -> list[Row]:
+    """Return rows by their number of Gaussians."""
+    return sorted(rows, key=lambda row: int(row.settings["gaussians"]))
+
+
+def measured_on(group: Group) -> str:
+    """Return what the numbers are means over, and how they came about."""
+    common = group.common
+    count = len(group.pictures)
+    name = SETS[group.dataset]
+    text = (
+        f"Means over {count} of {name}"
+        if group.dataset != "other"
+        else f"Means over {count} pictures"
+    )
+    text += f" ({', '.join(group.pictures)})" if count <= 4 else ""
+    if group.dropped:
+        text += f"; {group.dropped} more that not every row has are left out"
+    if "gaussians" in common:
+        text += f"; N={common['gaussians']}"
+    text += f"; {common['iterations']} iterations"
+    if "fine_tuning" in common:
+        text += f" and {common['fine_tuning']} with quantizers"
+    if "learning_rate" in common:
+        text += f", learning rate {common['learning_rate']:g} halved every {common['halve_every']}"
+    where = f"seed {common['seed']}, {common['device']}"
+    return f"{text}, {where}. The paper's: 50000 iterations, 0.001, 20000, on a V100."
+
+
+def number(value: float | None, digits: int) -> str:
+    """Return a number with some decimals."""
+    return NONE if value is None else f"{value:.{digits}f}"
+
+
+def signed(value: float | None, digits: int = 2) -> str:
+    """Return a number with its sign."""
+    return NONE if value is None else f"{value:+.{digits}f}".replace("-", "−")
+
+
+def difference(value: float | None, reference: float | None) -> str:
+    """Return how far a value is from a reference, with a sign."""
+    return NONE if value is None or reference is None else signed(value - reference)
+
+
+def percent(value: float | None) -> str:
+    """Return a percentage with its sign."""
+    return NONE if value is None else f"{signed(value, 1)} %"
+
+
+def speed(value: float | None) -> str:
+    """Return frames a second, few ones as a power of ten."""
+    if value is None:
+        return NONE
+    return f"{value:.2f}" if value >= 1 else f"{value:.2e}"

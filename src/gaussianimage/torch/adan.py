@@ -1,0 +1,120 @@
+"""Adan, the optimizer of the GaussianImage paper: Adam with Nesterov momentum of differences."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, overload
+
+import torch
+from torch import Tensor
+
+BETAS = (0.98, 0.92, 0.99)
+
+
+class Adan(torch.optim.Optimizer):
+    """Adaptive Nesterov momentum, without weight decay.
+
+    Parameters
+    ----------
+    params : iterable of Tensor or of dict
+        What to optimize, as any `torch.optim.Optimizer` takes it.
+    lr : float or Tensor, default 1e-3
+        Step size, from 0; a parameter changes by about that much in every step. A tensor of no
+        dimensions can be changed in place, also under a captured CUDA graph.
+    betas : (float, float, float), default (0.98, 0.92, 0.99)
+        Decay, from 0 to below 1, of the means of gradients, of their differences and of squares.
+    eps : float, default 1e-8
+        Added to the root of the mean square, from 0.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range.
+
+    Notes
+    -----
+    With gₖ the gradient, dₖ = gₖ − gₖ₋₁ (d₁ = 0) and means that start from zero,
+
+        mₖ = β₁ mₖ₋₁ + (1 − β₁) gₖ
+        vₖ = β₂ vₖ₋₁ + (1 − β₂) dₖ
+        nₖ = β₃ nₖ₋₁ + (1 − β₃) (gₖ + β₂ dₖ)²
+        θₖ = θₖ₋₁ − lr (m̂ₖ + β₂ v̂ₖ) / (√n̂ₖ + ε)
+
+    where a hat divides by 1 − βᵏ. These β are one minus those of the paper, as in its released
+    code, which also has ε outside of the root. Steps are counted in a tensor beside the parameter,
+    so that a step is free of the host and a CUDA graph can hold it.
+
+    References
+    ----------
+    X. Xie, P. Zhou, H. Li, Z. Lin, S. Yan: Adan: adaptive Nesterov momentum algorithm for faster
+    optimizing deep models. arXiv 2208.06677, algorithm 1.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor] | Iterable[dict[str, Any]],
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float, float, float] = BETAS,
+        eps: float = 1e-8,
+    ) -> None:
+        if float(lr) < 0:
+            raise ValueError(f"lr: expected a number from 0, got {float(lr)}")
+        if not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"betas: expected three numbers from 0 to below 1, got {betas}")
+        if eps < 0:
+            raise ValueError(f"eps: expected a number from 0, got {eps}")
+        super().__init__(params, {"lr": lr, "betas": tuple(betas), "eps": eps})
+
+    @overload
+    def step(self, closure: None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """Change every parameter that has a gradient.
+
+        Parameters
+        ----------
+        closure : callable, optional
+            Called first, with gradients enabled, to evaluate the loss and its gradients.
+
+        Returns
+        -------
+        float or None
+            What `closure` returned.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self._change(parameter, group)
+        return loss
+
+    def _change(self, parameter: Tensor, group: dict[str, Any]) -> None:
+        gradient = parameter.grad
+        assert gradient is not None
+        beta1, beta2, beta3 = group["betas"]
+        state = self.state[parameter]
+        if not state:
+            state["step"] = torch.zeros((), dtype=torch.float64, device=parameter.device)
+            for name in ("mean", "difference", "square"):
+                state[name] = torch.zeros_like(parameter)
+            state["previous"] = gradient.clone()
+        state["step"] += 1
+        change = gradient - state["previous"]
+        state["previous"].copy_(gradient)
+        state["mean"].lerp_(gradient, 1 - beta1)
+        state["difference"].lerp_(change, 1 - beta2)
+        ahead = gradient.add(change, alpha=beta2)
+        state["square"].mul_(beta3).addcmul_(ahead, ahead, value=1 - beta3)
+
+        # Tensors of no dimensions, but numbers to PyTorch's rules of types: float32 stays float32.
+        scale1 = group["lr"] / (1 - beta1 ** state["step"])
+        scale2 = group["lr"] * beta2 / (1 - beta2 ** state["step"])
+        scale3 = (1 - beta3 ** state["step"]).rsqrt()
+        update = state["mean"] * scale1
+        update.add_(state["difference"] * scale2)
+        parameter.sub_(update.div_((state["square"].sqrt() * scale3).add_(group["eps"])))

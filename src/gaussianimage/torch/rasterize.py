@@ -1,0 +1,176 @@
+"""The rasterizer as a PyTorch operator: checks, dispatch by device and type, registration."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gaussianimage.arguments import cutoff, side
+from gaussianimage.engine import thread_count
+from gaussianimage.torch import native, plain
+
+# Indices within a picture's list of numbers stay below 2³¹ in every kernel.
+MAX_ELEMENTS = 2**31 - 1
+
+
+def rasterize(
+    means: Tensor,
+    cholesky: Tensor,
+    colors: Tensor,
+    height: int,
+    width: int,
+    *,
+    q_max: float = 4.5,
+    threads: int | None = None,
+) -> Tensor:
+    """Draw Gaussians; differentiable in all three tensors.
+
+    Parameters
+    ----------
+    means : Tensor, (N, 2) or (B, N, 2)
+        Centers μ, x then y, in pixels; pixel centers are at +½. With a batch of B pictures, all
+        three tensors have the leading dimension B.
+    cholesky : Tensor, (N, 3) or (B, N, 3)
+        l₁₁, l₂₁, l₂₂ in pixels, of any sign; the covariance is Σ = L Lᵀ.
+    colors : Tensor, (N, C) or (B, N, C)
+        Colors c of any number of channels, unbounded.
+    height, width : int
+        Size of the picture in pixels, 1 to 65536.
+    q_max : float, default 4.5
+        Where each Gaussian is cut off, above 0 and at most 64; the paper's is ln 255.
+    threads : int, optional
+        Threads to use on a CPU, 1 to 256; as many as PyTorch uses by default.
+
+    Returns
+    -------
+    Tensor, (height, width, C) or (B, height, width, C)
+        Σᵢ cᵢ exp(−qᵢ(p)) over all i with qᵢ(p) ≤ q_max, qᵢ(p) = ½ (p − μᵢ)ᵀ Σᵢ⁻¹ (p − μᵢ); not
+        clamped, of the type and on the device of the inputs. Gradients are the exact derivatives
+        but for the cut-off, which is not differentiated. The same bits for every number of threads.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of a wrong type, shape, device or range. The values in the tensors are not
+        checked: a Gaussian that can't be drawn (not finite, l₁₁ or l₂₂ below 10⁻⁶ px in magnitude,
+        anything above 10¹² px, colors that sum up to 10³⁰) draws nothing and its gradient is zero.
+
+    Notes
+    -----
+    float32 runs on the native engine on a CPU and on Triton kernels on CUDA. float64 evaluates the
+    formulas pixel by pixel, on any device: slow, and there for checking gradients.
+    """
+    _check(means, cholesky, colors)
+    size = side("height", height), side("width", width)
+    q = cutoff("q_max", q_max)
+    count = thread_count(threads)
+    batched = means.dim() == 3
+    if not batched:
+        means, cholesky, colors = means[None], cholesky[None], colors[None]
+    if colors.shape[0] * size[0] * size[1] * colors.shape[2] > MAX_ELEMENTS:
+        raise ValueError(
+            f"height, width: {size[0]} x {size[1]} pixels of {colors.shape[2]} channels "
+            f"times {colors.shape[0]} pictures are more than 2^31 - 1 numbers"
+        )
+    image: Tensor = _draw(means, cholesky, colors, *size, q, count)
+    return image if batched else image[0]
+
+
+def _check(means: Tensor, cholesky: Tensor, colors: Tensor) -> None:
+    tensors = {"means": means, "cholesky": cholesky, "colors": colors}
+    for name, tensor in tensors.items():
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"{name}: expected a Tensor, got {type(tensor).__name__}")
+        if tensor.dtype not in (torch.float32, torch.float64):
+            raise TypeError(f"{name}: expected float32 or float64, got {tensor.dtype}")
+        if tensor.dtype != means.dtype:
+            raise TypeError(f"{name}: expected {means.dtype} as in means, got {tensor.dtype}")
+        if tensor.device != means.device:
+            raise ValueError(
+                f"{name}: expected a tensor on {means.device} as means, got one on {tensor.device}"
+            )
+    if means.device.type not in ("cpu", "cuda"):
+        raise ValueError(f"means: expected a tensor on a CPU or CUDA, got one on {means.device}")
+    if means.dim() not in (2, 3) or means.shape[-1] != 2:
+        raise ValueError(f"means: expected shape (N, 2) or (B, N, 2), got {_shape(means)}")
+    rows = means.shape[:-1]
+    if cholesky.shape != (*rows, 3):
+        raise ValueError(f"cholesky: expected shape {(*rows, 3)}, got {_shape(cholesky)}")
+    if colors.shape[:-1] != rows or colors.shape[-1] < 1:
+        expected = ", ".join(str(length) for length in (*rows, "C"))
+        raise ValueError(
+            f"colors: expected shape ({expected}) with C at least 1, got {_shape(colors)}"
+        )
+
+
+@torch.library.custom_op("gaussianimage::rasterize", mutates_args=())
+def _draw(
+    means: Tensor,  # (B, N, 2)
+    cholesky: Tensor,  # (B, N, 3)
+    colors: Tensor,  # (B, N, C)
+    height: int,
+    width: int,
+    q_max: float,
+    threads: int,  # 0: as many as PyTorch uses
+) -> Tensor:  # (B, height, width, C)
+    inputs = means.detach(), cholesky.detach(), colors.detach()
+    if means.dtype == torch.float64:
+        return plain.render(*inputs, height, width, q_max)
+    if means.is_cuda:
+        from gaussianimage.torch.kernels import drawing
+
+        with torch.cuda.device(means.device):
+            return drawing.render(*inputs, height, width, q_max)
+    return native.render(*inputs, height, width, q_max, threads)
+
+
+@_draw.register_fake
+def _draw_shape(means: Tensor, cholesky: Tensor, colors: Tensor, *sizes: Any) -> Tensor:  # noqa: ARG001
+    return colors.new_empty((colors.shape[0], sizes[0], sizes[1], colors.shape[2]))
+
+
+@torch.library.custom_op("gaussianimage::rasterize_backward", mutates_args=())
+def _differentiate(
+    means: Tensor,
+    cholesky: Tensor,
+    colors: Tensor,
+    gradient: Tensor,  # (B, H, W, C), of the loss with respect to the picture
+    q_max: float,
+    threads: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    inputs = means.detach(), cholesky.detach(), colors.detach(), gradient.detach()
+    if means.dtype == torch.float64:
+        return plain.gradient(*inputs, q_max)
+    if means.is_cuda:
+        from gaussianimage.torch.kernels import moments
+
+        with torch.cuda.device(means.device):
+            return moments.gradient(*inputs, q_max)
+    return native.gradient(*inputs, q_max, threads)
+
+
+@_differentiate.register_fake
+def _differentiate_shape(
+    means: Tensor,
+    cholesky: Tensor,
+    colors: Tensor,
+    *_: Any,
+) -> tuple[Tensor, Tensor, Tensor]:
+    return torch.empty_like(means), torch.empty_like(cholesky), torch.empty_like(colors)
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG001
+    means, cholesky, colors, _, _, ctx.q_max, ctx.threads = inputs
+    ctx.save_for_backward(means, cholesky, colors)
+
+
+def _backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    parts = _differentiate(*ctx.saved_tensors, gradient, ctx.q_max, ctx.threads)
+    return (*parts, None, None, None, None)
+
+
+_draw.register_autograd(_backward, setup_context=_keep)
+
+
+def _shape(tensor: Tensor) -> tuple[int, ...]:
+    return tuple(tensor.shape)

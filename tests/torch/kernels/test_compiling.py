@@ -1,0 +1,61 @@
+"""Every kernel is compiled to machine code for an NVIDIA GPU: that needs none."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+# In a process of its own, for in this one the interpreter may stand in for the compiler.
+PROGRAM = """
+import sys
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+from gaussianimage.torch.kernels import drawing, lists, moments
+
+NUMBERS = {
+    "boxes": "*i32", "counts": "*i32", "offsets": "*i64", "owners": "*i32", "order": "*i64",
+    "starts": "*i32", "reach": "fp32", "q_max": "fp32",
+}
+WHOLE = {
+    "count", "channels", "tiles_x", "tiles_y", "first", "per_picture", "sentinel", "capacity",
+    "steps", "height", "width",
+}
+
+def compile(kernel, warps, constants, **numbers):
+    signature = {name: "constexpr" if name in constants else "i32" if name in WHOLE
+                 else (NUMBERS | numbers).get(name, "*fp32") for name in kernel.arg_names}
+    source = ASTSource(fn=kernel, signature=signature, constexprs=constants)
+    target = GPUTarget("cuda", int(sys.argv[1]), 32)
+    compiled = triton.compile(source, target=target, options={"num_warps": warps})
+    assert compiled.asm["cubin"][:4] == bytes([0x7f]) + b"ELF"
+    print(kernel.__name__)
+
+block = {"tile": 16, "block": lists.BLOCK}
+compile(lists._measure, 4, block)
+compile(lists._spread, 4, block, keys="*i16")
+compile(lists._spread, 4, block, keys="*i32")
+for mode, group in ((0, 3), (1, 4), (2, 1)):
+    constants = {"mode": mode, "group": group, "tile": 16, "step": drawing.STEP}
+    compile(drawing._draw, drawing.WARPS, constants)
+compile(moments._sum_entries, moments.WARPS, {"tile": 16, "step": moments.STEP})
+compile(moments._differentiate, 1, {"rows": moments.ROWS})
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("capability", [80])
+def test_the_kernels_compile(capability, tmp_path):
+    environment = os.environ | {"TRITON_CACHE_DIR": str(tmp_path)}
+    environment.pop("TRITON_INTERPRET", None)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(capability)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.split()) == 8
