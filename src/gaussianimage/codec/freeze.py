@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from gaussianimage import _native
 from gaussianimage.codec.assemble import LAYER_ENDS, LEAST_FOR_LAYERS, layer_of_stage, model_set
-from gaussianimage.codec.quantize import Levels, normalized_colors, strongest_first
+from gaussianimage.codec.quantize import Levels, normalized_colors, shown, strongest_first
 from gaussianimage.codec.refine import Rounding
 
 STAGES = 20
@@ -79,8 +79,7 @@ def freeze(
         frozen = np.zeros(len(optimizer), np.uint8)
         frozen[chosen] = 1
         optimizer.bake(frozen)
-        alive = np.any(levels.color != 0, axis=1)
-        parts.append(levels.select(alive))
+        parts.append(levels.select(shown(levels)))
         loss = 0.0
         try:
             if len(optimizer) and not interrupted:

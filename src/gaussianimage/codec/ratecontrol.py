@@ -31,6 +31,7 @@ _RANGES = {
     "bpp": (1e-4, 64.0),
     "size": (1.0, 2.0**40),
     "psnr": (1.0, 100.0),
+    "ssim": (0.0, 0.9999),
 }
 
 # Short fits that show how the error of a picture falls with N: Gaussians per pixel, iterations, by
@@ -116,7 +117,7 @@ class _PowerLaw:
 
 @dataclass(frozen=True)
 class Target:
-    """What an encoder aims at: ``kind`` is one of the five arguments of `encode`."""
+    """What an encoder aims at: ``kind`` is one of the six arguments of `encode`."""
 
     kind: str
     value: float
@@ -130,6 +131,7 @@ class Target:
         bpp: float | None = None,
         size: int | None = None,
         psnr: float | None = None,
+        ssim: float | None = None,
     ) -> Self:
         """Check that at most one target is given and that it is in range.
 
@@ -144,6 +146,7 @@ class Target:
             "bpp": bpp,
             "size": size,
             "psnr": psnr,
+            "ssim": ssim,
         }
         given = {kind: value for kind, value in everything.items() if value is not None}
         if len(given) > 1:

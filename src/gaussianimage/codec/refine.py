@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gaussianimage import _native
 from gaussianimage.codec.assemble import model_set
-from gaussianimage.codec.quantize import Levels, quantize, strongest_first
+from gaussianimage.codec.quantize import Levels, quantize, shown, strongest_first
 from gaussianimage.codec.settings import Settings
 
 # The squared error of a number rounded to steps Δ is Δ²/12, and a bit more quarters it.
@@ -70,7 +70,7 @@ class Rounding:
 
     def costs(self, layers: Sequence[Levels]) -> _native.SymbolCosts:
         """Return what symbols cost in files like the one of these layers."""
-        filled = [layer.select(layer.color.any(axis=1)) for layer in layers]
+        filled = [layer.select(shown(layer)) for layer in layers]
         filled = [layer for layer in filled if len(layer.precision)]
         encoder = _native.LayerEncoder(self.quantizer, max(len(filled), 1))
         counts = np.zeros((MODELS, SYMBOLS), np.uint32)
@@ -134,7 +134,7 @@ class Rounding:
                 np.repeat(np.array(numbers, np.uint8), counts),
                 self.costs(layers),
             )
-            alive = levels.color.any(axis=1)
+            alive = shown(levels)
             ends = np.cumsum([0, *counts])
             layers = [
                 levels.select(begin + np.flatnonzero(alive[begin:end]))

@@ -1,8 +1,10 @@
-"""Finding the file of a given size or PSNR, with few fits and few quantizations."""
+"""Finding the file of a given size, PSNR or SSIM, with few fits and few quantizations."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gaussianimage.codec.writer import Draft, Writer
 
@@ -11,8 +13,8 @@ SIZE_TOLERANCE = 0.02
 
 # A file that is larger by no more than this is cut to size rather than made again.
 SIZE_SURPLUS = 0.03
-# A PSNR may be this much off, in dB.
-PSNR_TOLERANCE = 0.1
+# A PSNR may be this much off, in dB, and −10 log₁₀(1 − SSIM) too.
+QUALITY_TOLERANCE = 0.1
 
 # Outside of these a size is reached better by another number of Gaussians than by another step. Too
 # many cost little, the step makes up for them; too few cost more.
@@ -29,6 +31,8 @@ REFIT_DECIBELS = 0.7
 MAX_FITS = 3
 STEPS_PER_OCTAVE = 16
 
+Pixels = NDArray[Any]
+Measure = Callable[[Writer, Pixels], float]
 MakeWriter = Callable[[int], Writer]  # fits that many Gaussians
 
 
@@ -92,13 +96,27 @@ def search_size(
     return writer, below
 
 
-def search_psnr(
-    make: MakeWriter, gaussians: int, target: float, drafts: int
+def search_quality(
+    make: MakeWriter, gaussians: int, target: float, measure: Measure, drafts: int
 ) -> tuple[Writer, Draft]:
-    """Find a file of this PSNR in dB, or the nearest; arguments and results as `search_size`."""
+    """Find a file of a PSNR or SSIM, or the nearest.
+
+    Parameters
+    ----------
+    make, gaussians, drafts
+        As for `search_size`.
+    target : float
+        In dB: the PSNR, or −10 log₁₀(1 − SSIM).
+    measure : callable
+        Gives it for the pixels that a file or a fit decodes to.
+
+    Returns
+    -------
+    Writer, Draft
+    """
     writer = make(gaussians)
     for _ in range(MAX_FITS - 1):
-        lack = target + QUANTIZATION_LOSS - writer.fitted.psnr
+        lack = target + QUANTIZATION_LOSS - measure(writer, writer.fitted_pixels())
         if writer.interrupted or abs(lack) < REFIT_DECIBELS:
             break
         # The squared error falls about as 1 / N.
@@ -114,18 +132,33 @@ def search_psnr(
     steps = _Steps(target, DECIBELS_PER_OCTAVE)
     for left in range(drafts, 0, -1):
         draft = writer.draft(step)
-        psnr = writer.psnr(draft)
-        off = abs(psnr - target)
+        found = measure(writer, writer.pixels(draft))
+        off = abs(found - target)
         if best is None or off < best_off:
             best, best_off = draft, off
-        if off <= PSNR_TOLERANCE / 2 or left == 1 or writer.interrupted:
+        if off <= QUALITY_TOLERANCE / 2 or left == 1 or writer.interrupted:
             break
-        guess = steps.after(draft.step, psnr)
+        guess = steps.after(draft.step, found)
         if guess is None:
             break
         step = guess
     assert best is not None
     return writer, best
+
+
+def psnr_decibels(writer: Writer, pixels: Pixels) -> float:
+    """Return the PSNR of decoded pixels; a measure for `search_quality`."""
+    return writer.psnr(pixels)
+
+
+def ssim_decibels(writer: Writer, pixels: Pixels) -> float:
+    """Return −10 log₁₀(1 − SSIM) of decoded pixels; a measure for `search_quality`."""
+    return decibels_of_ssim(writer.ssim(pixels))
+
+
+def decibels_of_ssim(ssim: float) -> float:
+    """Return −10 log₁₀(1 − SSIM): what rises as evenly as a PSNR, 120 at most."""
+    return float(-10 * np.log10(max(1 - ssim, 1e-12)))
 
 
 def _within(gaussians: float, writer: Writer) -> int:

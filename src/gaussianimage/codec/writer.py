@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gaussianimage import _native
 from gaussianimage.codec.assemble import assemble, layers_of
@@ -20,9 +22,9 @@ from gaussianimage.codec.settings import (
     Settings,
     nearest_color_index,
 )
-from gaussianimage.engine import thread_count
+from gaussianimage.engine import render, thread_count
 from gaussianimage.fitting.fit import FitResult
-from gaussianimage.metrics import psnr
+from gaussianimage.metrics import psnr, ssim
 from gaussianimage.picture import Picture, from_array, to_array
 
 CRC_BYTES = 4
@@ -92,6 +94,7 @@ class Writer:
         self._interrupted = fitted.interrupted
         mean = np.clip(fitted.state.colors[0].astype(np.float64), 0, 1)
         self._background = tuple(int(level) for level in np.rint(mean * BACKGROUND_LEVELS))
+        self._dtype = np.dtype(np.uint16 if picture.bit_depth == 16 else np.uint8)
         self._metadata = _metadata(picture)
         self._metadata_bytes = self.metadata_size(picture)
 
@@ -177,16 +180,36 @@ class Writer:
             count -= taken
         return self._assembled(layers, draft.settings)
 
-    def psnr(self, draft: Draft) -> float:
-        """Return the PSNR of the decoded file in dB, in the source's bit depth.
+    def pixels(self, draft: Draft) -> NDArray[Any]:
+        """Return what a file decodes to, in the source's bit depth."""
+        return decode(draft.data, dtype=self._dtype, threads=self._threads)
+
+    def fitted_pixels(self) -> NDArray[Any]:
+        """Return what the fit looks like, in the source's bit depth."""
+        drawn = render(self._fitted.gaussians, threads=self._threads)
+        return to_array(drawn, self._dtype)
+
+    def psnr(self, decoded: NDArray[Any]) -> float:
+        """Return the PSNR of decoded pixels in dB, in the source's bit depth.
 
         Colors are multiplied by alpha: what isn't seen doesn't count.
         """
-        dtype = np.uint16 if self._picture.bit_depth == 16 else np.uint8
-        decoded = decode(draft.data, dtype=dtype, threads=self._threads)
+        return psnr(*self._pair(decoded))
+
+    def ssim(self, decoded: NDArray[Any]) -> float:
+        """Return the SSIM of decoded pixels, as `psnr`.
+
+        Raises
+        ------
+        ValueError
+            If the picture is smaller than the metric's window.
+        """
+        return ssim(*self._pair(decoded))
+
+    def _pair(self, decoded: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         if self._picture.has_alpha:
-            return psnr(self._picture.pixels, from_array(decoded).pixels)
-        return psnr(to_array(self._picture.pixels, dtype), decoded)
+            return self._picture.pixels, from_array(decoded).pixels
+        return to_array(self._picture.pixels, self._dtype), decoded
 
     @staticmethod
     def metadata_size(picture: Picture) -> int:
