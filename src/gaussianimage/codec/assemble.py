@@ -18,6 +18,16 @@ LAYER_ENDS = (2, 8)
 LEAST_FOR_LAYERS = 500
 
 
+def layer_of_stage(stage: int) -> int:
+    """Return the number of the layer that a stage of a freeze goes into, if there are layers."""
+    return sum(stage >= end for end in LAYER_ENDS)
+
+
+def model_set(layer: int, layers: int) -> int:
+    """Return which of the format's four sets of models a layer uses, of so many in the file."""
+    return 3 if layers == 1 else min(layer, 2)
+
+
 def layers_of(parts: Sequence[Levels]) -> list[Levels]:
     """Join the stages of a freeze into layers of falling importance; none is empty."""
     filled = [part for part in parts if len(part.precision)]

@@ -57,6 +57,11 @@ class Levels(NamedTuple):
         )
 
 
+def strongest_first(colors: NDArray[np.float64] | Integers) -> NDArray[np.intp]:
+    """Return the order of falling norms of normalized colors or their levels, (N, C)."""
+    return np.argsort(-np.square(colors.astype(np.float64)).sum(axis=1), kind="stable")
+
+
 def normalized_colors(log_size: Floats, colors: NDArray[np.float32]) -> Floats:
     """Return colors times √(π σ₁ σ₂), in the luma-chroma basis, (N, C)."""
     energy = np.sqrt(np.pi) * np.exp(log_size)

@@ -14,17 +14,20 @@ SIZE_SURPLUS = 0.03
 # A PSNR may be this much off, in dB.
 PSNR_TOLERANCE = 0.1
 
-# Outside of these a size is reached better by another number of Gaussians than by another step.
-REFIT_BELOW, REFIT_ABOVE = 0.7, 1.4
+# Outside of these a size is reached better by another number of Gaussians than by another step. Too
+# many cost little, the step makes up for them; too few cost more.
+REFIT_BELOW, REFIT_ABOVE = 0.75, 1.8
 
-# Halving the step adds a bit to each of about six numbers of a Gaussian, and about so many dB.
-NUMBERS = 6.0
-DECIBELS_PER_OCTAVE = 2.0
+# What doubling the step takes off, about: bits of a file, in octaves, and dB.
+OCTAVES_PER_OCTAVE = 0.45
+DECIBELS_PER_OCTAVE = 1.9
 
-# What quantizing costs when its step suits the fit, in dB.
+# What quantizing costs when its step suits the fit, in dB, and how much of it may be missing.
 QUANTIZATION_LOSS = 1.1
+REFIT_DECIBELS = 0.7
 
 MAX_FITS = 3
+STEPS_PER_OCTAVE = 16
 
 MakeWriter = Callable[[int], Writer]  # fits that many Gaussians
 
@@ -65,6 +68,7 @@ def search_size(
     # The largest that fits, and the smallest that doesn't.
     below: Draft | None = None
     above: Draft | None = None
+    steps = _Steps(np.log2(most_bytes), OCTAVES_PER_OCTAVE)
     for left in range(drafts, 0, -1):
         size = draft.picture_bytes
         if size <= most_bytes:
@@ -74,13 +78,7 @@ def search_size(
             above = draft
         if (1 - SIZE_TOLERANCE) * most_bytes <= size <= (1 + SIZE_SURPLUS) * most_bytes:
             break
-        bits = 8.0 * (most_bytes - size)
-        step = _between(
-            draft.step * 2.0 ** (-bits / (NUMBERS * max(draft.gaussians, 1))),
-            draft.step,
-            above.step if above else 0.0,
-            below.step if below else np.inf,
-        )
+        step = steps.after(draft.step, np.log2(size))
         if left == 1 or step is None or writer.interrupted:
             break
         draft = writer.draft(step)
@@ -101,7 +99,7 @@ def search_psnr(
     writer = make(gaussians)
     for _ in range(MAX_FITS - 1):
         lack = target + QUANTIZATION_LOSS - writer.fitted.psnr
-        if writer.interrupted or abs(lack) < QUANTIZATION_LOSS / 2:
+        if writer.interrupted or abs(lack) < REFIT_DECIBELS:
             break
         # The squared error falls about as 1 / N.
         wanted = _within(gaussians * 10 ** (float(np.clip(lack, -10, 10)) / 10), writer)
@@ -113,21 +111,16 @@ def search_psnr(
     step = writer.balanced_step()
     best: Draft | None = None
     best_off = np.inf
-    too_fine, too_coarse = 0.0, np.inf
+    steps = _Steps(target, DECIBELS_PER_OCTAVE)
     for left in range(drafts, 0, -1):
         draft = writer.draft(step)
-        off = writer.psnr(draft) - target
-        if best is None or abs(off) < best_off:
-            best, best_off = draft, abs(off)
-        if abs(off) <= PSNR_TOLERANCE / 2 or left == 1 or writer.interrupted:
+        psnr = writer.psnr(draft)
+        off = abs(psnr - target)
+        if best is None or off < best_off:
+            best, best_off = draft, off
+        if off <= PSNR_TOLERANCE / 2 or left == 1 or writer.interrupted:
             break
-        if off > 0:
-            too_fine = max(too_fine, draft.step)
-        else:
-            too_coarse = min(too_coarse, draft.step)
-        guess = _between(
-            draft.step * 2.0 ** (off / DECIBELS_PER_OCTAVE), draft.step, too_fine, too_coarse
-        )
+        guess = steps.after(draft.step, psnr)
         if guess is None:
             break
         step = guess
@@ -140,16 +133,39 @@ def _within(gaussians: float, writer: Writer) -> int:
     return int(np.clip(round(gaussians), 1, writer.most_gaussians))
 
 
-def _between(guess: float, last: float, low: float, high: float) -> float | None:
-    """Return a step to try next, strictly between two that were tried; None if there is none."""
-    guess = float(np.clip(guess, last / 4, last * 4, dtype=np.float64))
-    if low > 0 and high < np.inf:
-        # Steps are a sixteenth of an octave apart.
-        if np.log2(high / low) < 1.5 / 16:
+class _Steps:
+    """Steps to try: what falls as the step grows is to come down to a value.
+
+    Parameters
+    ----------
+    value : float
+        The PSNR, or the logarithm of a size.
+    slope : float
+        How much an octave of the step takes off it, about.
+    """
+
+    def __init__(self, value: float, slope: float) -> None:
+        self._value = value
+        self._slope = slope
+        self._tried: dict[int, float] = {}
+
+    def after(self, step: float, result: float) -> float | None:
+        """Return the next step, given what the last one came to; None if there is none."""
+        last = round(STEPS_PER_OCTAVE * np.log2(step))
+        self._tried[last] = result
+        fine = [number for number, one in self._tried.items() if one > self._value]
+        coarse = [number for number, one in self._tried.items() if one <= self._value]
+        if fine and coarse:
+            low, high = max(fine), min(coarse)
+            if high - low <= 1:
+                return None
+            above, below = self._tried[low] - self._value, self._value - self._tried[high]
+            guess = low + (high - low) * above / (above + below)
+            number = min(max(round(guess), low + 1), high - 1)
+        else:
+            octaves = (result - self._value) / self._slope
+            move = round(STEPS_PER_OCTAVE * float(np.clip(octaves, -2, 2)))
+            number = last + (move or (1 if fine else -1))
+        if number in self._tried:
             return None
-        octave = np.log2(high / low)
-        guess = float(np.clip(guess, low * 2 ** (0.2 * octave), high / 2 ** (0.2 * octave)))
-    nearest = 2.0 ** (np.round(16 * np.log2(guess)) / 16)
-    if abs(np.log2(nearest / last)) < 1 / 32:
-        nearest = last * 2.0 ** ((1 if guess > last else -1) / 16)
-    return float(nearest)
+        return float(2.0 ** (number / STEPS_PER_OCTAVE))

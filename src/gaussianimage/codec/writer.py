@@ -13,6 +13,7 @@ from gaussianimage.codec.freeze import freeze
 from gaussianimage.codec.metadata import Metadata
 from gaussianimage.codec.quantize import Levels, normalized_colors
 from gaussianimage.codec.ratecontrol import most_gaussians, step_for_fit
+from gaussianimage.codec.refine import Rounding
 from gaussianimage.codec.settings import (
     BACKGROUND_LEVELS,
     SHAPE_STEP_ONE,
@@ -119,18 +120,36 @@ class Writer:
         settings = Settings(nearest_color_index(step), SHAPE_STEP_ONE, self._background)
         optimizer = self._optimizer(settings)
         self._settle(optimizer, settings.color_step)
-        parts, interrupted = freeze(
-            optimizer,
+        rounding = Rounding(
             settings,
             height=self._picture.height,
             width=self._picture.width,
+            q_max=self._fitted.state.q_max,
+            threads=thread_count(self._threads),
+        )
+        parts, interrupted = freeze(
+            optimizer,
+            rounding,
             energy=ENERGY,
             stages=self._effort.stages,
             iterations=self._effort.stage,
+            sweeps=self._effort.stage_sweeps,
             on_stage=self._stage,
         )
         self._interrupted |= interrupted
-        return self._assembled(layers_of(parts), settings)
+        return self._assembled(self._refined(rounding, layers_of(parts), optimizer), settings)
+
+    def _refined(
+        self, rounding: Rounding, layers: list[Levels], optimizer: _native.Optimizer
+    ) -> list[Levels]:
+        """Refine what has been frozen; what the optimizer is left with is its residual."""
+        try:
+            sweeps = 0 if self._interrupted else self._effort.sweeps
+            for better in rounding.refined(layers, optimizer.residual(), sweeps):
+                layers = better
+        except KeyboardInterrupt:
+            self._interrupted = True
+        return layers
 
     def shortened(self, draft: Draft, most_bytes: float) -> Draft:
         """Leave out the least important Gaussians until the file is small enough.

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from gaussianimage import _native
+
 Map = NDArray[np.float32]  # (H, W)
 
 # Standard deviation of a new Gaussian times the square root of the local density of Gaussians per
@@ -13,10 +15,7 @@ LEAST_SIGMA = 0.7
 
 def box_blur(values: Map, radius: int, passes: int = 2) -> Map:
     """Blur with a box of side 2 `radius` + 1 px, `passes` times, edges repeated."""
-    for axis in (0, 1):
-        for _ in range(passes):
-            values = _box_blur_axis(values, radius, axis)
-    return values
+    return _native.box_blur(np.ascontiguousarray(values), radius, passes)
 
 
 def detail(pixels: NDArray[np.float32]) -> Map:
@@ -82,14 +81,3 @@ def sigma_for_density(per_pixel: NDArray[np.float64], most: float) -> NDArray[np
     """Return a standard deviation in px that suits a local density in Gaussians per px²."""
     with np.errstate(divide="ignore"):
         return np.clip(SPACING_TO_SIGMA / np.sqrt(per_pixel), LEAST_SIGMA, max(most, LEAST_SIGMA))
-
-
-def _box_blur_axis(values: Map, radius: int, axis: int) -> Map:
-    size = values.shape[axis]
-    padding = [(0, 0), (0, 0)]
-    padding[axis] = (radius + 1, radius)
-    sums = np.cumsum(np.pad(values, padding, mode="edge"), axis=axis, dtype=np.float64)
-    high = np.take(sums, np.arange(2 * radius + 1, 2 * radius + 1 + size), axis=axis)
-    low = np.take(sums, np.arange(size), axis=axis)
-    blurred: Map = ((high - low) / (2 * radius + 1)).astype(np.float32)
-    return blurred

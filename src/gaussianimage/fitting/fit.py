@@ -16,7 +16,7 @@ from gaussianimage.engine import thread_count
 from gaussianimage.errors import PictureError
 from gaussianimage.fitting.density import box_blur, detail
 from gaussianimage.fitting.placement import BLUR_RADIUS, births, initial
-from gaussianimage.fitting.schedule import Schedule
+from gaussianimage.fitting.schedule import REPLACED_FRACTION, Schedule
 from gaussianimage.fitting.state import MAX_GAUSSIANS, MAX_ITERATIONS, FitState
 from gaussianimage.gaussians import Gaussians
 from gaussianimage.picture import Picture, PictureSource, as_picture
@@ -121,8 +121,9 @@ def fit(
     Notes
     -----
     Adam on positions, log-Cholesky factors and colors, each relative to the Gaussian's own size and
-    shape; a tenth of the Gaussians to start with, the others where the error is largest; a cosine
-    schedule; and at the end the exact least-squares colors.
+    shape; a tenth of the Gaussians to start with, the others where the error is largest; there go
+    the weakest too, a few at a time; a cosine schedule; and at the end the exact least-squares
+    colors.
     """
     if not isinstance(resume, FitState | None):
         raise TypeError(f"resume: expected a FitState, got {type(resume).__name__}")
@@ -250,13 +251,13 @@ class _Run:
         )
 
     def _iterate(self) -> None:
-        growth = set(self._schedule.growth_steps())
+        renewals = set(self._schedule.renewal_steps())
         total = self._start.iterations
         while self._iteration < total:
-            if self._iteration in growth:
-                self._grow()
+            if self._iteration in renewals:
+                self._renew()
             end = min(self._iteration + self._chunk, total)
-            end = min([end, *(step for step in growth if self._iteration < step < end)])
+            end = min([end, *(step for step in renewals if self._iteration < step < end)])
             losses = self._optimizer.run(
                 self._schedule.rates(self._iteration, end), self._start.energy
             )
@@ -264,8 +265,11 @@ class _Run:
             self._psnr = self._decibels(float(losses[-1]))
             self._tell()
 
-    def _grow(self) -> None:
-        """Add Gaussians up to the schedule's target, drawn by a generator of this step's own."""
+    def _renew(self) -> None:
+        """Replace the weakest and grow to the schedule's target, by a generator of its own."""
+        if self._iteration == self._start.iteration and self._optimizer.age[-1] == 0:
+            return  # a state from after this renewal: its last Gaussians are new
+        self._remove_weakest()
         count = self._schedule.target(self._iteration) - len(self._optimizer)
         if count <= 0:
             return
@@ -276,6 +280,19 @@ class _Run:
         self._optimizer.add(*new)
         if self._on_step is not None:
             self._on_step(self._state())
+
+    def _remove_weakest(self) -> None:
+        """Remove those whose energy is least, but for what is held."""
+        optimizer = self._optimizer
+        count = int(REPLACED_FRACTION * len(optimizer))
+        candidates = np.flatnonzero(optimizer.trainable == TRAIN_ALL)
+        if count == 0:
+            return
+        cholesky, colors = optimizer.cholesky[candidates], optimizer.colors[candidates]
+        energy = np.square(colors).sum(axis=1) * cholesky[:, 0] * cholesky[:, 2]
+        keep = np.ones(len(optimizer), np.uint8)
+        keep[candidates[np.argsort(energy, kind="stable")[:count]]] = 0
+        optimizer.keep(keep)
 
     def _state(self) -> FitState:
         optimizer, start = self._optimizer, self._start

@@ -13,6 +13,7 @@ void bind_engine(nanobind::module_& m);
 void bind_layers(nanobind::module_& m);
 void bind_optimizer(nanobind::module_& m);
 void bind_rans(nanobind::module_& m);
+void bind_refiner(nanobind::module_& m);
 
 // A new, uninitialized array that Python owns.
 template <typename T>

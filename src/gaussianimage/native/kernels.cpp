@@ -17,6 +17,7 @@
 #include <cmath>
 
 #include "layer_streams.h"
+#include "patch_kernels.h"
 #include "vector.h"
 
 namespace gi::GI_ISA {
@@ -516,7 +517,8 @@ double square(float* cell, int channels, int rows, int columns) {
 }  // namespace
 
 extern const Kernels table;
-const Kernels table{GI_NAME(GI_ISA), prepare,   list,   accumulate,        moments,
-                    to_bytes,        to_floats, square, make_layer_streams};
+const Kernels table{GI_NAME(GI_ISA), prepare,   list,   accumulate,         moments,
+                    to_bytes,        to_floats, square, make_layer_streams, weigh,
+                    draw};
 
 }  // namespace gi::GI_ISA

@@ -87,6 +87,8 @@ struct Moments {
 };
 
 class LayerStreams;
+struct Patch;
+struct Planes;
 struct Quantizer;
 
 // The kernels of one instruction set.
@@ -122,6 +124,10 @@ struct Kernels {
 
   // Decoder of the layers of a file that has `layers` of them; see layer_streams.h.
   std::unique_ptr<LayerStreams> (*layer_streams)(const Quantizer& quantizer, int layers);
+
+  // One Gaussian alone; see patch_kernels.h.
+  void (*weigh)(const Planes& planes, const Patch& patch, double* sums);
+  void (*draw)(const Planes& planes, const Patch& patch, const float* color);
 };
 
 // The widest instruction set of this CPU, or the one that was selected.
