@@ -16,7 +16,7 @@ from gaussianimage.metrics import psnr
 from gaussianimage.paper import compress as module
 from gaussianimage.paper.compress import CompressSettings, compress
 from gaussianimage.paper.compression import VARIANTS, QuantizerSettings
-from gaussianimage.paper.datasets import Sample
+from gaussianimage.paper.datasets import Dataset, Sample
 from gaussianimage.paper.published import QUANTIZATION
 from gaussianimage.paper.recipe import Recipe
 from gaussianimage.paper.represent import Job, represent
@@ -30,7 +30,8 @@ SETTINGS = CompressSettings(FitSettings(60, recipe=RECIPE), RECIPE)
 
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
-    return Job(Sample(PARROT), "other", Results(tmp_path / "out"), timed=0)
+    sample = Sample(PARROT)
+    return Job(sample, Dataset("other", (sample,)), Results(tmp_path / "out"), timed=0)
 
 
 def files_of(job: Job, settings: CompressSettings = SETTINGS) -> dict[str, bytes]:

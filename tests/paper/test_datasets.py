@@ -57,6 +57,26 @@ def test_div2k_is_found_from_every_folder_around_it(folder: Any, inner: str) -> 
     assert find_dataset([root]).name == "div2k"
 
 
+@pytest.mark.parametrize(
+    ("name", "size", "expected"),
+    [
+        ("kodim03.png", (768, 512), "kodak"),
+        ("kodim04.png", (512, 768), "kodak"),
+        ("kodim03.png", (384, 256), "other"),
+        ("0801x2.png", (1020, 678), "div2k"),
+        ("0801x2.png", (678, 1020), "div2k"),
+        ("0801x2.png", (510, 339), "other"),
+        ("a.png", (768, 512), "other"),
+    ],
+)
+def test_pictures_of_other_sizes_only_share_the_names(
+    tmp_path: Path, name: str, size: tuple[int, int], expected: str
+) -> None:
+    Image.new("RGB", size).save(tmp_path / name)
+    dataset = find_dataset([tmp_path])
+    assert dataset.name_for(dataset.samples[0]) == expected
+
+
 def test_what_is_no_picture_is_passed_over(folder: Any) -> None:
     root = folder("a.png", ".hidden.png")
     (root / "notes.txt").write_text("no picture")

@@ -16,7 +16,7 @@ from gaussianimage.fitting.fit import FitProgress
 from gaussianimage.metrics import ms_ssim, psnr
 from gaussianimage.paper import represent as module
 from gaussianimage.paper.checkpoints import load_model
-from gaussianimage.paper.datasets import Sample
+from gaussianimage.paper.datasets import Dataset, Sample
 from gaussianimage.paper.recipe import Recipe
 from gaussianimage.paper.represent import Job, draw, quality, represent
 from gaussianimage.paper.results import Results
@@ -28,7 +28,8 @@ SETTINGS = FitSettings(40, recipe=Recipe(iterations=6, learning_rate=0.05))
 
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
-    return Job(Sample(PARROT), "other", Results(tmp_path / "out"), timed=0)
+    sample = Sample(PARROT)
+    return Job(sample, Dataset("other", (sample,)), Results(tmp_path / "out"), timed=0)
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -105,6 +105,14 @@ def test_the_points_stand_beside_the_paper_s_of_the_same_number(coding: Any) -> 
     assert row(table, "2000")[2] == "–"
 
 
+def test_a_note_tells_what_is_not_as_usual(coding: Any) -> None:
+    records = [coding(0.4, 27.0, model="rs", covariance_bits=8, scaling=False, optimizer="adam")]
+    note = one(records, "Table 2").note
+    assert "model rs, optimizer adam, covariance bits 8, scaling false, seed 1, cpu" in note
+    usual = one([coding(0.4, 27.0)], "Table 2").note
+    assert "halved every 20000, seed 1, cpu" in usual
+
+
 def test_the_paper_s_rates_follow_from_its_count_of_bits() -> None:
     for point in published.RATE_DISTORTION["kodak"]:
         bits = published.formula_bits(point.gaussians)

@@ -13,6 +13,7 @@
 #include "kernels.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "layer_streams.h"
@@ -28,163 +29,265 @@ namespace {
 // Lanes outside the ellipse underflow to zero and come back only after a restart; the chain must
 // be restarted before such a lane can enter the ellipse. See `run_length`.
 constexpr double chain_range = 78.0;
-constexpr int max_run = 16;
+// Row pairs from one exponential to the next at most. Rounding errors grow with the square of the
+// length: after 14 they may reach 9e-6 of the weight where the weight hardly changes at all.
+constexpr int max_run = 14;
 
-// exp(x) for x <= 0 in double, within 1e-11 of itself: our own, so that every
-// platform has the same bits.
-inline double exp_negative(double x) {
+constexpr int cell_pairs = cell_rows / 2;
+
+// exp(x) for x <= 0 in double, within 1e-9 of itself: our own, so that every platform has the same
+// bits, and without branches or calls, so that a loop of it becomes vectors.
+GI_INLINE double exp_negative(double x) {
+  constexpr double magic = 6755399441055744.0;  // 1.5 * 2^52: adding it rounds to an integer
   x = std::max(x, -700.0);
-  double n = std::floor(x * 1.4426950408889634 + 0.5);
-  double r = (x - n * 0.6931471803691238) - n * 1.9082149292705877e-10;
-  double p = 1.0 / 39916800.0;
-  constexpr double inverse_factorials[] = {1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040,
-                                           1.0 / 720,     1.0 / 120,    1.0 / 24,    1.0 / 6,
-                                           0.5,           1.0,          1.0};
-  for (double f : inverse_factorials) p = p * r + f;
-  int64_t bits = (static_cast<int64_t>(n) + 1023) << 52;
+  const double shifted = x * 1.4426950408889634 + magic;
+  const double n = shifted - magic;
+  const double r = (x - n * 0.6931471803691238) - n * 1.9082149292705877e-10;
+  double p = 1.0 / 40320;
+  p = p * r + 1.0 / 5040;
+  p = p * r + 1.0 / 720;
+  p = p * r + 1.0 / 120;
+  p = p * r + 1.0 / 24;
+  p = p * r + 1.0 / 6;
+  p = p * r + 0.5;
+  p = p * r + 1.0;
+  p = p * r + 1.0;
+  int64_t bits;
+  std::memcpy(&bits, &shifted, sizeof bits);
+  bits = static_cast<int64_t>(static_cast<uint64_t>(bits + 1023) << 52);
   double scale;
   std::memcpy(&scale, &bits, sizeof scale);
   return p * scale;
 }
 
-// Row pairs that the chain may run: a lane at the edge of the range, c u²/2 = chain_range, must
-// not reach the ellipse, c u²/2 = q_max, within the run.
-inline int run_length(double c, double q_max) {
-  double rows = (std::sqrt(2 * chain_range) - std::sqrt(2 * q_max)) / std::sqrt(c);
-  int pairs = static_cast<int>(std::min(rows * 0.5, double{max_run}));
-  return pairs >= 2 ? pairs : 0;
-}
+// Gaussians are prepared 8 at a time, each step for all of them, so that the compiler can use
+// vectors.
+constexpr int together = 8;
 
-void prepare(const Source& source, const Window& window, int begin, int end, Atom* atoms) {
-  const double k = std::sqrt(2 * source.q_max);
-  const int strips = (window.width + cell_width - 1) / cell_width;
-  for (int i = begin; i < end; ++i) {
-    Atom& atom = atoms[i];
-    const double x = source.means[2 * i] - window.left;
-    const double y = source.means[2 * i + 1] - window.top;
-    const double l11 = source.cholesky[3 * i];
-    const double l21 = source.cholesky[3 * i + 1];
-    const double l22 = source.cholesky[3 * i + 2];
-    atom.strip0 = atom.strip1 = 0;
-    const float* colors = source.colors + static_cast<size_t>(source.channels) * i;
-    float total = 0;
-    for (int j = 0; j < max_channels; ++j) {
-      atom.colors[j] = j < source.channels ? colors[j] : 0.0f;
-      total += std::fabs(atom.colors[j]);
-    }
-    // Comparisons are written so that a NaN fails them. The bounds keep every later quantity
-    // finite in float; a Gaussian outside them is either invisible or constant over any picture.
-    const bool drawable = std::fabs(x) < 1e12 && std::fabs(y) < 1e12 && l11 > 1e-6 && l11 < 1e12 &&
-                          l22 > 1e-6 && l22 < 1e12 && std::fabs(l21) < 1e12 && total < 1e30f;
-    if (!drawable) continue;
-    const double low = std::floor((x - k * l11 - 0.5 - 1e-3) / cell_width);
-    const double high = std::floor((x + k * l11 - 0.5 + 1e-3) / cell_width) + 1;
-    const double reach = k * std::sqrt(l21 * l21 + l22 * l22) + 1;
-    if (high <= 0 || low >= strips || y + reach < 0 || y - reach > window.height) continue;
-    atom.strip0 = static_cast<int32_t>(std::max(low, 0.0));
-    atom.strip1 = static_cast<int32_t>(std::min(high, double(strips)));
-    atom.x = x;
-    atom.y = y;
-    atom.s = -l21 / l11;
-    const double c = 1 / (l22 * l22);
-    atom.a = static_cast<float>(0.5 / (l11 * l11));
-    atom.c = static_cast<float>(c);
-    const double e1 = exp_negative(-c);
-    const double e2 = e1 * e1;
-    atom.e1 = static_cast<float>(e1);
-    atom.e2 = static_cast<float>(e2);
-    atom.e4 = static_cast<float>(e2 * e2);
-    atom.t = static_cast<float>(1 / (k * l11));
-    atom.k21 = static_cast<float>(k * l21);
-    atom.k22 = static_cast<float>(k * l22);
-    atom.rho = static_cast<float>(l21 / std::sqrt(l21 * l21 + l22 * l22));
-    atom.run = run_length(c, source.q_max);
+// What the steps of `prepare` hand on. Gaussians that cannot be drawn have harmless values.
+struct Prepared {
+  double x[together], y[together], l11[together], l21[together], l22[together];
+  double inverse11[together], s[together], k21[together], k22[together], reach[together];
+  double low[together], high[together], top[together], bottom[together], run[together];
+  double e1[together];
+};
+
+GI_INLINE void prepare_together(Prepared& g, double q_max, double height) {
+  const double k = std::sqrt(2 * q_max);
+  // Row pairs that the chain may run: a lane at the edge of the range, u²/2 = chain_range l22²,
+  // must not reach the ellipse, u²/2 = q_max l22², within the run.
+  const double pairs = (std::sqrt(2 * chain_range) - k) * 0.5;
+  constexpr double strips = 1.0 / cell_width;
+  for (int i = 0; i < together; ++i) {
+    g.inverse11[i] = 1 / g.l11[i];
+    const double inverse22 = 1 / g.l22[i];
+    g.s[i] = -g.l21[i] * g.inverse11[i];
+    g.e1[i] = exp_negative(-inverse22 * inverse22);
+    g.run[i] = pairs * g.l22[i];
+    g.k21[i] = static_cast<float>(k * g.l21[i]);
+    g.k22[i] = static_cast<float>(k * g.l22[i]);
+    g.reach[i] = std::sqrt(g.k21[i] * g.k21[i] + g.k22[i] * g.k22[i]);
+    g.low[i] = std::floor((g.x[i] - k * g.l11[i] - (0.5 + 1e-3)) * strips);
+    g.high[i] = std::floor((g.x[i] + k * g.l11[i] - (0.5 - 1e-3)) * strips) + 1;
+    g.top[i] = std::min(std::max(std::floor(g.y[i] - g.reach[i]), 0.0), height);
+    g.bottom[i] = std::min(std::max(std::ceil(g.y[i] + g.reach[i]), 0.0), height);
   }
 }
 
-constexpr float ramp_values[16] = {0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7};
+void prepare(const Source& source, const Window& window, int begin, int end, Atom* atoms,
+             Outline* outlines) {
+  constexpr double log2e = 1.4426950408889634;
+  const double k = std::sqrt(2 * source.q_max), height = window.height;
+  const double strips = (window.width + cell_width - 1) / cell_width;
+  const size_t channels = static_cast<size_t>(source.channels);
+  Prepared g;
+  for (; begin < end; begin += together) {
+    const int count = std::min(together, end - begin);
+    bool drawable[together];
+    for (int i = 0; i < together; ++i) {
+      const size_t at = static_cast<size_t>(begin + std::min(i, count - 1));
+      const double x = source.means[2 * at] - window.left;
+      const double y = source.means[2 * at + 1] - window.top;
+      const double l11 = source.cholesky[3 * at];
+      const double l21 = source.cholesky[3 * at + 1];
+      const double l22 = source.cholesky[3 * at + 2];
+      float total = 0;
+      for (size_t j = 0; j < channels; ++j) total += std::fabs(source.colors[channels * at + j]);
+      // Comparisons are written so that a NaN fails them. The bounds keep every later quantity
+      // finite in float; a Gaussian outside them is either invisible or constant over any picture.
+      const bool ok = std::fabs(x) < 1e12 && std::fabs(y) < 1e12 && l11 > 1e-6 && l11 < 1e12 &&
+                      l22 > 1e-6 && l22 < 1e12 && std::fabs(l21) < 1e12 && total < 1e30f;
+      drawable[i] = ok;
+      g.x[i] = ok ? x : 0;
+      g.y[i] = ok ? y : 0;
+      g.l11[i] = ok ? l11 : 1;
+      g.l21[i] = ok ? l21 : 0;
+      g.l22[i] = ok ? l22 : 1;
+    }
+    prepare_together(g, source.q_max, height);
+    for (int i = 0; i < count; ++i) {
+      Outline& outline = outlines[begin + i];
+      outline.strip0 = outline.strip1 = outline.rows = 0;
+      if (!drawable[i] || g.high[i] <= 0 || g.low[i] >= strips || g.y[i] + g.reach[i] + 1 < 0 ||
+          g.y[i] - g.reach[i] - 1 > height) {
+        continue;
+      }
+      const int pairs = static_cast<int>(std::min(g.run[i], double{max_run}));
+      outline.x = g.x[i];
+      outline.y = g.y[i];
+      outline.s = g.s[i];
+      outline.t = static_cast<float>(g.inverse11[i] / k);
+      outline.k21 = static_cast<float>(g.k21[i]);
+      outline.k22 = static_cast<float>(g.k22[i]);
+      outline.rho = static_cast<float>(g.k21[i] / g.reach[i]);
+      outline.strip0 = static_cast<int32_t>(std::max(g.low[i], 0.0));
+      outline.strip1 = static_cast<int32_t>(std::min(g.high[i], strips));
+      outline.rows = static_cast<int32_t>(g.bottom[i] - g.top[i]);
+      outline.longest = pairs >= 2 ? pairs : cell_pairs;
+      Atom& atom = atoms[begin + i];
+      const double inverse22 = 1 / g.l22[i], e1 = g.e1[i], e2 = e1 * e1;
+      atom.x2 = static_cast<float>(-0.5 * log2e * g.inverse11[i] * g.inverse11[i]);
+      atom.u2 = static_cast<float>(-0.5 * log2e * inverse22 * inverse22);
+      atom.s = static_cast<float>(g.s[i]);
+      atom.e1 = static_cast<float>(e1);
+      atom.e2 = static_cast<float>(e2);
+      atom.e4 = static_cast<float>(e2 * e2);
+      atom.run = pairs >= 2 ? pairs : 0;
+      for (size_t j = 0; j < channels; ++j) {
+        atom.colors[j] = source.colors[channels * static_cast<size_t>(begin + i) + j];
+      }
+    }
+  }
+}
+
+constexpr float ramp_values[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+
+// 8 Gaussians of a strip, field by field.
+struct Eight {
+  double x[8], y[8], s[8];
+  float t[8], k21[8], k22[8], rho[8];
+  int32_t longest[8];
+
+  GI_INLINE void set(int i, const Outline& outline) {
+    x[i] = outline.x;
+    y[i] = outline.y;
+    s[i] = outline.s;
+    t[i] = outline.t;
+    k21[i] = outline.k21;
+    k22[i] = outline.k22;
+    rho[i] = outline.rho;
+    longest[i] = outline.longest;
+  }
+};
+
+// Where they are in the strip.
+struct Spans {
+  int32_t pair0[8], pair1[8];  // row pairs that they may touch; none when pair0 >= pair1
+  float dx[8], u[8];           // of the first pixel of the first row pair
+};
 
 // In whitened coordinates the ellipse is a disk of radius k, so at t = dx / (k l11) it covers
 // dy in k (l21 t ± l22 √(1 - t²)). Over the columns of a strip the upper branch is highest at the
 // t nearest to rho, the lower branch lowest at the t nearest to -rho.
-void spans(const Atom& atom, const Window& window, Span* out) {
-  const Half t_per_pixel = Half::splat(atom.t);
-  const Half one = Half::splat(1.0f);
-  const Half ramp = Half::load(ramp_values);
-  const Half zero = Half::splat(0.0f);
-  const Half k21 = Half::splat(atom.k21);
-  const Half k22 = Half::splat(atom.k22);
-  const Half width = Half::splat(cell_width);
-  // Rows are found a little generously; the kernels test every pixel.
-  const float y = static_cast<float>(atom.y);
-  const float slack = 2e-3f + 1e-6f * (std::fabs(y) + std::fabs(atom.k21) + atom.k22);
-  const float rows = static_cast<float>(window.height);
-  for (int strip = atom.strip0; strip < atom.strip1; strip += 8) {
-    const float first = static_cast<float>(strip * double{cell_width} + 0.5 - atom.x);
-    const Half left = Half::splat(first) + ramp * width;
-    const Half t0 = max(min(left * t_per_pixel, one), zero - one);
-    const Half t1 = max(min((left + Half::splat(7.0f)) * t_per_pixel, one), zero - one);
-    const Half top = min(max(Half::splat(-atom.rho), t0), t1);
-    const Half bottom = min(max(Half::splat(atom.rho), t0), t1);
-    float low[8], high[8], low2[8], high2[8];
-    (k21 * top).store(low);
-    (k21 * bottom).store(high);
-    max(one - top * top, zero).store(low2);
-    max(one - bottom * bottom, zero).store(high2);
-    const int count = std::min(8, atom.strip1 - strip);
-    for (int i = 0; i < count; ++i) {
-      const float y0 = y + (low[i] - atom.k22 * std::sqrt(low2[i])) - 0.5f - slack;
-      const float y1 = y + (high[i] + atom.k22 * std::sqrt(high2[i])) + 0.5f + slack;
-      out[i].y0 = static_cast<int32_t>(std::min(std::max(y0 + 0.999f, 0.0f), rows));
-      out[i].y1 = static_cast<int32_t>(std::min(std::max(y1, 0.0f), rows));
-    }
-    out += count;
+GI_INLINE void find_spans(const Eight& g, const Window& window, int strip, Spans& spans) {
+  const Half one = Half::splat(1.0f), zero = Half::splat(0.0f);
+  // In double: small differences of possibly large numbers.
+  const double x = strip * double{cell_width} + 0.5;
+  double u[8];
+  float y[8];
+  for (int i = 0; i < 8; ++i) {
+    const double dx = x - g.x[i];
+    spans.dx[i] = static_cast<float>(dx);
+    u[i] = (0.5 - g.y[i]) + g.s[i] * dx;
+    y[i] = static_cast<float>(g.y[i]);
   }
+  const Half left = Half::load(spans.dx), t_per_pixel = Half::load(g.t);
+  const Half k21 = Half::load(g.k21), k22 = Half::load(g.k22), rho = Half::load(g.rho);
+  const Half t0 = max(min(left * t_per_pixel, one), zero - one);
+  const Half t1 = max(min((left + Half::splat(7.0f)) * t_per_pixel, one), zero - one);
+  const Half top = min(max(zero - rho, t0), t1);
+  const Half bottom = min(max(rho, t0), t1);
+  // Rows are found a little generously; the kernels test every pixel.
+  const Half at = Half::load(y);
+  const Half size = max(at, zero - at) + max(k21, zero - k21) + k22;
+  const Half slack = size * Half::splat(1e-6f) + Half::splat(2e-3f);
+  const Half y0 =
+      (at + Half::splat(0.499f) - slack) + (k21 * top - k22 * sqrt(max(one - top * top, zero)));
+  const Half y1 = (at + Half::splat(1.5f) + slack) +
+                  (k21 * bottom + k22 * sqrt(max(one - bottom * bottom, zero)));
+  const Half half = Half::splat(0.5f), rows = Half::splat(static_cast<float>(window.height));
+  store_integers(min(max(y0, zero), rows) * half, spans.pair0);
+  store_integers(min(max(y1, zero), rows + one) * half, spans.pair1);
+  for (int i = 0; i < 8; ++i) spans.u[i] = static_cast<float>(u[i] + 2.0 * spans.pair0[i]);
 }
 
-// Where a Gaussian stands in a cell: everything that the row loops need, and the chain's restart.
+// A cell's entries of one Gaussian at most: runs are not shorter than 2 row pairs.
+constexpr size_t most_entries = cell_pairs / 2 + 1;
+
+const uint32_t* list(const Outline* outlines, const uint32_t* begin, const uint32_t* end,
+                     const Window& window, int strip, CellList* cells) {
+  const int bands = (window.height + cell_rows - 1) / cell_rows;
+  Eight eight{};
+  Spans spans;
+  for (; begin < end; begin += 8) {
+    for (int band = 0; band < bands; ++band) {
+      if (cells[band].count + 8 * most_entries > cells[band].room) return begin;
+    }
+    const int count = static_cast<int>(std::min<ptrdiff_t>(8, end - begin));
+    for (int i = 0; i < count; ++i) {
+      eight.set(i, outlines[begin[i]]);
+      if (end - begin >= 16) __builtin_prefetch(&outlines[begin[8 + i]]);
+    }
+    find_spans(eight, window, strip, spans);
+    for (int i = 0; i < count; ++i) {
+      // The chain's runs are entries of their own, so that the exponentials of all of them are
+      // computed in one place, side by side.
+      float u = spans.u[i];
+      for (int pair = spans.pair0[i]; pair < spans.pair1[i];) {
+        const int band = pair / cell_pairs, top = band * cell_pairs;
+        const int next =
+            std::min(std::min(pair + eight.longest[i], top + cell_pairs), spans.pair1[i]);
+        CellList& list = cells[band];
+        list.entries[list.count++] = {begin[i], static_cast<uint8_t>(pair - top),
+                                      static_cast<uint8_t>(next - top), spans.dx[i], u};
+        u += static_cast<float>(2 * (next - pair));
+        pair = next;
+      }
+    }
+  }
+  return end;
+}
+
+// Where a Gaussian stands in a cell: everything that the row loops need.
 struct Column {
-  Wide w, r;  // weights of the next row pair, and their ratios to the pair after it
-  Half qx;    // a dx² of the 8 columns
-  Half u;     // u of the next row pair's first row
+  Wide w, r;  // weights of the first row pair, and their ratios to the pair after it
   Half dx;
-  float c;
-  float half_c;
-  float e1, e2;
+  Half u;  // of the first row
 
   Column() = default;
 
-  GI_INLINE Column(const Atom& atom, int x, double y) {
-    // Offsets in double: they are small differences of possibly large numbers.
-    const double dx0 = x + 0.5 - atom.x;
-    const double u0 = (y + 0.5 - atom.y) + atom.s * dx0;
+  GI_INLINE Column(const Atom& atom, const Entry& entry) {
     const Half ramp = Half::load(ramp_values);
-    dx = Half::splat(static_cast<float>(dx0)) + ramp;
-    u = Half::splat(static_cast<float>(u0)) + Half::splat(static_cast<float>(atom.s)) * ramp;
-    qx = Half::splat(atom.a) * dx * dx;
-    c = atom.c;
-    half_c = 0.5f * atom.c;
-    e1 = atom.e1;
-    e2 = atom.e2;
-    restart();
-  }
-
-  GI_INLINE Half exact(Half at) const {
-    return exp(Half::splat(0.0f) - (qx + Half::splat(half_c) * at * at));
-  }
-
-  GI_INLINE void restart() {
-    const Half w0 = exact(u);
-    const Half step = exp(Half::splat(-c) * (u + Half::splat(0.5f)));  // w(y + 1) / w(y)
-    const Half r0 = step * step * Half::splat(e1);
+    dx = Half::splat(entry.dx) + ramp;
+    u = Half::splat(entry.u) + Half::splat(atom.s) * ramp;
+    const Half u2 = Half::splat(atom.u2);
+    // The weight of the first row, and by what the second row's is smaller.
+    const Half log_w = Half::splat(atom.x2) * dx * dx + u2 * u * u;
+    const Half log_step = (u2 + u2) * (u + Half::splat(0.5f));
+    const Wide both = exp2(join(log_w, log_step));
+    const Half w0 = first_half(both), step = second_half(both);
+    const Half r0 = step * step * Half::splat(atom.e1);
     w = join(w0, w0 * step);
-    r = join(r0, r0 * Half::splat(e2));
+    r = join(r0, r0 * Half::splat(atom.e2));
   }
-
-  GI_INLINE Wide direct() const { return join(exact(u), exact(u + Half::splat(1.0f))); }
-
-  GI_INLINE void advance(int pairs) { u = u + Half::splat(static_cast<float>(2 * pairs)); }
 };
+
+// The weights of a row pair, without the recurrence.
+GI_INLINE Wide exact(const Atom& atom, Half dx, Half u) {
+  const Half qx = Half::splat(atom.x2) * dx * dx;
+  const Half u2 = Half::splat(atom.u2), below = u + Half::splat(1.0f);
+  return exp2(join(qx + u2 * u * u, qx + u2 * below * below));
+}
 
 // Columns are begun some entries ahead of their rows: the exponentials of several are independent
 // of each other, while those of one make a long chain that its rows would have to wait for.
@@ -192,155 +295,129 @@ constexpr size_t ahead = 8;
 
 // Calls visit(i, atom, column) for all entries, in order.
 template <typename Visit>
-GI_INLINE void for_columns(const Atom* atoms, const Entry* entries, size_t count, int x, int y,
-                           Visit&& visit) {
+GI_INLINE void for_columns(const Atom* atoms, const Entry* entries, size_t count, Visit&& visit) {
   Column columns[ahead];
   for (size_t begin = 0; begin < count; begin += ahead) {
     const size_t batch = std::min(ahead, count - begin);
     for (size_t i = 0; i < batch; ++i) {
       const Entry& entry = entries[begin + i];
-      columns[i] = Column(atoms[entry.atom], x, y + 2 * entry.pair0);
+      columns[i] = Column(atoms[entry.atom], entry);
+      if (begin + i + ahead < count) __builtin_prefetch(&atoms[entries[begin + i + ahead].atom]);
     }
     for (size_t i = 0; i < batch; ++i) {
-      visit(begin + i, atoms[entries[begin + i].atom], columns[i]);
+      visit(entries[begin + i], atoms[entries[begin + i].atom], columns[i], begin + i);
     }
+  }
+}
+
+// Calls add(w, u) for the row pairs of an entry, with their weights, uncut, and the u of their
+// first row.
+template <typename Add>
+GI_INLINE void for_row_pairs(const Entry& entry, const Atom& atom, const Column& column,
+                             Add&& add) {
+  const int pairs = entry.pair1 - entry.pair0;
+  const Half two = Half::splat(2.0f);
+  Half u = column.u;
+  if (atom.run == 0) {
+    for (int j = 0; j < pairs; ++j) {
+      add(exact(atom, column.dx, u), u);
+      u = u + two;
+    }
+    return;
+  }
+  const Wide e4 = Wide::splat(atom.e4);
+  Wide w = column.w, r = column.r;
+  for (int j = 0; j < pairs; ++j) {
+    add(w, u);
+    w = w * r;
+    r = r * e4;
+    u = u + two;
   }
 }
 
 template <int C>
 void accumulate_channels(const Atom* atoms, const Entry* entries, size_t count, float weight_min,
-                         int x, int y, float* cell) {
+                         float* cell) {
   const Wide least = Wide::splat(weight_min);
-  const auto visit = [&](size_t i, const Atom& atom, Column& column)
-                         __attribute__((always_inline)) {
-                           int pair = entries[i].pair0;
-                           const int end = entries[i].pair1;
-                           Wide color[C];
-                           for (int k = 0; k < C; ++k) color[k] = Wide::splat(atom.colors[k]);
-                           float* p = cell + static_cast<ptrdiff_t>(pair) * (C * 16);
-                           const auto add = [&](Wide w) __attribute__((always_inline)) {
-                             w = keep_at_least(w, least);
-                             for (int k = 0; k < C; ++k)
-                               (Wide::load(p + 16 * k) + w * color[k]).store(p + 16 * k);
-                             p += C * 16;
-                           };
-                           if (atom.run == 0) {
-                             for (; pair < end; ++pair) {
-                               add(column.direct());
-                               column.advance(1);
-                             }
-                             return;
-                           }
-                           const Wide e4 = Wide::splat(atom.e4);
-                           for (;;) {
-                             const int length = std::min(atom.run, end - pair);
-                             Wide w = column.w, r = column.r;
-                             for (int j = 0; j < length; ++j) {
-                               add(w);
-                               w = w * r;
-                               r = r * e4;
-                             }
-                             pair += length;
-                             if (pair >= end) return;
-                             column.advance(length);
-                             column.restart();
-                           }
-                         };
-  for_columns(atoms, entries, count, x, y, visit);
+  const auto visit = [&](const Entry& entry, const Atom& atom, const Column& column,
+                         size_t) __attribute__((always_inline)) {
+    Wide color[C];
+    for (int k = 0; k < C; ++k) color[k] = Wide::splat(atom.colors[k]);
+    float* p = cell + ptrdiff_t{entry.pair0} * (C * 16);
+    for_row_pairs(entry, atom, column, [&](Wide w, Half) __attribute__((always_inline)) {
+      w = keep_at_least(w, least);
+      for (int k = 0; k < C; ++k) (Wide::load(p + 16 * k) + w * color[k]).store(p + 16 * k);
+      p += C * 16;
+    });
+  };
+  for_columns(atoms, entries, count, visit);
 }
 
 template <int C>
 void moments_channels(const Atom* atoms, const Entry* entries, size_t count, float weight_min,
-                      int x, int y, const float* cell, Moments* out) {
+                      const float* cell, Moments* out) {
   const Wide least = Wide::splat(weight_min);
-  const auto visit = [&](size_t i, const Atom& atom, Column& column)
-                         __attribute__((always_inline)) {
-                           int pair = entries[i].pair0;
-                           const int end = entries[i].pair1;
-                           Wide color[C];
-                           for (int k = 0; k < C; ++k) color[k] = Wide::splat(atom.colors[k]);
-                           Sum s[C];
-                           Sum m0, m1, m2;
-                           const float* p = cell + static_cast<ptrdiff_t>(pair) * (C * 16);
-                           Wide u;
-                           const auto add = [&](Wide w) __attribute__((always_inline)) {
-                             w = keep_at_least(w, least);
-                             Wide t = Wide::splat(0.0f);
-                             for (int k = 0; k < C; ++k) {
-                               const Wide residual = Wide::load(p + 16 * k);
-                               s[k].add(w * residual);
-                               t = k == 0 ? color[k] * residual : madd(color[k], residual, t);
-                             }
-                             const Wide g = w * t;
-                             const Wide gu = g * u;
-                             m0.add(g);
-                             m1.add(gu);
-                             m2.add(gu * u);
-                             p += C * 16;
-                           };
-                           if (atom.run == 0) {
-                             for (; pair < end; ++pair) {
-                               u = join(column.u, column.u + Half::splat(1.0f));
-                               add(column.direct());
-                               column.advance(1);
-                             }
-                           } else {
-                             const Wide e4 = Wide::splat(atom.e4);
-                             const Wide two = Wide::splat(2.0f);
-                             for (;;) {
-                               const int length = std::min(atom.run, end - pair);
-                               Wide w = column.w, r = column.r;
-                               u = join(column.u, column.u + Half::splat(1.0f));
-                               for (int j = 0; j < length; ++j) {
-                                 add(w);
-                                 w = w * r;
-                                 r = r * e4;
-                                 u = u + two;
-                               }
-                               pair += length;
-                               if (pair >= end) break;
-                               column.advance(length);
-                               column.restart();
-                             }
-                           }
-                           const Half z1 = column.dx;
-                           const Half m0z = m0.half() * z1;
-                           Moments& sums = out[i];
-                           sums.g1 = sum(m0z);
-                           sums.g11 = sum(m0z * z1);
-                           sums.g2 = sum(m1.half());
-                           sums.g12 = sum(m1.half() * z1);
-                           sums.g22 = sum(m2.half());
-                           for (int k = 0; k < C; ++k) sums.color[k] = sum(s[k].half());
-                         };
-  for_columns(atoms, entries, count, x, y, visit);
+  const auto visit = [&](const Entry& entry, const Atom& atom, const Column& column,
+                         size_t i) __attribute__((always_inline)) {
+    Wide color[C];
+    for (int k = 0; k < C; ++k) color[k] = Wide::splat(atom.colors[k]);
+    Sum s[C];
+    Sum m0, m1, m2;
+    const float* p = cell + ptrdiff_t{entry.pair0} * (C * 16);
+    for_row_pairs(entry, atom, column, [&](Wide w, Half first) __attribute__((always_inline)) {
+      w = keep_at_least(w, least);
+      const Wide u = join(first, first + Half::splat(1.0f));
+      Wide t = Wide::splat(0.0f);
+      for (int k = 0; k < C; ++k) {
+        const Wide residual = Wide::load(p + 16 * k);
+        s[k].add(w * residual);
+        t = k == 0 ? color[k] * residual : madd(color[k], residual, t);
+      }
+      const Wide g = w * t;
+      const Wide gu = g * u;
+      m0.add(g);
+      m1.add(gu);
+      m2.add(gu * u);
+      p += C * 16;
+    });
+    const Half z1 = column.dx;
+    const Half m0z = m0.half() * z1;
+    Moments& sums = out[i];
+    sums.g1 = sum(m0z);
+    sums.g11 = sum(m0z * z1);
+    sums.g2 = sum(m1.half());
+    sums.g12 = sum(m1.half() * z1);
+    sums.g22 = sum(m2.half());
+    for (int k = 0; k < C; ++k) sums.color[k] = sum(s[k].half());
+  };
+  for_columns(atoms, entries, count, visit);
 }
 
 void accumulate(const Atom* atoms, const Entry* entries, size_t count, int channels,
-                float weight_min, int x, int y, float* cell) {
+                float weight_min, float* cell) {
   switch (channels) {
     case 1:
-      return accumulate_channels<1>(atoms, entries, count, weight_min, x, y, cell);
+      return accumulate_channels<1>(atoms, entries, count, weight_min, cell);
     case 2:
-      return accumulate_channels<2>(atoms, entries, count, weight_min, x, y, cell);
+      return accumulate_channels<2>(atoms, entries, count, weight_min, cell);
     case 3:
-      return accumulate_channels<3>(atoms, entries, count, weight_min, x, y, cell);
+      return accumulate_channels<3>(atoms, entries, count, weight_min, cell);
     default:
-      return accumulate_channels<4>(atoms, entries, count, weight_min, x, y, cell);
+      return accumulate_channels<4>(atoms, entries, count, weight_min, cell);
   }
 }
 
 void moments(const Atom* atoms, const Entry* entries, size_t count, int channels, float weight_min,
-             int x, int y, const float* cell, Moments* out) {
+             const float* cell, Moments* out) {
   switch (channels) {
     case 1:
-      return moments_channels<1>(atoms, entries, count, weight_min, x, y, cell, out);
+      return moments_channels<1>(atoms, entries, count, weight_min, cell, out);
     case 2:
-      return moments_channels<2>(atoms, entries, count, weight_min, x, y, cell, out);
+      return moments_channels<2>(atoms, entries, count, weight_min, cell, out);
     case 3:
-      return moments_channels<3>(atoms, entries, count, weight_min, x, y, cell, out);
+      return moments_channels<3>(atoms, entries, count, weight_min, cell, out);
     default:
-      return moments_channels<4>(atoms, entries, count, weight_min, x, y, cell, out);
+      return moments_channels<4>(atoms, entries, count, weight_min, cell, out);
   }
 }
 
@@ -440,7 +517,7 @@ double square(float* cell, int channels, int rows, int columns) {
 }  // namespace
 
 extern const Kernels table;
-const Kernels table{GI_NAME(GI_ISA), prepare,   spans,  accumulate,         moments,
+const Kernels table{GI_NAME(GI_ISA), prepare,   list,   accumulate,         moments,
                     to_bytes,        to_floats, square, make_layer_streams, weigh,
                     draw};
 

@@ -40,30 +40,40 @@ struct Window {
   int width;
 };
 
-// One Gaussian, prepared. With d = p - mean and u = dy + s dx,
-//     q(p) = a dx² + c u² / 2,    a = 1 / (2 l11²),  s = -l21 / l11,  c = 1 / l22²:
+// One Gaussian, prepared for the row loops: a cache line. With d = p - mean and u = dy + s dx,
+//     q(p) = dx² / (2 l11²) + u² / (2 l22²),    s = -l21 / l11:
 // the squares of two independent coordinates, so nothing cancels however thin the ellipse is.
-struct Atom {
-  double x, y, s;          // mean, in the window's pixels; shear
-  float a, c;              // see above
-  float e1, e2, e4;        // exp(-c), exp(-2c), exp(-4c): factors of the recurrence down a column
-  float t;                 // 1 / (k l11), k = √(2 q_max): the ellipse spans |t dx| <= 1
-  float k21, k22, rho;     // k l21, k l22; l21 / hypot(l21, l22): where the ellipse is highest
-  int32_t run;             // row pairs between two exact exponentials; 0: exponential in every row
-  int32_t strip0, strip1;  // strips [strip0, strip1) that it may touch; empty when not drawable
+struct alignas(64) Atom {
+  float x2, u2;      // -log2(e) / (2 l11²), -log2(e) / (2 l22²): the weight is 2^(x2 dx² + u2 u²)
+  float s;           // shear
+  float e1, e2, e4;  // exp(-c), exp(-2c), exp(-4c) for c = 1 / l22²: factors of the recurrence
+  int32_t run;       // row pairs between two exact exponentials; 0: exponential in every row
   float colors[max_channels];
 };
 
-// A Gaussian in a cell: row pairs [pair0, pair1) of the cell.
+// Where the same Gaussian can be: what the lists are made from.
+struct alignas(64) Outline {
+  double x, y, s;          // mean, in the window's pixels; shear
+  float t, k21, k22;       // 1 / (k l11), k l21, k l22; k = √(2 q_max): it spans |t dx| <= 1
+  float rho;               // l21 / hypot(l21, l22): where the ellipse is highest
+  int32_t strip0, strip1;  // strips [strip0, strip1) that it may touch; empty when not drawable
+  int32_t rows;            // of its bounding box in the window
+  int32_t longest;         // row pairs that an entry may have
+};
+
+// A Gaussian in row pairs [pair0, pair1) of a cell, no more of them than its run.
 struct Entry {
   uint32_t atom;
   uint8_t pair0;
   uint8_t pair1;
+  float dx, u;  // of the first row's first pixel
 };
 
-// Rows [y0, y1) that a Gaussian may touch in one strip, of the window; empty when y0 >= y1.
-struct Span {
-  int32_t y0, y1;
+// The entries of a cell, with room for more.
+struct CellList {
+  Entry* entries;
+  size_t count;
+  size_t room;
 };
 
 // The sums over a cell that the gradient is made of, with weight w, residual R, g = w Σ_k c_k R_k
@@ -85,19 +95,22 @@ struct Quantizer;
 struct Kernels {
   const char* name;
 
-  // Prepares atoms [begin, end) of `source`.
-  void (*prepare)(const Source& source, const Window& window, int begin, int end, Atom* atoms);
+  // Prepares Gaussians [begin, end) of `source`.
+  void (*prepare)(const Source& source, const Window& window, int begin, int end, Atom* atoms,
+                  Outline* outlines);
 
-  // The spans of one atom in its strips, strip1 - strip0 of them. `spans` has room for 7 more.
-  void (*spans)(const Atom& atom, const Window& window, Span* spans);
+  // Appends the entries of Gaussians [begin, end) in a strip to the lists of its cells, one list
+  // for each band, and stops before a Gaussian for which there may not be room. Returns where.
+  const uint32_t* (*list)(const Outline* outlines, const uint32_t* begin, const uint32_t* end,
+                          const Window& window, int strip, CellList* cells);
 
-  // cell += Σ color · weight over the entries. `x`, `y`: the cell's first pixel in the window.
+  // cell += Σ color · weight over the entries.
   void (*accumulate)(const Atom* atoms, const Entry* entries, size_t count, int channels,
-                     float weight_min, int x, int y, float* cell);
+                     float weight_min, float* cell);
 
   // Moments of each entry against the residual in `cell`.
   void (*moments)(const Atom* atoms, const Entry* entries, size_t count, int channels,
-                  float weight_min, int x, int y, const float* cell, Moments* moments);
+                  float weight_min, const float* cell, Moments* moments);
 
   // Cell to pixels, rows × columns of it, rounded to nearest: out[row * stride + column *
   // channels].

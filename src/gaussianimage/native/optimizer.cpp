@@ -7,6 +7,7 @@
 #include "cells.h"
 #include "flush.h"
 #include "pool.h"
+#include "strips.h"
 
 namespace gi {
 namespace {
@@ -21,8 +22,6 @@ constexpr float epsilon = 1e-8f;
 // Standard deviations stay between a fraction of a pixel and many pictures.
 constexpr double least_sigma = 0.2;
 constexpr double most_sigma = 1e5;
-
-alignas(64) thread_local float cell_buffer[cell_floats(max_channels)];
 
 // Removes from `values` the rows (of `width`) that are not kept.
 template <typename T>
@@ -49,10 +48,12 @@ Optimizer::Optimizer(const float* target, int height, int width, int channels, d
   target_.resize(lists_.picture_floats());
   lists_.bin(0);
   const ptrdiff_t stride = ptrdiff_t{width} * channels;
-  parallel(lists_.cells(), threads_, [&](int i) {
-    const Schedule::Cell cell = lists_.cell(i);
-    from_floats(target + cell.y * stride + cell.x * channels, stride, channels, cell.rows,
-                cell.columns, target_.data() + cell.offset);
+  parallel(lists_.strips(), threads_, [&](int strip) {
+    for (int band = 0; band < lists_.bands(); ++band) {
+      const Schedule::Cell cell = lists_.cell(strip, band);
+      from_floats(target + cell.y * stride + cell.x * channels, stride, channels, cell.rows,
+                  cell.columns, target_.data() + cell.offset);
+    }
   });
 }
 
@@ -85,16 +86,15 @@ void Optimizer::erase(const std::vector<uint8_t>& keep) {
 
 void Optimizer::keep(const uint8_t* keep) { erase(std::vector<uint8_t>(keep, keep + count())); }
 
-// Runs body(kernels, cell) over all cells, after the lists of each group have been made.
-template <typename Cells>
-void Optimizer::for_cells(Cells&& body) {
+// Runs body(strip) over all strips, after the lists of each group have been made.
+template <typename Strips>
+void Optimizer::for_strips(Strips&& body) {
   lists_.prepare(source(), window_, threads_);
-  const Kernels& k = kernels();
   for (int group = 0; group < lists_.groups(); ++group) {
     lists_.bin(group);
-    parallel(lists_.cells(), threads_, [&](int i) {
+    parallel(lists_.strips(), threads_, [&](int i) {
       FlushDenormals flush;
-      body(k, lists_.cell(i));
+      body(lists_.first_strip() + i);
     });
   }
 }
@@ -110,57 +110,80 @@ void Optimizer::bake(const uint8_t* bake) {
       color = bake[i] ? -color : 0.0f;
     }
   }
-  for_cells([&](const Kernels& k, const Schedule::Cell& cell) {
-    k.accumulate(lists_.atoms().data(), lists_.entries() + cell.begin, cell.end - cell.begin,
-                 channels_, lists_.weight_min(), cell.x, cell.y, target_.data() + cell.offset);
+  const Kernels& k = kernels();
+  for_strips([&](int strip) {
+    const auto add = [&](const Schedule::Cell& cell, const Entry* entries, size_t count, bool,
+                         bool) {
+      k.accumulate(lists_.atoms(), entries, count, channels_, lists_.weight_min(),
+                   target_.data() + cell.offset);
+    };
+    lists_.visit(strip, add, [](const Schedule::Cell&, const Entry*, size_t) {});
   });
   colors = std::move(all);
   erase(keep);
 }
 
-// Draws the Gaussians with the given colors, minus the target if asked, and sums what `reduce`
-// makes of each entry's moments. Returns half the sum of squares of what was drawn.
+// Draws the Gaussians with the given colors, minus the target if asked, and runs reduce(i, moments)
+// for each Gaussian with the moments of its parts. Returns half the sum of squares of what was
+// drawn.
 template <typename Reduce>
 double Optimizer::sweep(const float* with_colors, bool subtract_target, Reduce&& reduce) {
   Source drawn = source();
   drawn.colors = with_colors;
   lists_.prepare(drawn, window_, threads_);
   const Kernels& k = kernels();
+  const size_t n = static_cast<size_t>(count());
+  const int blocks = static_cast<int>(n / 256) + 1;
   double loss = 0;
   for (int group = 0; group < lists_.groups(); ++group) {
     lists_.bin(group);
-    moments_.resize(lists_.entry_count());
-    cell_losses_.assign(static_cast<size_t>(lists_.cells()), 0.0);
-    parallel(lists_.cells(), threads_, [&](int i) {
+    moments_.resize(lists_.places());
+    losses_.assign(static_cast<size_t>(lists_.strips()), 0.0);
+    parallel(lists_.strips(), threads_, [&](int i) {
       FlushDenormals flush;
-      const Schedule::Cell cell = lists_.cell(i);
-      start_cell(cell, subtract_target);
-      k.accumulate(lists_.atoms().data(), lists_.entries() + cell.begin, cell.end - cell.begin,
-                   channels_, lists_.weight_min(), cell.x, cell.y, cell_buffer);
-      cell_losses_[static_cast<size_t>(i)] =
-          0.5 * k.square(cell_buffer, channels_, cell.rows, cell.columns);
-      k.moments(lists_.atoms().data(), lists_.entries() + cell.begin, cell.end - cell.begin,
-                channels_, lists_.weight_min(), cell.x, cell.y, cell_buffer,
-                moments_.data() + cell.begin);
+      const int strip = lists_.first_strip() + i;
+      float* const buffer = strip_buffer(lists_.bands(), channels_);
+      const auto floats = [&](const Schedule::Cell& cell) {
+        return buffer + cell_floats(channels_) * static_cast<size_t>(cell.band);
+      };
+      MomentSums sums(lists_, strip, moments_.data());
+      const auto add = [&](const Schedule::Cell& cell, const Entry* entries, size_t count,
+                           bool first, bool last) {
+        float* const p = floats(cell);
+        if (first) start_cell(cell, subtract_target, p);
+        k.accumulate(lists_.atoms(), entries, count, channels_, lists_.weight_min(), p);
+        if (last) {
+          losses_[static_cast<size_t>(i)] += 0.5 * k.square(p, channels_, cell.rows, cell.columns);
+        }
+      };
+      const auto then = [&](const Schedule::Cell& cell, const Entry* entries, size_t count) {
+        sums.add(entries, count, channels_, floats(cell));
+      };
+      lists_.visit(strip, add, then);
     });
-    for (double cell_loss : cell_losses_) loss += cell_loss;
-    parallel(lists_.chunks(), threads_, [&](int chunk) {
-      lists_.visit_chunk(
-          chunk, [&](uint32_t atom, uint32_t entry) { reduce(size_t{atom}, moments_[entry]); });
+    for (double strip_loss : losses_) loss += strip_loss;
+    parallel(blocks, threads_, [&](int block) {
+      const size_t begin = n * static_cast<size_t>(block) / static_cast<size_t>(blocks);
+      const size_t end = n * static_cast<size_t>(block + 1) / static_cast<size_t>(blocks);
+      for (size_t i = begin; i < end; ++i) {
+        for (size_t place = lists_.first_place(i); place < lists_.first_place(i + 1); ++place) {
+          reduce(i, moments_[place]);
+        }
+      }
     });
   }
   return loss;
 }
 
-void Optimizer::start_cell(const Schedule::Cell& cell, bool subtract_target) const {
+void Optimizer::start_cell(const Schedule::Cell& cell, bool subtract_target, float* p) const {
   const size_t floats =
       static_cast<size_t>(cell.rows + 1) / 2 * 16 * static_cast<size_t>(channels_);
   if (!subtract_target) {
-    std::fill_n(cell_buffer, floats, 0.0f);
+    std::fill_n(p, floats, 0.0f);
     return;
   }
   const float* target = target_.data() + cell.offset;
-  for (size_t j = 0; j < floats; ++j) cell_buffer[j] = -target[j];
+  for (size_t j = 0; j < floats; ++j) p[j] = -target[j];
 }
 
 void Optimizer::run(int count, const Rates* rates, double energy, double* losses) {
@@ -300,12 +323,20 @@ double Optimizer::solve_colors(int iterations, double ridge) {
 
 void Optimizer::residual(float* out) {
   const ptrdiff_t stride = ptrdiff_t{window_.width} * channels_;
-  for_cells([&](const Kernels& k, const Schedule::Cell& cell) {
-    start_cell(cell, true);
-    k.accumulate(lists_.atoms().data(), lists_.entries() + cell.begin, cell.end - cell.begin,
-                 channels_, lists_.weight_min(), cell.x, cell.y, cell_buffer);
-    k.to_floats(cell_buffer, channels_, cell.rows, cell.columns,
-                out + cell.y * stride + cell.x * channels_, stride);
+  const Kernels& k = kernels();
+  for_strips([&](int strip) {
+    float* const buffer = strip_buffer(lists_.bands(), channels_);
+    const auto add = [&](const Schedule::Cell& cell, const Entry* entries, size_t count, bool first,
+                         bool last) {
+      float* const p = buffer + cell_floats(channels_) * static_cast<size_t>(cell.band);
+      if (first) start_cell(cell, true, p);
+      k.accumulate(lists_.atoms(), entries, count, channels_, lists_.weight_min(), p);
+      if (last) {
+        k.to_floats(p, channels_, cell.rows, cell.columns,
+                    out + cell.y * stride + cell.x * channels_, stride);
+      }
+    };
+    lists_.visit(strip, add, [](const Schedule::Cell&, const Entry*, size_t) {});
   });
 }
 

@@ -58,11 +58,11 @@ class Optimizer {
  private:
   Source source() const;
   void erase(const std::vector<uint8_t>& keep);
-  template <typename Cells>
-  void for_cells(Cells&& body);
+  template <typename Strips>
+  void for_strips(Strips&& body);
   template <typename Reduce>
   double sweep(const float* with_colors, bool subtract_target, Reduce&& reduce);
-  void start_cell(const Schedule::Cell& cell, bool subtract_target) const;
+  void start_cell(const Schedule::Cell& cell, bool subtract_target, float* p) const;
   void step_one(size_t i, const Rates& rates, double energy);
 
   Window window_;
@@ -74,8 +74,8 @@ class Optimizer {
   std::vector<uint32_t> age_;
   Schedule lists_;
   std::vector<Moments> moments_;
-  std::vector<double> sums_;  // moments per Gaussian: g1 g2 g11 g12 g22, colors
-  std::vector<double> cell_losses_;
+  std::vector<double> sums_;    // moments per Gaussian: g1 g2 g11 g12 g22, colors
+  std::vector<double> losses_;  // by strip
 };
 
 }  // namespace gi

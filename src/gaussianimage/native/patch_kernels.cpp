@@ -42,7 +42,7 @@ GI_INLINE void visit_row(const Planes& planes, const Patch& patch, int y, Body&&
     const Half dx = Half::splat(static_cast<float>(x + 0.5 - patch.x)) + steps;
     const Half u = madd(slope, dx, up);
     const Half q = madd(minus_c * u, u, minus_a * dx * dx);
-    Half weight = exp(q);
+    Half weight = exp2(q * Half::splat(1.44269504f));
     for (int i = 0; i < Half::parts; ++i) {
       const Half::Int inside = q.v[i] >= least.v[i];
       weight.v[i] = (Half::Float)((Half::Int)weight.v[i] & inside);

@@ -7,11 +7,10 @@
 #include "flush.h"
 #include "pool.h"
 #include "schedule.h"
+#include "strips.h"
 
 namespace gi {
 namespace {
-
-alignas(64) thread_local float cell_buffer[cell_floats(max_channels)];
 
 // Fills a cell with one color.
 void fill(const float* color, int channels, int rows, float* cell) {
@@ -33,13 +32,17 @@ bool render(const Source& source, const Window& window, const float* background,
   const Kernels& k = kernels();
   for (int group = 0; group < lists.groups(); ++group) {
     lists.bin(group);
-    parallel(lists.cells(), threads, [&](int i) {
+    parallel(lists.strips(), threads, [&](int i) {
       FlushDenormals flush;
-      const Schedule::Cell cell = lists.cell(i);
-      fill(background, source.channels, cell.rows, cell_buffer);
-      k.accumulate(lists.atoms().data(), lists.entries() + cell.begin, cell.end - cell.begin,
-                   source.channels, lists.weight_min(), cell.x, cell.y, cell_buffer);
-      write(k, cell, cell_buffer);
+      float* const strip = strip_buffer(lists.bands(), source.channels);
+      const auto add = [&](const Schedule::Cell& cell, const Entry* entries, size_t count,
+                           bool first, bool last) {
+        float* const p = strip + cell_floats(source.channels) * static_cast<size_t>(cell.band);
+        if (first) fill(background, source.channels, cell.rows, p);
+        k.accumulate(lists.atoms(), entries, count, source.channels, lists.weight_min(), p);
+        if (last) write(k, cell, p);
+      };
+      lists.visit(lists.first_strip() + i, add, [](const Schedule::Cell&, const Entry*, size_t) {});
     });
   }
   return true;
@@ -93,35 +96,44 @@ void gradient(const Source& source, const Window& window, int threads, const flo
   std::vector<Moments> moments;
   for (int group = 0; group < lists.groups(); ++group) {
     lists.bin(group);
-    moments.resize(lists.entry_count());
-    parallel(lists.cells(), threads, [&](int i) {
+    moments.resize(lists.places());
+    parallel(lists.strips(), threads, [&](int i) {
       FlushDenormals flush;
-      const Schedule::Cell cell = lists.cell(i);
-      from_floats(residual + cell.y * stride + cell.x * channels, stride, channels, cell.rows,
-                  cell.columns, cell_buffer);
-      k.moments(lists.atoms().data(), lists.entries() + cell.begin, cell.end - cell.begin, channels,
-                lists.weight_min(), cell.x, cell.y, cell_buffer, moments.data() + cell.begin);
+      const int strip = lists.first_strip() + i;
+      float* const p = strip_buffer(1, channels);
+      MomentSums sums(lists, strip, moments.data());
+      const auto nothing = [](const Schedule::Cell&, const Entry*, size_t, bool, bool) {};
+      lists.visit(strip, nothing,
+                  [&](const Schedule::Cell& cell, const Entry* entries, size_t count) {
+                    from_floats(residual + cell.y * stride + cell.x * channels, stride, channels,
+                                cell.rows, cell.columns, p);
+                    sums.add(entries, count, channels, p);
+                  });
     });
-    // Whitened moments, summed into the outputs; turned into derivatives below.
-    parallel(lists.chunks(), threads, [&](int chunk) {
-      lists.visit_chunk(chunk, [&](uint32_t atom, uint32_t entry) {
-        const Moments& m = moments[entry];
-        const size_t a = atom;
-        means[2 * a] += m.g1;
-        means[2 * a + 1] += m.g2;
-        covariance[3 * a] += m.g11;
-        covariance[3 * a + 1] += m.g12;
-        covariance[3 * a + 2] += m.g22;
-        for (size_t j = 0; j < static_cast<size_t>(channels); ++j) {
-          colors[a * static_cast<size_t>(channels) + j] += m.color[j];
+    // Moments summed into the outputs, to be turned into derivatives below.
+    const int blocks = static_cast<int>(n / 256) + 1;
+    parallel(blocks, threads, [&](int block) {
+      const size_t begin = n * static_cast<size_t>(block) / static_cast<size_t>(blocks);
+      const size_t end = n * static_cast<size_t>(block + 1) / static_cast<size_t>(blocks);
+      for (size_t a = begin; a < end; ++a) {
+        for (size_t place = lists.first_place(a); place < lists.first_place(a + 1); ++place) {
+          const Moments& m = moments[place];
+          means[2 * a] += m.g1;
+          means[2 * a + 1] += m.g2;
+          covariance[3 * a] += m.g11;
+          covariance[3 * a + 1] += m.g12;
+          covariance[3 * a + 2] += m.g22;
+          for (size_t j = 0; j < static_cast<size_t>(channels); ++j) {
+            colors[a * static_cast<size_t>(channels) + j] += m.color[j];
+          }
         }
-      });
+      }
     });
   }
   // With z = L⁻¹ d: dq = -zᵀ L⁻¹ dμ - ½ zᵀ L⁻¹ dΣ L⁻ᵀ z, and the loss changes by -Σ g dq. The
   // kernel's moments are those of (dx, u), and z = (dx / l11, u / l22).
   for (size_t i = 0; i < n; ++i) {
-    if (lists.atoms()[i].strip0 >= lists.atoms()[i].strip1) continue;
+    if (!lists.visible(i)) continue;
     const double* l = source.cholesky + 3 * i;
     const double i1 = 1 / l[0], i2 = 1 / l[2], s = -l[1] / l[0];
     const double z1 = means[2 * i] * i1, z2 = means[2 * i + 1] * i2;

@@ -9,8 +9,8 @@
 namespace gi {
 namespace {
 
-// Entries that one group may hold: 192 MB of lists. Ordinary pictures need a thousandth of it.
-constexpr uint64_t max_entries = uint64_t{1} << 23;
+// Gaussians times strips that one group may hold. Ordinary pictures need a thousandth of it.
+constexpr uint64_t max_members = uint64_t{1} << 23;
 
 }  // namespace
 
@@ -22,8 +22,9 @@ void Schedule::prepare(const Source& source, const Window& window, int threads) 
   bands_ = (window.height + cell_rows - 1) / cell_rows;
   weight_min_ = static_cast<float>(std::exp(-source.q_max));
   atoms_.resize(static_cast<size_t>(source.count));
+  outlines_.resize(atoms_.size());
 
-  // Entries are ordered by Gaussian within a cell whatever the number of chunks is.
+  // Members are ordered by Gaussian within a strip whatever the number of chunks is.
   const int chunk_count = std::clamp(source.count / 256, 1, 8 * std::max(1, std::min(threads, 8)));
   chunks_.resize(static_cast<size_t>(chunk_count));
   const Kernels& k = kernels();
@@ -32,45 +33,39 @@ void Schedule::prepare(const Source& source, const Window& window, int threads) 
     Chunk& chunk = chunks_[static_cast<size_t>(i)];
     chunk.begin = static_cast<int>(int64_t{source.count} * i / chunk_count);
     chunk.end = static_cast<int>(int64_t{source.count} * (i + 1) / chunk_count);
-    k.prepare(source, window, chunk.begin, chunk.end, atoms_.data());
-    chunk.most = chunk.work = 0;
+    k.prepare(source, window, chunk.begin, chunk.end, atoms_.data(), outlines_.data());
+    chunk.members = chunk.work = 0;
     for (int j = chunk.begin; j < chunk.end; ++j) {
-      const Atom& atom = atoms_[static_cast<size_t>(j)];
-      if (atom.strip0 >= atom.strip1) continue;
-      const double height = window.height;
-      const double reach = std::sqrt(double{atom.k21} * atom.k21 + double{atom.k22} * atom.k22);
-      const double top = std::clamp(std::floor(atom.y - reach), 0.0, height);
-      const double bottom = std::clamp(std::ceil(atom.y + reach), 0.0, height);
-      chunk.work +=
-          static_cast<uint64_t>(atom.strip1 - atom.strip0) * static_cast<uint64_t>(bottom - top);
-      chunk.most +=
-          static_cast<uint64_t>(atom.strip1 - atom.strip0) * static_cast<uint64_t>(bands_);
+      const Outline& outline = outlines_[static_cast<size_t>(j)];
+      const auto strips = static_cast<uint64_t>(outline.strip1 - outline.strip0);
+      chunk.work += strips * static_cast<uint64_t>(outline.rows);
+      chunk.members += strips;
     }
   });
-  uint64_t most = 0;
+  uint64_t members = 0;
   work_ = 0;
   for (const Chunk& chunk : chunks_) {
-    most += chunk.most;
+    members += chunk.members;
     work_ += chunk.work;
   }
-  find_groups(most);
+  find_groups(members);
 }
 
-void Schedule::find_groups(uint64_t most) {
+void Schedule::find_groups(uint64_t members) {
   group_strips_.assign(1, 0);
-  if (most > max_entries) {
-    // Entries per strip at most, from where each Gaussian's strips begin and end.
+  if (members > max_members) {
+    // Members of each strip, from where each Gaussian's strips begin and end.
     std::vector<int64_t> change(static_cast<size_t>(strips_) + 1, 0);
-    for (const Atom& atom : atoms_) {
-      if (atom.strip0 >= atom.strip1) continue;
-      change[static_cast<size_t>(atom.strip0)] += bands_;
-      change[static_cast<size_t>(atom.strip1)] -= bands_;
+    for (const Outline& outline : outlines_) {
+      if (outline.strip0 >= outline.strip1) continue;
+      ++change[static_cast<size_t>(outline.strip0)];
+      --change[static_cast<size_t>(outline.strip1)];
     }
     int64_t here = 0;
     uint64_t sum = 0;
     for (int strip = 0; strip < strips_; ++strip) {
       here += change[static_cast<size_t>(strip)];
-      if (sum > 0 && sum + static_cast<uint64_t>(here) > max_entries) {
+      if (sum > 0 && sum + static_cast<uint64_t>(here) > max_members) {
         group_strips_.push_back(strip);
         sum = 0;
       }
@@ -80,68 +75,57 @@ void Schedule::find_groups(uint64_t most) {
   group_strips_.push_back(strips_);
 }
 
-void Schedule::place(Chunk& chunk, int strip_begin, int strip_end) const {
-  chunk.placed.clear();
-  chunk.counts.assign(static_cast<size_t>(cell_count_), 0);
-  const Kernels& k = kernels();
-  for (int i = chunk.begin; i < chunk.end; ++i) {
-    Atom atom = atoms_[static_cast<size_t>(i)];
-    atom.strip0 = std::max(atom.strip0, strip_begin);
-    atom.strip1 = std::min(atom.strip1, strip_end);
-    if (atom.strip0 >= atom.strip1) continue;
-    const size_t needed = static_cast<size_t>(atom.strip1 - atom.strip0) + 8;
-    if (chunk.spans.size() < needed) chunk.spans.resize(needed);
-    k.spans(atom, window_, chunk.spans.data());
-    for (int strip = atom.strip0; strip < atom.strip1; ++strip) {
-      const Span span = chunk.spans[static_cast<size_t>(strip - atom.strip0)];
-      if (span.y0 >= span.y1) continue;
-      for (int band = span.y0 / cell_rows; band * cell_rows < span.y1; ++band) {
-        const int first = std::max(span.y0 - band * cell_rows, 0);
-        const int last = std::min(span.y1 - band * cell_rows, cell_rows);
-        const uint32_t cell = static_cast<uint32_t>((strip - strip_begin) * bands_ + band);
-        chunk.placed.push_back({cell,
-                                {static_cast<uint32_t>(i), static_cast<uint8_t>(first / 2),
-                                 static_cast<uint8_t>((last + 1) / 2)}});
-        ++chunk.counts[cell];
-      }
-    }
-  }
-  chunk.slots.resize(chunk.placed.size());
-}
-
 void Schedule::bin(int group) {
   group_begin_ = group_strips_[static_cast<size_t>(group)];
-  const int group_end = group_strips_[static_cast<size_t>(group) + 1];
-  cell_count_ = (group_end - group_begin_) * bands_;
-  parallel(chunks(), threads_, [&](int i) {
-    FlushDenormals flush;
-    place(chunks_[static_cast<size_t>(i)], group_begin_, group_end);
+  group_end_ = group_strips_[static_cast<size_t>(group) + 1];
+  const auto strip_range = [&](size_t i) {
+    return std::pair{std::max(outlines_[i].strip0, group_begin_) - group_begin_,
+                     std::min(outlines_[i].strip1, group_end_) - group_begin_};
+  };
+  places_.resize(atoms_.size() + 1);
+  const int chunk_count = static_cast<int>(chunks_.size());
+  parallel(chunk_count, threads_, [&](int c) {
+    Chunk& chunk = chunks_[static_cast<size_t>(c)];
+    chunk.counts.assign(static_cast<size_t>(strips()), 0);
+    uint32_t place = 0;
+    for (int i = chunk.begin; i < chunk.end; ++i) {
+      const auto [begin, end] = strip_range(static_cast<size_t>(i));
+      places_[static_cast<size_t>(i)] = place;
+      for (int strip = begin; strip < end; ++strip) ++chunk.counts[static_cast<size_t>(strip)];
+      place += static_cast<uint32_t>(std::max(end - begin, 0));
+    }
+    chunk.members = place;
   });
-  cell_start_.resize(static_cast<size_t>(cell_count_) + 1);
+  starts_.resize(static_cast<size_t>(strips()) + 1);
   uint32_t at = 0;
-  for (size_t cell = 0; cell < static_cast<size_t>(cell_count_); ++cell) {
-    cell_start_[cell] = at;
+  for (size_t strip = 0; strip < static_cast<size_t>(strips()); ++strip) {
+    starts_[strip] = at;
     for (Chunk& chunk : chunks_) {
-      const uint32_t count = chunk.counts[cell];
-      chunk.counts[cell] = at;
+      const uint32_t count = chunk.counts[strip];
+      chunk.counts[strip] = at;
       at += count;
     }
   }
-  cell_start_[static_cast<size_t>(cell_count_)] = at;
-  entries_.resize(at);
-  parallel(chunks(), threads_, [&](int i) {
-    Chunk& chunk = chunks_[static_cast<size_t>(i)];
-    for (size_t j = 0; j < chunk.placed.size(); ++j) {
-      const uint32_t slot = chunk.counts[chunk.placed[j].cell]++;
-      entries_[slot] = chunk.placed[j].entry;
-      chunk.slots[j] = slot;
+  starts_[static_cast<size_t>(strips())] = at;
+  members_.resize(at);
+  places_[atoms_.size()] = at;
+  parallel(chunk_count, threads_, [&](int c) {
+    Chunk& chunk = chunks_[static_cast<size_t>(c)];
+    uint32_t before = 0;
+    for (int other = 0; other < c; ++other) {
+      before += static_cast<uint32_t>(chunks_[static_cast<size_t>(other)].members);
+    }
+    for (int i = chunk.begin; i < chunk.end; ++i) {
+      const auto [begin, end] = strip_range(static_cast<size_t>(i));
+      places_[static_cast<size_t>(i)] += before;
+      for (int strip = begin; strip < end; ++strip) {
+        members_[chunk.counts[static_cast<size_t>(strip)]++] = static_cast<uint32_t>(i);
+      }
     }
   });
 }
 
-Schedule::Cell Schedule::cell(int index) const {
-  const int strip = group_begin_ + index / bands_;
-  const int band = index % bands_;
+Schedule::Cell Schedule::cell(int strip, int band) const {
   const size_t padded = static_cast<size_t>(window_.height + 1) / 2 * 2;
   Cell cell;
   cell.x = strip * cell_width;
@@ -150,14 +134,28 @@ Schedule::Cell Schedule::cell(int index) const {
   cell.rows = std::min(cell_rows, window_.height - cell.y);
   cell.offset = (static_cast<size_t>(strip) * padded + static_cast<size_t>(cell.y)) * cell_width *
                 static_cast<size_t>(channels_);
-  cell.begin = cell_start_[static_cast<size_t>(index)];
-  cell.end = cell_start_[static_cast<size_t>(index) + 1];
+  cell.band = band;
   return cell;
 }
 
 size_t Schedule::picture_floats() const {
   const size_t padded = static_cast<size_t>(window_.height + 1) / 2 * 2;
   return static_cast<size_t>(strips_) * padded * cell_width * static_cast<size_t>(channels_);
+}
+
+CellLists& CellLists::of_this_thread(int bands) {
+  constexpr size_t room = 4096;
+  static thread_local CellLists lists;
+  const size_t count = static_cast<size_t>(bands);
+  if (lists.lists_.size() != count) {
+    lists.memory_.resize(count * room);
+    lists.lists_.resize(count);
+    for (size_t i = 0; i < count; ++i) {
+      lists.lists_[i] = {lists.memory_.data() + i * room, 0, room};
+    }
+  }
+  lists.clear();
+  return lists;
 }
 
 }  // namespace gi

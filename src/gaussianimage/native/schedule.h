@@ -1,6 +1,11 @@
 // Which Gaussians touch which cells of the picture: the work list of every pass over the pixels.
+//
+// Only the Gaussians of each strip are listed for good, by a counting sort. Which rows of the strip
+// a Gaussian touches is found when the strip is drawn, and goes into lists small enough for the
+// cache, so the large lists hold four bytes per Gaussian and strip and nothing else.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -18,57 +23,61 @@ class Schedule {
   // within the window, summed.
   uint64_t work() const { return work_; }
 
-  // Number of groups: 1 unless very many Gaussians cover very many cells.
+  // Number of groups: 1 unless very many Gaussians cover very many strips.
   int groups() const { return static_cast<int>(group_strips_.size()) - 1; }
 
   // Makes the lists of one group; replaces those of the group before.
   void bin(int group);
 
-  // The cells of the current group, by index.
-  int cells() const { return cell_count_; }
+  // Strips [first_strip(), first_strip() + strips()) are in the current group.
+  int first_strip() const { return group_begin_; }
+  int strips() const { return group_end_ - group_begin_; }
+  int bands() const { return bands_; }
+
   struct Cell {
     int x, y;           // first pixel, in the window
     int columns, rows;  // 1…8 and 1…256
     size_t offset;      // of its floats in a picture kept in cells
-    uint32_t begin, end;
+    int band;
   };
-  Cell cell(int index) const;
+  Cell cell(int strip, int band) const;
 
   // Floats in a picture of the window's size kept in cells.
   size_t picture_floats() const;
 
-  const Entry* entries() const { return entries_.data(); }
-  size_t entry_count() const { return entries_.size(); }
-  std::vector<Atom>& atoms() { return atoms_; }
+  // Runs add(cell, entries, count, first, last) for the cells of a strip, as often as it takes to
+  // pass all their entries, in the order of the Gaussians; `first` and `last` tell whether more of
+  // the same cell came before or will come. Then runs then(cell, entries, count) for all of them
+  // again. Mostly a cell's entries come all at once, and `then` right behind `add`.
+  template <typename Add, typename Then>
+  void visit(int strip, Add&& add, Then&& then) const;
+
+  const Atom* atoms() const { return atoms_.data(); }
   // Whether a Gaussian can be drawn and may touch the window.
-  bool visible(size_t i) const { return atoms_[i].strip0 < atoms_[i].strip1; }
+  bool visible(size_t i) const { return outlines_[i].strip0 < outlines_[i].strip1; }
   float weight_min() const { return weight_min_; }
 
-  // Runs visit(atom, entry index) over the entries of the current group, each Gaussian's entries
-  // together and Gaussians of one chunk in order; chunks may run at the same time.
-  template <typename Visit>
-  void visit_chunk(int chunk, Visit&& visit) const {
-    const Chunk& c = chunks_[static_cast<size_t>(chunk)];
-    for (size_t i = 0; i < c.placed.size(); ++i) visit(c.placed[i].entry.atom, c.slots[i]);
+  // Places for what is found out of each Gaussian in each of the group's strips: those of Gaussian
+  // i are [first_place(i), first_place(i + 1)), strip by strip.
+  size_t places() const { return places_.back(); }
+  size_t first_place(size_t i) const { return places_[i]; }
+  size_t place(uint32_t atom, int strip) const {
+    return places_[atom] +
+           static_cast<size_t>(strip - std::max(outlines_[atom].strip0, group_begin_));
   }
-  int chunks() const { return static_cast<int>(chunks_.size()); }
+  // The Gaussians of a strip, in their order.
+  const uint32_t* begin(int strip) const { return members_.data() + start_of(strip); }
+  const uint32_t* end(int strip) const { return members_.data() + start_of(strip + 1); }
 
  private:
-  struct Placed {
-    uint32_t cell;
-    Entry entry;
-  };
   struct Chunk {
     int begin, end;                // Gaussians
-    uint64_t most, work;           // entries at most; share of work()
-    std::vector<Placed> placed;    // their entries, Gaussian by Gaussian
-    std::vector<uint32_t> counts;  // per cell, then where to write next
-    std::vector<uint32_t> slots;   // where each of `placed` went
-    std::vector<Span> spans;
+    uint64_t members, work;        // their places; share of work()
+    std::vector<uint32_t> counts;  // per strip, then where to write next
   };
 
-  void find_groups(uint64_t most);
-  void place(Chunk& chunk, int strip_begin, int strip_end) const;
+  void find_groups(uint64_t members);
+  size_t start_of(int strip) const { return starts_[static_cast<size_t>(strip - group_begin_)]; }
 
   Window window_{};
   int channels_ = 0;
@@ -77,13 +86,60 @@ class Schedule {
   int bands_ = 0;
   float weight_min_ = 0;
   uint64_t work_ = 0;
-  int group_begin_ = 0;
-  int cell_count_ = 0;
+  int group_begin_ = 0, group_end_ = 0;
   std::vector<int> group_strips_;
   std::vector<Atom> atoms_;
+  std::vector<Outline> outlines_;
   std::vector<Chunk> chunks_;
-  std::vector<Entry> entries_;
-  std::vector<uint32_t> cell_start_;
+  std::vector<uint32_t> members_;  // the Gaussians of the group's strips, strip by strip
+  std::vector<uint32_t> starts_;   // of each strip in members_
+  std::vector<uint32_t> places_;
 };
+
+// The entries of a strip's cells, as far as they fit.
+class CellLists {
+ public:
+  // Lists for `bands` cells, kept by the calling thread for its next call. Empty.
+  static CellLists& of_this_thread(int bands);
+
+  CellList* lists() { return lists_.data(); }
+  const CellList& operator[](int band) const { return lists_[static_cast<size_t>(band)]; }
+  void clear() {
+    for (CellList& list : lists_) list.count = 0;
+  }
+
+ private:
+  std::vector<CellList> lists_;
+  std::vector<Entry> memory_;
+};
+
+template <typename Add, typename Then>
+void Schedule::visit(int strip, Add&& add, Then&& then) const {
+  CellLists& lists = CellLists::of_this_thread(bands_);
+  const Kernels& k = kernels();
+  const uint32_t* const end = this->end(strip);
+  bool whole = true;
+  for (const uint32_t* at = begin(strip);;) {
+    const bool first = at == begin(strip);
+    at = k.list(outlines_.data(), at, end, window_, strip, lists.lists());
+    const bool last = at == end;
+    whole = first && last;
+    for (int band = 0; band < bands_; ++band) {
+      const Cell cell = this->cell(strip, band);
+      add(cell, lists[band].entries, lists[band].count, first, last);
+      if (whole) then(cell, lists[band].entries, lists[band].count);
+    }
+    lists.clear();
+    if (last) break;
+  }
+  if (whole) return;
+  for (const uint32_t* at = begin(strip); at != end;) {
+    at = k.list(outlines_.data(), at, end, window_, strip, lists.lists());
+    for (int band = 0; band < bands_; ++band) {
+      then(cell(strip, band), lists[band].entries, lists[band].count);
+    }
+    lists.clear();
+  }
+}
 
 }  // namespace gi

@@ -10,10 +10,11 @@
 // namespace GI_ISA: two copies of one inline function must never be merged by the linker.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 
-#if defined(__AVX2__) && defined(__FMA__)
+#if defined(__SSE2__)
 #include <immintrin.h>
 #endif
 
@@ -48,7 +49,8 @@ struct Vec {
 
   static GI_INLINE Vec splat(float x) {
     Vec r;
-    for (int i = 0; i < parts; ++i) r.v[i] = Float{} + x;
+    // Not 0 + x, which would be an addition: it turns -0 into 0.
+    for (int i = 0; i < parts; ++i) r.v[i] = x - Float{};
     return r;
   }
   static GI_INLINE Vec load(const float* p) {
@@ -102,45 +104,112 @@ GI_INLINE Vec<N> keep_at_least(Vec<N> x, Vec<N> least) {
   return x;
 }
 
+// The smaller and the larger of two; b where one is NaN. Written as what they are on x86: compilers
+// make a comparison and a blend of the operator.
+template <int L>
+GI_INLINE typename Native<L>::Float least_of(typename Native<L>::Float a,
+                                             typename Native<L>::Float b) {
+#if GI_NATIVE_LANES == 16
+  if constexpr (L == 16) return (typename Native<L>::Float)_mm512_min_ps((__m512)a, (__m512)b);
+#endif
+#if GI_NATIVE_LANES >= 8
+  if constexpr (L == 8) return (typename Native<L>::Float)_mm256_min_ps((__m256)a, (__m256)b);
+#elif defined(__SSE2__)
+  return (typename Native<L>::Float)_mm_min_ps((__m128)a, (__m128)b);
+#endif
+  return a < b ? a : b;
+}
+
+template <int L>
+GI_INLINE typename Native<L>::Float most_of(typename Native<L>::Float a,
+                                            typename Native<L>::Float b) {
+#if GI_NATIVE_LANES == 16
+  if constexpr (L == 16) return (typename Native<L>::Float)_mm512_max_ps((__m512)a, (__m512)b);
+#endif
+#if GI_NATIVE_LANES >= 8
+  if constexpr (L == 8) return (typename Native<L>::Float)_mm256_max_ps((__m256)a, (__m256)b);
+#elif defined(__SSE2__)
+  return (typename Native<L>::Float)_mm_max_ps((__m128)a, (__m128)b);
+#endif
+  return a > b ? a : b;
+}
+
 template <int N>
 GI_INLINE Vec<N> min(Vec<N> a, Vec<N> b) {
-  for (int i = 0; i < Vec<N>::parts; ++i) a.v[i] = a.v[i] < b.v[i] ? a.v[i] : b.v[i];
+  for (int i = 0; i < Vec<N>::parts; ++i) a.v[i] = least_of<Vec<N>::L>(a.v[i], b.v[i]);
   return a;
 }
 
 template <int N>
 GI_INLINE Vec<N> max(Vec<N> a, Vec<N> b) {
-  for (int i = 0; i < Vec<N>::parts; ++i) a.v[i] = a.v[i] > b.v[i] ? a.v[i] : b.v[i];
+  for (int i = 0; i < Vec<N>::parts; ++i) a.v[i] = most_of<Vec<N>::L>(a.v[i], b.v[i]);
   return a;
 }
 
-// exp(x) within 2 ulp for x in [-87, 80]; 0 below (also for -inf), exp(80) above.
+GI_INLINE Half sqrt(Half a) {
+  for (int i = 0; i < Half::parts; ++i) {
+#if GI_NATIVE_LANES >= 8
+    a.v[i] = (Half::Float)_mm256_sqrt_ps((__m256)a.v[i]);
+#elif defined(__SSE2__)
+    a.v[i] = (Half::Float)_mm_sqrt_ps((__m128)a.v[i]);
+#else
+    for (int k = 0; k < Half::L; ++k) a.v[i][k] = std::sqrt(a.v[i][k]);
+#endif
+  }
+  return a;
+}
+
+// Rounded towards zero.
+GI_INLINE void store_integers(Half a, int32_t* p) {
+  for (int i = 0; i < Half::parts; ++i) {
+    const Half::Int integers = __builtin_convertvector(a.v[i], Half::Int);
+    std::memcpy(p + i * Half::L, &integers, sizeof integers);
+  }
+}
+
+// 2^x within 2 ulp for x in [-126, 126]; 0 below, and for NaN; 2^126 above.
 //
-// Range reduction x = n ln 2 + r with ln 2 in two parts (the first has 9 trailing zero bits, so
-// n * hi is exact), a degree-6 Taylor-minimax polynomial on |r| <= 0.35, and 2^n by bits.
+// x = n + f with n an integer and |f| <= 1/2, 2^f by a minimax polynomial of degree 6 (relative
+// error 2e-9 before rounding), evaluated in pairs to keep the chain short, and 2^n by bits.
 template <int N>
-GI_INLINE Vec<N> exp(Vec<N> x) {
+GI_INLINE Vec<N> exp2(Vec<N> x) {
   using V = Vec<N>;
+  using Float = typename V::Float;
   for (int i = 0; i < V::parts; ++i) {
-    typename V::Float a = x.v[i];
-    typename V::Int live = a >= -87.0f;
-    a = a > 80.0f ? (typename V::Float{} + 80.0f) : a;
-    a = a < -87.0f ? (typename V::Float{} - 87.0f) : a;
-    const float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
-    typename V::Float shifted = a * 1.44269504f + magic;
-    typename V::Float n = shifted - magic;
-    typename V::Float r = a - n * 0.693359375f;
-    r = r - n * -2.12194440e-4f;
-    typename V::Float p = r * 1.3888889e-3f + 8.3333333e-3f;
-    p = p * r + 4.1666667e-2f;
-    p = p * r + 1.6666667e-1f;
-    p = p * r + 0.5f;
-    p = p * (r * r) + r;
-    p = p + 1.0f;
-    typename V::Int bits = ((typename V::Int)shifted << 23) + (typename V::Int)p;
-    x.v[i] = (typename V::Float)(bits & live);
+    const typename V::Int live = x.v[i] >= -126.0f;
+    const Float a = most_of<V::L>(least_of<V::L>(x.v[i], Float{} + 126.0f), Float{} - 126.0f);
+    const Float shifted = a + 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
+    const Float f = a - (shifted - 12582912.0f);
+    const Float f2 = f * f;
+    const Float low =
+        (f * 0.240226477f + 0.693147182f) + (f * 9.61843692e-3f + 5.55033237e-2f) * f2;
+    const Float q = low + (f * 1.53533620e-4f + 1.33988750e-3f) * (f2 * f2);
+    const Float p = f * q + 1.0f;
+    const typename V::Int bits = ((typename V::Int)shifted << 23) + (typename V::Int)p;
+    x.v[i] = (Float)(bits & live);
   }
   return x;
+}
+
+// The halves of a Wide, the other way than `join`.
+GI_INLINE Half first_half(Wide a) {
+  Half r;
+#if GI_NATIVE_LANES == 16
+  r.v[0] = (Half::Float)_mm512_castps512_ps256((__m512)a.v[0]);
+#else
+  for (int i = 0; i < Half::parts; ++i) r.v[i] = a.v[i];
+#endif
+  return r;
+}
+
+GI_INLINE Half second_half(Wide a) {
+  Half r;
+#if GI_NATIVE_LANES == 16
+  r.v[0] = (Half::Float)_mm512_extractf32x8_ps((__m512)a.v[0], 1);
+#else
+  for (int i = 0; i < Half::parts; ++i) r.v[i] = a.v[Half::parts + i];
+#endif
+  return r;
 }
 
 // Two rows from one each.
@@ -159,16 +228,7 @@ GI_INLINE Wide join(Half a, Half b) {
 }
 
 // The sum of the two rows of a Wide, lane by lane.
-GI_INLINE Half fold(Wide a) {
-  Half r;
-#if GI_NATIVE_LANES == 16
-  r.v[0] = (Half::Float)_mm512_castps512_ps256((__m512)a.v[0]) +
-           (Half::Float)_mm512_extractf32x8_ps((__m512)a.v[0], 1);
-#else
-  for (int i = 0; i < Half::parts; ++i) r.v[i] = a.v[i] + a.v[Half::parts + i];
-#endif
-  return r;
-}
+GI_INLINE Half fold(Wide a) { return first_half(a) + second_half(a); }
 
 // A running sum of Wides, lane by lane, in as few registers as the instruction set allows.
 class Sum {

@@ -23,6 +23,8 @@ EXTENSIONS = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff"
 # The sets that the paper reports: what their files are called, and how many there are.
 _NAMES = {"kodak": re.compile(r"kodim\d\d"), "div2k": re.compile(r"\d{4}x2")}
 _SIZES = {"kodak": 24, "div2k": 100}
+# How long a picture's longer and, for Kodak, shorter side is: others only share the names.
+_SIDES = {"kodak": (768, 512), "div2k": (1020, None)}
 # Where DIV2K's archive of the validation set at half size has its pictures.
 _INNER = ("X2", "DIV2K_valid_LR_bicubic/X2")
 
@@ -92,6 +94,20 @@ class Dataset:
     def complete(self) -> bool:
         """Whether it is the whole of one of the paper's sets."""
         return len(self.samples) == _SIZES.get(self.name)
+
+    def name_for(self, sample: Sample) -> str:
+        """Return the name, but ``other`` for a picture that doesn't have the set's size.
+
+        Raises
+        ------
+        PictureError, LimitError, OSError
+            The picture can't be read.
+        """
+        if self.name not in _SIDES:
+            return self.name
+        sides = sorted(sample.pixels.shape[:2], reverse=True)
+        fits = all(e in (None, side) for e, side in zip(_SIDES[self.name], sides, strict=True))
+        return self.name if fits else "other"
 
 
 def find_dataset(

@@ -12,7 +12,7 @@ from torch import nn
 from gaussianimage.fitting.fit import FitProgress
 from gaussianimage.metrics import ms_ssim, psnr
 from gaussianimage.paper.checkpoints import save_model
-from gaussianimage.paper.datasets import Sample
+from gaussianimage.paper.datasets import Dataset, Sample
 from gaussianimage.paper.measure import PeakMemory, frames_per_second
 from gaussianimage.paper.results import Record, Results
 from gaussianimage.paper.settings import FitSettings, environment
@@ -31,8 +31,8 @@ class Job:
     Parameters
     ----------
     sample : Sample
-    dataset : str
-        As `Dataset.name`.
+    dataset : Dataset
+        What the picture is one of.
     results : Results
         Where to keep what comes out.
     progress : callable, optional
@@ -42,7 +42,7 @@ class Job:
     """
 
     sample: Sample
-    dataset: str
+    dataset: Dataset
     results: Results
     progress: Callable[[FitProgress], None] | None = None
     timed: float = 1.0
@@ -101,7 +101,7 @@ def represent(job: Job, settings: FitSettings) -> Record:
     }
     record = Record(
         kind=setting.kind,
-        dataset=job.dataset,
+        dataset=job.dataset.name_for(job.sample),
         picture=job.sample.name,
         digest=job.sample.digest,
         height=height,

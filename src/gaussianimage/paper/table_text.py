@@ -20,6 +20,16 @@ __all__ = [
 
 SETS = {"kodak": "Kodak", "div2k": "DIV2K ×2", "other": "pictures"}
 NONE = "–"
+# Settings that a note tells where they are others.
+_USUAL: dict[str, object] = {
+    "model": "cholesky",
+    "offset": True,
+    "optimizer": "adan",
+    "covariance_bits": 6,
+    "stages": 2,
+    "entries": 8,
+    "scaling": True,
+}
 
 
 @dataclass(frozen=True)
@@ -82,6 +92,9 @@ def measured_on(group: Group) -> str:
         text += f" and {common['fine_tuning']} with quantizers"
     if "learning_rate" in common:
         text += f", learning rate {common['learning_rate']:g} halved every {common['halve_every']}"
+    for name, value in _USUAL.items():
+        if common.get(name, value) != value:
+            text += f", {name.replace('_', ' ')} {str(common[name]).lower()}"
     where = f"seed {common['seed']}, {common['device']}"
     return f"{text}, {where}. The paper's: 50000 iterations, 0.001, 20000, on a V100."
 

@@ -35,7 +35,11 @@ def representation(group: Group) -> Table:
         rest = (f"{line.fps:.2f}", str(line.memory_mib), f"{line.parameters_k:.2f}")
         rows.append((f"{line.method}, published", *quality, *rest))
     title = f"Table 1: representation of {SETS[group.dataset]}"
-    return Table(title, header, tuple(rows), measured_on(group))
+    kinds = {record.measured.get("memory_kind") for row in group.rows for record in row.records}
+    note = measured_on(group)
+    if "process" in kinds:
+        note += " MiB: of the whole process on the CPU; published: on the GPU."
+    return Table(title, header, tuple(rows), note)
 
 
 def figures(row: Row) -> tuple[str, ...]:

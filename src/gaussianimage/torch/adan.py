@@ -104,6 +104,20 @@ class Adan(torch.optim.Optimizer):
                 state[name] = torch.zeros_like(parameter)
             state["previous"] = gradient.clone()
         state["step"] += 1
+        if parameter.is_cuda and parameter.dtype == torch.float32 and parameter.is_contiguous():
+            # All that follows, in one kernel.
+            from gaussianimage.torch.kernels.adan import AdanState, adan
+
+            with torch.cuda.device(parameter.device):
+                adan(
+                    parameter,
+                    gradient,
+                    AdanState(**state),
+                    group["lr"],
+                    group["betas"],
+                    group["eps"],
+                )
+            return
         change = gradient - state["previous"]
         state["previous"].copy_(gradient)
         state["mean"].lerp_(gradient, 1 - beta1)

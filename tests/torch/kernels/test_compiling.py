@@ -12,20 +12,22 @@ import sys
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
-from gaussianimage.torch.kernels import drawing, lists, moments
+from gaussianimage.torch.kernels import adam, adan, drawing, lists, moments
 
 NUMBERS = {
     "boxes": "*i32", "counts": "*i32", "offsets": "*i64", "owners": "*i32", "order": "*i64",
-    "starts": "*i32", "reach": "fp32", "q_max": "fp32",
+    "starts": "*i32", "reach": "fp32", "q_max": "fp32", "energy": "fp32", "epsilon": "fp32",
+    "age": "*i32", "trainable": "*u8", "iteration": "*i32", "peak": "*i64", "rate": "fp32",
+    "step": "*fp64", **{name + n: "fp32" for name in ("beta", "log") for n in "123"},
 }
 WHOLE = {
     "count", "channels", "tiles_x", "tiles_y", "first", "per_picture", "sentinel", "capacity",
-    "steps", "height", "width",
+    "steps", "height", "width", "tiles",
 }
 
 def compile(kernel, warps, constants, **numbers):
-    signature = {name: "constexpr" if name in constants else "i32" if name in WHOLE
-                 else (NUMBERS | numbers).get(name, "*fp32") for name in kernel.arg_names}
+    kinds = dict.fromkeys(WHOLE, "i32") | NUMBERS | dict.fromkeys(constants, "constexpr") | numbers
+    signature = {name: kinds.get(name, "*fp32") for name in kernel.arg_names}
     source = ASTSource(fn=kernel, signature=signature, constexprs=constants)
     target = GPUTarget("cuda", int(sys.argv[1]), 32)
     compiled = triton.compile(source, target=target, options={"num_warps": warps})
@@ -41,6 +43,11 @@ for mode, group in ((0, 3), (1, 4), (2, 1)):
     compile(drawing._draw, drawing.WARPS, constants)
 compile(moments._sum_entries, moments.WARPS, {"tile": 16, "step": moments.STEP})
 compile(moments._differentiate, 1, {"rows": moments.ROWS})
+compile(adam._step, 1, {"columns": 8, "rows": adam.ROWS}, first="*fp32")
+compile(adam._finish, 4, {"block": adam.TOTAL_BLOCK}, losses="*fp64")
+for stored in (False, True):
+    rates = "*fp32" if stored else "*fp64"
+    compile(adan._adan, 4, {"rate_is_stored": stored, "block": adan.BLOCK}, rates=rates)
 """
 
 
@@ -58,4 +65,4 @@ def test_the_kernels_compile(capability, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert len(done.stdout.split()) == 8
+    assert len(done.stdout.split()) == 12

@@ -66,7 +66,7 @@ def run_pictures(
 
     def do(item: Item, batch: BatchJob) -> Outcome:
         sample, setting = todo[item.target]
-        job = Job(sample, dataset.name, results, batch.progress, options.timed)
+        job = Job(sample, dataset, results, batch.progress, options.timed)
         return Outcome(work(job, setting))
 
     batch = BatchOptions(

@@ -8,7 +8,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from gaussianimage.torch.kernels.lists import Lists, make_lists
+from gaussianimage.torch.kernels.lists import Lists, lists_of
 from gaussianimage.torch.kernels.scene import TILE, Scene
 
 # Entries that a tile looks at together, and warps that share its pixels.
@@ -169,6 +169,6 @@ def render(
     """Draw (B, N, 2), (B, N, 3) and (B, N, C) as (B, height, width, C)."""
     scene = Scene.of(means, cholesky, colors, (height, width), q_max)
     image = colors.new_empty((scene.batch, height, width, scene.channels))
-    for part, lists in enumerate(make_lists(scene)):
+    for part, lists in enumerate(lists_of(scene)):
         draw(scene, lists, image, add=part > 0)
     return image

@@ -9,6 +9,7 @@ import triton.language as tl
 from torch import Tensor
 
 from gaussianimage.torch.kernels.scene import TILE, Scene
+from gaussianimage.torch.room import current_room
 
 BLOCK = 128
 # Bytes that the tables of entries may take; more entries are drawn in several goes.
@@ -152,6 +153,12 @@ def _spread(
     dy = row * tile + 0.5 - tl.load(means + 2 * low + 1, valid, 0.0).to(tl.float64)
     tl.store(corners + 2 * entry, dx.to(tl.float32), valid)
     tl.store(corners + 2 * entry + 1, (dy - dx * (l21 / l11)).to(tl.float32), valid)
+
+
+def lists_of(scene: Scene) -> Iterator[Lists]:
+    """Return the lists of all Gaussians, within the room if there is one."""
+    room = current_room()
+    return make_lists(scene) if room is None else iter(room.lists(scene))
 
 
 def make_lists(scene: Scene, capacity: int | None = None) -> Iterator[Lists]:

@@ -11,7 +11,7 @@ import triton.language as tl
 from torch import Tensor
 
 from gaussianimage.torch.kernels.drawing import footprints, tile_pixels
-from gaussianimage.torch.kernels.lists import Lists, make_lists
+from gaussianimage.torch.kernels.lists import Lists, lists_of
 from gaussianimage.torch.kernels.scene import TILE, Scene
 
 # Entries that a tile looks at together, and warps that share its pixels: fewer than in drawing,
@@ -175,7 +175,7 @@ def gradient(
     d_means, d_cholesky, d_colors = (
         torch.empty_like(t) for t in (scene.means, scene.cholesky, scene.colors)
     )
-    for lists in make_lists(scene):
+    for lists in lists_of(scene):
         sums = colors.new_empty((len(lists.order), 5 + channels))
         sum_entries(scene, lists, image_gradient, sums)
         differentiate(scene, lists, sums, (d_means, d_cholesky, d_colors))
