@@ -18,6 +18,14 @@ def box_blur(values: Map, radius: int, passes: int = 2) -> Map:
     return _native.box_blur(np.ascontiguousarray(values), radius, passes)
 
 
+def channel_sum(values: NDArray[np.float32]) -> Map:
+    """Return the sum over the channels, (H, W, C); NumPy's own over so short an axis is slow."""
+    total: Map = values[..., 0].copy()
+    for channel in range(1, values.shape[2]):
+        total += values[..., channel]
+    return total
+
+
 def detail(pixels: NDArray[np.float32]) -> Map:
     """Map how much a picture, the mean of its channels, changes from pixel to pixel.
 
@@ -31,8 +39,8 @@ def detail(pixels: NDArray[np.float32]) -> Map:
         Mean 1: nine parts the gradient's magnitude and one part uniform, so that flat areas get
         some Gaussians too.
     """
-    height, width, _ = pixels.shape
-    mean = pixels.mean(axis=2)
+    height, width, channels = pixels.shape
+    mean = channel_sum(pixels) / np.float32(channels)
     dy = np.gradient(mean, axis=0) if height > 1 else np.zeros_like(mean)
     dx = np.gradient(mean, axis=1) if width > 1 else np.zeros_like(mean)
     magnitude = np.hypot(dx, dy)

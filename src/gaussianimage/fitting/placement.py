@@ -5,7 +5,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gaussianimage.fitting.density import box_blur, detail, draw_positions, sigma_for_density
+from gaussianimage.fitting.density import (
+    box_blur,
+    channel_sum,
+    detail,
+    draw_positions,
+    sigma_for_density,
+)
 
 START_COLOR = 0.3  # of the pixel's color: what overlapping neighbors leave to one Gaussian
 BIRTH_COLOR = 0.5  # of the residual
@@ -84,7 +90,7 @@ def births(
     NewGaussians
     """
     height, width, channels = residual.shape
-    error = box_blur(np.abs(residual).sum(axis=2), 1)
+    error = box_blur(channel_sum(np.abs(residual)), 1)
     peak = float(error.max())
     if peak <= 0:
         density = np.ones((height, width), np.float32)
