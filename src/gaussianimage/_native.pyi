@@ -107,7 +107,7 @@ class LayerEncoder:
         position: NDArray[np.int32],
         color: NDArray[np.int32],
         shape: NDArray[np.int32],
-    ) -> tuple[float, float]: ...
+    ) -> tuple[float, float, float]: ...
 
 class SymbolCosts:
     def __init__(

@@ -177,7 +177,7 @@ def gaussians(
     color = draw(st.lists(levels_of_color, min_size=channels, max_size=channels))
     step = min(shape_step * 2 ** (-amplitude(tuple(color)) / 2), 0.7)
     size = draw(st.one_of(st.sampled_from([-7.0, 0.0, 14.0]), st.floats(-7, 14)))
-    elongation = draw(st.one_of(st.sampled_from([0.0, 9.3]), st.floats(0, 9.3)))
+    elongation = draw(st.one_of(st.sampled_from([0.0, 7.0]), st.floats(0, 7)))
     angle = draw(st.floats(-math.pi, math.pi))
     exact = [size, elongation * math.cos(angle), elongation * math.sin(angle)]
     return precision, position, color, [math.trunc(value / step) for value in exact]

@@ -26,8 +26,7 @@ void require(bool condition, const char* what) {
 }
 
 struct Values {
-  std::vector<uint32_t> symbols;
-  std::vector<int32_t> integers;
+  std::vector<uint32_t> symbols, naturals, buckets;
 };
 
 std::vector<Model> make_models() {
@@ -45,7 +44,6 @@ template <typename Coder>
 void code(Coder& coder, Values& values) {
   std::vector<Model> models = make_models();
   Model& wide = models[30];
-  Model& sign = models[2];
   uint32_t last = 0;
   for (size_t i = 0; i < values.symbols.size(); ++i) {
     Model& model = models[(5 * i + last) % models.size()];
@@ -53,12 +51,18 @@ void code(Coder& coder, Values& values) {
     last = coder.code(model, values.symbols[i] % alphabet);
     require(last < alphabet, "symbols are in the alphabet");
     values.symbols[i] = last;
-    int32_t& integer = values.integers[i];
-    integer = i % 2 ? code_signed(coder, wide, integer) : code_signed(coder, wide, sign, integer);
     const int count = static_cast<int>(i % 31);
     const uint32_t raw = code_raw(coder, last * 0x9e3779b9u & ((1u << count) - 1), count);
     require(raw >> count == 0, "raw bits have their width");
     note(raw);
+    values.buckets[i] = coder.code(wide, bucket_of(values.naturals[i]));
+  }
+  for (size_t i = 0; i < values.naturals.size(); ++i) {
+    values.naturals[i] = code_place(coder, values.buckets[i], values.naturals[i]);
+    const int count = static_cast<int>(i * i % 31);
+    const uint32_t open = coder.loose(values.symbols[i] * 0x9e3779b9u & ((1u << count) - 1), count);
+    require(open >> count == 0, "loose bits have their width");
+    note(open);
   }
 }
 
@@ -72,21 +76,22 @@ int main() {
     for (size_t i = 0; i < size; ++i) {
       const auto symbol = static_cast<uint32_t>(random() % 16);
       values.symbols.push_back(symbol & static_cast<uint32_t>(random()));
-      const auto mask = static_cast<int32_t>((2u << random() % 24) - 1);
-      const int32_t magnitude = static_cast<int32_t>(random() >> 1) & mask;
-      values.integers.push_back(random() % 2 ? magnitude : -magnitude);
+      const auto mask = static_cast<uint32_t>((2u << random() % 25) - 1);
+      values.naturals.push_back(static_cast<uint32_t>(random()) & mask);
+      values.buckets.push_back(0);
     }
-    Encoder<> encoder;
+    Encoder encoder;
     code(encoder, values);
     std::vector<uint8_t> bytes = encoder.finish();
     for (const uint8_t byte : bytes) note(byte);
 
-    Values decoded{std::vector<uint32_t>(size), std::vector<int32_t>(size)};
-    Decoder<> decoder(bytes.data(), bytes.size());
+    const std::vector<uint32_t> zeros(size);
+    Values decoded{zeros, zeros, zeros};
+    Decoder decoder(bytes.data(), bytes.size());
     code(decoder, decoded);
     require(decoder.finished_cleanly(), "a stream that was written ends cleanly");
     require(decoded.symbols == values.symbols, "symbols come back");
-    require(decoded.integers == values.integers, "integers come back");
+    require(decoded.naturals == values.naturals, "natural numbers come back");
 
     // Damage: cut, changed or random bytes may decode to anything, harmlessly.
     for (int trial = 0; trial < 8; ++trial) {
@@ -97,11 +102,11 @@ int main() {
       }
       if (trial == 2) std::fill(bad.begin(), bad.end(), 0);
       if (trial == 3) std::fill(bad.begin(), bad.end(), 255);
-      Decoder<> hostile(bad.data(), bad.size());
+      Decoder hostile(bad.data(), bad.size());
       code(hostile, decoded);
       for (size_t i = 0; i < size; ++i) {
         note(decoded.symbols[i]);
-        note(static_cast<uint32_t>(decoded.integers[i]));
+        note(decoded.naturals[i]);
       }
       note(hostile.failed());
       note(hostile.finished_cleanly());

@@ -3,16 +3,19 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from torch import Tensor
+from torch_hosts import Examined, examine
 
 import gaussianimage
 from gaussianimage.codec.paper.file import encode_record
 from gaussianimage.metrics import psnr
+from gaussianimage.paper import compression
 from gaussianimage.paper.compression import (
     VARIANTS,
     FlatModel,
@@ -195,3 +198,39 @@ def test_what_the_codec_cannot_hold_is_refused() -> None:
         QuantizerSettings(color="pca")
     with pytest.raises(ValueError, match="target: expected shape"):
         fine_tune(CholeskyModel.random(5, 8, 8), torch.zeros(8, 9, 3), Recipe(iterations=1))
+
+
+# Recorded ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_recorded_fine_tuning_does_what_a_plain_one_does(
+    variant: str,
+    target: Tensor,
+    fitted: Callable[..., FlatModel],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expected = fine_tune(fitted(), target, SHORT, VARIANTS[variant])
+    monkeypatch.setattr(compression, "recordable", lambda _: True)
+    model = fitted()
+    result = fine_tune(model, target, SHORT, VARIANTS[variant])
+    assert result.record == expected.record
+    assert result.psnr == expected.psnr
+    assert quality(model, target) > 10
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("kind", [CholeskyModel, ScaleRotationModel])
+def test_what_is_recorded_neither_waits_for_the_device_nor_copies_from_the_host(
+    kind: type[FlatModel], variant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examine(monkeypatch, compression)
+
+    # The quantizers' start is found on the host.
+    def moved(*arguments: Any, **options: Any) -> torch.nn.Module:
+        return QuantizedModel(*arguments, **options).to("meta")
+
+    monkeypatch.setattr(compression, "QuantizedModel", moved)
+    picture = torch.empty(24, 32, 3, device="meta")
+    with pytest.raises(Examined):
+        fine_tune(kind.random(60, 24, 32), picture, SHORT, VARIANTS[variant])

@@ -33,14 +33,25 @@ def test_optimizer_and_schedule_follow_the_recipe(name, kind):
     parameter = torch.ones(2, requires_grad=True)
     optimizer = recipe.make_optimizer([parameter])
     assert type(optimizer) is kind
-    schedule = recipe.make_schedule(optimizer)
     rates = []
-    for _ in range(7):
+    for iteration in range(7):
+        recipe.set_rate(optimizer, iteration)
         rates.append(optimizer.param_groups[0]["lr"])
-        parameter.grad = torch.ones(2)
-        optimizer.step()
-        schedule.step()
     assert rates == [0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125]
+
+
+def test_a_step_size_in_a_tensor_is_changed_in_place():
+    rate = torch.tensor(0.0)
+    optimizer = Adan([torch.ones(2, requires_grad=True)], lr=rate)
+    Recipe(learning_rate=0.5, halve_every=3).set_rate(optimizer, 7)
+    assert optimizer.param_groups[0]["lr"] is rate
+    assert rate == 0.125
+
+
+def test_a_step_size_that_has_been_halved_away_is_zero():
+    optimizer = Adan([torch.ones(2, requires_grad=True)])
+    Recipe(halve_every=1).set_rate(optimizer, 10**6)
+    assert optimizer.param_groups[0]["lr"] == 0
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,13 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch_hosts import Examined, examine
 
 from gaussianimage import metrics
 from gaussianimage.errors import GaussianImageError
+from gaussianimage.paper import train as training
 from gaussianimage.paper.recipe import Recipe
-from gaussianimage.paper.train import train
+from gaussianimage.paper.train import recordable, train
 from gaussianimage.torch import (
     BlendedModel,
     CholeskyModel,
@@ -75,6 +77,44 @@ def test_the_same_start_gives_the_same_bits(kind, optimizer, target):
     assert results[0].psnr == results[1].psnr
     for a, b in zip(first.parameters(), second.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+# On a GPU an iteration is recorded; what a recording runs on a CPU is the same.
+
+
+@pytest.mark.parametrize("halve_every", [24, 7, 1])
+def test_a_recorded_run_does_what_a_plain_one_does(halve_every, target, monkeypatch):
+    recipe = Recipe(iterations=430, learning_rate=0.02, halve_every=halve_every)
+    plain, recorded = (CholeskyModel.random(20, *SIZE) for _ in range(2))
+    expected = train(plain, target, recipe)
+    monkeypatch.setattr(training, "recordable", lambda _: True)
+    result = train(recorded, target, recipe)
+    assert all(map(torch.equal, recorded.parameters(), plain.parameters()))
+    course, wanted = ([(p.iteration, p.psnr) for p in r.history] for r in (result, expected))
+    assert course == wanted
+
+
+def test_a_recorded_run_is_over_when_its_time_is(target, monkeypatch):
+    monkeypatch.setattr(training, "recordable", lambda _: True)
+    recipe = Recipe(iterations=1000, seconds=1e-9)
+    assert train(CholeskyModel.random(20, *SIZE), target, recipe).iterations == 1
+    assert train(CholeskyModel.random(20, *SIZE), target, Recipe(iterations=0)).iterations == 0
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("kind", training._RECORDABLE)
+def test_what_is_recorded_neither_waits_for_the_device_nor_copies_from_the_host(
+    kind, loss, monkeypatch
+):
+    examine(monkeypatch, training)
+    model = kind.random(20, *SIZE).to("meta")
+    with pytest.raises(Examined):
+        train(model, torch.empty(*SIZE, 3, device="meta"), Recipe(loss=loss))
+
+
+def test_blending_is_not_recorded_nor_is_anything_on_a_cpu():
+    assert not recordable(CholeskyModel.random(20, *SIZE))
+    assert not {BlendedModel, SplattingModel} & set(training._RECORDABLE)
 
 
 def test_steps_are_halved_as_the_recipe_says():

@@ -1,7 +1,6 @@
 """A layer's Gaussians from its bytes, as sections 4.1 to 4.5 of docs/format.md describe it."""
 
 import math
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from plain import rans
@@ -81,93 +80,111 @@ class Decoder:
                     raise InvalidError("a class of no Gaussians")
         if sum(counts.values()) > min(most, 16 * len(payload)):
             raise InvalidError("too many Gaussians")
-        length, position = varint(payload, position)
-        if length > len(payload) - position:
-            raise InvalidError("a stream that is longer than its layer")
-        cells = self.positions(payload[position : position + length], counts)
-        attributes = self.attributes(payload[position + length :], counts)
-        self.layer += 1
+        first, position = varint(payload, position)
+        second, position = varint(payload, position)
+        if first + second > len(payload) - position:
+            raise InvalidError("streams that are longer than their layer")
+        middle, last = position + first, position + first + second
         classes = [precision for precision, count in counts.items() for _ in range(count)]
+        cells = self.positions(payload[position:middle], counts)
+        colors = self.colors(payload[middle:last], classes)
+        shapes = self.shapes(payload[last:], classes, colors)
+        self.layer += 1
         return [
-            Gaussian(precision, *cell, *rest)
-            for precision, cell, rest in zip(classes, cells, attributes, strict=True)
+            Gaussian(precision, *cell, color, shape)
+            for precision, cell, color, shape in zip(classes, cells, colors, shapes, strict=True)
         ]
 
     def positions(self, data: bytes, counts: dict[int, int]) -> list[tuple[int, int]]:
         """The cells of a layer's Gaussians."""
         stream = rans.Decoder(data)
-        cells = []
+        found = []
         for precision, count in counts.items():
-            columns, rows = self.quantizer.grid(precision)
-            walk = Walk(stream, self.models, columns, rows)
-            level = 0
-            while 2**level < max(columns, rows):
-                level += 1
-            cells += walk.square(0, 0, level, False, count)
+            splits = Splits(stream, self.models, *self.quantizer.grid(precision))
+            found += splits.cells(count)
+        cells = [(x + stream.loose(right), y + stream.loose(down)) for x, y, right, down in found]
         if not stream.finished_cleanly():
             raise InvalidError("a stream of positions with another end")
         return cells
 
-    def attributes(
-        self, data: bytes, counts: dict[int, int]
-    ) -> list[tuple[tuple[int, ...], tuple[int, int, int]]]:
-        """The colors and shapes of a layer's Gaussians."""
-        stream = rans.Decoder(data)
-        attributes = []
-        for precision, count in counts.items():
-            color: tuple[int, ...] | None = None
-            for _ in range(count):
-                color = self.color(stream, precision, color)
-                attributes.append((color, self.shape(stream, precision, color)))
-        if not stream.finished_cleanly():
-            raise InvalidError("a stream of attributes with another end")
-        return attributes
-
-    def color(
-        self, stream: rans.Decoder, precision: int, before: tuple[int, ...] | None
-    ) -> tuple[int, ...]:
-        """A color; `before` is that of the Gaussian before in the same class."""
-        models, channels = self.models, self.quantizer.channels
+    def colors(self, data: bytes, classes: list[int]) -> list[tuple[int, ...]]:
+        """The colors of a layer's Gaussians."""
+        stream, models, channels = rans.Decoder(data), self.models, self.quantizer.channels
         model_set = 3 if self.layers == 1 else min(self.layer, 2)
-        luma = stream.code(models[LUMA + 16 * model_set + precision])
-        buckets = [luma]
-        luma_level = level(rans.BUCKET_BASE[luma], [3, 6, 10])
+        planes = [[stream.code(models[LUMA + 16 * model_set + j]) for j in classes]]
+        lumas = [level(rans.BUCKET_BASE[bucket], [3, 6, 10]) for bucket in planes[0]]
         if channels >= 3:
-            sum_before = min(abs(before[1]), 9) + min(abs(before[2]), 9) if before else 0
-            context = 16 * model_set + 4 * luma_level + level(sum_before, [1, 3, 7])
-            chroma = stream.code(models[CHROMA + context])
-            chroma_level = level(rans.BUCKET_BASE[chroma], [1, 2, 3, 5, 8])
-            second = stream.code(models[SECOND_CHROMA + 4 * chroma_level + luma_level])
-            buckets += [chroma, second]
+            planes += self.chromas(stream, classes, lumas, model_set)
         if channels in (2, 4):
-            buckets.append(stream.code(models[ALPHA + luma_level]))
-        return tuple(rest_of_group(stream, buckets))
+            planes.append([stream.code(models[ALPHA + luma]) for luma in lumas])
+        colors = [rest(stream, list(buckets)) for buckets in zip(*planes, strict=True)]
+        if not stream.finished_cleanly():
+            raise InvalidError("a stream of colors with another end")
+        return colors
 
-    def shape(
-        self, stream: rans.Decoder, precision: int, color: tuple[int, ...]
-    ) -> tuple[int, int, int]:
-        """A shape."""
-        models = self.models
-        a = amplitude(color)
-        size = self.quantizer.expected(precision, a)
-        symbol = stream.code(models[SIZE + a])
-        if symbol == 0:
-            size -= 8 + rans.natural(stream, models[SIZE_BELOW])
-        elif symbol == 15:
-            size += 7 + rans.natural(stream, models[SIZE_ABOVE])
-        else:
-            size += symbol - 8
-        buckets = [stream.code(models[SHEAR + a]), stream.code(models[SECOND_SHEAR + a])]
-        shear, second = rest_of_group(stream, buckets)
-        step = self.quantizer.step(a)
-        s, d1, d2 = size * step, shear * step, second * step
-        if not (-7 <= s <= 14 and math.sqrt(d1 * d1 + d2 * d2) <= 9.3):
-            raise InvalidError("a shape out of range")
-        return size, shear, second
+    def chromas(
+        self, stream: rans.Decoder, classes: list[int], lumas: list[int], model_set: int
+    ) -> list[list[int]]:
+        """The buckets of the two chromas of a layer."""
+        n = len(classes)
+        half = (n + 1) // 2
+        first, second = [0] * n, [0] * n
+        for k in range(half):
+            turn = [i for i in (k, half + k) if i < n]
+            for i in turn:
+                before = 0
+                if k > 0 and classes[i] == classes[i - 1]:
+                    before = level(min(first[i - 1], 7) + min(second[i - 1], 7), [1, 3, 7])
+                context = 16 * model_set + 4 * lumas[i] + before
+                first[i] = stream.code(self.models[CHROMA + context])
+            for i in turn:
+                chroma = level(rans.BUCKET_BASE[first[i]], [1, 2, 3, 5, 8])
+                second[i] = stream.code(self.models[SECOND_CHROMA + 4 * chroma + lumas[i]])
+        return [first, second]
+
+    def shapes(
+        self, data: bytes, classes: list[int], colors: list[tuple[int, ...]]
+    ) -> list[tuple[int, int, int]]:
+        """The shapes of a layer's Gaussians."""
+        stream, models = rans.Decoder(data), self.models
+        coded = []
+        for color in colors:
+            a = amplitude(color)
+            symbol = stream.code(models[SIZE + a])
+            further = 0
+            if symbol in (0, 15):
+                further = stream.code(models[SIZE_BELOW if symbol == 0 else SIZE_ABOVE])
+            buckets = [stream.code(models[SHEAR + a]), stream.code(models[SECOND_SHEAR + a])]
+            coded.append((a, symbol, further, buckets))
+        shapes = []
+        for precision, (a, symbol, further, buckets) in zip(classes, coded, strict=True):
+            size = self.quantizer.expected(precision, a) + symbol - 8
+            if symbol == 0:
+                size -= rans.natural_in(stream, further)
+            elif symbol == 15:
+                size += rans.natural_in(stream, further)
+            shear, second = rest(stream, buckets)
+            step = self.quantizer.step(a)
+            s, d1, d2 = size * step, shear * step, second * step
+            if not (-7 <= s <= 14 and d1 * d1 + d2 * d2 <= 49):
+                raise InvalidError("a shape out of range")
+            shapes.append((size, shear, second))
+        if not stream.finished_cleanly():
+            raise InvalidError("a stream of shapes with another end")
+        return shapes
 
 
-class Walk:
-    """The cells of one class."""
+class Area(NamedTuple):
+    """A square, or half of one, and the Gaussians in it: `count` of its class from `begin`."""
+
+    x: int
+    y: int
+    begin: int
+    count: int
+
+
+class Splits:
+    """The cells of one class, as far as symbols tell them."""
 
     def __init__(
         self, stream: rans.Decoder, models: list[rans.Model], columns: int, rows: int
@@ -175,34 +192,43 @@ class Walk:
         self.stream, self.models = stream, models
         self.columns, self.rows = columns, rows
 
-    def square(self, x: int, y: int, level: int, halved: bool, n: int) -> Iterator[tuple[int, int]]:
-        """The n cells in a square of 2^level cells a side, or in one half of it."""
-        if n == 0:
-            return
-        if level == 0:
-            yield from [(x, y)] * n
-            return
-        half = 2 ** (level - 1)
-        width = half if halved else 2 * half
-        border = x + width > self.columns or y + 2 * half > self.rows
-        if n == 1 and not border:
-            right = rans.raw(self.stream, level - 1 if halved else level)
-            down = rans.raw(self.stream, level)
-            yield x + right, y + down
-            return
-        if halved:
-            middle, beyond = y + half, y + half >= self.rows
-        else:
-            middle, beyond = x + half, x + half >= self.columns
-        first = n if beyond else self.split(n, border)
-        if halved:
-            yield from self.square(x, y, level - 1, False, first)
-            yield from self.square(x, middle, level - 1, False, n - first)
-        else:
-            yield from self.square(x, y, level, True, first)
-            yield from self.square(middle, y, level, True, n - first)
+    def cells(self, count: int) -> list[tuple[int, int, int, int]]:
+        """For each of `count` Gaussians x and y, and how many low bits of each are open."""
+        level = 0
+        while 2**level < max(self.columns, self.rows):
+            level += 1
+        halved = False
+        found = [(0, 0, 0, 0)] * count
+        areas = [Area(0, 0, 0, count)]
+        while True:
+            left = []
+            for area in areas:
+                if area.count == 1 and not self.border(area, level, halved):
+                    found[area.begin] = (area.x, area.y, level - halved, level)
+                elif level == 0:
+                    for i in range(area.begin, area.begin + area.count):
+                        found[i] = (area.x, area.y, 0, 0)
+                elif area.count > 0:
+                    left.append(area)
+            if not left:
+                return found
+            areas = [part for area in left for part in self.split(area, level, halved)]
+            level, halved = level - halved, not halved
 
-    def split(self, n: int, border: bool) -> int:
+    def border(self, area: Area, level: int, halved: bool) -> bool:
+        """Whether an area is not all inside of the grid."""
+        return area.x + 2 ** (level - halved) > self.columns or area.y + 2**level > self.rows
+
+    def split(self, area: Area, level: int, halved: bool) -> list[Area]:
+        """The two halves of an area."""
+        x, y, begin, n = area
+        half = 2 ** (level - 1)
+        beyond = y + half >= self.rows if halved else x + half >= self.columns
+        first = n if beyond else self.count(n, self.border(area, level, halved))
+        second = (x, y + half) if halved else (x + half, y)
+        return [Area(x, y, begin, first), Area(*second, begin + first, n - first)]
+
+    def count(self, n: int, border: bool) -> int:
         """How many of n are in the first half."""
         if n <= 14:
             return self.stream.code(self.models[SPLIT + BORDER * border + n - 1])
@@ -238,19 +264,18 @@ def amplitude(color: tuple[int, ...]) -> int:
     return min(((2 * square * square).bit_length() - 1) // 2, 15)
 
 
-def rest_of_group(stream: rans.Decoder, buckets: list[int]) -> list[int]:
-    """The integers of a group, whose buckets are known."""
-    bits = [rans.BUCKET_BITS[b] if b < 15 else 0 for b in buckets]
-    run = rans.raw(stream, sum(bits) + sum(b > 0 for b in buckets))
+def rest(stream: rans.Decoder, buckets: list[int]) -> tuple[int, ...]:
+    """The integers of one Gaussian, whose buckets are known."""
     values = []
-    for bucket, count in zip(buckets, bits, strict=True):
-        magnitude = rans.BUCKET_BASE[bucket] + run % 2**count
-        run >>= count
-        negative = False
-        if bucket > 0:
-            negative = run % 2 == 1
-            run >>= 1
-        if bucket == 15:
-            magnitude = rans.escape(stream)
-        values.append(-magnitude if negative else magnitude)
-    return values
+    for bucket in buckets:
+        place = stream.loose(rans.BUCKET_BITS[bucket])
+        negative = stream.loose(1) == 1 if bucket > 0 else False
+        values.append((rans.BUCKET_BASE[bucket] + place, negative))
+    magnitudes = [
+        rans.escape(stream) if bucket == 15 else value
+        for bucket, (value, _) in zip(buckets, values, strict=True)
+    ]
+    return tuple(
+        -magnitude if negative else magnitude
+        for magnitude, (_, negative) in zip(magnitudes, values, strict=True)
+    )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 RATES = [(20480 + 5 * n + 8) // (10 * n + 16) for n in range(256)]
 BUCKET_BASE = [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24, 32, 48, 80]
-BUCKET_BITS = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 3, 4, 5]
+BUCKET_BITS = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 3, 4, 5, 0]
 STATES = 2
 STATE_START = 1 << 16
 
@@ -39,18 +39,17 @@ class Model:
 
 
 class Decoder:
-    """Symbols and raw bits from a stream. What is read past its end is zero."""
+    """Symbols, raw bits and loose bits from a stream. What is read past its end is zero."""
 
     def __init__(self, data: bytes) -> None:
-        words = [int.from_bytes(data[i : i + 2], "little") for i in range(0, len(data) - 1, 2)]
-        self.broken = len(data) < 4 * STATES or len(data) % 2 != 0
+        self.broken = len(data) < 4 * STATES
         if self.broken:
-            words = [0] * (2 * STATES)
-        self.states = [words[2 * s] | words[2 * s + 1] << 16 for s in range(STATES)]
+            data = bytes(4 * STATES)
+        self.states = [int.from_bytes(data[4 * s : 4 * s + 4], "little") for s in range(STATES)]
         self.broken |= any(state < STATE_START for state in self.states)
-        self.words = words[2 * STATES :]
-        self.used = 0
+        self.rest = data[4 * STATES :]
         self.turn = 0
+        self.loosened: list[int] | None = None  # the loose bits, once one of them is read
 
     def code(self, model: Model) -> int:
         slot = self.states[self.turn] % 2**15
@@ -65,22 +64,52 @@ class Decoder:
         self._advance(value * size, size)
         return value
 
+    def loose(self, count: int) -> int:
+        """`count` bits from behind the symbols: there must be no more symbols."""
+        bits = self._loose_bits()
+        if count > len(bits):
+            self.broken = True
+            bits += [0] * (count - len(bits))
+        return sum(bits.pop(0) << i for i in range(count))
+
+    def _loose_bits(self) -> list[int]:
+        if self.loosened is None:
+            turns = [self.states[(self.turn + i) % STATES] for i in range(STATES)]
+            self.broken |= any(state // STATE_START != 1 for state in turns)
+            self.loosened = [state >> i & 1 for state in turns for i in range(16)]
+            self.loosened += [byte >> i & 1 for byte in self.rest for i in range(8)]
+        return self.loosened
+
     def _advance(self, start: int, size: int) -> None:
         state = self.states[self.turn]
         state = size * (state >> 15) + state % 2**15 - start
         if state < STATE_START:
-            word = self.words[self.used] if self.used < len(self.words) else 0
+            self.broken |= len(self.rest) < 2
+            word = int.from_bytes(self.rest[:2], "little") if len(self.rest) >= 2 else 0
             state = state << 16 | word
-            self.used += 1
+            self.rest = self.rest[2:] if len(self.rest) >= 2 else self.rest
         self.states[self.turn] = state
         self.turn = (self.turn + 1) % STATES
 
     def finished_cleanly(self) -> bool:
-        return (
-            not self.broken
-            and self.used == len(self.words)
-            and all(state == STATE_START for state in self.states)
-        )
+        left = self._loose_bits()
+        return not self.broken and not any(left) and (len(left) < 8 or not self.rest)
+
+
+def natural_in(decoder: Decoder, bucket: int) -> int:
+    """The integer from 0 up whose bucket is known."""
+    if bucket == 15:
+        return escape(decoder)
+    return BUCKET_BASE[bucket] + decoder.loose(BUCKET_BITS[bucket])
+
+
+def escape(decoder: Decoder) -> int:
+    """An integer of the last bucket."""
+    length = decoder.loose(5)
+    if length > 24:
+        decoder.broken = True
+        length = 24
+    return BUCKET_BASE[15] - 1 + (1 << length | decoder.loose(length))
 
 
 def raw(decoder: Decoder, count: int) -> int:
@@ -91,29 +120,3 @@ def raw(decoder: Decoder, count: int) -> int:
         return decoder.bits(count)
     low = decoder.bits(15)
     return low | decoder.bits(count - 15) << 15
-
-
-def natural(decoder: Decoder, model: Model) -> int:
-    """An integer from 0 up."""
-    bucket = decoder.code(model)
-    if bucket == 15:
-        return escape(decoder)
-    return BUCKET_BASE[bucket] + raw(decoder, BUCKET_BITS[bucket])
-
-
-def escape(decoder: Decoder) -> int:
-    """The natural number that follows its bucket, 15."""
-    length = decoder.bits(5)
-    if length > 24:
-        decoder.broken = True
-        length = 24
-    return BUCKET_BASE[15] - 1 + (1 << length | raw(decoder, length))
-
-
-def integer(decoder: Decoder, model: Model, sign: Model | None = None) -> int:
-    """An integer of either sign; the sign is a raw bit unless it has a model."""
-    magnitude = natural(decoder, model)
-    if magnitude == 0:
-        return 0
-    negative = decoder.bits(1) if sign is None else decoder.code(sign)
-    return -magnitude if negative else magnitude

@@ -79,3 +79,23 @@ def test_lists_that_outgrow_their_room_change_no_bit(monkeypatch):
     assert torch.equal(recorded.run(3), losses[3])
     assert recorded._recording is not first
     assert all(map(torch.equal, parameters, expected))
+
+
+@pytest.mark.usefixtures("on_kernels")
+def test_what_else_a_step_changes_is_put_back_when_it_is_repeated(monkeypatch):
+    _, optimizer, step = training()
+    steps = torch.zeros((), device=DEVICE)
+
+    def counted():
+        steps.add_(1)
+        return step()
+
+    monkeypatch.setattr(graph, "SPARE_ENTRIES", 0)
+    monkeypatch.setattr(graph, "SPARE", 0.2)
+    recorded = RecordedStep(counted, optimizer, also=[steps])
+    recorded.run(1)
+    first = recorded._recording
+    monkeypatch.setattr(graph, "SPARE", 1.0)
+    recorded.run(3)
+    assert recorded._recording is not first
+    assert steps == 4

@@ -23,10 +23,10 @@ MAX_AMPLITUDE_CLASS = 15
 MAX_SHAPE_STEP = 0.7
 MAX_COLOR_LEVEL = 2**20
 
-# A file holds log-sizes ½ ln(σ₁ σ₂) of -7 to 14 and elongations ½ ln(σ₁ / σ₂) up to 9.3, all after
+# A file holds log-sizes ½ ln(σ₁ σ₂) of -7 to 14 and elongations ½ ln(σ₁ / σ₂) up to 7, all after
 # rounding.
 LEAST_LOG_SIZE, MOST_LOG_SIZE = -6.5, 13.5
-MOST_ELONGATION = 8.5
+MOST_ELONGATION = 6.5
 
 _RGB_BASIS = np.array([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 2.0, -1.0]])
 _RGB_BASIS /= np.linalg.norm(_RGB_BASIS, axis=1, keepdims=True)

@@ -1,9 +1,15 @@
-// Colors and shapes: the second of a layer's two streams.
+// Colors and shapes: the second and the third of a layer's streams.
+//
+// Symbols come plane by plane: the lumas of all Gaussians of the layer, then their chromas, and so
+// on. Which model a symbol takes is then mostly known long before its turn, and decoding one does
+// not wait for the other. What the buckets leave open comes after all symbols, in loose bits.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
+#include <vector>
 
 #include "layer.h"
 #include "layer_models.h"
@@ -11,113 +17,187 @@
 
 namespace gi::GI_ISA {
 
-// A few signed values: first the bucket of each, by a model, then all their raw bits together,
-// which is one step of the coder instead of one or two for each value.
+// By bucket, in which class its magnitudes fall; the classes begin at the bounds.
+template <size_t N>
+constexpr std::array<uint8_t, 16> level_by_bucket(const uint32_t (&bounds)[N]) {
+  std::array<uint8_t, 16> levels{};
+  for (size_t bucket = 0; bucket < 16; ++bucket) {
+    for (const uint32_t bound : bounds) levels[bucket] += bucket_base[bucket] >= bound;
+  }
+  return levels;
+}
+
+constexpr auto luma_levels = level_by_bucket({3u, 6u, 10u});
+constexpr auto chroma_levels = level_by_bucket({1u, 2u, 3u, 5u, 8u});
+
+// By the chroma buckets of the Gaussian before, summed, none counted as more than 7.
+constexpr std::array<uint8_t, 15> levels_before = {0, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3};
+
+// Codes the bucket of a value, and returns it. A decoder finds the bucket in place of the value
+// until `code_rests` has run.
 template <typename Coder>
-class SignedValues {
- public:
-  explicit SignedValues(Coder& coder) : coder_(coder) {}
-
-  // Codes the bucket of `value`, and remembers the rest. Returns the least magnitude in the bucket.
-  uint32_t bucket(Model& model, int32_t& value) {
-    const uint32_t bucket = coder_.code(model, bucket_of(magnitude_of(value)));
-    values_[count_] = &value;
-    buckets_[count_++] = bucket;
-    return bucket_base[bucket];
+GI_RANS_INLINE uint32_t code_bucket(typename Coder::Run& run, Model& model, int32_t& value) {
+  if constexpr (Coder::decodes) {
+    const uint32_t bucket = run.code(model, 0);
+    value = static_cast<int32_t>(bucket);
+    return bucket;
+  } else {
+    return run.code(model, bucket_of(magnitude_of(value)));
   }
+}
 
-  // For each value its place in the bucket, low bits first, then 1 for a negative one; zero has no
-  // sign. Magnitudes of the last bucket follow one by one.
-  void rest() {
-    uint32_t raw = 0;
-    int total = 0;
-    for (int i = 0; i < count_; ++i) {
-      const uint32_t magnitude = magnitude_of(*values_[i]);
-      const int bits = bucket_bits[buckets_[i]];
-      if constexpr (!Coder::decodes) {
-        const uint32_t place = buckets_[i] == 15 ? 0 : magnitude - bucket_base[buckets_[i]];
-        raw |= (place | static_cast<uint32_t>(*values_[i] < 0) << bits) << total;
+// What the buckets have left open of a few values, together: for each its place in the bucket, low
+// bits first, then 1 for a negative one; zero has no sign. Magnitudes of the last bucket follow one
+// by one.
+template <typename Coder>
+void code_rests(Coder& coder, int32_t* values, int count) {
+  uint32_t buckets[4], raw = 0;
+  int total = 0;
+  bool escapes = false;
+  for (int i = 0; i < count; ++i) {
+    const uint32_t bucket =
+        Coder::decodes ? static_cast<uint32_t>(values[i]) : bucket_of(magnitude_of(values[i]));
+    buckets[i] = bucket;
+    escapes |= bucket == 15;
+    const int bits = bucket_bits[bucket];
+    if constexpr (!Coder::decodes) {
+      const uint32_t place = bucket == 15 ? 0 : magnitude_of(values[i]) - bucket_base[bucket];
+      raw |= (place | static_cast<uint32_t>(values[i] < 0) << bits) << total;
+    }
+    total += bits + (bucket != 0);
+  }
+  raw = coder.loose(raw, total);
+  uint32_t negative = 0;
+  for (int i = 0; i < count; ++i) {
+    const int bits = bucket_bits[buckets[i]];
+    const uint32_t magnitude = bucket_base[buckets[i]] + (raw & ((1u << bits) - 1));
+    raw >>= bits;
+    const uint32_t sign = raw & (buckets[i] != 0);
+    raw >>= buckets[i] != 0;
+    negative |= sign << i;
+    if constexpr (Coder::decodes) {
+      values[i] = static_cast<int32_t>((magnitude ^ (0u - sign)) + sign);
+    }
+  }
+  if (!escapes) return;
+  for (int i = 0; i < count; ++i) {
+    if (buckets[i] != 15) continue;
+    const auto magnitude = static_cast<int32_t>(code_escaped(coder, magnitude_of(values[i])));
+    if constexpr (Coder::decodes) values[i] = negative >> i & 1 ? -magnitude : magnitude;
+  }
+}
+
+// The symbols of a layer's n colors. Returns the level of each luma.
+template <typename Coder>
+void code_color_buckets(Coder& coder, LayerModels& models, size_t channels, size_t n,
+                        const uint8_t* precision, int32_t* color, uint8_t* luma_level) {
+  typename Coder::Run run(coder);
+  Model* const all = &models[0];
+  const int set = models.set();
+  for (size_t i = 0; i < n; ++i) {
+    Model& model = all[luma + 16 * set + precision[i]];
+    luma_level[i] = luma_levels[code_bucket<Coder>(run, model, color[channels * i])];
+  }
+  if (channels >= 3) {
+    // The two halves of the layer take turns: within one, each symbol's model depends on the symbol
+    // before.
+    const size_t half = (n + 1) / 2;
+    Model* const chroma = all + chroma_1 + 16 * set;
+    uint32_t before[2] = {0, 0};
+    for (size_t k = 0; k < half; ++k) {
+      const size_t places[2] = {k, std::min(half + k, n - 1)};
+      const size_t lanes = half + k < n ? 2 : 1;
+      uint32_t first[2];
+      for (size_t lane = 0; lane < lanes; ++lane) {
+        const size_t i = places[lane];
+        const bool alone = k == 0 || precision[i] != precision[i - 1];
+        const int level = alone ? 0 : levels_before[before[lane]];
+        first[lane] =
+            code_bucket<Coder>(run, chroma[4 * luma_level[i] + level], color[channels * i + 1]);
       }
-      total += bits + (buckets_[i] != 0);
+      for (size_t lane = 0; lane < lanes; ++lane) {
+        const size_t i = places[lane];
+        Model& model = all[chroma_2 + 4 * chroma_levels[first[lane]] + luma_level[i]];
+        const uint32_t second = code_bucket<Coder>(run, model, color[channels * i + 2]);
+        before[lane] = std::min(first[lane], 7u) + std::min(second, 7u);
+      }
     }
-    raw = code_raw(coder_, raw, total);
-    for (int i = 0; i < count_; ++i) {
-      const int bits = bucket_bits[buckets_[i]];
-      uint32_t magnitude = bucket_base[buckets_[i]] + (raw & ((1u << bits) - 1));
-      raw >>= bits;
-      if (buckets_[i] == 15) magnitude = code_escaped(coder_, magnitude_of(*values_[i]));
-      const bool negative = buckets_[i] != 0 && (raw & 1);
-      raw >>= buckets_[i] != 0;
-      *values_[i] = negative ? -static_cast<int32_t>(magnitude) : static_cast<int32_t>(magnitude);
-    }
-    count_ = 0;
   }
+  if (channels % 2 == 0) {
+    for (size_t i = 0; i < n; ++i) {
+      code_bucket<Coder>(run, all[alpha + luma_level[i]], color[channels * i + channels - 1]);
+    }
+  }
+}
 
- private:
-  Coder& coder_;
-  int32_t* values_[4];
-  uint32_t buckets_[4];
-  int count_ = 0;
+// The colors of Gaussians [begin, end), all those of a layer.
+template <typename Coder>
+void code_colors(Coder& coder, LayerModels& models, const Quantizer& quantizer, Layer& layer,
+                 size_t begin, size_t end) {
+  const size_t channels = static_cast<size_t>(quantizer.channels), n = end - begin;
+  int32_t* const color = layer.color.data() + channels * begin;
+  std::vector<uint8_t> luma_level(n);
+  code_color_buckets(coder, models, channels, n, layer.precision.data() + begin, color,
+                     luma_level.data());
+  for (size_t i = 0; i < n; ++i) code_rests(coder, color + channels * i, quantizer.channels);
+}
+
+// A size as it is coded: by how much it differs from what its class and amplitude let expect.
+// Symbols at the ends of the alphabet stand for sizes further off: a bucket comes with them.
+struct CodedSize {
+  int32_t expected;
+  uint8_t amplitude, symbol, bucket;
 };
 
-// In which class a magnitude falls; the classes begin at the bounds.
-template <size_t N>
-int level_class(uint32_t magnitude, const uint32_t (&bounds)[N]) {
-  int level = 0;
-  for (const uint32_t bound : bounds) level += magnitude >= bound;
-  return level;
-}
-
-// A value whose small magnitudes have a symbol for each sign.
+// The symbols of a layer's n shapes; `sizes` has what to expect.
 template <typename Coder>
-int32_t code_lopsided(Coder& coder, Model& model, Model& below, Model& above, int32_t value) {
-  const uint32_t symbol = coder.code(model, static_cast<uint32_t>(std::clamp(value, -8, 7) + 8));
-  if (symbol == 0) {
-    return -8 - static_cast<int32_t>(code_unsigned(coder, below, magnitude_of(value) - 8));
-  }
-  if (symbol == 15) {
-    return 7 + static_cast<int32_t>(code_unsigned(coder, above, magnitude_of(value) - 7));
-  }
-  return static_cast<int32_t>(symbol) - 8;
-}
-
-// Color and shape of Gaussian i. `first` tells that no Gaussian before it is of the same precision
-// class in the same layer.
-template <typename Coder>
-void code_attributes(Coder& coder, LayerModels& models, const Quantizer& quantizer, Layer& layer,
-                     size_t i, bool first) {
-  static constexpr uint32_t luma_bounds[] = {3, 6, 10};
-  static constexpr uint32_t before_bounds[] = {1, 3, 7};
-  static constexpr uint32_t chroma_bounds[] = {1, 2, 3, 5, 8};
-  const int channels = quantizer.channels;
-  const int precision = layer.precision[i];
-  const int set = models.set();
-  int32_t* color = layer.color.data() + i * static_cast<size_t>(channels);
-  SignedValues<Coder> values(coder);
-  const int luma_level =
-      level_class(values.bucket(models[luma + 16 * set + precision], color[0]), luma_bounds);
-  if (channels >= 3) {
-    uint32_t before = 0;
-    if (!first) {
-      const int32_t* other = color - channels;
-      before = std::min(magnitude_of(other[1]), 9u) + std::min(magnitude_of(other[2]), 9u);
+void code_shape_buckets(Coder& coder, LayerModels& models, size_t n, CodedSize* sizes,
+                        int32_t* shape) {
+  typename Coder::Run run(coder);
+  Model* const all = &models[0];
+  for (size_t i = 0; i < n; ++i, shape += 3) {
+    CodedSize& s = sizes[i];
+    const int32_t away = shape[0] - s.expected;
+    const uint32_t symbol =
+        run.code(all[size + s.amplitude], static_cast<uint32_t>(std::clamp(away, -8, 7) + 8));
+    s.symbol = static_cast<uint8_t>(symbol);
+    if (symbol == 0 || symbol == 15) {
+      const uint32_t further = magnitude_of(away) - (symbol == 0 ? 8 : 7);
+      s.bucket =
+          static_cast<uint8_t>(run.code(all[size_escape + (symbol == 15)], bucket_of(further)));
     }
-    const int context = 16 * set + 4 * luma_level + level_class(before, before_bounds);
-    const int chroma_level =
-        level_class(values.bucket(models[chroma_1 + context], color[1]), chroma_bounds);
-    values.bucket(models[chroma_2 + 4 * chroma_level + luma_level], color[2]);
+    code_bucket<Coder>(run, all[shear_1 + s.amplitude], shape[1]);
+    code_bucket<Coder>(run, all[shear_2 + s.amplitude], shape[2]);
   }
-  if (channels % 2 == 0) values.bucket(models[alpha + luma_level], color[channels - 1]);
-  values.rest();
+}
 
-  const int amplitude = amplitude_class(color, channels);
-  int32_t* shape = layer.shape.data() + 3 * i;
-  const int32_t expected = expected_size(quantizer, precision, amplitude);
-  shape[0] = expected + code_lopsided(coder, models[size + amplitude], models[size_escape],
-                                      models[size_escape + 1], shape[0] - expected);
-  values.bucket(models[shear_1 + amplitude], shape[1]);
-  values.bucket(models[shear_2 + amplitude], shape[2]);
-  values.rest();
+// The shapes of Gaussians [begin, end), all those of a layer, whose colors are known.
+template <typename Coder>
+void code_shapes(Coder& coder, LayerModels& models, const Quantizer& quantizer,
+                 const ExpectedSizes& expected, Layer& layer, size_t begin, size_t end) {
+  const size_t channels = static_cast<size_t>(quantizer.channels), n = end - begin;
+  const uint8_t* precision = layer.precision.data() + begin;
+  const int32_t* const color = layer.color.data() + channels * begin;
+  int32_t* shape = layer.shape.data() + 3 * begin;
+  std::vector<CodedSize> sizes(n);
+  for (size_t i = 0; i < n; ++i) {
+    const int amplitude = amplitude_class(color + channels * i, quantizer.channels);
+    sizes[i].amplitude = static_cast<uint8_t>(amplitude);
+    sizes[i].expected = expected(precision[i], amplitude);
+  }
+  code_shape_buckets(coder, models, n, sizes.data(), shape);
+  for (size_t i = 0; i < n; ++i, shape += 3) {
+    const CodedSize s = sizes[i];
+    const uint32_t away = magnitude_of(shape[0] - s.expected);
+    int32_t found = s.symbol - 8;
+    if (s.symbol == 0) {
+      found = -8 - static_cast<int32_t>(code_place(coder, s.bucket, away - 8));
+    } else if (s.symbol == 15) {
+      found = 7 + static_cast<int32_t>(code_place(coder, s.bucket, away - 7));
+    }
+    if constexpr (Coder::decodes) shape[0] = s.expected + found;
+    code_rests(coder, shape + 1, 2);
+  }
 }
 
 }  // namespace gi::GI_ISA

@@ -9,15 +9,23 @@
 namespace gi {
 namespace {
 
-// Bounds on log-covariance that keep σ between 0.001 and 10^6 px and the aspect ratio below 10^8.
-constexpr double least_size = -7, most_size = 14, most_shear = 9.3;
+// Bounds on log-covariance that keep σ between 10^-6 and 10^9 px and the aspect ratio below e^14,
+// so that a covariance in double precision keeps its smaller axis.
+constexpr double least_size = -7, most_size = 14, most_shear = 7;
 
 }  // namespace
 
-bool has_a_shape(const Quantizer& quantizer, const int32_t* color, const int32_t* shape) {
-  const double step = shape_step(quantizer, amplitude_class(color, quantizer.channels));
-  const double s = shape[0] * step, d1 = shape[1] * step, d2 = shape[2] * step;
-  return s >= least_size && s <= most_size && std::sqrt(d1 * d1 + d2 * d2) <= most_shear;
+bool have_shapes(const Quantizer& quantizer, const Layer& layer, size_t begin, size_t end) {
+  const size_t channels = static_cast<size_t>(quantizer.channels);
+  bool all = true;
+  for (size_t i = begin; i < end; ++i) {
+    const int32_t* shape = layer.shape.data() + 3 * i;
+    const double step = shape_step(
+        quantizer, amplitude_class(layer.color.data() + channels * i, quantizer.channels));
+    const double s = shape[0] * step, d1 = shape[1] * step, d2 = shape[2] * step;
+    all &= s >= least_size && s <= most_size && d1 * d1 + d2 * d2 <= most_shear * most_shear;
+  }
+  return all;
 }
 
 void check(const Quantizer& quantizer, const Layer& layer) {
@@ -31,7 +39,7 @@ void check(const Quantizer& quantizer, const Layer& layer) {
         throw std::out_of_range("color out of range");
       }
     }
-    if (!has_a_shape(quantizer, color, layer.shape.data() + 3 * i)) {
+    if (!have_shapes(quantizer, layer, i, i + 1)) {
       throw std::out_of_range("size or elongation out of range");
     }
     grid_size(quantizer, layer.precision[i], columns, rows);

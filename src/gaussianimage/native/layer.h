@@ -33,7 +33,7 @@ struct Layer {
 
 // Bits spent, by what they were spent on.
 struct LayerBits {
-  double positions, attributes;
+  double positions, colors, shapes;
 };
 
 // The grid of a class, in cells: it covers the picture, and begins at its top left corner.
@@ -49,8 +49,22 @@ double shape_step(const Quantizer& quantizer, int amplitude);
 // follows the two.
 int32_t expected_size(const Quantizer& quantizer, int precision, int amplitude);
 
-// Whether the shape of a Gaussian with this color is one that a file can hold.
-bool has_a_shape(const Quantizer& quantizer, const int32_t* color, const int32_t* shape);
+// The same, looked up.
+class ExpectedSizes {
+ public:
+  explicit ExpectedSizes(const Quantizer& quantizer) {
+    for (int i = 0; i < 256; ++i) sizes_[i] = expected_size(quantizer, i >> 4, i & 15);
+  }
+  int32_t operator()(int precision, int amplitude) const {
+    return sizes_[precision << 4 | amplitude];
+  }
+
+ private:
+  int32_t sizes_[256];
+};
+
+// Whether the shapes of Gaussians [begin, end) are such as a file can hold.
+bool have_shapes(const Quantizer& quantizer, const Layer& layer, size_t begin, size_t end);
 
 // A Gaussian that shows takes a bit at least, so more of them than these are damage.
 constexpr size_t most_per_byte = 16;

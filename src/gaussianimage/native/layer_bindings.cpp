@@ -95,7 +95,7 @@ void bind_layers(nb::module_& m) {
              Integers position, Integers color, Integers shape) {
             const LayerBits bits =
                 self.measure(make_layer(self, quantizer, precision, position, color, shape));
-            return nb::make_tuple(bits.positions, bits.attributes);
+            return nb::make_tuple(bits.positions, bits.colors, bits.shapes);
           },
           nb::arg("quantizer"), nb::arg("precision"), nb::arg("position"), nb::arg("color"),
           nb::arg("shape"));

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <atomic>
+#include <thread>
 
 #include "kernels.h"
 #include "layer.h"
@@ -22,6 +24,38 @@ bool read_varint(const uint8_t*& bytes, size_t& size, uint64_t& value) {
   return false;
 }
 
+// How far one thread has come, for another to wait for.
+class Progress {
+ public:
+  // Tells at the end of a scope, however it ends, that there will be no more steps.
+  class End {
+   public:
+    explicit End(Progress& progress) : progress_(progress) {}
+    ~End() { progress_.ended_.store(true, std::memory_order_release); }
+    End(const End&) = delete;
+    End& operator=(const End&) = delete;
+
+   private:
+    Progress& progress_;
+  };
+
+  void step() { count_.fetch_add(1, std::memory_order_release); }
+  size_t count() const { return count_.load(std::memory_order_acquire); }
+
+  // False if it ended before.
+  bool wait_for(size_t count) const {
+    while (this->count() < count) {
+      if (ended_.load(std::memory_order_acquire)) return this->count() >= count;
+      std::this_thread::yield();
+    }
+    return true;
+  }
+
+ private:
+  std::atomic<size_t> count_{0};
+  std::atomic<bool> ended_{false};
+};
+
 // Takes a layer's bytes apart. `most`: how many Gaussians it may have.
 bool parse(const uint8_t* bytes, size_t size, size_t begin, size_t most, LayerPart& part) {
   const size_t whole = size;
@@ -40,12 +74,14 @@ bool parse(const uint8_t* bytes, size_t size, size_t begin, size_t most, LayerPa
     part.counts[j] = static_cast<uint32_t>(count);
     part.end += count;
   }
-  uint64_t first;
-  if (!read_varint(bytes, size, first) || first > size) return false;
-  part.positions = bytes;
-  part.positions_size = first;
-  part.attributes = bytes + first;
-  part.attributes_size = size - first;
+  uint64_t positions, colors;
+  if (!read_varint(bytes, size, positions) || !read_varint(bytes, size, colors) ||
+      positions > size || colors > size - positions) {
+    return false;
+  }
+  part.positions = {bytes, positions};
+  part.colors = {bytes + positions, colors};
+  part.shapes = {bytes + positions + colors, size - positions - colors};
   return part.end - part.begin <= most_per_byte * whole;
 }
 
@@ -73,14 +109,27 @@ size_t decode_layers(const Quantizer& quantizer, const std::vector<LayerBytes>& 
     }
   }
   const std::unique_ptr<LayerStreams> streams = kernels().layer_streams(quantizer, announced);
-  size_t whole[2] = {0, 0};
+  // Colors on one thread, positions and shapes on another: about the same work. Shapes need the
+  // colors of their layer. A call that runs on one thread decodes all colors first.
+  Progress colored, finished;
   parallel(2, resolve_threads(threads), [&](int task) {
-    for (const LayerPart& part : parts) {
-      if (!(task == 0 ? streams->attributes(part, out) : streams->positions(part, out))) break;
-      ++whole[task];
+    if (task == 0) {
+      const Progress::End end(colored);
+      for (const LayerPart& part : parts) {
+        if (!streams->colors(part, out)) break;
+        colored.step();
+      }
+      return;
+    }
+    for (size_t i = 0; i < parts.size(); ++i) {
+      if (!streams->positions(parts[i], out) || !colored.wait_for(i + 1) ||
+          !streams->shapes(parts[i], out)) {
+        break;
+      }
+      finished.step();
     }
   });
-  const size_t good = std::min(whole[0], whole[1]);
+  const size_t good = finished.count();
   ends.clear();
   for (size_t i = 0; i < good; ++i) ends.push_back(parts[i].end);
   out.precision.resize(ends.empty() ? 0 : ends.back());

@@ -10,7 +10,8 @@
 namespace gi {
 namespace {
 
-using GI_ISA::code_attributes;
+using GI_ISA::code_colors;
+using GI_ISA::code_shapes;
 using GI_ISA::Encoder;
 using GI_ISA::LayerModels;
 using GI_ISA::Meter;
@@ -54,6 +55,7 @@ void sort(Layer& layer, int channels) {
 // Counts the symbols of each model: what `model_priors` is made from.
 struct Tally {
   static constexpr bool decodes = false;
+  using Run = Tally&;
   const GI_ISA::Model* models;
   std::vector<uint32_t> counts;
   uint32_t code(GI_ISA::Model& model, uint32_t symbol) {
@@ -61,13 +63,15 @@ struct Tally {
     return symbol;
   }
   uint32_t bits(uint32_t value, int) { return value; }
+  uint32_t loose(uint32_t value, int) { return value; }
   void reject() {}
 };
 
-// Both streams of a layer that is in the order of the walk.
-template <typename Positions, typename Attributes>
-void write(Positions& positions, Attributes& attributes, LayerModels& models,
+// The streams of a layer that is in the order of the walk.
+template <typename Coder>
+void write(Coder& positions, Coder& colors, Coder& shapes, LayerModels& models,
            const Quantizer& quantizer, Layer& layer) {
+  PositionCoder<Coder> position_coder(positions, models);
   uint32_t begin = 0;
   for (int j = precisions - 1; j >= 0; --j) {
     uint32_t count = 0;
@@ -75,13 +79,12 @@ void write(Positions& positions, Attributes& attributes, LayerModels& models,
     if (count == 0) continue;
     int64_t columns, rows;
     grid_size(quantizer, j, columns, rows);
-    PositionCoder<Positions>(positions, models, columns, rows, layer.position.data() + 2 * begin)
-        .run(count);
-    for (uint32_t i = begin; i < begin + count; ++i) {
-      code_attributes(attributes, models, quantizer, layer, i, i == begin);
-    }
+    position_coder.splits(columns, rows, count, layer.position.data() + 2 * begin);
     begin += count;
   }
+  position_coder.places(layer.position.data());
+  code_colors(colors, models, quantizer, layer, 0, layer.count());
+  code_shapes(shapes, models, quantizer, ExpectedSizes(quantizer), layer, 0, layer.count());
 }
 
 void append_varint(std::vector<uint8_t>& bytes, size_t value) {
@@ -105,8 +108,8 @@ const Quantizer& LayerEncoder::quantizer() const { return state_->quantizer; }
 std::vector<uint8_t> LayerEncoder::encode(Layer& layer) {
   check(state_->quantizer, layer);
   sort(layer, state_->quantizer.channels);
-  Encoder<> positions, attributes;
-  write(positions, attributes, state_->models, state_->quantizer, layer);
+  Encoder positions, colors, shapes;
+  write(positions, colors, shapes, state_->models, state_->quantizer, layer);
   ++state_->models.layer;
 
   uint32_t counts[precisions] = {};
@@ -117,10 +120,12 @@ std::vector<uint8_t> LayerEncoder::encode(Layer& layer) {
   for (int j = precisions - 1; j >= 0; --j) {
     if (counts[j] != 0) append_varint(bytes, counts[j]);
   }
-  const std::vector<uint8_t> first = positions.finish(), second = attributes.finish();
-  append_varint(bytes, first.size());
-  bytes.insert(bytes.end(), first.begin(), first.end());
-  bytes.insert(bytes.end(), second.begin(), second.end());
+  const std::vector<uint8_t> streams[] = {positions.finish(), colors.finish(), shapes.finish()};
+  append_varint(bytes, streams[0].size());
+  append_varint(bytes, streams[1].size());
+  for (const std::vector<uint8_t>& stream : streams) {
+    bytes.insert(bytes.end(), stream.begin(), stream.end());
+  }
   if (layer.count() > most_per_byte * bytes.size()) {
     throw std::out_of_range("too many Gaussians that are all the same");
   }
@@ -132,16 +137,16 @@ LayerBits LayerEncoder::measure(const Layer& layer) const {
   Layer sorted = layer;
   sort(sorted, state_->quantizer.channels);
   LayerModels models = state_->models;
-  Meter positions, attributes;
-  write(positions, attributes, models, state_->quantizer, sorted);
-  return {positions.total(), attributes.total()};
+  Meter positions, colors, shapes;
+  write(positions, colors, shapes, models, state_->quantizer, sorted);
+  return {positions.total(), colors.total(), shapes.total()};
 }
 
 std::vector<uint32_t> LayerEncoder::tally(Layer& layer) {
   check(state_->quantizer, layer);
   sort(layer, state_->quantizer.channels);
   Tally coder{state_->models.models.data(), std::vector<uint32_t>(16 * GI_ISA::model_count)};
-  write(coder, coder, state_->models, state_->quantizer, layer);
+  write(coder, coder, coder, state_->models, state_->quantizer, layer);
   ++state_->models.layer;
   return coder.counts;
 }

@@ -1,4 +1,4 @@
-// Decoding the two streams of a layer: compiled once for every instruction set.
+// Decoding the streams of a layer: compiled once for every instruction set.
 
 #include "layer_streams.h"
 
@@ -9,52 +9,52 @@
 namespace gi::GI_ISA {
 namespace {
 
-// The two streams use different models, so they may be decoded at the same time.
+// The streams use different models, and each has its own copy of them, so they can be decoded at
+// the same time.
 class Streams final : public LayerStreams {
  public:
   Streams(const Quantizer& quantizer, int layers)
-      : quantizer_(quantizer), position_models_(layers), attribute_models_(layers) {}
+      : quantizer_(quantizer),
+        expected_(quantizer),
+        position_models_(layers),
+        color_models_(layers),
+        shape_models_(layers) {}
 
   bool positions(const LayerPart& part, Layer& layer) override {
-    Decoder<> coder(part.positions, part.positions_size);
+    Decoder coder(part.positions.data, part.positions.size);
+    PositionCoder<Decoder> positions(coder, position_models_);
     size_t begin = part.begin;
     for (int j = precisions - 1; j >= 0; --j) {
       if (part.counts[j] == 0) continue;
       int64_t columns, rows;
       grid_size(quantizer_, j, columns, rows);
-      PositionCoder<Decoder<>>(coder, position_models_, columns, rows,
-                               layer.position.data() + 2 * begin)
-          .run(part.counts[j]);
+      positions.splits(columns, rows, part.counts[j], layer.position.data() + 2 * begin);
       begin += part.counts[j];
       if (coder.failed()) return false;
     }
+    positions.places(layer.position.data() + 2 * part.begin);
     ++position_models_.layer;
     return coder.finished_cleanly();
   }
 
-  bool attributes(const LayerPart& part, Layer& layer) override {
-    Decoder<> coder(part.attributes, part.attributes_size);
-    const size_t channels = static_cast<size_t>(quantizer_.channels);
-    size_t begin = part.begin;
-    for (int j = precisions - 1; j >= 0; --j) {
-      const size_t end = begin + part.counts[j];
-      for (size_t i = begin; i < end; ++i) {
-        code_attributes(coder, attribute_models_, quantizer_, layer, i, i == begin);
-        if (!has_a_shape(quantizer_, layer.color.data() + channels * i,
-                         layer.shape.data() + 3 * i)) {
-          return false;
-        }
-      }
-      begin = end;
-      if (coder.failed()) return false;
-    }
-    ++attribute_models_.layer;
+  bool colors(const LayerPart& part, Layer& layer) override {
+    Decoder coder(part.colors.data, part.colors.size);
+    code_colors(coder, color_models_, quantizer_, layer, part.begin, part.end);
+    ++color_models_.layer;
     return coder.finished_cleanly();
+  }
+
+  bool shapes(const LayerPart& part, Layer& layer) override {
+    Decoder coder(part.shapes.data, part.shapes.size);
+    code_shapes(coder, shape_models_, quantizer_, expected_, layer, part.begin, part.end);
+    ++shape_models_.layer;
+    return coder.finished_cleanly() && have_shapes(quantizer_, layer, part.begin, part.end);
   }
 
  private:
   const Quantizer quantizer_;
-  LayerModels position_models_, attribute_models_;
+  const ExpectedSizes expected_;
+  LayerModels position_models_, color_models_, shape_models_;
 };
 
 }  // namespace

@@ -82,7 +82,7 @@ class alignas(64) Model {
 
   // The symbol that owns the slot (0…2^15 - 1), and its interval; then updates. The comparison that
   // finds the symbol is also the one that an update needs, so nothing waits for the symbol.
-  uint32_t decode(uint32_t slot, Interval& found) {
+  __attribute__((always_inline)) uint32_t decode(uint32_t slot, Interval& found) {
     const int32_t rate = step();
     const int32_t last = static_cast<int32_t>(slot << 5 | 31);
     Lanes* const cdf = reinterpret_cast<Lanes*>(cdf_);
@@ -169,11 +169,23 @@ class alignas(64) Model {
 };
 
 // Integers of any size with one model: small ones have a symbol of their own, larger ones share
-// one and tell themselves apart by raw bits, and the last symbol is for what is larger still.
+// one and tell themselves apart by raw bits, and the last symbol is for what is larger still. The
+// raw bits are loose: they come after the symbols of a whole layer.
 constexpr uint32_t bucket_base[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24, 32, 48, 80};
 constexpr int bucket_bits[16] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 3, 4, 5, 0};
 constexpr int escape_bits = 24;
 constexpr uint32_t max_unsigned = 80 + (1u << (escape_bits + 1)) - 2;
+
+inline uint32_t magnitude_of(int32_t value) {
+  return value < 0 ? 0u - static_cast<uint32_t>(value) : static_cast<uint32_t>(value);
+}
+
+// The bucket that holds a value.
+inline uint32_t bucket_of(uint32_t value) {
+  uint32_t bucket = value < 8 ? value : 8;
+  while (bucket >= 8 && bucket < 15 && value >= bucket_base[bucket + 1]) ++bucket;
+  return bucket;
+}
 
 // `count` raw bits, up to 30, the low 15 first; none at all is no step of the coder.
 template <typename Coder>
@@ -184,58 +196,27 @@ uint32_t code_raw(Coder& coder, uint32_t value, int count) {
   return low | coder.bits(value >> slot_bits, count - slot_bits) << slot_bits;
 }
 
-// The bucket that holds a value.
-inline uint32_t bucket_of(uint32_t value) {
-  uint32_t bucket = value < 8 ? value : 8;
-  while (bucket >= 8 && bucket < 15 && value >= bucket_base[bucket + 1]) ++bucket;
-  return bucket;
-}
-
-// A value of the last bucket: the bit length of what it exceeds the bucket's base by, plus 1, less
-// the leading bit, then the bits below it.
+// A value of the last bucket, in loose bits: the bit length of what it exceeds the bucket's base
+// by, plus 1, less the leading bit, then the bits below it.
 template <typename Coder>
 uint32_t code_escaped(Coder& coder, uint32_t value) {
   const uint32_t rest = value - bucket_base[15] + 1;
   uint32_t length = static_cast<uint32_t>(31 - __builtin_clz(rest | 1));
-  length = coder.bits(length, 5);
+  length = coder.loose(length, 5);
   if (length > escape_bits) {
     coder.reject();
     length = escape_bits;
   }
   const uint32_t top = 1u << length;
-  return bucket_base[15] - 1 + (top | code_raw(coder, rest & (top - 1), static_cast<int>(length)));
+  return bucket_base[15] - 1 + (top | coder.loose(rest & (top - 1), static_cast<int>(length)));
 }
 
-// A value in 0…max_unsigned, with a model of 16 symbols. Returns it; one coder function both
-// encodes and decodes, and the value is ignored when decoding.
+// What its bucket leaves open of a value in 0…max_unsigned. Returns the value; one coder function
+// both encodes and decodes, and the value is ignored when decoding.
 template <typename Coder>
-uint32_t code_unsigned(Coder& coder, Model& model, uint32_t value) {
-  const uint32_t bucket = coder.code(model, bucket_of(value));
-  if (bucket < 8) return bucket;
+uint32_t code_place(Coder& coder, uint32_t bucket, uint32_t value) {
   if (bucket == 15) return code_escaped(coder, value);
-  const uint32_t base = bucket_base[bucket];
-  return base + code_raw(coder, value - base, bucket_bits[bucket]);
-}
-
-inline uint32_t magnitude_of(int32_t value) {
-  return value < 0 ? 0u - static_cast<uint32_t>(value) : static_cast<uint32_t>(value);
-}
-
-// A value in -max_unsigned…max_unsigned: its magnitude, then a raw sign bit (1: negative) unless
-// it is zero.
-template <typename Coder>
-int32_t code_signed(Coder& coder, Model& model, int32_t value) {
-  const uint32_t magnitude = magnitude_of(value);
-  const auto size = static_cast<int32_t>(code_unsigned(coder, model, magnitude));
-  return size != 0 && coder.bits(value < 0, 1) ? -size : size;
-}
-
-// The same with a model for the sign, of two symbols.
-template <typename Coder>
-int32_t code_signed(Coder& coder, Model& model, Model& sign, int32_t value) {
-  const uint32_t magnitude = magnitude_of(value);
-  const auto size = static_cast<int32_t>(code_unsigned(coder, model, magnitude));
-  return size != 0 && coder.code(sign, value < 0) ? -size : size;
+  return bucket_base[bucket] + coder.loose(value - bucket_base[bucket], bucket_bits[bucket]);
 }
 
 }  // namespace gi::GI_ISA

@@ -1,8 +1,10 @@
-// Positions as a set: the first of a layer's two streams.
+// Positions as a set: the first of a layer's three streams.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "layer_models.h"
 #include "rans.h"
@@ -21,86 +23,138 @@ uint32_t code_uniform(Coder& coder, uint32_t value, uint32_t limit) {
   return head - brief;
 }
 
-// The positions of one class: a set of cells, as counts over halves of halves.
+// The positions of a layer: for each class a set of cells, as counts over halves of halves.
 //
 // Coding a set, not a list, is what saves the log2 n! bits that an order would cost: the decoder
-// gets the Gaussians in the order of the walk. When encoding, `cells` holds the class's positions
-// in that order already.
+// gets the Gaussians in the order of a Z-shaped walk. All squares of one size are split before the
+// next smaller ones, so a split never waits for the one before it. When encoding, the positions are
+// in the order of the walk already.
 template <typename Coder>
 class PositionCoder {
  public:
-  PositionCoder(Coder& coder, LayerModels& models, int64_t columns, int64_t rows, int32_t* cells)
-      : coder_(coder), models_(models), columns_(columns), rows_(rows), cells_(cells) {}
+  PositionCoder(Coder& coder, LayerModels& models) : coder_(coder), models_(models) {}
 
-  void run(uint32_t count) {
+  // The counts of a class of `count` Gaussians, whose positions are at `cells`.
+  void splits(int64_t columns, int64_t rows, uint32_t count, int32_t* cells) {
+    columns_ = static_cast<uint32_t>(columns);
+    rows_ = static_cast<uint32_t>(rows);
+    cells_ = cells;
+    open_.resize(open_.size() + count);
+    open_here_ = open_.data() + (open_.size() - count);
     int level = 0;
-    while ((int64_t{1} << level) < std::max(columns_, rows_)) ++level;
-    walk(0, 0, level, false, 0, count);
+    while ((uint32_t{1} << level) < std::max(columns_, rows_)) ++level;
+    nodes_.clear();
+    keep({0, 0, 0, count}, level, false);
+    bool halved = false;
+    while (level > 0 && !nodes_.empty()) {
+      std::swap(nodes_, parents_);
+      nodes_.clear();
+      split_nodes(level, halved);
+      level -= halved;
+      halved = !halved;
+    }
+    for (const Node& node : nodes_) {
+      for (uint32_t i = node.begin; i < node.begin + node.count; ++i)
+        place(i, node.x, node.y, 0, 0);
+    }
+  }
+
+  // What the splits of all classes have left open; the layer's positions are at `cells`.
+  void places(int32_t* cells) {
+    for (const Open open : open_) {
+      const uint32_t x = static_cast<uint32_t>(cells[0]) & ((1u << open.x) - 1);
+      const uint32_t y = static_cast<uint32_t>(cells[1]) & ((1u << open.y) - 1);
+      const uint32_t found_x = coder_.loose(x, open.x);
+      const uint32_t found_y = coder_.loose(y, open.y);
+      if constexpr (Coder::decodes) {
+        cells[0] += static_cast<int32_t>(found_x);
+        cells[1] += static_cast<int32_t>(found_y);
+      }
+      cells += 2;
+    }
   }
 
  private:
-  // The square of 2^level cells from (x, y), or its left half when `halved`; then the next split is
-  // across, otherwise along x. Cells [begin, end) lie in it.
-  void walk(int64_t x, int64_t y, int level, bool halved, uint32_t begin, uint32_t end) {
-    const uint32_t n = end - begin;
-    if (n == 0) return;
-    if (level == 0) {
-      for (uint32_t i = begin; i < end; ++i) {
-        cells_[2 * i] = static_cast<int32_t>(x);
-        cells_[2 * i + 1] = static_cast<int32_t>(y);
-      }
-      return;
-    }
-    const int64_t size = int64_t{1} << level, half = size / 2;
-    const int64_t width = halved ? half : size;
-    const bool inside = x + width <= columns_ && y + size <= rows_;
-    if (n == 1 && inside) {
-      // Alone: all that remains to be known is noise.
-      const uint32_t low_x = static_cast<uint32_t>(cells_[2 * begin] - x);
-      const uint32_t low_y = static_cast<uint32_t>(cells_[2 * begin + 1] - y);
-      const int bits_x = level - halved;
-      const uint32_t found_x = code_raw(coder_, low_x & ((1u << bits_x) - 1), bits_x);
-      const uint32_t found_y = code_raw(coder_, low_y & ((1u << level) - 1), level);
-      cells_[2 * begin] = static_cast<int32_t>(x + found_x);
-      cells_[2 * begin + 1] = static_cast<int32_t>(y + found_y);
-      return;
-    }
-    const int64_t middle = (halved ? y : x) + half;
-    const bool none_above = middle >= (halved ? rows_ : columns_);
-    uint32_t first = n;
-    if (!none_above) {
-      uint32_t below = 0;
-      if constexpr (!Coder::decodes) {
-        while (below < n && cells_[2 * (begin + below) + halved] < middle) ++below;
-      }
-      first = code_split(below, n, !inside);
-    }
-    if (halved) {
-      walk(x, y, level - 1, false, begin, begin + first);
-      walk(x, middle, level - 1, false, begin + first, end);
-    } else {
-      walk(x, y, level, true, begin, begin + first);
-      walk(middle, y, level, true, begin + first, end);
+  // A square of 2^level cells, or half of one, and the Gaussians [begin, begin + count) in it.
+  struct Node {
+    uint32_t x, y;
+    uint32_t begin, count;
+  };
+  // How many low bits of a position are open.
+  struct Open {
+    uint8_t x, y;
+  };
+
+  void place(uint32_t i, uint32_t x, uint32_t y, int open_x, int open_y) {
+    open_here_[i] = {static_cast<uint8_t>(open_x), static_cast<uint8_t>(open_y)};
+    if constexpr (Coder::decodes) {
+      cells_[2 * i] = static_cast<int32_t>(x);
+      cells_[2 * i + 1] = static_cast<int32_t>(y);
     }
   }
 
-  uint32_t code_split(uint32_t first, uint32_t n, bool border) {
+  bool inside(const Node& node, int level, bool halved) const {
+    return node.x + (1u << (level - halved)) <= columns_ && node.y + (1u << level) <= rows_;
+  }
+
+  // Puts a square with something in it on the list, unless it holds a single Gaussian: then all
+  // that remains to be known is noise.
+  void keep(const Node& node, int level, bool halved) {
+    if (node.count == 0) return;
+    if (node.count == 1 && inside(node, level, halved)) {
+      place(node.begin, node.x, node.y, level - halved, level);
+    } else {
+      nodes_.push_back(node);
+    }
+  }
+
+  void split_nodes(int level, bool halved) {
+    typename Coder::Run run(coder_);
+    for (const Node& node : parents_) split_node(run, node, level, halved);
+  }
+
+  // A whole square falls into a left and a right half, and a half into an upper and a lower square.
+  void split_node(typename Coder::Run& run, const Node& node, int level, bool halved) {
+    Node first = node, second = node;
+    const uint32_t half = 1u << (level - 1);
+    const uint32_t middle = (halved ? node.y : node.x) + half;
+    if (middle < (halved ? rows_ : columns_)) {
+      uint32_t below = 0;
+      if constexpr (!Coder::decodes) {
+        while (below < node.count &&
+               static_cast<uint32_t>(cells_[2 * (node.begin + below) + halved]) < middle) {
+          ++below;
+        }
+      }
+      first.count = code_split(run, below, node.count, !inside(node, level, halved));
+    }
+    (halved ? second.y : second.x) = middle;
+    second.begin += first.count;
+    second.count -= first.count;
+    keep(first, level - halved, !halved);
+    keep(second, level - halved, !halved);
+  }
+
+  uint32_t code_split(typename Coder::Run& run, uint32_t first, uint32_t n, bool border) {
     const int set = split + 15 * border;
-    if (n <= 14) return coder_.code(models_[set + static_cast<int>(n) - 1], first);
+    if (n <= 14) return run.code(models_[set + static_cast<int>(n) - 1], first);
     // Which sixteenth of 0 … n, then where in it.
     const auto bound = [n](uint32_t i) {
       return static_cast<uint32_t>((uint64_t{i} * (n + 1) + 15) / 16);
     };
     uint32_t part = static_cast<uint32_t>(uint64_t{first} * 16 / (n + 1));
-    part = coder_.code(models_[set + 14], part);
+    part = run.code(models_[set + 14], part);
     const uint32_t low = bound(part);
-    return low + code_uniform(coder_, first - low, bound(part + 1) - low);
+    return low + code_uniform(run, first - low, bound(part + 1) - low);
   }
 
   Coder& coder_;
   LayerModels& models_;
-  const int64_t columns_, rows_;
-  int32_t* cells_;
+  uint32_t columns_ = 0, rows_ = 0;
+  int32_t* cells_ = nullptr;
+  Open* open_here_ = nullptr;
+  std::vector<Open> open_;
+  std::vector<Node> nodes_, parents_;
 };
 
 }  // namespace gi::GI_ISA

@@ -25,7 +25,7 @@ using Operation = std::tuple<int, int, int64_t>;
 // (weights, confidence, memory); the number of weights is the alphabet.
 using Recipe = std::tuple<std::vector<uint32_t>, int, int>;
 
-enum Kind { symbol, raw, natural, integer, integer_modeled_sign };
+enum Kind { symbol, raw, loose };
 
 std::vector<Model> build(const std::vector<Recipe>& recipes) {
   std::vector<Model> models;
@@ -48,23 +48,18 @@ int64_t run(Coder& coder, std::vector<Model>& models, const Operation& operation
     if (index < 0 || index > 30) throw std::invalid_argument("not a number of bits");
     return code_raw(coder, static_cast<uint32_t>(value), index);
   }
-  Model& model = models.at(static_cast<size_t>(index));
-  if (kind == symbol) return coder.code(model, static_cast<uint32_t>(value));
-  if (model.alphabet() != 16) throw std::invalid_argument("integers need a model of 16 symbols");
-  const auto small = static_cast<int32_t>(value);
-  if (kind == natural) return code_unsigned(coder, model, static_cast<uint32_t>(value));
-  if (kind == integer) return code_signed(coder, model, small);
-  Model& sign = models.at(static_cast<size_t>(index) + 1);
-  if (kind != integer_modeled_sign || sign.alphabet() != 2) {
-    throw std::invalid_argument("not an operation");
+  if (kind == loose) {
+    if (index < 0 || index > 30) throw std::invalid_argument("not a number of bits");
+    return coder.loose(static_cast<uint32_t>(value), index);
   }
-  return code_signed(coder, model, sign, small);
+  if (kind != symbol) throw std::invalid_argument("not an operation");
+  return coder.code(models.at(static_cast<size_t>(index)), static_cast<uint32_t>(value));
 }
 
 nanobind::bytes encode(const std::vector<Operation>& operations,
                        const std::vector<Recipe>& recipes) {
   std::vector<Model> models = build(recipes);
-  Encoder<> encoder;
+  Encoder encoder;
   for (const Operation& operation : operations) run(encoder, models, operation);
   const std::vector<uint8_t> bytes = encoder.finish();
   return nanobind::bytes(bytes.data(), bytes.size());
@@ -74,7 +69,7 @@ std::pair<std::vector<int64_t>, bool> decode(nanobind::bytes data,
                                              const std::vector<Operation>& operations,
                                              const std::vector<Recipe>& recipes) {
   std::vector<Model> models = build(recipes);
-  Decoder<> decoder(static_cast<const uint8_t*>(data.data()), data.size());
+  Decoder decoder(static_cast<const uint8_t*>(data.data()), data.size());
   std::vector<int64_t> values;
   for (const auto& [kind, index, value] : operations) {
     values.push_back(run(decoder, models, {kind, index, 0}));

@@ -1,6 +1,5 @@
 """The paper's compression: a model fine-tuned with its quantizers in place, for a file."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,11 +8,19 @@ import torch
 from torch import Tensor, nn
 
 from gaussianimage.codec.paper.record import MAX_CHANNELS, PaperRecord
+from gaussianimage.paper.best import Best
 from gaussianimage.paper.quantizers import UniformQuantizer, half_precision
 from gaussianimage.paper.recipe import Recipe
 from gaussianimage.paper.residual_vq import ResidualQuantizer
-from gaussianimage.paper.train import TrainingPoint, TrainingResult, Watch
-from gaussianimage.torch.losses import get_loss, l2
+from gaussianimage.paper.train import (
+    TrainingPoint,
+    TrainingResult,
+    Watch,
+    iterate,
+    recordable,
+)
+from gaussianimage.torch.graph import RecordedStep
+from gaussianimage.torch.losses import get_loss
 from gaussianimage.torch.models import CholeskyModel, RawParameters, ScaleRotationModel
 
 FlatModel = CholeskyModel | ScaleRotationModel
@@ -236,53 +243,28 @@ def fine_tune(
     quantized_model = QuantizedModel(model, settings, seed=recipe.seed)
     loss_of = get_loss(recipe.loss)
     optimizer = recipe.make_optimizer(quantized_model.parameters())
-    schedule = recipe.make_schedule(optimizer)
-    best = _Best(quantized_model)
+    best = Best(quantized_model)
     watch = Watch(recipe, progress)
-    iteration = 0
-    while iteration < recipe.iterations:
+
+    def step() -> Tensor:
         optimizer.zero_grad(set_to_none=True)
         quantized = quantized_model.quantized()
         image = quantized_model.draw(quantized).clamp(0, 1)
         loss = loss_of(image, target) + quantized.commitment
-        watch.look(iteration, image, target)
         best.look(image, target)
         loss.backward()  # type: ignore[no-untyped-call]  # as PyTorch has it
         quantized_model.adapt(quantized)
         optimizer.step()
-        schedule.step()
-        iteration += 1
-        if watch.over():
-            break
-    optimizer.zero_grad(set_to_none=True)
+        return image.detach()
+
+    repeat = None
+    if recordable(model):
+        also = [*quantized_model.buffers(), *best.tensors]
+        repeat = RecordedStep(step, optimizer, also=also).run
+    done = iterate(step, repeat, optimizer, watch, target)
     with torch.no_grad():
         image = quantized_model().clamp(0, 1)
         best.look(image, target)
-        training = watch.finish(iteration, image, target)
+        training = watch.finish(done, image, target)
     best.restore()
     return FineTuned(quantized_model.record(), best.psnr, training)
-
-
-class _Best:
-    """The state of a module when its picture was closest."""
-
-    def __init__(self, module: nn.Module) -> None:
-        self._module = module
-        self._error = math.inf
-        self._state = {name: tensor.clone() for name, tensor in module.state_dict().items()}
-
-    @property
-    def psnr(self) -> float:
-        return math.inf if self._error == 0 else -10 * math.log10(self._error)
-
-    @torch.no_grad()
-    def look(self, image: Tensor, target: Tensor) -> None:
-        """Keep the state if this picture, which was drawn from it, is the closest so far."""
-        error = float(l2(image, target))
-        if error < self._error:
-            self._error = error
-            for name, tensor in self._module.state_dict().items():
-                self._state[name].copy_(tensor)
-
-    def restore(self) -> None:
-        self._module.load_state_dict(self._state)

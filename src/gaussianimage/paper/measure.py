@@ -89,6 +89,7 @@ class PeakMemory:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         if device.type == "cuda":
+            torch.cuda.empty_cache()  # of what earlier work has left, which would count
             torch.cuda.reset_peak_memory_stats(device)
             return
         with suppress(OSError):  # not on every system; the peak is then the whole process's

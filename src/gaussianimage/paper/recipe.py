@@ -83,13 +83,26 @@ class Recipe:
         )
 
     def make_optimizer(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
-        """Return a new optimizer of these parameters."""
-        kind = Adan if self.optimizer == "adan" else torch.optim.Adam
-        return kind(parameters, lr=self.learning_rate)
+        """Return a new optimizer of these parameters, on a GPU one that a CUDA graph can hold."""
+        parameters = list(parameters)
+        device = parameters[0].device
+        if device.type != "cuda":
+            kind = Adan if self.optimizer == "adan" else torch.optim.Adam
+            return kind(parameters, lr=self.learning_rate)
+        # A number would be recorded as it is, and never change again.
+        rate = torch.tensor(self.learning_rate, device=device)
+        if self.optimizer == "adan":
+            return Adan(parameters, lr=rate)
+        return torch.optim.Adam(parameters, lr=rate, fused=True, capturable=True)
 
-    def make_schedule(self, optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.StepLR:
-        """Return the schedule of its step size, to be stepped after every iteration."""
-        return torch.optim.lr_scheduler.StepLR(optimizer, self.halve_every, gamma=0.5)
+    def set_rate(self, optimizer: torch.optim.Optimizer, iteration: int) -> None:
+        """Set an optimizer's step size to that of an iteration, counted from 0."""
+        rate = self.learning_rate * 0.5 ** (iteration // self.halve_every)
+        for group in optimizer.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
 
 
 def _positive(name: str, value: object) -> None:

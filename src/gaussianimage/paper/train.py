@@ -10,13 +10,19 @@ from torch import Tensor, nn
 
 from gaussianimage.errors import GaussianImageError
 from gaussianimage.paper.recipe import Recipe
+from gaussianimage.torch.graph import RecordedStep
 from gaussianimage.torch.losses import get_loss, l2
+from gaussianimage.torch.models import CholeskyModel, ScaleRotationModel
+from gaussianimage.torch.opacity import OpacityModel
 
 # Points of the history, besides its end: evenly spread over the iterations.
 HISTORY_POINTS = 200
 
 # Seconds between two calls of `progress`.
 _TELL_EVERY = 0.1
+
+# Models that never wait for the device. Blending does, to sort what is seen.
+_RECORDABLE = (CholeskyModel, ScaleRotationModel, OpacityModel)
 
 
 @dataclass(frozen=True)
@@ -74,28 +80,64 @@ def train(
     Notes
     -----
     As in the released code the picture is clamped to 0..1 *before* the loss, so that saturated
-    pixels have no gradient. The same start gives the same result, bit for bit, on a CPU.
+    pixels have no gradient. The same start gives the same result, bit for bit, on a CPU. On a GPU
+    the iteration is recorded as a CUDA graph, but for models that blend.
     """
     recipe = Recipe() if recipe is None else recipe
     watch = Watch(recipe, progress)
     loss_of = get_loss(recipe.loss)
     optimizer = recipe.make_optimizer(model.parameters())
-    schedule = recipe.make_schedule(optimizer)
-    iteration = 0
-    while iteration < recipe.iterations:
+
+    def step() -> Tensor:
         optimizer.zero_grad(set_to_none=True)
-        image = model().clamp(0, 1)
-        loss = loss_of(image, target)
-        watch.look(iteration, image, target)
-        loss.backward()  # type: ignore[no-untyped-call]  # as PyTorch has it
+        image: Tensor = model().clamp(0, 1)
+        loss_of(image, target).backward()  # type: ignore[no-untyped-call]  # as PyTorch has it
         optimizer.step()
-        schedule.step()
-        iteration += 1
-        if watch.over():
-            break
-    optimizer.zero_grad(set_to_none=True)
+        return image.detach()
+
+    repeat = RecordedStep(step, optimizer).run if recordable(model) else None
+    done = iterate(step, repeat, optimizer, watch, target)
     with torch.no_grad():
-        return watch.finish(iteration, model().clamp(0, 1), target)
+        return watch.finish(done, model().clamp(0, 1), target)
+
+
+def recordable(model: nn.Module) -> bool:
+    """Tell whether a model is drawn on a GPU without waiting for it, as float64 isn't either."""
+    parameter = next(model.parameters())
+    return type(model) in _RECORDABLE and parameter.is_cuda and parameter.dtype == torch.float32
+
+
+def iterate(
+    step: Callable[[], Tensor],
+    repeat: Callable[[int], Tensor | None] | None,
+    optimizer: torch.optim.Optimizer,
+    watch: "Watch",
+    target: Tensor,
+) -> int:
+    """Run the iterations of a recipe, and return how many there were.
+
+    Parameters
+    ----------
+    step : callable
+        One iteration; it returns the picture before it, clamped to 0..1.
+    repeat : callable, optional
+        Does a number of them and returns the last one's picture: a `RecordedStep`'s `run`.
+    optimizer : torch.optim.Optimizer
+        The step size of each iteration is set here.
+    watch : Watch
+        Has the recipe, and looks at the pictures.
+    target : Tensor, (H, W, C)
+    """
+    recipe, done = watch.recipe, 0
+    while done < recipe.iterations and not (done and watch.over()):
+        recipe.set_rate(optimizer, done)
+        count = 1 if repeat is None else watch.stretch(done)
+        image = step() if repeat is None else repeat(count)
+        assert image is not None
+        done += count
+        watch.look(done - 1, image, target)
+    optimizer.zero_grad(set_to_none=True)
+    return done
 
 
 class Watch:
@@ -111,7 +153,7 @@ class Watch:
 
     def __init__(self, recipe: Recipe, progress: Callable[[TrainingPoint], None] | None) -> None:
         self.history: list[TrainingPoint] = []
-        self._recipe = recipe
+        self.recipe = recipe
         self._progress = progress
         self._every = max(1, recipe.iterations // HISTORY_POINTS)
         self._began = time.perf_counter()
@@ -123,15 +165,24 @@ class Watch:
 
     def over(self) -> bool:
         """Whether the recipe's time is over."""
-        return self._recipe.seconds is not None and self.seconds() >= self._recipe.seconds
+        return self.recipe.seconds is not None and self.seconds() >= self.recipe.seconds
+
+    def stretch(self, iteration: int) -> int:
+        """Return how many iterations, from this one on, need no other step size and no look.
+
+        The last of them is to be looked at, or comes before another step size, or before the end.
+        """
+        look = -iteration % self._every + 1
+        halving = self.recipe.halve_every - iteration % self.recipe.halve_every
+        return min(look, halving, self.recipe.iterations - iteration)
 
     def look(self, iteration: int, image: Tensor, target: Tensor) -> None:
-        """Note how close the picture is, if it is time to."""
+        """Note how close the picture is before an iteration, if it is time to."""
         keep = iteration % self._every == 0
         tell = self._progress is not None and time.perf_counter() - self._told >= _TELL_EVERY
         if not (keep or tell):
             return
-        point = self._point(iteration, image.detach(), target, self.seconds())
+        point = self._point(iteration, image, target, self.seconds())
         if keep:
             self.history.append(point)
         if tell:
@@ -153,7 +204,7 @@ class Watch:
         if not math.isfinite(error):
             raise GaussianImageError(f"the training diverged within {iteration} iterations")
         decibels = math.inf if error == 0 else -10 * math.log10(error)
-        return TrainingPoint(iteration, self._recipe.iterations, decibels, seconds)
+        return TrainingPoint(iteration, self.recipe.iterations, decibels, seconds)
 
     def _tell(self, point: TrainingPoint) -> None:
         self._told = time.perf_counter()

@@ -11,6 +11,7 @@ except ModuleNotFoundError as error:
 
 from gaussianimage.torch.adan import Adan
 from gaussianimage.torch.blending import alpha_blend
+from gaussianimage.torch.graph import RecordedStep
 from gaussianimage.torch.losses import get_loss
 from gaussianimage.torch.models import (
     PAPER_Q_MAX,
@@ -33,6 +34,7 @@ __all__ = [
     "OpacityModel",
     "Physical",
     "RawParameters",
+    "RecordedStep",
     "ScaleRotationModel",
     "SplattingModel",
     "alpha_blend",

@@ -1,6 +1,6 @@
 """A training iteration that a GPU repeats by itself, without waiting for Python."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 import torch
@@ -30,6 +30,8 @@ class RecordedStep(Generic[Result]):
     optimizer : torch.optim.Optimizer
         What the step changes: its parameters and their state. PyTorch's own need
         ``capturable=True``, and a step size that is to change must be a tensor.
+    also : sequence of Tensor
+        What else the step changes and later depends on, such as buffers of the model.
 
     Notes
     -----
@@ -38,9 +40,16 @@ class RecordedStep(Generic[Result]):
     everything works alike, and nothing is recorded.
     """
 
-    def __init__(self, step: Callable[[], Result], optimizer: torch.optim.Optimizer) -> None:
+    def __init__(
+        self,
+        step: Callable[[], Result],
+        optimizer: torch.optim.Optimizer,
+        *,
+        also: Sequence[Tensor] = (),
+    ) -> None:
         self._step = step
         self._optimizer = optimizer
+        self._also = tuple(also)
         self._recording: _Recording[Result] | None = None
         self._result: Result | None = None
 
@@ -85,10 +94,10 @@ class RecordedStep(Generic[Result]):
         return Room(int(entries * SPARE) + SPARE_ENTRIES, self._device())
 
     def _tensors(self) -> list[Tensor]:
-        """Return what an iteration changes: parameters, and the optimizer's notes on them."""
+        """Return what an iteration changes: parameters, the optimizer's notes on them, the rest."""
         parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
         notes = [note for p in parameters for note in self._optimizer.state[p].values()]
-        return [*parameters, *(note for note in notes if isinstance(note, Tensor))]
+        return [*parameters, *(note for note in notes if isinstance(note, Tensor)), *self._also]
 
 
 class _Recording(Generic[Result]):

@@ -1,0 +1,212 @@
+"""The paper's model on an NVIDIA GPU: times, frames a second, memory, whole runs of its recipe.
+
+Usage: python benchmarks/gpu.py [--images FOLDER] [--quick]
+
+First one picture at two sizes: forward, backward and a whole training iteration at every number of
+Gaussians, by the GPU's own clock. Then the paper's fits of some pictures, 50,000 iterations each,
+beside its Table 1. Everything is printed, and written as JSON and Markdown. With --quick it takes a
+minute or two and shows that everything runs; its figures mean little.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from harness import environment, write_json
+from pictures import find_pictures
+from PIL import Image
+from scene_cost import ROUNDS, Cost, EventClock, measure
+from torch import Tensor
+
+from gaussianimage.paper.datasets import Dataset, find_dataset
+from gaussianimage.paper.published import REPRESENTATIONS
+from gaussianimage.paper.recipe import Recipe
+from gaussianimage.paper.represent import Job, represent
+from gaussianimage.paper.results import Record, Results
+from gaussianimage.paper.settings import FitSettings, check_device
+from gaussianimage.paper.table_text import Table
+from gaussianimage.paper.tables import make_tables
+
+HERE = Path(__file__).resolve().parent
+SIZES = ((512, 768), (1356, 2040))  # of Kodak and of DIV2K, height first
+COUNTS = (1000, 3000, 10_000, 30_000, 70_000)
+FITS = (9000, 70_000)
+# What is aimed at, on a current GPU.
+AIMED_FPS, AIMED_COUNT, AIMED_SECONDS = 20_000, 10_000, 15
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Times and whole runs on an NVIDIA GPU.")
+    parser.add_argument(
+        "--images",
+        type=Path,
+        nargs="+",
+        default=[HERE.parent / "examples/pictures"],
+        metavar="FOLDER",
+        help="(examples/pictures; the paper has the Kodak set)",
+    )
+    parser.add_argument("--pictures", type=int, default=3, help="of them to fit, by name (3)")
+    parser.add_argument("-n", type=int, nargs="+", help="Gaussians to time (1000 ... 70000)")
+    parser.add_argument("--fits", type=int, nargs="*", help="Gaussians to fit (9000 70000)")
+    parser.add_argument("--iterations", type=int, help="of a fit (50000)")
+    parser.add_argument("--frames", type=int, help="in a row, for one time (500)")
+    parser.add_argument("--settle", type=int, help="iterations before anything is timed (2000)")
+    parser.add_argument("--device", default="cuda", help="cuda or cuda:1 ... (cuda)")
+    parser.add_argument("--quick", action="store_true", help="little of everything")
+    parser.add_argument("--output", type=Path, default=HERE / "results/gpu", metavar="FOLDER")
+    found = parser.parse_args(arguments)
+    defaults: dict[str, Any] = {"n": COUNTS, "fits": FITS, "iterations": 50_000}
+    defaults |= {"frames": 500, "settle": 2000}
+    if found.quick:
+        defaults = {"n": (1000, 10_000), "fits": (1000,), "iterations": 500}
+        defaults |= {"frames": 20, "settle": 50}
+        found.pictures = min(found.pictures, 1)
+    for name, value in defaults.items():
+        if getattr(found, name) is None:
+            setattr(found, name, value)
+    return found
+
+
+def require_gpu(name: str) -> torch.device:
+    """Return the GPU of a name, or end with one line that says why there is none."""
+    try:
+        device = check_device(name)
+    except ValueError as error:
+        raise SystemExit(f"benchmarks/gpu.py: {error}") from None
+    if device.type != "cuda":
+        raise SystemExit(f"benchmarks/gpu.py: device: expected cuda, got {name}")
+    return device
+
+
+def resized(pixels: np.ndarray[Any, Any], size: tuple[int, int], device: torch.device) -> Tensor:
+    """Return a picture at another size, (H, W, 3), from 0 to 1."""
+    picture = Image.fromarray(pixels).resize(size[::-1], Image.Resampling.LANCZOS)
+    return torch.tensor(np.asarray(picture), device=device, dtype=torch.float32) / 255
+
+
+def times_table(costs: Sequence[Cost]) -> Table:
+    """Return a row for every size and number of Gaussians."""
+    header = ("width x height, N", "dB", "forward ms", "backward ms", "iteration ms")
+    header += ("50,000 iterations s", "FPS", "FPS, plain calls", "MiB")
+    rows = []
+    for cost in costs:
+        milliseconds = (cost.forward, cost.backward, cost.iteration)
+        memory = "–" if cost.memory_mib is None else f"{cost.memory_mib:.0f}"
+        rows.append(
+            (
+                f"{cost.width} x {cost.height}, {cost.gaussians}",
+                f"{cost.psnr:.2f}",
+                *(f"{1000 * value:.3f}" for value in milliseconds),
+                f"{50_000 * cost.iteration:.1f}",
+                f"{cost.fps:.0f}",
+                f"{cost.plain_fps:.0f}",
+                memory,
+            )
+        )
+    note = (
+        f"Medians of {ROUNDS} rounds by CUDA events, each with a wait at its end; recorded as CUDA "
+        "graphs but for the plain calls, each of which is waited for. Backward: what the gradient "
+        "adds to the picture. MiB: peak while training, reserved by PyTorch."
+    )
+    return Table("Times", header, tuple(rows), note)
+
+
+def verdict(costs: Sequence[Cost], records: Sequence[Record]) -> str:
+    """Say what has come of the aims, and what the paper has."""
+    aimed = (*SIZES[0], AIMED_COUNT)
+    lines = [
+        f"Forward at N={AIMED_COUNT}, 768 x 512: {cost.fps:.0f} FPS; aimed at: {AIMED_FPS} or more."
+        for cost in costs
+        if (cost.height, cost.width, cost.gaussians) == aimed
+    ]
+    seconds = [r.measured["seconds"] for r in records if r.measured["iterations"] == 50_000]
+    if seconds:
+        lines.append(
+            f"50,000 iterations: {min(seconds):.1f} to {max(seconds):.1f} s; "
+            f"aimed at: {AIMED_SECONDS} or less."
+        )
+    ours = next(row for row in REPRESENTATIONS["kodak"] if row.method == "Ours")
+    lines.append(
+        f"The paper, Kodak, N=70000, V100: {ours.psnr} dB, {ours.seconds} s, {ours.fps} FPS "
+        f"(without waiting), {ours.memory_mib} MiB."
+    )
+    return "\n".join(f"- {line}" for line in lines) + "\n"
+
+
+def fit_all(dataset: Dataset, arguments: argparse.Namespace) -> list[Record]:
+    """Fit pictures by the paper's recipe; what an earlier run has left is taken."""
+    results = Results(arguments.output / "fits")
+    recipe = Recipe().shortened(arguments.iterations)
+    records = []
+    for count in arguments.fits:
+        for sample in dataset.samples:
+            settings = FitSettings(count, recipe=recipe, device=arguments.device)
+            record = represent(Job(sample, dataset, results), settings)
+            figures = record.measured
+            print(
+                f"{sample.name}, N={count}: {figures['psnr']:.2f} dB, {figures['seconds']:.1f} s",
+                file=sys.stderr,
+            )
+            records.append(record)
+    return records
+
+
+def write(
+    arguments: argparse.Namespace,
+    report: dict[str, Any],
+    costs: Sequence[Cost],
+    records: Sequence[Record],
+) -> None:
+    """Print everything, and write it into the output folder."""
+    names = {"cuda": "CUDA", "torch": "PyTorch", "triton": "Triton", "commit": "gaussianimage"}
+    machine = ", ".join([report["gpu"], *(f"{names[key]} {report[key]}" for key in names)])
+    sections = [f"# On a GPU\n\n{machine}\n"]
+    sections += [table.markdown() for table in (times_table(costs), *make_tables(records))]
+    sections.append(f"## Aims\n\n{verdict(costs, records)}")
+    text = "\n".join(sections)
+    print(text)
+    settings = {k: v for k, v in vars(arguments).items() if k not in ("images", "output")}
+    results = {"benchmark": "gpu", "environment": report, "settings": settings}
+    results["times"] = [
+        asdict(cost) | {"backward": cost.backward, "fps": cost.fps} for cost in costs
+    ]
+    results["fits"] = [asdict(record) for record in records]
+    write_json(arguments.output / "gpu.json", results)
+    (arguments.output / "gpu.md").write_text(text)
+    print(f"Written to {arguments.output}/gpu.json and gpu.md")
+
+
+def describe(device: torch.device) -> dict[str, Any]:
+    import triton
+
+    return environment(threads=[torch.get_num_threads()]) | {
+        "torch": torch.__version__,
+        "triton": triton.__version__,
+        "cuda": torch.version.cuda,
+        "gpu": torch.cuda.get_device_name(device),
+    }
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    device = require_gpu(arguments.device)
+    report = describe(device)
+    pixels = find_pictures(arguments.images)[0].pixels
+    clock = EventClock(device)
+    costs = []
+    for size in SIZES[: 1 if arguments.quick else None]:
+        target = resized(pixels, size, device)
+        for count in arguments.n:
+            costs.append(measure(target, count, arguments.settle, arguments.frames, clock))
+            print(f"{size[1]} x {size[0]}, N={count}: {costs[-1].fps:.0f} FPS", file=sys.stderr)
+    paths = [sample.path for sample in find_pictures(arguments.images)[: arguments.pictures]]
+    write(arguments, report, costs, fit_all(find_dataset(paths), arguments))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""The best iteration of a training run, kept without waiting for a GPU."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from gaussianimage.torch.losses import l2
+
+
+class Best:
+    """The state of a module when its picture was closest.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Its state counts as infinitely far until `look` is called.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+        self._state = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+        self._error = next(module.parameters()).new_full((), math.inf)
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """What `look` changes and later depends on."""
+        return [self._error, *self._state.values()]
+
+    @property
+    def psnr(self) -> float:
+        """PSNR of that picture, in dB."""
+        error = float(self._error)
+        return math.inf if error == 0 else -10 * math.log10(error)
+
+    @torch.no_grad()
+    def look(self, image: Tensor, target: Tensor) -> None:
+        """Keep the state if this picture, which was drawn from it, is the closest so far."""
+        error = l2(image, target)
+        closer = error < self._error
+        for name, tensor in self._module.state_dict().items():
+            self._state[name].copy_(torch.where(closer, tensor, self._state[name]))
+        self._error.copy_(torch.where(closer, error, self._error))
+
+    def restore(self) -> None:
+        """Put the module back into that state."""
+        self._module.load_state_dict(self._state)

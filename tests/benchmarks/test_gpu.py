@@ -1,0 +1,94 @@
+"""All of benchmarks/gpu.py but the launch: that takes a GPU."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks/gpu.py"
+
+
+@pytest.fixture
+def gpu():
+    import gpu
+
+    return gpu
+
+
+@pytest.fixture
+def cost():
+    from scene_cost import Cost
+
+    return Cost(512, 768, 10_000, 31.234, 4e-5, 1e-4, 2e-4, 1500.0, 400.4)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu_one_line_says_so():
+    done = subprocess.run([sys.executable, SCRIPT], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("benchmarks/gpu.py: device: no CUDA device is available here")
+
+
+def test_a_cpu_is_no_gpu(gpu):
+    with pytest.raises(SystemExit, match=r"benchmarks/gpu\.py: device: expected cuda, got cpu"):
+        gpu.require_gpu("cpu")
+
+
+def test_a_quick_run_does_little_but_what_is_asked_for(gpu):
+    whole, quick = (gpu.parse_arguments(line) for line in ([], ["--quick", "-n", "5"]))
+    assert (whole.n, whole.fits) == ((1000, 3000, 10_000, 30_000, 70_000), (9000, 70_000))
+    assert (whole.iterations, whole.pictures) == (50_000, 3)
+    assert quick.n == [5]
+    assert quick.iterations <= 500
+    assert quick.pictures == 1
+
+
+def test_pictures_are_brought_to_a_size(gpu, pixels):
+    target = gpu.resized(pixels, (24, 32), torch.device("cpu"))
+    assert target.shape == (24, 32, 3)
+    assert target.mean().item() == pytest.approx(np.mean(pixels) / 255, abs=0.02)
+
+
+def test_times_stand_in_a_table(gpu, cost):
+    table = gpu.times_table([cost])
+    row = dict(zip(table.header, table.rows[0], strict=True))
+    assert row["width x height, N"] == "768 x 512, 10000"
+    assert row["forward ms"] == "0.040"
+    assert row["backward ms"] == "0.060"
+    assert row["iteration ms"] == "0.200"
+    assert row["50,000 iterations s"] == "10.0"
+    assert (row["FPS"], row["FPS, plain calls"], row["MiB"]) == ("25000", "1500", "400")
+
+
+def test_aims_are_told_only_of_what_was_measured(gpu, cost):
+    assert "25000 FPS; aimed at: 20000" in gpu.verdict([cost], [])
+    assert "44.08 dB, 106.59 s, 2092.17 FPS (without waiting), 419 MiB" in gpu.verdict([], [])
+    assert "aimed" not in gpu.verdict([], [])
+
+
+def test_fits_and_times_are_printed_and_written(gpu, cost, folder, tmp_path, capsys):
+    line = ["--images", str(folder), "--device", "cpu", "--iterations", "3", "--fits", "20"]
+    arguments = gpu.parse_arguments([*line, "--output", str(tmp_path / "out")])
+    dataset = gpu.find_dataset([folder])
+    records = gpu.fit_all(dataset, arguments)
+    report = {"gpu": "a GPU", "torch": "2", "cuda": "13", "triton": "3", "commit": "abc"}
+    gpu.write(arguments, report, [cost], records)
+    text = (tmp_path / "out/gpu.md").read_text()
+    assert text in capsys.readouterr().out
+    assert "a GPU, CUDA 13, PyTorch 2, Triton 3, gaussianimage abc" in text
+    assert "\n| 768 x 512, 10000 " in text
+    assert "| Ours, N=20 " in text
+    results = json.loads((tmp_path / "out/gpu.json").read_text())
+    assert results["times"][0]["fps"] == pytest.approx(25_000)
+    assert [fit["picture"] for fit in results["fits"]] == ["a", "b"]
+    assert results["settings"]["iterations"] == 3
+    # What is there is not done again.
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out/fits").rglob("*.json")}
+    assert gpu.fit_all(dataset, arguments) == records
+    assert kept == {path: path.stat().st_mtime_ns for path in kept}
