@@ -10,9 +10,6 @@
 namespace gi {
 namespace {
 
-constexpr uint32_t luma_bounds[] = {3, 6, 10};
-constexpr uint32_t chroma_bounds[] = {1, 2, 3, 5, 8};
-
 // Bits of the symbols of a few models that are taken for one.
 void fill(double (&table)[16], const uint32_t* counts, std::initializer_list<int> models) {
   double weights[16] = {}, total = 0;
@@ -28,9 +25,9 @@ void fill(double (&table)[16], const uint32_t* counts, std::initializer_list<int
   for (int i = 0; i < 16; ++i) table[i] = std::min(std::log2(total / weights[i]), 15.0);
 }
 
-int luma_level(int32_t luma) {
-  return GI_ISA::level_class(GI_ISA::magnitude_of(luma), luma_bounds);
-}
+uint32_t signed_bucket(int32_t value) { return GI_ISA::bucket_of(GI_ISA::magnitude_of(value)); }
+
+int luma_level(int32_t luma) { return GI_ISA::luma_levels[signed_bucket(luma)]; }
 
 }  // namespace
 
@@ -75,8 +72,8 @@ double SymbolCosts::chroma_1(int set, int32_t luma, int32_t level) const {
 }
 
 double SymbolCosts::chroma_2(int32_t luma, int32_t chroma, int32_t level) const {
-  const int chroma_level = GI_ISA::level_class(GI_ISA::magnitude_of(chroma), chroma_bounds);
-  return signed_bits(chroma_2_[4 * chroma_level + luma_level(luma)], level);
+  return signed_bits(chroma_2_[4 * GI_ISA::chroma_levels[signed_bucket(chroma)] + luma_level(luma)],
+                     level);
 }
 
 double SymbolCosts::alpha(int32_t luma, int32_t level) const {
