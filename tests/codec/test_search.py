@@ -9,13 +9,13 @@ from gaussianimage.codec.decoder import decode
 from gaussianimage.codec.effort import effort_level
 from gaussianimage.codec.search import (
     MAX_FITS,
+    PSNR,
     QUALITY_TOLERANCE,
     SIZE_TOLERANCE,
+    SSIM,
     decibels_of_ssim,
-    psnr_decibels,
     search_quality,
     search_size,
-    ssim_decibels,
 )
 from gaussianimage.codec.writer import ENERGY, Writer
 from gaussianimage.fitting.fit import fit
@@ -61,7 +61,7 @@ def test_a_good_guess_takes_one_fit() -> None:
 @pytest.mark.parametrize("guess", [10, 300])
 def test_a_psnr_is_found_from_any_guess(target: float, guess: int) -> None:
     fitter = Fitter()
-    writer, draft = search_quality(fitter, guess, target, psnr_decibels, 6)
+    writer, draft = search_quality(fitter, guess, target, PSNR, 6)
     found = writer.psnr(writer.pixels(draft))
     assert found == pytest.approx(target, abs=5 * QUALITY_TOLERANCE)
     assert len(fitter.counts) <= MAX_FITS
@@ -80,7 +80,7 @@ def test_absurd_sizes_give_the_nearest_file(most: float) -> None:
 @pytest.mark.parametrize("target", [1.0, 100.0])
 def test_absurd_psnrs_give_a_file_all_the_same(target: float) -> None:
     fitter = Fitter()
-    writer, draft = search_quality(fitter, 100, target, psnr_decibels, 3)
+    writer, draft = search_quality(fitter, 100, target, PSNR, 3)
     assert max(fitter.counts) <= 64 * 96
     assert 10 < writer.psnr(writer.pixels(draft)) < 100
 
@@ -88,8 +88,8 @@ def test_absurd_psnrs_give_a_file_all_the_same(target: float) -> None:
 @pytest.mark.parametrize("target", [0.6, 0.8, 0.9])
 def test_an_ssim_is_found(target: float) -> None:
     fitter = Fitter()
-    writer, draft = search_quality(fitter, 100, decibels_of_ssim(target), ssim_decibels, 6)
-    found = ssim_decibels(writer, writer.pixels(draft))
+    writer, draft = search_quality(fitter, 100, decibels_of_ssim(target), SSIM, 6)
+    found = decibels_of_ssim(writer.ssim(writer.pixels(draft)))
     assert found == pytest.approx(decibels_of_ssim(target), abs=5 * QUALITY_TOLERANCE)
     assert len(fitter.counts) <= MAX_FITS
 
@@ -109,7 +109,7 @@ def test_an_interrupted_search_ends_with_what_it_has(kind: str) -> None:
     if kind == "size":
         writer, draft = search_size(fitter, 150, 300.0, 6)
     else:
-        writer, draft = search_quality(fitter, 150, 30.0, psnr_decibels, 6)
+        writer, draft = search_quality(fitter, 150, 30.0, PSNR, 6)
     assert writer.interrupted
     assert len(fitter.counts) <= 3
     assert decode(draft.data).shape == (64, 96, 3)

@@ -14,12 +14,11 @@ from gaussianimage.codec.ratecontrol import (
     step_for_quality,
 )
 from gaussianimage.codec.search import (
-    QUANTIZATION_LOSS,
+    PSNR,
+    SSIM,
     decibels_of_ssim,
-    psnr_decibels,
     search_quality,
     search_size,
-    ssim_decibels,
 )
 from gaussianimage.codec.writer import ENERGY, Draft, Writer
 from gaussianimage.engine import thread_count
@@ -203,8 +202,8 @@ class _Job:
             writer = self._fit(int(value))
             return writer, writer.draft(writer.balanced_step())
         if target.kind == "psnr":
-            guess = gaussians_for_psnr(picture, value + QUANTIZATION_LOSS, threads=self._threads)
-            return search_quality(self._fit, guess, value, psnr_decibels, self._effort.drafts)
+            guess = gaussians_for_psnr(picture, value + PSNR.loss, threads=self._threads)
+            return search_quality(self._fit, guess, value, PSNR, self._effort.drafts)
         if target.kind == "ssim":
             if min(picture.height, picture.width) < LEAST_SIDE_FOR_SSIM:
                 raise ValueError(
@@ -213,7 +212,7 @@ class _Job:
                 )
             guess = max(1, pixels // PIXELS_PER_GAUSSIAN)
             wanted = decibels_of_ssim(value)
-            return search_quality(self._fit, guess, wanted, ssim_decibels, self._effort.drafts)
+            return search_quality(self._fit, guess, wanted, SSIM, self._effort.drafts)
         most = value
         if target.kind == "bpp":
             most = value * pixels / 8

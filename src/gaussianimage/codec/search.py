@@ -1,11 +1,13 @@
 """Finding the file of a given size, PSNR or SSIM, with few fits and few quantizations."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gaussianimage.codec.settings import MOST_STEP
 from gaussianimage.codec.writer import Draft, Writer
 
 # A file may be this much smaller than asked for.
@@ -15,25 +17,52 @@ SIZE_TOLERANCE = 0.02
 SIZE_SURPLUS = 0.03
 # A PSNR may be this much off, in dB, and −10 log₁₀(1 − SSIM) too.
 QUALITY_TOLERANCE = 0.1
+# A fit may be this much off, which another step makes up for.
+REFIT_DECIBELS = 0.7
 
 # Outside of these a size is reached better by another number of Gaussians than by another step. Too
 # many cost little, the step makes up for them; too few cost more.
 REFIT_BELOW, REFIT_ABOVE = 0.75, 1.8
 
-# What doubling the step takes off, about: bits of a file, in octaves, and dB.
-OCTAVES_PER_OCTAVE = 0.45
-DECIBELS_PER_OCTAVE = 1.9
+# What doubling the step takes off the bits of a file, about, in octaves.
+OCTAVES_PER_OCTAVE = 0.7
 
-# What quantizing costs when its step suits the fit, in dB, and how much of it may be missing.
-QUANTIZATION_LOSS = 1.1
-REFIT_DECIBELS = 0.7
-
-MAX_FITS = 3
+MAX_FITS = 4
 STEPS_PER_OCTAVE = 16
 
 Pixels = NDArray[Any]
-Measure = Callable[[Writer, Pixels], float]
 MakeWriter = Callable[[int], Writer]  # fits that many Gaussians
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A measure of quality in dB, and how it goes, about.
+
+    Attributes
+    ----------
+    of : callable
+        Gives it for the pixels that a writer's file or fit decodes to.
+    loss : float
+        What quantizing takes off it when the step suits the fit.
+    per_octave : float
+        What doubling the step takes off it.
+    slope : float
+        How much of 10 dB ten times the Gaussians bring.
+    """
+
+    of: Callable[[Writer, Pixels], float]
+    loss: float
+    per_octave: float
+    slope: float
+
+
+def decibels_of_ssim(ssim: float) -> float:
+    """Return −10 log₁₀(1 − SSIM): what rises as evenly as a PSNR, 120 at most."""
+    return float(-10 * np.log10(max(1 - ssim, 1e-12)))
+
+
+PSNR = Measure(lambda writer, pixels: writer.psnr(pixels), 0.9, 2.3, 1.0)
+SSIM = Measure(lambda writer, pixels: decibels_of_ssim(writer.ssim(pixels)), 0.4, 1.5, 0.5)
 
 
 def search_size(
@@ -106,33 +135,22 @@ def search_quality(
     make, gaussians, drafts
         As for `search_size`.
     target : float
-        In dB: the PSNR, or −10 log₁₀(1 − SSIM).
-    measure : callable
-        Gives it for the pixels that a file or a fit decodes to.
+        In dB, as the measure.
+    measure : Measure
+        `PSNR` or `SSIM`.
 
     Returns
     -------
     Writer, Draft
     """
-    writer = make(gaussians)
-    for _ in range(MAX_FITS - 1):
-        lack = target + QUANTIZATION_LOSS - measure(writer, writer.fitted_pixels())
-        if writer.interrupted or abs(lack) < REFIT_DECIBELS:
-            break
-        # The squared error falls about as 1 / N.
-        wanted = _within(gaussians * 10 ** (float(np.clip(lack, -10, 10)) / 10), writer)
-        if wanted == gaussians:
-            break
-        gaussians = wanted
-        writer = make(gaussians)
-
+    writer = _fit_for(make, gaussians, target, measure)
     step = writer.balanced_step()
     best: Draft | None = None
     best_off = np.inf
-    steps = _Steps(target, DECIBELS_PER_OCTAVE)
+    steps = _Steps(target, measure.per_octave)
     for left in range(drafts, 0, -1):
         draft = writer.draft(step)
-        found = measure(writer, writer.pixels(draft))
+        found = measure.of(writer, writer.pixels(draft))
         off = abs(found - target)
         if best is None or off < best_off:
             best, best_off = draft, off
@@ -146,19 +164,30 @@ def search_quality(
     return writer, best
 
 
-def psnr_decibels(writer: Writer, pixels: Pixels) -> float:
-    """Return the PSNR of decoded pixels; a measure for `search_quality`."""
-    return writer.psnr(pixels)
-
-
-def ssim_decibels(writer: Writer, pixels: Pixels) -> float:
-    """Return −10 log₁₀(1 − SSIM) of decoded pixels; a measure for `search_quality`."""
-    return decibels_of_ssim(writer.ssim(pixels))
-
-
-def decibels_of_ssim(ssim: float) -> float:
-    """Return −10 log₁₀(1 − SSIM): what rises as evenly as a PSNR, 120 at most."""
-    return float(-10 * np.log10(max(1 - ssim, 1e-12)))
+def _fit_for(make: MakeWriter, gaussians: int, target: float, measure: Measure) -> Writer:
+    """Return a fit that is better than the target by about what quantizing will cost."""
+    slope = measure.slope
+    last: tuple[float, float] | None = None
+    for left in range(MAX_FITS, 0, -1):
+        writer = make(gaussians)
+        # Where the step that suits is coarser than any, a finer one costs less, and then only the
+        # number of Gaussians is left to come down to the target by.
+        beyond = writer.balanced_step() / MOST_STEP
+        loss = measure.loss / max(1.0, beyond) ** 2
+        found = measure.of(writer, writer.fitted_pixels()) - loss
+        lack = target - found
+        enough = REFIT_DECIBELS if beyond < 1 else QUALITY_TOLERANCE / 2
+        if left == 1 or writer.interrupted or abs(lack) < enough:
+            break
+        decibels = 10 * np.log10(gaussians)
+        if last is not None and abs(decibels - last[0]) > 0.1:
+            slope = float(np.clip((found - last[1]) / (decibels - last[0]), 0.2, 3.0))
+        last = decibels, found
+        wanted = _within(gaussians * 10 ** (float(np.clip(lack / slope, -10, 10)) / 10), writer)
+        if wanted == gaussians:
+            break
+        gaussians = wanted
+    return writer
 
 
 def _within(gaussians: float, writer: Writer) -> int:
@@ -199,6 +228,7 @@ class _Steps:
             octaves = (result - self._value) / self._slope
             move = round(STEPS_PER_OCTAVE * float(np.clip(octaves, -2, 2)))
             number = last + (move or (1 if fine else -1))
+        number = min(number, round(STEPS_PER_OCTAVE * np.log2(MOST_STEP)))
         if number in self._tried:
             return None
         return float(2.0 ** (number / STEPS_PER_OCTAVE))
