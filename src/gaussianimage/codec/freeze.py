@@ -1,13 +1,12 @@
 """Quantizing a fit in stages, so that what is still free makes up for what has been rounded."""
 
 from collections.abc import Callable
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gaussianimage import _native
-from gaussianimage.codec.assemble import LAYER_ENDS, LEAST_FOR_LAYERS, layer_of_stage, model_set
+from gaussianimage.codec.assemble import layer_ends, layers_of, model_set
 from gaussianimage.codec.quantize import Levels, normalized_colors, shown, strongest_first
 from gaussianimage.codec.refine import Rounding
 
@@ -60,8 +59,8 @@ def freeze(
     ramp = np.linspace(1, END_FRACTION, iterations)
     rates = (ramp[:, None] * np.array(START_RATES)).astype(np.float32)
     per_stage = -(-len(optimizer) // stages)
-    layered = len(optimizer) >= LEAST_FOR_LAYERS
-    costs = rounding.costs(_guess(optimizer, rounding, per_stage, layered)) if sweeps else None
+    costs = rounding.costs(_guess(optimizer, rounding)) if sweeps else None
+    sets = _model_sets(len(optimizer))
     parts = []
     interrupted = False
     for stage in range(stages):
@@ -71,10 +70,9 @@ def freeze(
         levels = _rounded(optimizer, rounding, chosen)
         if costs is not None and not interrupted:
             refiner = rounding.refiner(optimizer.residual())
-            layer = model_set(layer_of_stage(stage), len(LAYER_ENDS) + 1 if layered else 1)
+            here = sets[stage * per_stage :][: len(chosen)]
             for _ in range(sweeps):
-                sets = np.full(len(chosen), layer, np.uint8)
-                levels = rounding.sweep(refiner, levels, sets, costs)
+                levels = rounding.sweep(refiner, levels, here, costs)
             _replace(optimizer, rounding, chosen, levels)
         frozen = np.zeros(len(optimizer), np.uint8)
         frozen[chosen] = 1
@@ -115,15 +113,17 @@ def _replace(
     optimizer.means, optimizer.cholesky, optimizer.colors = means, cholesky, colors
 
 
-def _guess(
-    optimizer: _native.Optimizer, rounding: Rounding, per_stage: int, layered: bool
-) -> list[Levels]:
+def _model_sets(count: int) -> NDArray[np.uint8]:
+    """Return which set of models codes each of so many Gaussians, the strongest first."""
+    ends = layer_ends(count)
+    sets = np.array([model_set(layer, len(ends)) for layer in range(len(ends))], np.uint8)
+    return np.repeat(sets, np.diff([0, *ends]))
+
+
+def _guess(optimizer: _native.Optimizer, rounding: Rounding) -> list[Levels]:
     """Return layers as they would be if all Gaussians were rounded at once."""
     order = _strongest(optimizer)
     levels = rounding.nearest(
         optimizer.means[order], optimizer.cholesky[order], optimizer.colors[order]
     )
-    inner = [min(end * per_stage, len(order)) for end in LAYER_ENDS] if layered else []
-    return [
-        levels.select(np.arange(begin, end)) for begin, end in pairwise([0, *inner, len(order)])
-    ]
+    return layers_of([levels])
