@@ -77,9 +77,12 @@ def _timing(values: Sequence[float]) -> Timing:
 
 
 def environment(*, threads: Sequence[int] = (), compiler: str | None = None) -> dict[str, Any]:
-    """Return what a figure depends on: the CPU, its load, versions, instruction set, threads."""
+    """Return what a figure depends on: the CPU, its load, versions, instruction set, threads.
+
+    The compiler is the one that made the engine, unless another one matters more.
+    """
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    report = {
+    return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "cpu": _cpu_name(),
         "cpus": available_cpus(),
@@ -92,10 +95,8 @@ def environment(*, threads: Sequence[int] = (), compiler: str | None = None) -> 
         "commit": _commit(),
         "instruction_set": _native.instruction_set(),
         "threads": list(threads),
+        "compiler": compiler or _native.compiler(),
     }
-    if compiler is not None:
-        report["compiler"] = compiler
-    return report
 
 
 def available_cpus() -> int:
@@ -131,8 +132,7 @@ def print_environment(report: Mapping[str, Any]) -> None:
     print(f", load {load:.1f} before the run" if load is not None else "")
     names = ("gaussianimage", "python", "numpy", "pillow")
     print(", ".join(f"{name} {report[name]}" for name in names))
-    if "compiler" in report:
-        print(report["compiler"])
+    print(report["compiler"])
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

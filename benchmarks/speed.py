@@ -1,42 +1,41 @@
-"""From the bytes of a file to 8-bit pixels: ours beside Pillow's decoders at equal PSNR.
+"""How fast files are decoded, beside Pillow's decoders, and how the time grows.
 
-Usage: python benchmarks/speed.py --image PICTURE [-n 3000 9000] [--rounds 60]
+Usage: python benchmarks/speed.py [--image PICTURE] [-n 3000 9000] [--rounds 60] [--quick]
 
 For each number of Gaussians the picture is encoded, and each rival's file is the smallest that
 Pillow makes of it whose PSNR is not below ours (or its best, if none reaches that). All decoders
-then take turns, in an order reversed from round to round. Pillow's AVIF decoder may use all CPUs;
-the others use one.
+then take turns, in an order reversed from round to round. Then come many files at a time, the time
+to import, the memory, and files with more Gaussians, pixels and threads.
 """
 
 import argparse
-import io
+import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from decoders import OURS, compare
+from footprint import BARE, DECODER, IMPORT, import_times, peak_memory
 from harness import (
+    available_cpus,
     environment,
     milliseconds,
     print_environment,
     print_table,
-    take_turns,
-    timings_as_json,
     write_json,
 )
-from pictures import Bytes
 from PIL import Image
-from rivals import RIVALS, Rival, decode
+from scaling import Fit, Point, by_gaussians, by_size, explain, time_files
 
 import gaussianimage
-from gaussianimage.metrics import psnr
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-OURS = "gaussianimage"
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Time decoders, from bytes to pixels.")
+    parser = argparse.ArgumentParser(description="Time decoding, from bytes to pixels.")
     parser.add_argument(
         "--image", type=Path, default=ROOT / "examples/pictures/kodim23.png", metavar="PICTURE"
     )
@@ -44,65 +43,53 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--effort", type=int, default=3, help="of our encoder (3)")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="of ours (1 2)")
     parser.add_argument("--rounds", type=int, default=60, help="(60)")
+    parser.add_argument("--quick", action="store_true", help="a look: few rounds, small files")
     parser.add_argument("--output", type=Path, default=HERE / "results/speed.json")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.n, arguments.effort = arguments.n[:1], 1
+        arguments.rounds = min(arguments.rounds, 5)
+    return arguments
 
 
-def at_psnr(rival: Rival, pixels: Bytes, target: float) -> bytes:
-    """Return the rival's first file, by rising settings, whose PSNR is not below the target."""
-    data = b""
-    for setting in rival.settings:
-        data = rival.encode(pixels, setting)
-        if psnr(pixels, decode(data)) >= target:
-            break
-    return data
-
-
-def decoded(data: bytes) -> Bytes:
-    """Decode with Pillow to an array, as `gaussianimage.decode` does."""
-    with Image.open(io.BytesIO(data)) as picture:
-        return np.asarray(picture)
-
-
-def measure(pixels: Bytes, count: int, arguments: argparse.Namespace) -> dict[str, Any]:
-    data = gaussianimage.encode(pixels, gaussians=count, effort=arguments.effort)
-    ours = psnr(pixels, gaussianimage.decode(data))
-    files = {OURS: data}
-    contestants: dict[str, Any] = {
-        f"{OURS}, {threads} threads": (
-            lambda threads=threads: gaussianimage.decode(data, threads=threads)
-        )
-        for threads in arguments.threads
-    }
-    gaussians = gaussianimage.decode_gaussians(data)
-    for threads in arguments.threads:
-        contestants[f"render alone, {threads} threads"] = lambda threads=threads: (
-            gaussianimage.render(gaussians, dtype=np.uint8, threads=threads)
-        )
-    for rival in RIVALS:
-        if rival.available:
-            files[rival.name] = at_psnr(rival, pixels, ours)
-            contestants[rival.name] = lambda file=files[rival.name]: decoded(file)
-    timings = take_turns(contestants, rounds=arguments.rounds)
+def scaling(pixels: Any, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Time files of more and more Gaussians, and of more and more pixels at one density."""
+    quick, threads = arguments.quick, arguments.threads
+    first = max(50, min(arguments.n[0], pixels.shape[0] * pixels.shape[1] // 40))
+    counts = [first // 2, first] if quick else [first // 3, first, 2 * first, 3 * first, 5 * first]
+    more = by_gaussians(pixels, counts, 1)
+    # 4 x 5 of 768 x 512 pixels are 3840 x 2048; with 5,000 Gaussians each, 100,000.
+    base = more[f"{counts[1]} Gaussians"] if quick else by_gaussians(pixels, [5000], 1).popitem()[1]
+    tiles = [(1, 2)] if quick else [(1, 1), (1, 2), (2, 2), (3, 3), (4, 5)]
+    rounds = max(2, arguments.rounds // 3)
+    used = sorted({*threads, 1, available_cpus()})
+    points = time_files(more | by_size(base, tiles), used, rounds)
     return {
-        "gaussians": gaussianimage.info(data).gaussians,
-        "files": {
-            name: {"bytes": len(file), "psnr": psnr(pixels, _pixels(name, file))}
-            for name, file in files.items()
-        },
-        "seconds": timings_as_json(timings),
+        "points": [point._asdict() for point in points],
+        "fits": {str(count): explain(points, count)._asdict() for count in used},
     }
 
 
-def _pixels(name: str, file: bytes) -> Bytes:
-    return gaussianimage.decode(file) if name == OURS else decode(file)
+def footprint(pixels: Any, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Time the import, and measure the memory of a decode."""
+    times = import_times(max(2, arguments.rounds // 6))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "picture.gimg"
+        path.write_bytes(gaussianimage.encode(pixels, gaussians=arguments.n[0], effort=1))
+        memory = peak_memory(path, arguments.threads)
+    return {
+        "import_seconds": {code: asdict(timing) for code, timing in times.items()},
+        "decode_peak_bytes": memory,
+    }
 
 
-def print_results(result: dict[str, Any]) -> None:
-    ours = next(iter(result["seconds"].values()))["median"]
+def print_decoders(result: dict[str, Any]) -> None:
+    timings = result["seconds"]
     rows = []
-    for name, timing in result["seconds"].items():
-        file = result["files"].get(OURS if name.startswith(OURS) else name)
+    for name, timing in timings.items():
+        codec, _, used = name.rpartition(", ")
+        file = result["files"].get(codec)
+        ours = timings.get(f"{OURS}, {used}") or timings[f"{OURS}, 1 thread"]
         rows.append(
             [
                 name,
@@ -111,28 +98,70 @@ def print_results(result: dict[str, Any]) -> None:
                 milliseconds(timing["median"]),
                 milliseconds(timing["iqr"]),
                 f"{1 / timing['median']:.0f}",
-                f"{ours / timing['median']:.2f}",
+                f"{ours['median'] / timing['median']:.2f}",
             ]
         )
-    print_table(["decoder", "kB", "dB", "ms", "IQR", "per second", "ours, first row / it"], rows)
+    print_table(["decoder", "kB", "dB", "ms", "IQR", "per second", "ours / it"], rows)
+    print()
+    rows = [[name, f"{fps:.0f}"] for name, fps in result["frames_per_second"].items()]
+    print_table(["many pictures", "per second"], rows)
+
+
+def print_footprint(found: dict[str, Any]) -> None:
+    seconds = {code: timing["median"] for code, timing in found["import_seconds"].items()}
+    print("\nTo import, beyond NumPy:", end=" ")
+    print(f"{milliseconds(seconds[IMPORT] - seconds[BARE])} ms, with the decoder", end=" ")
+    print(f"{milliseconds(seconds[DECODER] - seconds[BARE])} ms")
+    for count, peak in (found["decode_peak_bytes"] or {}).items():
+        print(f"Memory to decode, beyond NumPy: {peak / 1e6:.1f} MB on {count} threads")
+
+
+def print_scaling(found: dict[str, Any]) -> None:
+    points = [Point(**point) for point in found["points"]]
+    used = list(points[0].seconds)
+    rows = []
+    for point in points:
+        times = [milliseconds(point.seconds[count]) for count in used]
+        size = f"{point.width} x {point.height}"
+        rows.append([point.name, size, point.gaussians, point.work, *times])
+    header = ["file", "pixels", "Gaussians", "blocks", *(f"ms, {count} threads" for count in used)]
+    print()
+    print_table(header, rows)
+    for count, values in found["fits"].items():
+        fit = Fit(**values)
+        terms = " + ".join(f"{1e9 * c:.3g} ns / {name}" for name, c in fit.coefficients.items())
+        print(f"{count} threads: {terms}; R² {fit.r_squared:.4f}, worst error {fit.worst:.0%}")
 
 
 def main() -> None:
     arguments = parse_arguments()
     pixels = np.asarray(Image.open(arguments.image).convert("RGB"))
     report = environment(threads=arguments.threads)
-    results = {str(count): measure(pixels, count, arguments) for count in arguments.n}
+    results = {
+        str(count): compare(pixels, count, arguments.effort, arguments.threads, arguments.rounds)
+        for count in arguments.n
+    }
+    beginning, growth = footprint(pixels, arguments), scaling(pixels, arguments)
     print_environment(report)
     for result in results.values():
-        print(f"\n{arguments.image.name}, {result['gaussians']} Gaussians\n")
-        print_results(result)
+        print(f"\n{arguments.image.name}, {result['gaussians']} Gaussians", end="")
+        print(f", encoded in {result['encode_seconds'][OURS]:.2f} s\n")
+        print_decoders(result)
+    print_footprint(beginning)
+    print_scaling(growth)
     write_json(
         arguments.output,
         {
             "benchmark": "speed",
             "environment": report,
-            "settings": {"effort": arguments.effort, "rounds": arguments.rounds},
+            "settings": {
+                "effort": arguments.effort,
+                "rounds": arguments.rounds,
+                "quick": arguments.quick,
+            },
             "results": results,
+            "footprint": beginning,
+            "scaling": growth,
         },
     )
     print(f"\nWritten to {arguments.output}")

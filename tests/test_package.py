@@ -97,6 +97,17 @@ def test_importing_the_package_leaves_heavy_modules_alone() -> None:
     assert run_python(code).strip() == "[]"
 
 
+def test_decoding_leaves_the_encoder_and_pillow_alone() -> None:
+    code = """
+import sys
+import gaussianimage
+gaussianimage.decode
+heavy = ["PIL.Image", "gaussianimage.fitting", "gaussianimage.paper"]
+print([name for name in heavy if name in sys.modules])
+"""
+    assert run_python(code).strip() == "[]"
+
+
 def test_the_extension_keeps_denormal_numbers() -> None:
     # Linking with -ffast-math would set flush-to-zero for the whole process.
     code = """

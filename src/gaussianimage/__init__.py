@@ -16,7 +16,8 @@ from gaussianimage.errors import (
 )
 
 if TYPE_CHECKING:
-    from gaussianimage.codec.decoder import decode, decode_gaussians
+    from gaussianimage.codec.batch import decode_many
+    from gaussianimage.codec.decoder import Decoder, decode, decode_gaussians, thumbnail
     from gaussianimage.codec.encoder import Encoded, encode, encode_picture
     from gaussianimage.codec.header import Limits
     from gaussianimage.codec.info import FileInfo, info
@@ -30,6 +31,7 @@ __version__ = "0.1.0"
 
 # Loaded at first use: nobody who decodes waits for what only an encoder needs.
 _HOMES = {
+    "Decoder": "gaussianimage.codec.decoder",
     "Encoded": "gaussianimage.codec.encoder",
     "FileInfo": "gaussianimage.codec.info",
     "FitProgress": "gaussianimage.fitting.fit",
@@ -42,15 +44,18 @@ _HOMES = {
     "as_picture": "gaussianimage.picture",
     "decode": "gaussianimage.codec.decoder",
     "decode_gaussians": "gaussianimage.codec.decoder",
+    "decode_many": "gaussianimage.codec.batch",
     "encode": "gaussianimage.codec.encoder",
     "encode_picture": "gaussianimage.codec.encoder",
     "fit": "gaussianimage.fitting.fit",
     "gradient": "gaussianimage.engine",
     "info": "gaussianimage.codec.info",
     "render": "gaussianimage.engine",
+    "thumbnail": "gaussianimage.codec.decoder",
 }
 
 __all__ = [
+    "Decoder",
     "Encoded",
     "FileInfo",
     "FitProgress",
@@ -69,12 +74,14 @@ __all__ = [
     "as_picture",
     "decode",
     "decode_gaussians",
+    "decode_many",
     "encode",
     "encode_picture",
     "fit",
     "gradient",
     "info",
     "render",
+    "thumbnail",
 ]
 
 

@@ -10,10 +10,9 @@ def render_bytes(
     cholesky: NDArray[np.float64],
     colors: NDArray[np.float32],
     q_max: float,
-    left: float,
-    top: float,
     height: int,
     width: int,
+    crop: tuple[int, int, int, int] | None,
     threads: int,
 ) -> NDArray[np.uint8]: ...
 def render_floats(
@@ -21,10 +20,9 @@ def render_floats(
     cholesky: NDArray[np.float64],
     colors: NDArray[np.float32],
     q_max: float,
-    left: float,
-    top: float,
     height: int,
     width: int,
+    crop: tuple[int, int, int, int] | None,
     threads: int,
 ) -> NDArray[np.float32]: ...
 def work(
@@ -45,6 +43,8 @@ def gradient(
     threads: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
 def box_blur(values: NDArray[np.float32], radius: int, passes: int) -> NDArray[np.float32]: ...
+def compiler() -> str: ...
+def cpus() -> int: ...
 def instruction_set() -> str: ...
 def select_instruction_set(name: str) -> bool: ...
 
@@ -135,18 +135,41 @@ class Refiner:
 def decode_layers(
     quantizer: Quantizer, layers: list[bytes], announced: int, most: int, threads: int
 ) -> tuple[list[int], tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32]]]: ...
-def decode_picture(
-    quantizer: Quantizer,
-    layers: list[bytes],
-    announced: int,
-    most: int,
-    background: NDArray[np.float32],
-    q_max: float,
-    left: float,
-    top: float,
-    height: int,
-    width: int,
-    most_work: int,
-    threads: int,
-) -> tuple[int, int, NDArray[np.uint8] | None]: ...
+def sixteenth_power(sixteenths: int) -> float: ...
+
+class Layers:
+    def __init__(
+        self,
+        quantizer: Quantizer,
+        background: NDArray[np.float32],
+        q_max: float,
+        work: int,
+        gaussians: int,
+        announced: int,
+        payloads: list[bytes],
+    ) -> None: ...
+
+class Decoder:
+    def __init__(self, keep_all: bool) -> None: ...
+    def decode(
+        self,
+        data: bytes | bytearray | memoryview,
+        kind: int,
+        size: tuple[int, int] | None,
+        crop: tuple[int, int, int, int] | None,
+        layers: int,
+        threads: int,
+        limits: tuple[int, int, int, int],
+        out: NDArray[Any] | None,
+    ) -> NDArray[Any] | None: ...
+    def draw(
+        self,
+        layers: Layers,
+        kind: int,
+        size: tuple[int, int] | None,
+        crop: tuple[int, int, int, int] | None,
+        threads: int,
+        out: NDArray[Any] | None,
+    ) -> tuple[int, int, NDArray[Any] | None]: ...
+
 def __getattr__(name: str) -> Any: ...

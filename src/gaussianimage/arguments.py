@@ -48,13 +48,20 @@ def size_pair(name: str, size: object) -> tuple[int, int]:
     return side(f"{name}: height", height), side(f"{name}: width", width)
 
 
+def rectangle(name: str, crop: object) -> tuple[int, int, int, int]:
+    """Return (top, left, height, width), four integers that are not compared with anything."""
+    top, left, height, width = _items(name, crop, "top, left, height, width")
+    return (
+        integer(f"{name}: top", top),
+        integer(f"{name}: left", left),
+        integer(f"{name}: height", height),
+        integer(f"{name}: width", width),
+    )
+
+
 def crop_box(name: str, crop: object, size: tuple[int, int]) -> tuple[int, int, int, int]:
     """Return a rectangle inside a picture of `size` as (top, left, height, width) in pixels."""
-    items = _items(name, crop, "top, left, height, width")
-    parts = ("top", "left", "height", "width")
-    top, left, height, width = (
-        integer(f"{name}: {part}", item) for part, item in zip(parts, items, strict=True)
-    )
+    top, left, height, width = rectangle(name, crop)
     if not (0 <= top < top + height <= size[0] and 0 <= left < left + width <= size[1]):
         raise ValueError(
             f"{name}: expected a rectangle inside {size[0]} x {size[1]} (height x width), "

@@ -43,7 +43,7 @@ def render(
         anti-aliased: each Gaussian is averaged over the pixels' area.
     crop : (int, int, int, int), optional
         Top, left, height and width of the part to draw, in pixels of the picture at `size`. Only
-        this part is computed.
+        this part is computed, and it has the same bits as in the whole picture.
     dtype : float32 or uint8, default float32
         Floats are the plain sum, unclamped. Bytes are clamped to [0, 1], times 255, rounded to
         nearest.
@@ -77,15 +77,15 @@ def render(
     drawn = _checked(gaussians)
     if size is not None:
         drawn = _resized(drawn, size_pair("size", size))
-    top, left, height, width = 0, 0, drawn.height, drawn.width
     if crop is not None:
-        top, left, height, width = crop_box("crop", crop, (height, width))
+        crop = crop_box("crop", crop, (drawn.height, drawn.width))
     kind = np.dtype(dtype)
     if kind not in (np.dtype(np.float32), np.dtype(np.uint8)):
         raise ValueError(f"dtype: expected float32 or uint8, got {kind}")
     count = thread_count(threads)
     if (gpu := gpu_module(device, "window")) is not None:
-        pixels: NDArray[Any] = gpu.render_window(drawn, (top, left, height, width), kind, device)
+        window = crop or (0, 0, drawn.height, drawn.width)
+        pixels: NDArray[Any] = gpu.render_window(drawn, window, kind, device)
         return pixels
     draw = _native.render_bytes if kind == np.uint8 else _native.render_floats
     return draw(
@@ -93,10 +93,9 @@ def render(
         drawn.cholesky(),
         _float32(drawn.colors),
         drawn.q_max,
-        left,
-        top,
-        height,
-        width,
+        drawn.height,
+        drawn.width,
+        crop,
         count,
     )
 

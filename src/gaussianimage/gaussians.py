@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from os import PathLike
 from typing import Any, Self
 
@@ -168,8 +169,17 @@ class Gaussians:
         return cls(means, covariance, colors, height, width, q_max)
 
     def cholesky(self) -> Floats:
-        """Return l₁₁, l₂₁, l₂₂ in px, (N, 3); NaN for a row that is not positive definite."""
-        return geometry.cholesky_from_covariance(self.covariance)
+        """Return l₁₁, l₂₁, l₂₂ in px, (N, 3); NaN for a row that is not positive definite.
+
+        The array is read-only: it is computed once.
+        """
+        return self._cholesky
+
+    @cached_property
+    def _cholesky(self) -> Floats:
+        factors = geometry.cholesky_from_covariance(self.covariance)
+        factors.setflags(write=False)
+        return factors
 
     def scale_rotation(self) -> tuple[Floats, Floats]:
         """Return (σ₁ ≥ σ₂) in px, (N, 2), and the major axis' angle in (−π/2, π/2], (N,)."""

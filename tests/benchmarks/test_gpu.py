@@ -92,3 +92,32 @@ def test_fits_and_times_are_printed_and_written(gpu, cost, folder, tmp_path, cap
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out/fits").rglob("*.json")}
     assert gpu.fit_all(dataset, arguments) == records
     assert kept == {path: path.stat().st_mtime_ns for path in kept}
+
+
+class Clock:
+    """Stands in for the GPU's own."""
+
+    def __init__(self, device):
+        assert device.type == "cpu"
+
+    def seconds(self, work):
+        work()
+        return 0.5
+
+
+def test_all_of_it_runs_in_one_command(gpu, folder, tmp_path, monkeypatch, capsys):
+    report = dict.fromkeys(("gpu", "torch", "cuda", "triton", "commit"), "x")
+    monkeypatch.setattr(gpu, "require_gpu", torch.device)
+    monkeypatch.setattr(gpu, "describe", lambda device: report)
+    monkeypatch.setattr(gpu, "EventClock", Clock)
+    monkeypatch.setattr(gpu, "SIZES", ((16, 24), (24, 33)))
+    line = ["--images", str(folder), "-n", "9", "--fits", "10", "--iterations", "3"]
+    line += ["--frames", "2", "--settle", "2", "--pictures", "1", "--device", "cpu"]
+    monkeypatch.setattr(sys, "argv", ["gpu.py", *line, "--output", str(tmp_path)])
+    gpu.main()
+    results = json.loads((tmp_path / "gpu.json").read_text())
+    sizes = [(time["height"], time["width"], time["gaussians"]) for time in results["times"]]
+    assert sizes == [(16, 24, 9), (24, 33, 9)]
+    assert all(time["fps"] == 4 for time in results["times"])
+    assert [fit["picture"] for fit in results["fits"]] == ["a"]
+    assert (tmp_path / "gpu.md").read_text() in capsys.readouterr().out

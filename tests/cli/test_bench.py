@@ -41,9 +41,37 @@ def test_json_holds_every_repetition(run: Any, parrot: Path, gimg: Path) -> None
     assert encoded["bytes"] == len(gaussianimage.encode(parrot, gaussians=40))
 
 
+def test_a_folder_is_decoded_as_a_whole(run: Any, gimg: Path) -> None:
+    (gimg.parent / "other.gimg").write_bytes(gimg.read_bytes())
+    (gimg.parent / "notes.txt").write_text("not a picture")
+    head, decode = run("bench", gimg.parent, "-r", 3, "-t", 2).stdout.splitlines()
+    assert head == f"{gimg.parent}: 2 files, 0.0 megapixels"
+    number = r"[\d.]+(e[+-]\d+)?"
+    pattern = (
+        rf"  decode  {number} frames/s \[{number}, {number}\], {SPEED} \[{number}, {number}\], "
+        r"[\d.]+ ms, 3 reps, 2 threads"
+    )
+    assert re.fullmatch(pattern, decode)
+    record = json.loads(run("bench", gimg.parent, "-r", 2, "--json").stdout)
+    assert (record["files"], record["pixels"]) == (2, 2 * 96 * 64)
+    assert record["bytes"] == 2 * gimg.stat().st_size
+    assert len(record["decode"]["seconds"]) == 2
+
+
+def test_a_folder_without_files_fails(fails: Any, tmp_path: Path) -> None:
+    assert fails("bench", tmp_path).endswith("there are no .gimg files in this folder")
+
+
+def test_a_broken_file_in_a_folder_is_named(fails: Any, gimg: Path) -> None:
+    gimg.write_bytes(gimg.read_bytes()[:-4])
+    assert gimg.name in fails("bench", gimg.parent)
+
+
 def test_speeds_are_megapixels_a_second() -> None:
     speed = Timing([1.0, 2.0, 4.0], 8_000_000).as_dict()
     assert (speed["mps_min"], speed["mps_median"], speed["mps_max"]) == (2, 4, 8)
+    speed = Timing([1.0, 2.0, 4.0], 8_000_000, 8).as_dict()
+    assert (speed["fps_min"], speed["fps_median"], speed["fps_max"]) == (2, 4, 8)
     assert Timing([0.25], 10).text() == "4e-05 MP/s, 250 ms, 1 rep"
 
 

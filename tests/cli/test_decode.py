@@ -59,6 +59,17 @@ def test_size_and_crop_are_passed_on(
     np.testing.assert_array_equal(pixels(tmp_path / "x.png"), expected)
 
 
+def test_a_thumbnail_is_that_of_the_library(
+    run: Any, fails: Any, gimg: Path, encoded: bytes, tmp_path: Path
+) -> None:
+    run("decode", gimg, tmp_path / "x.png", "--thumbnail", 24)
+    expected = gaussianimage.thumbnail(encoded, 24)
+    assert expected.shape == (16, 24, 3)
+    np.testing.assert_array_equal(pixels(tmp_path / "x.png"), expected)
+    line = fails("decode", gimg, tmp_path / "x.png", "--thumbnail", 24, "--scale", 2, code=2)
+    assert "--thumbnail goes without" in line
+
+
 def test_a_crop_outside_fails(fails: Any, gimg: Path, tmp_path: Path) -> None:
     line = fails("decode", gimg, tmp_path / "x.png", "--crop", "90,0,10,10")
     assert line == f"{gimg}: --crop 90,0,10,10 is not within 96 x 64 pixels"

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from samples import HEIGHT, WIDTH, file_of, levels, sample, settings_of, with_chunks, with_header
 
 from gaussianimage import engine, reference
-from gaussianimage.codec.decoder import decode, decode_gaussians, open_file
+from gaussianimage.codec.decoder import decode, decode_gaussians
 from gaussianimage.codec.format import Chunk, read_chunks, write_chunks
 from gaussianimage.codec.header import Header, Limits
 from gaussianimage.codec.metadata import Metadata
+from gaussianimage.codec.opened import open_file
 from gaussianimage.codec.settings import Settings
 from gaussianimage.errors import (
     FormatError,

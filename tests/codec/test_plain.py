@@ -17,10 +17,11 @@ from samples import file_of, levels, sample
 
 from gaussianimage import _native, encode
 from gaussianimage.codec.assemble import assemble
-from gaussianimage.codec.decoder import decode, decode_gaussians, open_file
+from gaussianimage.codec.decoder import decode, decode_gaussians
 from gaussianimage.codec.format import LAYER, read_chunks, write_chunks
 from gaussianimage.codec.header import Limits
 from gaussianimage.codec.metadata import Metadata
+from gaussianimage.codec.opened import open_file
 from gaussianimage.codec.quantize import Levels
 from gaussianimage.codec.settings import Settings
 from gaussianimage.errors import GaussianImageError, LimitError

@@ -83,6 +83,20 @@ def test_the_colors_are_solved_at_the_end() -> None:
     assert np.array_equal(result.gaussians.means, result.state.means)
 
 
+def test_solving_for_the_colors_does_no_harm_to_a_gaussian_far_larger_than_the_picture() -> None:
+    pixels = np.full((20, 30, 3), 128, np.uint8)
+    state = fit(pixels, 2, iterations=0).state
+    whole = FitState(
+        **vars(state)
+        | {
+            "cholesky": np.array([[1e4, 0, 1e4], [1e5, 0, 1e5]]),
+            "colors": np.array([[0.25] * 3, [128 / 255 - 0.25] * 3], np.float32),
+            "means": np.full((2, 2), 10.0),
+        }
+    )
+    assert fit(pixels, resume=whole).psnr > 60
+
+
 def test_a_penalty_on_energy_lowers_it() -> None:
     def energy(result: FitResult) -> float:
         l11, _, l22 = result.state.cholesky[1:].T

@@ -67,6 +67,13 @@ def test_table_5_sets_models_with_and_without_the_offset_side_by_side(fit: Any) 
     assert row(table, "Ours (RS)") == ["30.50", "–", "–", "38.83", "36.34", "−2.49"]
 
 
+def test_table_5_of_another_loss_says_so(fit: Any) -> None:
+    pair = [fit(30.0, "a", loss="ssim"), fit(27.5, "a", loss="ssim", offset=False)]
+    note = one(pair, "Table 5").note
+    assert note.startswith("Means over 1 picture (a); N=1000;")
+    assert ", loss ssim, seed 1" in note
+
+
 def test_table_2_has_rates_of_files_and_speeds(coding: Any) -> None:
     table = one([coding(0.7, 28.0)], "Table 2")
     assert row(table, "Ours, N=1000") == ["0.7000", "28.00", "0.7000", "5.00e-02", "300.00"]
@@ -110,6 +117,7 @@ def test_a_note_tells_what_is_not_as_usual(coding: Any) -> None:
     note = one(records, "Table 2").note
     assert "model rs, optimizer adam, covariance bits 8, scaling false, seed 1, cpu" in note
     usual = one([coding(0.4, 27.0)], "Table 2").note
+    assert usual.startswith("Means over 1 of Kodak (kodim03); ")
     assert "halved every 20000, seed 1, cpu" in usual
 
 

@@ -117,6 +117,11 @@ def test_blending_is_not_recorded_nor_is_anything_on_a_cpu():
     assert not {BlendedModel, SplattingModel} & set(training._RECORDABLE)
 
 
+def test_a_model_without_parameters_is_refused(target):
+    with pytest.raises(ValueError, match="empty parameter list"):
+        train(nn.Identity(), target)
+
+
 def test_steps_are_halved_as_the_recipe_says():
     # Far from the target each step of Adam is as long as the rate.
     model = Constant(1.0)

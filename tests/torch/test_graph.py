@@ -3,9 +3,8 @@ import torch
 from torch_device import DEVICE
 from torch_scenes import random_tensors
 
-from gaussianimage.torch import Adan, graph, native, rasterize
+from gaussianimage.torch import Adan, graph, rasterize
 from gaussianimage.torch.graph import RecordedStep
-from gaussianimage.torch.kernels import drawing, moments
 
 SIZE = (9, 20)
 
@@ -25,13 +24,6 @@ def training(optimizer_of=Adan):
         return loss.detach()
 
     return parameters, optimizer, step
-
-
-@pytest.fixture
-def on_kernels(monkeypatch):
-    """Have what runs on a CPU drawn by the kernels, as on a GPU."""
-    monkeypatch.setattr(native, "render", lambda *a: drawing.render(*a[:-1]))
-    monkeypatch.setattr(native, "gradient", lambda *a: moments.gradient(*a[:-1]))
 
 
 def capturable_adam(parameters, lr):

@@ -4,12 +4,13 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 
-from gaussianimage import decode, encode_picture, info
+from gaussianimage import Decoder, GaussianImageError, decode_many, encode_picture, info
 from gaussianimage.cli.batch import run_each
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.errors import printable
@@ -23,6 +24,7 @@ EXAMPLES = """
 gaussianimage bench photo.gimg
 gaussianimage bench photo.png -q 60 -t 1
 gaussianimage bench *.gimg --repetitions 100 --json
+gaussianimage bench pictures/
 """
 
 
@@ -32,6 +34,7 @@ class Timing:
 
     seconds: list[float]
     pixels: int
+    frames: int = 1
 
     @property
     def median(self) -> float:
@@ -39,22 +42,31 @@ class Timing:
         return float(np.median(self.seconds))
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the seconds of every repetition, and megapixels a second."""
+        """Return the seconds of every repetition, and megapixels and frames a second."""
         fastest, slowest = min(self.seconds), max(self.seconds)
         return {
             "seconds": self.seconds,
             "mps_min": self.pixels / slowest / 1e6,
             "mps_median": self.pixels / self.median / 1e6,
             "mps_max": self.pixels / fastest / 1e6,
+            "fps_min": self.frames / slowest,
+            "fps_median": self.frames / self.median,
+            "fps_max": self.frames / fastest,
         }
 
     def text(self) -> str:
         """Return a line."""
-        speed = self.as_dict()
-        line = f"{_digits(speed['mps_median'])} MP/s"
-        if len(self.seconds) > 1:
-            line += f" [{_digits(speed['mps_min'])}, {_digits(speed['mps_max'])}]"
+        line = self._range("mps", "MP/s")
+        if self.frames > 1:
+            line = f"{self._range('fps', 'frames/s')}, {line}"
         return f"{line}, {_duration(self.median)}, {plural(len(self.seconds), 'rep')}"
+
+    def _range(self, key: str, unit: str) -> str:
+        speed = self.as_dict()
+        line = f"{_digits(speed[f'{key}_median'])} {unit}"
+        if len(self.seconds) > 1:
+            line += f" [{_digits(speed[f'{key}_min'])}, {_digits(speed[f'{key}_max'])}]"
+        return line
 
 
 @subcommand(
@@ -82,12 +94,16 @@ def command(
 ) -> None:
     """Time decoding and encoding, in memory: from bytes to pixels and from pixels to bytes.
 
-    A .gimg file is decoded. A picture is encoded once and then decoded. Megapixels a second are
+    A .gimg file is decoded, always to the same memory. A picture is encoded once and then decoded.
+    Of a folder all .gimg files are read and decoded, one on each thread. Megapixels a second are
     the median, and in brackets the minimum and the maximum.
     """
     used = threads or cpus()
 
     def work(source: str) -> None:
+        if Path(source).is_dir():
+            _folder(source, repetitions, used, as_json=as_json)
+            return
         data = read_input(source)
         encoding = None
         if not is_gimg(data):
@@ -96,8 +112,10 @@ def command(
             data = encoded.data
             encoding = Timing([encoded.seconds], picture.height * picture.width)
         found = info(data)
+        decoder = Decoder(threads=used)
+        pixels = decoder.decode(data)
         decoding = _timed(
-            lambda: decode(data, threads=used), repetitions, found.height * found.width
+            lambda: decoder.decode(data, pixels), repetitions, found.height * found.width
         )
         if as_json:
             record = {
@@ -122,14 +140,43 @@ def command(
     run_each(files, work)
 
 
-def _timed(function: Callable[[], object], repetitions: int, pixels: int) -> Timing:
+def _folder(source: str, repetitions: int, threads: int, *, as_json: bool) -> None:
+    paths = sorted(Path(source).glob("*.gimg"))
+    if not paths:
+        raise GaussianImageError("there are no .gimg files in this folder")
+    sizes = [pixels.shape for pixels in decode_many(paths, threads=threads)]
+
+    def all_of_them() -> None:
+        for _ in decode_many(paths, threads=threads):
+            pass
+
+    area = sum(height * width for height, width, *_ in sizes)
+    decoding = _timed(all_of_them, repetitions, area, len(paths))
+    if as_json:
+        record = {
+            "folder": source,
+            "files": len(paths),
+            "pixels": area,
+            "bytes": sum(path.stat().st_size for path in paths),
+            "threads": threads,
+            "decode": decoding.as_dict(),
+        }
+        click.echo(json.dumps(record))
+        return
+    click.echo(f"{printable(source)}: {plural(len(paths), 'file')}, {area / 1e6:.1f} megapixels")
+    click.echo(f"  decode  {decoding.text()}, {plural(threads, 'thread')}")
+
+
+def _timed(
+    function: Callable[[], object], repetitions: int, pixels: int, frames: int = 1
+) -> Timing:
     function()  # so that memory and caches are as they will be
     seconds = []
     for _ in range(repetitions):
         began = time.perf_counter()
         function()
         seconds.append(time.perf_counter() - began)
-    return Timing(seconds, pixels)
+    return Timing(seconds, pixels, frames)
 
 
 def _duration(seconds: float) -> str:

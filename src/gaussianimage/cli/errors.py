@@ -41,6 +41,7 @@ def describe(error: BaseException, source: str = "") -> str:
         text = str(error) or type(error).__name__
     else:
         text = f"internal error: {type(error).__name__}: {error} (-vv shows where)"
+    text += "".join(f", {note}" for note in getattr(error, "__notes__", ()))
     if name and not text.startswith((f"{name}:", f"{source}:")):
         text = f"{name}: {text}"
     return printable(text)

@@ -10,8 +10,8 @@ import numpy as np
 
 from gaussianimage import Limits, decode, decode_gaussians
 from gaussianimage.cli.options import max_pixels_option, packed
-from gaussianimage.codec.decoder import open_file
 from gaussianimage.codec.format import SIGNATURE
+from gaussianimage.codec.opened import open_file
 from gaussianimage.files import is_stream, read_input
 from gaussianimage.gaussians import Gaussians
 from gaussianimage.picture import Picture, from_array, read

@@ -1,109 +1,99 @@
-"""From the bytes of a file to Gaussians and pixels."""
+"""From the bytes of a file to pixels and Gaussians: the functions and the object for it."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import threading
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from gaussianimage import _native
-from gaussianimage.arguments import MAX_SIDE, crop_box, integer
-from gaussianimage.codec.format import (
-    GAUSSIANS,
-    LAYER,
-    QUANTIZERS,
-    Chunk,
-    read_chunks,
-    read_whole_chunks,
-    require_known,
-)
-from gaussianimage.codec.header import Header, Limits
-from gaussianimage.codec.metadata import TYPES, Metadata
-from gaussianimage.codec.settings import SHAPE_STEP_ONE, Settings
+from gaussianimage.arguments import side
+from gaussianimage.codec.drawing import gaussians_of, order_of, pixels_of
+from gaussianimage.codec.header import Limits
+from gaussianimage.codec.opened import DEFAULT_LIMITS, enough_layers, open_file
 from gaussianimage.codec.varint import Buffer
-from gaussianimage.engine import render, thread_count
-from gaussianimage.errors import FormatError, UnsupportedError
+from gaussianimage.engine import thread_count
 from gaussianimage.gaussians import Gaussians
-from gaussianimage.picture import to_array
-
-if TYPE_CHECKING:
-    from gaussianimage.codec.paper.chunks import Profile
-
-_KNOWN = (b"HEAD", LAYER, QUANTIZERS, GAUSSIANS, *TYPES.values())
-
-# Standard deviation of the Gaussian that stands for the background, in sides of the picture.
-BACKGROUND_SIGMA = 1000.0
-
-DEFAULT_LIMITS = Limits()
 
 
-@dataclass(frozen=True)
-class File:
-    """A file that has been checked but whose Gaussians have not been decoded.
+class _Context(threading.local):
+    """The native decoder of each thread, for the function `decode`."""
 
-    Attributes
+    def __init__(self) -> None:
+        self.native = _native.Decoder(keep_all=False)
+
+
+_of_this_thread = _Context()
+
+
+class Decoder:
+    """A decoder for many files, which keeps its memory from one to the next.
+
+    Parameters
     ----------
-    header : Header
-    settings : Settings
-        Of the layers; a black background for a file of the paper's profile, which has none.
-    metadata : Metadata
-    chunks : list of Chunk
-        All whole chunks, without the closing one.
-    damage : FormatError or None
-        What is wrong after those, if a broken file was asked for.
-    profile : Profile or None
-        The quantizers of a file of the paper's profile; None for one with layers.
-    """
-
-    header: Header
-    settings: Settings
-    metadata: Metadata
-    chunks: list[Chunk]
-    damage: FormatError | None
-    profile: "Profile | None" = None
-
-
-def open_file(data: Buffer, *, limits: Limits = DEFAULT_LIMITS, partial: bool = False) -> File:
-    """Check a file: its checksums, its header, and that it stays within the limits.
+    threads : int, optional
+        Threads to use, 1 to 256; all CPUs that this process may run on by default.
+    limits : Limits, optional
+        What to refuse to decode.
 
     Raises
     ------
-    FormatError, TruncatedError, UnsupportedError, LimitError
-        As `decode`.
-    """
-    damage = None
-    if partial:
-        chunks, damage = read_whole_chunks(data)
-    else:
-        chunks = read_chunks(data)
-    require_known(chunks, _KNOWN)
-    head = chunks[0]
-    header = Header.from_chunk(head)
-    header.check(limits)
-    if max(header.height, header.width) > MAX_SIDE:
-        raise UnsupportedError(
-            f"the file's picture is {header.height} x {header.width} pixels (height x width); "
-            f"this version draws {MAX_SIDE} a side at most"
-        )
-    metadata = Metadata.from_chunks(chunks, limits)
-    if not header.settings:
-        from gaussianimage.codec.paper.chunks import read_profile
+    TypeError, ValueError
+        An argument is of a wrong type or out of range.
 
-        profile = read_profile(header, chunks, damage)
-        settings = Settings(0, SHAPE_STEP_ONE, (0,) * header.channels)
-        return File(header, settings, metadata, chunks, damage, profile)
-    settings = Settings.from_bytes(
-        header.settings, header.channels, offset=_settings_offset(head, header)
-    )
-    for chunk in chunks:
-        if chunk.type in (QUANTIZERS, GAUSSIANS):
-            raise FormatError(f"chunk {chunk.name} in a file of layers", chunk.offset)
-    layers = sum(chunk.type == LAYER for chunk in chunks)
-    if layers > header.layers or (damage is None and layers < header.layers):
-        raise FormatError(
-            f"the header announces {header.layers} layers, found {layers}", head.payload_offset
-        )
-    return File(header, settings, metadata, chunks, damage)
+    Notes
+    -----
+    `decode`, the function, keeps memory too, but gives it back after a picture of very many
+    Gaussians. Several Python threads may use the same decoder; a call that finds it busy takes
+    memory of its own.
+    """
+
+    def __init__(self, *, threads: int | None = None, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._threads = thread_count(threads)
+        self._limits = limits
+        self._native = _native.Decoder(keep_all=True)
+
+    def decode(
+        self,
+        data: Buffer,
+        out: NDArray[Any] | None = None,
+        *,
+        size: tuple[int, int] | None = None,
+        crop: tuple[int, int, int, int] | None = None,
+        dtype: DTypeLike | None = None,
+        layers: int | None = None,
+        partial: bool = False,
+    ) -> NDArray[Any]:
+        """Decode a ``.gimg`` file to pixels, as the function `decode` does.
+
+        Parameters
+        ----------
+        data : bytes-like
+            The whole file.
+        out : ndarray, optional
+            Where to write the pixels: of the shape and type of the result, C-contiguous and
+            writable. After an error its content is undefined.
+        dtype : uint8, uint16 or float32, optional
+            By default that of `out`, or uint8.
+        size, crop, layers, partial
+            As for `decode`.
+
+        Returns
+        -------
+        ndarray, (height, width) for gray, (height, width, C) otherwise
+            `out` itself if it is given.
+
+        Raises
+        ------
+        FormatError, TruncatedError, UnsupportedError, LimitError
+            As for `decode`.
+        TypeError, ValueError
+            An argument is of a wrong type or out of range, or `out` does not fit.
+        """
+        if dtype is None:
+            dtype = out.dtype if isinstance(out, np.ndarray) else np.dtype(np.uint8)
+        order = order_of(size, crop, dtype, layers, self._threads)
+        return pixels_of(self._native, data, order, out, partial, self._limits)
 
 
 def decode(
@@ -124,9 +114,11 @@ def decode(
     data : bytes-like
         The whole file.
     size : (int, int), optional
-        Height and width to draw at, in pixels; the nominal size by default.
+        Height and width to draw at, in pixels; the nominal size by default. A smaller size is
+        anti-aliased, as `render` does it.
     crop : (int, int, int, int), optional
-        Top, left, height and width of the part to draw, in pixels of the picture at `size`.
+        Top, left, height and width of the part to draw, in pixels of the picture at `size`. Only
+        this part is computed, and it has the same bits as in the whole picture.
     dtype : uint8, uint16 or float32, default uint8
         Floats are 0 to 1.
     threads : int, optional
@@ -155,78 +147,51 @@ def decode(
     TypeError, ValueError
         An argument is of a wrong type or out of range.
     """
-    kind = np.dtype(dtype)
+    order = order_of(size, crop, dtype, layers, thread_count(threads))
+    return pixels_of(_of_this_thread.native, data, order, None, partial, limits)
+
+
+def thumbnail(
+    data: Buffer,
+    longest: int,
+    *,
+    dtype: DTypeLike = np.uint8,
+    threads: int | None = None,
+    partial: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
+) -> NDArray[Any]:
+    """Decode a ``.gimg`` file to a small picture, from its most important Gaussians.
+
+    Parameters
+    ----------
+    data : bytes-like
+        The whole file; the first layers of it, with `partial`.
+    longest : int
+        Most pixels a side. The shape is kept, and a smaller picture stays as it is.
+    dtype, threads, partial, limits
+        As for `decode`.
+
+    Returns
+    -------
+    ndarray, (height, width) for gray, (height, width, C) otherwise
+        What `decode` gives at that size from the fewest first layers that have a Gaussian for each
+        pixel of it, or from all of them.
+
+    Raises
+    ------
+    FormatError, TruncatedError, UnsupportedError, LimitError
+        As for `decode`.
+    TypeError, ValueError
+        An argument is of a wrong type or out of range.
+    """
+    most = side("longest", longest)
     file = open_file(data, limits=limits, partial=partial)
-    bytes_alone = kind == np.uint8 and not file.header.has_alpha
-    if bytes_alone and size is None and file.profile is None:
-        pixels = _drawn(file, crop, layers, threads)
-        return pixels[..., 0] if file.header.channels == 1 else pixels
-    gaussians = gaussians_of(file, threads=threads, layers=layers)
-    if bytes_alone and file.profile is not None:
-        pixels = render(gaussians, size=size, crop=crop, dtype=np.uint8, threads=threads)
-        return pixels[..., 0] if file.header.channels == 1 else pixels
-    return to_array(render(gaussians, size=size, crop=crop, threads=threads), kind)
-
-
-def _drawn(
-    file: File, crop: tuple[int, int, int, int] | None, layers: int | None, threads: int | None
-) -> NDArray[np.uint8]:
-    """Decode at the nominal size to bytes, in one call of the engine."""
-    header = file.header
-    nominal = (header.height, header.width)
-    top, left, height, width = (0, 0, *nominal) if crop is None else crop_box("crop", crop, nominal)
-    chunks = _layer_chunks(file, layers)
-    # The strips of a crop begin elsewhere, so a Gaussian may touch one more of them.
-    most_work = header.work if crop is None else header.work + header.gaussians * height
-    whole, found, pixels = _native.decode_picture(
-        file.settings.quantizer(*nominal),
-        [bytes(chunk.payload) for chunk in chunks],
-        header.layers,
-        header.gaussians,
-        file.settings.background_color.astype(np.float32),
-        header.q_max,
-        left,
-        top,
-        height,
-        width,
-        min(most_work, 2**64 - 1),
-        thread_count(threads),
-    )
-    _check_layers(file, chunks, whole, found)
-    if pixels is None:
-        raise _too_much_work(file)
-    return pixels
-
-
-def _layer_chunks(file: File, layers: int | None) -> list[Chunk]:
-    """Return the chunks of the first layers; of all by default."""
-    return [chunk for chunk in file.chunks if chunk.type == LAYER][: layer_count(file, layers)]
-
-
-def layer_count(file: File, layers: int | None) -> int:
-    """Return how many layers to use, all if None; a `ValueError` for more than there are."""
-    if layers is None:
-        return file.header.layers
-    if not 0 <= integer("layers", layers) <= file.header.layers:
-        raise ValueError(f"layers: expected 0 to {file.header.layers}, got {layers}")
-    return layers
-
-
-def _check_layers(file: File, chunks: list[Chunk], whole: int, found: int) -> None:
-    """Raise what is wrong with layers that have been decoded."""
-    header = file.header
-    if whole < len(chunks):
-        raise FormatError("a layer does not decode", chunks[whole].payload_offset)
-    if len(chunks) == header.layers and found != header.gaussians:
-        raise FormatError(
-            f"the header announces {header.gaussians} Gaussians, found {found}",
-            file.chunks[0].payload_offset,
-        )
-
-
-def _too_much_work(file: File) -> FormatError:
-    announced = f"the header announces work of {file.header.work} blocks, found more"
-    return FormatError(announced, file.chunks[0].payload_offset)
+    height, width = file.header.height, file.header.width
+    shrink = min(1.0, most / max(height, width))
+    size = max(1, round(height * shrink)), max(1, round(width * shrink))
+    layers = enough_layers(file, size[0] * size[1])
+    order = order_of(size, None, dtype, layers, thread_count(threads))
+    return pixels_of(_of_this_thread.native, data, order, None, partial, limits)
 
 
 def decode_gaussians(
@@ -253,43 +218,3 @@ def decode_gaussians(
     """
     file = open_file(data, limits=limits, partial=partial)
     return gaussians_of(file, threads=threads, layers=layers)
-
-
-def gaussians_of(file: File, *, threads: int | None = None, layers: int | None = None) -> Gaussians:
-    """Decode the Gaussians of a checked file."""
-    header = file.header
-    if file.profile is not None:
-        from gaussianimage.codec.paper.file import record_of, work_of
-
-        gaussians = record_of(file, layers=layers).gaussians()
-        if work_of(gaussians, threads) > header.work:
-            raise _too_much_work(file)
-        return gaussians
-    chunks = _layer_chunks(file, layers)
-    counts, arrays = _native.decode_layers(
-        file.settings.quantizer(header.height, header.width),
-        [bytes(chunk.payload) for chunk in chunks],
-        header.layers,
-        header.gaussians,
-        thread_count(threads),
-    )
-    _check_layers(file, chunks, len(counts), counts[-1] if counts else 0)
-    means, cholesky, colors = arrays
-    work = _native.work(*arrays, header.q_max, header.height, header.width, thread_count(threads))
-    if work > header.work:
-        raise _too_much_work(file)
-    side = BACKGROUND_SIGMA * max(header.height, header.width)
-    background = file.settings.background_color
-    return Gaussians.from_cholesky(
-        np.concatenate(([[header.width / 2, header.height / 2]], means)),
-        np.concatenate(([[side, 0.0, side]], cholesky)),
-        np.concatenate((background[None], colors)),
-        header.height,
-        header.width,
-        header.q_max,
-    )
-
-
-def _settings_offset(head: Chunk, header: Header) -> int:
-    """Return where in the file the settings start, in bytes."""
-    return head.payload_offset + len(head.payload) - len(header.settings)

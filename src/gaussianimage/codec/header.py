@@ -47,6 +47,17 @@ class Limits:
             if value < 0:
                 raise ValueError(f"{limit.name} must not be negative, got {value}")
 
+    @property
+    def of_a_picture(self) -> tuple[int, int, int, int]:
+        """Pixels, side, Gaussians and work, as the native decoder takes them."""
+        most = 2**64 - 1
+        return (
+            min(self.max_pixels, most),
+            min(self.max_side, most),
+            min(self.max_gaussians, most),
+            min(self.max_work, most),
+        )
+
     def require(self, name: str, value: int, what: str) -> None:
         """Refuse a value above the limit of that name.
 

@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gaussianimage.codec.decoder import DEFAULT_LIMITS, File, open_file
 from gaussianimage.codec.header import Limits
+from gaussianimage.codec.opened import DEFAULT_LIMITS, File, open_file
 from gaussianimage.codec.varint import Buffer
 
 

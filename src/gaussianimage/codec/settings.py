@@ -1,6 +1,5 @@
 """What a file's header says of how its numbers are quantized."""
 
-import math
 from dataclasses import dataclass
 from typing import Self
 
@@ -14,26 +13,6 @@ STEPS_PER_OCTAVE = 16
 MOST_STEP = 1.0  # of a color
 SHAPE_STEP_ONE = 128  # the index of a shape step of 1
 BACKGROUND_LEVELS = 65535
-
-# 2^(k/16) for k = 0 to 15, correctly rounded: a decoder's numbers must not hang on a library's pow.
-_SIXTEENTHS = (
-    1.0,
-    1.0442737824274138,
-    1.0905077326652577,
-    1.1387886347566916,
-    1.189207115002721,
-    1.241857812073484,
-    1.2968395546510096,
-    1.3542555469368927,
-    1.4142135623730951,
-    1.4768261459394993,
-    1.5422108254079407,
-    1.6104903319492543,
-    1.681792830507429,
-    1.7562521603732995,
-    1.8340080864093424,
-    1.9152065613971474,
-)
 
 # A finer or coarser step than these can't be coded.
 _SHAPE_INDICES = range(64, 193)
@@ -61,12 +40,12 @@ class Settings:
     @property
     def color_step(self) -> float:
         """Δ, the step of colors that are normalized to unit energy."""
-        return _power_of_two(-self.color_index)
+        return _native.sixteenth_power(-self.color_index)
 
     @property
     def shape_step(self) -> float:
         """The log-covariance's step for a Gaussian of amplitude Δ."""
-        return _power_of_two(SHAPE_STEP_ONE - self.shape_index)
+        return _native.sixteenth_power(SHAPE_STEP_ONE - self.shape_index)
 
     @property
     def background_color(self) -> NDArray[np.float64]:
@@ -108,11 +87,6 @@ class Settings:
             raise FormatError(f"settings: shape step {data[1]} is out of range", offset)
         levels = np.frombuffer(data, "<u2", offset=2)
         return cls(data[0], data[1], tuple(int(level) for level in levels))
-
-
-def _power_of_two(sixteenths: int) -> float:
-    octaves, rest = divmod(sixteenths, STEPS_PER_OCTAVE)
-    return math.ldexp(_SIXTEENTHS[rest], octaves)
 
 
 def nearest_color_index(color_step: float) -> int:

@@ -234,8 +234,7 @@ class _Run:
             interrupted = True
         state = self._state()
         try:
-            loss = self._optimizer.solve_colors(SOLVE_ITERATIONS, SOLVE_RIDGE)
-            self._psnr = self._decibels(loss)
+            self._psnr = self._decibels(self._solve_colors())
             if self._on_step is not None:
                 self._on_step(state)
             self._tell(force=True)
@@ -293,6 +292,19 @@ class _Run:
         keep = np.ones(len(optimizer), np.uint8)
         keep[candidates[np.argsort(energy, kind="stable")[:count]]] = 0
         optimizer.keep(keep)
+
+    def _solve_colors(self) -> float:
+        """Solve for the colors and return ½ Σ (I − T)², which does not get larger."""
+        optimizer = self._optimizer
+        colors = optimizer.colors.copy()
+        before = optimizer.solve_colors(0, SOLVE_RIDGE)
+        after = optimizer.solve_colors(SOLVE_ITERATIONS, SOLVE_RIDGE)
+        if after <= before:
+            return after
+        # The ridge is relative to a Gaussian's energy on the whole plane: it takes the color away
+        # from one that has grown far beyond the picture.
+        optimizer.colors = colors
+        return before
 
     def _state(self) -> FitState:
         optimizer, start = self._optimizer, self._start

@@ -50,7 +50,7 @@ GI_RANS_INLINE uint32_t code_bucket(typename Coder::Run& run, Model& model, int3
 // bits first, then 1 for a negative one; zero has no sign. Magnitudes of the last bucket follow one
 // by one.
 template <typename Coder>
-void code_rests(Coder& coder, int32_t* values, int count) {
+GI_RANS_INLINE void code_rests(typename Coder::Loose& loose, int32_t* values, int count) {
   uint32_t buckets[4], raw = 0;
   int total = 0;
   bool escapes = false;
@@ -66,7 +66,7 @@ void code_rests(Coder& coder, int32_t* values, int count) {
     }
     total += bits + (bucket != 0);
   }
-  raw = coder.loose(raw, total);
+  raw = loose.loose(raw, total);
   uint32_t negative = 0;
   for (int i = 0; i < count; ++i) {
     const int bits = bucket_bits[buckets[i]];
@@ -82,7 +82,7 @@ void code_rests(Coder& coder, int32_t* values, int count) {
   if (!escapes) return;
   for (int i = 0; i < count; ++i) {
     if (buckets[i] != 15) continue;
-    const auto magnitude = static_cast<int32_t>(code_escaped(coder, magnitude_of(values[i])));
+    const auto magnitude = static_cast<int32_t>(code_escaped(loose, magnitude_of(values[i])));
     if constexpr (Coder::decodes) values[i] = negative >> i & 1 ? -magnitude : magnitude;
   }
 }
@@ -139,7 +139,8 @@ void code_colors(Coder& coder, LayerModels& models, const Quantizer& quantizer, 
   std::vector<uint8_t> luma_level(n);
   code_color_buckets(coder, models, channels, n, layer.precision.data() + begin, color,
                      luma_level.data());
-  for (size_t i = 0; i < n; ++i) code_rests(coder, color + channels * i, quantizer.channels);
+  typename Coder::Loose loose(coder);
+  for (size_t i = 0; i < n; ++i) code_rests<Coder>(loose, color + channels * i, quantizer.channels);
 }
 
 // A size as it is coded: by how much it differs from what its class and amplitude let expect.
@@ -174,7 +175,7 @@ void code_shape_buckets(Coder& coder, LayerModels& models, size_t n, CodedSize* 
 // The shapes of Gaussians [begin, end), all those of a layer, whose colors are known.
 template <typename Coder>
 void code_shapes(Coder& coder, LayerModels& models, const Quantizer& quantizer,
-                 const ExpectedSizes& expected, Layer& layer, size_t begin, size_t end) {
+                 const Shapes& tables, Layer& layer, size_t begin, size_t end) {
   const size_t channels = static_cast<size_t>(quantizer.channels), n = end - begin;
   const uint8_t* precision = layer.precision.data() + begin;
   const int32_t* const color = layer.color.data() + channels * begin;
@@ -183,20 +184,22 @@ void code_shapes(Coder& coder, LayerModels& models, const Quantizer& quantizer,
   for (size_t i = 0; i < n; ++i) {
     const int amplitude = amplitude_class(color + channels * i, quantizer.channels);
     sizes[i].amplitude = static_cast<uint8_t>(amplitude);
-    sizes[i].expected = expected(precision[i], amplitude);
+    sizes[i].expected = tables.expected(precision[i], amplitude);
   }
   code_shape_buckets(coder, models, n, sizes.data(), shape);
+  typename Coder::Loose loose(coder);
   for (size_t i = 0; i < n; ++i, shape += 3) {
     const CodedSize s = sizes[i];
     const uint32_t away = magnitude_of(shape[0] - s.expected);
     int32_t found = s.symbol - 8;
     if (s.symbol == 0) {
-      found = -8 - static_cast<int32_t>(code_place(coder, s.bucket, away - 8));
+      found = -8 - static_cast<int32_t>(code_place(loose, s.bucket, away - 8));
     } else if (s.symbol == 15) {
-      found = 7 + static_cast<int32_t>(code_place(coder, s.bucket, away - 7));
+      found = 7 + static_cast<int32_t>(code_place(loose, s.bucket, away - 7));
     }
     if constexpr (Coder::decodes) shape[0] = s.expected + found;
-    code_rests(coder, shape + 1, 2);
+    code_rests<Coder>(loose, shape + 1, 2);
+    if (!tables.allow(shape, s.amplitude)) loose.reject();
   }
 }
 

@@ -5,15 +5,30 @@
 #include <nanobind/ndarray.h>
 
 #include <algorithm>
+#include <array>
 #include <initializer_list>
+#include <optional>
+
+#include "schedule.h"
 
 namespace gi {
 
+void bind_decoder(nanobind::module_& m);
 void bind_engine(nanobind::module_& m);
 void bind_layers(nanobind::module_& m);
 void bind_optimizer(nanobind::module_& m);
 void bind_rans(nanobind::module_& m);
 void bind_refiner(nanobind::module_& m);
+
+// Top, left, height and width in pixels.
+using Crop = std::array<int, 4>;
+// Height and width.
+using Size = std::array<int, 2>;
+
+bool lies_within(const Crop& crop, const Size& size);
+
+// A crop of a picture, or all of it. Throws a ValueError if it isn't within the picture.
+Part make_part(const std::optional<Crop>& crop, int height, int width);
 
 // A new, uninitialized array that Python owns.
 template <typename T>

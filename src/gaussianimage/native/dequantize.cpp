@@ -1,88 +1,177 @@
-// From a layer's integers to what the engine draws.
+// From a layer's integers to what the engine draws: compiled once for every instruction set, with
+// the same bits on all of them.
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
+#include "kernels.h"
 #include "layer.h"
+#include "vector.h"
 
-namespace gi {
+namespace gi::GI_ISA {
+
+void dequantize(const Quantizer& quantizer, const Layer& layer, size_t begin, size_t end,
+                double* means, double* cholesky, float* colors);
+
 namespace {
 
+// Gaussians are computed 8 at a time, each step for all of them and without branches, so that the
+// compiler can use vectors.
+constexpr int together = 8;
+
+struct Integers {
+  double cell[together], x[together], y[together];
+  double color[max_channels][together];
+  double shape[3][together];
+};
+
+struct Numbers {
+  double l11[together], l21[together], l22[together], size[together];
+  float color[max_channels][together];
+};
+
+GI_INLINE double power_of_two(int64_t exponent) {
+  const int64_t bits = static_cast<int64_t>(static_cast<uint64_t>(exponent + 1023) << 52);
+  double power;
+  std::memcpy(&power, &bits, sizeof power);
+  return power;
+}
+
+// An integer that is below 2^51 in size, without the conversion that few machines have for vectors:
+// beside 1.5 · 2^52 the last bits of a double are an integer.
+GI_INLINE int64_t to_integer(double x) {
+  const double shifted = x + 6755399441055744.0;
+  int64_t bits;
+  std::memcpy(&bits, &shifted, sizeof bits);
+  return bits - 0x4338000000000000;
+}
+
 // e^x for |x| < 100, by plain arithmetic: the same bits everywhere.
-double exp_exact(double x) {
+GI_INLINE double exp_exact(double x) {
   const double n = std::floor(x * 1.4426950408889634 + 0.5);
   const double r = (x - n * 0.6931471803691238) - n * 1.9082149292705877e-10;
   double p = 1.0 / 6227020800.0;
-  for (int k = 12; k >= 0; --k) {
-    static constexpr double inverse[] = {1.0,
-                                         1.0,
-                                         1.0 / 2,
-                                         1.0 / 6,
-                                         1.0 / 24,
-                                         1.0 / 120,
-                                         1.0 / 720,
-                                         1.0 / 5040,
-                                         1.0 / 40320,
-                                         1.0 / 362880,
-                                         1.0 / 3628800,
-                                         1.0 / 39916800,
-                                         1.0 / 479001600};
-    p = p * r + inverse[k];
+  p = p * r + 1.0 / 479001600;
+  p = p * r + 1.0 / 39916800;
+  p = p * r + 1.0 / 3628800;
+  p = p * r + 1.0 / 362880;
+  p = p * r + 1.0 / 40320;
+  p = p * r + 1.0 / 5040;
+  p = p * r + 1.0 / 720;
+  p = p * r + 1.0 / 120;
+  p = p * r + 1.0 / 24;
+  p = p * r + 1.0 / 6;
+  p = p * r + 1.0 / 2;
+  p = p * r + 1.0;
+  p = p * r + 1.0;
+  return p * power_of_two(to_integer(n));
+}
+
+// `shape_step` of layer.h, in doubles: squares are below 2^53, so the exponent of one is the
+// floored logarithm.
+GI_INLINE double step_of(const double (&color)[max_channels][together], int i, double shape_step) {
+  double square = 0;
+  for (int k = 0; k < max_channels; ++k) {
+    const double level = std::min(std::fabs(color[k][i]), 4096.0);
+    square += level * level;
   }
-  const int64_t bits = (static_cast<int64_t>(n) + 1023) << 52;
-  double scale;
-  std::memcpy(&scale, &bits, sizeof scale);
-  return p * scale;
+  const double twice = std::max(2 * square * square, 1.0);
+  uint64_t bits;
+  std::memcpy(&bits, &twice, sizeof bits);
+  const uint64_t octaves = (bits >> 52) - 1023;  // twice the amplitude class, or 1 more
+  const uint64_t amplitude = std::min<uint64_t>(octaves >> 1, 15);
+  const double half = power_of_two(-static_cast<int64_t>(amplitude >> 1));
+  return std::min(shape_step * (amplitude & 1 ? half * 0.7071067811865476 : half), 0.7);
+}
+
+// Σ = exp(2 S) for S = [[s + d1, d2], [d2, s - d1]], whose eigenvalues are s ± r:
+// Σ = e^2s (cosh 2r + sinh 2r / r [[d1, d2], [d2, -d1]]), and det Σ = e^4s. The first entry is
+// e^2s (e^2r (r + d1) + e^-2r (r - d1)) / 2r, where nothing cancels if the smaller one of
+// r + d1 and r - d1 comes from their product, d2².
+GI_INLINE void find_covariance(const Integers& g, int i, double shape_step, Numbers& out) {
+  const double step = step_of(g.color, i, shape_step);
+  const double s = g.shape[0][i] * step;
+  const double d1 = g.shape[1][i] * step, d2 = g.shape[2][i] * step;
+  const double r = std::sqrt(d1 * d1 + d2 * d2);
+  const double up = exp_exact(2 * r), down = 1 / up, size = exp_exact(s), area = size * size;
+  const double larger = r > 0 ? r + std::fabs(d1) : 1, smaller = d2 * d2 / larger;
+  const double plus = d1 > 0 ? larger : smaller, minus = d1 > 0 ? smaller : larger;
+  const double both = r > 0 ? 2 * r : 1;
+  const double xx = r > 0 ? (up * plus + down * minus) / both : 1;
+  const double slope = r > 0 ? (up - down) / both : 2;
+  const double l11 = size * std::sqrt(xx);
+  out.l11[i] = l11;
+  out.l21[i] = area * slope * d2 / l11;
+  out.l22[i] = area / l11;
+  out.size[i] = size;
+}
+
+// Unit energy: a color of norm 1 has ∫ |c|² exp(-2q) = 1, so c = b / (√π e^s). The basis is
+// orthonormal: (1, 1, 1) / √3, (1, 0, -1) / √2, (-1, 2, -1) / √6.
+template <bool rgb>
+GI_INLINE void find_colors(const Integers& g, int i, double color_step, Numbers& out) {
+  const double scale = color_step / (1.7724538509055159 * out.size[i]);
+  if constexpr (rgb) {
+    const double y = scale * g.color[0][i] * 0.5773502691896258;
+    const double o = scale * g.color[1][i] * 0.7071067811865476;
+    const double c = scale * g.color[2][i] * 0.4082482904638631;
+    out.color[0][i] = static_cast<float>(y + o - c);
+    out.color[1][i] = static_cast<float>(y + 2 * c);
+    out.color[2][i] = static_cast<float>(y - o - c);
+    out.color[3][i] = static_cast<float>(scale * g.color[3][i]);
+  } else {
+    out.color[0][i] = static_cast<float>(scale * g.color[0][i]);
+    out.color[1][i] = static_cast<float>(scale * g.color[1][i]);
+  }
+}
+
+template <int channels>
+void dequantize_channels(const Quantizer& quantizer, const Layer& layer, size_t begin, size_t end,
+                         double* means, double* cholesky, float* colors) {
+  Integers g = {};
+  Numbers out;
+  for (size_t at = begin; at < end; at += together) {
+    const int count = static_cast<int>(std::min<size_t>(together, end - at));
+    for (int i = 0; i < together; ++i) {
+      const size_t from = at + static_cast<size_t>(std::min(i, count - 1));
+      g.cell[i] = static_cast<double>(1 << layer.precision[from]) / 16;
+      g.x[i] = layer.position[2 * from];
+      g.y[i] = layer.position[2 * from + 1];
+      for (int k = 0; k < channels; ++k) g.color[k][i] = layer.color[channels * from + k];
+      for (int k = 0; k < 3; ++k) g.shape[k][i] = layer.shape[3 * from + k];
+    }
+    for (int i = 0; i < together; ++i) {
+      g.x[i] = (g.x[i] + 0.5) * g.cell[i];
+      g.y[i] = (g.y[i] + 0.5) * g.cell[i];
+    }
+    for (int i = 0; i < together; ++i) find_covariance(g, i, quantizer.shape_step, out);
+    for (int i = 0; i < together; ++i) find_colors<channels >= 3>(g, i, quantizer.color_step, out);
+    for (int i = 0; i < count; ++i, means += 2, cholesky += 3, colors += channels) {
+      means[0] = g.x[i];
+      means[1] = g.y[i];
+      cholesky[0] = out.l11[i];
+      cholesky[1] = out.l21[i];
+      cholesky[2] = out.l22[i];
+      for (int k = 0; k < channels; ++k) colors[k] = out.color[k][i];
+    }
+  }
 }
 
 }  // namespace
 
 void dequantize(const Quantizer& quantizer, const Layer& layer, size_t begin, size_t end,
                 double* means, double* cholesky, float* colors) {
-  const int channels = quantizer.channels;
-  for (size_t i = begin; i < end; ++i, means += 2, cholesky += 3, colors += channels) {
-    const double cell = static_cast<double>(1 << layer.precision[i]) / 16;
-    means[0] = (layer.position[2 * i] + 0.5) * cell;
-    means[1] = (layer.position[2 * i + 1] + 0.5) * cell;
-
-    const int32_t* color = layer.color.data() + static_cast<size_t>(channels) * i;
-    const double step = shape_step(quantizer, amplitude_class(color, channels));
-    const double s = layer.shape[3 * i] * step;
-    const double d1 = layer.shape[3 * i + 1] * step, d2 = layer.shape[3 * i + 2] * step;
-    // Σ = exp(2 S) for S = [[s + d1, d2], [d2, s - d1]], whose eigenvalues are s ± r:
-    // Σ = e^2s (cosh 2r + sinh 2r / r [[d1, d2], [d2, -d1]]), and det Σ = e^4s. The first entry is
-    // e^2s (e^2r (r + d1) + e^-2r (r - d1)) / 2r, where nothing cancels if the smaller one of
-    // r + d1 and r - d1 comes from their product, d2².
-    const double r = std::sqrt(d1 * d1 + d2 * d2);
-    const double up = exp_exact(2 * r), down = 1 / up, size = exp_exact(s), area = size * size;
-    double xx = 1, slope = 2;
-    if (r > 0) {
-      const double larger = r + std::fabs(d1), smaller = d2 * d2 / larger;
-      const double plus = d1 > 0 ? larger : smaller, minus = d1 > 0 ? smaller : larger;
-      xx = (up * plus + down * minus) / (2 * r);
-      slope = (up - down) / (2 * r);
-    }
-    const double l11 = size * std::sqrt(xx);
-    cholesky[0] = l11;
-    cholesky[1] = area * slope * d2 / l11;
-    cholesky[2] = area / l11;
-
-    // Unit energy: a color of norm 1 has ∫ |c|² exp(-2q) = 1, so c = b / (√π e^s).
-    const double scale = quantizer.color_step / (1.7724538509055159 * size);
-    const double b0 = scale * color[0];
-    if (channels < 3) {
-      colors[0] = static_cast<float>(b0);
-      if (channels == 2) colors[1] = static_cast<float>(scale * color[1]);
-      continue;
-    }
-    // Orthonormal: (1, 1, 1) / √3, (1, 0, -1) / √2, (-1, 2, -1) / √6.
-    const double y = b0 * 0.5773502691896258, o = scale * color[1] * 0.7071067811865476;
-    const double g = scale * color[2] * 0.4082482904638631;
-    colors[0] = static_cast<float>(y + o - g);
-    colors[1] = static_cast<float>(y + 2 * g);
-    colors[2] = static_cast<float>(y - o - g);
-    if (channels == 4) colors[3] = static_cast<float>(scale * color[3]);
+  switch (quantizer.channels) {
+    case 1:
+      return dequantize_channels<1>(quantizer, layer, begin, end, means, cholesky, colors);
+    case 2:
+      return dequantize_channels<2>(quantizer, layer, begin, end, means, cholesky, colors);
+    case 3:
+      return dequantize_channels<3>(quantizer, layer, begin, end, means, cholesky, colors);
+    default:
+      return dequantize_channels<4>(quantizer, layer, begin, end, means, cholesky, colors);
   }
 }
 
-}  // namespace gi
+}  // namespace gi::GI_ISA

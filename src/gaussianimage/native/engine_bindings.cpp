@@ -1,11 +1,14 @@
 // Python's view of rendering and the gradient.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/array.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
 #include "bindings.h"
 #include "blur.h"
 #include "kernels.h"
+#include "pool.h"
 #include "render.h"
 
 namespace nb = nanobind;
@@ -32,56 +35,61 @@ Source make_source(const Means& means, const Cholesky& cholesky, const Colors& c
       q_max};
 }
 
-Window make_window(double left, double top, int height, int width) {
+Window make_window(int height, int width) {
   if (height < 1 || width < 1 || height > (1 << 24) || width > (1 << 24)) {
     throw nb::value_error("height and width must be from 1 to 16777216");
   }
-  return {left, top, height, width};
+  return {0, 0, height, width};
 }
 
-template <typename T, typename Render>
-nb::object render_to(const Source& source, const Window& window, Render&& render) {
-  auto pixels =
-      make_array<T>({static_cast<size_t>(window.height), static_cast<size_t>(window.width),
-                     static_cast<size_t>(source.channels)});
+// Draws `crop` of a picture, or all of it; as T, which is what the kind of pixels says.
+template <typename T, PixelKind kind>
+nb::object render_to(Means means, Cholesky cholesky, Colors colors, double q_max, int height,
+                     int width, std::optional<Crop> crop, int threads) {
+  static_assert(sizeof(T) == bytes_of(kind));
+  const Source source = make_source(means, cholesky, colors, q_max);
+  const Window window = make_window(height, width);
+  const Part part = make_part(crop, height, width);
+  auto pixels = make_array<T>({static_cast<size_t>(part.height), static_cast<size_t>(part.width),
+                               static_cast<size_t>(source.channels)});
+  constexpr float black[max_channels] = {};
+  const PixelSink sink(kind, false, source.channels, part, pixels.data());
   {
     nb::gil_scoped_release release;
-    render(pixels.data());
+    render(source, window, black, UINT64_MAX, threads, sink);
   }
   return nb::cast(pixels);
 }
 
 }  // namespace
 
+bool lies_within(const Crop& crop, const Size& size) {
+  const auto [top, left, height, width] = crop;
+  return top >= 0 && left >= 0 && height >= 1 && width >= 1 && height <= size[0] - top &&
+         width <= size[1] - left;
+}
+
+Part make_part(const std::optional<Crop>& crop, int height, int width) {
+  if (!crop) return {0, 0, height, width};
+  if (!lies_within(*crop, {height, width})) {
+    throw nb::value_error("crop must lie within the picture");
+  }
+  return {(*crop)[0], (*crop)[1], (*crop)[2], (*crop)[3]};
+}
+
 void bind_engine(nb::module_& m) {
-  m.def(
-      "render_bytes",
-      [](Means means, Cholesky cholesky, Colors colors, double q_max, double left, double top,
-         int height, int width, int threads) {
-        const Source source = make_source(means, cholesky, colors, q_max);
-        const Window window = make_window(left, top, height, width);
-        return render_to<uint8_t>(
-            source, window, [&](uint8_t* out) { render_bytes(source, window, threads, out); });
-      },
-      nb::arg("means"), nb::arg("cholesky"), nb::arg("colors"), nb::arg("q_max"), nb::arg("left"),
-      nb::arg("top"), nb::arg("height"), nb::arg("width"), nb::arg("threads"));
-  m.def(
-      "render_floats",
-      [](Means means, Cholesky cholesky, Colors colors, double q_max, double left, double top,
-         int height, int width, int threads) {
-        const Source source = make_source(means, cholesky, colors, q_max);
-        const Window window = make_window(left, top, height, width);
-        return render_to<float>(source, window,
-                                [&](float* out) { render_floats(source, window, threads, out); });
-      },
-      nb::arg("means"), nb::arg("cholesky"), nb::arg("colors"), nb::arg("q_max"), nb::arg("left"),
-      nb::arg("top"), nb::arg("height"), nb::arg("width"), nb::arg("threads"));
+  m.def("render_bytes", &render_to<uint8_t, PixelKind::bytes>, nb::arg("means"),
+        nb::arg("cholesky"), nb::arg("colors"), nb::arg("q_max"), nb::arg("height"),
+        nb::arg("width"), nb::arg("crop").none(), nb::arg("threads"));
+  m.def("render_floats", &render_to<float, PixelKind::sums>, nb::arg("means"), nb::arg("cholesky"),
+        nb::arg("colors"), nb::arg("q_max"), nb::arg("height"), nb::arg("width"),
+        nb::arg("crop").none(), nb::arg("threads"));
   m.def(
       "work",
       [](Means means, Cholesky cholesky, Colors colors, double q_max, int height, int width,
          int threads) {
         const Source source = make_source(means, cholesky, colors, q_max);
-        const Window window = make_window(0, 0, height, width);
+        const Window window = make_window(height, width);
         nb::gil_scoped_release release;
         return work(source, window, threads);
       },
@@ -95,8 +103,8 @@ void bind_engine(nb::module_& m) {
         if (residual.shape(2) != colors.shape(1)) {
           throw nb::value_error("residual and colors must have the same number of channels");
         }
-        const Window window = make_window(0, 0, static_cast<int>(residual.shape(0)),
-                                          static_cast<int>(residual.shape(1)));
+        const Window window =
+            make_window(static_cast<int>(residual.shape(0)), static_cast<int>(residual.shape(1)));
         const size_t n = means.shape(0);
         auto d_means = make_array<double>({n, 2});
         auto d_covariance = make_array<double>({n, 3});
@@ -126,6 +134,17 @@ void bind_engine(nb::module_& m) {
         return blurred;
       },
       nb::arg("values"), nb::arg("radius"), nb::arg("passes"));
+  m.def("compiler", [] {
+#if defined(__clang__)
+    return "clang " __clang_version__;
+#elif defined(__GNUC__)
+    return "gcc " __VERSION__;
+#else
+    return "not known";
+#endif
+  });
+  // CPUs that this process may run on, which 0 threads stand for.
+  m.def("cpus", [] { return resolve_threads(0); });
   m.def("instruction_set", [] { return std::string(kernels().name); });
   m.def(
       "select_instruction_set",

@@ -23,6 +23,8 @@
 namespace gi::GI_ISA {
 
 std::unique_ptr<LayerStreams> make_layer_streams(const Quantizer& quantizer, int layers);
+void dequantize(const Quantizer& quantizer, const Layer& layer, size_t begin, size_t end,
+                double* means, double* cholesky, float* colors);
 
 namespace {
 
@@ -221,38 +223,65 @@ GI_INLINE void find_spans(const Eight& g, const Window& window, int strip, Spans
   for (int i = 0; i < 8; ++i) spans.u[i] = static_cast<float>(u[i] + 2.0 * spans.pair0[i]);
 }
 
-// A cell's entries of one Gaussian at most: runs are not shorter than 2 row pairs.
-constexpr size_t most_entries = cell_pairs / 2 + 1;
+// A cell's entries of one Gaussian at most: runs are not shorter than 2 row pairs. One more is
+// written to and not counted.
+constexpr size_t most_entries = cell_pairs / 2 + 2;
+
+// Appends the entries of a Gaussian in row pairs [pair, end), the first of which has this u.
+GI_INLINE void append(uint32_t atom, int pair, int end, int longest, float dx, float u,
+                      CellList* cells, int bands) {
+  // The chain's runs are entries of their own, so that the exponentials of all of them are computed
+  // in one place, side by side. Most Gaussians have none, one or two in the strip, all in one cell:
+  // these are written without asking which, as nobody could foretell it.
+  const int band = std::min(pair / cell_pairs, bands - 1), top = band * cell_pairs;
+  const int middle = std::min(pair + longest, end), next = std::min(middle + longest, end);
+  if (__builtin_expect(next == end && end <= top + cell_pairs, 1)) {
+    CellList& list = cells[band];
+    Entry* const entries = list.entries + list.count;
+    const auto at = [top](int row) { return static_cast<uint8_t>(row - top); };
+    entries[0] = {atom, at(pair), at(middle), dx, u};
+    const size_t some = pair < end;
+    entries[some] = {atom, at(middle), at(next), dx, u + static_cast<float>(2 * (middle - pair))};
+    list.count += some + (middle < next);
+    return;
+  }
+  while (pair < end) {
+    const int band = pair / cell_pairs, top = band * cell_pairs;
+    const int next = std::min(std::min(pair + longest, top + cell_pairs), end);
+    CellList& list = cells[band];
+    list.entries[list.count++] = {atom, static_cast<uint8_t>(pair - top),
+                                  static_cast<uint8_t>(next - top), dx, u};
+    u += static_cast<float>(2 * (next - pair));
+    pair = next;
+  }
+}
 
 const uint32_t* list(const Outline* outlines, const uint32_t* begin, const uint32_t* end,
                      const Window& window, int strip, CellList* cells) {
   const int bands = (window.height + cell_rows - 1) / cell_rows;
-  Eight eight{};
+  // The next eight are put together before the last ones are used: vectors that were just written
+  // number by number are slow to read.
+  Eight eights[2] = {};
+  const auto gather = [=](const uint32_t* from, Eight& eight) {
+    const ptrdiff_t count = std::min<ptrdiff_t>(8, end - from);
+    for (int i = 0; i < count; ++i) {
+      eight.set(i, outlines[from[i]]);
+      if (end - from >= 16) __builtin_prefetch(&outlines[from[8 + i]]);
+    }
+  };
+  gather(begin, eights[0]);
   Spans spans;
-  for (; begin < end; begin += 8) {
+  for (int turn = 0; begin < end; begin += 8, turn ^= 1) {
     for (int band = 0; band < bands; ++band) {
       if (cells[band].count + 8 * most_entries > cells[band].room) return begin;
     }
+    const Eight& eight = eights[turn];
+    gather(begin + 8, eights[turn ^ 1]);
+    find_spans(eight, window, strip, spans);
     const int count = static_cast<int>(std::min<ptrdiff_t>(8, end - begin));
     for (int i = 0; i < count; ++i) {
-      eight.set(i, outlines[begin[i]]);
-      if (end - begin >= 16) __builtin_prefetch(&outlines[begin[8 + i]]);
-    }
-    find_spans(eight, window, strip, spans);
-    for (int i = 0; i < count; ++i) {
-      // The chain's runs are entries of their own, so that the exponentials of all of them are
-      // computed in one place, side by side.
-      float u = spans.u[i];
-      for (int pair = spans.pair0[i]; pair < spans.pair1[i];) {
-        const int band = pair / cell_pairs, top = band * cell_pairs;
-        const int next =
-            std::min(std::min(pair + eight.longest[i], top + cell_pairs), spans.pair1[i]);
-        CellList& list = cells[band];
-        list.entries[list.count++] = {begin[i], static_cast<uint8_t>(pair - top),
-                                      static_cast<uint8_t>(next - top), spans.dx[i], u};
-        u += static_cast<float>(2 * (next - pair));
-        pair = next;
-      }
+      append(begin[i], spans.pair0[i], spans.pair1[i], eight.longest[i], spans.dx[i], spans.u[i],
+             cells, bands);
     }
   }
   return end;
@@ -453,6 +482,28 @@ GI_INLINE void pack_row(const float* p, uint8_t* out) {
   }
 }
 
+#if defined(__AVX2__)
+// The same for RGB, faster: the packing instructions clamp. What is not a number becomes 0.
+template <>
+GI_INLINE void pack_row<3>(const float* p, uint8_t* out) {
+  const Half one = Half::splat(1.0f), scale = Half::splat(255.0f), half = Half::splat(0.5f);
+  __m256i color[3];
+  for (int k = 0; k < 3; ++k) {
+    const Half level = min(one, Half::load(p + 16 * k)) * scale + half;
+    color[k] = _mm256_cvttps_epi32((__m256)level.v[0]);
+  }
+  const __m256i blue = _mm256_packs_epi32(color[2], color[2]);
+  __m256i bytes = _mm256_packus_epi16(_mm256_packs_epi32(color[0], color[1]), blue);
+  // Four pixels in each half of it: 4 reds, 4 greens, 4 blues, 4 blues.
+  const __m128i order = _mm_setr_epi8(0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11, 12, 12, 12, 12);
+  bytes = _mm256_shuffle_epi8(bytes, _mm256_broadcastsi128_si256(order));
+  uint8_t pixels[32];
+  std::memcpy(pixels, &bytes, sizeof pixels);
+  std::memcpy(out, pixels, 12);
+  std::memcpy(out + 12, pixels + 16, 12);
+}
+#endif
+
 template <int C>
 void to_bytes_channels(const float* cell, int rows, int columns, uint8_t* out, ptrdiff_t stride) {
   for (int y = 0; y < rows; ++y, out += stride) {
@@ -491,6 +542,29 @@ void to_floats(const float* cell, int channels, int rows, int columns, float* ou
   }
 }
 
+template <int C>
+void fill_channels(const float* color, int pairs, float* cell) {
+  Wide lanes[C];
+  for (int k = 0; k < C; ++k) lanes[k] = Wide::splat(color[k]);
+  for (int pair = 0; pair < pairs; ++pair) {
+    for (int k = 0; k < C; ++k, cell += 16) lanes[k].store(cell);
+  }
+}
+
+void fill(const float* color, int channels, int rows, float* cell) {
+  const int pairs = (rows + 1) / 2;
+  switch (channels) {
+    case 1:
+      return fill_channels<1>(color, pairs, cell);
+    case 2:
+      return fill_channels<2>(color, pairs, cell);
+    case 3:
+      return fill_channels<3>(color, pairs, cell);
+    default:
+      return fill_channels<4>(color, pairs, cell);
+  }
+}
+
 double square(float* cell, int channels, int rows, int columns) {
   double total = 0;
   const int pairs = (rows + 1) / 2;
@@ -517,8 +591,8 @@ double square(float* cell, int channels, int rows, int columns) {
 }  // namespace
 
 extern const Kernels table;
-const Kernels table{GI_NAME(GI_ISA), prepare,   list,   accumulate,         moments,
-                    to_bytes,        to_floats, square, make_layer_streams, weigh,
-                    draw};
+const Kernels table{GI_NAME(GI_ISA), prepare,   list,   fill,
+                    accumulate,      moments,   to_bytes, to_floats,
+                    square,          make_layer_streams, dequantize, weigh, draw};
 
 }  // namespace gi::GI_ISA

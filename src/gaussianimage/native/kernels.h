@@ -87,6 +87,7 @@ struct Moments {
 };
 
 class LayerStreams;
+struct Layer;
 struct Patch;
 struct Planes;
 struct Quantizer;
@@ -103,6 +104,9 @@ struct Kernels {
   // for each band, and stops before a Gaussian for which there may not be room. Returns where.
   const uint32_t* (*list)(const Outline* outlines, const uint32_t* begin, const uint32_t* end,
                           const Window& window, int strip, CellList* cells);
+
+  // The first rows of a cell in one color.
+  void (*fill)(const float* color, int channels, int rows, float* cell);
 
   // cell += Σ color · weight over the entries.
   void (*accumulate)(const Atom* atoms, const Entry* entries, size_t count, int channels,
@@ -124,6 +128,10 @@ struct Kernels {
 
   // Decoder of the layers of a file that has `layers` of them; see layer_streams.h.
   std::unique_ptr<LayerStreams> (*layer_streams)(const Quantizer& quantizer, int layers);
+
+  // Gaussians [begin, end) of a layer in floats; see layer.h.
+  void (*dequantize)(const Quantizer& quantizer, const Layer& layer, size_t begin, size_t end,
+                     double* means, double* cholesky, float* colors);
 
   // One Gaussian alone; see patch_kernels.h.
   void (*weigh)(const Planes& planes, const Patch& patch, double* sums);

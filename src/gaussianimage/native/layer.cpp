@@ -4,32 +4,13 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "kernels.h"
 #include "model.h"
 
 namespace gi {
-namespace {
-
-// Bounds on log-covariance that keep σ between 10^-6 and 10^9 px and the aspect ratio below e^14,
-// so that a covariance in double precision keeps its smaller axis.
-constexpr double least_size = -7, most_size = 14, most_shear = 7;
-
-}  // namespace
-
-bool have_shapes(const Quantizer& quantizer, const Layer& layer, size_t begin, size_t end) {
-  const size_t channels = static_cast<size_t>(quantizer.channels);
-  bool all = true;
-  for (size_t i = begin; i < end; ++i) {
-    const int32_t* shape = layer.shape.data() + 3 * i;
-    const double step = shape_step(
-        quantizer, amplitude_class(layer.color.data() + channels * i, quantizer.channels));
-    const double s = shape[0] * step, d1 = shape[1] * step, d2 = shape[2] * step;
-    all &= s >= least_size && s <= most_size && d1 * d1 + d2 * d2 <= most_shear * most_shear;
-  }
-  return all;
-}
-
 void check(const Quantizer& quantizer, const Layer& layer) {
   const size_t channels = static_cast<size_t>(quantizer.channels);
+  const Shapes shapes(quantizer);
   for (size_t i = 0; i < layer.count(); ++i) {
     int64_t columns, rows;
     if (layer.precision[i] >= precisions) throw std::out_of_range("no such precision class");
@@ -39,7 +20,7 @@ void check(const Quantizer& quantizer, const Layer& layer) {
         throw std::out_of_range("color out of range");
       }
     }
-    if (!have_shapes(quantizer, layer, i, i + 1)) {
+    if (!shapes.allow(layer.shape.data() + 3 * i, amplitude_class(color, quantizer.channels))) {
       throw std::out_of_range("size or elongation out of range");
     }
     grid_size(quantizer, layer.precision[i], columns, rows);
@@ -54,6 +35,11 @@ void grid_size(const Quantizer& quantizer, int precision, int64_t& columns, int6
   const int64_t cell = int64_t{1} << precision;
   columns = (quantizer.width * int64_t{16} + cell - 1) / cell;
   rows = (quantizer.height * int64_t{16} + cell - 1) / cell;
+}
+
+void dequantize(const Quantizer& quantizer, const Layer& layer, size_t begin, size_t end,
+                double* means, double* cholesky, float* colors) {
+  kernels().dequantize(quantizer, layer, begin, end, means, cholesky, colors);
 }
 
 int amplitude_class(const int32_t* color, int channels) {

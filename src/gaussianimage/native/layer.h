@@ -49,22 +49,33 @@ double shape_step(const Quantizer& quantizer, int amplitude);
 // follows the two.
 int32_t expected_size(const Quantizer& quantizer, int precision, int amplitude);
 
-// The same, looked up.
-class ExpectedSizes {
+// Bounds on log-covariance that keep σ between 10^-6 and 10^9 px and the aspect ratio below e^14,
+// so that a covariance in double precision keeps its smaller axis.
+constexpr double least_size = -7, most_size = 14, most_shear = 7;
+
+// What a quantizer lets expect of shapes, looked up.
+class Shapes {
  public:
-  explicit ExpectedSizes(const Quantizer& quantizer) {
+  explicit Shapes(const Quantizer& quantizer) {
     for (int i = 0; i < 256; ++i) sizes_[i] = expected_size(quantizer, i >> 4, i & 15);
+    for (int i = 0; i < 16; ++i) steps_[i] = shape_step(quantizer, i);
   }
-  int32_t operator()(int precision, int amplitude) const {
+  int32_t expected(int precision, int amplitude) const {
     return sizes_[precision << 4 | amplitude];
+  }
+
+  // Whether a file can hold a shape.
+  bool allow(const int32_t* shape, int amplitude) const {
+    const double step = steps_[amplitude];
+    const double s = shape[0] * step, d1 = shape[1] * step, d2 = shape[2] * step;
+    // Without branches: it is called in a loop, and true.
+    return (s >= least_size) & (s <= most_size) & (d1 * d1 + d2 * d2 <= most_shear * most_shear);
   }
 
  private:
   int32_t sizes_[256];
+  double steps_[16];
 };
-
-// Whether the shapes of Gaussians [begin, end) are such as a file can hold.
-bool have_shapes(const Quantizer& quantizer, const Layer& layer, size_t begin, size_t end);
 
 // A Gaussian that shows takes a bit at least, so more of them than these are damage.
 constexpr size_t most_per_byte = 16;

@@ -9,7 +9,6 @@
 #include "kernels.h"
 #include "layer.h"
 #include "layer_arrays.h"
-#include "picture_decoder.h"
 
 namespace nb = nanobind;
 
@@ -119,35 +118,6 @@ void bind_layers(nb::module_& m) {
       },
       nb::arg("quantizer"), nb::arg("layers"), nb::arg("announced"), nb::arg("most"),
       nb::arg("threads"));
-
-  // The same, and on to pixels: layers that were whole, their Gaussians, and the picture or None.
-  m.def(
-      "decode_picture",
-      [](const Quantizer& quantizer, std::vector<nb::bytes> layers, int announced, size_t most,
-         nb::ndarray<const float, nb::numpy, nb::ndim<1>, nb::c_contig> background, double q_max,
-         double left, double top, int height, int width, uint64_t most_work, int threads) {
-        if (background.shape(0) != static_cast<size_t>(quantizer.channels) || height < 1 ||
-            width < 1 || height > 65536 || width > 65536) {
-          throw nb::value_error("background, height or width is out of range");
-        }
-        std::vector<LayerBytes> parts;
-        for (const nb::bytes& part : layers) {
-          parts.emplace_back(static_cast<const uint8_t*>(part.data()), part.size());
-        }
-        auto pixels = make_array<uint8_t>({static_cast<size_t>(height), static_cast<size_t>(width),
-                                           static_cast<size_t>(quantizer.channels)});
-        DecodedPicture result;
-        {
-          nb::gil_scoped_release release;
-          result = decode_picture(quantizer, parts, announced, most, background.data(), q_max,
-                                  {left, top, height, width}, most_work, threads, pixels.data());
-        }
-        return nb::make_tuple(result.layers, result.gaussians,
-                              result.drawn ? nb::cast(pixels) : nb::none());
-      },
-      nb::arg("quantizer"), nb::arg("layers"), nb::arg("announced"), nb::arg("most"),
-      nb::arg("background"), nb::arg("q_max"), nb::arg("left"), nb::arg("top"), nb::arg("height"),
-      nb::arg("width"), nb::arg("most_work"), nb::arg("threads"));
 }
 
 }  // namespace gi

@@ -1,5 +1,6 @@
 #include <algorithm>
-#include <atomic>
+#include <cstdint>
+#include <mutex>
 #include <thread>
 
 #include "kernels.h"
@@ -24,36 +25,65 @@ bool read_varint(const uint8_t*& bytes, size_t& size, uint64_t& value) {
   return false;
 }
 
-// How far one thread has come, for another to wait for.
-class Progress {
+// The streams of all layers, shared out between threads. Streams of one kind follow one after
+// another, and the shapes of a layer come after its colors; else any thread may take what is there.
+class Streams {
  public:
-  // Tells at the end of a scope, however it ends, that there will be no more steps.
-  class End {
-   public:
-    explicit End(Progress& progress) : progress_(progress) {}
-    ~End() { progress_.ended_.store(true, std::memory_order_release); }
-    End(const End&) = delete;
-    End& operator=(const End&) = delete;
+  Streams(const std::vector<LayerPart>& parts, LayerStreams& decoder, Layer& out)
+      : parts_(parts), decoder_(decoder), out_(out) {}
 
-   private:
-    Progress& progress_;
-  };
-
-  void step() { count_.fetch_add(1, std::memory_order_release); }
-  size_t count() const { return count_.load(std::memory_order_acquire); }
-
-  // False if it ended before.
-  bool wait_for(size_t count) const {
-    while (this->count() < count) {
-      if (ended_.load(std::memory_order_acquire)) return this->count() >= count;
-      std::this_thread::yield();
+  // Decodes until nothing is left that could be decoded.
+  void run() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      const int kind = next();
+      if (kind < 0) {
+        if (!any_taken()) return;
+        lock.unlock();
+        std::this_thread::yield();  // for a stream that another thread has
+        lock.lock();
+        continue;
+      }
+      taken_[kind] = true;
+      const LayerPart& part = parts_[done_[kind]];
+      lock.unlock();
+      const bool good = kind == colors      ? decoder_.colors(part, out_)
+                        : kind == positions ? decoder_.positions(part, out_)
+                                            : decoder_.shapes(part, out_);
+      lock.lock();
+      taken_[kind] = false;
+      if (good) {
+        ++done_[kind];
+      } else {
+        last_ = std::min(last_, done_[kind]);
+      }
     }
-    return true;
   }
 
+  // Layers that are whole.
+  size_t whole() const { return *std::min_element(done_, done_ + kinds); }
+
  private:
-  std::atomic<size_t> count_{0};
-  std::atomic<bool> ended_{false};
+  enum { colors, positions, shapes, kinds };
+
+  // The kind of stream to decode next: colors first, as shapes wait for them. -1: none for now.
+  int next() const {
+    for (int kind = 0; kind < kinds; ++kind) {
+      const size_t limit = kind == shapes ? done_[colors] : parts_.size();
+      if (!taken_[kind] && done_[kind] < std::min(limit, last_)) return kind;
+    }
+    return -1;
+  }
+
+  bool any_taken() const { return taken_[colors] || taken_[positions] || taken_[shapes]; }
+
+  const std::vector<LayerPart>& parts_;
+  LayerStreams& decoder_;
+  Layer& out_;
+  std::mutex mutex_;
+  size_t done_[kinds] = {};  // streams of each kind
+  bool taken_[kinds] = {};   // whether a thread has one
+  size_t last_ = SIZE_MAX;   // layers from this one on are lost
 };
 
 // Takes a layer's bytes apart. `most`: how many Gaussians it may have.
@@ -109,27 +139,9 @@ size_t decode_layers(const Quantizer& quantizer, const std::vector<LayerBytes>& 
     }
   }
   const std::unique_ptr<LayerStreams> streams = kernels().layer_streams(quantizer, announced);
-  // Colors on one thread, positions and shapes on another: about the same work. Shapes need the
-  // colors of their layer. A call that runs on one thread decodes all colors first.
-  Progress colored, finished;
-  parallel(2, resolve_threads(threads), [&](int task) {
-    if (task == 0) {
-      const Progress::End end(colored);
-      for (const LayerPart& part : parts) {
-        if (!streams->colors(part, out)) break;
-        colored.step();
-      }
-      return;
-    }
-    for (size_t i = 0; i < parts.size(); ++i) {
-      if (!streams->positions(parts[i], out) || !colored.wait_for(i + 1) ||
-          !streams->shapes(parts[i], out)) {
-        break;
-      }
-      finished.step();
-    }
-  });
-  const size_t good = finished.count();
+  Streams work(parts, *streams, out);
+  parallel(2, resolve_threads(threads), [&](int) { work.run(); });
+  const size_t good = work.whole();
   ends.clear();
   for (size_t i = 0; i < good; ++i) ends.push_back(parts[i].end);
   out.precision.resize(ends.empty() ? 0 : ends.back());

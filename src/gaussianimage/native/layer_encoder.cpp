@@ -56,6 +56,7 @@ void sort(Layer& layer, int channels) {
 struct Tally {
   static constexpr bool decodes = false;
   using Run = Tally&;
+  using Loose = Tally&;
   const GI_ISA::Model* models;
   std::vector<uint32_t> counts;
   uint32_t code(GI_ISA::Model& model, uint32_t symbol) {
@@ -84,7 +85,7 @@ void write(Coder& positions, Coder& colors, Coder& shapes, LayerModels& models,
   }
   position_coder.places(layer.position.data());
   code_colors(colors, models, quantizer, layer, 0, layer.count());
-  code_shapes(shapes, models, quantizer, ExpectedSizes(quantizer), layer, 0, layer.count());
+  code_shapes(shapes, models, quantizer, Shapes(quantizer), layer, 0, layer.count());
 }
 
 void append_varint(std::vector<uint8_t>& bytes, size_t value) {

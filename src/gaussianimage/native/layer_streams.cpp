@@ -15,7 +15,7 @@ class Streams final : public LayerStreams {
  public:
   Streams(const Quantizer& quantizer, int layers)
       : quantizer_(quantizer),
-        expected_(quantizer),
+        tables_(quantizer),
         position_models_(layers),
         color_models_(layers),
         shape_models_(layers) {}
@@ -46,14 +46,14 @@ class Streams final : public LayerStreams {
 
   bool shapes(const LayerPart& part, Layer& layer) override {
     Decoder coder(part.shapes.data, part.shapes.size);
-    code_shapes(coder, shape_models_, quantizer_, expected_, layer, part.begin, part.end);
+    code_shapes(coder, shape_models_, quantizer_, tables_, layer, part.begin, part.end);
     ++shape_models_.layer;
-    return coder.finished_cleanly() && have_shapes(quantizer_, layer, part.begin, part.end);
+    return coder.finished_cleanly();
   }
 
  private:
   const Quantizer quantizer_;
-  const ExpectedSizes expected_;
+  const Shapes tables_;
   LayerModels position_models_, color_models_, shape_models_;
 };
 

@@ -198,25 +198,25 @@ uint32_t code_raw(Coder& coder, uint32_t value, int count) {
 
 // A value of the last bucket, in loose bits: the bit length of what it exceeds the bucket's base
 // by, plus 1, less the leading bit, then the bits below it.
-template <typename Coder>
-uint32_t code_escaped(Coder& coder, uint32_t value) {
+template <typename Loose>
+uint32_t code_escaped(Loose& bits, uint32_t value) {
   const uint32_t rest = value - bucket_base[15] + 1;
   uint32_t length = static_cast<uint32_t>(31 - __builtin_clz(rest | 1));
-  length = coder.loose(length, 5);
+  length = bits.loose(length, 5);
   if (length > escape_bits) {
-    coder.reject();
+    bits.reject();
     length = escape_bits;
   }
   const uint32_t top = 1u << length;
-  return bucket_base[15] - 1 + (top | coder.loose(rest & (top - 1), static_cast<int>(length)));
+  return bucket_base[15] - 1 + (top | bits.loose(rest & (top - 1), static_cast<int>(length)));
 }
 
 // What its bucket leaves open of a value in 0…max_unsigned. Returns the value; one coder function
 // both encodes and decodes, and the value is ignored when decoding.
-template <typename Coder>
-uint32_t code_place(Coder& coder, uint32_t bucket, uint32_t value) {
-  if (bucket == 15) return code_escaped(coder, value);
-  return bucket_base[bucket] + coder.loose(value - bucket_base[bucket], bucket_bits[bucket]);
+template <typename Loose>
+uint32_t code_place(Loose& bits, uint32_t bucket, uint32_t value) {
+  if (bucket == 15) return code_escaped(bits, value);
+  return bucket_base[bucket] + bits.loose(value - bucket_base[bucket], bucket_bits[bucket]);
 }
 
 }  // namespace gi::GI_ISA

@@ -5,6 +5,7 @@
 
 NB_MODULE(_native, m) {
   m.doc() = "The native engine; private, use gaussianimage's public functions.";
+  gi::bind_decoder(m);
   gi::bind_engine(m);
   gi::bind_layers(m);
   gi::bind_optimizer(m);

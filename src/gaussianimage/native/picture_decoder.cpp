@@ -4,49 +4,61 @@
 
 #include "pool.h"
 #include "render.h"
+#include "resize.h"
 
 namespace gi {
 namespace {
-
-// What a call leaves for the next one, unless it was large.
-struct Scratch {
-  Layer layer;
-  std::vector<size_t> ends;
-  std::vector<double> means, cholesky;
-  std::vector<float> colors;
-};
 
 constexpr size_t most_kept = 100000;  // Gaussians
 
 }  // namespace
 
-DecodedPicture decode_picture(const Quantizer& quantizer, const std::vector<LayerBytes>& layers,
-                              int announced, size_t most, const float* background, double q_max,
-                              const Window& window, uint64_t most_work, int threads, uint8_t* out) {
-  thread_local Scratch kept;
-  Scratch& s = kept;
-  const size_t channels = static_cast<size_t>(quantizer.channels);
+DecodedPicture PictureDecoder::draw(const PictureFile& file, const Order& order, void* out) {
+  const Quantizer& quantizer = file.quantizer;
+  const int channels = quantizer.channels, threads = resolve_threads(order.threads);
   DecodedPicture result{};
-  result.layers = decode_layers(quantizer, layers, announced, most, threads, s.layer, s.ends);
-  const size_t n = s.layer.count();
+  payloads_.assign(file.payloads.begin(),
+                   file.payloads.begin() + static_cast<ptrdiff_t>(order.layers));
+  result.layers =
+      decode_layers(quantizer, payloads_, file.layers, file.gaussians, threads, layer_, ends_);
+  const size_t n = layer_.count();
   result.gaussians = n;
-  if (result.layers == layers.size()) {
-    s.means.resize(2 * n);
-    s.cholesky.resize(3 * n);
-    s.colors.resize(channels * n);
-    const int parts = static_cast<int>(std::clamp<size_t>(n / 512, 1, 64));
-    parallel(parts, resolve_threads(threads), [&](int part) {
-      const size_t begin = n * static_cast<size_t>(part) / static_cast<size_t>(parts);
-      const size_t end = n * static_cast<size_t>(part + 1) / static_cast<size_t>(parts);
-      dequantize(quantizer, s.layer, begin, end, s.means.data() + 2 * begin,
-                 s.cholesky.data() + 3 * begin, s.colors.data() + channels * begin);
-    });
-    const Source source{s.means.data(),      s.cholesky.data(),  s.colors.data(),
-                        static_cast<int>(n), quantizer.channels, q_max};
-    result.drawn = render_bytes(source, window, background, most_work, threads, out);
+  if (result.layers < payloads_.size()) return result;
+  to_floats(quantizer, threads);
+  const Source source{means_.data(),       cholesky_.data(), colors_.data(),
+                      static_cast<int>(n), channels,         file.q_max};
+  const Window nominal{0, 0, quantizer.height, quantizer.width};
+  const Window window{0, 0, order.height, order.width};
+  uint64_t most_work = file.work;
+  if (window.height != nominal.height || window.width != nominal.width) {
+    // The file says how much work the nominal size is; another size is the caller's decision.
+    if (work(source, nominal, threads) > most_work) return result;
+    most_work = UINT64_MAX;
+    resize(double(window.width) / nominal.width, double(window.height) / nominal.height, n,
+           channels, means_.data(), cholesky_.data(), colors_.data());
   }
-  if (n > most_kept) kept = Scratch{};
+  const bool has_alpha = channels % 2 == 0;
+  const PixelSink sink(order.kind, has_alpha, channels, order.part, out);
+  result.drawn = render(source, window, file.background, most_work, threads, sink);
   return result;
+}
+
+void PictureDecoder::to_floats(const Quantizer& quantizer, int threads) {
+  const size_t n = layer_.count(), channels = static_cast<size_t>(quantizer.channels);
+  means_.resize(2 * n);
+  cholesky_.resize(3 * n);
+  colors_.resize(channels * n);
+  const int parts = static_cast<int>(std::clamp<size_t>(n / 512, 1, 64));
+  parallel(parts, threads, [&](int part) {
+    const size_t begin = n * static_cast<size_t>(part) / static_cast<size_t>(parts);
+    const size_t end = n * static_cast<size_t>(part + 1) / static_cast<size_t>(parts);
+    dequantize(quantizer, layer_, begin, end, means_.data() + 2 * begin,
+               cholesky_.data() + 3 * begin, colors_.data() + channels * begin);
+  });
+}
+
+void PictureDecoder::trim() {
+  if (layer_.count() > most_kept) *this = PictureDecoder{};
 }
 
 }  // namespace gi

@@ -6,20 +6,47 @@
 
 #include "kernels.h"
 #include "layer.h"
+#include "picture_file.h"
+#include "pixels.h"
+#include "schedule.h"
 
 namespace gi {
+
+// What to draw of a picture: a part of it at some size, from its first layers.
+struct Order {
+  int height, width;  // of the whole picture
+  Part part;
+  size_t layers;
+  PixelKind kind;
+  int threads;
+};
 
 struct DecodedPicture {
   size_t layers;     // that were whole
   size_t gaussians;  // in those
-  bool drawn;        // false when a layer is damaged or the work is above the limit
+  bool drawn;        // false when a layer is damaged, or the work is more than was announced
 };
 
-// Decodes `layers` of a file that announces `announced` of them, at most `most` Gaussians, and
-// draws the window over the background as bytes, unless that is more than `most_work` blocks. The
-// memory in between is kept by the calling thread for its next call.
-DecodedPicture decode_picture(const Quantizer& quantizer, const std::vector<LayerBytes>& layers,
-                              int announced, size_t most, const float* background, double q_max,
-                              const Window& window, uint64_t most_work, int threads, uint8_t* out);
+// Decodes and draws files, and keeps its memory from one to the next.
+class PictureDecoder {
+ public:
+  // Draws to `out`: part.height × part.width × channels of the order's kind, over the background.
+  // Color is divided by alpha where there is one.
+  DecodedPicture draw(const PictureFile& file, const Order& order, void* out);
+
+  // Gives memory back if the last picture was one of very many Gaussians.
+  void trim();
+
+  PictureFile file;  // to read into
+
+ private:
+  void to_floats(const Quantizer& quantizer, int threads);
+
+  Layer layer_;
+  std::vector<size_t> ends_;
+  std::vector<LayerBytes> payloads_;
+  std::vector<double> means_, cholesky_;
+  std::vector<float> colors_;
+};
 
 }  // namespace gi

@@ -165,4 +165,16 @@ void parallel(int count, int threads, const std::function<void(int)>& task) {
   for (int i = 0; i < count; ++i) task(i);
 }
 
+void parallel_ranges(int count, int threads, const std::function<void(int, int)>& task) {
+  if (threads <= 1) return task(0, count);
+  std::vector<int> ends = {0};
+  while (ends.back() < count) {
+    ends.push_back(ends.back() + std::max((count - ends.back()) / (4 * threads), 1));
+  }
+  parallel(static_cast<int>(ends.size()) - 1, threads, [&](int i) {
+    const auto at = static_cast<size_t>(i);
+    task(ends[at], ends[at + 1]);
+  });
+}
+
 }  // namespace gi

@@ -15,4 +15,9 @@ int resolve_threads(int requested);
 // finds the pool busy runs on its own thread alone) and after a fork.
 void parallel(int count, int threads, const std::function<void(int)>& task);
 
+// The same in ranges: runs task(begin, end) over all of 0 … count - 1. The ranges become shorter
+// towards the end, so that neighbors mostly run on one thread, and no thread waits long for the
+// last.
+void parallel_ranges(int count, int threads, const std::function<void(int, int)>& task);
+
 }  // namespace gi

@@ -61,11 +61,12 @@ class PositionCoder {
 
   // What the splits of all classes have left open; the layer's positions are at `cells`.
   void places(int32_t* cells) {
+    typename Coder::Loose bits(coder_);
     for (const Open open : open_) {
       const uint32_t x = static_cast<uint32_t>(cells[0]) & ((1u << open.x) - 1);
       const uint32_t y = static_cast<uint32_t>(cells[1]) & ((1u << open.y) - 1);
-      const uint32_t found_x = coder_.loose(x, open.x);
-      const uint32_t found_y = coder_.loose(y, open.y);
+      const uint32_t found_x = bits.loose(x, open.x);
+      const uint32_t found_y = bits.loose(y, open.y);
       if constexpr (Coder::decodes) {
         cells[0] += static_cast<int32_t>(found_x);
         cells[1] += static_cast<int32_t>(found_y);

@@ -41,6 +41,7 @@ class Encoder {
  public:
   static constexpr bool decodes = false;
   using Run = Encoder&;
+  using Loose = Encoder&;
 
   uint32_t code(Model& model, uint32_t symbol) {
     if (symbol >= static_cast<uint32_t>(model.alphabet())) reject();
@@ -196,13 +197,55 @@ class Decoder {
   uint32_t code(Model& model, uint32_t = 0) { return Run(*this).code(model); }
   uint32_t bits(uint32_t, int count) { return Run(*this).bits(0, count); }
 
-  uint32_t loose(uint32_t, int count) {
-    if (held_ < count) refill(count);
-    const auto value = static_cast<uint32_t>(window_ & ((uint64_t{1} << count) - 1));
-    window_ >>= count;
-    held_ -= count;
-    return value;
-  }
+  uint32_t loose(uint32_t, int count) { return Loose(*this).loose(0, count); }
+
+  // A row of loose bits, likewise.
+  class Loose {
+   public:
+    explicit Loose(Decoder& decoder) : decoder_(decoder) {
+      if (decoder.held_ < 0) decoder.loosen();
+      window_ = decoder.window_;
+      held_ = decoder.held_;
+      next_ = decoder.next_;
+      rejected_ = decoder.rejected_;
+    }
+    ~Loose() {
+      decoder_.window_ = window_;
+      decoder_.held_ = held_;
+      decoder_.next_ = next_;
+      decoder_.rejected_ = rejected_;
+    }
+    Loose(const Loose&) = delete;
+    Loose& operator=(const Loose&) = delete;
+
+    GI_RANS_INLINE uint32_t loose(uint32_t, int count) {
+      if (__builtin_expect(decoder_.end_ - next_ >= 8, 1)) {
+        // As many whole bytes as fit; those behind them are in the window too, and will be put
+        // there again.
+        window_ |= eight(next_) << held_;
+        next_ += (63 - held_) >> 3;
+        held_ |= 56;
+      } else {
+        for (; held_ < count; held_ += 8) {
+          rejected_ |= next_ == decoder_.end_;
+          if (next_ != decoder_.end_) window_ |= uint64_t{*next_++} << held_;
+        }
+      }
+      const auto value = static_cast<uint32_t>(window_ & ((uint64_t{1} << count) - 1));
+      window_ >>= count;
+      held_ -= count;
+      return value;
+    }
+
+    void reject() { rejected_ = true; }
+
+   private:
+    Decoder& decoder_;
+    uint64_t window_;
+    int held_;
+    const uint8_t* next_;
+    bool rejected_;
+  };
 
   // For syntax on top: the stream holds something impossible.
   void reject() { rejected_ = true; }
@@ -212,11 +255,16 @@ class Decoder {
   // The stream ended where the symbols and the loose bits did, and the states agree.
   bool finished_cleanly() {
     if (held_ < 0) loosen();
-    return !rejected_ && next_ == end_ && window_ == 0 && (held_ < 8 || !refilled_);
+    const bool zero = (window_ & ((uint64_t{1} << held_) - 1)) == 0;
+    return !rejected_ && next_ == end_ && zero && (held_ < 8 || all_held_);
   }
 
  private:
   static uint32_t word(const uint8_t* p) { return p[0] | static_cast<uint32_t>(p[1]) << 8; }
+  static uint64_t eight(const uint8_t* p) {
+    return word(p) | uint64_t{word(p + 2)} << 16 | uint64_t{word(p + 4)} << 32 |
+           uint64_t{word(p + 6)} << 48;
+  }
 
   // The states' own bits, the one first whose turn it is.
   void loosen() {
@@ -226,31 +274,15 @@ class Decoder {
       window_ |= uint64_t{x & 0xffff} << held_;
       held_ += 16;
     }
-  }
-
-  void refill(int count) {
-    if (held_ < 0) loosen();
-    if (held_ < count) refilled_ = true;
-    if (held_ < count && end_ - next_ >= 4) {
-      window_ |= uint64_t{word(next_) | word(next_ + 2) << 16} << held_;
-      next_ += 4;
-      held_ += 32;
-    }
-    for (; held_ < count; held_ += 8) {
-      if (next_ == end_) {
-        rejected_ = true;
-      } else {
-        window_ |= uint64_t{*next_++} << held_;
-      }
-    }
+    all_held_ = next_ == end_;
   }
 
   uint32_t states_[states] = {};  // in the order in which they come up
   const uint8_t* next_;
   const uint8_t* end_;
-  uint64_t window_ = 0;  // loose bits to come, `held_` of them; -1 before the first
-  int held_ = -1;
-  bool refilled_ = false;
+  uint64_t window_ = 0;    // loose bits to come, the lower `held_` of them for certain
+  int held_ = -1;          // -1 before the first
+  bool all_held_ = false;  // the states have held all of them
   bool rejected_ = false;
 };
 
@@ -260,6 +292,7 @@ class Meter {
  public:
   static constexpr bool decodes = false;
   using Run = Meter&;
+  using Loose = Meter&;
 
   uint32_t code(Model& model, uint32_t symbol) {
     bits_ += slot_bits - std::log2(static_cast<double>(model.interval(symbol).size));

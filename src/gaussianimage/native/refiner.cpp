@@ -13,9 +13,6 @@ namespace {
 
 constexpr double root_pi = 1.7724538509055159;
 
-// As a quantizer's bounds; a file can hold a little more.
-constexpr double least_size = -6.5, most_size = 13.5, most_elongation = 8.5;
-
 constexpr int band_rows = 128;
 
 // Steps that a Gaussian takes at most before it is the next one's turn.
@@ -26,41 +23,6 @@ constexpr double rgb_basis[3][3] = {
     {0.5773502691896258, 0.5773502691896258, 0.5773502691896258},
     {0.7071067811865476, 0.0, -0.7071067811865476},
     {-0.4082482904638631, 0.8164965809277261, -0.4082482904638631}};
-
-// The shape in the steps of another amplitude.
-void set_amplitude(const Quantizer& quantizer, Coded& coded, int amplitude) {
-  const double ratio =
-      shape_step(quantizer, coded.amplitude) / shape_step(quantizer, amplitude);
-  for (int32_t& level : coded.shape) level = static_cast<int32_t>(std::lrint(level * ratio));
-  coded.amplitude = amplitude;
-}
-
-// The position in the cells of another class.
-void set_precision(const Quantizer& quantizer, Coded& coded, int precision) {
-  const double ratio = std::ldexp(1.0, coded.precision - precision);
-  int64_t columns, rows;
-  grid_size(quantizer, precision, columns, rows);
-  coded.x = static_cast<int32_t>(std::min<double>((coded.x + 0.5) * ratio, double(columns - 1)));
-  coded.y = static_cast<int32_t>(std::min<double>((coded.y + 0.5) * ratio, double(rows - 1)));
-  coded.precision = precision;
-}
-
-Coded coded_of(const Layer& layer, size_t i, int channels) {
-  Coded coded{};
-  const int32_t* color = layer.color.data() + static_cast<size_t>(channels) * i;
-  coded.precision = layer.precision[i];
-  coded.amplitude = amplitude_class(color, channels);
-  coded.x = layer.position[2 * i];
-  coded.y = layer.position[2 * i + 1];
-  std::copy_n(color, channels, coded.color);
-  std::copy_n(layer.shape.data() + 3 * i, 3, coded.shape);
-  return coded;
-}
-
-bool same_geometry(const Coded& a, const Coded& b) {
-  return a.precision == b.precision && a.amplitude == b.amplitude && a.x == b.x && a.y == b.y &&
-         std::equal(a.shape, a.shape + 3, b.shape);
-}
 
 }  // namespace
 
@@ -73,7 +35,7 @@ Patch make_patch(const double* mean, const double* l, double q_max, int height) 
 }
 
 Refiner::Refiner(const Quantizer& quantizer, double q_max, const float* residual)
-    : quantizer_(quantizer), q_max_(q_max) {
+    : quantizer_(quantizer), shapes_(quantizer), q_max_(q_max) {
   const ptrdiff_t stride = (quantizer.width + 7) / 8 * 8, plane = stride * quantizer.height;
   floats_.assign(static_cast<size_t>(plane * quantizer.channels), 0.0f);
   planes_ = {floats_.data(), stride, plane, quantizer.height, quantizer.width, quantizer.channels};
@@ -191,15 +153,14 @@ int Refiner::consider(Coded coded, const Place& place, Choice& best) const {
   int64_t columns, rows;
   grid_size(quantizer_, coded.precision, columns, rows);
   if (coded.x < 0 || coded.y < 0 || coded.x >= columns || coded.y >= rows) return wanted;
-  const double step = shape_step(quantizer_, coded.amplitude), size = coded.shape[0] * step;
-  if (size < least_size || size > most_size) return wanted;
-  if (std::hypot(coded.shape[1] * step, coded.shape[2] * step) > most_elongation) return wanted;
+  if (!shapes_.allow(coded.shape, coded.amplitude)) return wanted;
   const Patch patch = patch_of(coded);
   if (patch.top < place.top || patch.bottom > place.bottom) return wanted;
   double sums[5];
   kernels().weigh(planes_, patch, sums);
   if (!(sums[planes_.channels] > 1e-6)) return wanted;
-  const double scale = quantizer_.color_step / (root_pi * std::exp(size));
+  const double size = std::exp(coded.shape[0] * shape_step(quantizer_, coded.amplitude));
+  const double scale = quantizer_.color_step / (root_pi * size);
   const double geometry = lambda_ * costs_->geometry(place.set, coded);
   const double value = geometry + best_color(coded, place.set, sums, scale, wanted);
   if (value < best.value) best = {coded, value};

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "coded.h"
 #include "layer.h"
 #include "patch.h"
 #include "symbol_costs.h"
@@ -51,6 +52,7 @@ class Refiner {
   void refine(Layer& layer, size_t i, const Place& place);
 
   Quantizer quantizer_;
+  Shapes shapes_;
   double q_max_;
   std::vector<float> floats_;
   Planes planes_;

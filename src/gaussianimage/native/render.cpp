@@ -12,73 +12,62 @@
 namespace gi {
 namespace {
 
-// Fills a cell with one color.
-void fill(const float* color, int channels, int rows, float* cell) {
-  for (int pair = 0; pair < (rows + 1) / 2; ++pair) {
-    for (int k = 0; k < channels; ++k, cell += 16) std::fill_n(cell, 16, color[k]);
+// Lists that a thread keeps for its next call, unless they are large.
+class KeptSchedule {
+ public:
+  KeptSchedule() : lists(kept()) {}
+  ~KeptSchedule() {
+    if (lists.gaussians() > most) kept() = Schedule{};
   }
-}
+  KeptSchedule(const KeptSchedule&) = delete;
+  KeptSchedule& operator=(const KeptSchedule&) = delete;
 
-// Draws over a background and hands each cell to `write`. False, and nothing is drawn, when it
-// would be more than `most_work`.
-template <typename Write>
+  Schedule& lists;  // the caller's, whichever thread runs a task
+
+ private:
+  static constexpr size_t most = 200000;
+  static Schedule& kept() {
+    thread_local Schedule schedule;
+    return schedule;
+  }
+};
+
+}  // namespace
+
 bool render(const Source& source, const Window& window, const float* background, uint64_t most_work,
-            int threads, Write&& write) {
+            int threads, const PixelSink& sink) {
   threads = resolve_threads(threads);
-  thread_local Schedule schedule;  // keeps its memory from call to call
-  Schedule& lists = schedule;      // the caller's, whichever thread runs a task
-  lists.prepare(source, window, threads);
+  const KeptSchedule kept;
+  Schedule& lists = kept.lists;
+  lists.prepare(source, window, sink.part(), threads);
   if (lists.work() > most_work) return false;
   const Kernels& k = kernels();
   for (int group = 0; group < lists.groups(); ++group) {
     lists.bin(group);
-    parallel(lists.strips(), threads, [&](int i) {
+    // Neighboring strips share the cache lines of the pixels, which threads should not.
+    parallel_ranges(lists.strips(), threads, [&](int begin, int end) {
       FlushDenormals flush;
       float* const strip = strip_buffer(lists.bands(), source.channels);
       const auto add = [&](const Schedule::Cell& cell, const Entry* entries, size_t count,
                            bool first, bool last) {
         float* const p = strip + cell_floats(source.channels) * static_cast<size_t>(cell.band);
-        if (first) fill(background, source.channels, cell.rows, p);
+        if (first) k.fill(background, source.channels, cell.rows, p);
         k.accumulate(lists.atoms(), entries, count, source.channels, lists.weight_min(), p);
-        if (last) write(k, cell, p);
+        if (last) sink.write(k, cell, p);
       };
-      lists.visit(lists.first_strip() + i, add, [](const Schedule::Cell&, const Entry*, size_t) {});
+      for (int i = begin; i < end; ++i) {
+        lists.visit(lists.first_strip() + i, add,
+                    [](const Schedule::Cell&, const Entry*, size_t) {});
+      }
     });
   }
   return true;
 }
 
-constexpr float black[max_channels] = {};
-
-}  // namespace
-
-bool render_bytes(const Source& source, const Window& window, const float* background,
-                  uint64_t most_work, int threads, uint8_t* out) {
-  const ptrdiff_t stride = ptrdiff_t{window.width} * source.channels;
-  const auto write = [&](const Kernels& k, const Schedule::Cell& cell, const float* p) {
-    k.to_bytes(p, source.channels, cell.rows, cell.columns,
-               out + cell.y * stride + cell.x * source.channels, stride);
-  };
-  return render(source, window, background, most_work, threads, write);
-}
-
-void render_bytes(const Source& source, const Window& window, int threads, uint8_t* out) {
-  render_bytes(source, window, black, UINT64_MAX, threads, out);
-}
-
-void render_floats(const Source& source, const Window& window, int threads, float* out) {
-  const ptrdiff_t stride = ptrdiff_t{window.width} * source.channels;
-  const auto write = [&](const Kernels& k, const Schedule::Cell& cell, const float* p) {
-    k.to_floats(p, source.channels, cell.rows, cell.columns,
-                out + cell.y * stride + cell.x * source.channels, stride);
-  };
-  render(source, window, black, UINT64_MAX, threads, write);
-}
-
 uint64_t work(const Source& source, const Window& window, int threads) {
-  Schedule lists;
-  lists.prepare(source, window, resolve_threads(threads));
-  return lists.work();
+  const KeptSchedule kept;
+  kept.lists.prepare(source, window, resolve_threads(threads));
+  return kept.lists.work();
 }
 
 void gradient(const Source& source, const Window& window, int threads, const float* residual,

@@ -4,16 +4,15 @@
 #include <cstdint>
 
 #include "kernels.h"
+#include "pixels.h"
 
 namespace gi {
 
-// out: height × width × channels of the window, row by row.
-void render_bytes(const Source& source, const Window& window, int threads, uint8_t* out);
-
-// The same over a background color. False, and nothing is drawn, when `work` is above `most_work`.
-bool render_bytes(const Source& source, const Window& window, const float* background,
-                  uint64_t most_work, int threads, uint8_t* out);
-void render_floats(const Source& source, const Window& window, int threads, float* out);
+// Draws the sink's part of the window over a background color: the same pixels as of the whole
+// window, though no other cells are touched. False, and nothing is drawn, when `work` is above
+// `most_work`.
+bool render(const Source& source, const Window& window, const float* background, uint64_t most_work,
+            int threads, const PixelSink& sink);
 
 // A bound on the cost of rendering: for each drawable Gaussian the strips times the rows of its
 // bounding box within the window, summed.

@@ -15,11 +15,19 @@ constexpr uint64_t max_members = uint64_t{1} << 23;
 }  // namespace
 
 void Schedule::prepare(const Source& source, const Window& window, int threads) {
+  prepare(source, window, {0, 0, window.height, window.width}, threads);
+}
+
+void Schedule::prepare(const Source& source, const Window& window, const Part& part, int threads) {
   window_ = window;
   channels_ = source.channels;
   threads_ = threads;
-  strips_ = (window.width + cell_width - 1) / cell_width;
   bands_ = (window.height + cell_rows - 1) / cell_rows;
+  first_strip_ = part.left / cell_width;
+  last_strip_ = (part.left + part.width + cell_width - 1) / cell_width;
+  first_band_ = part.top / cell_rows;
+  last_band_ = (part.top + part.height + cell_rows - 1) / cell_rows;
+  const bool whole = part.height == window.height && part.width == window.width;
   weight_min_ = static_cast<float>(std::exp(-source.q_max));
   atoms_.resize(static_cast<size_t>(source.count));
   outlines_.resize(atoms_.size());
@@ -36,10 +44,11 @@ void Schedule::prepare(const Source& source, const Window& window, int threads) 
     k.prepare(source, window, chunk.begin, chunk.end, atoms_.data(), outlines_.data());
     chunk.members = chunk.work = 0;
     for (int j = chunk.begin; j < chunk.end; ++j) {
-      const Outline& outline = outlines_[static_cast<size_t>(j)];
+      Outline& outline = outlines_[static_cast<size_t>(j)];
       const auto strips = static_cast<uint64_t>(outline.strip1 - outline.strip0);
       chunk.work += strips * static_cast<uint64_t>(outline.rows);
-      chunk.members += strips;
+      if (!whole) keep_what_touches(outline, part);
+      chunk.members += static_cast<uint64_t>(outline.strip1 - outline.strip0);
     }
   });
   uint64_t members = 0;
@@ -51,11 +60,24 @@ void Schedule::prepare(const Source& source, const Window& window, int threads) 
   find_groups(members);
 }
 
+// Takes from an outline the strips outside of a part, and all of them when it lies above or below.
+void Schedule::keep_what_touches(Outline& outline, const Part& part) const {
+  if (outline.strip0 >= outline.strip1) return;
+  const double k21 = outline.k21, k22 = outline.k22;
+  const double reach = std::sqrt(k21 * k21 + k22 * k22) * (1 + 1e-5) + 1;
+  if (outline.y + reach < part.top || outline.y - reach > part.top + part.height) {
+    outline.strip1 = outline.strip0;
+    return;
+  }
+  outline.strip0 = std::clamp(outline.strip0, first_strip_, last_strip_);
+  outline.strip1 = std::clamp(outline.strip1, first_strip_, last_strip_);
+}
+
 void Schedule::find_groups(uint64_t members) {
-  group_strips_.assign(1, 0);
+  group_strips_.assign(1, first_strip_);
   if (members > max_members) {
     // Members of each strip, from where each Gaussian's strips begin and end.
-    std::vector<int64_t> change(static_cast<size_t>(strips_) + 1, 0);
+    std::vector<int64_t> change(static_cast<size_t>(last_strip_) + 1, 0);
     for (const Outline& outline : outlines_) {
       if (outline.strip0 >= outline.strip1) continue;
       ++change[static_cast<size_t>(outline.strip0)];
@@ -63,7 +85,7 @@ void Schedule::find_groups(uint64_t members) {
     }
     int64_t here = 0;
     uint64_t sum = 0;
-    for (int strip = 0; strip < strips_; ++strip) {
+    for (int strip = first_strip_; strip < last_strip_; ++strip) {
       here += change[static_cast<size_t>(strip)];
       if (sum > 0 && sum + static_cast<uint64_t>(here) > max_members) {
         group_strips_.push_back(strip);
@@ -72,7 +94,7 @@ void Schedule::find_groups(uint64_t members) {
       sum += static_cast<uint64_t>(here);
     }
   }
-  group_strips_.push_back(strips_);
+  group_strips_.push_back(last_strip_);
 }
 
 void Schedule::bin(int group) {
@@ -140,7 +162,8 @@ Schedule::Cell Schedule::cell(int strip, int band) const {
 
 size_t Schedule::picture_floats() const {
   const size_t padded = static_cast<size_t>(window_.height + 1) / 2 * 2;
-  return static_cast<size_t>(strips_) * padded * cell_width * static_cast<size_t>(channels_);
+  const size_t strips = static_cast<size_t>((window_.width + cell_width - 1) / cell_width);
+  return strips * padded * cell_width * static_cast<size_t>(channels_);
 }
 
 CellLists& CellLists::of_this_thread(int bands) {

@@ -13,14 +13,23 @@
 
 namespace gi {
 
+// Some of a window's pixels.
+struct Part {
+  int top, left, height, width;
+};
+
 class Schedule {
  public:
   // Prepares the Gaussians for the window and decides how many groups of strips they need, so
   // that the lists of one group stay below a fixed size whatever the Gaussians are.
   void prepare(const Source& source, const Window& window, int threads);
 
+  // The same for the cells that a part of the window touches: only those are listed and visited,
+  // with the same entries as if all were.
+  void prepare(const Source& source, const Window& window, const Part& part, int threads);
+
   // A bound on the cost of drawing: for each Gaussian the strips times the rows of its bounding box
-  // within the window, summed.
+  // within the window, summed; all of the window, whatever the part is.
   uint64_t work() const { return work_; }
 
   // Number of groups: 1 unless very many Gaussians cover very many strips.
@@ -52,6 +61,7 @@ class Schedule {
   template <typename Add, typename Then>
   void visit(int strip, Add&& add, Then&& then) const;
 
+  size_t gaussians() const { return atoms_.size(); }
   const Atom* atoms() const { return atoms_.data(); }
   // Whether a Gaussian can be drawn and may touch the window.
   bool visible(size_t i) const { return outlines_[i].strip0 < outlines_[i].strip1; }
@@ -76,14 +86,16 @@ class Schedule {
     std::vector<uint32_t> counts;  // per strip, then where to write next
   };
 
+  void keep_what_touches(Outline& outline, const Part& part) const;
   void find_groups(uint64_t members);
   size_t start_of(int strip) const { return starts_[static_cast<size_t>(strip - group_begin_)]; }
 
   Window window_{};
   int channels_ = 0;
   int threads_ = 1;
-  int strips_ = 0;
+  int first_strip_ = 0, last_strip_ = 0;  // of the part: [first, last)
   int bands_ = 0;
+  int first_band_ = 0, last_band_ = 0;
   float weight_min_ = 0;
   uint64_t work_ = 0;
   int group_begin_ = 0, group_end_ = 0;
@@ -124,7 +136,7 @@ void Schedule::visit(int strip, Add&& add, Then&& then) const {
     at = k.list(outlines_.data(), at, end, window_, strip, lists.lists());
     const bool last = at == end;
     whole = first && last;
-    for (int band = 0; band < bands_; ++band) {
+    for (int band = first_band_; band < last_band_; ++band) {
       const Cell cell = this->cell(strip, band);
       add(cell, lists[band].entries, lists[band].count, first, last);
       if (whole) then(cell, lists[band].entries, lists[band].count);
@@ -135,7 +147,7 @@ void Schedule::visit(int strip, Add&& add, Then&& then) const {
   if (whole) return;
   for (const uint32_t* at = begin(strip); at != end;) {
     at = k.list(outlines_.data(), at, end, window_, strip, lists.lists());
-    for (int band = 0; band < bands_; ++band) {
+    for (int band = first_band_; band < last_band_; ++band) {
       then(cell(strip, band), lists[band].entries, lists[band].count);
     }
     lists.clear();

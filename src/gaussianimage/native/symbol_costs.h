@@ -4,17 +4,10 @@
 #include <cstdint>
 #include <vector>
 
+#include "coded.h"
 #include "layer.h"
 
 namespace gi {
-
-// A Gaussian as integers.
-struct Coded {
-  int precision, amplitude;
-  int32_t x, y;
-  int32_t color[4];
-  int32_t shape[3];
-};
 
 // Bits from how often each symbol occurs: a static estimate of what the adaptive models spend. The
 // chroma's context of the Gaussian before is left out: a Gaussian that is removed or moved to

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from gaussianimage.paper.train import psnr_of
 from gaussianimage.torch.losses import l2
 
 
@@ -30,8 +31,7 @@ class Best:
     @property
     def psnr(self) -> float:
         """PSNR of that picture, in dB."""
-        error = float(self._error)
-        return math.inf if error == 0 else -10 * math.log10(error)
+        return psnr_of(float(self._error))
 
     @torch.no_grad()
     def look(self, image: Tensor, target: Tensor) -> None:

@@ -85,12 +85,11 @@ class Recipe:
     def make_optimizer(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
         """Return a new optimizer of these parameters, on a GPU one that a CUDA graph can hold."""
         parameters = list(parameters)
-        device = parameters[0].device
-        if device.type != "cuda":
+        if not any(parameter.is_cuda for parameter in parameters):
             kind = Adan if self.optimizer == "adan" else torch.optim.Adam
             return kind(parameters, lr=self.learning_rate)
         # A number would be recorded as it is, and never change again.
-        rate = torch.tensor(self.learning_rate, device=device)
+        rate = torch.tensor(self.learning_rate, device=parameters[0].device)
         if self.optimizer == "adan":
             return Adan(parameters, lr=rate)
         return torch.optim.Adam(parameters, lr=rate, fused=True, capturable=True)

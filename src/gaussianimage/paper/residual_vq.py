@@ -18,7 +18,7 @@ _SMOOTHING = 1e-5
 class Coded:
     """What a residual quantizer makes of vectors."""
 
-    values: Tensor  # (N, C), with the gradient of the vectors
+    values: Tensor  # (N, C), with S times the gradient of the vectors
     indices: Tensor  # (N, S), int64
     commitment: Tensor  # (), mean squared distance to the entries, summed over the stages
 
@@ -29,7 +29,8 @@ class ResidualQuantizer(nn.Module):
     Every stage codes what the one before it has left. Entries have no gradient: they are moving
     averages of what they code (van den Oord et al., arXiv 1711.00937, appendix A.1), and start from
     a few iterations of k-means. The vectors are drawn to the entries by the commitment, which is to
-    be added to the loss.
+    be added to the loss. Every stage passes gradients straight through to the vectors, as in the
+    released code, so that what has been coded weighs S times against the commitment.
 
     Parameters
     ----------
@@ -99,10 +100,10 @@ class ResidualQuantizer(nn.Module):
             nearest = _nearest(residual.detach(), codebook)
             chosen = codebook[nearest]
             commitment = commitment + (residual - chosen).square().mean()
+            total = total + straight_through(residual, chosen)
             residual = residual - chosen
-            total = total + chosen
             indices.append(nearest)
-        return Coded(straight_through(values, total), torch.stack(indices, 1), commitment)
+        return Coded(total, torch.stack(indices, 1), commitment)
 
     @torch.no_grad()
     def adapt(self, values: Tensor, indices: Tensor) -> None:

@@ -24,6 +24,7 @@ NONE = "–"
 _USUAL: dict[str, object] = {
     "model": "cholesky",
     "offset": True,
+    "loss": "l2",
     "optimizer": "adan",
     "covariance_bits": 6,
     "stages": 2,
@@ -76,12 +77,9 @@ def measured_on(group: Group) -> str:
     """Return what the numbers are means over, and how they came about."""
     common = group.common
     count = len(group.pictures)
-    name = SETS[group.dataset]
-    text = (
-        f"Means over {count} of {name}"
-        if group.dataset != "other"
-        else f"Means over {count} pictures"
-    )
+    others = "picture" if count == 1 else "pictures"
+    name = others if group.dataset == "other" else f"of {SETS[group.dataset]}"
+    text = f"Means over {count} {name}"
     text += f" ({', '.join(group.pictures)})" if count <= 4 else ""
     if group.dropped:
         text += f"; {group.dropped} more that not every row has are left out"

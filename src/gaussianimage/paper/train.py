@@ -21,6 +21,9 @@ HISTORY_POINTS = 200
 # Seconds between two calls of `progress`.
 _TELL_EVERY = 0.1
 
+# Iterations of a recording between two looks at the clock.
+_STRETCH = 500
+
 # Models that never wait for the device. Blending does, to sort what is seen.
 _RECORDABLE = (CholeskyModel, ScaleRotationModel, OpacityModel)
 
@@ -101,10 +104,17 @@ def train(
         return watch.finish(done, model().clamp(0, 1), target)
 
 
+def psnr_of(error: float) -> float:
+    """Return the PSNR in dB of a mean squared error."""
+    return math.inf if error == 0 else -10 * math.log10(error)
+
+
 def recordable(model: nn.Module) -> bool:
     """Tell whether a model is drawn on a GPU without waiting for it, as float64 isn't either."""
+    if type(model) not in _RECORDABLE:
+        return False
     parameter = next(model.parameters())
-    return type(model) in _RECORDABLE and parameter.is_cuda and parameter.dtype == torch.float32
+    return parameter.is_cuda and parameter.dtype == torch.float32
 
 
 def iterate(
@@ -168,13 +178,10 @@ class Watch:
         return self.recipe.seconds is not None and self.seconds() >= self.recipe.seconds
 
     def stretch(self, iteration: int) -> int:
-        """Return how many iterations, from this one on, need no other step size and no look.
-
-        The last of them is to be looked at, or comes before another step size, or before the end.
-        """
+        """Return how many iterations, from this one on, have one step size and only a last look."""
         look = -iteration % self._every + 1
         halving = self.recipe.halve_every - iteration % self.recipe.halve_every
-        return min(look, halving, self.recipe.iterations - iteration)
+        return min(look, halving, self.recipe.iterations - iteration, _STRETCH)
 
     def look(self, iteration: int, image: Tensor, target: Tensor) -> None:
         """Note how close the picture is before an iteration, if it is time to."""
@@ -203,8 +210,7 @@ class Watch:
         error = float(l2(image, target))
         if not math.isfinite(error):
             raise GaussianImageError(f"the training diverged within {iteration} iterations")
-        decibels = math.inf if error == 0 else -10 * math.log10(error)
-        return TrainingPoint(iteration, self.recipe.iterations, decibels, seconds)
+        return TrainingPoint(iteration, self.recipe.iterations, psnr_of(error), seconds)
 
     def _tell(self, point: TrainingPoint) -> None:
         self._told = time.perf_counter()

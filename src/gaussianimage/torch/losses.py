@@ -1,7 +1,6 @@
 """The losses that the GaussianImage paper compares: L1, L2, SSIM and their mixtures."""
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any, Final, TypeAlias
 
 import torch
@@ -145,18 +144,17 @@ def _blurred_lines(planes: Tensor) -> Tensor:
     # taps, which passes over memory for each of them.
     length = planes.shape[-1] - _WINDOW + 1
     blocks = pad(planes, [0, -length % _BLOCK]).unfold(-1, _BLOCK + _WINDOW - 1, _BLOCK)
-    blurred = blocks.reshape(-1, blocks.shape[-1]) @ _band(planes.device, planes.dtype)
+    blurred = blocks.reshape(-1, blocks.shape[-1]) @ _band(planes)
     return blurred.view(*planes.shape[:-1], -1)[..., :length]
 
 
-@cache
-def _band(device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Return the matrix that takes a block of a line to its blur, (block + 10, block).
-
-    Kept, for it is made on the host, and a CUDA graph may copy nothing from there.
-    """
-    offsets = torch.arange(_BLOCK + _WINDOW - 1)[:, None] - torch.arange(_BLOCK)
-    taps = torch.exp(-0.5 * ((torch.arange(_WINDOW) - _WINDOW // 2).double() / _SIGMA) ** 2)
+def _band(like: Tensor) -> Tensor:
+    """Return the matrix that takes a block of a line to its blur, (block + 10, block)."""
+    # Made where it is used: a CUDA graph may copy nothing from the host.
+    window = torch.arange(_WINDOW, dtype=torch.float64, device=like.device)
+    rows = torch.arange(_BLOCK + _WINDOW - 1, device=like.device)
+    offsets = rows[:, None] - rows[:_BLOCK]
+    taps = torch.exp(-0.5 * ((window - _WINDOW // 2) / _SIGMA) ** 2)
     inside = (offsets >= 0) & (offsets < _WINDOW)
     matrix = torch.where(inside, taps[offsets.clamp(0, _WINDOW - 1)] / taps.sum(), 0.0)
-    return matrix.to(device=device, dtype=dtype)
+    return matrix.to(like.dtype)

@@ -93,9 +93,8 @@ class _Source:
         self, colors: Tensor, q_max: float, size: tuple[int, int], threads: int
     ) -> NDArray[np.float32]:
         """Draw with up to four channels of color."""
-        window = (0.0, 0.0, *size)
         return _native.render_floats(
-            self.means, self.cholesky, _array(colors), q_max, *window, threads
+            self.means, self.cholesky, _array(colors), q_max, *size, None, threads
         )
 
     def chain(self, covariance: NDArray[np.float64]) -> NDArray[np.float64]:

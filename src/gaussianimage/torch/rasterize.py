@@ -9,7 +9,7 @@ from gaussianimage.arguments import cutoff, side
 from gaussianimage.engine import thread_count
 from gaussianimage.torch import native, plain
 
-# Indices within a picture's list of numbers stay below 2³¹ in every kernel.
+# Indices of numbers, of all Gaussians and of all pixels, stay below 2³¹ in every kernel.
 MAX_ELEMENTS = 2**31 - 1
 
 
@@ -101,6 +101,8 @@ def _check(means: Tensor, cholesky: Tensor, colors: Tensor) -> None:
         raise ValueError(
             f"colors: expected shape ({expected}) with C at least 1, got {_shape(colors)}"
         )
+    if max(cholesky.numel(), colors.numel()) > MAX_ELEMENTS:
+        raise ValueError(f"colors: {_shape(colors)} are more than 2^31 - 1 numbers")
 
 
 @torch.library.custom_op("gaussianimage::rasterize", mutates_args=())

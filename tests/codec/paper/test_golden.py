@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from plain import paper
 
 from gaussianimage import _native
-from gaussianimage.codec.decoder import decode, decode_gaussians, open_file
+from gaussianimage.codec.decoder import decode, decode_gaussians
+from gaussianimage.codec.opened import open_file
 from gaussianimage.codec.paper.file import STREAMS, decode_record, encode_record
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "v1" / "paper"

@@ -131,7 +131,7 @@ def read_profile(header: Header, chunks: Sequence[Chunk], damage: FormatError | 
         raise damage
     if kinds != (expected if damage is None else expected[: len(kinds)]):
         names, found = (b", ".join(types).decode() for types in (expected, kinds))
-        raise FormatError(f"expected chunks {names}, found {found}", chunks[0].offset)
+        raise FormatError(f"expected chunks {names}, found {found or 'none'}", chunks[0].offset)
     if header.layers != min(header.gaussians, 1):
         raise FormatError("a file of this profile has one layer", chunks[0].payload_offset)
     found_chunks = {chunk.type: chunk for chunk in chunks}

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from gaussianimage import _native
-from gaussianimage.codec.decoder import DEFAULT_LIMITS, File, layer_count, open_file
 from gaussianimage.codec.format import write_chunks
 from gaussianimage.codec.header import Header, Limits
 from gaussianimage.codec.metadata import Metadata
+from gaussianimage.codec.opened import DEFAULT_LIMITS, File, layer_count, open_file
 from gaussianimage.codec.paper.chunks import write_profile
 from gaussianimage.codec.paper.record import PaperRecord
 from gaussianimage.codec.paper.stream import STREAMS

@@ -1,0 +1,99 @@
+"""Many files to pixels, with every core at work on another one."""
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from gaussianimage import _native
+from gaussianimage.codec.decoder import Decoder
+from gaussianimage.codec.drawing import order_of
+from gaussianimage.codec.header import Limits
+from gaussianimage.codec.opened import DEFAULT_LIMITS
+from gaussianimage.codec.varint import Buffer
+from gaussianimage.engine import thread_count
+
+Source: TypeAlias = str | os.PathLike[str] | Buffer
+
+# Pictures in the works, beside the one that the caller has, for each thread.
+AHEAD = 2
+
+
+def decode_many(
+    sources: Iterable[Source],
+    *,
+    threads: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    size: tuple[int, int] | None = None,
+    crop: tuple[int, int, int, int] | None = None,
+    dtype: DTypeLike = np.uint8,
+    layers: int | None = None,
+) -> Iterator[NDArray[Any]]:
+    """Decode many ``.gimg`` files, several at a time.
+
+    Parameters
+    ----------
+    sources : iterable of path-like or bytes-like
+        The files, or their bytes. It is read only a few items ahead of what is asked for, so it
+        may be endless, and the memory in use is that of 2 pictures for each thread.
+    threads : int, optional
+        How many files to decode at a time, each on one thread: 1 to 256; as many as there are CPUs
+        that this process may run on by default.
+    limits, size, crop, dtype, layers
+        As for `decode`; the same for every file.
+
+    Yields
+    ------
+    ndarray, (height, width) for gray, (height, width, C) otherwise
+        What `decode` gives for each of the sources, in their order.
+
+    Raises
+    ------
+    FormatError, TruncatedError, UnsupportedError, LimitError
+        As for `decode`, when it is the turn of that file; its name is in a note of the error. No
+        more files are decoded after that.
+    OSError
+        A file can't be read; likewise.
+    TypeError, ValueError
+        An argument is of a wrong type or out of range.
+    """
+    order_of(size, crop, dtype, layers, thread_count(threads))
+    options = {"size": size, "crop": crop, "dtype": dtype, "layers": layers}
+    count = thread_count(threads) or _native.cpus()
+    decoder_options = {"threads": 1, "limits": limits}
+    return _decode_many(iter(sources), count, decoder_options, options)
+
+
+def _decode_many(
+    sources: Iterator[Source], threads: int, of_decoder: dict[str, Any], options: dict[str, Any]
+) -> Iterator[NDArray[Any]]:
+    idle = deque(Decoder(**of_decoder) for _ in range(threads))
+
+    def work(source: Source) -> NDArray[Any]:
+        decoder = idle.pop()  # a deque may be used from several threads
+        try:
+            data = Path(source).read_bytes() if isinstance(source, str | os.PathLike) else source
+            return decoder.decode(data, **options)
+        except Exception as error:
+            if isinstance(source, str | os.PathLike):
+                error.add_note(f"in {os.fspath(source)}")
+            raise
+        finally:
+            idle.append(decoder)
+
+    pool = ThreadPoolExecutor(threads, "decode_many")
+    pending: deque[Future[NDArray[Any]]] = deque()
+    try:
+        for source in sources:
+            pending.append(pool.submit(work, source))
+            if len(pending) >= AHEAD * threads:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,41 @@
+// From the cells of a drawn picture to the pixels that a caller wants.
+#pragma once
+
+#include "kernels.h"
+#include "schedule.h"
+
+namespace gi {
+
+enum class PixelKind {
+  sums,    // float, as they are
+  floats,  // float, 0 to 1
+  bytes,   // uint8, 0 to 255, rounded to nearest
+  words,   // uint16, 0 to 65535, likewise
+};
+
+constexpr size_t bytes_of(PixelKind kind) {
+  return kind == PixelKind::bytes ? 1 : kind == PixelKind::words ? 2 : 4;
+}
+
+// Writes the pixels of a part of the window, row by row, from whichever cells they come.
+class PixelSink {
+ public:
+  // `straight`: whether the last channel is alpha, by which the others are to be divided. Where it
+  // rounds to nothing they become 0.
+  PixelSink(PixelKind kind, bool straight, int channels, const Part& part, void* out)
+      : kind_(kind), straight_(straight), channels_(channels), part_(part), out_(out) {}
+
+  const Part& part() const { return part_; }
+
+  // Writes what a cell has of the part. Safe for several threads, as cells don't overlap.
+  void write(const Kernels& kernels, const Schedule::Cell& cell, const float* floats) const;
+
+ private:
+  PixelKind kind_;
+  bool straight_;
+  int channels_;
+  Part part_;
+  void* out_;
+};
+
+}  // namespace gi

@@ -1,0 +1,30 @@
+"""The command `paper tables`: tables of what is there."""
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch")
+QUICK = ["-n", 30, "--iterations", 4, "--timed", 0, "--device", "cpu", "--learning-rate", 0.02]
+
+
+@needs_torch
+def test_tables_are_printed_again_from_the_folder(run: Any, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    first = run("paper", "represent", folder, "-o", out, *QUICK, "--offset", "with,without")
+    again = run("paper", "tables", out)
+    assert again.stdout == first.stdout == (out / "tables.md").read_text()
+    assert "## Table 5" in again.stdout
+    assert again.stderr == ""
+
+
+def test_tables_of_nothing_are_an_error(fails: Any, tmp_path: Path) -> None:
+    assert fails("paper", "tables", tmp_path) == f"{tmp_path}: no results in it"
+    missing = tmp_path / "missing"
+    assert fails("paper", "tables", missing) == f"{missing}: No such file or directory"
+    (tmp_path / "represent/x").mkdir(parents=True)
+    (tmp_path / "represent/x/a.json").write_text("{}")
+    line = fails("paper", "tables", tmp_path)
+    assert line == f"{tmp_path}/represent/x/a.json: no result of gaussianimage paper, version 1"
