@@ -107,6 +107,7 @@ class LayerEncoder:
         position: NDArray[np.int32],
         color: NDArray[np.int32],
         shape: NDArray[np.int32],
+        raw: bool = False,
     ) -> tuple[float, float, float]: ...
 
 class SymbolCosts:

@@ -91,13 +91,13 @@ void bind_layers(nb::module_& m) {
       .def(
           "measure",
           [](const LayerEncoder& self, const Quantizer& quantizer, Bytes precision,
-             Integers position, Integers color, Integers shape) {
+             Integers position, Integers color, Integers shape, bool raw) {
             const LayerBits bits =
-                self.measure(make_layer(self, quantizer, precision, position, color, shape));
+                self.measure(make_layer(self, quantizer, precision, position, color, shape), raw);
             return nb::make_tuple(bits.positions, bits.colors, bits.shapes);
           },
           nb::arg("quantizer"), nb::arg("precision"), nb::arg("position"), nb::arg("color"),
-          nb::arg("shape"));
+          nb::arg("shape"), nb::arg("raw") = false);
 
   // Decodes layers in order; returns Gaussians after each that was whole, and the arrays.
   m.def(
