@@ -14,7 +14,7 @@ from gaussianimage.codec.decoder import decode
 from gaussianimage.codec.encoder import Encoded, encode, encode_picture
 from gaussianimage.codec.info import info
 from gaussianimage.errors import GaussianImageError, PictureError, TruncatedError
-from gaussianimage.fitting.fit import FitProgress
+from gaussianimage.fitting.run import FitProgress
 from gaussianimage.picture import Picture, as_picture, to_array
 
 DATA = Path(__file__).parents[1] / "data"

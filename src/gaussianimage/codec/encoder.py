@@ -22,7 +22,8 @@ from gaussianimage.codec.search import (
 )
 from gaussianimage.codec.writer import ENERGY, Draft, Writer
 from gaussianimage.engine import thread_count
-from gaussianimage.fitting.fit import FitProgress, fit
+from gaussianimage.fitting.fit import fit
+from gaussianimage.fitting.run import FitProgress
 from gaussianimage.picture import Picture, PictureSource, as_picture
 
 # Cut a little earlier than a fit of its own (2.83 σ for 3 σ): a seventh less to draw, for the same

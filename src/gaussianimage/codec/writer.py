@@ -23,7 +23,7 @@ from gaussianimage.codec.settings import (
     nearest_color_index,
 )
 from gaussianimage.engine import render, thread_count
-from gaussianimage.fitting.fit import FitResult
+from gaussianimage.fitting.run import FitResult
 from gaussianimage.metrics import psnr, ssim
 from gaussianimage.picture import Picture, from_array, to_array
 
