@@ -22,6 +22,7 @@ import PIL
 
 import gaussianimage
 from gaussianimage import _native
+from gaussianimage.paper.machine import cpu_name
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def environment(*, threads: Sequence[int] = (), compiler: str | None = None) -> 
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "cpu": _cpu_name(),
+        "cpu": cpu_name(),
         "cpus": available_cpus(),
         "load_before": load,
         "system": platform.platform(),
@@ -104,15 +105,6 @@ def available_cpus() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.startswith(("model name", "Model")):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
 
 
 def _commit() -> str | None:

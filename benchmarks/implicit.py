@@ -11,18 +11,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from hashgrid import HashGrid
-from measure import MS_SSIM_SIDE
 from pictures import Bytes
 from rivals import Rival, decode
 from siren import Siren, read_coin, write_coin
 from torch import Tensor, nn
 from wire import Wire
 
-from gaussianimage.metrics import bpp, ms_ssim, psnr
+from gaussianimage.metrics import bpp
 from gaussianimage.paper.measure import PeakMemory, frames_per_second, synchronize
+from gaussianimage.paper.represent import quality
 
 CHUNK = 65536  # pixels drawn at once: bounds the memory of a frame
 DECAY = 0.1  # of the learning rate, over the whole run
@@ -124,9 +123,7 @@ def represent(pixels: Bytes, method: Method, settings: Settings) -> dict[str, An
     seconds = fit(network, target, places, method.learning_rate, settings)
     memory = peak.read()
     shown = draw(network, places).reshape(height, width, 3).cpu().numpy()
-    return {
-        "psnr": psnr(pixels, shown),
-        "ms_ssim": _ms_ssim(pixels, shown),
+    return quality(pixels, shown) | {
         "seconds": seconds,
         "fps": frames_per_second(lambda: draw(network, places), device, seconds=settings.timed),
         "memory_mib": memory.mib,
@@ -192,14 +189,9 @@ def _codec_row(
     return {
         "bytes": len(data),
         "bpp": bpp(len(data), *pixels.shape[:2]),
-        "psnr": psnr(pixels, shown),
-        "ms_ssim": _ms_ssim(pixels, shown),
+        **quality(pixels, shown),
         "encode_fps": 1 / seconds,
         "decode_fps": frames_per_second(
             decoded, torch.device(settings.device), seconds=settings.timed
         ),
     }
-
-
-def _ms_ssim(pixels: Bytes, shown: np.ndarray[Any, Any]) -> float | None:
-    return ms_ssim(pixels, shown) if min(pixels.shape[:2]) >= MS_SSIM_SIDE else None

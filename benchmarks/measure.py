@@ -17,10 +17,9 @@ from rivals import RIVALS, decode
 
 import gaussianimage
 from gaussianimage import _native
-from gaussianimage.metrics import bpp, ms_ssim, psnr
+from gaussianimage.metrics import MS_SSIM_SIDE, bpp, ms_ssim, psnr
 
 OURS = "gaussianimage"
-MS_SSIM_SIDE = 161  # pixels: the least that the metric takes
 DECODES = 5
 
 

@@ -9,6 +9,8 @@ from analysis import Measurements
 from measure import OURS, at_effort
 from rivals import RIVALS
 
+from gaussianimage.paper.table_text import NONE, markdown, percent
+
 NAMES = (
     {OURS: "gaussianimage", paper.KEY: paper.NAME}
     | {rival.key: rival.name for rival in RIVALS}
@@ -55,24 +57,10 @@ def write_report(
     if control is not None:
         sections.append(
             "Bits asked for and bits got: "
-            f"{_percent(control['least'])} to {_percent(control['most'])}, "
-            f"median {_percent(control['median'])}."
+            f"{percent(control['least'])} to {percent(control['most'])}, "
+            f"median {percent(control['median'])}."
         )
     return "\n\n".join(sections) + "\n"
-
-
-def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table; every column but the first is right-aligned."""
-    lines = [list(header), *(list(row) for row in rows)]
-    widths = [max(3, *map(len, column)) for column in zip(*lines, strict=True)]
-
-    def line(cells: Sequence[str]) -> str:
-        padded = [cells[0].ljust(widths[0])]
-        padded += [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
-        return "| " + " | ".join(padded) + " |"
-
-    ruler = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    return "\n".join([line(lines[0]), line(ruler), *map(line, lines[1:])])
 
 
 def _deltas(analysis: Mapping[str, Any], metric: str) -> str:
@@ -83,7 +71,7 @@ def _deltas(analysis: Mapping[str, Any], metric: str) -> str:
             continue
         deltas = {n: c["bd_rate"] for n, c in entry["pictures"].items() if c is not None}
         best, worst = entry["pictures_best"], entry["pictures_worst"]
-        mean = _percent(entry["pictures_mean"])
+        mean = percent(entry["pictures_mean"])
         if deltas and len(deltas) < len(entry["pictures"]):
             mean += f" ({len(deltas)} of {len(entry['pictures'])})"
         rows.append(
@@ -92,8 +80,8 @@ def _deltas(analysis: Mapping[str, Any], metric: str) -> str:
                 _range(entry["rates"]),
                 _covered(entry["equal_rates"]),
                 mean,
-                f"{_percent(deltas[best])} {best}" if best else "–",
-                f"{_percent(deltas[worst])} {worst}" if worst else "–",
+                f"{percent(deltas[best])} {best}" if best else NONE,
+                f"{percent(deltas[worst])} {worst}" if worst else NONE,
                 _covered(entry["per_setting"]),
             ]
         )
@@ -105,7 +93,7 @@ def _shares(analysis: Mapping[str, Any]) -> str:
     return (
         "a codec that is given one quality for all pictures has another mean per setting than at "
         "equal rates, by a BD-rate of "
-        + ", ".join(f"{_percent(delta)} ({NAMES[codec]})" for codec, delta in shares.items())
+        + ", ".join(f"{percent(delta)} ({NAMES[codec]})" for codec, delta in shares.items())
         + ". So per setting, codecs are compared that were given the same kind of setting."
     )
 
@@ -117,7 +105,7 @@ def _means(measured: Measurements, metric: str) -> str:
         cells = []
         for rate in RATES:
             inside = curve is not None and curve.rates[0] <= rate <= curve.rates[-1]
-            cells.append(f"{curve.at(rate):.2f}" if curve is not None and inside else "–")
+            cells.append(f"{curve.at(rate):.2f}" if curve is not None and inside else NONE)
         rows.append([NAMES[codec], *cells])
     return markdown(["bpp", *(f"{rate:g}" for rate in RATES)], rows)
 
@@ -128,7 +116,7 @@ def _pictures(measured: Measurements, analysis: Mapping[str, Any]) -> str:
     rows = []
     for name in measured.pictures:
         found = [entry["pictures"][name] for entry in entries]
-        rows.append([name, *(_percent(c["bd_rate"] if c else None) for c in found)])
+        rows.append([name, *(percent(c["bd_rate"] if c else None) for c in found)])
     return markdown(header, rows)
 
 
@@ -164,12 +152,8 @@ def _range(rates: Sequence[float]) -> str:
     return f"{rates[0]:g}–{rates[1]:g}"
 
 
-def _percent(delta: float | None) -> str:
-    return "–" if delta is None else f"{delta:+.1f} %".replace("-", "−")
-
-
 def _covered(comparison: Mapping[str, Any] | None) -> str:
     if comparison is None:
-        return "–"
+        return NONE
     low, high = comparison["qualities"]
-    return f"{_percent(comparison['bd_rate'])} ({low:.1f}–{high:.1f})"
+    return f"{percent(comparison['bd_rate'])} ({low:.1f}–{high:.1f})"

@@ -152,6 +152,9 @@ def test_a_picture_smaller_than_the_window_is_refused():
         metrics.ssim(scene(10, 50, 1), scene(10, 50, 1))
     with pytest.raises(ValueError, match="161 x 161"):
         metrics.ms_ssim(scene(160, 500, 1), scene(160, 500, 1))
+    side = metrics.MS_SSIM_SIDE
+    assert side == 161
+    assert metrics.ms_ssim(scene(side, side, 1), scene(side, side, 1)) == 1
 
 
 def test_bits_per_pixel():

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from gaussianimage.bjontegaard import bd_psnr, bd_rate
 
-__all__ = ["bd_psnr", "bd_rate", "bpp", "ms_ssim", "mse", "psnr", "ssim"]
+__all__ = ["MS_SSIM_SIDE", "bd_psnr", "bd_rate", "bpp", "ms_ssim", "mse", "psnr", "ssim"]
 
 _Planes: TypeAlias = npt.NDArray[np.float32]
 _Means: TypeAlias = npt.NDArray[np.float64]
@@ -18,6 +18,9 @@ _BLOCK = 64
 _C1 = 0.01**2  # (K1 L)² and (K2 L)² for a dynamic range of L = 1
 _C2 = 0.03**2
 _SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, section 3.2
+
+# In pixels, the least height and width that `ms_ssim` takes: its smallest scale holds one window.
+MS_SSIM_SIDE = (_WINDOW - 1) * 2 ** (len(_SCALE_WEIGHTS) - 1) + 1
 
 
 def mse(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
@@ -112,8 +115,8 @@ def ms_ssim(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     Parameters
     ----------
     a, b : array_like, shape (H, W) or (H, W, C)
-        As for `mse`: integers are scaled to 0..1. H and W at least 161, so that the window
-        fits into the smallest scale. All channels count alike.
+        As for `mse`: integers are scaled to 0..1. H and W at least `MS_SSIM_SIDE`, 161, so that the
+        window fits into the smallest scale. All channels count alike.
 
     Returns
     -------
@@ -136,9 +139,9 @@ def ms_ssim(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     assessment. Asilomar Conference on Signals, Systems and Computers, 2003.
     """
     x, y = _planes(a, b)
-    smallest = (_WINDOW - 1) * 2 ** (len(_SCALE_WEIGHTS) - 1) + 1
-    if min(x.shape[1:]) < smallest:
-        raise ValueError(f"ms_ssim needs a picture of at least {smallest} x {smallest} pixels")
+    if min(x.shape[1:]) < MS_SSIM_SIDE:
+        least = f"{MS_SSIM_SIDE} x {MS_SSIM_SIDE}"
+        raise ValueError(f"ms_ssim needs a picture of at least {least} pixels")
     result = np.ones(x.shape[0])
     for scale, weight in enumerate(_SCALE_WEIGHTS):
         if scale:

@@ -34,6 +34,18 @@ def test_the_benchmark_writes_results_tables_figure_and_sheets(tmp_path, folder)
     assert len(list((output / "files").iterdir())) == 8
 
 
+def test_nothing_of_it_needs_pytorch():
+    code = f"""
+import sys
+sys.modules["torch"] = None
+sys.path.insert(0, {str(BENCHMARKS)!r})
+import plots, rate_distortion
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
 def test_one_point_is_no_curve(tmp_path, folder):
     done = run(folder, tmp_path / "out", "--points", "0.6", "--qualities")
     assert done.returncode == 2

@@ -1,18 +1,9 @@
 import pytest
 from analysis import Measurements, analyze
 from measure import OURS
-from tables import markdown, write_report
+from tables import write_report
 
 REPORT = {"cpu": "CPU", "cpus": 2, "gaussianimage": "0", "commit": "abc", "threads": [2]}
-
-
-def test_a_table_is_aligned():
-    assert markdown(["name", "x"], [["a long name", "1.5"], ["b", "20"]]).splitlines() == [
-        "| name        |   x |",
-        "| ----------- | --: |",
-        "| a long name | 1.5 |",
-        "| b           |  20 |",
-    ]
 
 
 @pytest.fixture

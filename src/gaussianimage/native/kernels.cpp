@@ -388,36 +388,44 @@ void moments_channels(const Atom* atoms, const Entry* entries, size_t count, flo
   const Wide least = Wide::splat(weight_min);
   const auto visit = [&](const Entry& entry, const Atom& atom, const Column& column,
                          size_t i) __attribute__((always_inline)) {
-    Wide color[C];
-    for (int k = 0; k < C; ++k) color[k] = Wide::splat(atom.colors[k]);
-    Sum s[C];
-    Sum m0, m1, m2;
+    Half color[C], s[C];
+    for (int k = 0; k < C; ++k) color[k] = Half::splat(atom.colors[k]);
+    for (int k = 0; k < C; ++k) s[k] = Half::splat(0.0f);
+    Half m0 = Half::splat(0.0f), m1 = m0, m2 = m0;
+    const Half one = Half::splat(1.0f);
     const float* p = cell + ptrdiff_t{entry.pair0} * (C * 16);
-    for_row_pairs(entry, atom, column, [&](Wide w, Half first) __attribute__((always_inline)) {
+    // Two rows, a above b, in one: with G = g_a + g_b the sums of g, g u and g u² grow by G,
+    // G u + g_b and (G u + g_b) u + g_b (u + 1).
+    for_row_pairs(entry, atom, column, [&](Wide w, Half u) __attribute__((always_inline)) {
       w = keep_at_least(w, least);
-      const Wide u = join(first, first + Half::splat(1.0f));
-      Wide t = Wide::splat(0.0f);
+      Half g = m0, below = m0;  // both are set below
       for (int k = 0; k < C; ++k) {
-        const Wide residual = Wide::load(p + 16 * k);
-        s[k].add(w * residual);
-        t = k == 0 ? color[k] * residual : madd(color[k], residual, t);
+        const Wide part = w * Wide::load(p + 16 * k);
+        const Half b = second_half(part), both = first_half(part) + b;
+        s[k] = s[k] + both;
+        g = k == 0 ? color[k] * both : madd(color[k], both, g);
+        below = k == 0 ? color[k] * b : madd(color[k], b, below);
       }
-      const Wide g = w * t;
-      const Wide gu = g * u;
-      m0.add(g);
-      m1.add(gu);
-      m2.add(gu * u);
+      const Half gu = madd(g, u, below);
+      m0 = m0 + g;
+      m1 = m1 + gu;
+      m2 = madd(gu, u, madd(below, u + one, m2));
       p += C * 16;
     });
-    const Half z1 = column.dx;
-    const Half m0z = m0.half() * z1;
-    Moments& sums = out[i];
-    sums.g1 = sum(m0z);
-    sums.g11 = sum(m0z * z1);
-    sums.g2 = sum(m1.half());
-    sums.g12 = sum(m1.half() * z1);
-    sums.g22 = sum(m2.half());
-    for (int k = 0; k < C; ++k) sums.color[k] = sum(s[k].half());
+    const Half z1 = column.dx, m0z = m0 * z1;
+    Half all[8] = {m0z, m1, m0z * z1, m1 * z1, m2};
+    for (int k = 0; k < std::min(C, 3); ++k) all[5 + k] = s[k];
+    for (int k = C; k < 3; ++k) all[5 + k] = m2;  // not used
+    float sums[8];
+    store_sums(all, sums);
+    Moments& moments = out[i];
+    moments.g1 = sums[0];
+    moments.g2 = sums[1];
+    moments.g11 = sums[2];
+    moments.g12 = sums[3];
+    moments.g22 = sums[4];
+    for (int k = 0; k < std::min(C, 3); ++k) moments.color[k] = sums[5 + k];
+    if constexpr (C > 3) moments.color[3] = sum(s[3]);
   };
   for_columns(atoms, entries, count, visit);
 }

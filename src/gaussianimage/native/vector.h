@@ -227,31 +227,35 @@ GI_INLINE Wide join(Half a, Half b) {
   return r;
 }
 
-// The sum of the two rows of a Wide, lane by lane.
-GI_INLINE Half fold(Wide a) { return first_half(a) + second_half(a); }
-
-// A running sum of Wides, lane by lane, in as few registers as the instruction set allows.
-class Sum {
- public:
-#if GI_NATIVE_LANES == 16
-  GI_INLINE void add(Wide x) { total_ = total_ + x; }
-  GI_INLINE Half half() const { return fold(total_); }
-
- private:
-  Wide total_ = Wide::splat(0.0f);
-#else
-  GI_INLINE void add(Wide x) { total_ = total_ + fold(x); }
-  GI_INLINE Half half() const { return total_; }
-
- private:
-  Half total_ = Half::splat(0.0f);
-#endif
-};
-
 GI_INLINE float sum(Half a) {
   float s[8];
   a.store(s);
   return ((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7]));
+}
+
+// The sums of eight vectors at once: sums[i] is that of a[i], in another order than `sum` has.
+GI_INLINE void store_sums(const Half (&a)[8], float* sums) {
+  typedef float Four __attribute__((vector_size(16)));
+  Four folded[8];
+  for (int i = 0; i < 8; ++i) {
+#if GI_NATIVE_LANES >= 8
+    const Half::Float x = a[i].v[0];
+    folded[i] =
+        __builtin_shufflevector(x, x, 0, 1, 2, 3) + __builtin_shufflevector(x, x, 4, 5, 6, 7);
+#else
+    folded[i] = a[i].v[0] + a[i].v[1];
+#endif
+  }
+  for (int i = 0; i < 8; i += 4) {
+    const auto pair = [&](Four x, Four y) {
+      return __builtin_shufflevector(x, y, 0, 4, 1, 5) + __builtin_shufflevector(x, y, 2, 6, 3, 7);
+    };
+    const Four first = pair(folded[i], folded[i + 1]);
+    const Four second = pair(folded[i + 2], folded[i + 3]);
+    const Four four = __builtin_shufflevector(first, second, 0, 1, 4, 5) +
+                      __builtin_shufflevector(first, second, 2, 3, 6, 7);
+    std::memcpy(sums + i, &four, sizeof four);
+  }
 }
 
 }  // namespace gi::GI_ISA

@@ -2,6 +2,7 @@
 
 import math
 
+import gaussianimage.torch  # noqa: F401  # isort: skip  (says how to get PyTorch)
 import torch
 from torch import Tensor, nn
 

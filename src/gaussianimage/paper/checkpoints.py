@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from os import PathLike
 from typing import Any, TypeAlias
 
+import gaussianimage.torch  # noqa: F401  # isort: skip  (says how to get PyTorch)
 import torch
 from torch import Tensor, nn
 

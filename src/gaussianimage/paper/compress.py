@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
+import gaussianimage.torch  # isort: skip  (says how to get PyTorch)
 import torch
 
 import gaussianimage

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import gaussianimage.torch  # noqa: F401  # isort: skip  (says how to get PyTorch)
 import torch
 from torch import Tensor, nn
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import gaussianimage.torch  # isort: skip  (says how to get PyTorch)
 import torch
 
 import gaussianimage

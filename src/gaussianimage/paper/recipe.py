@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Self
 
+import gaussianimage.torch  # noqa: F401  # isort: skip  (says how to get PyTorch)
 import torch
 from torch import Tensor
 

@@ -4,13 +4,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import gaussianimage.torch  # noqa: F401  # isort: skip  (says how to get PyTorch)
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from gaussianimage.fitting.run import FitProgress
-from gaussianimage.metrics import ms_ssim, psnr
+from gaussianimage.metrics import MS_SSIM_SIDE, ms_ssim, psnr
 from gaussianimage.paper.checkpoints import save_model
 from gaussianimage.paper.datasets import Dataset, Sample
 from gaussianimage.paper.measure import PeakMemory, frames_per_second
@@ -20,7 +21,6 @@ from gaussianimage.paper.train import TrainingPoint, TrainingResult, train
 
 __all__ = ["Job", "decibels", "draw", "history", "news", "quality", "represent", "warm_up"]
 
-_MS_SSIM_SIDE = 161  # pixels: the least that the metric takes
 _MOST_DECIBELS = 200.0  # stands for a picture without any error, which JSON has no number for
 
 
@@ -162,10 +162,11 @@ def draw(model: nn.Module) -> NDArray[np.float32]:
 
 
 def quality(
-    pixels: NDArray[np.float32], shown: NDArray[np.float32] | NDArray[np.uint8]
+    pixels: NDArray[np.float32] | NDArray[np.uint8],
+    shown: NDArray[np.float32] | NDArray[np.uint8],
 ) -> dict[str, float | None]:
     """Return PSNR and MS-SSIM of a picture, as a record has them."""
-    enough = min(pixels.shape[:2]) >= _MS_SSIM_SIDE
+    enough = min(pixels.shape[:2]) >= MS_SSIM_SIDE
     similarity = ms_ssim(pixels, shown) if enough else None
     return {"psnr": decibels(psnr(pixels, shown)), "ms_ssim": similarity}
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import gaussianimage.torch  # noqa: F401  # isort: skip  (says how to get PyTorch)
 import torch
 from torch import Tensor, nn
 

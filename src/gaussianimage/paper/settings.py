@@ -4,14 +4,15 @@ import platform
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
+import gaussianimage.torch  # isort: skip  (says how to get PyTorch)
 import torch
 from torch import nn
 
 import gaussianimage
 from gaussianimage.arguments import integer
+from gaussianimage.paper.machine import cpu_name
 from gaussianimage.paper.recipe import Recipe
 from gaussianimage.paper.results import Setting
 from gaussianimage.torch.models import CholeskyModel, ScaleRotationModel
@@ -140,7 +141,7 @@ def environment(device: torch.device) -> dict[str, Any]:
     """Return what a result's times depend on: the machine, its threads, versions, the date."""
     found = {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": _cpu_name(),
+        "machine": cpu_name(),
         "threads": torch.get_num_threads(),
         "gaussianimage": gaussianimage.__version__,
         "python": platform.python_version(),
@@ -149,12 +150,3 @@ def environment(device: torch.device) -> dict[str, Any]:
     if device.type == "cuda":
         found["gpu"] = torch.cuda.get_device_name(device)
     return found
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()

@@ -11,6 +11,7 @@ __all__ = [
     "Table",
     "by_count",
     "difference",
+    "markdown",
     "measured_on",
     "number",
     "percent",
@@ -54,18 +55,21 @@ class Table:
     note: str
 
     def markdown(self) -> str:
-        """Return it as Markdown that is a table for the eye too; numbers to the right."""
-        lines = [self.header, *self.rows]
-        widths = [max(3, *map(len, column)) for column in zip(*lines, strict=True)]
+        """Return it as Markdown, under its title and above its note."""
+        return f"## {self.title}\n\n{markdown(self.header, self.rows)}\n\n{self.note}\n"
 
-        def line(cells: Sequence[str]) -> str:
-            first, *others = zip(cells, widths, strict=True)
-            padded = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
-            return f"| {' | '.join(padded)} |"
 
-        ruler = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-        text = "\n".join([line(self.header), line(ruler), *map(line, self.rows)])
-        return f"## {self.title}\n\n{text}\n\n{self.note}\n"
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return Markdown that is a table for the eye too; every column but the first to the right."""
+    widths = [max(3, *map(len, column)) for column in zip(header, *rows, strict=True)]
+
+    def line(cells: Sequence[str]) -> str:
+        first, *others = zip(cells, widths, strict=True)
+        padded = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
+        return f"| {' | '.join(padded)} |"
+
+    ruler = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    return "\n".join([line(header), line(ruler), *map(line, rows)])
 
 
 def by_count(rows: Sequence[Row]) -> list[Row]:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import gaussianimage.torch  # noqa: F401  # isort: skip  (says how to get PyTorch)
 import torch
 from torch import Tensor, nn
 

@@ -100,6 +100,8 @@ class GaussianModel(nn.Module, ABC):
     shape: nn.Parameter
     colors: nn.Parameter
     offsets: Tensor
+    middle: Tensor  # of the picture, where tanh is 0, in px
+    reach: Tensor  # from there to its sides, in px
 
     def __init__(self, raw: RawParameters, canvas: Canvas, *, offset: bool = True) -> None:
         super().__init__()
@@ -117,7 +119,10 @@ class GaussianModel(nn.Module, ABC):
         self.canvas = canvas
         self.offset = offset
         offsets = self.shape.new_tensor(self._OFFSETS if offset else (0.0, 0.0, 0.0))
-        self.register_buffer("offsets", offsets, persistent=False)
+        half = self.means.new_tensor([canvas.width / 2, canvas.height / 2])
+        buffers = {"offsets": offsets, "reach": half, "middle": half + canvas.shift}
+        for name, tensor in buffers.items():
+            self.register_buffer(name, tensor, persistent=False)
 
     @classmethod
     def random(
@@ -181,10 +186,8 @@ class GaussianModel(nn.Module, ABC):
             Others in place of the model's own, such as quantized ones.
         """
         means, shape, colors = self.raw if raw is None else raw
-        canvas = self.canvas
-        x, y = means.tanh().unbind(1)
-        centers = torch.stack([(x + 1) * (canvas.width / 2), (y + 1) * (canvas.height / 2)], 1)
-        return Physical(centers + canvas.shift, self.cholesky(shape), colors)
+        centers = torch.addcmul(self.middle, means.tanh(), self.reach)
+        return Physical(centers, self.cholesky(shape), colors)
 
     def draw(self, physical: Physical) -> Tensor:
         """Draw Gaussians on the model's canvas, (H, W, C), not clamped."""

@@ -1,0 +1,156 @@
+"""The GaussianImage paper's quantizers of color compared, at a size that a CPU gets through.
+
+Usage: python benchmarks/quantizers.py --images FOLDER [--crop 192x128] [-n 312 562]
+
+Table 4 of the paper: residual vector quantization with and without commitment loss, and integers of
+6 and 8 bits for each channel. A crop from the middle of every picture is fitted once for each N and
+fine-tuned with each quantizer; as many Gaussians a pixel as in the paper are a sixteenth of its
+numbers on crops of 192 x 128. Rates are those of the Gaussians alone, for codebooks and steps take
+as many bits beside few Gaussians as beside many.
+
+Results are kept as they come, and a second call goes on where the first was stopped.
+"""
+
+import argparse
+import copy
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import torch
+from harness import environment, print_environment, print_table, write_json
+from pictures import Sample, find_pictures
+
+from gaussianimage.bjontegaard import bd_psnr, bd_rate
+from gaussianimage.paper import published
+from gaussianimage.paper.compression import VARIANTS, fine_tune
+from gaussianimage.paper.recipe import Recipe
+from gaussianimage.paper.train import train
+from gaussianimage.torch.models import CholeskyModel
+
+HERE = Path(__file__).resolve().parent
+FLOAT = "not quantized"
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="The paper's quantizers of color.")
+    parser.add_argument("--images", type=Path, nargs="+", required=True, metavar="FOLDER")
+    parser.add_argument("--crop", type=size, default=(192, 128), help="width x height (192x128)")
+    parser.add_argument("-n", type=int, nargs="+", default=[312, 562], help="at least two")
+    parser.add_argument("--iterations", type=int, default=5000, help="of the fit (5000)")
+    parser.add_argument("--fine-tuning", type=int, default=2000, help="iterations (2000)")
+    parser.add_argument("--learning-rate", type=float, default=0.01, help="of both (0.01)")
+    parser.add_argument("--fresh", action="store_true", help="measure again what is known")
+    parser.add_argument("--output", type=Path, default=HERE / "results/quantizers.json")
+    return parser.parse_args(arguments)
+
+
+def size(text: str) -> tuple[int, int]:
+    """Return width and height of a text like 192x128."""
+    width, height = map(int, text.split("x"))
+    if min(width, height) < 1:
+        raise ValueError(f"expected sides from 1, got {text}")
+    return width, height
+
+
+def middle(picture: Sample, crop: tuple[int, int]) -> torch.Tensor:
+    """Return the middle of a picture, all of it if it is smaller, (H, W, 3)."""
+    pixels = picture.pixels
+    width, height = (min(pair) for pair in zip(crop, pixels.shape[1::-1], strict=True))
+    top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
+    inside = pixels[top : top + height, left : left + width]
+    return torch.tensor(inside, dtype=torch.float32) / 255
+
+
+def measure(target: torch.Tensor, count: int, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Fit a picture and fine-tune it with every quantizer: dB, and bits for each Gaussian."""
+    fit, tuning = (
+        Recipe().shortened(iterations, learning_rate=arguments.learning_rate)
+        for iterations in (arguments.iterations, arguments.fine_tuning)
+    )
+    model = CholeskyModel.random(count, *target.shape[:2])
+    found: dict[str, Any] = {"psnr": {FLOAT: train(model, target, fit).psnr}, "bits": {}}
+    for name, settings in VARIANTS.items():
+        tuned = fine_tune(copy.deepcopy(model), target, tuning, settings)
+        found["psnr"][name] = tuned.psnr
+        found["bits"][name] = sum(tuned.record.widths)
+    return found
+
+
+def run(
+    pictures: Sequence[Sample], arguments: argparse.Namespace, report: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Measure what is not known yet, keeping each result as it comes."""
+    names = ("iterations", "fine_tuning", "learning_rate")
+    settings = {name: getattr(arguments, name) for name in names} | {"crop": list(arguments.crop)}
+    kept: list[dict[str, Any]] = []
+    if arguments.output.exists() and not arguments.fresh:
+        kept = json.loads(arguments.output.read_text())["runs"]
+    found = []
+    for picture in pictures:
+        for count in sorted(arguments.n):
+            task = settings | {"picture": picture.name, "digest": picture.digest, "n": count}
+            if not any(task.items() <= done.items() for done in kept):
+                kept.append(task | measure(middle(picture, arguments.crop), count, arguments))
+                results = {"benchmark": "quantizers", "environment": report, "runs": kept}
+                write_json(arguments.output, results)
+                decibels = ", ".join(f"{k} {v:.2f}" for k, v in kept[-1]["psnr"].items())
+                print(f"{picture.name}, N={count}: {decibels} dB", file=sys.stderr)
+            found.append(next(done for done in kept if task.items() <= done.items()))
+    return found
+
+
+def compare(runs: Sequence[dict[str, Any]], variant: str) -> tuple[float, float]:
+    """Return BD-PSNR in dB and BD-rate in % of a quantizer against the final one, means."""
+    deltas = []
+    for picture in dict.fromkeys(run["picture"] for run in runs):
+        own = [run for run in runs if run["picture"] == picture]
+        curves = []
+        for name in ("final", variant):
+            curves += [[r["n"] * r["bits"][name] for r in own], [r["psnr"][name] for r in own]]
+        deltas.append((bd_psnr(*curves), bd_rate(*curves)))
+    psnrs, rates = zip(*deltas, strict=True)
+    return mean(psnrs), mean(rates)
+
+
+def print_results(runs: Sequence[dict[str, Any]]) -> None:
+    counts = sorted({run["n"] for run in runs})
+    header = ["color", "bits", *(f"N={count}: dB" for count in counts)]
+    header += ["BD-PSNR", "BD-rate", "paper: BD-PSNR", "BD-rate"]
+    reported = dict(zip(VARIANTS, published.QUANTIZATION, strict=True))
+    rows = []
+    for name in (FLOAT, *VARIANTS):
+        decibels = [mean(r["psnr"][name] for r in runs if r["n"] == count) for count in counts]
+        row = [name, "", *(f"{value:.2f}" for value in decibels), "", "", "", ""]
+        if name in VARIANTS:
+            theirs = reported[name]
+            row[0], row[1] = theirs.variant, str(runs[0]["bits"][name])
+            gain, rate = compare(runs, name)
+            row[-4:-2] = [f"{gain:+.2f}", f"{rate:+.0f} %"]
+            row[-2:] = [f"{theirs.bd_psnr:+.2f}", f"{theirs.bd_rate_psnr:+.0f} %"]
+        rows.append(row)
+    print_table(header, rows)
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    torch.set_num_threads(1)
+    if len(set(arguments.n)) < 2:
+        raise SystemExit("-n: expected at least two numbers, for a curve")
+    pictures = find_pictures(arguments.images)
+    report = environment(threads=[1]) | {"torch": torch.__version__}
+    runs = run(pictures, arguments, report)
+    print_environment(report)
+    print(
+        f"\n{len(pictures)} pictures, crops of {arguments.crop[0]} x {arguments.crop[1]}, "
+        f"{arguments.iterations} + {arguments.fine_tuning} iterations; bits for each Gaussian\n"
+    )
+    print_results(runs)
+    print(f"\nWritten to {arguments.output}")
+
+
+if __name__ == "__main__":
+    main()
