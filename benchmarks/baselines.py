@@ -24,6 +24,7 @@ from pictures import Bytes, Sample, find_pictures
 from rivals import RIVALS
 
 from gaussianimage.paper.published import CODECS, REPRESENTATIONS
+from gaussianimage.paper.table_text import number, speed
 
 HERE = Path(__file__).resolve().parent
 
@@ -92,12 +93,12 @@ def print_results(rows: list[dict[str, Any]], kind: str) -> None:
     table = [
         [
             name,
-            _number(mean["psnr"], 2),
-            _number(mean["ms_ssim"], 4),
-            _number(mean["seconds"], 2),
-            _number(mean["fps"], 2),
-            _number(mean["memory_mib"], 0),
-            _number(mean["parameters"] / 1000, 2),
+            number(mean["psnr"], 2),
+            number(mean["ms_ssim"], 4),
+            number(mean["seconds"], 2),
+            number(mean["fps"], 2),
+            number(mean["memory_mib"], 0),
+            number(mean["parameters"] / 1000, 2),
         ]
         for name, mean in _means(rows, "representation").items()
     ]
@@ -119,11 +120,11 @@ def print_results(rows: list[dict[str, Any]], kind: str) -> None:
     table = [
         [
             name,
-            _number(mean["bpp"], 4),
-            _number(mean["psnr"], 2),
-            _number(mean["ms_ssim"], 4),
-            _speed(mean["encode_fps"]),
-            _speed(mean["decode_fps"]),
+            number(mean["bpp"], 4),
+            number(mean["psnr"], 2),
+            number(mean["ms_ssim"], 4),
+            speed(mean["encode_fps"]),
+            speed(mean["decode_fps"]),
         ]
         for name, mean in _means(rows, "codec").items()
     ]
@@ -133,8 +134,8 @@ def print_results(rows: list[dict[str, Any]], kind: str) -> None:
             f"{row.bpp:.4f}",
             f"{row.psnr:.2f}",
             f"{row.ms_ssim:.4f}",
-            _speed(row.encode_fps),
-            _speed(row.decode_fps),
+            speed(row.encode_fps),
+            speed(row.decode_fps),
         ]
         for row in CODECS
         if row.codec in ("COIN", "JPEG", "JPEG2000")
@@ -155,14 +156,6 @@ def _means(rows: list[dict[str, Any]], table: str) -> dict[str, dict[str, Any]]:
             if not isinstance(value, str):
                 means[name][key] = None if None in values else float(np.mean(values))
     return means
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
-
-
-def _speed(value: float) -> str:
-    return f"{value:.2f}" if value >= 1 else f"{value:.2e}"
 
 
 def main() -> None:

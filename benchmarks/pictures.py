@@ -1,6 +1,5 @@
 """The pictures that a benchmark runs on: every picture file of a folder, as 8-bit RGB."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Bytes = NDArray[np.uint8]
+from gaussianimage.paper.datasets import EXTENSIONS, pixels_digest
 
-EXTENSIONS = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,7 @@ class Sample:
     @cached_property
     def digest(self) -> str:
         """What tells these pixels from others."""
-        shape = repr(self.pixels.shape).encode()
-        return hashlib.sha256(shape + self.pixels.tobytes()).hexdigest()[:16]
+        return pixels_digest(self.pixels)
 
 
 def find_pictures(folders: Sequence[Path]) -> list[Sample]:

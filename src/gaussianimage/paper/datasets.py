@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from gaussianimage.errors import PictureError
 from gaussianimage.files import StrPath
 from gaussianimage.picture import MAX_PIXELS, read
 
-__all__ = ["EXTENSIONS", "Dataset", "Sample", "find_dataset"]
+__all__ = ["EXTENSIONS", "Dataset", "Sample", "find_dataset", "pixels_digest"]
 
 EXTENSIONS = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
@@ -71,8 +72,7 @@ class Sample:
     @cached_property
     def digest(self) -> str:
         """What tells these pixels from others: 16 hexadecimal digits."""
-        shape = repr(self.pixels.shape).encode()
-        return hashlib.sha256(shape + self.pixels.tobytes()).hexdigest()[:16]
+        return pixels_digest(self.pixels)
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,11 @@ class Dataset:
         sides = sorted(sample.pixels.shape[:2], reverse=True)
         fits = all(e in (None, side) for e, side in zip(_SIDES[self.name], sides, strict=True))
         return self.name if fits else "other"
+
+
+def pixels_digest(pixels: NDArray[Any]) -> str:
+    """Return what tells pixels from others of their type: 16 hexadecimal digits."""
+    return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()[:16]
 
 
 def find_dataset(
