@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import paper
 from curves import Comparison, Curve, compare, decibels, mean_at_equal_rates, mean_per_setting
+from harness import timing
 from measure import OURS, Record
 
 # Bits per pixel. The last is only for JPEG, whose files do not get much smaller.
@@ -178,5 +179,5 @@ def _seconds(measured: Measurements, codec: str) -> dict[str, Any]:
 
 
 def _quartiles(seconds: list[float]) -> dict[str, float]:
-    first, median, third = (float(q) for q in np.percentile(seconds, [25, 50, 75]))
-    return {"median": median, "iqr": third - first, "most": max(seconds)}
+    found = timing(seconds)
+    return {"median": found.median, "iqr": found.iqr, "most": max(seconds)}

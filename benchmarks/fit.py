@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import environment, print_environment, print_table, write_json
+from harness import environment, print_environment, print_table, timing, write_json
 from pictures import Sample, find_pictures
 
 import gaussianimage
@@ -59,13 +59,13 @@ def summary(runs: list[dict[str, Any]]) -> dict[str, float]:
     """Return what stands under the columns of one number of Gaussians."""
     decibels = [run["psnr"] for run in runs]
     seconds = [run["seconds"] for run in runs]
-    first, median, third = (float(q) for q in np.percentile(seconds, [25, 50, 75]))
+    spread = timing(seconds)
     return {
         "mean_psnr": float(np.mean(decibels)),
         "mean_psnr_clamped": float(np.mean([run["psnr_clamped"] for run in runs])),
         "mean_seconds": float(np.mean(seconds)),
-        "median_seconds": median,
-        "seconds_iqr": third - first,
+        "median_seconds": spread.median,
+        "seconds_iqr": spread.iqr,
         "most_seconds": max(seconds),
     }
 

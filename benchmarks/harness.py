@@ -27,7 +27,7 @@ from gaussianimage.paper.machine import cpu_name
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of one call, over all rounds."""
+    """Seconds of one call, over all rounds, or of calls alike."""
 
     median: float
     first_quartile: float
@@ -69,10 +69,11 @@ def take_turns(
     finally:
         if collecting:
             gc.enable()
-    return {name: _timing(values) for name, values in seconds.items()}
+    return {name: timing(values) for name, values in seconds.items()}
 
 
-def _timing(values: Sequence[float]) -> Timing:
+def timing(values: Sequence[float]) -> Timing:
+    """Return the median and the quartiles of some seconds."""
     first, median, third = (float(q) for q in np.percentile(values, [25, 50, 75]))
     return Timing(median, first, third, min(values), len(values))
 
@@ -86,7 +87,7 @@ def environment(*, threads: Sequence[int] = (), compiler: str | None = None) -> 
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "cpu": cpu_name(),
-        "cpus": available_cpus(),
+        "cpus": _native.cpus(),
         "load_before": load,
         "system": platform.platform(),
         "python": platform.python_version(),
@@ -98,13 +99,6 @@ def environment(*, threads: Sequence[int] = (), compiler: str | None = None) -> 
         "threads": list(threads),
         "compiler": compiler or _native.compiler(),
     }
-
-
-def available_cpus() -> int:
-    """Return how many CPUs this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _commit() -> str | None:

@@ -18,7 +18,6 @@ import numpy as np
 from decoders import OURS, compare
 from footprint import BARE, DECODER, IMPORT, import_times, peak_memory
 from harness import (
-    available_cpus,
     environment,
     milliseconds,
     print_environment,
@@ -29,6 +28,7 @@ from PIL import Image
 from scaling import Fit, Point, by_gaussians, by_size, explain, time_files
 
 import gaussianimage
+from gaussianimage import _native
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -62,7 +62,7 @@ def scaling(pixels: Any, arguments: argparse.Namespace) -> dict[str, Any]:
     base = more[f"{counts[1]} Gaussians"] if quick else by_gaussians(pixels, [5000], 1).popitem()[1]
     tiles = [(1, 2)] if quick else [(1, 1), (1, 2), (2, 2), (3, 3), (4, 5)]
     rounds = max(2, arguments.rounds // 3)
-    used = sorted({*threads, 1, available_cpus()})
+    used = sorted({*threads, 1, _native.cpus()})
     points = time_files(more | by_size(base, tiles), used, rounds)
     return {
         "points": [point._asdict() for point in points],

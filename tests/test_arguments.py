@@ -12,6 +12,14 @@ def test_sizes_and_crops_come_back_as_plain_integers():
     assert {type(number) for number in box} == {int}
 
 
+def test_a_number_of_things_is_an_integer_from_1():
+    assert type(arguments.positive("count", np.int64(1))) is int
+    with pytest.raises(ValueError, match="count: expected at least 1, got 0"):
+        arguments.positive("count", 0)
+    with pytest.raises(TypeError, match="count: expected an integer, got 1"):
+        arguments.positive("count", 1.5)
+
+
 @pytest.mark.parametrize("size", [5, None, (1,), (1, 2, 3), "ab3"])
 def test_a_size_that_is_no_pair_is_a_type_error(size):
     with pytest.raises(TypeError, match=r"size: expected \(height, width\), got"):

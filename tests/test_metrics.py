@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -166,3 +168,19 @@ def test_bits_per_pixel():
 def test_bits_per_pixel_of_nothing_is_refused(arguments):
     with pytest.raises(ValueError, match="no picture"):
         metrics.bpp(*arguments)
+
+
+def test_the_error_of_a_large_picture_is_summed_in_bands(monkeypatch):
+    a, b = np.random.default_rng(0).uniform(size=(2, 37, 20, 3))
+    whole = metrics.mse(a, b)
+    for band in (1, 60, 500):
+        monkeypatch.setattr(metrics, "_BAND", band)
+        assert metrics.mse(a, b) == pytest.approx(whole, rel=1e-12)
+    monkeypatch.undo()
+    large = np.zeros((2, 1500, 1000, 3), np.uint8)
+    tracemalloc.start()
+    try:
+        assert metrics.mse(*large) == 0
+        assert tracemalloc.get_traced_memory()[1] < 40 * metrics._BAND
+    finally:
+        tracemalloc.stop()

@@ -34,6 +34,14 @@ def integer(name: str, value: object) -> int:
         raise TypeError(f"{name}: expected an integer, got {value!r} ({kind})") from None
 
 
+def positive(name: str, value: object) -> int:
+    """Return a number of things, an integer from 1."""
+    number = integer(name, value)
+    if number < 1:
+        raise ValueError(f"{name}: expected at least 1, got {number}")
+    return number
+
+
 def side(name: str, value: object) -> int:
     """Return a picture's height or width, an integer from 1 to 65536 pixels."""
     pixels = integer(name, value)

@@ -15,6 +15,7 @@ _Means: TypeAlias = npt.NDArray[np.float64]
 _WINDOW = 11  # taps, with a standard deviation of 1.5 pixels: Wang et al. 2004, section III.B
 _SIGMA = 1.5
 _BLOCK = 64
+_BAND = 2**20  # values that are compared at a time
 _C1 = 0.01**2  # (K1 L)² and (K2 L)² for a dynamic range of L = 1
 _C2 = 0.03**2
 _SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, section 3.2
@@ -44,9 +45,16 @@ def mse(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     ValueError
         The shapes differ or are no picture's.
     """
-    x, y = _pair(a, b, np.float64)
-    x -= y
-    return float(np.vdot(x, x)) / x.size
+    first, second = _picture(a), _picture(b)
+    if first.shape != second.shape:
+        raise ValueError(f"the pictures differ in shape: {np.shape(a)} and {np.shape(b)}")
+    total = 0.0
+    rows = max(1, _BAND // first[0].size)
+    for top in range(0, len(first), rows):
+        x, y = (_unit(picture[top : top + rows], np.float64) for picture in (first, second))
+        x -= y
+        total += float(np.vdot(x, x))
+    return total / first.size
 
 
 def psnr(a: npt.ArrayLike, b: npt.ArrayLike, *, peak: float = 1.0) -> float:
@@ -172,31 +180,31 @@ def bpp(n_bytes: int, height: int, width: int) -> float:
     return 8 * n_bytes / (height * width)
 
 
-def _pair(a: npt.ArrayLike, b: npt.ArrayLike, dtype: Any) -> tuple[npt.NDArray[Any], ...]:
-    """Return new arrays (H, W, C) with white at 1."""
-    x, y = _unit(a, dtype), _unit(b, dtype)
-    if x.shape != y.shape:
-        raise ValueError(f"the pictures differ in shape: {np.shape(a)} and {np.shape(b)}")
-    return x, y
-
-
-def _unit(array: npt.ArrayLike, dtype: Any) -> npt.NDArray[Any]:
+def _picture(array: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Return the array as (H, W, C), of integers or floating-point values."""
     image = np.asarray(array)
     if image.ndim not in (2, 3) or image.size == 0:
         raise ValueError(f"a picture has the shape (H, W) or (H, W, C), not {image.shape}")
-    if image.dtype.kind == "u" and image.dtype.itemsize <= 2:
-        unit = image.astype(dtype)
-        unit /= np.iinfo(image.dtype).max
-    elif image.dtype.kind == "f":
-        unit = image.astype(dtype)
-    else:
+    if image.dtype.kind != "f" and not (image.dtype.kind == "u" and image.dtype.itemsize <= 2):
         raise TypeError(f"a picture is uint8, uint16 or floating point, not {image.dtype}")
-    return np.atleast_3d(unit)
+    return np.atleast_3d(image)
+
+
+def _unit(picture: npt.NDArray[Any], dtype: Any) -> npt.NDArray[Any]:
+    """Return a new array with white at 1."""
+    unit = picture.astype(dtype)
+    if picture.dtype.kind == "u":
+        unit /= np.iinfo(picture.dtype).max
+    return unit
 
 
 def _planes(a: npt.ArrayLike, b: npt.ArrayLike) -> tuple[_Planes, ...]:
     """Return the pictures as (C, H, W), one contiguous plane a channel."""
-    return tuple(np.ascontiguousarray(np.moveaxis(p, 2, 0)) for p in _pair(a, b, np.float32))
+    x, y = _picture(a), _picture(b)
+    if x.shape != y.shape:
+        raise ValueError(f"the pictures differ in shape: {np.shape(a)} and {np.shape(b)}")
+    units = (_unit(picture, np.float32) for picture in (x, y))
+    return tuple(np.ascontiguousarray(np.moveaxis(unit, 2, 0)) for unit in units)
 
 
 def _similarity(x: _Planes, y: _Planes) -> tuple[_Means, _Means]:

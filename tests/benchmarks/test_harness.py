@@ -24,7 +24,7 @@ def test_contestants_take_turns_in_alternating_order(harness):
 
 
 def test_a_timing_holds_the_quartiles(harness):
-    timing = harness._timing([5.0, 1.0, 2.0, 4.0, 3.0])
+    timing = harness.timing([5.0, 1.0, 2.0, 4.0, 3.0])
     assert (timing.least, timing.first_quartile, timing.median) == (1, 2, 3)
     assert timing.iqr == 2
 

@@ -9,9 +9,9 @@ from typing import Any
 import click
 import pytest
 
-from gaussianimage import PictureError
+from gaussianimage import PictureError, _native
 from gaussianimage.cli.batch import Job, Outcome, run, run_each
-from gaussianimage.cli.options import BatchOptions, cpus
+from gaussianimage.cli.options import BatchOptions
 from gaussianimage.cli.paths import Item
 
 NEWS: Any = SimpleNamespace(
@@ -89,7 +89,7 @@ def test_jobs_share_the_cpus_unless_told_otherwise(exit_code: Any) -> None:
     exit_code(work, 4, jobs=2)
     exit_code(work, 1, jobs=2)
     exit_code(work, 2, jobs=2, threads=3)
-    assert threads == [max(1, cpus() // 2)] * 4 + [None] + [3] * 2
+    assert threads == [max(1, _native.cpus() // 2)] * 4 + [None] + [3] * 2
 
 
 def test_outputs_that_exist_stay_if_so_asked(exit_code: Any, tmp_path: Path, capsys: Any) -> None:

@@ -1,6 +1,5 @@
 """The options that commands share."""
 
-import os
 from typing import Any
 
 import click
@@ -12,7 +11,6 @@ from gaussianimage.cli.options import (
     Target,
     batch_options,
     bit_depth_option,
-    cpus,
     seed_option,
     target_options,
 )
@@ -88,10 +86,3 @@ def test_a_seed_is_a_63_bit_number() -> None:
 def test_a_bit_depth_is_a_number_or_left_open() -> None:
     assert parsed(bit_depth_option("8")) == {"bit_depth": None}
     assert parsed(bit_depth_option("8"), "--bit-depth", "16") == {"bit_depth": 16}
-
-
-def test_the_default_threads_are_the_cpus_of_this_process(monkeypatch: Any) -> None:
-    assert 1 <= cpus() <= (os.cpu_count() or 1)
-    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: None)
-    assert cpus() == 1

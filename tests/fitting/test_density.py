@@ -1,9 +1,12 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from gaussianimage.fitting import density as module
 from gaussianimage.fitting.density import (
     LEAST_SIGMA,
     SPACING_TO_SIGMA,
@@ -40,6 +43,32 @@ def test_passes_blur_again() -> None:
     values = np.random.default_rng(0).uniform(size=(9, 14)).astype(np.float32)
     twice = box_blur(box_blur(values, 2, passes=1), 2, passes=1)
     assert box_blur(values, 2) == pytest.approx(twice, abs=1e-6)
+
+
+@pytest.mark.parametrize("band", [1, 50, 700])
+def test_working_in_bands_changes_no_bit(monkeypatch: pytest.MonkeyPatch, band: int) -> None:
+    pixels = np.random.default_rng(0).uniform(size=(37, 53, 3)).astype(np.float32)
+    whole = detail(pixels)
+    blurred = box_blur(whole, 2)
+    monkeypatch.setattr(module, "BAND", band)
+    assert np.array_equal(detail(pixels), whole)
+    assert np.array_equal(box_blur(whole, 2), blurred)
+
+
+@pytest.mark.parametrize("shape", [(1500, 1200), (1200, 1500)])
+def test_the_memory_beside_the_result_does_not_grow(shape: tuple[int, int]) -> None:
+    pixels = np.ones((*shape, 3), np.float32)
+    most = 4 * shape[0] * shape[1] + 60 * module.BAND
+    tracemalloc.start()
+    try:
+        found = detail(pixels)
+        assert tracemalloc.get_traced_memory()[1] < most
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        box_blur(found, 2)
+        assert tracemalloc.get_traced_memory()[1] - before < most
+    finally:
+        tracemalloc.stop()
 
 
 def test_detail_is_where_the_picture_changes() -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import click
 
+from gaussianimage import _native
 from gaussianimage.cli.command import verbosity
 from gaussianimage.cli.errors import FAILED, INTERRUPTED, describe, details
-from gaussianimage.cli.options import BatchOptions, cpus
+from gaussianimage.cli.options import BatchOptions
 from gaussianimage.cli.paths import Item, check_output
 from gaussianimage.cli.progress import Progress, Reporter, Watch
 
@@ -112,7 +113,7 @@ class _Batch:
         self._jobs = min(batch.jobs, len(items))
         self._threads = batch.threads
         if batch.threads is None and self._jobs > 1:
-            self._threads = max(1, cpus() // self._jobs)
+            self._threads = max(1, _native.cpus() // self._jobs)
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._failed = 0

@@ -10,11 +10,11 @@ from typing import Any
 import click
 import numpy as np
 
-from gaussianimage import Decoder, GaussianImageError, decode_many, encode_picture, info
+from gaussianimage import Decoder, GaussianImageError, _native, decode_many, encode_picture, info
 from gaussianimage.cli.batch import run_each
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.errors import printable
-from gaussianimage.cli.options import Target, cpus, json_option, target_options, threads_option
+from gaussianimage.cli.options import Target, json_option, target_options, threads_option
 from gaussianimage.cli.report import plural, result_line, seconds_text
 from gaussianimage.cli.sources import is_gimg
 from gaussianimage.files import is_stream, read_input
@@ -98,7 +98,7 @@ def command(
     Of a folder all .gimg files are read and decoded, one on each thread. Megapixels a second are
     the median, and in brackets the minimum and the maximum.
     """
-    used = threads or cpus()
+    used = threads or _native.cpus()
 
     def work(source: str) -> None:
         if Path(source).is_dir():

@@ -2,7 +2,6 @@
 
 import functools
 import math
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
@@ -18,7 +17,6 @@ __all__ = [
     "Target",
     "batch_options",
     "bit_depth_option",
-    "cpus",
     "effort_option",
     "json_option",
     "max_pixels_option",
@@ -27,13 +25,6 @@ __all__ = [
     "target_options",
     "threads_option",
 ]
-
-
-def cpus() -> int:
-    """Return the number of CPUs that this process may run on: the default of --threads."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 Function = TypeVar("Function", bound=Callable[..., Any])

@@ -23,6 +23,7 @@ from gaussianimage.codec.settings import (
     nearest_color_index,
 )
 from gaussianimage.engine import render, thread_count
+from gaussianimage.fitting.density import bands
 from gaussianimage.fitting.run import FitResult
 from gaussianimage.metrics import psnr, ssim
 from gaussianimage.picture import Picture, from_array, to_array
@@ -209,7 +210,7 @@ class Writer:
     def _pair(self, decoded: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         if self._picture.has_alpha:
             return self._picture.pixels, from_array(decoded).pixels
-        return to_array(self._picture.pixels, self._dtype), decoded
+        return _rounded(self._picture.pixels, self._dtype), decoded
 
     @staticmethod
     def metadata_size(picture: Picture) -> int:
@@ -264,6 +265,15 @@ class Writer:
     def _stage(self, stage: int, stages: int, loss: float) -> None:
         mean = 2 * loss / self._picture.pixels.size
         self._on_stage(stage, stages, float(-10 * np.log10(mean)) if mean > 0 else np.inf)
+
+
+def _rounded(pixels: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return what a picture file of this depth holds, made a few rows at a time."""
+    height, width, channels = pixels.shape
+    rounded: NDArray[Any] = np.empty((height, width) if channels == 1 else pixels.shape, dtype)
+    for rows in bands(height, width):
+        rounded[rows] = to_array(pixels[rows], dtype)
+    return rounded
 
 
 def _metadata(picture: Picture) -> Metadata:

@@ -1,5 +1,7 @@
 """Where to put Gaussians: maps of how many a place deserves, and drawing positions from them."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,21 @@ Map = NDArray[np.float32]  # (H, W)
 # px². 0.73 / √density is the mean distance to the three nearest neighbors of a random point set.
 SPACING_TO_SIGMA = 0.3
 LEAST_SIGMA = 0.7
+
+BAND = 2**18  # pixels that are worked on at a time
+
+
+def bands(length: int, across: int) -> Iterator[slice]:
+    """Cut an axis of a picture so that temporary arrays stay small, whatever its size is.
+
+    Parameters
+    ----------
+    length, across : int
+        Of the axis to cut, and of the other one, in pixels.
+    """
+    step = max(1, BAND // across)
+    for start in range(0, length, step):
+        yield slice(start, min(start + step, length))
 
 
 def box_blur(values: Map, radius: int, passes: int = 2) -> Map:
@@ -40,14 +57,19 @@ def detail(pixels: NDArray[np.float32]) -> Map:
         some Gaussians too.
     """
     height, width, channels = pixels.shape
-    mean = channel_sum(pixels) / np.float32(channels)
-    dy = np.gradient(mean, axis=0) if height > 1 else np.zeros_like(mean)
-    dx = np.gradient(mean, axis=1) if width > 1 else np.zeros_like(mean)
-    magnitude = np.hypot(dx, dy)
-    average = float(magnitude.mean())
+    result = np.empty((height, width), np.float32)
+    for rows in bands(height, width):
+        # With the rows next to these, so that only the picture's own edges are edges.
+        first, last = max(0, rows.start - 1), min(height, rows.stop + 1)
+        mean = channel_sum(pixels[first:last]) / np.float32(channels)
+        dy = np.gradient(mean, axis=0) if height > 1 else np.zeros_like(mean)
+        dx = np.gradient(mean, axis=1) if width > 1 else np.zeros_like(mean)
+        result[rows] = np.hypot(dx, dy)[rows.start - first : rows.stop - first]
+    average = float(result.mean())
     if average < 1e-9:
         return np.ones((height, width), np.float32)
-    result: Map = (0.9 / average * magnitude + 0.1).astype(np.float32)
+    result *= 0.9 / average
+    result += 0.1
     return result
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaussianimage.fitting.density import (
+    bands,
     box_blur,
     channel_sum,
     detail,
@@ -90,12 +91,17 @@ def births(
     NewGaussians
     """
     height, width, channels = residual.shape
-    error = box_blur(channel_sum(np.abs(residual)), 1)
-    peak = float(error.max())
+    error = np.empty((height, width), np.float32)
+    for rows in bands(height, width):
+        error[rows] = channel_sum(np.abs(residual[rows]))
+    density = box_blur(error, 1)
+    del error
+    peak = float(density.max())
     if peak <= 0:
-        density = np.ones((height, width), np.float32)
+        density[:] = 1
     else:
-        density = (error / peak) ** ERROR_POWER
+        density /= peak
+        np.power(density, ERROR_POWER, out=density)
         density += ERROR_FLOOR * float(density.mean())
     means, where = draw_positions(density, count, generator)
     by_error = box_blur(density, BLUR_RADIUS)

@@ -9,6 +9,7 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 #include "layer.h"
@@ -140,7 +141,20 @@ void code_colors(Coder& coder, LayerModels& models, const Quantizer& quantizer, 
   code_color_buckets(coder, models, channels, n, layer.precision.data() + begin, color,
                      luma_level.data());
   typename Coder::Loose loose(coder);
-  for (size_t i = 0; i < n; ++i) code_rests<Coder>(loose, color + channels * i, quantizer.channels);
+  // A number of channels that the compiler knows makes for straight code.
+  const auto rests = [&](auto count) {
+    for (size_t i = 0; i < n; ++i) code_rests<Coder>(loose, color + count * i, count);
+  };
+  switch (channels) {
+    case 1:
+      return rests(std::integral_constant<int, 1>());
+    case 2:
+      return rests(std::integral_constant<int, 2>());
+    case 3:
+      return rests(std::integral_constant<int, 3>());
+    default:
+      return rests(std::integral_constant<int, 4>());
+  }
 }
 
 // A size as it is coded: by how much it differs from what its class and amplitude let expect.

@@ -505,10 +505,9 @@ GI_INLINE void pack_row<3>(const float* p, uint8_t* out) {
   // Four pixels in each half of it: 4 reds, 4 greens, 4 blues, 4 blues.
   const __m128i order = _mm_setr_epi8(0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11, 12, 12, 12, 12);
   bytes = _mm256_shuffle_epi8(bytes, _mm256_broadcastsi128_si256(order));
-  uint8_t pixels[32];
-  std::memcpy(pixels, &bytes, sizeof pixels);
-  std::memcpy(out, pixels, 12);
-  std::memcpy(out + 12, pixels + 16, 12);
+  bytes = _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 1, 2, 4, 5, 6, 7, 7));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm256_castsi256_si128(bytes));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(out + 16), _mm256_extracti128_si256(bytes, 1));
 }
 #endif
 

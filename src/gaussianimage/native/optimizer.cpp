@@ -23,6 +23,28 @@ constexpr float epsilon = 1e-8f;
 constexpr double least_sigma = 0.2;
 constexpr double most_sigma = 1e5;
 
+// What Adam's moments are multiplied by as long as they know few gradients.
+class Corrections {
+ public:
+  struct Pair {
+    float first, second;
+  };
+  Corrections() {
+    for (uint32_t age = 1; age < last; ++age) {
+      pairs_[age] = {1 / (1 - std::pow(decay1, static_cast<float>(age))),
+                     1 / (1 - std::pow(decay2, static_cast<float>(age)))};
+    }
+  }
+  // Later they are 1 to the last bit.
+  Pair at(uint32_t age) const { return age < last ? pairs_[age] : Pair{1, 1}; }
+
+ private:
+  static constexpr uint32_t last = 1024;
+  Pair pairs_[last] = {};
+};
+
+const Corrections corrections;
+
 // Removes from `values` the rows (of `width`) that are not kept.
 template <typename T>
 void compact(std::vector<T>& values, size_t width, const std::vector<uint8_t>& keep) {
@@ -204,7 +226,7 @@ void Optimizer::run(int count, const Rates* rates, double energy, double* losses
     parallel(blocks, threads_, [&](int block) {
       const size_t begin = n * static_cast<size_t>(block) / static_cast<size_t>(blocks);
       const size_t end = n * static_cast<size_t>(block + 1) / static_cast<size_t>(blocks);
-      for (size_t i = begin; i < end; ++i) step_one(i, rates[iteration], energy);
+      step(begin, end, rates[iteration], energy);
     });
   }
 }
@@ -212,17 +234,18 @@ void Optimizer::run(int count, const Rates* rates, double energy, double* losses
 // One Adam step of Gaussian i. The gradient is taken with respect to a change of the Gaussian in
 // its own frame, μ += L m and L ← L (I + Δ) with Δ lower triangular: then every rate is relative
 // to the Gaussian's size and shape, and the derivatives are the whitened moments themselves.
+template <int C>
 void Optimizer::step_one(size_t i, const Rates& rates, double energy) {
   // What draws nothing has no gradient, and must not be brought to life by the bounds below.
   if (!lists_.visible(i)) return;
-  const size_t channels = static_cast<size_t>(channels_), width = 5 + channels;
+  constexpr size_t channels = C, width = 5 + channels;
   double* mean = means.data() + 2 * i;
   double* l = cholesky.data() + 3 * i;
   float* color = colors.data() + channels * i;
   const double i1 = 1 / l[0], i2 = 1 / l[2];
   const double* sums = sums_.data() + i * width;
-  double gradient[5 + max_channels] = {sums[0] * i1, sums[1] * i2, sums[2] * i1 * i1,
-                                       sums[3] * i1 * i2, sums[4] * i2 * i2};
+  double gradient[width] = {sums[0] * i1, sums[1] * i2, sums[2] * i1 * i1, sums[3] * i1 * i2,
+                            sums[4] * i2 * i2};
   const double area = pi * l[0] * l[2];
   double square = 0;
   for (size_t j = 0; j < channels; ++j) {
@@ -236,9 +259,8 @@ void Optimizer::step_one(size_t i, const Rates& rates, double energy) {
   if (!(total < 1e15)) return;  // its square must fit a float
 
   const uint32_t age = ++age_[i];
-  const float correct1 = 1 / (1 - std::pow(decay1, static_cast<float>(age)));
-  const float correct2 = 1 / (1 - std::pow(decay2, static_cast<float>(age)));
-  double step[5 + max_channels];
+  const Corrections::Pair correct = corrections.at(age);
+  float step[width];
   float* m = first.data() + i * width;
   float* v = second.data() + i * width;
   for (size_t j = 0; j < width; ++j) {
@@ -246,10 +268,10 @@ void Optimizer::step_one(size_t i, const Rates& rates, double energy) {
     m[j] = decay1 * m[j] + (1 - decay1) * g;
     v[j] = decay2 * v[j] + (1 - decay2) * g * g;
     const float rate = j < 2 ? rates.position : j < 5 ? rates.covariance : rates.color;
-    step[j] = -rate * (m[j] * correct1) / (std::sqrt(v[j] * correct2) + epsilon);
+    step[j] = -rate * (m[j] * correct.first) / (std::sqrt(v[j] * correct.second) + epsilon);
   }
   double way = 0;
-  for (size_t j = 0; j < width; ++j) way += std::fabs(step[j]);
+  for (size_t j = 0; j < width; ++j) way += double{std::fabs(step[j])};
   if (!(way < 1e6)) return;
   const uint8_t trainable = trainable_[i];
   if (trainable & train_position) {
@@ -258,12 +280,30 @@ void Optimizer::step_one(size_t i, const Rates& rates, double energy) {
   }
   if (trainable & train_covariance) {
     const double l21 = l[1] + l[1] * step[2] + l[2] * step[3];
-    l[0] = std::clamp(l[0] * std::exp(step[2]), least_sigma, most_sigma);
+    l[0] = std::clamp(l[0] * std::exp(double{step[2]}), least_sigma, most_sigma);
     l[1] = std::clamp(l21, -most_sigma, most_sigma);
-    l[2] = std::clamp(l[2] * std::exp(step[4]), least_sigma, most_sigma);
+    l[2] = std::clamp(l[2] * std::exp(double{step[4]}), least_sigma, most_sigma);
   }
   if (trainable & train_color) {
-    for (size_t j = 0; j < channels; ++j) color[j] += static_cast<float>(step[5 + j]);
+    for (size_t j = 0; j < channels; ++j) color[j] += step[5 + j];
+  }
+}
+
+void Optimizer::step(size_t begin, size_t end, const Rates& rates, double energy) {
+  for (size_t i = begin; i < end; ++i) {
+    switch (channels_) {
+      case 1:
+        step_one<1>(i, rates, energy);
+        break;
+      case 2:
+        step_one<2>(i, rates, energy);
+        break;
+      case 3:
+        step_one<3>(i, rates, energy);
+        break;
+      default:
+        step_one<4>(i, rates, energy);
+    }
   }
 }
 

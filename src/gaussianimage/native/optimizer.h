@@ -63,7 +63,9 @@ class Optimizer {
   template <typename Reduce>
   double sweep(const float* with_colors, bool subtract_target, Reduce&& reduce);
   void start_cell(const Schedule::Cell& cell, bool subtract_target, float* p) const;
+  template <int C>
   void step_one(size_t i, const Rates& rates, double energy);
+  void step(size_t begin, size_t end, const Rates& rates, double energy);
 
   Window window_;
   int channels_;

@@ -80,7 +80,6 @@ void gradient(const Source& source, const Window& window, int threads, const flo
   std::fill_n(colors, static_cast<size_t>(channels) * n, 0.0);
   Schedule lists;
   lists.prepare(source, window, threads);
-  const Kernels& k = kernels();
   const ptrdiff_t stride = ptrdiff_t{window.width} * channels;
   std::vector<Moments> moments;
   for (int group = 0; group < lists.groups(); ++group) {

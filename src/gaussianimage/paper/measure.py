@@ -11,6 +11,8 @@ from statistics import median
 import gaussianimage.torch  # noqa: F401  # isort: skip  (says how to get PyTorch)
 import torch
 
+from gaussianimage.arguments import positive
+
 __all__ = ["Memory", "PeakMemory", "frames_per_second", "synchronize"]
 
 _STATUS = Path("/proc/self/status")
@@ -48,8 +50,7 @@ def frames_per_second(
     float
         1 / the median of the seconds of a frame, in frames a second.
     """
-    if frames < 1:
-        raise ValueError(f"frames: expected at least 1, got {frames}")
+    positive("frames", frames)
     for _ in range(2):  # so that memory, caches and compiled kernels are as they will be
         call()
     synchronize(device)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import gaussianimage
-from gaussianimage.arguments import integer
+from gaussianimage.arguments import positive
 from gaussianimage.paper.machine import cpu_name
 from gaussianimage.paper.recipe import Recipe
 from gaussianimage.paper.results import Setting
@@ -82,8 +82,7 @@ class FitSettings:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        if integer("gaussians", self.gaussians) < 1:
-            raise ValueError(f"gaussians: expected at least 1, got {self.gaussians}")
+        positive("gaussians", self.gaussians)
         if self.model not in MODELS:
             raise ValueError(f"model: expected one of {', '.join(MODELS)}, got {self.model!r}")
         if not self.offset and self.model == "3dgs":

@@ -13,6 +13,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
 from gaussianimage.arguments import side
+from gaussianimage.torch.arguments import check_like_means, check_shape
 from gaussianimage.torch.tiles import (
     TILE,
     Table,
@@ -103,14 +104,8 @@ def _check(
     if depths is not None:
         expected["depths"] = (depths, (count,))
     for name, (tensor, shape) in expected.items():
-        if tensor.shape != shape:
-            raise ValueError(f"{name}: expected shape {shape}, got {tuple(tensor.shape)}")
-        if tensor.dtype != means.dtype:
-            raise TypeError(f"{name}: expected {means.dtype} as in means, got {tensor.dtype}")
-        if tensor.device != means.device:
-            raise ValueError(
-                f"{name}: expected a tensor on {means.device} as means, got one on {tensor.device}"
-            )
+        check_shape(name, tensor, shape)
+        check_like_means(name, tensor, means)
 
 
 class _Blend(torch.autograd.Function):

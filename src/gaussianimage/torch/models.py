@@ -12,8 +12,9 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
-from gaussianimage.arguments import cutoff, integer, side
+from gaussianimage.arguments import cutoff, integer, positive, side
 from gaussianimage.gaussians import Gaussians
+from gaussianimage.torch.arguments import check_shape
 from gaussianimage.torch.rasterize import rasterize
 
 PAPER_Q_MAX = math.log(255)
@@ -107,10 +108,7 @@ class GaussianModel(nn.Module, ABC):
         super().__init__()
         count = len(raw.means) if raw.means.ndim else 0
         for name, tensor, columns in (("means", raw.means, 2), ("shape", raw.shape, 3)):
-            if tensor.shape != (count, columns):
-                raise ValueError(
-                    f"raw: {name}: expected shape ({count}, {columns}), got {tuple(tensor.shape)}"
-                )
+            check_shape(f"raw: {name}", tensor, (count, columns))
         if raw.colors.ndim != 2 or len(raw.colors) != count or not raw.colors.shape[1]:
             raise ValueError(
                 f"raw: colors: expected shape ({count}, C), got {tuple(raw.colors.shape)}"
@@ -156,9 +154,7 @@ class GaussianModel(nn.Module, ABC):
         TypeError, ValueError
             If an argument is of a wrong type or out of range.
         """
-        for name, value in (("count", count), ("channels", channels)):
-            if integer(name, value) < 1:
-                raise ValueError(f"{name}: expected at least 1, got {value}")
+        count, channels = positive("count", count), positive("channels", channels)
         generator = torch.Generator().manual_seed(integer("seed", seed))
         means = torch.rand(count, 2, generator=generator) * 2 - 1
         shape = torch.cat([torch.rand(count, n, generator=generator) for n in cls._DRAWS], 1)

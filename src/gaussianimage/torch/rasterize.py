@@ -8,6 +8,7 @@ from torch import Tensor
 from gaussianimage.arguments import cutoff, side
 from gaussianimage.engine import thread_count
 from gaussianimage.torch import native, plain
+from gaussianimage.torch.arguments import check_like_means
 
 # Indices of numbers, of all Gaussians and of all pixels, stay below 2³¹ in every kernel.
 MAX_ELEMENTS = 2**31 - 1
@@ -83,12 +84,7 @@ def _check(means: Tensor, cholesky: Tensor, colors: Tensor) -> None:
             raise TypeError(f"{name}: expected a Tensor, got {type(tensor).__name__}")
         if tensor.dtype not in (torch.float32, torch.float64):
             raise TypeError(f"{name}: expected float32 or float64, got {tensor.dtype}")
-        if tensor.dtype != means.dtype:
-            raise TypeError(f"{name}: expected {means.dtype} as in means, got {tensor.dtype}")
-        if tensor.device != means.device:
-            raise ValueError(
-                f"{name}: expected a tensor on {means.device} as means, got one on {tensor.device}"
-            )
+        check_like_means(name, tensor, means)
     if means.device.type not in ("cpu", "cuda"):
         raise ValueError(f"means: expected a tensor on a CPU or CUDA, got one on {means.device}")
     if means.dim() not in (2, 3) or means.shape[-1] != 2:

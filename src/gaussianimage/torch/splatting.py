@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from gaussianimage.arguments import integer, side
+from gaussianimage.arguments import integer, positive, side
+from gaussianimage.torch.arguments import check_shape
 from gaussianimage.torch.blending import alpha_blend
 from gaussianimage.torch.harmonics import HARMONICS, harmonics
 
@@ -85,8 +86,7 @@ class SplattingModel(nn.Module):
             "rotations": (rotations, (count, 4)),
         }
         for name, (tensor, shape) in expected.items():
-            if tensor.shape != shape:
-                raise ValueError(f"{name}: expected shape {shape}, got {tuple(tensor.shape)}")
+            check_shape(name, tensor, shape)
         self.height, self.width = side("height", height), side("width", width)
         self.means = nn.Parameter(means.detach().clone())
         spacing = _spacing(means.detach()).log()
@@ -130,9 +130,7 @@ class SplattingModel(nn.Module):
         TypeError, ValueError
             If an argument is of a wrong type or out of range.
         """
-        for name, value in (("count", count), ("channels", channels)):
-            if integer(name, value) < 1:
-                raise ValueError(f"{name}: expected at least 1, got {value}")
+        count, channels = positive("count", count), positive("channels", channels)
         size = side("height", height), side("width", width)
         generator = torch.Generator().manual_seed(integer("seed", seed))
         means = torch.rand(count, 3, generator=generator) * 2 - 1

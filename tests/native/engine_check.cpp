@@ -1,0 +1,161 @@
+// The engine without Python, to be compiled for other machines and with sanitizers:
+//
+//   engine_check render                  draws Gaussians of all kinds, compares them with double
+//   engine_check decode KIND FILE        writes a file's pixels; KIND is bytes or words
+//   engine_check damage FILE             decodes it with some bytes changed, one at a time
+//
+// Built from dispatch, kernels and whatever else has no Python in it.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "picture_decoder.h"
+#include "render.h"
+
+namespace {
+
+constexpr gi::FileLimits limits{1 << 24, 1 << 16, 1 << 20, uint64_t{1} << 32};
+
+std::vector<uint8_t> read(const char* path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+// Decodes to `out`; false if the file isn't whole.
+bool decode(gi::PictureDecoder& decoder, const std::vector<uint8_t>& data, gi::PixelKind kind,
+            int threads, std::vector<uint8_t>& out) {
+  gi::PictureFile& file = decoder.file;
+  if (!gi::read_picture_file(data.data(), data.size(), limits, file)) return false;
+  const int height = file.quantizer.height, width = file.quantizer.width;
+  const gi::Order order{height, width, {0, 0, height, width}, file.payloads.size(), kind, threads};
+  out.assign(static_cast<size_t>(height) * static_cast<size_t>(width) *
+                 static_cast<size_t>(file.quantizer.channels) * gi::bytes_of(kind),
+             0);
+  const gi::DecodedPicture picture = decoder.draw(file, order, out.data());
+  return picture.drawn && picture.gaussians == file.gaussians;
+}
+
+int decode(const char* kind, const char* path) {
+  const auto pixels = std::strcmp(kind, "words") == 0 ? gi::PixelKind::words : gi::PixelKind::bytes;
+  gi::PictureDecoder decoder;
+  std::vector<uint8_t> first, again;
+  const std::vector<uint8_t> data = read(path);
+  if (!decode(decoder, data, pixels, 1, first) || !decode(decoder, data, pixels, 3, again)) {
+    std::fprintf(stderr, "%s does not decode\n", path);
+    return 1;
+  }
+  if (first != again) {
+    std::fprintf(stderr, "threads change %s\n", path);
+    return 1;
+  }
+  std::fwrite(first.data(), 1, first.size(), stdout);
+  return 0;
+}
+
+// The file's own checksums would hide what is behind them, so layers are damaged after they have
+// been read.
+int damage(const char* path) {
+  const std::vector<uint8_t> data = read(path);
+  gi::PictureDecoder decoder, other;
+  std::vector<uint8_t> out;
+  int drawn = 0;
+  for (size_t place = 0; place < data.size(); place += 1 + data.size() / 400) {
+    std::vector<uint8_t> bad = data;
+    bad[place] ^= static_cast<uint8_t>(1 + place % 255);
+    if (decode(decoder, bad, gi::PixelKind::bytes, 1, out)) {
+      std::fprintf(stderr, "a changed byte %zu is not seen\n", place);
+      return 1;
+    }
+    gi::PictureFile& file = other.file;
+    if (!gi::read_picture_file(data.data(), data.size(), limits, file)) return 1;
+    for (gi::LayerBytes& layer : file.payloads) {
+      const size_t at = static_cast<size_t>(layer.first - data.data());
+      layer.first = bad.data() + at;
+    }
+    const int height = file.quantizer.height, width = file.quantizer.width;
+    const gi::Order order{
+        height, width, {0, 0, height, width}, file.payloads.size(), gi::PixelKind::bytes, 1};
+    out.assign(static_cast<size_t>(height) * static_cast<size_t>(width) * 4, 0);
+    drawn += other.draw(file, order, out.data()).drawn;
+  }
+  std::printf("%d drawn\n", drawn);
+  return 0;
+}
+
+// A generator whose numbers are the same everywhere.
+struct Random {
+  uint64_t state = 1;
+  double uniform() {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return static_cast<double>(state >> 11) / 9007199254740992.0;
+  }
+};
+
+int render() {
+  constexpr int height = 301, width = 75, channels = 3, count = 400;
+  std::vector<double> means, cholesky;
+  std::vector<float> colors;
+  Random random;
+  for (int i = 0; i < count; ++i) {
+    means.push_back(width * (1.4 * random.uniform() - 0.2));
+    means.push_back(height * (1.4 * random.uniform() - 0.2));
+    const double size = std::exp(5 * random.uniform() - 1.5);
+    const double thin = std::exp(2 * random.uniform() - 1);
+    cholesky.push_back(size * thin);
+    cholesky.push_back(size * (2 * random.uniform() - 1));
+    cholesky.push_back(size / thin);
+    for (int k = 0; k < channels; ++k) {
+      colors.push_back(static_cast<float>(random.uniform() - 0.5));
+    }
+  }
+  cholesky[0] = NAN;
+  means[3] = INFINITY;
+  colors[8] = NAN;
+  cholesky[9] = 0;
+  const gi::Source source{means.data(), cholesky.data(), colors.data(), count, channels, 4.5};
+  const gi::Window window{0, 0, height, width};
+  const gi::Part part{0, 0, height, width};
+  constexpr float background[4] = {0.25f, 0.5f, 0.75f, 0};
+  std::vector<float> out(size_t{height} * width * channels);
+  const gi::PixelSink sink(gi::PixelKind::sums, false, channels, part, out.data());
+  gi::render(source, window, background, UINT64_MAX, 2, sink);
+  double worst = 0;
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      double sum[channels] = {0.25, 0.5, 0.75}, unsure = 0;
+      for (int i = 4; i < count; ++i) {
+        const double* l = cholesky.data() + 3 * i;
+        const double z1 = (x + 0.5 - means[static_cast<size_t>(2 * i)]) / l[0];
+        const double z2 = (y + 0.5 - means[static_cast<size_t>(2 * i + 1)] - l[1] * z1) / l[2];
+        const double q = 0.5 * (z1 * z1 + z2 * z2);
+        if (std::fabs(q - 4.5) < 1e-3) unsure += 0.012;  // in or out
+        if (q > 4.5) continue;
+        for (int k = 0; k < channels; ++k) {
+          sum[k] += std::exp(-q) * colors[static_cast<size_t>(channels * i + k)];
+        }
+      }
+      const size_t at = (size_t(y) * width + size_t(x)) * channels;
+      for (size_t k = 0; k < channels; ++k) {
+        worst = std::max(worst, std::fabs(sum[k] - double(out[at + k])) - unsure);
+      }
+    }
+  }
+  std::printf("%s: off by %.2g\n", gi::kernels().name, worst);
+  return worst < 1e-4 ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  const std::string what = count > 1 ? arguments[1] : "";
+  if (what == "render" && count == 2) return render();
+  if (what == "decode" && count == 4) return decode(arguments[2], arguments[3]);
+  if (what == "damage" && count == 3) return damage(arguments[2]);
+  std::fprintf(stderr, "engine_check render | decode KIND FILE | damage FILE\n");
+  return 2;
+}

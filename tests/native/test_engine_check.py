@@ -1,0 +1,118 @@
+"""The engine without Python: with sanitizers, and for another kind of CPU."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from gaussianimage.codec.metadata import Metadata
+from gaussianimage.codec.opened import open_file
+
+HERE = Path(__file__).parent
+NATIVE = HERE.parents[1] / "src" / "gaussianimage" / "native"
+GOLDEN = HERE.parent / "data" / "v1"
+EXPECTED = json.loads((GOLDEN / "expected.json").read_text())
+
+# What has Python in it, and what only an encoder needs.
+LEFT_OUT = {"module", "layer_encoder", "optimizer"}
+SOURCES = [
+    path
+    for path in sorted(NATIVE.glob("*.cpp"))
+    if path.stem not in LEFT_OUT and not path.stem.endswith("_bindings")
+]
+FLAGS = [
+    "-std=c++20",
+    "-DGI_ISA=baseline",
+    f"-I{NATIVE}",
+    "-ffp-contract=off",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-pthread",
+    *("-Wall", "-Wextra", "-Werror"),
+]
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+
+# Those that the decoder reads on its own: metadata is for Python.
+FILES = [
+    GOLDEN / f"{name}.gimg"
+    for name in sorted(EXPECTED)
+    if open_file((GOLDEN / f"{name}.gimg").read_bytes()).metadata == Metadata()
+]
+
+Run = Callable[..., bytes]
+
+
+def build(folder: Path, compiler: str, flags: list[str], lighter: dict[str, list[str]]) -> Path:
+    """Compile the check; `lighter` has other flags for sources that would take too long."""
+    program = folder / "engine_check"
+
+    def compiled(source: Path) -> str:
+        target = folder / f"{source.stem}.o"
+        own = lighter.get(source.stem, flags)
+        command = [compiler, *FLAGS, *own, "-c", str(source), "-o", str(target)]
+        subprocess.run(command, check=True, timeout=600)
+        return str(target)
+
+    sources = [HERE / "engine_check.cpp", *SOURCES]
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        objects = list(pool.map(compiled, sources))
+    subprocess.run([compiler, *objects, *flags, "-pthread", "-o", str(program)], check=True)
+    return program
+
+
+def runner(*prefix: str | Path) -> Run:
+    def run(*arguments: str | Path) -> bytes:
+        command = [str(part) for part in (*prefix, *arguments)]
+        return subprocess.run(command, check=True, capture_output=True, timeout=300).stdout
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    compiler = shutil.which(os.environ.get("CXX", "c++"))
+    if compiler is None:
+        pytest.skip("no C++ compiler")
+    lighter = {"kernels": ["-O1"]}  # a minute, otherwise
+    flags = ["-O1", *SANITIZERS]
+    return runner(build(tmp_path_factory.mktemp("sanitized"), compiler, flags, lighter))
+
+
+@pytest.fixture(scope="module")
+def aarch64(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    compiler, emulator = shutil.which("aarch64-linux-gnu-g++"), shutil.which("qemu-aarch64")
+    if compiler is None or emulator is None:
+        pytest.skip("no cross compiler and emulator: g++-aarch64-linux-gnu, qemu-user")
+    program = build(tmp_path_factory.mktemp("aarch64"), compiler, ["-O2", "-static"], {})
+    return runner(emulator, program)
+
+
+def assert_pixels(run: Run) -> None:
+    for path in FILES:
+        for kind, dtype in (("bytes", "uint8"), ("words", "uint16")):
+            pixels = run("decode", kind, path)
+            assert hashlib.sha256(pixels).hexdigest() == EXPECTED[path.stem][dtype], path.stem
+
+
+@pytest.mark.slow
+def test_pixels_are_the_same_under_sanitizers(sanitized: Run) -> None:
+    sanitized("render")
+    assert_pixels(sanitized)
+
+
+@pytest.mark.slow
+def test_damage_behind_the_checksums_reads_and_writes_nothing_else(sanitized: Run) -> None:
+    for name in ("extremes", "gray", "rgba"):
+        sanitized("damage", GOLDEN / f"{name}.gimg")
+
+
+@pytest.mark.slow
+def test_pixels_are_the_same_on_aarch64(aarch64: Run) -> None:
+    aarch64("render")
+    assert_pixels(aarch64)
