@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from gaussianimage.codec.header import Limits
     from gaussianimage.codec.info import FileInfo, info
     from gaussianimage.engine import Gradient, gradient, render
-    from gaussianimage.fitting.fit import FitProgress, FitResult, fit
+    from gaussianimage.fitting.fit import fit
+    from gaussianimage.fitting.run import FitProgress, FitResult
     from gaussianimage.fitting.state import FitState
     from gaussianimage.gaussians import Gaussians
     from gaussianimage.picture import Picture, as_picture
@@ -34,8 +35,8 @@ _HOMES = {
     "Decoder": "gaussianimage.codec.decoder",
     "Encoded": "gaussianimage.codec.encoder",
     "FileInfo": "gaussianimage.codec.info",
-    "FitProgress": "gaussianimage.fitting.fit",
-    "FitResult": "gaussianimage.fitting.fit",
+    "FitProgress": "gaussianimage.fitting.run",
+    "FitResult": "gaussianimage.fitting.run",
     "FitState": "gaussianimage.fitting.state",
     "Gaussians": "gaussianimage.gaussians",
     "Gradient": "gaussianimage.engine",

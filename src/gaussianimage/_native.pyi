@@ -42,6 +42,7 @@ def gradient(
     residual: NDArray[np.float32],
     threads: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
+def box_blur(values: NDArray[np.float32], radius: int, passes: int) -> NDArray[np.float32]: ...
 def compiler() -> str: ...
 def cpus() -> int: ...
 def instruction_set() -> str: ...
@@ -106,7 +107,31 @@ class LayerEncoder:
         position: NDArray[np.int32],
         color: NDArray[np.int32],
         shape: NDArray[np.int32],
+        raw: bool = False,
     ) -> tuple[float, float, float]: ...
+
+class SymbolCosts:
+    def __init__(
+        self, quantizer: Quantizer, counts: NDArray[np.uint32], classes: NDArray[np.uint32]
+    ) -> None: ...
+
+class Refiner:
+    def __init__(
+        self, quantizer: Quantizer, q_max: float, residual: NDArray[np.float32]
+    ) -> None: ...
+    def sweep(
+        self,
+        quantizer: Quantizer,
+        precision: NDArray[np.uint8],
+        position: NDArray[np.int32],
+        color: NDArray[np.int32],
+        shape: NDArray[np.int32],
+        sets: NDArray[np.uint8],
+        costs: SymbolCosts,
+        weight: float,
+        threads: int,
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]: ...
+    def residual(self) -> NDArray[np.float32]: ...
 
 def decode_layers(
     quantizer: Quantizer, layers: list[bytes], announced: int, most: int, threads: int

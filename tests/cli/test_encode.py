@@ -25,7 +25,8 @@ def test_a_picture_becomes_the_file_that_the_library_makes(
 
 
 @pytest.mark.parametrize(
-    "option", [["-q", 20], ["--bpp", 0.3], ["--size", 400], ["--psnr", 22], ["-e", 1], []]
+    "option",
+    [["-q", 20], ["--bpp", 0.3], ["--size", 400], ["--psnr", 22], ["--ssim", 0.8], ["-e", 1], []],
 )
 def test_every_kind_of_target_is_passed_on(
     run: Any, parrot: Path, tmp_path: Path, option: list[Any]
@@ -37,6 +38,7 @@ def test_every_kind_of_target_is_passed_on(
         "--bpp": "bpp",
         "--size": "size",
         "--psnr": "psnr",
+        "--ssim": "ssim",
         "-e": "effort",
     }
     expected = {target[option[0]]: option[1]} if option else {}

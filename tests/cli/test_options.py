@@ -53,12 +53,13 @@ def test_sets_of_options_stand_beside_each_other() -> None:
         (["--bpp", "0.25"], Target(None, None, 0.25)),
         (["--size", "900"], Target(None, None, None, 900)),
         (["--psnr", "30"], Target(None, None, None, None, 30)),
+        (["--ssim", "0.9"], Target(None, None, None, None, None, 0.9)),
     ],
 )
 def test_a_target_is_one_or_none(arguments: list[str], expected: Target) -> None:
     target = parsed(target_options, *arguments)["target"]
     assert target == expected
-    assert set(target.as_arguments()) == {"quality", "gaussians", "bpp", "size", "psnr"}
+    assert set(target.as_arguments()) == {"quality", "gaussians", "bpp", "size", "psnr", "ssim"}
 
 
 @pytest.mark.parametrize(

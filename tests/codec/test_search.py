@@ -9,9 +9,12 @@ from gaussianimage.codec.decoder import decode
 from gaussianimage.codec.effort import effort_level
 from gaussianimage.codec.search import (
     MAX_FITS,
-    PSNR_TOLERANCE,
+    PSNR,
+    QUALITY_TOLERANCE,
     SIZE_TOLERANCE,
-    search_psnr,
+    SSIM,
+    decibels_of_ssim,
+    search_quality,
     search_size,
 )
 from gaussianimage.codec.writer import ENERGY, Writer
@@ -58,8 +61,9 @@ def test_a_good_guess_takes_one_fit() -> None:
 @pytest.mark.parametrize("guess", [10, 300])
 def test_a_psnr_is_found_from_any_guess(target: float, guess: int) -> None:
     fitter = Fitter()
-    writer, draft = search_psnr(fitter, guess, target, 6)
-    assert writer.psnr(draft) == pytest.approx(target, abs=5 * PSNR_TOLERANCE)
+    writer, draft = search_quality(fitter, guess, target, PSNR, 6)
+    found = writer.psnr(writer.pixels(draft))
+    assert found == pytest.approx(target, abs=5 * QUALITY_TOLERANCE)
     assert len(fitter.counts) <= MAX_FITS
 
 
@@ -76,18 +80,36 @@ def test_absurd_sizes_give_the_nearest_file(most: float) -> None:
 @pytest.mark.parametrize("target", [1.0, 100.0])
 def test_absurd_psnrs_give_a_file_all_the_same(target: float) -> None:
     fitter = Fitter()
-    writer, draft = search_psnr(fitter, 100, target, 3)
+    writer, draft = search_quality(fitter, 100, target, PSNR, 3)
     assert max(fitter.counts) <= 64 * 96
-    assert 10 < writer.psnr(draft) < 100
+    assert 10 < writer.psnr(writer.pixels(draft)) < 100
 
 
-@pytest.mark.parametrize("search", [search_size, search_psnr])
-def test_an_interrupted_search_ends_with_what_it_has(search: Callable[..., object]) -> None:
+@pytest.mark.parametrize("target", [0.6, 0.8, 0.9])
+def test_an_ssim_is_found(target: float) -> None:
+    fitter = Fitter()
+    writer, draft = search_quality(fitter, 100, decibels_of_ssim(target), SSIM, 6)
+    found = decibels_of_ssim(writer.ssim(writer.pixels(draft)))
+    assert found == pytest.approx(decibels_of_ssim(target), abs=5 * QUALITY_TOLERANCE)
+    assert len(fitter.counts) <= MAX_FITS
+
+
+def test_the_decibels_of_an_ssim_stay_finite() -> None:
+    assert decibels_of_ssim(0) == 0
+    assert decibels_of_ssim(0.99) == pytest.approx(20)
+    assert decibels_of_ssim(1) == pytest.approx(120)
+
+
+@pytest.mark.parametrize("kind", ["size", "quality"])
+def test_an_interrupted_search_ends_with_what_it_has(kind: str) -> None:
     def stop(stage: int, stages: int, decibels: float) -> None:
         raise KeyboardInterrupt
 
     fitter = Fitter(stop)
-    writer, draft = search(fitter, 150, 30.0 if search is search_psnr else 300.0, 6)
+    if kind == "size":
+        writer, draft = search_size(fitter, 150, 300.0, 6)
+    else:
+        writer, draft = search_quality(fitter, 150, 30.0, PSNR, 6)
     assert writer.interrupted
     assert len(fitter.counts) <= 3
     assert decode(draft.data).shape == (64, 96, 3)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gaussianimage.codec.settings import Settings, nearest_color_index
+from gaussianimage.codec.settings import MOST_STEP, Settings, nearest_color_index
 from gaussianimage.errors import FormatError
 
 all_settings = st.builds(
@@ -60,6 +60,7 @@ def test_the_nearest_step_is_found(step: float) -> None:
 
 def test_steps_out_of_range_become_the_last_ones() -> None:
     assert nearest_color_index(100.0) == 0
+    assert Settings(0, 128, (0,)).color_step == MOST_STEP
     assert nearest_color_index(1e-12) == 255
 
 

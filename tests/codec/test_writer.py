@@ -7,9 +7,9 @@ import pytest
 from gaussianimage.codec.decoder import decode
 from gaussianimage.codec.effort import effort_level
 from gaussianimage.codec.info import info
-from gaussianimage.codec.writer import ENERGY, Writer
+from gaussianimage.codec.writer import ENERGY, Draft, Writer
 from gaussianimage.fitting.fit import fit
-from gaussianimage.metrics import psnr
+from gaussianimage.metrics import psnr, ssim
 from gaussianimage.picture import Picture, as_picture
 
 PARROT = as_picture(Path(__file__).parents[1] / "data" / "parrot.png")
@@ -25,21 +25,35 @@ def writer(threads: int = 1) -> Writer:
     return Writer(PARROT, fitted, effort_level(1), threads, ignore)
 
 
+def psnr_of(draft: Draft) -> float:
+    return writer().psnr(writer().pixels(draft))
+
+
 def test_a_draft_is_a_whole_file() -> None:
     draft = writer().draft(0.2)
     found = info(draft.data)
     assert found.gaussians == draft.gaussians > 100
     assert found.color_step == draft.step == pytest.approx(0.2, rel=0.03)
     assert draft.picture_bytes == len(draft.data)
-    assert writer().psnr(draft) == psnr(
-        np.rint(PARROT.pixels * 255).astype(np.uint8), decode(draft.data)
-    )
+    assert psnr_of(draft) == psnr(np.rint(PARROT.pixels * 255).astype(np.uint8), decode(draft.data))
+
+
+def test_quality_is_that_of_the_decoded_bytes() -> None:
+    pixels = writer().pixels(writer().draft(0.2))
+    assert (pixels == decode(writer().draft(0.2).data)).all()
+    assert writer().ssim(pixels) == ssim(np.rint(PARROT.pixels * 255).astype(np.uint8), pixels)
+
+
+def test_a_fit_looks_better_than_its_file() -> None:
+    fitted = writer().psnr(writer().fitted_pixels())
+    assert fitted == pytest.approx(writer().fitted.psnr, abs=0.5)
+    assert fitted > psnr_of(writer().draft(0.4))
 
 
 def test_finer_drafts_are_larger_and_better() -> None:
     drafts = [writer().draft(step) for step in (0.8, 0.4, 0.2, 0.1)]
     sizes = [len(draft.data) for draft in drafts]
-    qualities = [writer().psnr(draft) for draft in drafts]
+    qualities = [psnr_of(draft) for draft in drafts]
     assert sizes == sorted(sizes)
     assert qualities == sorted(qualities)
 
@@ -53,7 +67,7 @@ def test_a_writer_can_be_used_again_to_the_same_end() -> None:
 
 def test_a_balanced_step_loses_little_to_quantization() -> None:
     draft = writer().draft(writer().balanced_step())
-    assert writer().fitted.psnr - 3 < writer().psnr(draft) < writer().fitted.psnr
+    assert writer().fitted.psnr - 3 < psnr_of(draft) < writer().fitted.psnr
 
 
 def test_weak_gaussians_are_left_out_of_coarse_drafts() -> None:

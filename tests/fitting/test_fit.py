@@ -10,7 +10,8 @@ import pytest
 
 from gaussianimage import engine, metrics
 from gaussianimage.errors import PictureError
-from gaussianimage.fitting.fit import MAX_GAUSSIANS, FitProgress, FitResult, fit
+from gaussianimage.fitting.fit import MAX_GAUSSIANS, fit
+from gaussianimage.fitting.run import FitProgress, FitResult
 from gaussianimage.fitting.state import FitState
 from gaussianimage.gaussians import Gaussians
 from gaussianimage.picture import Picture, as_picture
@@ -46,7 +47,7 @@ def ticking(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a second pass between any two looks at the clock, so that every chunk is reported."""
     clock = itertools.count()
     fake = SimpleNamespace(perf_counter=lambda: float(next(clock)))
-    monkeypatch.setattr("gaussianimage.fitting.fit.time", fake)
+    monkeypatch.setattr("gaussianimage.fitting.run.time", fake)
 
 
 # How well -----------------------------------------------------------------------------------

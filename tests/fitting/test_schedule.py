@@ -10,7 +10,7 @@ plans = st.builds(Schedule, st.integers(0, 5000), st.integers(1, 20000))
 
 @given(plans)
 def test_growth_only_adds_and_reaches_the_number_in_time(plan: Schedule) -> None:
-    steps = plan.growth_steps()
+    steps = plan.renewal_steps()
     assert 1 <= plan.first <= plan.gaussians
     assert all(0 < step < plan.iterations for step in steps)
     counts = [plan.first, *(plan.target(step) for step in steps)]
@@ -18,19 +18,19 @@ def test_growth_only_adds_and_reaches_the_number_in_time(plan: Schedule) -> None
     assert counts[-1] == plan.gaussians
 
 
-def test_growth_has_a_tenth_to_start_with_and_ends_at_three_fifths() -> None:
+def test_growth_has_a_tenth_to_start_with_and_ends_at_two_fifths() -> None:
     plan = Schedule(1000, 9000)
     assert plan.first == 900
-    assert list(plan.growth_steps()) == list(range(50, 601, 50))
-    assert plan.target(49) == 900
-    assert plan.target(50) == 900 + 8100 // 12
-    assert plan.target(74) == plan.target(50)
-    assert plan.target(600) == plan.target(999) == 9000
+    assert list(plan.renewal_steps()) == list(range(25, 751, 25))
+    assert plan.target(24) == 900
+    assert plan.target(25) == 900 + 8100 // 16
+    assert plan.target(49) == plan.target(25)
+    assert plan.target(399) < plan.target(400) == plan.target(999) == 9000
 
 
 @pytest.mark.parametrize("iterations", [0, 1])
 def test_without_time_to_grow_all_are_there_from_the_start(iterations: int) -> None:
-    assert list(Schedule(iterations, 70).growth_steps()) == []
+    assert list(Schedule(iterations, 70).renewal_steps()) == []
     assert Schedule(iterations, 70).first == 70
 
 

@@ -316,6 +316,17 @@ def test_a_measure_is_what_encoding_takes_and_changes_nothing(count: int) -> Non
     assert bits - 600 <= positions + colors + shapes <= bits
 
 
+def test_raw_bits_of_colors_are_signs_and_places_in_buckets() -> None:
+    colors = [-1, 2, 0, -7, 9, 13, 0]  # one sign each but for zero; 9 is one of two, 13 of four
+    layer = to_levels([(4, [i, 0], [c], [0, 0, 0]) for i, c in enumerate(colors)], 1)
+    case = Case(64, 64, 1, 0.1, 1.0, [layer])
+    encoder = _native.LayerEncoder(case.quantizer, 1)
+    whole = encoder.measure(case.quantizer, *layer)
+    raw = encoder.measure(case.quantizer, *layer, raw=True)
+    assert raw[1] == 5 + 1 + 2
+    assert all(part <= both for part, both in zip(raw, whole, strict=True))
+
+
 def test_positions_cost_no_more_than_a_set_needs() -> None:
     # 4096 of 4096 · 64 cells, uniformly: log2 of the binomial coefficient, and a little.
     rng = np.random.default_rng(0)

@@ -97,6 +97,20 @@ def test_gaussians_that_are_added_later_start_afresh():
     assert_alike(ours, native)
 
 
+def test_gaussians_that_are_not_kept_leave_room_for_fresh_ones():
+    g = scene(9)
+    target = picture(g)
+    native, ours = pair(g[:6], target)
+    for o in (native, ours):
+        o.run(rates(2), 0.0)
+        o.keep(np.array([0, 1, 1, 0, 1, 0], dtype=np.uint8))
+        assert len(o) == 3
+        filled(o, g[6:])
+        o.run(rates(2), 0.0)
+    assert list(ours.age) == [4] * 3 + [2] * 3
+    assert_alike(ours, native)
+
+
 def test_a_restored_state_goes_on_to_the_same_bits():
     g = scene(5)
     target = picture(g)

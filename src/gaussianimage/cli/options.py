@@ -63,6 +63,7 @@ class Target:
     bpp: float | None
     size: int | None = None
     psnr: float | None = None
+    ssim: float | None = None
 
     def as_arguments(self) -> dict[str, Any]:
         """Return it as `gaussianimage.encode` takes it."""
@@ -152,7 +153,7 @@ def batch_options(function: Function) -> Function:
 
 
 def target_options(function: Function) -> Function:
-    """Add -q, -n, --bpp, --size and --psnr; the function gets them as `target`."""
+    """Add -q, -n, --bpp, --size, --psnr and --ssim; the function gets them as `target`."""
     return packed(
         function,
         "target",
@@ -188,6 +189,12 @@ def target_options(function: Function) -> Function:
             type=FiniteRange(1, 100),
             metavar="DB",
             help="PSNR of the decoded picture, instead of a quality.",
+        ),
+        click.option(
+            "--ssim",
+            type=FiniteRange(0, 0.9999),
+            metavar="S",
+            help="SSIM of the decoded picture, instead of a quality.",
         ),
     )
 

@@ -13,15 +13,25 @@ from gaussianimage.codec.ratecontrol import (
     most_gaussians,
     step_for_quality,
 )
-from gaussianimage.codec.search import QUANTIZATION_LOSS, search_psnr, search_size
+from gaussianimage.codec.search import (
+    PSNR,
+    SSIM,
+    decibels_of_ssim,
+    search_quality,
+    search_size,
+)
 from gaussianimage.codec.writer import ENERGY, Draft, Writer
 from gaussianimage.engine import thread_count
-from gaussianimage.fitting.fit import FitProgress, fit
+from gaussianimage.fitting.fit import fit
+from gaussianimage.fitting.run import FitProgress
 from gaussianimage.picture import Picture, PictureSource, as_picture
 
 # Cut a little earlier than a fit of its own (2.83 σ for 3 σ): a seventh less to draw, for the same
 # bytes and PSNR (docs/decisions.md).
 Q_MAX = 4.0
+
+LEAST_SIDE_FOR_SSIM = 11  # pixels: the metric's window
+PIXELS_PER_GAUSSIAN = 130  # where nothing tells how many there should be
 
 Progress = Callable[[FitProgress], None]
 
@@ -69,6 +79,7 @@ def encode(
     bpp: float | None = None,
     size: int | None = None,
     psnr: float | None = None,
+    ssim: float | None = None,
     effort: int = DEFAULT_EFFORT,
     seed: int = 0,
     threads: int | None = None,
@@ -91,6 +102,9 @@ def encode(
         Bytes of the file; it will not be larger, metadata included, if any file can be that small.
     psnr : float, optional
         PSNR of the decoded picture in dB, within 0.1 if the picture allows.
+    ssim : float, optional
+        SSIM of the decoded picture, 0 to 0.9999, within 2 % of 1 − SSIM or so if the picture
+        allows, which must have 11 pixels a side at least.
     effort : int, default 5
         1 (fastest) to 10 (smallest); see docs/effort.md for times.
     seed : int, default 0
@@ -118,6 +132,7 @@ def encode(
         bpp=bpp,
         size=size,
         psnr=psnr,
+        ssim=ssim,
         effort=effort,
         seed=seed,
         threads=threads,
@@ -133,13 +148,16 @@ def encode_picture(
     bpp: float | None = None,
     size: int | None = None,
     psnr: float | None = None,
+    ssim: float | None = None,
     effort: int = DEFAULT_EFFORT,
     seed: int = 0,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Encoded:
     """Encode a picture and tell how it went; arguments and errors as for `encode`."""
-    target = Target.of(quality=quality, gaussians=gaussians, bpp=bpp, size=size, psnr=psnr)
+    target = Target.of(
+        quality=quality, gaussians=gaussians, bpp=bpp, size=size, psnr=psnr, ssim=ssim
+    )
     job = _Job(as_picture(picture), effort, seed, threads, progress)
     writer, draft = job.run(target)
     return Encoded(
@@ -147,7 +165,7 @@ def encode_picture(
         height=job.picture.height,
         width=job.picture.width,
         gaussians=draft.gaussians,
-        psnr=writer.psnr(draft),
+        psnr=writer.psnr(writer.pixels(draft)),
         seconds=job.seconds,
         interrupted=writer.interrupted,
     )
@@ -187,8 +205,17 @@ class _Job:
             writer = self._fit(int(value))
             return writer, writer.draft(writer.balanced_step())
         if target.kind == "psnr":
-            guess = gaussians_for_psnr(picture, value + QUANTIZATION_LOSS, threads=self._threads)
-            return search_psnr(self._fit, guess, value, self._effort.drafts)
+            guess = gaussians_for_psnr(picture, value + PSNR.loss, threads=self._threads)
+            return search_quality(self._fit, guess, value, PSNR, self._effort.drafts)
+        if target.kind == "ssim":
+            if min(picture.height, picture.width) < LEAST_SIDE_FOR_SSIM:
+                raise ValueError(
+                    f"ssim: expected a picture of {LEAST_SIDE_FOR_SSIM} pixels a side at least, "
+                    f"got {picture.height} x {picture.width}"
+                )
+            guess = max(1, pixels // PIXELS_PER_GAUSSIAN)
+            wanted = decibels_of_ssim(value)
+            return search_quality(self._fit, guess, wanted, SSIM, self._effort.drafts)
         most = value
         if target.kind == "bpp":
             most = value * pixels / 8

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gaussianimage import _native
-from gaussianimage.codec.quantize import Levels, normalized_colors, quantize
-from gaussianimage.codec.settings import Settings
+from gaussianimage.codec.assemble import layer_ends, layers_of, model_set
+from gaussianimage.codec.quantize import Levels, normalized_colors, shown, strongest_first
+from gaussianimage.codec.refine import Rounding
 
 STAGES = 20
 ITERATIONS_PER_STAGE = 20
@@ -16,13 +18,12 @@ END_FRACTION = 0.3
 
 def freeze(
     optimizer: _native.Optimizer,
-    settings: Settings,
+    rounding: Rounding,
     *,
-    height: int,
-    width: int,
     energy: float,
     stages: int = STAGES,
     iterations: int = ITERATIONS_PER_STAGE,
+    sweeps: int = 1,
     on_stage: Callable[[int, int, float], None] | None = None,
 ) -> tuple[list[Levels], bool]:
     """Round all Gaussians of an optimizer, a part at a time, the strongest first.
@@ -31,21 +32,21 @@ def freeze(
     ----------
     optimizer : _native.Optimizer
         A fit of the picture less the background. It is empty afterwards.
-    settings : Settings
-        Steps and background of the file.
-    height, width : int
-        Of the picture.
+    rounding : Rounding
+        By what to round, for the file and the picture.
     energy : float
         Weight of the penalty on energy, as in `fit`.
     stages, iterations : int
         Number of parts, and the optimizer's steps after each.
+    sweeps : int
+        Times that a part is refined before it is frozen; 0 rounds to the nearest.
     on_stage : callable, optional
         Called after each stage with its number, `stages` and the loss.
 
     Returns
     -------
     parts : list of Levels
-        The stages' Gaussians; those whose color rounded to zero are left out.
+        The stages' Gaussians; those that got the color zero are left out.
     interrupted : bool
         Whether Ctrl-C came: then what was left has been rounded without further iterations.
 
@@ -55,35 +56,28 @@ def freeze(
     faster. Straight-through gradients, the usual way, were worse than rounding all at once: Adam
     keeps crossing the thresholds.
     """
-    quantizer = settings.quantizer(height, width)
     ramp = np.linspace(1, END_FRACTION, iterations)
     rates = (ramp[:, None] * np.array(START_RATES)).astype(np.float32)
     per_stage = -(-len(optimizer) // stages)
+    costs = rounding.costs(_guess(optimizer, rounding)) if sweeps else None
+    sets = _model_sets(len(optimizer))
     parts = []
     interrupted = False
     for stage in range(stages):
         if len(optimizer) == 0:
             break
-        means, cholesky, colors = optimizer.means, optimizer.cholesky, optimizer.colors
-        log_size = 0.5 * np.log(cholesky[:, 0] * cholesky[:, 2])
-        amplitude = np.square(normalized_colors(log_size, colors)).sum(axis=1)
-        chosen = np.argsort(-amplitude, kind="stable")[:per_stage]
-        levels = quantize(
-            means[chosen],
-            cholesky[chosen],
-            colors[chosen],
-            height=height,
-            width=width,
-            color_step=settings.color_step,
-            shape_step=settings.shape_step,
-        )
-        means[chosen], cholesky[chosen], colors[chosen] = quantizer.dequantize(*levels)
-        optimizer.means, optimizer.cholesky, optimizer.colors = means, cholesky, colors
+        chosen = _strongest(optimizer)[:per_stage]
+        levels = _rounded(optimizer, rounding, chosen)
+        if costs is not None and not interrupted:
+            refiner = rounding.refiner(optimizer.residual())
+            here = sets[stage * per_stage :][: len(chosen)]
+            for _ in range(sweeps):
+                levels = rounding.sweep(refiner, levels, here, costs)
+            _replace(optimizer, rounding, chosen, levels)
         frozen = np.zeros(len(optimizer), np.uint8)
         frozen[chosen] = 1
         optimizer.bake(frozen)
-        alive = np.any(levels.color != 0, axis=1)
-        parts.append(levels.select(alive))
+        parts.append(levels.select(shown(levels)))
         loss = 0.0
         try:
             if len(optimizer) and not interrupted:
@@ -93,3 +87,43 @@ def freeze(
         except KeyboardInterrupt:
             interrupted = True
     return parts, interrupted
+
+
+def _strongest(optimizer: _native.Optimizer) -> NDArray[np.intp]:
+    """Return the order of falling amplitude."""
+    cholesky = optimizer.cholesky
+    log_size = 0.5 * np.log(cholesky[:, 0] * cholesky[:, 2])
+    return strongest_first(normalized_colors(log_size, optimizer.colors))
+
+
+def _rounded(optimizer: _native.Optimizer, rounding: Rounding, chosen: NDArray[np.intp]) -> Levels:
+    """Round some of an optimizer's Gaussians, in place too, and return their levels."""
+    levels = rounding.nearest(
+        optimizer.means[chosen], optimizer.cholesky[chosen], optimizer.colors[chosen]
+    )
+    _replace(optimizer, rounding, chosen, levels)
+    return levels
+
+
+def _replace(
+    optimizer: _native.Optimizer, rounding: Rounding, chosen: NDArray[np.intp], levels: Levels
+) -> None:
+    means, cholesky, colors = optimizer.means, optimizer.cholesky, optimizer.colors
+    means[chosen], cholesky[chosen], colors[chosen] = rounding.quantizer.dequantize(*levels)
+    optimizer.means, optimizer.cholesky, optimizer.colors = means, cholesky, colors
+
+
+def _model_sets(count: int) -> NDArray[np.uint8]:
+    """Return which set of models codes each of so many Gaussians, the strongest first."""
+    ends = layer_ends(count)
+    sets = np.array([model_set(layer, len(ends)) for layer in range(len(ends))], np.uint8)
+    return np.repeat(sets, np.diff([0, *ends]))
+
+
+def _guess(optimizer: _native.Optimizer, rounding: Rounding) -> list[Levels]:
+    """Return layers as they would be if all Gaussians were rounded at once."""
+    order = _strongest(optimizer)
+    levels = rounding.nearest(
+        optimizer.means[order], optimizer.cholesky[order], optimizer.colors[order]
+    )
+    return layers_of([levels])

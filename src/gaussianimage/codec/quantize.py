@@ -57,6 +57,17 @@ class Levels(NamedTuple):
         )
 
 
+def shown(levels: Levels) -> NDArray[np.bool_]:
+    """Return which of some Gaussians have a color other than zero, (N,)."""
+    result: NDArray[np.bool_] = np.any(levels.color != 0, axis=1)
+    return result
+
+
+def strongest_first(colors: NDArray[np.float64] | Integers) -> NDArray[np.intp]:
+    """Return the order of falling norms of normalized colors or their levels, (N, C)."""
+    return np.argsort(-np.square(colors.astype(np.float64)).sum(axis=1), kind="stable")
+
+
 def normalized_colors(log_size: Floats, colors: NDArray[np.float32]) -> Floats:
     """Return colors times √(π σ₁ σ₂), in the luma-chroma basis, (N, C)."""
     energy = np.sqrt(np.pi) * np.exp(log_size)

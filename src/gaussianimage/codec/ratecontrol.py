@@ -4,7 +4,8 @@ Two numbers make a file's size and quality: how many Gaussians there are, N, and
 are rounded, Δ. They belong together: a bit spent on one more Gaussian must buy as much as a bit
 spent on rounding more finely. The error of a fit falls about as 1/N, so another Gaussian removes
 SSE / N of it for some 30 bits; a bit on each number removes ln 2 / 6 Δ² ≈ 0.1155 Δ² each. Equal
-shares give Δ² = SSE / (30 · 0.1155 N), or Δ ≈ 0.53 √(SSE / N), which is what measurement finds.
+shares give Δ² = SSE / (30 · 0.1155 N), or Δ ≈ 0.53 √(SSE / N). Rounding that weighs bits against
+error makes coarser steps pay, so measurement finds 0.72.
 """
 
 from dataclasses import dataclass
@@ -17,12 +18,13 @@ from gaussianimage.fitting.fit import fit
 from gaussianimage.fitting.state import MAX_GAUSSIANS
 from gaussianimage.picture import Picture
 
-BALANCE = 0.53
-BITS_PER_GAUSSIAN = 31.0
+BALANCE = 0.72
+BITS_PER_GAUSSIAN = 28.0
 
-# Quality 0 and 100 as steps Δ: on photos about 0.03 and 2 bits per pixel.
-COARSEST_STEP = 2.2
-FINEST_STEP = 0.07
+# Quality 0 and 100 as steps Δ: on photos about 0.03 and 2 bits per pixel. A file's step is 1 at
+# most; where a quality asks for a coarser one, only the number of Gaussians still falls.
+COARSEST_STEP = 3.0
+FINEST_STEP = 0.095
 DEFAULT_QUALITY = 60.0
 
 _RANGES = {
@@ -31,13 +33,15 @@ _RANGES = {
     "bpp": (1e-4, 64.0),
     "size": (1.0, 2.0**40),
     "psnr": (1.0, 100.0),
+    "ssim": (0.0, 0.9999),
 }
 
-# Short fits that show how the error of a picture falls with N: Gaussians per pixel, iterations, and
-# by how much a whole fit is better in PSNR (0.5 to 2 dB on photos).
+# Short fits that show how the error of a picture falls with N: Gaussians per pixel, iterations, by
+# how much a whole fit is better in PSNR (1 to 3 dB on photos), and how much steeper its power law.
 PROBES = (1 / 260, 1 / 100)
-PROBE_ITERATIONS = 120
-PROBE_LACK = 1.3
+PROBE_ITERATIONS = 50
+PROBE_LACK = 2.0
+PROBE_SLOPE_LACK = 0.1
 
 
 def most_gaussians(picture: Picture) -> int:
@@ -66,7 +70,7 @@ def step_for_fit(squared_error: float, gaussians: int) -> float:
 def gaussians_for_step(picture: Picture, step: float, *, threads: int | None) -> int:
     """Return how many Gaussians of a picture belong with a color step Δ.
 
-    Solves N = SSE(N) (0.53 / Δ)² for the power law SSE(N) of two short fits.
+    Solves N = SSE(N) (0.72 / Δ)² for the power law SSE(N) of two short fits.
     """
     law = _PowerLaw.of(picture, threads)
     return law.count(2 * np.log(BALANCE / step), 1 + law.slope)
@@ -102,6 +106,7 @@ class _PowerLaw:
         slope = 1.0
         if errors[0] > errors[1] and counts[0] < counts[1]:
             slope = float(np.log(errors[0] / errors[1]) / np.log(counts[1] / counts[0]))
+            slope += PROBE_SLOPE_LACK
         return cls(errors[1] * counts[1] ** slope, slope, most)
 
     def count(self, logarithm: float, power: float) -> int:
@@ -114,7 +119,7 @@ class _PowerLaw:
 
 @dataclass(frozen=True)
 class Target:
-    """What an encoder aims at: ``kind`` is one of the five arguments of `encode`."""
+    """What an encoder aims at: ``kind`` is one of the six arguments of `encode`."""
 
     kind: str
     value: float
@@ -128,6 +133,7 @@ class Target:
         bpp: float | None = None,
         size: int | None = None,
         psnr: float | None = None,
+        ssim: float | None = None,
     ) -> Self:
         """Check that at most one target is given and that it is in range.
 
@@ -142,6 +148,7 @@ class Target:
             "bpp": bpp,
             "size": size,
             "psnr": psnr,
+            "ssim": ssim,
         }
         given = {kind: value for kind, value in everything.items() if value is not None}
         if len(given) > 1:

@@ -1,9 +1,13 @@
-"""Finding the file of a given size or PSNR, with few fits and few quantizations."""
+"""Finding the file of a given size, PSNR or SSIM, with few fits and few quantizations."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from gaussianimage.codec.settings import MOST_STEP
 from gaussianimage.codec.writer import Draft, Writer
 
 # A file may be this much smaller than asked for.
@@ -11,22 +15,54 @@ SIZE_TOLERANCE = 0.02
 
 # A file that is larger by no more than this is cut to size rather than made again.
 SIZE_SURPLUS = 0.03
-# A PSNR may be this much off, in dB.
-PSNR_TOLERANCE = 0.1
+# A PSNR may be this much off, in dB, and −10 log₁₀(1 − SSIM) too.
+QUALITY_TOLERANCE = 0.1
+# A fit may be this much off, which another step makes up for.
+REFIT_DECIBELS = 0.7
 
-# Outside of these a size is reached better by another number of Gaussians than by another step.
-REFIT_BELOW, REFIT_ABOVE = 0.7, 1.4
+# Outside of these a size is reached better by another number of Gaussians than by another step. Too
+# many cost little, the step makes up for them; too few cost more.
+REFIT_BELOW, REFIT_ABOVE = 0.75, 1.8
 
-# Halving the step adds a bit to each of about six numbers of a Gaussian, and about so many dB.
-NUMBERS = 6.0
-DECIBELS_PER_OCTAVE = 2.0
+# What doubling the step takes off the bits of a file, about, in octaves.
+OCTAVES_PER_OCTAVE = 0.7
 
-# What quantizing costs when its step suits the fit, in dB.
-QUANTIZATION_LOSS = 1.1
+MAX_FITS = 4
+STEPS_PER_OCTAVE = 16
 
-MAX_FITS = 3
-
+Pixels = NDArray[Any]
 MakeWriter = Callable[[int], Writer]  # fits that many Gaussians
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A measure of quality in dB, and how it goes, about.
+
+    Attributes
+    ----------
+    of : callable
+        Gives it for the pixels that a writer's file or fit decodes to.
+    loss : float
+        What quantizing takes off it when the step suits the fit.
+    per_octave : float
+        What doubling the step takes off it.
+    slope : float
+        How much of 10 dB ten times the Gaussians bring.
+    """
+
+    of: Callable[[Writer, Pixels], float]
+    loss: float
+    per_octave: float
+    slope: float
+
+
+def decibels_of_ssim(ssim: float) -> float:
+    """Return −10 log₁₀(1 − SSIM): what rises as evenly as a PSNR, 120 at most."""
+    return float(-10 * np.log10(max(1 - ssim, 1e-12)))
+
+
+PSNR = Measure(lambda writer, pixels: writer.psnr(pixels), 0.9, 2.3, 1.0)
+SSIM = Measure(lambda writer, pixels: decibels_of_ssim(writer.ssim(pixels)), 0.4, 1.5, 0.5)
 
 
 def search_size(
@@ -65,6 +101,7 @@ def search_size(
     # The largest that fits, and the smallest that doesn't.
     below: Draft | None = None
     above: Draft | None = None
+    steps = _Steps(np.log2(most_bytes), OCTAVES_PER_OCTAVE)
     for left in range(drafts, 0, -1):
         size = draft.picture_bytes
         if size <= most_bytes:
@@ -74,13 +111,7 @@ def search_size(
             above = draft
         if (1 - SIZE_TOLERANCE) * most_bytes <= size <= (1 + SIZE_SURPLUS) * most_bytes:
             break
-        bits = 8.0 * (most_bytes - size)
-        step = _between(
-            draft.step * 2.0 ** (-bits / (NUMBERS * max(draft.gaussians, 1))),
-            draft.step,
-            above.step if above else 0.0,
-            below.step if below else np.inf,
-        )
+        step = steps.after(draft.step, np.log2(size))
         if left == 1 or step is None or writer.interrupted:
             break
         draft = writer.draft(step)
@@ -94,40 +125,38 @@ def search_size(
     return writer, below
 
 
-def search_psnr(
-    make: MakeWriter, gaussians: int, target: float, drafts: int
+def search_quality(
+    make: MakeWriter, gaussians: int, target: float, measure: Measure, drafts: int
 ) -> tuple[Writer, Draft]:
-    """Find a file of this PSNR in dB, or the nearest; arguments and results as `search_size`."""
-    writer = make(gaussians)
-    for _ in range(MAX_FITS - 1):
-        lack = target + QUANTIZATION_LOSS - writer.fitted.psnr
-        if writer.interrupted or abs(lack) < QUANTIZATION_LOSS / 2:
-            break
-        # The squared error falls about as 1 / N.
-        wanted = _within(gaussians * 10 ** (float(np.clip(lack, -10, 10)) / 10), writer)
-        if wanted == gaussians:
-            break
-        gaussians = wanted
-        writer = make(gaussians)
+    """Find a file of a PSNR or SSIM, or the nearest.
 
+    Parameters
+    ----------
+    make, gaussians, drafts
+        As for `search_size`.
+    target : float
+        In dB, as the measure.
+    measure : Measure
+        `PSNR` or `SSIM`.
+
+    Returns
+    -------
+    Writer, Draft
+    """
+    writer = _fit_for(make, gaussians, target, measure)
     step = writer.balanced_step()
     best: Draft | None = None
     best_off = np.inf
-    too_fine, too_coarse = 0.0, np.inf
+    steps = _Steps(target, measure.per_octave)
     for left in range(drafts, 0, -1):
         draft = writer.draft(step)
-        off = writer.psnr(draft) - target
-        if best is None or abs(off) < best_off:
-            best, best_off = draft, abs(off)
-        if abs(off) <= PSNR_TOLERANCE / 2 or left == 1 or writer.interrupted:
+        found = measure.of(writer, writer.pixels(draft))
+        off = abs(found - target)
+        if best is None or off < best_off:
+            best, best_off = draft, off
+        if off <= QUALITY_TOLERANCE / 2 or left == 1 or writer.interrupted:
             break
-        if off > 0:
-            too_fine = max(too_fine, draft.step)
-        else:
-            too_coarse = min(too_coarse, draft.step)
-        guess = _between(
-            draft.step * 2.0 ** (off / DECIBELS_PER_OCTAVE), draft.step, too_fine, too_coarse
-        )
+        guess = steps.after(draft.step, found)
         if guess is None:
             break
         step = guess
@@ -135,21 +164,71 @@ def search_psnr(
     return writer, best
 
 
+def _fit_for(make: MakeWriter, gaussians: int, target: float, measure: Measure) -> Writer:
+    """Return a fit that is better than the target by about what quantizing will cost."""
+    slope = measure.slope
+    last: tuple[float, float] | None = None
+    for left in range(MAX_FITS, 0, -1):
+        writer = make(gaussians)
+        # Where the step that suits is coarser than any, a finer one costs less, and then only the
+        # number of Gaussians is left to come down to the target by.
+        beyond = writer.balanced_step() / MOST_STEP
+        loss = measure.loss / max(1.0, beyond) ** 2
+        found = measure.of(writer, writer.fitted_pixels()) - loss
+        lack = target - found
+        enough = REFIT_DECIBELS if beyond < 1 else QUALITY_TOLERANCE / 2
+        if left == 1 or writer.interrupted or abs(lack) < enough:
+            break
+        decibels = 10 * np.log10(gaussians)
+        if last is not None and abs(decibels - last[0]) > 0.1:
+            slope = float(np.clip((found - last[1]) / (decibels - last[0]), 0.2, 3.0))
+        last = decibels, found
+        wanted = _within(gaussians * 10 ** (float(np.clip(lack / slope, -10, 10)) / 10), writer)
+        if wanted == gaussians:
+            break
+        gaussians = wanted
+    return writer
+
+
 def _within(gaussians: float, writer: Writer) -> int:
     """Return the nearest number of Gaussians that a picture can have."""
     return int(np.clip(round(gaussians), 1, writer.most_gaussians))
 
 
-def _between(guess: float, last: float, low: float, high: float) -> float | None:
-    """Return a step to try next, strictly between two that were tried; None if there is none."""
-    guess = float(np.clip(guess, last / 4, last * 4, dtype=np.float64))
-    if low > 0 and high < np.inf:
-        # Steps are a sixteenth of an octave apart.
-        if np.log2(high / low) < 1.5 / 16:
+class _Steps:
+    """Steps to try: what falls as the step grows is to come down to a value.
+
+    Parameters
+    ----------
+    value : float
+        The PSNR, or the logarithm of a size.
+    slope : float
+        How much an octave of the step takes off it, about.
+    """
+
+    def __init__(self, value: float, slope: float) -> None:
+        self._value = value
+        self._slope = slope
+        self._tried: dict[int, float] = {}
+
+    def after(self, step: float, result: float) -> float | None:
+        """Return the next step, given what the last one came to; None if there is none."""
+        last = round(STEPS_PER_OCTAVE * np.log2(step))
+        self._tried[last] = result
+        fine = [number for number, one in self._tried.items() if one > self._value]
+        coarse = [number for number, one in self._tried.items() if one <= self._value]
+        if fine and coarse:
+            low, high = max(fine), min(coarse)
+            if high - low <= 1:
+                return None
+            above, below = self._tried[low] - self._value, self._value - self._tried[high]
+            guess = low + (high - low) * above / (above + below)
+            number = min(max(round(guess), low + 1), high - 1)
+        else:
+            octaves = (result - self._value) / self._slope
+            move = round(STEPS_PER_OCTAVE * float(np.clip(octaves, -2, 2)))
+            number = last + (move or (1 if fine else -1))
+        number = min(number, round(STEPS_PER_OCTAVE * np.log2(MOST_STEP)))
+        if number in self._tried:
             return None
-        octave = np.log2(high / low)
-        guess = float(np.clip(guess, low * 2 ** (0.2 * octave), high / 2 ** (0.2 * octave)))
-    nearest = 2.0 ** (np.round(16 * np.log2(guess)) / 16)
-    if abs(np.log2(nearest / last)) < 1 / 32:
-        nearest = last * 2.0 ** ((1 if guess > last else -1) / 16)
-    return float(nearest)
+        return float(2.0 ** (number / STEPS_PER_OCTAVE))

@@ -10,6 +10,7 @@ from gaussianimage import _native
 from gaussianimage.errors import FormatError
 
 STEPS_PER_OCTAVE = 16
+MOST_STEP = 1.0  # of a color
 SHAPE_STEP_ONE = 128  # the index of a shape step of 1
 BACKGROUND_LEVELS = 65535
 

@@ -15,16 +15,17 @@ from gaussianimage.codec.freeze import freeze
 from gaussianimage.codec.metadata import Metadata
 from gaussianimage.codec.quantize import Levels, normalized_colors
 from gaussianimage.codec.ratecontrol import most_gaussians, step_for_fit
+from gaussianimage.codec.refine import Rounding
 from gaussianimage.codec.settings import (
     BACKGROUND_LEVELS,
     SHAPE_STEP_ONE,
     Settings,
     nearest_color_index,
 )
-from gaussianimage.engine import thread_count
+from gaussianimage.engine import render, thread_count
 from gaussianimage.fitting.density import bands
-from gaussianimage.fitting.fit import FitResult
-from gaussianimage.metrics import psnr
+from gaussianimage.fitting.run import FitResult
+from gaussianimage.metrics import psnr, ssim
 from gaussianimage.picture import Picture, from_array, to_array
 
 CRC_BYTES = 4
@@ -94,6 +95,7 @@ class Writer:
         self._interrupted = fitted.interrupted
         mean = np.clip(fitted.state.colors[0].astype(np.float64), 0, 1)
         self._background = tuple(int(level) for level in np.rint(mean * BACKGROUND_LEVELS))
+        self._dtype = np.dtype(np.uint16 if picture.bit_depth == 16 else np.uint8)
         self._metadata = _metadata(picture)
         self._metadata_bytes = self.metadata_size(picture)
 
@@ -122,18 +124,36 @@ class Writer:
         settings = Settings(nearest_color_index(step), SHAPE_STEP_ONE, self._background)
         optimizer = self._optimizer(settings)
         self._settle(optimizer, settings.color_step)
-        parts, interrupted = freeze(
-            optimizer,
+        rounding = Rounding(
             settings,
             height=self._picture.height,
             width=self._picture.width,
+            q_max=self._fitted.state.q_max,
+            threads=thread_count(self._threads),
+        )
+        parts, interrupted = freeze(
+            optimizer,
+            rounding,
             energy=ENERGY,
             stages=self._effort.stages,
             iterations=self._effort.stage,
+            sweeps=self._effort.stage_sweeps,
             on_stage=self._stage,
         )
         self._interrupted |= interrupted
-        return self._assembled(layers_of(parts), settings)
+        return self._assembled(self._refined(rounding, layers_of(parts), optimizer), settings)
+
+    def _refined(
+        self, rounding: Rounding, layers: list[Levels], optimizer: _native.Optimizer
+    ) -> list[Levels]:
+        """Refine what has been frozen; what the optimizer is left with is its residual."""
+        try:
+            sweeps = 0 if self._interrupted else self._effort.sweeps
+            for better in rounding.refined(layers, optimizer.residual(), sweeps):
+                layers = better
+        except KeyboardInterrupt:
+            self._interrupted = True
+        return layers
 
     def shortened(self, draft: Draft, most_bytes: float) -> Draft:
         """Leave out the least important Gaussians until the file is small enough.
@@ -161,16 +181,36 @@ class Writer:
             count -= taken
         return self._assembled(layers, draft.settings)
 
-    def psnr(self, draft: Draft) -> float:
-        """Return the PSNR of the decoded file in dB, in the source's bit depth.
+    def pixels(self, draft: Draft) -> NDArray[Any]:
+        """Return what a file decodes to, in the source's bit depth."""
+        return decode(draft.data, dtype=self._dtype, threads=self._threads)
+
+    def fitted_pixels(self) -> NDArray[Any]:
+        """Return what the fit looks like, in the source's bit depth."""
+        drawn = render(self._fitted.gaussians, threads=self._threads)
+        return to_array(drawn, self._dtype)
+
+    def psnr(self, decoded: NDArray[Any]) -> float:
+        """Return the PSNR of decoded pixels in dB, in the source's bit depth.
 
         Colors are multiplied by alpha: what isn't seen doesn't count.
         """
-        dtype = np.uint16 if self._picture.bit_depth == 16 else np.uint8
-        decoded = decode(draft.data, dtype=dtype, threads=self._threads)
+        return psnr(*self._pair(decoded))
+
+    def ssim(self, decoded: NDArray[Any]) -> float:
+        """Return the SSIM of decoded pixels, as `psnr`.
+
+        Raises
+        ------
+        ValueError
+            If the picture is smaller than the metric's window.
+        """
+        return ssim(*self._pair(decoded))
+
+    def _pair(self, decoded: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         if self._picture.has_alpha:
-            return psnr(self._picture.pixels, from_array(decoded).pixels)
-        return psnr(_rounded(self._picture.pixels, dtype), decoded)
+            return self._picture.pixels, from_array(decoded).pixels
+        return _rounded(self._picture.pixels, self._dtype), decoded
 
     @staticmethod
     def metadata_size(picture: Picture) -> int:
@@ -227,7 +267,7 @@ class Writer:
         self._on_stage(stage, stages, float(-10 * np.log10(mean)) if mean > 0 else np.inf)
 
 
-def _rounded(pixels: NDArray[np.float32], dtype: type) -> NDArray[Any]:
+def _rounded(pixels: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return what a picture file of this depth holds, made a few rows at a time."""
     height, width, channels = pixels.shape
     rounded: NDArray[Any] = np.empty((height, width) if channels == 1 else pixels.shape, dtype)

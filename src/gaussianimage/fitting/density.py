@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from gaussianimage import _native
+
 Map = NDArray[np.float32]  # (H, W)
 
 # Standard deviation of a new Gaussian times the square root of the local density of Gaussians per
@@ -30,19 +32,15 @@ def bands(length: int, across: int) -> Iterator[slice]:
 
 def box_blur(values: Map, radius: int, passes: int = 2) -> Map:
     """Blur with a box of side 2 `radius` + 1 px, `passes` times, edges repeated."""
-    height, width = values.shape
-    blurred = np.empty((height, width), np.float32)
-    for columns in bands(width, height):
-        part = values[:, columns]
-        for _ in range(passes):
-            part = _box_blur_axis(part, radius, 0)
-        blurred[:, columns] = part
-    for rows in bands(height, width):
-        part = blurred[rows]
-        for _ in range(passes):
-            part = _box_blur_axis(part, radius, 1)
-        blurred[rows] = part
-    return blurred
+    return _native.box_blur(np.ascontiguousarray(values), radius, passes)
+
+
+def channel_sum(values: NDArray[np.float32]) -> Map:
+    """Return the sum over the channels, (H, W, C); NumPy's own over so short an axis is slow."""
+    total: Map = values[..., 0].copy()
+    for channel in range(1, values.shape[2]):
+        total += values[..., channel]
+    return total
 
 
 def detail(pixels: NDArray[np.float32]) -> Map:
@@ -58,12 +56,12 @@ def detail(pixels: NDArray[np.float32]) -> Map:
         Mean 1: nine parts the gradient's magnitude and one part uniform, so that flat areas get
         some Gaussians too.
     """
-    height, width, _ = pixels.shape
+    height, width, channels = pixels.shape
     result = np.empty((height, width), np.float32)
     for rows in bands(height, width):
         # With the rows next to these, so that only the picture's own edges are edges.
         first, last = max(0, rows.start - 1), min(height, rows.stop + 1)
-        mean = pixels[first:last].mean(axis=2)
+        mean = channel_sum(pixels[first:last]) / np.float32(channels)
         dy = np.gradient(mean, axis=0) if height > 1 else np.zeros_like(mean)
         dx = np.gradient(mean, axis=1) if width > 1 else np.zeros_like(mean)
         result[rows] = np.hypot(dx, dy)[rows.start - first : rows.stop - first]
@@ -113,15 +111,3 @@ def sigma_for_density(per_pixel: NDArray[np.float64], most: float) -> NDArray[np
     """Return a standard deviation in px that suits a local density in Gaussians per px²."""
     with np.errstate(divide="ignore"):
         return np.clip(SPACING_TO_SIGMA / np.sqrt(per_pixel), LEAST_SIGMA, max(most, LEAST_SIGMA))
-
-
-def _box_blur_axis(values: Map, radius: int, axis: int) -> Map:
-    size = values.shape[axis]
-    padding = [(0, 0), (0, 0)]
-    padding[axis] = (radius + 1, radius)
-    sums = np.cumsum(np.pad(values, padding, mode="edge"), axis=axis, dtype=np.float64)
-    low, high = slice(0, size), slice(2 * radius + 1, 2 * radius + 1 + size)
-    rows = (slice(None), low), (slice(None), high)
-    before, after = rows if axis == 1 else ((low,), (high,))
-    blurred: Map = ((sums[after] - sums[before]) / (2 * radius + 1)).astype(np.float32)
-    return blurred

@@ -1,60 +1,28 @@
 """Fitting: from a picture to the Gaussians whose sum is closest to it."""
 
 import math
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from numbers import Real
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gaussianimage import _native
 from gaussianimage.arguments import MAX_SIDE, cutoff, integer
 from gaussianimage.devices import gpu_module
 from gaussianimage.engine import thread_count
 from gaussianimage.errors import PictureError
-from gaussianimage.fitting.density import box_blur, detail
-from gaussianimage.fitting.placement import BLUR_RADIUS, births, initial
+from gaussianimage.fitting.placement import initial
+from gaussianimage.fitting.run import FitProgress, FitResult, Run
 from gaussianimage.fitting.schedule import Schedule
-from gaussianimage.fitting.state import MAX_GAUSSIANS, MAX_ITERATIONS, FitState
-from gaussianimage.gaussians import Gaussians
+from gaussianimage.fitting.state import MAX_GAUSSIANS, MAX_ITERATIONS, TRAIN_ALL, FitState
 from gaussianimage.picture import Picture, PictureSource, as_picture
 
 DEFAULT_ITERATIONS = 1000
-SOLVE_ITERATIONS = 12
-SOLVE_RIDGE = 1e-4
-TRAIN_ALL = 7
 
 # Iterations in one call of the engine: Ctrl-C and progress wait for no more than these.
 CHUNK = 10
 # A GPU does them faster, and every look at it costs.
 GPU_CHUNK = 50
-
-
-@dataclass(frozen=True)
-class FitProgress:
-    """How far a fit is."""
-
-    stage: str
-    iteration: int
-    iterations: int
-    gaussians: int
-    psnr: float  # dB
-    seconds: float  # since the start
-    seconds_left: float  # estimated
-
-
-@dataclass(frozen=True, eq=False)
-class FitResult:
-    """What a fit has come to."""
-
-    gaussians: Gaussians
-    psnr: float  # dB, of the unclamped float picture
-    iterations: int  # done in all
-    seconds: float  # of this call
-    interrupted: bool  # by Ctrl-C: fewer iterations, and maybe Gaussians, than asked for
-    state: FitState  # to go on from; before the final solve for the colors
 
 
 def fit(
@@ -121,8 +89,9 @@ def fit(
     Notes
     -----
     Adam on positions, log-Cholesky factors and colors, each relative to the Gaussian's own size and
-    shape; a tenth of the Gaussians to start with, the others where the error is largest; a cosine
-    schedule; and at the end the exact least-squares colors.
+    shape; a tenth of the Gaussians to start with, the others where the error is largest; there go
+    the weakest too, a few at a time; a cosine schedule; and at the end the exact least-squares
+    colors.
     """
     if not isinstance(resume, FitState | None):
         raise TypeError(f"resume: expected a FitState, got {type(resume).__name__}")
@@ -143,7 +112,7 @@ def fit(
         return optimizer
 
     chunk = CHUNK if gpu is None else GPU_CHUNK
-    return _Run(source, state, new_optimizer, chunk, progress, on_step).to_the_end()
+    return Run(source, state, new_optimizer, chunk, progress, on_step).to_the_end()
 
 
 def _start(
@@ -193,146 +162,3 @@ def _weight(energy: object) -> float:
     if not 0 <= float(energy) < math.inf:
         raise ValueError(f"energy: expected a finite number from 0, got {energy}")
     return float(energy)
-
-
-class _Run:
-    """One call of `fit`: the optimizer, what drives it and whom it tells."""
-
-    def __init__(
-        self,
-        picture: Picture,
-        state: FitState,
-        new_optimizer: Callable[[], _native.Optimizer],
-        chunk: int,
-        progress: Callable[[FitProgress], None] | None,
-        on_step: Callable[[FitState], None] | None,
-    ) -> None:
-        have = (picture.height, picture.width, picture.channels)
-        want = (state.height, state.width, state.channels)
-        if have != want:
-            raise ValueError(f"resume: expected a picture of shape {want}, got {have}")
-        self._picture = picture
-        self._start = state
-        self._iteration = state.iteration
-        self._schedule = Schedule(state.iterations, state.target)
-        self._progress = progress
-        self._on_step = on_step
-        self._chunk = chunk
-        self._optimizer = new_optimizer()
-        state.restore(self._optimizer)
-        self._detail: NDArray[np.float32] | None = None
-        self._psnr = -math.inf
-        self._began = time.perf_counter()
-        self._told = self._began
-
-    def to_the_end(self) -> FitResult:
-        interrupted = False
-        try:
-            self._iterate()
-        except KeyboardInterrupt:
-            interrupted = True
-        state = self._state()
-        try:
-            self._psnr = self._decibels(self._solve_colors())
-            if self._on_step is not None:
-                self._on_step(state)
-            self._tell(force=True)
-        except KeyboardInterrupt:
-            interrupted = True
-        return FitResult(
-            gaussians=self._state().gaussians,
-            psnr=self._psnr,
-            iterations=self._iteration,
-            seconds=time.perf_counter() - self._began,
-            interrupted=interrupted,
-            state=state,
-        )
-
-    def _iterate(self) -> None:
-        growth = set(self._schedule.growth_steps())
-        total = self._start.iterations
-        while self._iteration < total:
-            if self._iteration in growth:
-                self._grow()
-            end = min(self._iteration + self._chunk, total)
-            end = min([end, *(step for step in growth if self._iteration < step < end)])
-            losses = self._optimizer.run(
-                self._schedule.rates(self._iteration, end), self._start.energy
-            )
-            self._iteration = end
-            self._psnr = self._decibels(float(losses[-1]))
-            self._tell()
-
-    def _grow(self) -> None:
-        """Add Gaussians up to the schedule's target, drawn by a generator of this step's own."""
-        count = self._schedule.target(self._iteration) - len(self._optimizer)
-        if count <= 0:
-            return
-        if self._detail is None:
-            self._detail = box_blur(detail(self._picture.pixels), BLUR_RADIUS)
-        generator = np.random.default_rng([self._start.seed, self._iteration])
-        new = births(self._optimizer.residual(), self._detail, count, self._start.target, generator)
-        self._optimizer.add(*new)
-        if self._on_step is not None:
-            self._on_step(self._state())
-
-    def _solve_colors(self) -> float:
-        """Solve for the colors and return ½ Σ (I − T)², which does not get larger."""
-        optimizer = self._optimizer
-        colors = optimizer.colors.copy()
-        before = optimizer.solve_colors(0, SOLVE_RIDGE)
-        after = optimizer.solve_colors(SOLVE_ITERATIONS, SOLVE_RIDGE)
-        if after <= before:
-            return after
-        # The ridge is relative to a Gaussian's energy on the whole plane: it takes the color away
-        # from one that has grown far beyond the picture.
-        optimizer.colors = colors
-        return before
-
-    def _state(self) -> FitState:
-        optimizer, start = self._optimizer, self._start
-        return FitState(
-            means=optimizer.means,
-            cholesky=optimizer.cholesky,
-            colors=optimizer.colors,
-            first=optimizer.first,
-            second=optimizer.second,
-            age=optimizer.age,
-            trainable=optimizer.trainable,
-            iteration=self._iteration,
-            iterations=start.iterations,
-            target=start.target,
-            seed=start.seed,
-            height=start.height,
-            width=start.width,
-            q_max=start.q_max,
-            energy=start.energy,
-        )
-
-    def _decibels(self, loss: float) -> float:
-        """Turn ½ Σ (I − T)² into dB of PSNR, for values of 0 to 1."""
-        mean = 2 * loss / self._picture.pixels.size
-        return math.inf if mean <= 0 else -10 * math.log10(mean)
-
-    def _tell(self, *, force: bool = False) -> None:
-        now = time.perf_counter()
-        if self._progress is None or not (force or now - self._told >= 0.1):
-            return
-        self._told = now
-        done = self._iteration - self._start.iteration
-        left = self._start.iterations - self._iteration
-        seconds = now - self._began
-        seconds_left = 0.0
-        if left:
-            seconds_left = seconds / done * left if done else math.inf
-        self._progress(
-            FitProgress(
-                stage="fit",
-                iteration=self._iteration,
-                iterations=self._start.iterations,
-                gaussians=len(self._optimizer),
-                psnr=self._psnr,
-                seconds=seconds,
-                seconds_left=seconds_left,
-            )
-        )

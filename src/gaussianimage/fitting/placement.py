@@ -5,7 +5,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gaussianimage.fitting.density import bands, box_blur, detail, draw_positions, sigma_for_density
+from gaussianimage.fitting.density import (
+    bands,
+    box_blur,
+    channel_sum,
+    detail,
+    draw_positions,
+    sigma_for_density,
+)
 
 START_COLOR = 0.3  # of the pixel's color: what overlapping neighbors leave to one Gaussian
 BIRTH_COLOR = 0.5  # of the residual
@@ -86,7 +93,7 @@ def births(
     height, width, channels = residual.shape
     error = np.empty((height, width), np.float32)
     for rows in bands(height, width):
-        error[rows] = np.abs(residual[rows]).sum(axis=2)
+        error[rows] = channel_sum(np.abs(residual[rows]))
     density = box_blur(error, 1)
     del error
     peak = float(density.max())

@@ -1,4 +1,4 @@
-"""When a fit does what: step sizes by iteration, and when Gaussians are added."""
+"""When a fit does what: step sizes by iteration, and when Gaussians are added or replaced."""
 
 from dataclasses import dataclass
 
@@ -11,8 +11,12 @@ START_RATES = (0.2, 0.12, 0.03)
 END_FRACTION = 0.01
 
 FIRST_FRACTION = 0.1  # of the Gaussians that a fit starts with
-GROWTH_EVERY = 50  # iterations
-GROWTH_UNTIL = 0.6  # of the iterations
+GROWTH_UNTIL = 0.4  # of the iterations
+
+# Every so often some of the weakest are taken away and put where they are needed more.
+RENEWAL_EVERY = 25  # iterations
+RENEWAL_UNTIL = 0.75  # of the iterations
+REPLACED_FRACTION = 0.03
 
 
 @dataclass(frozen=True)
@@ -25,22 +29,26 @@ class Schedule:
     @property
     def first(self) -> int:
         """Gaussians to start with."""
-        if not self.growth_steps():
+        if not self.renewal_steps():
             return self.gaussians
         return max(1, round(self.gaussians * FIRST_FRACTION))
 
-    def growth_steps(self) -> range:
-        """Return the iterations before which Gaussians are added."""
-        every = min(GROWTH_EVERY, max(1, self.iterations // 12))
-        return range(every, int(self.iterations * GROWTH_UNTIL) + 1, every)
+    @property
+    def every(self) -> int:
+        """Iterations from one renewal to the next."""
+        return min(RENEWAL_EVERY, max(1, self.iterations // 12))
+
+    def renewal_steps(self) -> range:
+        """Return the iterations before which Gaussians are added or replaced."""
+        return range(self.every, int(self.iterations * RENEWAL_UNTIL) + 1, self.every)
 
     def target(self, iteration: int) -> int:
-        """Return how many Gaussians there are to be once growth before `iteration` is done."""
-        steps = self.growth_steps()
-        done = sum(1 for step in steps if step <= iteration)
-        if done == len(steps):
+        """Return how many Gaussians there are to be once the renewal before `iteration` is done."""
+        end = max(int(self.iterations * GROWTH_UNTIL), self.every)
+        done, steps = (min(last, end) // self.every for last in (iteration, self.iterations))
+        if done >= steps:
             return self.gaussians
-        return self.first + (self.gaussians - self.first) * done // len(steps)
+        return self.first + (self.gaussians - self.first) * done // steps
 
     def rates(self, begin: int, end: int) -> NDArray[np.float32]:
         """Return step sizes of iterations `begin` to `end`, (end − begin, 3): a cosine to 1 %."""

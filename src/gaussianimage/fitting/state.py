@@ -16,6 +16,8 @@ from gaussianimage.tensors import load_tensors, metadata_number, save_tensors
 
 MAX_GAUSSIANS = 2**24
 MAX_ITERATIONS = 10**7
+# Of what a Gaussian has, positions, shapes and colors are trained.
+TRAIN_ALL = 7
 
 _KIND = "gaussianimage.FitState"
 _VERSION = 1

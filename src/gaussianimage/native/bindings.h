@@ -18,6 +18,7 @@ void bind_engine(nanobind::module_& m);
 void bind_layers(nanobind::module_& m);
 void bind_optimizer(nanobind::module_& m);
 void bind_rans(nanobind::module_& m);
+void bind_refiner(nanobind::module_& m);
 
 // Top, left, height and width in pixels.
 using Crop = std::array<int, 4>;

@@ -6,6 +6,7 @@
 #include <nanobind/stl/string.h>
 
 #include "bindings.h"
+#include "blur.h"
 #include "kernels.h"
 #include "pool.h"
 #include "render.h"
@@ -117,6 +118,22 @@ void bind_engine(nb::module_& m) {
       },
       nb::arg("means"), nb::arg("cholesky"), nb::arg("colors"), nb::arg("q_max"),
       nb::arg("residual"), nb::arg("threads"));
+  m.def(
+      "box_blur",
+      [](nb::ndarray<const float, nb::numpy, nb::ndim<2>, nb::c_contig> values, int radius,
+         int passes) {
+        if (radius < 0 || passes < 0) throw nb::value_error("radius or passes is negative");
+        const size_t height = values.shape(0), width = values.shape(1);
+        auto blurred = make_array<float>({height, width});
+        std::copy_n(values.data(), values.size(), blurred.data());
+        {
+          nb::gil_scoped_release release;
+          box_blur(blurred.data(), static_cast<ptrdiff_t>(height), static_cast<ptrdiff_t>(width),
+                   radius, passes);
+        }
+        return blurred;
+      },
+      nb::arg("values"), nb::arg("radius"), nb::arg("passes"));
   m.def("compiler", [] {
 #if defined(__clang__)
     return "clang " __clang_version__;

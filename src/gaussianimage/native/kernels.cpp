@@ -17,6 +17,7 @@
 #include <cmath>
 
 #include "layer_streams.h"
+#include "patch_kernels.h"
 #include "vector.h"
 
 namespace gi::GI_ISA {
@@ -597,8 +598,8 @@ double square(float* cell, int channels, int rows, int columns) {
 }  // namespace
 
 extern const Kernels table;
-const Kernels table{GI_NAME(GI_ISA), prepare,  list,      fill,   accumulate,
-                    moments,         to_bytes, to_floats, square, make_layer_streams,
-                    dequantize};
+const Kernels table{GI_NAME(GI_ISA), prepare,   list,   fill,
+                    accumulate,      moments,   to_bytes, to_floats,
+                    square,          make_layer_streams, dequantize, weigh, draw};
 
 }  // namespace gi::GI_ISA

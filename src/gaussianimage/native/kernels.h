@@ -88,6 +88,8 @@ struct Moments {
 
 class LayerStreams;
 struct Layer;
+struct Patch;
+struct Planes;
 struct Quantizer;
 
 // The kernels of one instruction set.
@@ -130,6 +132,10 @@ struct Kernels {
   // Gaussians [begin, end) of a layer in floats; see layer.h.
   void (*dequantize)(const Quantizer& quantizer, const Layer& layer, size_t begin, size_t end,
                      double* means, double* cholesky, float* colors);
+
+  // One Gaussian alone; see patch_kernels.h.
+  void (*weigh)(const Planes& planes, const Patch& patch, double* sums);
+  void (*draw)(const Planes& planes, const Patch& patch, const float* color);
 };
 
 // The widest instruction set of this CPU, or the one that was selected.

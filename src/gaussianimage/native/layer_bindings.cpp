@@ -8,14 +8,12 @@
 #include "bindings.h"
 #include "kernels.h"
 #include "layer.h"
+#include "layer_arrays.h"
 
 namespace nb = nanobind;
 
 namespace gi {
 namespace {
-
-using Bytes = nb::ndarray<const uint8_t, nb::numpy, nb::ndim<1>, nb::c_contig>;
-using Integers = nb::ndarray<const int32_t, nb::numpy, nb::ndim<2>, nb::c_contig>;
 
 Quantizer make_quantizer(int height, int width, int channels, double color_step,
                          double shape_step) {
@@ -27,22 +25,7 @@ Quantizer make_quantizer(int height, int width, int channels, double color_step,
   return {height, width, channels, color_step, shape_step};
 }
 
-Layer make_layer(const Quantizer& quantizer, const Bytes& precision, const Integers& position,
-                 const Integers& color, const Integers& shape) {
-  const size_t n = precision.shape(0), channels = static_cast<size_t>(quantizer.channels);
-  if (position.shape(0) != n || position.shape(1) != 2 || color.shape(0) != n ||
-      color.shape(1) != channels || shape.shape(0) != n || shape.shape(1) != 3) {
-    throw nb::value_error("a layer's arrays don't fit together");
-  }
-  Layer layer;
-  layer.precision.assign(precision.data(), precision.data() + n);
-  layer.position.assign(position.data(), position.data() + 2 * n);
-  layer.color.assign(color.data(), color.data() + channels * n);
-  layer.shape.assign(shape.data(), shape.data() + 3 * n);
-  return layer;
-}
-
-// The same for an encoder, whose arrays must have the channels that it was made for.
+// A layer for an encoder, whose arrays must have the channels that it was made for.
 Layer make_layer(const LayerEncoder& encoder, const Quantizer& quantizer, const Bytes& precision,
                  const Integers& position, const Integers& color, const Integers& shape) {
   if (quantizer.channels != encoder.quantizer().channels) {
@@ -108,13 +91,13 @@ void bind_layers(nb::module_& m) {
       .def(
           "measure",
           [](const LayerEncoder& self, const Quantizer& quantizer, Bytes precision,
-             Integers position, Integers color, Integers shape) {
+             Integers position, Integers color, Integers shape, bool raw) {
             const LayerBits bits =
-                self.measure(make_layer(self, quantizer, precision, position, color, shape));
+                self.measure(make_layer(self, quantizer, precision, position, color, shape), raw);
             return nb::make_tuple(bits.positions, bits.colors, bits.shapes);
           },
           nb::arg("quantizer"), nb::arg("precision"), nb::arg("position"), nb::arg("color"),
-          nb::arg("shape"));
+          nb::arg("shape"), nb::arg("raw") = false);
 
   // Decodes layers in order; returns Gaussians after each that was whole, and the arrays.
   m.def(

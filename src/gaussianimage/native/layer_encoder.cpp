@@ -133,13 +133,14 @@ std::vector<uint8_t> LayerEncoder::encode(Layer& layer) {
   return bytes;
 }
 
-LayerBits LayerEncoder::measure(const Layer& layer) const {
+LayerBits LayerEncoder::measure(const Layer& layer, bool raw) const {
   check(state_->quantizer, layer);
   Layer sorted = layer;
   sort(sorted, state_->quantizer.channels);
   LayerModels models = state_->models;
   Meter positions, colors, shapes;
   write(positions, colors, shapes, models, state_->quantizer, sorted);
+  if (raw) return {positions.raw(), colors.raw(), shapes.raw()};
   return {positions.total(), colors.total(), shapes.total()};
 }
 

@@ -10,4 +10,5 @@ NB_MODULE(_native, m) {
   gi::bind_layers(m);
   gi::bind_optimizer(m);
   gi::bind_rans(m);
+  gi::bind_refiner(m);
 }

@@ -301,7 +301,7 @@ class Meter {
   }
 
   uint32_t bits(uint32_t value, int count) {
-    bits_ += count;
+    raw_ += count;
     return value;
   }
 
@@ -309,10 +309,11 @@ class Meter {
 
   void reject() {}
 
-  double total() const { return bits_; }
+  double total() const { return bits_ + raw_; }
+  double raw() const { return raw_; }  // of these, the bits that no model sees
 
  private:
-  double bits_ = 0;
+  double bits_ = 0, raw_ = 0;
 };
 
 }  // namespace gi::GI_ISA

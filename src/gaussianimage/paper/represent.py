@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from gaussianimage.fitting.fit import FitProgress
+from gaussianimage.fitting.run import FitProgress
 from gaussianimage.metrics import MS_SSIM_SIDE, ms_ssim, psnr
 from gaussianimage.paper.checkpoints import save_model
 from gaussianimage.paper.datasets import Dataset, Sample

@@ -119,6 +119,15 @@ class Optimizer:
             self.tables[name][begin : self._count] = torch.tensor(values, dtype=torch.float32)
         self.tables["trainable"][begin : self._count] = TRAIN_ALL
 
+    def keep(self, keep: NDArray[np.uint8]) -> None:
+        """Keep those that are not 0, (N,)."""
+        rows = torch.from_numpy(np.flatnonzero(keep)).to(self._target.device)
+        for table in self.tables.values():
+            kept = table[rows]
+            table[len(rows) : self._count] = 0
+            table[: len(rows)] = kept
+        self._count = len(rows)
+
     def run(self, rates: NDArray[np.float32], energy: float) -> NDArray[np.float64]:
         """Run an iteration for each row of rates; return the loss before each."""
         losses = [self._run(rates[i : i + CHUNK], energy) for i in range(0, len(rates), CHUNK)]

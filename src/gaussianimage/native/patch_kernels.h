@@ -1,0 +1,18 @@
+// The kernels of patch_kernels.cpp; one namespace for each instruction set.
+#pragma once
+
+#include "patch.h"
+
+#ifndef GI_ISA
+#define GI_ISA baseline
+#endif
+
+namespace gi::GI_ISA {
+
+// sums[k] = Σ w R_k for each channel, then Σ w².
+void weigh(const Planes& planes, const Patch& patch, double* sums);
+
+// planes += w color.
+void draw(const Planes& planes, const Patch& patch, const float* color);
+
+}  // namespace gi::GI_ISA
