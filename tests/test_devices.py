@@ -14,6 +14,7 @@ PICTURE = np.zeros((6, 7, 3), np.float32)
 CALLS = {
     "render": lambda device: gaussianimage.render(random_gaussians(0, 2, 6, 7), device=device),
     "fit": lambda device: gaussianimage.fit(PICTURE, 5, iterations=2, device=device),
+    "encode": lambda device: gaussianimage.encode(PICTURE, gaussians=5, effort=1, device=device),
 }
 
 

@@ -21,10 +21,11 @@ from gaussianimage.codec.search import (
     search_size,
 )
 from gaussianimage.codec.writer import ENERGY, Draft, Writer
+from gaussianimage.devices import gpu_module
 from gaussianimage.engine import thread_count
 from gaussianimage.fitting.fit import fit
 from gaussianimage.fitting.run import FitProgress
-from gaussianimage.picture import Picture, PictureSource, as_picture
+from gaussianimage.picture import PictureSource, as_picture
 
 # Cut a little earlier than a fit of its own (2.83 σ for 3 σ): a seventh less to draw, for the same
 # bytes and PSNR (docs/decisions.md).
@@ -83,6 +84,7 @@ def encode(
     effort: int = DEFAULT_EFFORT,
     seed: int = 0,
     threads: int | None = None,
+    device: str = "cpu",
     progress: Progress | None = None,
 ) -> bytes:
     """Encode a picture as a ``.gimg`` file.
@@ -111,6 +113,9 @@ def encode(
         The same picture, options and seed give the same file, whatever the threads.
     threads : int, optional
         Threads to use, 1 to 256; all CPUs that this process may run on by default.
+    device : str, default "cpu"
+        "cuda" or "cuda:1" to fit on a GPU; needs `pip install gaussianimage[torch]`. The file is
+        another one than from the CPU, and decodes everywhere.
     progress : callable, optional
         Called with a `FitProgress` about ten times a second.
 
@@ -124,6 +129,10 @@ def encode(
         If the picture can't be read, is too large, or holds NaN or infinite pixels.
     TypeError, ValueError
         If an argument is of a wrong type or out of range, or there is more than one target.
+    ImportError
+        If a GPU is asked for and PyTorch or Triton is not installed.
+    GaussianImageError
+        If there is no such GPU.
     """
     return encode_picture(
         picture,
@@ -136,6 +145,7 @@ def encode(
         effort=effort,
         seed=seed,
         threads=threads,
+        device=device,
         progress=progress,
     ).data
 
@@ -152,13 +162,14 @@ def encode_picture(
     effort: int = DEFAULT_EFFORT,
     seed: int = 0,
     threads: int | None = None,
+    device: str = "cpu",
     progress: Progress | None = None,
 ) -> Encoded:
     """Encode a picture and tell how it went; arguments and errors as for `encode`."""
     target = Target.of(
         quality=quality, gaussians=gaussians, bpp=bpp, size=size, psnr=psnr, ssim=ssim
     )
-    job = _Job(as_picture(picture), effort, seed, threads, progress)
+    job = _Job(picture, effort, seed, threads, device, progress)
     writer, draft = job.run(target)
     return Encoded(
         data=draft.data,
@@ -176,15 +187,18 @@ class _Job:
 
     def __init__(
         self,
-        picture: Picture,
+        picture: PictureSource,
         effort: int,
         seed: int,
         threads: int | None,
+        device: str,
         progress: Progress | None,
     ) -> None:
         self._began = time.perf_counter()
         thread_count(threads)
-        self.picture = picture
+        gpu_module(device, "optimizer")  # says early what is missing
+        self._device = device
+        self.picture = as_picture(picture)
         self._effort = effort_level(effort)
         self._seed = seed
         self._threads = threads
@@ -231,6 +245,7 @@ class _Job:
             iterations=self._effort.fit,
             seed=self._seed,
             threads=self._threads,
+            device=self._device,
             q_max=Q_MAX,
             energy=ENERGY,
             progress=self._progress,
