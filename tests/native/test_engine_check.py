@@ -79,7 +79,7 @@ def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Run:
     compiler = shutil.which(os.environ.get("CXX", "c++"))
     if compiler is None:
         pytest.skip("no C++ compiler")
-    lighter = {"kernels": ["-O1"]}  # a minute, otherwise
+    lighter = {"rows": ["-O1"]}  # a minute, otherwise
     flags = ["-O1", *SANITIZERS]
     return runner(build(tmp_path_factory.mktemp("sanitized"), compiler, flags, lighter))
 

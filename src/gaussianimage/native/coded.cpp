@@ -6,8 +6,7 @@
 namespace gi {
 
 void set_amplitude(const Quantizer& quantizer, Coded& coded, int amplitude) {
-  const double ratio =
-      shape_step(quantizer, coded.amplitude) / shape_step(quantizer, amplitude);
+  const double ratio = shape_step(quantizer, coded.amplitude) / shape_step(quantizer, amplitude);
   for (int32_t& level : coded.shape) level = static_cast<int32_t>(std::lrint(level * ratio));
   coded.amplitude = amplitude;
 }

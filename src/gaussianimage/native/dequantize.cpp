@@ -5,14 +5,11 @@
 #include <cmath>
 #include <cstring>
 
-#include "kernels.h"
+#include "kernel_parts.h"
 #include "layer.h"
 #include "vector.h"
 
 namespace gi::GI_ISA {
-
-void dequantize(const Quantizer& quantizer, const Layer& layer, size_t begin, size_t end,
-                double* means, double* cholesky, float* colors);
 
 namespace {
 

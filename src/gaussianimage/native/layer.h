@@ -96,7 +96,8 @@ class LayerEncoder {
   // and when a layer is so uniform that a decoder would take its few bytes for damage.
   std::vector<uint8_t> encode(Layer& layer);
 
-  // What `encode` would spend, or of it only the bits that no model sees, without changing the state.
+  // What `encode` would spend, or of it only the bits that no model sees, without changing the
+  // state.
   LayerBits measure(const Layer& layer, bool raw = false) const;
 
   // How often each symbol of each model occurs in the next layer, 16 per model.

@@ -8,10 +8,10 @@
 
 namespace gi {
 
-using Bytes = nanobind::ndarray<const uint8_t, nanobind::numpy, nanobind::ndim<1>,
-                                nanobind::c_contig>;
-using Integers = nanobind::ndarray<const int32_t, nanobind::numpy, nanobind::ndim<2>,
-                                   nanobind::c_contig>;
+using Bytes =
+    nanobind::ndarray<const uint8_t, nanobind::numpy, nanobind::ndim<1>, nanobind::c_contig>;
+using Integers =
+    nanobind::ndarray<const int32_t, nanobind::numpy, nanobind::ndim<2>, nanobind::c_contig>;
 
 inline Layer make_layer(const Quantizer& quantizer, const Bytes& precision,
                         const Integers& position, const Integers& color, const Integers& shape) {

@@ -30,7 +30,8 @@ GI_INLINE void visit_row(const Planes& planes, const Patch& patch, int y, Body&&
   const float A = static_cast<float>(patch.a) + 0.5f * c * s * s, B = c * s * dy;
   const float square = B * B - 4 * A * (0.5f * c * dy * dy - most);
   if (!(square > 0)) return;
-  const float root = std::sqrt(square), scale = 0.5f / A, middle = static_cast<float>(patch.x) - 0.5f;
+  const float root = std::sqrt(square), scale = 0.5f / A,
+              middle = static_cast<float>(patch.x) - 0.5f;
   const float last = static_cast<float>(planes.width - 1);
   const int begin = static_cast<int>(std::clamp(middle - (B + root) * scale + 0.99f, 0.0f, last));
   const int end = static_cast<int>(std::clamp(middle - (B - root) * scale + 0.01f, -1.0f, last));
@@ -95,19 +96,27 @@ void draw_channels(const Planes& planes, const Patch& patch, const float* color)
 
 void weigh(const Planes& planes, const Patch& patch, double* sums) {
   switch (planes.channels) {
-    case 1: return weigh_channels<1>(planes, patch, sums);
-    case 2: return weigh_channels<2>(planes, patch, sums);
-    case 3: return weigh_channels<3>(planes, patch, sums);
-    default: return weigh_channels<4>(planes, patch, sums);
+    case 1:
+      return weigh_channels<1>(planes, patch, sums);
+    case 2:
+      return weigh_channels<2>(planes, patch, sums);
+    case 3:
+      return weigh_channels<3>(planes, patch, sums);
+    default:
+      return weigh_channels<4>(planes, patch, sums);
   }
 }
 
 void draw(const Planes& planes, const Patch& patch, const float* color) {
   switch (planes.channels) {
-    case 1: return draw_channels<1>(planes, patch, color);
-    case 2: return draw_channels<2>(planes, patch, color);
-    case 3: return draw_channels<3>(planes, patch, color);
-    default: return draw_channels<4>(planes, patch, color);
+    case 1:
+      return draw_channels<1>(planes, patch, color);
+    case 2:
+      return draw_channels<2>(planes, patch, color);
+    case 3:
+      return draw_channels<3>(planes, patch, color);
+    default:
+      return draw_channels<4>(planes, patch, color);
   }
 }
 

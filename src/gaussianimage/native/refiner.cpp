@@ -19,10 +19,9 @@ constexpr int band_rows = 128;
 constexpr int most_rounds = 2;
 
 // Red, green and blue in the orthonormal basis of the coded colors.
-constexpr double rgb_basis[3][3] = {
-    {0.5773502691896258, 0.5773502691896258, 0.5773502691896258},
-    {0.7071067811865476, 0.0, -0.7071067811865476},
-    {-0.4082482904638631, 0.8164965809277261, -0.4082482904638631}};
+constexpr double rgb_basis[3][3] = {{0.5773502691896258, 0.5773502691896258, 0.5773502691896258},
+                                    {0.7071067811865476, 0.0, -0.7071067811865476},
+                                    {-0.4082482904638631, 0.8164965809277261, -0.4082482904638631}};
 
 }  // namespace
 
@@ -30,8 +29,8 @@ Patch make_patch(const double* mean, const double* l, double q_max, int height) 
   const double reach = std::sqrt(2 * q_max) * std::hypot(l[1], l[2]);
   const double top = std::clamp(mean[1] - reach - 1, 0.0, double(height));
   const double bottom = std::clamp(mean[1] + reach + 1, 0.0, double(height));
-  return {mean[0], mean[1], 0.5 / (l[0] * l[0]), -l[1] / l[0], 1 / (l[2] * l[2]), q_max,
-          static_cast<int>(top), static_cast<int>(bottom)};
+  return {mean[0],           mean[1], 0.5 / (l[0] * l[0]),   -l[1] / l[0],
+          1 / (l[2] * l[2]), q_max,   static_cast<int>(top), static_cast<int>(bottom)};
 }
 
 Refiner::Refiner(const Quantizer& quantizer, double q_max, const float* residual)
@@ -221,8 +220,8 @@ void Refiner::refine(Layer& layer, size_t i, const Place& place) {
   std::copy_n(best.coded.shape, 3, shape);
 }
 
-void Refiner::sweep(Layer& layer, const uint8_t* set, const SymbolCosts& costs,
-                    double lambda, int threads) {
+void Refiner::sweep(Layer& layer, const uint8_t* set, const SymbolCosts& costs, double lambda,
+                    int threads) {
   costs_ = &costs;
   lambda_ = lambda;
   const size_t n = layer.count();

@@ -45,8 +45,7 @@ class Refiner {
 
   Patch patch_of(const Coded& coded) const;
   void paint(const Coded& coded, double sign);
-  double best_color(Coded& coded, int set, const double* sums, double scale,
-                    int& wanted) const;
+  double best_color(Coded& coded, int set, const double* sums, double scale, int& wanted) const;
   int consider(Coded coded, const Place& place, Choice& best) const;
   Choice descend(const Coded& start, const Place& place) const;
   void refine(Layer& layer, size_t i, const Place& place);

@@ -19,8 +19,8 @@ void bind_refiner(nb::module_& m) {
       .def(
           "__init__",
           [](SymbolCosts* self, const Quantizer& quantizer, Counts counts, Counts classes) {
-            if (counts.shape(0) != static_cast<size_t>(SymbolCosts::models()) || counts.shape(1) != 16 ||
-                classes.shape(0) != 4 || classes.shape(1) != precisions) {
+            if (counts.shape(0) != static_cast<size_t>(SymbolCosts::models()) ||
+                counts.shape(1) != 16 || classes.shape(0) != 4 || classes.shape(1) != precisions) {
               throw nb::value_error("counts or classes has the wrong shape");
             }
             new (self) SymbolCosts(quantizer, counts.data(), classes.data());

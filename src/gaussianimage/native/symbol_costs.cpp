@@ -81,8 +81,7 @@ double SymbolCosts::alpha(int32_t luma, int32_t level) const {
 }
 
 double SymbolCosts::geometry(int set, const Coded& coded) const {
-  const int32_t off =
-      coded.shape[0] - expected_size(quantizer_, coded.precision, coded.amplitude);
+  const int32_t off = coded.shape[0] - expected_size(quantizer_, coded.precision, coded.amplitude);
   const int32_t symbol = std::clamp(off, -8, 7);
   double bits = position_[16 * set + coded.precision] + size_[coded.amplitude][symbol + 8] +
                 signed_bits(shear_1_[coded.amplitude], coded.shape[1]) +

@@ -1,0 +1,46 @@
+// What each instruction set's copy of the kernels is put together from; see kernels.h and layer.h
+// for what they do.
+#pragma once
+
+#include <memory>
+
+#include "kernels.h"
+
+#ifndef GI_ISA
+#define GI_ISA baseline
+#endif
+
+namespace gi {
+struct Layer;
+}
+
+namespace gi::GI_ISA {
+
+// outlines.cpp
+void prepare(const Source& source, const Window& window, int begin, int end, Atom* atoms,
+             Outline* outlines);
+const uint32_t* list(const Outline* outlines, const uint32_t* begin, const uint32_t* end,
+                     const Window& window, int strip, CellList* cells);
+
+// rows.cpp
+void accumulate(const Atom* atoms, const Entry* entries, size_t count, int channels,
+                float weight_min, float* cell);
+void moments(const Atom* atoms, const Entry* entries, size_t count, int channels, float weight_min,
+             const float* cell, Moments* out);
+
+// cell_kernels.cpp
+void fill(const float* color, int channels, int rows, float* cell);
+void to_bytes(const float* cell, int channels, int rows, int columns, uint8_t* out,
+              ptrdiff_t stride);
+void to_floats(const float* cell, int channels, int rows, int columns, float* out,
+               ptrdiff_t stride);
+double square(float* cell, int channels, int rows, int columns);
+
+// layer_streams.cpp
+std::unique_ptr<LayerStreams> make_layer_streams(const Quantizer& quantizer, int layers);
+
+// dequantize.cpp
+void dequantize(const Quantizer& quantizer, const Layer& layer, size_t begin, size_t end,
+                double* means, double* cholesky, float* colors);
+
+}  // namespace gi::GI_ISA
