@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gaussianimage import _native
 from gaussianimage.codec.assemble import assemble
 from gaussianimage.codec.format import Chunk, read_chunks, write_chunks
 from gaussianimage.codec.header import Header
@@ -75,3 +76,12 @@ def with_chunks(data: bytes, change: Any) -> bytes:
     """Return a file whose list of chunks went through a function; its checksums are right."""
     chunks: list[Chunk] = change(read_chunks(data))
     return write_chunks(chunks)
+
+
+def payload_bits(layers: Sequence[Levels], settings: Settings, height: int, width: int) -> float:
+    """Return about the bits that layers' chunks take, as the native encoder measures them."""
+    quantizer = settings.quantizer(height, width)
+    if not layers:
+        return 0.0
+    whole = Levels.concatenate(list(layers))
+    return float(np.sum(_native.LayerEncoder(quantizer, 1).measure(quantizer, *whole)))

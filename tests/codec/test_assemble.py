@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from samples import HEIGHT, WIDTH, file_of, levels, sample, settings_of
+from samples import HEIGHT, WIDTH, file_of, levels, payload_bits, sample, settings_of
 
-from gaussianimage.codec.assemble import LEAST_FOR_LAYERS, layers_of, payload_bits
+from gaussianimage.codec.assemble import LEAST_FOR_LAYERS, layers_of
 from gaussianimage.codec.decoder import decode_gaussians
 from gaussianimage.codec.format import LAYER, read_chunks
 from gaussianimage.codec.header import Header

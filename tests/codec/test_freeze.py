@@ -2,9 +2,9 @@ import functools
 
 import numpy as np
 import pytest
+from samples import payload_bits
 
 from gaussianimage import _native, engine, metrics
-from gaussianimage.codec.assemble import payload_bits
 from gaussianimage.codec.freeze import freeze
 from gaussianimage.codec.quantize import Levels
 from gaussianimage.codec.refine import WEIGHT_OF_A_BIT, Rounding

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gaussianimage.codec.format import Chunk, write_chunks
-from gaussianimage.codec.header import Header, Limits, nearest_q_max, read_header
+from gaussianimage.codec.format import Chunk, iterate_chunks, write_chunks
+from gaussianimage.codec.header import Header, Limits, nearest_q_max
 from gaussianimage.errors import FormatError, LimitError, TruncatedError, UnsupportedError
 
 KODAK = Header(
@@ -19,6 +19,10 @@ KODAK = Header(
     work=704_806,
     settings=b"\x05\x06",
 )
+
+
+def read_header(data: bytes) -> Header:
+    return Header.from_chunk(next(iterate_chunks(data)))
 
 
 @st.composite

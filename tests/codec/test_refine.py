@@ -4,9 +4,9 @@ import functools
 
 import numpy as np
 import pytest
+from samples import payload_bits
 
 from gaussianimage import engine
-from gaussianimage.codec.assemble import payload_bits
 from gaussianimage.codec.quantize import Levels
 from gaussianimage.codec.refine import WEIGHT_OF_A_BIT, Rounding
 from gaussianimage.codec.settings import Settings

@@ -94,12 +94,3 @@ def assemble(
         settings=settings.to_bytes(),
     )
     return write_chunks([header.to_chunk(), *metadata.to_chunks(), *chunks])
-
-
-def payload_bits(layers: Sequence[Levels], settings: Settings, height: int, width: int) -> float:
-    """Estimate the bits that the layers' chunks will take, without writing them."""
-    quantizer = settings.quantizer(height, width)
-    if not layers:
-        return 0.0
-    whole = Levels.concatenate(list(layers))
-    return float(np.sum(_native.LayerEncoder(quantizer, 1).measure(quantizer, *whole)))

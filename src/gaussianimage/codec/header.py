@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field, fields
 
-from gaussianimage.codec.format import HEAD, Chunk, iterate_chunks
-from gaussianimage.codec.varint import Buffer, read_varint, write_varint
+from gaussianimage.codec.format import HEAD, Chunk
+from gaussianimage.codec.varint import read_varint, write_varint
 from gaussianimage.errors import FormatError, LimitError, UnsupportedError
 
 VERSION = 1
@@ -226,14 +226,3 @@ def nearest_q_max(q_max: float) -> float:
     if not 0 < q_max < 32:
         raise ValueError(f"q_max must be between 0 and 32, got {q_max}")
     return min(max(round(q_max / Q_MAX_UNIT), 1), 65535) * Q_MAX_UNIT
-
-
-def read_header(data: Buffer) -> Header:
-    """Header of a file, or of the first bytes of one.
-
-    Raises
-    ------
-    FormatError, UnsupportedError
-        As `Header.from_chunk` and `gaussianimage.codec.format.read_chunks`.
-    """
-    return Header.from_chunk(next(iterate_chunks(data)))

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "doubles.h"
 #include "kernel_parts.h"
 #include "layer.h"
 #include "vector.h"
@@ -12,10 +13,6 @@
 namespace gi::GI_ISA {
 
 namespace {
-
-// Gaussians are computed 8 at a time, each step for all of them and without branches, so that the
-// compiler can use vectors.
-constexpr int together = 8;
 
 struct Integers {
   double cell[together], x[together], y[together];
@@ -27,22 +24,6 @@ struct Numbers {
   double l11[together], l21[together], l22[together], size[together];
   float color[max_channels][together];
 };
-
-GI_INLINE double power_of_two(int64_t exponent) {
-  const int64_t bits = static_cast<int64_t>(static_cast<uint64_t>(exponent + 1023) << 52);
-  double power;
-  std::memcpy(&power, &bits, sizeof power);
-  return power;
-}
-
-// An integer that is below 2^51 in size, without the conversion that few machines have for vectors:
-// beside 1.5 · 2^52 the last bits of a double are an integer.
-GI_INLINE int64_t to_integer(double x) {
-  const double shifted = x + 6755399441055744.0;
-  int64_t bits;
-  std::memcpy(&bits, &shifted, sizeof bits);
-  return bits - 0x4338000000000000;
-}
 
 // e^x for |x| < 100, by plain arithmetic: the same bits everywhere.
 GI_INLINE double exp_exact(double x) {
@@ -62,7 +43,7 @@ GI_INLINE double exp_exact(double x) {
   p = p * r + 1.0 / 2;
   p = p * r + 1.0;
   p = p * r + 1.0;
-  return p * power_of_two(to_integer(n));
+  return p * power_of_shifted(n + rounding);
 }
 
 // `shape_step` of layer.h, in doubles: squares are below 2^53, so the exponent of one is the
@@ -78,7 +59,7 @@ GI_INLINE double step_of(const double (&color)[max_channels][together], int i, d
   std::memcpy(&bits, &twice, sizeof bits);
   const uint64_t octaves = (bits >> 52) - 1023;  // twice the amplitude class, or 1 more
   const uint64_t amplitude = std::min<uint64_t>(octaves >> 1, 15);
-  const double half = power_of_two(-static_cast<int64_t>(amplitude >> 1));
+  const double half = power_of_shifted(rounding - static_cast<double>(amplitude >> 1));
   return std::min(shape_step * (amplitude & 1 ? half * 0.7071067811865476 : half), 0.7);
 }
 

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
+#include "doubles.h"
 #include "kernel_parts.h"
 #include "vector.h"
 
@@ -23,10 +23,9 @@ constexpr int cell_pairs = cell_rows / 2;
 // exp(x) for x <= 0 in double, within 1e-9 of itself: our own, so that every platform has the same
 // bits, and without branches or calls, so that a loop of it becomes vectors.
 GI_INLINE double exp_negative(double x) {
-  constexpr double magic = 6755399441055744.0;  // 1.5 * 2^52: adding it rounds to an integer
   x = std::max(x, -700.0);
-  const double shifted = x * 1.4426950408889634 + magic;
-  const double n = shifted - magic;
+  const double shifted = x * 1.4426950408889634 + rounding;
+  const double n = shifted - rounding;
   const double r = (x - n * 0.6931471803691238) - n * 1.9082149292705877e-10;
   double p = 1.0 / 40320;
   p = p * r + 1.0 / 5040;
@@ -37,17 +36,8 @@ GI_INLINE double exp_negative(double x) {
   p = p * r + 0.5;
   p = p * r + 1.0;
   p = p * r + 1.0;
-  int64_t bits;
-  std::memcpy(&bits, &shifted, sizeof bits);
-  bits = static_cast<int64_t>(static_cast<uint64_t>(bits + 1023) << 52);
-  double scale;
-  std::memcpy(&scale, &bits, sizeof scale);
-  return p * scale;
+  return p * power_of_shifted(shifted);
 }
-
-// Gaussians are prepared 8 at a time, each step for all of them, so that the compiler can use
-// vectors.
-constexpr int together = 8;
 
 // What the steps of `prepare` hand on. Gaussians that cannot be drawn have harmless values.
 struct Prepared {
