@@ -1,12 +1,12 @@
 #include <algorithm>
 #include <cstdint>
 #include <mutex>
-#include <thread>
 
 #include "kernels.h"
 #include "layer.h"
 #include "layer_streams.h"
 #include "pool.h"
+#include "waiting.h"
 
 namespace gi {
 namespace {
@@ -35,15 +35,17 @@ class Streams {
   // Decodes until nothing is left that could be decoded.
   void run() {
     std::unique_lock lock(mutex_);
+    Waiting waiting;
     for (;;) {
       const int kind = next();
       if (kind < 0) {
         if (!any_taken()) return;
         lock.unlock();
-        std::this_thread::yield();  // for a stream that another thread has
+        waiting.step();  // for a stream that another thread has
         lock.lock();
         continue;
       }
+      waiting = Waiting{};
       taken_[kind] = true;
       const LayerPart& part = parts_[done_[kind]];
       lock.unlock();

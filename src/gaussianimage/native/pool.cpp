@@ -2,15 +2,19 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "waiting.h"
+
 #if defined(__linux__)
+#include <pthread.h>
 #include <sched.h>
 #endif
 #if defined(__unix__) || defined(__APPLE__)
@@ -22,21 +26,14 @@ namespace {
 
 constexpr int max_threads = 256;
 
-void relax() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
-
-// One batch of tasks. Workers hold it by shared_ptr, so a late waker finds it empty, not gone.
+// Tasks of one call.
 struct Batch {
-  const std::function<void(int)>* task;
+  const FunctionRef<void(int)>* task;
   int count;
   int seats;  // how many workers may still join
-  std::atomic<int> next{0};
-  std::atomic<int> done{0};
+  int users;  // threads that may still look at it; the pool's lock guards both numbers
+  std::atomic<int> next;
+  std::atomic<int> done;
   std::mutex error_lock;
   std::exception_ptr error;
 
@@ -55,40 +52,77 @@ struct Batch {
 
 class Pool {
  public:
-  void run(int count, int threads, const std::function<void(int)>& task) {
-    auto batch = std::make_shared<Batch>();
-    batch->task = &task;
-    batch->count = count;
-    batch->seats = threads - 1;
+  void run(int count, int threads, const FunctionRef<void(int)>& task) {
     grow(threads - 1);
+    Batch* batch;
     {
       std::lock_guard<std::mutex> hold(lock_);
-      batch_ = batch;
+      batch = current_ = unused();
+      batch->task = &task;
+      batch->count = count;
+      batch->seats = threads - 1;
+      batch->users = 1;
+      batch->next.store(0, std::memory_order_relaxed);
+      batch->done.store(0, std::memory_order_relaxed);
       generation_.fetch_add(1, std::memory_order_release);
     }
-    if (sleeping_.load(std::memory_order_acquire) > 0) wake_.notify_all();
-    batch->work();
-    // The remaining tasks are running already, so the wait is short: spin, then be polite.
-    for (int spins = 0; batch->done.load(std::memory_order_acquire) < count; ++spins) {
-      if (spins < 4000) {
-        relax();
-      } else {
-        std::this_thread::yield();
-      }
+    if (sleeping_.load(std::memory_order_acquire) > 0) {
+      keep_workers_off_this_cpu();
+      wake_.notify_all();
     }
+    batch->work();
+    // The remaining tasks are running already, so the wait is short.
+    Waiting waiting;
+    while (batch->done.load(std::memory_order_acquire) < count) waiting.step();
+    const std::exception_ptr error = std::exchange(batch->error, nullptr);
     {
       std::lock_guard<std::mutex> hold(lock_);
-      batch_.reset();
+      current_ = nullptr;
+      --batch->users;
     }
-    if (batch->error) std::rethrow_exception(batch->error);
+    if (error) std::rethrow_exception(error);
   }
 
  private:
-  void grow(int workers) {
-    while (static_cast<int>(workers_) < workers) {
-      std::thread([this] { serve(); }).detach();
-      ++workers_;
+  // A worker that comes late still looks at the batch it was woken for, so a call takes another
+  // one than to wait for it.
+  Batch* unused() {
+    for (const std::unique_ptr<Batch>& batch : batches_) {
+      if (batch->users == 0) return batch.get();
     }
+    return batches_.emplace_back(std::make_unique<Batch>()).get();
+  }
+
+  void grow(int workers) {
+    while (static_cast<int>(workers_.size()) < workers) {
+      std::thread worker;
+      try {
+        worker = std::thread([this] { serve(); });
+      } catch (const std::system_error&) {
+        return;  // as many as the system allows will do
+      }
+      workers_.push_back(worker.native_handle());
+      worker.detach();
+#if defined(__linux__)
+      CPU_ZERO(&cpus_);  // the new one doesn't have them yet
+#endif
+    }
+  }
+
+  // The kernel likes to wake a thread on the CPU of the one that wakes it, be others idle or not.
+  // There it waits until the caller is out of work, or takes the caller's place for a tick.
+  void keep_workers_off_this_cpu() {
+#if defined(__linux__)
+    cpu_set_t cpus;
+    const int here = sched_getcpu();
+    if (here < 0 || here >= CPU_SETSIZE || sched_getaffinity(0, sizeof cpus, &cpus) != 0) return;
+    if (CPU_COUNT(&cpus) > 1) CPU_CLR(static_cast<size_t>(here), &cpus);
+    if (CPU_EQUAL(&cpus, &cpus_)) return;
+    for (const std::thread::native_handle_type worker : workers_) {
+      pthread_setaffinity_np(worker, sizeof cpus, &cpus);
+    }
+    cpus_ = cpus;
+#endif
   }
 
   void serve() {
@@ -96,8 +130,10 @@ class Pool {
     for (;;) {
       // Iterations of an optimizer follow each other within microseconds: spin for those.
       int spins = 0;
-      while (generation_.load(std::memory_order_acquire) == seen && ++spins < 6000) relax();
-      std::shared_ptr<Batch> batch;
+      while (generation_.load(std::memory_order_acquire) == seen && ++spins < 6000) {
+        Waiting::relax();
+      }
+      Batch* batch = nullptr;
       {
         std::unique_lock<std::mutex> hold(lock_);
         if (generation_.load() == seen) {
@@ -106,21 +142,29 @@ class Pool {
           sleeping_.fetch_sub(1);
         }
         seen = generation_.load();
-        if (batch_ && batch_->seats > 0) {
-          --batch_->seats;
-          batch = batch_;
+        if (current_ && current_->seats > 0) {
+          batch = current_;
+          --batch->seats;
+          ++batch->users;
         }
       }
-      if (batch) batch->work();
+      if (!batch) continue;
+      batch->work();
+      std::lock_guard<std::mutex> hold(lock_);
+      --batch->users;
     }
   }
 
   std::mutex lock_;
   std::condition_variable wake_;
-  std::shared_ptr<Batch> batch_;
+  std::vector<std::unique_ptr<Batch>> batches_;
+  Batch* current_ = nullptr;
   std::atomic<unsigned> generation_{0};
   std::atomic<int> sleeping_{0};
-  int workers_ = 0;
+  std::vector<std::thread::native_handle_type> workers_;
+#if defined(__linux__)
+  cpu_set_t cpus_{};  // that the workers may use; none: not said yet
+#endif
 };
 
 std::mutex entrance;
@@ -153,7 +197,7 @@ int resolve_threads(int requested) {
   return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, max_threads);
 }
 
-void parallel(int count, int threads, const std::function<void(int)>& task) {
+void parallel(int count, int threads, FunctionRef<void(int)> task) {
   threads = std::min(threads, count);
   if (threads > 1) {
     std::unique_lock<std::mutex> hold(entrance, std::try_to_lock);
@@ -165,15 +209,16 @@ void parallel(int count, int threads, const std::function<void(int)>& task) {
   for (int i = 0; i < count; ++i) task(i);
 }
 
-void parallel_ranges(int count, int threads, const std::function<void(int, int)>& task) {
+void parallel_ranges(int count, int threads, FunctionRef<void(int, int)> task) {
   if (threads <= 1) return task(0, count);
-  std::vector<int> ends = {0};
-  while (ends.back() < count) {
-    ends.push_back(ends.back() + std::max((count - ends.back()) / (4 * threads), 1));
-  }
-  parallel(static_cast<int>(ends.size()) - 1, threads, [&](int i) {
-    const auto at = static_cast<size_t>(i);
-    task(ends[at], ends[at + 1]);
+  std::atomic<int> taken{0};
+  parallel(threads, threads, [&](int) {
+    for (int begin = taken.load(std::memory_order_relaxed); begin < count;) {
+      const int end = begin + std::max((count - begin) / (4 * threads), 1);
+      if (!taken.compare_exchange_weak(begin, end, std::memory_order_relaxed)) continue;
+      task(begin, end);
+      begin = taken.load(std::memory_order_relaxed);
+    }
   });
 }
 

@@ -1,7 +1,7 @@
 // A process-wide pool of worker threads that run numbered tasks.
 #pragma once
 
-#include <functional>
+#include "function_ref.h"
 
 namespace gi {
 
@@ -13,11 +13,11 @@ int resolve_threads(int requested);
 // Tasks are handed out one at a time, so their order across threads is not fixed: a task must
 // write only what no other task touches. Safe to call from several threads at once (a call that
 // finds the pool busy runs on its own thread alone) and after a fork.
-void parallel(int count, int threads, const std::function<void(int)>& task);
+void parallel(int count, int threads, FunctionRef<void(int)> task);
 
 // The same in ranges: runs task(begin, end) over all of 0 … count - 1. The ranges become shorter
 // towards the end, so that neighbors mostly run on one thread, and no thread waits long for the
 // last.
-void parallel_ranges(int count, int threads, const std::function<void(int, int)>& task);
+void parallel_ranges(int count, int threads, FunctionRef<void(int, int)> task);
 
 }  // namespace gi
