@@ -21,7 +21,7 @@ from gaussianimage.engine import render, thread_count
 from gaussianimage.gaussians import Gaussians
 
 # Standard deviation of the Gaussian that stands for the background, in sides of the picture.
-BACKGROUND_SIGMA = 1000.0
+BACKGROUND_SIGMA = 1e5
 
 # What the native decoder calls them.
 _KINDS = {np.dtype(np.float32): 1, np.dtype(np.uint8): 2, np.dtype(np.uint16): 3}

@@ -32,11 +32,41 @@ class KeptSchedule {
   }
 };
 
+// Whether a Gaussian's weight is 1 in float, in all of the window: q is convex, so largest in a
+// corner.
+bool is_flat(const double* mean, const double* cholesky, const Window& window) {
+  constexpr double most = 0x1p-26;
+  const double right = window.left + window.width, bottom = window.top + window.height;
+  for (const double x : {window.left, right}) {
+    for (const double y : {window.top, bottom}) {
+      const double z1 = (x - mean[0]) / cholesky[0];
+      const double z2 = (y - mean[1] - cholesky[1] * z1) / cholesky[2];
+      if (!(0.5 * (z1 * z1 + z2 * z2) < most)) return false;
+    }
+  }
+  return true;
+}
+
+// Takes the first Gaussians into the background for as long as they are flat: where they come
+// first the sums are the same to the bit.
+void take_flat(Source& source, const Window& window, float* background) {
+  while (source.count > 0 && is_flat(source.means, source.cholesky, window)) {
+    for (int k = 0; k < source.channels; ++k) background[k] += source.colors[k];
+    source.means += 2;
+    source.cholesky += 3;
+    source.colors += source.channels;
+    --source.count;
+  }
+}
+
 }  // namespace
 
-bool render(const Source& source, const Window& window, const float* background, uint64_t most_work,
+bool render(Source source, const Window& window, const float* color, uint64_t most_work,
             int threads, const PixelSink& sink) {
   threads = resolve_threads(threads);
+  float background[max_channels];
+  std::copy_n(color, source.channels, background);
+  take_flat(source, window, background);
   const KeptSchedule kept;
   Schedule& lists = kept.lists;
   lists.prepare(source, window, sink.part(), threads);

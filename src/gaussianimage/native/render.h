@@ -8,10 +8,10 @@
 
 namespace gi {
 
-// Draws the sink's part of the window over a background color: the same pixels as of the whole
+// Draws the sink's part of the window over one color: the same pixels as of the whole
 // window, though no other cells are touched. False, and nothing is drawn, when `work` is above
 // `most_work`.
-bool render(const Source& source, const Window& window, const float* background, uint64_t most_work,
+bool render(Source source, const Window& window, const float* color, uint64_t most_work,
             int threads, const PixelSink& sink);
 
 // A bound on the cost of rendering: for each drawable Gaussian the strips times the rows of its
