@@ -35,6 +35,7 @@ void Schedule::prepare(const Source& source, const Window& window, const Part& p
   // Members are ordered by Gaussian within a strip whatever the number of chunks is.
   const int chunk_count = std::clamp(source.count / 256, 1, 8 * std::max(1, std::min(threads, 8)));
   chunks_.resize(static_cast<size_t>(chunk_count));
+  const size_t strip_count = static_cast<size_t>((window.width + cell_width - 1) / cell_width);
   const Kernels& k = kernels();
   parallel(chunk_count, threads, [&](int i) {
     FlushDenormals flush;
@@ -42,22 +43,20 @@ void Schedule::prepare(const Source& source, const Window& window, const Part& p
     chunk.begin = static_cast<int>(int64_t{source.count} * i / chunk_count);
     chunk.end = static_cast<int>(int64_t{source.count} * (i + 1) / chunk_count);
     k.prepare(source, window, chunk.begin, chunk.end, atoms_.data(), outlines_.data());
-    chunk.members = chunk.work = 0;
+    chunk.change.assign(strip_count + 1, 0);
+    chunk.work = 0;
     for (int j = chunk.begin; j < chunk.end; ++j) {
       Outline& outline = outlines_[static_cast<size_t>(j)];
       const auto strips = static_cast<uint64_t>(outline.strip1 - outline.strip0);
       chunk.work += strips * static_cast<uint64_t>(outline.rows);
       if (!whole) keep_what_touches(outline, part);
-      chunk.members += static_cast<uint64_t>(outline.strip1 - outline.strip0);
+      ++chunk.change[static_cast<size_t>(outline.strip0)];
+      --chunk.change[static_cast<size_t>(outline.strip1)];
     }
   });
-  uint64_t members = 0;
   work_ = 0;
-  for (const Chunk& chunk : chunks_) {
-    members += chunk.members;
-    work_ += chunk.work;
-  }
-  find_groups(members);
+  for (const Chunk& chunk : chunks_) work_ += chunk.work;
+  find_groups();
 }
 
 // Takes from an outline the strips outside of a part, and all of them when it lies above or below.
@@ -73,26 +72,18 @@ void Schedule::keep_what_touches(Outline& outline, const Part& part) const {
   outline.strip1 = std::clamp(outline.strip1, first_strip_, last_strip_);
 }
 
-void Schedule::find_groups(uint64_t members) {
+void Schedule::find_groups() {
   group_strips_.assign(1, first_strip_);
-  if (members > max_members) {
-    // Members of each strip, from where each Gaussian's strips begin and end.
-    std::vector<int64_t> change(static_cast<size_t>(last_strip_) + 1, 0);
-    for (const Outline& outline : outlines_) {
-      if (outline.strip0 >= outline.strip1) continue;
-      ++change[static_cast<size_t>(outline.strip0)];
-      --change[static_cast<size_t>(outline.strip1)];
+  for (Chunk& chunk : chunks_) chunk.here = 0;
+  uint64_t sum = 0;
+  for (int strip = first_strip_; strip < last_strip_; ++strip) {
+    uint64_t here = 0;
+    for (Chunk& chunk : chunks_) here += chunk.enter(strip);
+    if (sum > 0 && sum + here > max_members) {
+      group_strips_.push_back(strip);
+      sum = 0;
     }
-    int64_t here = 0;
-    uint64_t sum = 0;
-    for (int strip = first_strip_; strip < last_strip_; ++strip) {
-      here += change[static_cast<size_t>(strip)];
-      if (sum > 0 && sum + static_cast<uint64_t>(here) > max_members) {
-        group_strips_.push_back(strip);
-        sum = 0;
-      }
-      sum += static_cast<uint64_t>(here);
-    }
+    sum += here;
   }
   group_strips_.push_back(last_strip_);
 }
@@ -100,48 +91,41 @@ void Schedule::find_groups(uint64_t members) {
 void Schedule::bin(int group) {
   group_begin_ = group_strips_[static_cast<size_t>(group)];
   group_end_ = group_strips_[static_cast<size_t>(group) + 1];
-  const auto strip_range = [&](size_t i) {
-    return std::pair{std::max(outlines_[i].strip0, group_begin_) - group_begin_,
-                     std::min(outlines_[i].strip1, group_end_) - group_begin_};
-  };
-  places_.resize(atoms_.size() + 1);
-  const int chunk_count = static_cast<int>(chunks_.size());
-  parallel(chunk_count, threads_, [&](int c) {
-    Chunk& chunk = chunks_[static_cast<size_t>(c)];
-    chunk.counts.assign(static_cast<size_t>(strips()), 0);
-    uint32_t place = 0;
-    for (int i = chunk.begin; i < chunk.end; ++i) {
-      const auto [begin, end] = strip_range(static_cast<size_t>(i));
-      places_[static_cast<size_t>(i)] = place;
-      for (int strip = begin; strip < end; ++strip) ++chunk.counts[static_cast<size_t>(strip)];
-      place += static_cast<uint32_t>(std::max(end - begin, 0));
-    }
-    chunk.members = place;
-  });
   starts_.resize(static_cast<size_t>(strips()) + 1);
+  for (Chunk& chunk : chunks_) {
+    chunk.here = 0;
+    for (int strip = first_strip_; strip < group_begin_; ++strip) chunk.enter(strip);
+    chunk.members = 0;
+    chunk.next.resize(static_cast<size_t>(strips()));
+  }
   uint32_t at = 0;
-  for (size_t strip = 0; strip < static_cast<size_t>(strips()); ++strip) {
-    starts_[strip] = at;
+  for (size_t i = 0; i < static_cast<size_t>(strips()); ++i) {
+    starts_[i] = at;
     for (Chunk& chunk : chunks_) {
-      const uint32_t count = chunk.counts[strip];
-      chunk.counts[strip] = at;
+      const uint32_t count = chunk.enter(group_begin_ + static_cast<int>(i));
+      chunk.next[i] = at;
+      chunk.members += count;
       at += count;
     }
   }
   starts_[static_cast<size_t>(strips())] = at;
   members_.resize(at);
+  places_.resize(atoms_.size() + 1);
   places_[atoms_.size()] = at;
-  parallel(chunk_count, threads_, [&](int c) {
+  parallel(static_cast<int>(chunks_.size()), threads_, [&](int c) {
     Chunk& chunk = chunks_[static_cast<size_t>(c)];
-    uint32_t before = 0;
-    for (int other = 0; other < c; ++other) {
-      before += static_cast<uint32_t>(chunks_[static_cast<size_t>(other)].members);
+    uint32_t place = 0;
+    for (int before = 0; before < c; ++before) {
+      place += chunks_[static_cast<size_t>(before)].members;
     }
     for (int i = chunk.begin; i < chunk.end; ++i) {
-      const auto [begin, end] = strip_range(static_cast<size_t>(i));
-      places_[static_cast<size_t>(i)] += before;
+      const Outline& outline = outlines_[static_cast<size_t>(i)];
+      const int begin = std::max(outline.strip0, group_begin_) - group_begin_;
+      const int end = std::min(outline.strip1, group_end_) - group_begin_;
+      places_[static_cast<size_t>(i)] = place;
+      place += static_cast<uint32_t>(std::max(end - begin, 0));
       for (int strip = begin; strip < end; ++strip) {
-        members_[chunk.counts[static_cast<size_t>(strip)]++] = static_cast<uint32_t>(i);
+        members_[chunk.next[static_cast<size_t>(strip)]++] = static_cast<uint32_t>(i);
       }
     }
   });

@@ -80,14 +80,24 @@ class Schedule {
   const uint32_t* end(int strip) const { return members_.data() + start_of(strip + 1); }
 
  private:
+  // A share of the Gaussians.
   struct Chunk {
-    int begin, end;                // Gaussians
-    uint64_t members, work;        // their places; share of work()
-    std::vector<uint32_t> counts;  // per strip, then where to write next
+    int begin, end;
+    uint64_t work;                // their share of work()
+    std::vector<int32_t> change;  // by strip: how many more touch it than the strip before
+    int32_t here;                 // how many touch the strip that was entered last
+    uint32_t members;             // their places in the group
+    std::vector<uint32_t> next;   // by strip of the group: where in members_ to write next
+
+    // How many touch the strip; strips have to be entered one after the other.
+    uint32_t enter(int strip) {
+      here += change[static_cast<size_t>(strip)];
+      return static_cast<uint32_t>(here);
+    }
   };
 
   void keep_what_touches(Outline& outline, const Part& part) const;
-  void find_groups(uint64_t members);
+  void find_groups();
   size_t start_of(int strip) const { return starts_[static_cast<size_t>(strip - group_begin_)]; }
 
   Window window_{};
