@@ -316,6 +316,25 @@ def test_denormal_numbers_still_work_after_a_call(scene):
     assert 5e-324 * 1.0 > 0
 
 
+@pytest.mark.parametrize("name", INSTRUCTION_SETS)
+def test_flat_gaussians_are_their_color_and_may_come_anywhere(name):
+    some = random_gaussians(3, 20, 9, 21)
+    color = np.array([[0.25, -0.5, 3.0]], np.float32)
+    flat = Gaussians(
+        np.array([[4.0, 5.0]]), np.array([[1e12, 0.0, 1e12]]), color, 9, 21, some.q_max
+    )
+    with instruction_set(name):
+        assert np.array_equal(engine.render(flat), np.broadcast_to(color, (9, 21, 3)))
+        assert np.array_equal(
+            engine.render(Gaussians.concatenate(flat, flat)), np.broadcast_to(2 * color, (9, 21, 3))
+        )
+        first = engine.render(Gaussians.concatenate(flat, some))
+        assert np.allclose(
+            first, engine.render(Gaussians.concatenate(some, flat)), rtol=0, atol=2e-6
+        )
+        assert np.allclose(first, engine.render(some) + color, rtol=0, atol=2e-6)
+
+
 # What must not be drawn ----------------------------------------------------------------------
 
 

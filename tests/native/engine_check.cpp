@@ -3,19 +3,46 @@
 //   engine_check render                  draws Gaussians of all kinds, compares them with double
 //   engine_check decode KIND FILE        writes a file's pixels; KIND is bytes or words
 //   engine_check damage FILE             decodes it with some bytes changed, one at a time
+//   engine_check allocations FILE        decodes it again and again, which must allocate nothing
 //
 // Built from dispatch, kernels and whatever else has no Python in it.
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <new>
 #include <string>
 #include <vector>
 
 #include "picture_decoder.h"
 #include "render.h"
+
+namespace {
+
+std::atomic<int> allocations{0};
+
+void* counted(void* memory) {
+  ++allocations;
+  if (!memory) throw std::bad_alloc();
+  return memory;
+}
+
+}  // namespace
+
+// Those that the library's others are defined by.
+void* operator new(size_t size) { return counted(std::malloc(size)); }
+void* operator new(size_t size, std::align_val_t alignment) {
+  const size_t line = static_cast<size_t>(alignment);
+  return counted(std::aligned_alloc(line, (size + line - 1) / line * line));
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
 
 namespace {
 
@@ -84,6 +111,30 @@ int damage(const char* path) {
     drawn += other.draw(file, order, out.data()).drawn;
   }
   std::printf("%d drawn\n", drawn);
+  return 0;
+}
+
+int allocate(const char* path) {
+  const std::vector<uint8_t> data = read(path);
+  std::vector<uint8_t> out;
+  for (const int threads : {1, 2}) {
+    gi::PictureDecoder decoder;
+    // A thread's own memory grows with what falls to it, so there are some turns before it counts.
+    int last = 1;
+    for (int turn = 0; turn < 50 && last > 0; ++turn) {
+      allocations = 0;
+      if (!decode(decoder, data, gi::PixelKind::bytes, threads, out)) return 1;
+      last = allocations;
+      if (turn == 0 && last == 0) {
+        std::fprintf(stderr, "allocations are not counted\n");
+        return 1;
+      }
+    }
+    if (last > 0) {
+      std::fprintf(stderr, "%d allocations, %d threads\n", last, threads);
+      return 1;
+    }
+  }
   return 0;
 }
 
@@ -156,6 +207,7 @@ int main(int count, char** arguments) {
   if (what == "render" && count == 2) return render();
   if (what == "decode" && count == 4) return decode(arguments[2], arguments[3]);
   if (what == "damage" && count == 3) return damage(arguments[2]);
-  std::fprintf(stderr, "engine_check render | decode KIND FILE | damage FILE\n");
+  if (what == "allocations" && count == 3) return allocate(arguments[2]);
+  std::fprintf(stderr, "engine_check render | decode KIND FILE | damage FILE | allocations FILE\n");
   return 2;
 }

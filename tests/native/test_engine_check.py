@@ -113,6 +113,12 @@ def test_damage_behind_the_checksums_reads_and_writes_nothing_else(sanitized: Ru
 
 
 @pytest.mark.slow
+def test_a_decoder_that_has_seen_a_file_allocates_nothing(sanitized: Run) -> None:
+    for path in FILES:
+        sanitized("allocations", path)
+
+
+@pytest.mark.slow
 def test_pixels_are_the_same_on_aarch64(aarch64: Run) -> None:
     aarch64("render")
     assert_pixels(aarch64)

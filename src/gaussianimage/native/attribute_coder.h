@@ -131,13 +131,13 @@ void code_color_buckets(Coder& coder, LayerModels& models, size_t channels, size
   }
 }
 
-// The colors of Gaussians [begin, end), all those of a layer.
+// The colors of Gaussians [begin, end), all those of a layer. `luma_level` is room to work in.
 template <typename Coder>
-void code_colors(Coder& coder, LayerModels& models, const Quantizer& quantizer, Layer& layer,
-                 size_t begin, size_t end) {
-  const size_t channels = static_cast<size_t>(quantizer.channels), n = end - begin;
+void code_colors(Coder& coder, LayerModels& models, int channel_count, Layer& layer, size_t begin,
+                 size_t end, std::vector<uint8_t>& luma_level) {
+  const size_t channels = static_cast<size_t>(channel_count), n = end - begin;
   int32_t* const color = layer.color.data() + channels * begin;
-  std::vector<uint8_t> luma_level(n);
+  luma_level.resize(n);
   code_color_buckets(coder, models, channels, n, layer.precision.data() + begin, color,
                      luma_level.data());
   typename Coder::Loose loose(coder);
@@ -186,17 +186,18 @@ void code_shape_buckets(Coder& coder, LayerModels& models, size_t n, CodedSize* 
   }
 }
 
-// The shapes of Gaussians [begin, end), all those of a layer, whose colors are known.
+// The shapes of Gaussians [begin, end), all those of a layer, whose colors are known. `sizes` is
+// room to work in.
 template <typename Coder>
-void code_shapes(Coder& coder, LayerModels& models, const Quantizer& quantizer,
-                 const Shapes& tables, Layer& layer, size_t begin, size_t end) {
-  const size_t channels = static_cast<size_t>(quantizer.channels), n = end - begin;
+void code_shapes(Coder& coder, LayerModels& models, const Shapes& tables, Layer& layer,
+                 size_t begin, size_t end, std::vector<CodedSize>& sizes) {
+  const size_t channels = static_cast<size_t>(tables.channels()), n = end - begin;
   const uint8_t* precision = layer.precision.data() + begin;
   const int32_t* const color = layer.color.data() + channels * begin;
   int32_t* shape = layer.shape.data() + 3 * begin;
-  std::vector<CodedSize> sizes(n);
+  sizes.resize(n);
   for (size_t i = 0; i < n; ++i) {
-    const int amplitude = amplitude_class(color + channels * i, quantizer.channels);
+    const int amplitude = amplitude_class(color + channels * i, tables.channels());
     sizes[i].amplitude = static_cast<uint8_t>(amplitude);
     sizes[i].expected = tables.expected(precision[i], amplitude);
   }

@@ -37,7 +37,7 @@ void to_floats(const float* cell, int channels, int rows, int columns, float* ou
 double square(float* cell, int channels, int rows, int columns);
 
 // layer_streams.cpp
-std::unique_ptr<LayerStreams> make_layer_streams(const Quantizer& quantizer, int layers);
+std::unique_ptr<LayerStreams> make_layer_streams();
 
 // dequantize.cpp
 void dequantize(const Quantizer& quantizer, const Layer& layer, size_t begin, size_t end,

@@ -40,6 +40,19 @@ struct Window {
   int width;
 };
 
+// Whether a Gaussian can be drawn whose mean is (x, y) pixels from the window's corner. Comparisons
+// are written so that a NaN fails them. The bounds keep every later quantity finite in float; a
+// Gaussian outside them is either invisible or constant over any picture. Inlined always, for it is
+// compiled for several instruction sets.
+__attribute__((always_inline)) inline bool is_drawable(double x, double y, const double* cholesky,
+                                                       const float* color, int channels) {
+  float total = 0;
+  for (int k = 0; k < channels; ++k) total += __builtin_fabsf(color[k]);
+  return __builtin_fabs(x) < 1e12 && __builtin_fabs(y) < 1e12 && cholesky[0] > 1e-6 &&
+         cholesky[0] < 1e12 && cholesky[2] > 1e-6 && cholesky[2] < 1e12 &&
+         __builtin_fabs(cholesky[1]) < 1e12 && total < 1e30f;
+}
+
 // One Gaussian, prepared for the row loops: a cache line. With d = p - mean and u = dy + s dx,
 //     q(p) = dx² / (2 l11²) + u² / (2 l22²),    s = -l21 / l11:
 // the squares of two independent coordinates, so nothing cancels however thin the ellipse is.
@@ -126,8 +139,8 @@ struct Kernels {
   // Sum of squares of the first rows × columns of a cell; what lies outside is set to zero.
   double (*square)(float* cell, int channels, int rows, int columns);
 
-  // Decoder of the layers of a file that has `layers` of them; see layer_streams.h.
-  std::unique_ptr<LayerStreams> (*layer_streams)(const Quantizer& quantizer, int layers);
+  // A decoder of layers; see layer_streams.h.
+  std::unique_ptr<LayerStreams> (*layer_streams)();
 
   // Gaussians [begin, end) of a layer in floats; see layer.h.
   void (*dequantize)(const Quantizer& quantizer, const Layer& layer, size_t begin, size_t end,

@@ -56,10 +56,11 @@ constexpr double least_size = -7, most_size = 14, most_shear = 7;
 // What a quantizer lets expect of shapes, looked up.
 class Shapes {
  public:
-  explicit Shapes(const Quantizer& quantizer) {
+  explicit Shapes(const Quantizer& quantizer) : channels_(quantizer.channels) {
     for (int i = 0; i < 256; ++i) sizes_[i] = expected_size(quantizer, i >> 4, i & 15);
     for (int i = 0; i < 16; ++i) steps_[i] = shape_step(quantizer, i);
   }
+  int channels() const { return channels_; }
   int32_t expected(int precision, int amplitude) const {
     return sizes_[precision << 4 | amplitude];
   }
@@ -73,6 +74,7 @@ class Shapes {
   }
 
  private:
+  int channels_;
   int32_t sizes_[256];
   double steps_[16];
 };
@@ -109,13 +111,6 @@ class LayerEncoder {
 };
 
 using LayerBytes = std::pair<const uint8_t*, size_t>;
-
-// Decodes the first layers of a file that has `announced` layers and `most` Gaussians at most.
-// Returns how many were whole before the first that was not; `out` holds those, `ends` the number
-// of Gaussians after each of them.
-size_t decode_layers(const Quantizer& quantizer, const std::vector<LayerBytes>& layers,
-                     int announced, size_t most, int threads, Layer& out,
-                     std::vector<size_t>& ends);
 
 // Gaussians [begin, end) of a layer in floats: means, Cholesky factors and colors as the engine
 // takes them. The same numbers on every machine.

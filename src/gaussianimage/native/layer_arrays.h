@@ -8,13 +8,14 @@
 
 namespace gi {
 
-using Bytes =
+using ByteArray =
     nanobind::ndarray<const uint8_t, nanobind::numpy, nanobind::ndim<1>, nanobind::c_contig>;
-using Integers =
+using IntegerArray =
     nanobind::ndarray<const int32_t, nanobind::numpy, nanobind::ndim<2>, nanobind::c_contig>;
 
-inline Layer make_layer(const Quantizer& quantizer, const Bytes& precision,
-                        const Integers& position, const Integers& color, const Integers& shape) {
+inline Layer make_layer(const Quantizer& quantizer, const ByteArray& precision,
+                        const IntegerArray& position, const IntegerArray& color,
+                        const IntegerArray& shape) {
   const size_t n = precision.shape(0), channels = static_cast<size_t>(quantizer.channels);
   if (position.shape(0) != n || position.shape(1) != 2 || color.shape(0) != n ||
       color.shape(1) != channels || shape.shape(0) != n || shape.shape(1) != 3) {

@@ -7,8 +7,8 @@
 
 #include "bindings.h"
 #include "kernels.h"
-#include "layer.h"
 #include "layer_arrays.h"
+#include "layer_decoder.h"
 
 namespace nb = nanobind;
 
@@ -26,8 +26,9 @@ Quantizer make_quantizer(int height, int width, int channels, double color_step,
 }
 
 // A layer for an encoder, whose arrays must have the channels that it was made for.
-Layer make_layer(const LayerEncoder& encoder, const Quantizer& quantizer, const Bytes& precision,
-                 const Integers& position, const Integers& color, const Integers& shape) {
+Layer make_layer(const LayerEncoder& encoder, const Quantizer& quantizer,
+                 const ByteArray& precision, const IntegerArray& position,
+                 const IntegerArray& color, const IntegerArray& shape) {
   if (quantizer.channels != encoder.quantizer().channels) {
     throw nb::value_error("the quantizer is not the encoder's");
   }
@@ -58,8 +59,8 @@ void bind_layers(nb::module_& m) {
           nb::arg("shape_step"))
       .def(
           "dequantize",
-          [](const Quantizer& self, Bytes precision, Integers position, Integers color,
-             Integers shape) {
+          [](const Quantizer& self, ByteArray precision, IntegerArray position, IntegerArray color,
+             IntegerArray shape) {
             const Layer layer = make_layer(self, precision, position, color, shape);
             check(self, layer);
             return floats(self, layer);
@@ -70,8 +71,8 @@ void bind_layers(nb::module_& m) {
       .def(nb::init<const Quantizer&, int>(), nb::arg("quantizer"), nb::arg("layers"))
       .def(
           "encode",
-          [](LayerEncoder& self, const Quantizer& quantizer, Bytes precision, Integers position,
-             Integers color, Integers shape) {
+          [](LayerEncoder& self, const Quantizer& quantizer, ByteArray precision,
+             IntegerArray position, IntegerArray color, IntegerArray shape) {
             Layer layer = make_layer(self, quantizer, precision, position, color, shape);
             const std::vector<uint8_t> bytes = self.encode(layer);
             return nb::bytes(bytes.data(), bytes.size());
@@ -80,8 +81,8 @@ void bind_layers(nb::module_& m) {
           nb::arg("shape"))
       .def(
           "tally",
-          [](LayerEncoder& self, const Quantizer& quantizer, Bytes precision, Integers position,
-             Integers color, Integers shape) {
+          [](LayerEncoder& self, const Quantizer& quantizer, ByteArray precision,
+             IntegerArray position, IntegerArray color, IntegerArray shape) {
             Layer layer = make_layer(self, quantizer, precision, position, color, shape);
             const std::vector<uint32_t> counts = self.tally(layer);
             return copy_array(counts.data(), {counts.size() / 16, size_t{16}});
@@ -90,8 +91,8 @@ void bind_layers(nb::module_& m) {
           nb::arg("shape"))
       .def(
           "measure",
-          [](const LayerEncoder& self, const Quantizer& quantizer, Bytes precision,
-             Integers position, Integers color, Integers shape, bool raw) {
+          [](const LayerEncoder& self, const Quantizer& quantizer, ByteArray precision,
+             IntegerArray position, IntegerArray color, IntegerArray shape, bool raw) {
             const LayerBits bits =
                 self.measure(make_layer(self, quantizer, precision, position, color, shape), raw);
             return nb::make_tuple(bits.positions, bits.colors, bits.shapes);
@@ -112,7 +113,7 @@ void bind_layers(nb::module_& m) {
         }
         {
           nb::gil_scoped_release release;
-          decode_layers(quantizer, parts, announced, most, threads, all, ends);
+          LayerDecoder().decode(quantizer, parts, announced, most, threads, all, ends);
         }
         return nb::make_tuple(ends, floats(quantizer, all));
       },

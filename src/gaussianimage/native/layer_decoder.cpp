@@ -1,10 +1,10 @@
+#include "layer_decoder.h"
+
 #include <algorithm>
 #include <cstdint>
 #include <mutex>
 
 #include "kernels.h"
-#include "layer.h"
-#include "layer_streams.h"
 #include "pool.h"
 #include "waiting.h"
 
@@ -119,33 +119,34 @@ bool parse(const uint8_t* bytes, size_t size, size_t begin, size_t most, LayerPa
 
 }  // namespace
 
-size_t decode_layers(const Quantizer& quantizer, const std::vector<LayerBytes>& layers,
-                     int announced, size_t most, int threads, Layer& out,
-                     std::vector<size_t>& ends) {
-  std::vector<LayerPart> parts;
+size_t LayerDecoder::decode(const Quantizer& quantizer, const std::vector<LayerBytes>& layers,
+                            int announced, size_t most, int threads, Layer& out,
+                            std::vector<size_t>& ends) {
+  parts_.clear();
   for (const auto& [data, size] : layers) {
     LayerPart part;
-    const size_t begin = parts.empty() ? 0 : parts.back().end;
+    const size_t begin = parts_.empty() ? 0 : parts_.back().end;
     if (!parse(data, size, begin, most - begin, part)) break;
-    parts.push_back(part);
+    parts_.push_back(part);
   }
-  const size_t n = parts.empty() ? 0 : parts.back().end;
+  const size_t n = parts_.empty() ? 0 : parts_.back().end;
   out.precision.resize(n);
   out.position.resize(2 * n);
   out.color.resize(static_cast<size_t>(quantizer.channels) * n);
   out.shape.resize(3 * n);
-  for (const LayerPart& part : parts) {
+  for (const LayerPart& part : parts_) {
     auto at = out.precision.begin() + static_cast<ptrdiff_t>(part.begin);
     for (int j = precisions - 1; j >= 0; --j) {
       at = std::fill_n(at, part.counts[j], static_cast<uint8_t>(j));
     }
   }
-  const std::unique_ptr<LayerStreams> streams = kernels().layer_streams(quantizer, announced);
-  Streams work(parts, *streams, out);
+  if (!streams_) streams_ = kernels().layer_streams();
+  streams_->begin(quantizer, announced);
+  Streams work(parts_, *streams_, out);
   parallel(2, resolve_threads(threads), [&](int) { work.run(); });
   const size_t good = work.whole();
   ends.clear();
-  for (size_t i = 0; i < good; ++i) ends.push_back(parts[i].end);
+  for (size_t i = 0; i < good; ++i) ends.push_back(parts_[i].end);
   out.precision.resize(ends.empty() ? 0 : ends.back());
   return good;
 }

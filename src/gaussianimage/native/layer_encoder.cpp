@@ -12,10 +12,12 @@ namespace {
 
 using GI_ISA::code_colors;
 using GI_ISA::code_shapes;
+using GI_ISA::CodedSize;
 using GI_ISA::Encoder;
 using GI_ISA::LayerModels;
 using GI_ISA::Meter;
 using GI_ISA::PositionCoder;
+using GI_ISA::PositionRoom;
 
 // Bits of x and y in turn, x first: the order of the walk.
 uint64_t interleave(uint32_t x, uint32_t y) {
@@ -72,7 +74,8 @@ struct Tally {
 template <typename Coder>
 void write(Coder& positions, Coder& colors, Coder& shapes, LayerModels& models,
            const Quantizer& quantizer, Layer& layer) {
-  PositionCoder<Coder> position_coder(positions, models);
+  PositionRoom room;
+  PositionCoder<Coder> position_coder(positions, models, room);
   uint32_t begin = 0;
   for (int j = precisions - 1; j >= 0; --j) {
     uint32_t count = 0;
@@ -84,8 +87,10 @@ void write(Coder& positions, Coder& colors, Coder& shapes, LayerModels& models,
     begin += count;
   }
   position_coder.places(layer.position.data());
-  code_colors(colors, models, quantizer, layer, 0, layer.count());
-  code_shapes(shapes, models, quantizer, Shapes(quantizer), layer, 0, layer.count());
+  std::vector<uint8_t> luma_levels;
+  code_colors(colors, models, quantizer.channels, layer, 0, layer.count(), luma_levels);
+  std::vector<CodedSize> sizes;
+  code_shapes(shapes, models, Shapes(quantizer), layer, 0, layer.count(), sizes);
 }
 
 void append_varint(std::vector<uint8_t>& bytes, size_t value) {
@@ -101,7 +106,9 @@ struct LayerEncoder::State {
 };
 
 LayerEncoder::LayerEncoder(const Quantizer& quantizer, int layers)
-    : state_(new State{quantizer, LayerModels(layers)}) {}
+    : state_(new State{quantizer, {}}) {
+  state_->models.begin(layers);
+}
 LayerEncoder::~LayerEncoder() { delete state_; }
 
 const Quantizer& LayerEncoder::quantizer() const { return state_->quantizer; }

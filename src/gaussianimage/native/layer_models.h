@@ -34,10 +34,15 @@ inline int alphabet_of(int model) {
 
 struct LayerModels {
   std::vector<Model> models;
-  int layers;     // in the whole file
-  int layer = 0;  // the current one
+  int layers = 1;  // in the whole file
+  int layer = 0;   // the current one
 
-  explicit LayerModels(int layer_count) : models(untaught()), layers(layer_count) {}
+  // A file of so many layers.
+  void begin(int layer_count) {
+    models = untaught();
+    layers = layer_count;
+    layer = 0;
+  }
 
   Model& operator[](int i) { return models[static_cast<size_t>(i)]; }
 

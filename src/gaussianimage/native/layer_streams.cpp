@@ -13,16 +13,17 @@ namespace {
 // the same time.
 class Streams final : public LayerStreams {
  public:
-  Streams(const Quantizer& quantizer, int layers)
-      : quantizer_(quantizer),
-        tables_(quantizer),
-        position_models_(layers),
-        color_models_(layers),
-        shape_models_(layers) {}
+  void begin(const Quantizer& quantizer, int layers) override {
+    quantizer_ = quantizer;
+    shapes_ = Shapes(quantizer);
+    for (LayerModels* models : {&position_models_, &color_models_, &shape_models_}) {
+      models->begin(layers);
+    }
+  }
 
   bool positions(const LayerPart& part, Layer& layer) override {
     Decoder coder(part.positions.data, part.positions.size);
-    PositionCoder<Decoder> positions(coder, position_models_);
+    PositionCoder<Decoder> positions(coder, position_models_, position_room_);
     size_t begin = part.begin;
     for (int j = precisions - 1; j >= 0; --j) {
       if (part.counts[j] == 0) continue;
@@ -39,28 +40,30 @@ class Streams final : public LayerStreams {
 
   bool colors(const LayerPart& part, Layer& layer) override {
     Decoder coder(part.colors.data, part.colors.size);
-    code_colors(coder, color_models_, quantizer_, layer, part.begin, part.end);
+    code_colors(coder, color_models_, quantizer_.channels, layer, part.begin, part.end,
+                luma_levels_);
     ++color_models_.layer;
     return coder.finished_cleanly();
   }
 
   bool shapes(const LayerPart& part, Layer& layer) override {
     Decoder coder(part.shapes.data, part.shapes.size);
-    code_shapes(coder, shape_models_, quantizer_, tables_, layer, part.begin, part.end);
+    code_shapes(coder, shape_models_, shapes_, layer, part.begin, part.end, sizes_);
     ++shape_models_.layer;
     return coder.finished_cleanly();
   }
 
  private:
-  const Quantizer quantizer_;
-  const Shapes tables_;
+  Quantizer quantizer_{};
+  Shapes shapes_{quantizer_};
   LayerModels position_models_, color_models_, shape_models_;
+  PositionRoom position_room_;
+  std::vector<uint8_t> luma_levels_;
+  std::vector<CodedSize> sizes_;
 };
 
 }  // namespace
 
-std::unique_ptr<LayerStreams> make_layer_streams(const Quantizer& quantizer, int layers) {
-  return std::make_unique<Streams>(quantizer, layers);
-}
+std::unique_ptr<LayerStreams> make_layer_streams() { return std::make_unique<Streams>(); }
 
 }  // namespace gi::GI_ISA

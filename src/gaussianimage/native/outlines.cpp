@@ -85,21 +85,14 @@ void prepare(const Source& source, const Window& window, int begin, int end, Ato
       const size_t at = static_cast<size_t>(begin + std::min(i, count - 1));
       const double x = source.means[2 * at] - window.left;
       const double y = source.means[2 * at + 1] - window.top;
-      const double l11 = source.cholesky[3 * at];
-      const double l21 = source.cholesky[3 * at + 1];
-      const double l22 = source.cholesky[3 * at + 2];
-      float total = 0;
-      for (size_t j = 0; j < channels; ++j) total += std::fabs(source.colors[channels * at + j]);
-      // Comparisons are written so that a NaN fails them. The bounds keep every later quantity
-      // finite in float; a Gaussian outside them is either invisible or constant over any picture.
-      const bool ok = std::fabs(x) < 1e12 && std::fabs(y) < 1e12 && l11 > 1e-6 && l11 < 1e12 &&
-                      l22 > 1e-6 && l22 < 1e12 && std::fabs(l21) < 1e12 && total < 1e30f;
+      const double* const cholesky = source.cholesky + 3 * at;
+      const bool ok = is_drawable(x, y, cholesky, source.colors + channels * at, source.channels);
       drawable[i] = ok;
       g.x[i] = ok ? x : 0;
       g.y[i] = ok ? y : 0;
-      g.l11[i] = ok ? l11 : 1;
-      g.l21[i] = ok ? l21 : 0;
-      g.l22[i] = ok ? l22 : 1;
+      g.l11[i] = ok ? cholesky[0] : 1;
+      g.l21[i] = ok ? cholesky[1] : 0;
+      g.l22[i] = ok ? cholesky[2] : 1;
     }
     prepare_together(g, source.q_max, height);
     for (int i = 0; i < count; ++i) {

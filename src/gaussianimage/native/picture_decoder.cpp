@@ -20,7 +20,7 @@ DecodedPicture PictureDecoder::draw(const PictureFile& file, const Order& order,
   payloads_.assign(file.payloads.begin(),
                    file.payloads.begin() + static_cast<ptrdiff_t>(order.layers));
   result.layers =
-      decode_layers(quantizer, payloads_, file.layers, file.gaussians, threads, layer_, ends_);
+      layers_.decode(quantizer, payloads_, file.layers, file.gaussians, threads, layer_, ends_);
   const size_t n = layer_.count();
   result.gaussians = n;
   if (result.layers < payloads_.size()) return result;

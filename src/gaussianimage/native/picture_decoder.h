@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "kernels.h"
-#include "layer.h"
+#include "layer_decoder.h"
 #include "picture_file.h"
 #include "pixels.h"
 #include "schedule.h"
@@ -42,6 +42,7 @@ class PictureDecoder {
  private:
   void to_floats(const Quantizer& quantizer, int threads);
 
+  LayerDecoder layers_;
   Layer layer_;
   std::vector<size_t> ends_;
   std::vector<LayerBytes> payloads_;

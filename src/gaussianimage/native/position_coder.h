@@ -23,6 +23,23 @@ uint32_t code_uniform(Coder& coder, uint32_t value, uint32_t limit) {
   return head - brief;
 }
 
+// A square of 2^level cells, or half of one, and the Gaussians [begin, begin + count) in it.
+struct PositionNode {
+  uint32_t x, y;
+  uint32_t begin, count;
+};
+
+// How many low bits of a position are open.
+struct OpenBits {
+  uint8_t x, y;
+};
+
+// What a PositionCoder works in, to be used again by the next.
+struct PositionRoom {
+  std::vector<OpenBits> open;
+  std::vector<PositionNode> nodes, parents;
+};
+
 // The positions of a layer: for each class a set of cells, as counts over halves of halves.
 //
 // Coding a set, not a list, is what saves the log2 n! bits that an order would cost: the decoder
@@ -32,7 +49,14 @@ uint32_t code_uniform(Coder& coder, uint32_t value, uint32_t limit) {
 template <typename Coder>
 class PositionCoder {
  public:
-  PositionCoder(Coder& coder, LayerModels& models) : coder_(coder), models_(models) {}
+  PositionCoder(Coder& coder, LayerModels& models, PositionRoom& room)
+      : coder_(coder),
+        models_(models),
+        open_(room.open),
+        nodes_(room.nodes),
+        parents_(room.parents) {
+    open_.clear();
+  }
 
   // The counts of a class of `count` Gaussians, whose positions are at `cells`.
   void splits(int64_t columns, int64_t rows, uint32_t count, int32_t* cells) {
@@ -62,7 +86,7 @@ class PositionCoder {
   // What the splits of all classes have left open; the layer's positions are at `cells`.
   void places(int32_t* cells) {
     typename Coder::Loose bits(coder_);
-    for (const Open open : open_) {
+    for (const OpenBits open : open_) {
       const uint32_t x = static_cast<uint32_t>(cells[0]) & ((1u << open.x) - 1);
       const uint32_t y = static_cast<uint32_t>(cells[1]) & ((1u << open.y) - 1);
       const uint32_t found_x = bits.loose(x, open.x);
@@ -76,15 +100,7 @@ class PositionCoder {
   }
 
  private:
-  // A square of 2^level cells, or half of one, and the Gaussians [begin, begin + count) in it.
-  struct Node {
-    uint32_t x, y;
-    uint32_t begin, count;
-  };
-  // How many low bits of a position are open.
-  struct Open {
-    uint8_t x, y;
-  };
+  using Node = PositionNode;
 
   void place(uint32_t i, uint32_t x, uint32_t y, int open_x, int open_y) {
     open_here_[i] = {static_cast<uint8_t>(open_x), static_cast<uint8_t>(open_y)};
@@ -153,9 +169,9 @@ class PositionCoder {
   LayerModels& models_;
   uint32_t columns_ = 0, rows_ = 0;
   int32_t* cells_ = nullptr;
-  Open* open_here_ = nullptr;
-  std::vector<Open> open_;
-  std::vector<Node> nodes_, parents_;
+  OpenBits* open_here_ = nullptr;
+  std::vector<OpenBits>& open_;
+  std::vector<Node>&nodes_, &parents_;
 };
 
 }  // namespace gi::GI_ISA

@@ -41,9 +41,9 @@ void bind_refiner(nb::module_& m) {
           nb::arg("quantizer"), nb::arg("q_max"), nb::arg("residual"))
       .def(
           "sweep",
-          [](Refiner& self, const Quantizer& quantizer, Bytes precision, Integers position,
-             Integers color, Integers shape, Bytes sets, const SymbolCosts& costs, double weight,
-             int threads) {
+          [](Refiner& self, const Quantizer& quantizer, ByteArray precision, IntegerArray position,
+             IntegerArray color, IntegerArray shape, ByteArray sets, const SymbolCosts& costs,
+             double weight, int threads) {
             Layer layer = make_layer(quantizer, precision, position, color, shape);
             check(quantizer, layer);
             const size_t n = layer.count();

@@ -32,7 +32,7 @@ class KeptSchedule {
   }
 };
 
-// Whether a Gaussian's weight is 1 in float, in all of the window: q is convex, so largest in a
+// Whether a Gaussian's weight is 1 in float in all of the window: q is convex, so largest in a
 // corner.
 bool is_flat(const double* mean, const double* cholesky, const Window& window) {
   constexpr double most = 0x1p-26;
@@ -50,7 +50,10 @@ bool is_flat(const double* mean, const double* cholesky, const Window& window) {
 // Takes the first Gaussians into the background for as long as they are flat: where they come
 // first the sums are the same to the bit.
 void take_flat(Source& source, const Window& window, float* background) {
-  while (source.count > 0 && is_flat(source.means, source.cholesky, window)) {
+  while (source.count > 0 &&
+         is_drawable(source.means[0] - window.left, source.means[1] - window.top, source.cholesky,
+                     source.colors, source.channels) &&
+         is_flat(source.means, source.cholesky, window)) {
     for (int k = 0; k < source.channels; ++k) background[k] += source.colors[k];
     source.means += 2;
     source.cholesky += 3;
