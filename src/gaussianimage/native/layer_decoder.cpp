@@ -66,9 +66,10 @@ class Streams {
   size_t whole() const { return *std::min_element(done_, done_ + kinds); }
 
  private:
-  enum { colors, positions, shapes, kinds };
+  enum { colors, shapes, positions, kinds };
 
-  // The kind of stream to decode next: colors first, as shapes wait for them. -1: none for now.
+  // The kind of stream to decode next, -1 if there is none for now. What waits for others goes
+  // first, so that no thread has the shapes of a large last layer to itself in the end.
   int next() const {
     for (int kind = 0; kind < kinds; ++kind) {
       const size_t limit = kind == shapes ? done_[colors] : parts_.size();
