@@ -38,9 +38,9 @@ constexpr int default_memory = 160;  // symbols that a settled model looks back 
 
 // rate_table[n] = round(2^11 / (n + 1.6)): how far a model moves after its n-th symbol.
 constexpr auto rate_table = [] {
-  std::array<uint16_t, 256> rates{};
+  std::array<int32_t, 256> rates{};
   for (int n = 0; n < 256; ++n) {
-    rates[static_cast<size_t>(n)] = static_cast<uint16_t>((20480 + 5 * n + 8) / (10 * n + 16));
+    rates[static_cast<size_t>(n)] = (20480 + 5 * n + 8) / (10 * n + 16);
   }
   return rates;
 }();
@@ -84,16 +84,16 @@ class alignas(64) Model {
   // finds the symbol is also the one that an update needs, so nothing waits for the symbol.
   __attribute__((always_inline)) uint32_t decode(uint32_t slot, Interval& found) {
     const int32_t rate = step();
-    const int32_t last = static_cast<int32_t>(slot << 5 | 31);
+    const int32_t limit = static_cast<int32_t>((slot + 1) << 5);
     Lanes* const cdf = reinterpret_cast<Lanes*>(cdf_);
-    Lanes above[parts], next[parts];
+    Lanes below[parts], next[parts];
     for (int j = 0; j < parts; ++j) {
       const Lanes now = cdf[j];
-      above[j] = now > last;
-      const Lanes away = (above[j] & span_) + (floor_of(j) - now);
+      below[j] = limit > now;
+      const Lanes away = (floor_of(j) - now) + span_ - (below[j] & span_);
       next[j] = now + (scaled(away, rate) >> 11);
     }
-    const uint32_t symbol = below(above) - 1;
+    const uint32_t symbol = count(below) - 1;
     found = interval(symbol);
     for (int j = 0; j < parts; ++j) cdf[j] = next[j];
     return symbol;
@@ -145,20 +145,21 @@ class alignas(64) Model {
 #endif
   }
 
-  // How many entries are not above: the mask is all ones from some entry on.
-  static uint32_t below(const Lanes* above) {
+  // How many entries are below: the mask is all ones up to some entry.
+  static uint32_t count(const Lanes* below) {
 #if defined(__AVX2__)
-    const auto low = static_cast<uint32_t>(_mm256_movemask_ps((__m256)above[0]));
-    const auto high = static_cast<uint32_t>(_mm256_movemask_ps((__m256)above[1]));
-    return static_cast<uint32_t>(__builtin_ctz(low | high << 8 | 1u << 16));
+    // Two bits for each, in some order.
+    const __m256i all = _mm256_packs_epi32((__m256i)below[0], (__m256i)below[1]);
+    const auto mask = static_cast<uint32_t>(_mm256_movemask_epi8(all));
+    return static_cast<uint32_t>(__builtin_popcount(mask)) / 2;
 #elif defined(__SSE2__)
-    const __m128i low = _mm_packs_epi32((__m128i)above[0], (__m128i)above[1]);
-    const __m128i high = _mm_packs_epi32((__m128i)above[2], (__m128i)above[3]);
+    const __m128i low = _mm_packs_epi32((__m128i)below[0], (__m128i)below[1]);
+    const __m128i high = _mm_packs_epi32((__m128i)below[2], (__m128i)below[3]);
     const auto mask = static_cast<uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(low, high)));
-    return static_cast<uint32_t>(__builtin_ctz(mask | 1u << 16));
+    return static_cast<uint32_t>(__builtin_ctz(~mask));
 #else
-    const Lanes sum = above[0] + above[1] + above[2] + above[3];
-    return static_cast<uint32_t>(16 + sum[0] + sum[1] + sum[2] + sum[3]);
+    const Lanes sum = below[0] + below[1] + below[2] + below[3];
+    return 0u - static_cast<uint32_t>(sum[0] + sum[1] + sum[2] + sum[3]);
 #endif
   }
 

@@ -141,7 +141,7 @@ class Decoder {
           now_(decoder.states_[0]),
           later_(decoder.states_[1]),
           next_(decoder.next_),
-          left_(decoder.end_ - decoder.next_),
+          last_(decoder.end_ - (decoder.next_ < decoder.end_)),
           rejected_(decoder.rejected_) {}
     ~Run() {
       decoder_.states_[0] = now_;
@@ -174,14 +174,12 @@ class Decoder {
     GI_RANS_INLINE void advance(uint32_t x) {
       const bool low = x < state_start;
       uint32_t filled = x << 16;
-      if (__builtin_expect(left_ >= 2, 1)) {
+      if (__builtin_expect(next_ < last_, 1)) {
         filled |= word(next_);
+        next_ += 2 * low;
       } else {
         rejected_ |= low;
       }
-      const int used = low && left_ >= 2 ? 2 : 0;
-      next_ += used;
-      left_ -= used;
       x = low ? filled : x;
       now_ = later_;
       later_ = x;
@@ -190,7 +188,7 @@ class Decoder {
     Decoder& decoder_;
     uint32_t now_, later_;
     const uint8_t* next_;
-    ptrdiff_t left_;
+    const uint8_t* const last_;  // the stream's last byte, which no word begins with
     bool rejected_;
   };
 
