@@ -29,14 +29,15 @@ struct PositionNode {
   uint32_t begin, count;
 };
 
-// How many low bits of a position are open.
-struct OpenBits {
-  uint8_t x, y;
+// The corner of the square that a Gaussian is in, and how many low bits of its position are open.
+struct Corner {
+  uint32_t x, y;
+  uint8_t open_x, open_y;
 };
 
 // What a PositionCoder works in, to be used again by the next.
 struct PositionRoom {
-  std::vector<OpenBits> open;
+  std::vector<Corner> corners;
   std::vector<PositionNode> nodes, parents;
 };
 
@@ -52,10 +53,11 @@ class PositionCoder {
   PositionCoder(Coder& coder, LayerModels& models, PositionRoom& room)
       : coder_(coder),
         models_(models),
-        open_(room.open),
+        corners_(room.corners),
         nodes_(room.nodes),
         parents_(room.parents) {
-    open_.clear();
+    corners_.clear();
+    corners_.emplace_back();
   }
 
   // The counts of a class of `count` Gaussians, whose positions are at `cells`.
@@ -63,75 +65,79 @@ class PositionCoder {
     columns_ = static_cast<uint32_t>(columns);
     rows_ = static_cast<uint32_t>(rows);
     cells_ = cells;
-    open_.resize(open_.size() + count);
-    open_here_ = open_.data() + (open_.size() - count);
+    // One more than there are, for what is written to and not wanted.
+    const size_t before = corners_.size() - 1;
+    corners_.resize(before + count + 1);
+    corners_here_ = corners_.data() + before;
+    count_ = count;
+    nodes_.resize(count + 1);
+    parents_.resize(count + 1);
     int level = 0;
     while ((uint32_t{1} << level) < std::max(columns_, rows_)) ++level;
-    nodes_.clear();
-    keep({0, 0, 0, count}, level, false);
+    Node* end = nodes_.data();
+    keep(end, {0, 0, 0, count}, level, false);
     bool halved = false;
-    while (level > 0 && !nodes_.empty()) {
+    while (level > 0 && end != nodes_.data()) {
+      const ptrdiff_t parents = end - nodes_.data();
       std::swap(nodes_, parents_);
-      nodes_.clear();
-      split_nodes(level, halved);
+      end = split_nodes(parents_.data() + parents, level, halved);
       level -= halved;
       halved = !halved;
     }
-    for (const Node& node : nodes_) {
-      for (uint32_t i = node.begin; i < node.begin + node.count; ++i)
-        place(i, node.x, node.y, 0, 0);
+    for (const Node* node = nodes_.data(); node != end; ++node) {
+      for (uint32_t i = 0; i < node->count; ++i) {
+        corners_here_[node->begin + i] = {node->x, node->y, 0, 0};
+      }
     }
   }
 
   // What the splits of all classes have left open; the layer's positions are at `cells`.
   void places(int32_t* cells) {
     typename Coder::Loose bits(coder_);
-    for (const OpenBits open : open_) {
-      const uint32_t x = static_cast<uint32_t>(cells[0]) & ((1u << open.x) - 1);
-      const uint32_t y = static_cast<uint32_t>(cells[1]) & ((1u << open.y) - 1);
-      const uint32_t found_x = bits.loose(x, open.x);
-      const uint32_t found_y = bits.loose(y, open.y);
+    for (size_t i = 0; i + 1 < corners_.size(); ++i, cells += 2) {
+      const Corner& corner = corners_[i];
+      const uint32_t x = static_cast<uint32_t>(cells[0]) - corner.x;
+      const uint32_t y = static_cast<uint32_t>(cells[1]) - corner.y;
+      const uint32_t found_x = bits.loose(x, corner.open_x);
+      const uint32_t found_y = bits.loose(y, corner.open_y);
       if constexpr (Coder::decodes) {
-        cells[0] += static_cast<int32_t>(found_x);
-        cells[1] += static_cast<int32_t>(found_y);
+        cells[0] = static_cast<int32_t>(corner.x + found_x);
+        cells[1] = static_cast<int32_t>(corner.y + found_y);
       }
-      cells += 2;
     }
   }
 
  private:
   using Node = PositionNode;
 
-  void place(uint32_t i, uint32_t x, uint32_t y, int open_x, int open_y) {
-    open_here_[i] = {static_cast<uint8_t>(open_x), static_cast<uint8_t>(open_y)};
-    if constexpr (Coder::decodes) {
-      cells_[2 * i] = static_cast<int32_t>(x);
-      cells_[2 * i + 1] = static_cast<int32_t>(y);
-    }
-  }
-
   bool inside(const Node& node, int level, bool halved) const {
-    return node.x + (1u << (level - halved)) <= columns_ && node.y + (1u << level) <= rows_;
+    return (node.x + (1u << (level - halved)) <= columns_) & (node.y + (1u << level) <= rows_);
   }
 
   // Puts a square with something in it on the list, unless it holds a single Gaussian: then all
-  // that remains to be known is noise.
-  void keep(const Node& node, int level, bool halved) {
-    if (node.count == 0) return;
-    if (node.count == 1 && inside(node, level, halved)) {
-      place(node.begin, node.x, node.y, level - halved, level);
-    } else {
-      nodes_.push_back(node);
-    }
+  // that remains to be known is noise. Everything is written without asking, for nobody could
+  // foretell which it is: a square's first Gaussian gets a better corner later, if not now.
+  void keep(Node*& end, const Node& node, int level, bool halved) {
+    const bool empty = node.count == 0;
+    const bool found = (node.count == 1) & inside(node, level, halved);
+    corners_here_[empty ? count_ : node.begin] = {
+        node.x, node.y, static_cast<uint8_t>(level - halved), static_cast<uint8_t>(level)};
+    *end = node;
+    end += !(empty | found);
   }
 
-  void split_nodes(int level, bool halved) {
+  // Splits the squares in [parents_, end), and returns the end of those that come of it.
+  Node* split_nodes(const Node* end, int level, bool halved) {
     typename Coder::Run run(coder_);
-    for (const Node& node : parents_) split_node(run, node, level, halved);
+    Node* next = nodes_.data();
+    for (const Node* node = parents_.data(); node != end; ++node) {
+      split_node(run, next, *node, level, halved);
+    }
+    return next;
   }
 
   // A whole square falls into a left and a right half, and a half into an upper and a lower square.
-  void split_node(typename Coder::Run& run, const Node& node, int level, bool halved) {
+  void split_node(typename Coder::Run& run, Node*& next, const Node& node, int level, bool halved) {
     Node first = node, second = node;
     const uint32_t half = 1u << (level - 1);
     const uint32_t middle = (halved ? node.y : node.x) + half;
@@ -148,8 +154,8 @@ class PositionCoder {
     (halved ? second.y : second.x) = middle;
     second.begin += first.count;
     second.count -= first.count;
-    keep(first, level - halved, !halved);
-    keep(second, level - halved, !halved);
+    keep(next, first, level - halved, !halved);
+    keep(next, second, level - halved, !halved);
   }
 
   uint32_t code_split(typename Coder::Run& run, uint32_t first, uint32_t n, bool border) {
@@ -169,8 +175,9 @@ class PositionCoder {
   LayerModels& models_;
   uint32_t columns_ = 0, rows_ = 0;
   int32_t* cells_ = nullptr;
-  OpenBits* open_here_ = nullptr;
-  std::vector<OpenBits>& open_;
+  uint32_t count_ = 0;
+  Corner* corners_here_ = nullptr;  // of the class
+  std::vector<Corner>& corners_;
   std::vector<Node>&nodes_, &parents_;
 };
 
