@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from gaussianimage.cli.errors import printable
-from gaussianimage.files import is_stream
+from gaussianimage.files import is_stream, is_terminal
 
 __all__ = ["Item", "check_output", "identity", "plan"]
 
@@ -83,7 +83,7 @@ def plan(
         targets = [os.path.join(output, stem + suffix) for stem in stems]  # noqa: PTH118
         items = [Item(*pair, True) for pair in zip(inputs, targets, strict=True)]
     _check_clashes(items)
-    if is_stream(output) and sys.stdout.isatty():
+    if is_stream(output) and is_terminal(sys.stdout):
         raise click.UsageError("stdout is a terminal: redirect it, or name an output file.")
     return items
 

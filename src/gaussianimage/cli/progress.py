@@ -10,6 +10,7 @@ from typing import Any, Protocol, Self
 import click
 
 from gaussianimage.cli.report import decibels, plural, seconds_text
+from gaussianimage.files import is_terminal
 
 __all__ = ["Progress", "Reporter", "Watch"]
 
@@ -83,7 +84,7 @@ class Reporter:
         """Show the progress of a job while the block runs."""
         if self.quiet:
             yield _nothing
-        elif sys.stderr.isatty():
+        elif is_terminal(sys.stderr):
             bars = self._started_bars()
             task = bars.add_task(name, total=None, news="")
             try:

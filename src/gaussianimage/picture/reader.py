@@ -3,7 +3,6 @@
 import io
 import os
 import struct
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFile
 
 from gaussianimage.errors import GaussianImageError, LimitError, PictureError
-from gaussianimage.files import StrPath, is_stream
+from gaussianimage.files import StrPath, is_stream, read_input
 from gaussianimage.picture import metadata
 from gaussianimage.picture.convert import samples
 from gaussianimage.picture.deep import deep_samples
@@ -112,7 +111,7 @@ def _opened(source: Source) -> Iterator[tuple[BinaryIO, str]]:
         yield io.BytesIO(source), "the data"
     elif isinstance(source, str | os.PathLike):
         if is_stream(source):
-            yield io.BytesIO(sys.stdin.buffer.read()), "stdin"
+            yield io.BytesIO(read_input(source)), "stdin"
             return
         with Path(source).open("rb") as file:
             yield (file if file.seekable() else io.BytesIO(file.read())), os.fspath(source)
