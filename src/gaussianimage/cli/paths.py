@@ -61,7 +61,8 @@ def plan(
     Raises
     ------
     UsageError
-        If the files can't be paired, or an output would replace an input or another output.
+        If a name is empty, the files can't be paired, or an output would replace an input or
+        another output.
     """
     if not files:
         raise click.UsageError("no input is given.")
@@ -72,6 +73,9 @@ def plan(
         output = inputs.pop()
         if len(inputs) > 1 and not _is_folder(output):
             raise click.UsageError("several inputs need a folder for their outputs: -o FOLDER.")
+    if not all((*inputs, output)):
+        # A shell's variable that is not set. To Path it would be the working folder.
+        raise click.UsageError("a file's name is empty.")
     if len(inputs) == 1 and not _is_folder(output):
         if reason := refuse(output):
             raise click.UsageError(f"{printable(output)}: {reason}")
