@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 import numpy as np
 
-from gaussianimage import Limits, decode, decode_gaussians
+from gaussianimage import GaussianImageError, Limits, decode, decode_gaussians
 from gaussianimage.cli.options import max_pixels_option, packed
 from gaussianimage.codec.format import SIGNATURE
 from gaussianimage.codec.opened import open_file
@@ -39,8 +39,12 @@ def read_picture(source: str, limits: Limits) -> Picture:
     data = read_input(source)
     if not is_gimg(data):
         return read(data, max_pixels=limits.max_pixels)
-    header = open_file(data, limits=limits).header
-    return from_array(decode(data, dtype=output_type(header.bit_depth), limits=limits))
+    try:
+        header = open_file(data, limits=limits).header
+        return from_array(decode(data, dtype=output_type(header.bit_depth), limits=limits))
+    except GaussianImageError as error:
+        error.add_note(f"in {'stdin' if is_stream(source) else source}")
+        raise
 
 
 def output_type(bit_depth: int) -> type[np.uint8 | np.uint16]:
