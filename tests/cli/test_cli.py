@@ -117,6 +117,11 @@ def test_help_imports_nothing_that_takes_time() -> None:
         (["decode", "a.gimg", "b"], "it has no extension"),
         (["decode", "a.gimg", "b.png", "--size", "640"], "'640' is not a size such as 640x480"),
         (["render", "a.gimg", "b.png", "--sigma", "2"], "--sigma is for --ellipses"),
+        (
+            ["render", "a.gimg", "b.png", "--ellipses", "--bit-depth", "16"],
+            "--ellipses are drawn with 8 bits",
+        ),
+        (["encode", "a.png", "b.gimg", "--bpp", "100"], "100.0 is not in the range"),
         (["compare", "a.png"], "Missing argument 'B'"),
         (["bench", "a.png", "-n", "5", "-q", "5"], "--quality and --gaussians are two targets"),
     ],

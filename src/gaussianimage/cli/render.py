@@ -16,6 +16,7 @@ from gaussianimage.cli.report import result_line
 from gaussianimage.cli.sources import limit_options, output_type, read_gaussians
 from gaussianimage.cli.viewport import Viewport, viewport_options
 from gaussianimage.ellipses import draw_ellipses
+from gaussianimage.files import is_stream
 
 EXAMPLES = """
 gaussianimage render photo.safetensors photo.png
@@ -67,8 +68,8 @@ def command(
     """Draw Gaussians at any size, or as ellipses.
 
     INPUT is a .gimg file, or - for one on stdin, or a .safetensors file as `fit` writes it. OUTPUT
-    is a picture in any format that Pillow writes, which its extension tells, or - for a PNG on
-    stdout. Several inputs need a folder as OUTPUT.
+    is a picture in any format that Pillow writes, which its extension tells, or - for stdout.
+    Several inputs need a folder as OUTPUT.
 
     Ellipses have the color that the picture has there, and smaller ones lie on larger ones.
     """
@@ -76,6 +77,8 @@ def command(
     look_given = {name: value for name, value in look.items() if value is not None}
     if look_given and not ellipses:
         raise click.UsageError(f"--{next(iter(look_given))} is for --ellipses.")
+    if ellipses and bit_depth == 16:
+        raise click.UsageError("--ellipses are drawn with 8 bits.")
 
     def work(item: Item, job: Job) -> Outcome:
         began = time.perf_counter()
@@ -88,7 +91,7 @@ def command(
         else:
             drawn = engine.render(gaussians, size=size, crop=crop, threads=job.threads)
             pixels = picture.to_array(drawn, output_type(bit_depth or 8))
-        picture.write(item.target, pixels)
+        picture.write(item.target, pixels, format=suffix if is_stream(item.target) else None)
         height, width = pixels.shape[:2]
         seconds = time.perf_counter() - began
         return Outcome(result_line(height, width, len(gaussians), seconds=seconds))
