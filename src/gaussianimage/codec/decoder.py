@@ -50,7 +50,7 @@ class Decoder:
 
     def __init__(self, *, threads: int | None = None, limits: Limits = DEFAULT_LIMITS) -> None:
         self._threads = thread_count(threads)
-        self._limits = limits
+        self._limits = Limits.checked(limits)
         self._native = _native.Decoder(keep_all=True)
 
     def decode(
