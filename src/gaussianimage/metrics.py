@@ -45,9 +45,7 @@ def mse(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     ValueError
         The shapes differ or are no picture's.
     """
-    first, second = _picture(a), _picture(b)
-    if first.shape != second.shape:
-        raise ValueError(f"the pictures differ in shape: {np.shape(a)} and {np.shape(b)}")
+    first, second = _pair(a, b)
     total = 0.0
     rows = max(1, _BAND // first[0].size)
     for top in range(0, len(first), rows):
@@ -109,7 +107,7 @@ def ssim(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     """
     x, y = _planes(a, b)
     if min(x.shape[1:]) < _WINDOW:
-        raise ValueError(f"ssim needs a picture of at least {_WINDOW} x {_WINDOW} pixels")
+        raise ValueError(f"ssim: expected pictures of at least {_WINDOW} x {_WINDOW} pixels")
     similarity, _ = _similarity(x, y)
     return float(similarity.mean())
 
@@ -149,7 +147,7 @@ def ms_ssim(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     x, y = _planes(a, b)
     if min(x.shape[1:]) < MS_SSIM_SIDE:
         least = f"{MS_SSIM_SIDE} x {MS_SSIM_SIDE}"
-        raise ValueError(f"ms_ssim needs a picture of at least {least} pixels")
+        raise ValueError(f"ms_ssim: expected pictures of at least {least} pixels")
     result = np.ones(x.shape[0])
     for scale, weight in enumerate(_SCALE_WEIGHTS):
         if scale:
@@ -176,17 +174,24 @@ def bpp(n_bytes: int, height: int, width: int) -> float:
         A size that is not positive, or a negative length.
     """
     if n_bytes < 0 or height < 1 or width < 1:
-        raise ValueError(f"no picture: {n_bytes} bytes for {width} x {height} pixels")
+        raise ValueError(f"expected a picture, got {n_bytes} bytes for {width} x {height} pixels")
     return 8 * n_bytes / (height * width)
 
 
-def _picture(array: npt.ArrayLike) -> npt.NDArray[Any]:
-    """Return the array as (H, W, C), of integers or floating-point values."""
+def _pair(a: npt.ArrayLike, b: npt.ArrayLike) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Return two arrays of one shape (H, W, C), of integers or floating-point values."""
+    first, second = _picture("a", a), _picture("b", b)
+    if first.shape != second.shape:
+        raise ValueError(f"b: expected the shape of a, {np.shape(a)}, got {np.shape(b)}")
+    return first, second
+
+
+def _picture(name: str, array: npt.ArrayLike) -> npt.NDArray[Any]:
     image = np.asarray(array)
     if image.ndim not in (2, 3) or image.size == 0:
-        raise ValueError(f"a picture has the shape (H, W) or (H, W, C), not {image.shape}")
+        raise ValueError(f"{name}: expected shape (H, W) or (H, W, C), got {image.shape}")
     if image.dtype.kind != "f" and not (image.dtype.kind == "u" and image.dtype.itemsize <= 2):
-        raise TypeError(f"a picture is uint8, uint16 or floating point, not {image.dtype}")
+        raise TypeError(f"{name}: expected uint8, uint16 or floating point, got {image.dtype}")
     return np.atleast_3d(image)
 
 
@@ -200,10 +205,7 @@ def _unit(picture: npt.NDArray[Any], dtype: Any) -> npt.NDArray[Any]:
 
 def _planes(a: npt.ArrayLike, b: npt.ArrayLike) -> tuple[_Planes, ...]:
     """Return the pictures as (C, H, W), one contiguous plane a channel."""
-    x, y = _picture(a), _picture(b)
-    if x.shape != y.shape:
-        raise ValueError(f"the pictures differ in shape: {np.shape(a)} and {np.shape(b)}")
-    units = (_unit(picture, np.float32) for picture in (x, y))
+    units = (_unit(picture, np.float32) for picture in _pair(a, b))
     return tuple(np.ascontiguousarray(np.moveaxis(unit, 2, 0)) for unit in units)
 
 

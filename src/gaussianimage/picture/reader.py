@@ -99,8 +99,8 @@ def as_picture(
     if isinstance(obj, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(obj, "read"):
         return read(obj, max_pixels=max_pixels)
     raise TypeError(
-        "a picture is a Picture, an array, a PIL image, a file name, bytes or a stream, "
-        f"not {type(obj).__name__}"
+        "picture: expected a Picture, an array, a PIL image, a file name, bytes or a stream, "
+        f"got {type(obj).__name__}"
     )
 
 
@@ -118,11 +118,11 @@ def _opened(source: Source) -> Iterator[tuple[BinaryIO, str]]:
     elif hasattr(source, "read"):
         data = source.read()
         if not isinstance(data, bytes):
-            raise TypeError("a stream to read a picture from must be binary")
+            raise TypeError("picture: expected a binary stream, got one of text")
         yield io.BytesIO(data), str(getattr(source, "name", "the stream"))
     else:
         raise TypeError(
-            f"a picture is read from a file name, bytes or a stream, not {type(source).__name__}"
+            f"source: expected a file name, bytes or a stream, got {type(source).__name__}"
         )
 
 
