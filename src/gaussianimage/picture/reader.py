@@ -75,17 +75,24 @@ def as_picture(
 
     Parameters
     ----------
-    obj : Picture, numpy.ndarray, PIL.Image.Image, or a source for `read`
-        Anything with ``__array__`` is taken as an array; see `from_array`. Pillow's images
+    obj : Picture, array, PIL image, path, bytes or binary stream
+        Anything with ``__array__`` is taken as an array, (H, W) or (H, W, C) with 1 to 4 channels:
+        uint8, uint16, bool, or floating point with white at 1; color is not multiplied by alpha
+        there. See `gaussianimage.picture.from_array` for the details. Pillow's images
         bring their ICC profile, EXIF and XMP data along and are turned upright. (Pillow holds
         color in 8 bits; for 16, pass the file's name.)
     max_pixels : int
         As for `read`; arrays are not limited.
 
+    Returns
+    -------
+    Picture
+        `obj` itself if it is one.
+
     Raises
     ------
     TypeError, ValueError, PictureError, LimitError, OSError
-        See `from_array` and `read`.
+        See `gaussianimage.picture.from_array` and `gaussianimage.picture.read`.
     """
     if isinstance(obj, Picture):
         return obj
