@@ -141,6 +141,12 @@ def test_the_constructor_knows_two_depths():
         Picture(np.zeros((1, 1, 1), np.float32), 10)
 
 
+@pytest.mark.parametrize("name", ["icc", "exif", "xmp"])
+def test_metadata_are_bytes(name):
+    with pytest.raises(TypeError, match=f"{name}: expected bytes, got str"):
+        from_array(np.zeros((1, 1), np.uint8), **{name: "text"})
+
+
 class TestToArray:
     def test_rounds_to_nearest(self):
         pixels = np.array([[[0.4], [0.6], [254.4], [254.6]]], np.float32) / 255

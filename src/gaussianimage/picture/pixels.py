@@ -33,7 +33,7 @@ class Picture:
     Raises
     ------
     TypeError
-        `pixels` is not a float32 array.
+        `pixels` is not a float32 array, or metadata are not bytes.
     ValueError
         A shape or a depth that a picture cannot have, or values outside of 0..1.
     PictureError
@@ -56,6 +56,10 @@ class Picture:
         _check_shape(pixels.shape)
         if self.bit_depth not in (8, 16):
             raise ValueError(f"bit_depth: expected 8 or 16, got {self.bit_depth}")
+        for name in ("icc", "exif", "xmp"):
+            data = getattr(self, name)
+            if data is not None and not isinstance(data, bytes):
+                raise TypeError(f"{name}: expected bytes, got {type(data).__name__}")
         low, high = pixels.min(), pixels.max()
         if np.isnan(low):
             raise PictureError("the picture has NaN pixels")
