@@ -14,6 +14,7 @@ from gaussianimage.picture import MAX_PIXELS
 __all__ = [
     "BatchOptions",
     "FiniteRange",
+    "Function",
     "Target",
     "batch_options",
     "bit_depth_option",

@@ -1,15 +1,13 @@
 """Reading what commands work on: pictures, .gimg files and safetensors files."""
 
-from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 import numpy as np
 
 from gaussianimage import GaussianImageError, Limits, decode, decode_gaussians
-from gaussianimage.cli.options import max_pixels_option, packed
+from gaussianimage.cli.options import Function, max_pixels_option, packed
 from gaussianimage.codec.format import SIGNATURE
 from gaussianimage.codec.opened import open_file
 from gaussianimage.files import is_stream, read_input
@@ -17,8 +15,6 @@ from gaussianimage.gaussians import Gaussians
 from gaussianimage.picture import Picture, from_array, read
 
 __all__ = ["is_gimg", "limit_options", "output_type", "read_gaussians", "read_picture"]
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 _NO_LIMIT = 2**63
 
