@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol, Self
 
 import click
@@ -86,7 +87,8 @@ class Reporter:
             yield _nothing
         elif is_terminal(sys.stderr):
             bars = self._started_bars()
-            task = bars.add_task(name, total=None, news="")
+            # A bar has little room, and of a path the end tells most.
+            task = bars.add_task(Path(name).name or name, total=None, news="")
             try:
                 yield _Bar(bars, task)
             finally:
