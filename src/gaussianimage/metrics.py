@@ -12,16 +12,18 @@ __all__ = ["MS_SSIM_SIDE", "bd_psnr", "bd_rate", "bpp", "ms_ssim", "mse", "psnr"
 _Planes: TypeAlias = npt.NDArray[np.float32]
 _Means: TypeAlias = npt.NDArray[np.float64]
 
-_WINDOW = 11  # taps, with a standard deviation of 1.5 pixels: Wang et al. 2004, section III.B
-_SIGMA = 1.5
+# SSIM's window and constants, which PyTorch's losses share: Wang et al. 2004, section III.B.
+SSIM_WINDOW = 11  # taps
+SSIM_SIGMA = 1.5  # px
+SSIM_C1 = 0.01**2  # (K1 L)² and (K2 L)² for a dynamic range of L = 1
+SSIM_C2 = 0.03**2
+
 _BLOCK = 64
 _BAND = 2**20  # values that are compared at a time
-_C1 = 0.01**2  # (K1 L)² and (K2 L)² for a dynamic range of L = 1
-_C2 = 0.03**2
 _SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, section 3.2
 
 # In pixels, the least height and width that `ms_ssim` takes: its smallest scale holds one window.
-MS_SSIM_SIDE = (_WINDOW - 1) * 2 ** (len(_SCALE_WEIGHTS) - 1) + 1
+MS_SSIM_SIDE = (SSIM_WINDOW - 1) * 2 ** (len(_SCALE_WEIGHTS) - 1) + 1
 
 
 def mse(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
@@ -106,8 +108,10 @@ def ssim(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     visibility to structural similarity. IEEE Transactions on Image Processing 13(4), 2004.
     """
     x, y = _planes(a, b)
-    if min(x.shape[1:]) < _WINDOW:
-        raise ValueError(f"ssim: expected pictures of at least {_WINDOW} x {_WINDOW} pixels")
+    if min(x.shape[1:]) < SSIM_WINDOW:
+        raise ValueError(
+            f"ssim: expected pictures of at least {SSIM_WINDOW} x {SSIM_WINDOW} pixels"
+        )
     similarity, _ = _similarity(x, y)
     return float(similarity.mean())
 
@@ -216,17 +220,17 @@ def _similarity(x: _Planes, y: _Planes) -> tuple[_Means, _Means]:
     nearly equal numbers that a variance is shows in the fifth digit where a picture is flat.
     """
     channels, height, width = x.shape
-    rows, columns = height - _WINDOW + 1, width - _WINDOW + 1
+    rows, columns = height - SSIM_WINDOW + 1, width - SSIM_WINDOW + 1
     sums = np.zeros((2, channels))
     for start in range(0, rows, _BLOCK):  # bounds the memory, and fits it into the cache
-        part = slice(start, min(start + _BLOCK, rows) + _WINDOW - 1)
+        part = slice(start, min(start + _BLOCK, rows) + SSIM_WINDOW - 1)
         a, b = x[:, part].astype(np.float64), y[:, part].astype(np.float64)
         mean_a, mean_b, aa, bb, ab = _blurred(np.stack([a, b, a * a, b * b, a * b]))
         aa -= mean_a * mean_a
         bb -= mean_b * mean_b
         ab -= mean_a * mean_b
-        contrast = (2 * ab + _C2) / (aa + bb + _C2)
-        luminance = (2 * mean_a * mean_b + _C1) / (mean_a * mean_a + mean_b * mean_b + _C1)
+        contrast = (2 * ab + SSIM_C2) / (aa + bb + SSIM_C2)
+        luminance = (2 * mean_a * mean_b + SSIM_C1) / (mean_a * mean_a + mean_b * mean_b + SSIM_C1)
         sums += (luminance * contrast).sum(axis=(1, 2)), contrast.sum(axis=(1, 2))
     similarity, contrast = sums / (rows * columns)
     return similarity, contrast
@@ -236,29 +240,29 @@ def _blurred(planes: _Means) -> _Means:
     """Blur the last two axes by the window where it fits: (..., H, W) to (..., H-10, W-10)."""
     *outer, height, width = planes.shape
     flat = planes.reshape(-1, height, width)
-    rows = np.empty((len(flat), height - _WINDOW + 1, width))
+    rows = np.empty((len(flat), height - SSIM_WINDOW + 1, width))
     # A banded matrix product in blocks: seven times the arithmetic of the plain sum, and still
     # faster, because BLAS does it without passing over the memory again for every tap.
     for start, stop, band in _bands(height):
-        np.matmul(band.T, flat[:, start : stop + _WINDOW - 1], out=rows[:, start:stop])
-    result = np.empty((*rows.shape[:2], width - _WINDOW + 1))
+        np.matmul(band.T, flat[:, start : stop + SSIM_WINDOW - 1], out=rows[:, start:stop])
+    result = np.empty((*rows.shape[:2], width - SSIM_WINDOW + 1))
     for start, stop, band in _bands(width):
-        np.matmul(rows[:, :, start : stop + _WINDOW - 1], band, out=result[:, :, start:stop])
+        np.matmul(rows[:, :, start : stop + SSIM_WINDOW - 1], band, out=result[:, :, start:stop])
     return result.reshape(*outer, *result.shape[1:])
 
 
 def _bands(length: int) -> list[tuple[int, int, _Means]]:
     """Cut the blur of a line into blocks: (start, stop, matrix from inputs to outputs)."""
-    taps = np.exp(-0.5 * ((np.arange(_WINDOW) - _WINDOW // 2) / _SIGMA) ** 2)
+    taps = np.exp(-0.5 * ((np.arange(SSIM_WINDOW) - SSIM_WINDOW // 2) / SSIM_SIGMA) ** 2)
     taps /= taps.sum()
-    matrix = np.zeros((_BLOCK + _WINDOW - 1, _BLOCK))
+    matrix = np.zeros((_BLOCK + SSIM_WINDOW - 1, _BLOCK))
     for column in range(_BLOCK):
-        matrix[column : column + _WINDOW, column] = taps
-    outputs = length - _WINDOW + 1
+        matrix[column : column + SSIM_WINDOW, column] = taps
+    outputs = length - SSIM_WINDOW + 1
     bands = []
     for start in range(0, outputs, _BLOCK):
         size = min(_BLOCK, outputs - start)
-        bands.append((start, start + size, matrix[: size + _WINDOW - 1, :size]))
+        bands.append((start, start + size, matrix[: size + SSIM_WINDOW - 1, :size]))
     return bands
 
 
