@@ -7,7 +7,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # No build isolation and a kept build directory: a rebuild compiles only what changed.
 INSTALL := $(PIP) install -c constraints.txt --no-build-isolation --config-settings=build-dir=build/{wheel_tag}
-CXX_FILES = $(wildcard src/gaussianimage/native/*.h src/gaussianimage/native/*.cpp)
+CXX_FILES = $(wildcard src/gaussianimage/native/*.h src/gaussianimage/native/*.cpp \
+	tests/native/*.cpp benchmarks/*.cpp)
 
 .PHONY: help demo test lint format develop wheel clean
 

@@ -80,6 +80,11 @@ CLAIMS = [
         for row in published.LOSSES
         if row.loss != "l2"
     ),
+    *(
+        (f"alpha-blending over {row.variant}", Variant("alpha"), Variant(row.model, row.loss))
+        for row in published.COMPONENTS
+        if row.model == "3dgs"
+    ),
     ("summation over alpha-blending", Variant("opacity"), Variant("alpha")),
     ("scale-rotation over Cholesky", Variant("rs"), FINAL),
     ("offset over none, Cholesky", FINAL, replace(FINAL, offset=False)),

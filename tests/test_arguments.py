@@ -46,6 +46,10 @@ def test_real_arrays_are_converted_without_a_warning():
     assert arguments.real_array("x", np.array([2**63], dtype=np.uint64)).tolist() == [2.0**63]
     with pytest.raises(TypeError, match="x: expected real numbers, got dtype bool"):
         arguments.real_array("x", [True, False])
+    with pytest.raises(ValueError, match=r"x: .*inhomogeneous"):
+        arguments.real_array("x", [[1], [1, 2]])
+    with pytest.raises(ValueError, match=r"x: expected shape \(N, 3\), got \(\)"):
+        arguments.real_array("x", 5, columns=3)
 
 
 def test_a_cutoff_is_any_real_number_in_its_range():

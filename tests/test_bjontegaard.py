@@ -80,8 +80,8 @@ def test_a_range_wider_than_the_curves_changes_nothing():
         ([1.0, 2.0], [30.0], "one length"),
         ([0.0, 1.0], [30.0, 31.0], "positive"),
         ([0.5, 1.0], [30.0, np.inf], "finite"),
-        ([0.5, 1.0], [30.0, 29.0], "psnr_b does not rise"),
-        ([0.5, 0.5], [30.0, 31.0], "does not rise"),
+        ([0.5, 1.0], [30.0, 29.0], "psnr_b: expected to rise"),
+        ([0.5, 0.5], [30.0, 31.0], "expected to rise"),
     ],
 )
 def test_what_is_no_curve_is_refused(delta, rate, psnr, message):

@@ -49,8 +49,11 @@ def test_a_missing_gpu_is_named(call, device):
         call(device)
 
 
-def test_a_gpu_that_is_not_there_is_refused():
-    with pytest.raises(GaussianImageError, match='device "cuda:99": PyTorch finds'):
+@pytest.mark.parametrize(("present", "found"), [(1, "one CUDA GPU"), (2, "2 CUDA GPUs")])
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch, present, found):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: present)
+    with pytest.raises(GaussianImageError, match=f'"cuda:99": PyTorch finds only {found} here'):
         CALLS["render"]("cuda:99")
 
 

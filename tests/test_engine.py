@@ -511,8 +511,8 @@ def test_rendering_is_continuous_where_shrinking_begins():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"dtype": np.float64}, ValueError, "dtype: expected float32 or uint8, got float64"),
-        ({"dtype": np.int8}, ValueError, "dtype: expected float32 or uint8, got int8"),
+        ({"dtype": np.float64}, TypeError, "dtype: expected float32 or uint8, got float64"),
+        ({"dtype": np.int8}, TypeError, "dtype: expected float32 or uint8, got int8"),
         ({"dtype": "nonsense"}, TypeError, "nonsense"),
         ({"threads": 0}, ValueError, "threads: expected 1 to 256, got 0"),
         ({"threads": 257}, ValueError, "threads: expected 1 to 256, got 257"),

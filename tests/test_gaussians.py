@@ -165,6 +165,15 @@ def test_scales_without_their_angles_are_refused(g):
         Gaussians.from_scale_rotation(MEANS, [[1.0, 2.0]] * 2, [0.0], COLORS, 10, 20)
 
 
+@pytest.mark.parametrize("form", ["cholesky", "conic", "log_euclidean"])
+def test_a_form_of_another_shape_is_refused_by_its_name(form):
+    make = getattr(Gaussians, f"from_{form}")
+    with pytest.raises(ValueError, match=rf"{form}: expected shape \(N, 3\), got \(2, 2\)"):
+        make(MEANS, np.ones((2, 2)), COLORS, 10, 20)
+    with pytest.raises(ValueError, match=r"scales: expected shape \(N, 2\), got \(2, 3\)"):
+        Gaussians.from_scale_rotation(MEANS, np.ones((2, 3)), [0.0, 0.0], COLORS, 10, 20)
+
+
 # --- what is drawn ---
 
 

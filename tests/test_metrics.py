@@ -135,13 +135,15 @@ def test_a_nan_is_not_hidden():
 )
 class TestMisuse:
     def test_different_shapes(self, metric):
-        with pytest.raises(ValueError, match=r"\(170, 170, 3\) and \(170, 170\)"):
+        with pytest.raises(
+            ValueError, match=r"b: expected the shape of a, \(170, 170, 3\), got \(170, 170\)"
+        ):
             metric(np.zeros((170, 170, 3)), np.zeros((170, 170)))
 
     def test_no_picture(self, metric):
-        with pytest.raises(ValueError, match=r"not \(0, 5\)"):
+        with pytest.raises(ValueError, match=r"got \(0, 5\)"):
             metric(np.zeros((0, 5)), np.zeros((0, 5)))
-        with pytest.raises(ValueError, match=r"not \(5,\)"):
+        with pytest.raises(ValueError, match=r"got \(5,\)"):
             metric(np.zeros(5), np.zeros(5))
 
     def test_an_ambiguous_type(self, metric):
@@ -166,7 +168,7 @@ def test_bits_per_pixel():
 
 @pytest.mark.parametrize("arguments", [(-1, 5, 5), (10, 0, 5), (10, 5, -1)])
 def test_bits_per_pixel_of_nothing_is_refused(arguments):
-    with pytest.raises(ValueError, match="no picture"):
+    with pytest.raises(ValueError, match="expected a picture"):
         metrics.bpp(*arguments)
 
 

@@ -11,11 +11,19 @@ MAX_SIDE = 65536
 MAX_Q = 64.0
 
 
-def real_array(name: str, values: ArrayLike) -> NDArray[np.float64]:
-    """Return a read-only, C-contiguous float64 copy; `TypeError` unless it holds real numbers."""
-    array = np.asarray(values)
+def real_array(name: str, values: ArrayLike, *, columns: int | None = None) -> NDArray[np.float64]:
+    """Return a read-only, C-contiguous float64 copy; `TypeError` unless it holds real numbers.
+
+    With `columns`, a `ValueError` unless the last axis has so many.
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError as error:  # of lists that differ in length
+        raise ValueError(f"{name}: {error}") from None
     if array.dtype.kind not in "iuf":
         raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
+    if columns is not None and array.shape[-1:] != (columns,):
+        raise ValueError(f"{name}: expected shape (N, {columns}), got {array.shape}")
     with np.errstate(all="ignore"):
         copy = np.array(array, dtype=np.float64, order="C")
     copy.flags.writeable = False

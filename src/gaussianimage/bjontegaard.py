@@ -108,15 +108,15 @@ def _curve(rate: npt.ArrayLike, quality: npt.ArrayLike, name: str) -> tuple[_Cur
     rates, qualities = np.asarray(rate, np.float64), np.asarray(quality, np.float64)
     if rates.ndim != 1 or rates.shape != qualities.shape or rates.size < 2:
         raise ValueError(
-            f"rate_{name} and psnr_{name} are two lists of one length, at least 2, "
-            f"not {rates.shape} and {qualities.shape}"
+            f"rate_{name}, psnr_{name}: expected two lists of one length, at least 2, "
+            f"got shapes {rates.shape} and {qualities.shape}"
         )
     if not (np.isfinite(rates).all() and np.isfinite(qualities).all() and rates.min() > 0):
-        raise ValueError(f"rate_{name} must be positive and finite, and psnr_{name} finite")
+        raise ValueError(f"rate_{name}, psnr_{name}: expected finite numbers, and positive rates")
     order = np.argsort(rates)
     rates, qualities = rates[order], qualities[order]
     if (np.diff(rates) <= 0).any() or (np.diff(qualities) <= 0).any():
-        raise ValueError(f"psnr_{name} does not rise with rate_{name} from point to point")
+        raise ValueError(f"psnr_{name}: expected to rise with rate_{name} from point to point")
     return np.log(rates), qualities
 
 
@@ -130,7 +130,7 @@ def _common(a: _Curve, b: _Curve, what: str) -> tuple[float, float]:
 def _log_range(rates: tuple[float, float]) -> tuple[float, float]:
     low, high = rates
     if not 0 < low < high < np.inf:
-        raise ValueError(f"rates is (low, high) with 0 < low < high, not {rates}")
+        raise ValueError(f"rates: expected (low, high) with 0 < low < high, got {rates}")
     return float(np.log(low)), float(np.log(high))
 
 

@@ -42,6 +42,6 @@ def gpu_module(device: object, name: str) -> ModuleType | None:
     cuda = import_module("torch").cuda
     present = cuda.device_count() if cuda.is_available() else 0
     if int(match[1] or 0) >= present:
-        found = f"only {present}" if present else "no"
-        raise GaussianImageError(f'device "{device}": PyTorch finds {found} CUDA GPU here')
+        found = {0: "no CUDA GPU", 1: "only one CUDA GPU"}.get(present, f"only {present} CUDA GPUs")
+        raise GaussianImageError(f'device "{device}": PyTorch finds {found} here')
     return import_module(f"gaussianimage.torch.{name}")

@@ -81,7 +81,7 @@ def render(
         crop = crop_box("crop", crop, (drawn.height, drawn.width))
     kind = np.dtype(dtype)
     if kind not in (np.dtype(np.float32), np.dtype(np.uint8)):
-        raise ValueError(f"dtype: expected float32 or uint8, got {kind}")
+        raise TypeError(f"dtype: expected float32 or uint8, got {kind}")
     count = thread_count(threads)
     if (gpu := gpu_module(device, "window")) is not None:
         window = crop or (0, 0, drawn.height, drawn.width)

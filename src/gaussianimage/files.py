@@ -7,9 +7,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, TextIO, TypeAlias
 
-__all__ = ["StrPath", "atomic_output", "is_stream", "read_input", "write_atomic", "write_output"]
+__all__ = [
+    "StrPath",
+    "atomic_output",
+    "is_stream",
+    "is_terminal",
+    "read_input",
+    "write_atomic",
+    "write_output",
+]
 
 StrPath: TypeAlias = str | os.PathLike[str]
 
@@ -21,16 +29,21 @@ def is_stream(path: StrPath) -> bool:
     return os.fspath(path) == "-"
 
 
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a standard stream is a terminal; None is one that was closed from the start."""
+    return stream is not None and stream.isatty()
+
+
 def read_input(path: StrPath) -> bytes:
     """Return all bytes of a file, or of stdin for ``-``.
 
     Raises
     ------
     OSError
-        The file is missing, is a directory, or cannot be read.
+        The file is missing, is a directory, or cannot be read; stdin is closed.
     """
     if is_stream(path):
-        return sys.stdin.buffer.read()
+        return _binary(sys.stdin, "stdin").read()
     return Path(path).read_bytes()
 
 
@@ -40,14 +53,15 @@ def write_output(path: StrPath, data: bytes) -> None:
     Raises
     ------
     OSError
-        The output cannot be written; a file keeps what it held before.
+        The output cannot be written or is a closed stdout; a file keeps what it held before.
     """
     if is_stream(path):
+        stdout = _binary(sys.stdout, "stdout")
         # An unbuffered stdout may take only a part of what it is given.
         left = memoryview(data)
         while left:
-            left = left[sys.stdout.buffer.write(left) :]
-        sys.stdout.buffer.flush()
+            left = left[stdout.write(left) :]
+        stdout.flush()
     else:
         write_atomic(path, data)
 
@@ -65,6 +79,12 @@ def write_atomic(path: StrPath, data: bytes) -> None:
     """
     with atomic_output(path) as file:
         file.write(data)
+
+
+def _binary(stream: TextIO | None, name: str) -> BinaryIO:
+    if stream is None:  # closed when the process was started
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF), name)
+    return stream.buffer
 
 
 @contextmanager

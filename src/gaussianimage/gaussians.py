@@ -111,7 +111,7 @@ class Gaussians:
         q_max: float = 4.5,
     ) -> Self:
         """Make Gaussians from lower Cholesky factors l₁₁, l₂₁, l₂₂ in px, (N, 3); Σ = L Lᵀ."""
-        covariance = geometry.covariance_from_cholesky(real_array("cholesky", cholesky))
+        covariance = geometry.covariance_from_cholesky(real_array("cholesky", cholesky, columns=3))
         return cls(means, covariance, colors, height, width, q_max)
 
     @classmethod
@@ -129,7 +129,7 @@ class Gaussians:
 
         The angle is that of the first axis, from +x towards +y: clockwise as pictures are shown.
         """
-        axes, angles = real_array("scales", scales), real_array("rotation", rotation)
+        axes, angles = real_array("scales", scales, columns=2), real_array("rotation", rotation)
         if axes.shape[:-1] != angles.shape:
             raise ValueError(
                 f"rotation: expected one angle for each of the scales {axes.shape}, "
@@ -149,7 +149,7 @@ class Gaussians:
         q_max: float = 4.5,
     ) -> Self:
         """Make Gaussians from inverse covariances a, b, c in px⁻², (N, 3)."""
-        covariance = geometry.inverse(real_array("conic", conic))
+        covariance = geometry.inverse(real_array("conic", conic, columns=3))
         return cls(means, covariance, colors, height, width, q_max)
 
     @classmethod
@@ -164,7 +164,7 @@ class Gaussians:
     ) -> Self:
         """Make Gaussians from log covariances, (N, 3), as `log_euclidean` gives them."""
         covariance = geometry.covariance_from_log_euclidean(
-            real_array("log_euclidean", log_euclidean)
+            real_array("log_euclidean", log_euclidean, columns=3)
         )
         return cls(means, covariance, colors, height, width, q_max)
 

@@ -12,16 +12,18 @@ __all__ = ["MS_SSIM_SIDE", "bd_psnr", "bd_rate", "bpp", "ms_ssim", "mse", "psnr"
 _Planes: TypeAlias = npt.NDArray[np.float32]
 _Means: TypeAlias = npt.NDArray[np.float64]
 
-_WINDOW = 11  # taps, with a standard deviation of 1.5 pixels: Wang et al. 2004, section III.B
-_SIGMA = 1.5
+# SSIM's window and constants, which PyTorch's losses share: Wang et al. 2004, section III.B.
+SSIM_WINDOW = 11  # taps
+SSIM_SIGMA = 1.5  # px
+SSIM_C1 = 0.01**2  # (K1 L)² and (K2 L)² for a dynamic range of L = 1
+SSIM_C2 = 0.03**2
+
 _BLOCK = 64
 _BAND = 2**20  # values that are compared at a time
-_C1 = 0.01**2  # (K1 L)² and (K2 L)² for a dynamic range of L = 1
-_C2 = 0.03**2
 _SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, section 3.2
 
 # In pixels, the least height and width that `ms_ssim` takes: its smallest scale holds one window.
-MS_SSIM_SIDE = (_WINDOW - 1) * 2 ** (len(_SCALE_WEIGHTS) - 1) + 1
+MS_SSIM_SIDE = (SSIM_WINDOW - 1) * 2 ** (len(_SCALE_WEIGHTS) - 1) + 1
 
 
 def mse(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
@@ -45,9 +47,7 @@ def mse(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     ValueError
         The shapes differ or are no picture's.
     """
-    first, second = _picture(a), _picture(b)
-    if first.shape != second.shape:
-        raise ValueError(f"the pictures differ in shape: {np.shape(a)} and {np.shape(b)}")
+    first, second = _pair(a, b)
     total = 0.0
     rows = max(1, _BAND // first[0].size)
     for top in range(0, len(first), rows):
@@ -108,8 +108,10 @@ def ssim(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     visibility to structural similarity. IEEE Transactions on Image Processing 13(4), 2004.
     """
     x, y = _planes(a, b)
-    if min(x.shape[1:]) < _WINDOW:
-        raise ValueError(f"ssim needs a picture of at least {_WINDOW} x {_WINDOW} pixels")
+    if min(x.shape[1:]) < SSIM_WINDOW:
+        raise ValueError(
+            f"ssim: expected pictures of at least {SSIM_WINDOW} x {SSIM_WINDOW} pixels"
+        )
     similarity, _ = _similarity(x, y)
     return float(similarity.mean())
 
@@ -149,7 +151,7 @@ def ms_ssim(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     x, y = _planes(a, b)
     if min(x.shape[1:]) < MS_SSIM_SIDE:
         least = f"{MS_SSIM_SIDE} x {MS_SSIM_SIDE}"
-        raise ValueError(f"ms_ssim needs a picture of at least {least} pixels")
+        raise ValueError(f"ms_ssim: expected pictures of at least {least} pixels")
     result = np.ones(x.shape[0])
     for scale, weight in enumerate(_SCALE_WEIGHTS):
         if scale:
@@ -176,17 +178,24 @@ def bpp(n_bytes: int, height: int, width: int) -> float:
         A size that is not positive, or a negative length.
     """
     if n_bytes < 0 or height < 1 or width < 1:
-        raise ValueError(f"no picture: {n_bytes} bytes for {width} x {height} pixels")
+        raise ValueError(f"expected a picture, got {n_bytes} bytes for {width} x {height} pixels")
     return 8 * n_bytes / (height * width)
 
 
-def _picture(array: npt.ArrayLike) -> npt.NDArray[Any]:
-    """Return the array as (H, W, C), of integers or floating-point values."""
+def _pair(a: npt.ArrayLike, b: npt.ArrayLike) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Return two arrays of one shape (H, W, C), of integers or floating-point values."""
+    first, second = _picture("a", a), _picture("b", b)
+    if first.shape != second.shape:
+        raise ValueError(f"b: expected the shape of a, {np.shape(a)}, got {np.shape(b)}")
+    return first, second
+
+
+def _picture(name: str, array: npt.ArrayLike) -> npt.NDArray[Any]:
     image = np.asarray(array)
     if image.ndim not in (2, 3) or image.size == 0:
-        raise ValueError(f"a picture has the shape (H, W) or (H, W, C), not {image.shape}")
+        raise ValueError(f"{name}: expected shape (H, W) or (H, W, C), got {image.shape}")
     if image.dtype.kind != "f" and not (image.dtype.kind == "u" and image.dtype.itemsize <= 2):
-        raise TypeError(f"a picture is uint8, uint16 or floating point, not {image.dtype}")
+        raise TypeError(f"{name}: expected uint8, uint16 or floating point, got {image.dtype}")
     return np.atleast_3d(image)
 
 
@@ -200,10 +209,7 @@ def _unit(picture: npt.NDArray[Any], dtype: Any) -> npt.NDArray[Any]:
 
 def _planes(a: npt.ArrayLike, b: npt.ArrayLike) -> tuple[_Planes, ...]:
     """Return the pictures as (C, H, W), one contiguous plane a channel."""
-    x, y = _picture(a), _picture(b)
-    if x.shape != y.shape:
-        raise ValueError(f"the pictures differ in shape: {np.shape(a)} and {np.shape(b)}")
-    units = (_unit(picture, np.float32) for picture in (x, y))
+    units = (_unit(picture, np.float32) for picture in _pair(a, b))
     return tuple(np.ascontiguousarray(np.moveaxis(unit, 2, 0)) for unit in units)
 
 
@@ -214,17 +220,17 @@ def _similarity(x: _Planes, y: _Planes) -> tuple[_Means, _Means]:
     nearly equal numbers that a variance is shows in the fifth digit where a picture is flat.
     """
     channels, height, width = x.shape
-    rows, columns = height - _WINDOW + 1, width - _WINDOW + 1
+    rows, columns = height - SSIM_WINDOW + 1, width - SSIM_WINDOW + 1
     sums = np.zeros((2, channels))
     for start in range(0, rows, _BLOCK):  # bounds the memory, and fits it into the cache
-        part = slice(start, min(start + _BLOCK, rows) + _WINDOW - 1)
+        part = slice(start, min(start + _BLOCK, rows) + SSIM_WINDOW - 1)
         a, b = x[:, part].astype(np.float64), y[:, part].astype(np.float64)
         mean_a, mean_b, aa, bb, ab = _blurred(np.stack([a, b, a * a, b * b, a * b]))
         aa -= mean_a * mean_a
         bb -= mean_b * mean_b
         ab -= mean_a * mean_b
-        contrast = (2 * ab + _C2) / (aa + bb + _C2)
-        luminance = (2 * mean_a * mean_b + _C1) / (mean_a * mean_a + mean_b * mean_b + _C1)
+        contrast = (2 * ab + SSIM_C2) / (aa + bb + SSIM_C2)
+        luminance = (2 * mean_a * mean_b + SSIM_C1) / (mean_a * mean_a + mean_b * mean_b + SSIM_C1)
         sums += (luminance * contrast).sum(axis=(1, 2)), contrast.sum(axis=(1, 2))
     similarity, contrast = sums / (rows * columns)
     return similarity, contrast
@@ -234,29 +240,29 @@ def _blurred(planes: _Means) -> _Means:
     """Blur the last two axes by the window where it fits: (..., H, W) to (..., H-10, W-10)."""
     *outer, height, width = planes.shape
     flat = planes.reshape(-1, height, width)
-    rows = np.empty((len(flat), height - _WINDOW + 1, width))
+    rows = np.empty((len(flat), height - SSIM_WINDOW + 1, width))
     # A banded matrix product in blocks: seven times the arithmetic of the plain sum, and still
     # faster, because BLAS does it without passing over the memory again for every tap.
     for start, stop, band in _bands(height):
-        np.matmul(band.T, flat[:, start : stop + _WINDOW - 1], out=rows[:, start:stop])
-    result = np.empty((*rows.shape[:2], width - _WINDOW + 1))
+        np.matmul(band.T, flat[:, start : stop + SSIM_WINDOW - 1], out=rows[:, start:stop])
+    result = np.empty((*rows.shape[:2], width - SSIM_WINDOW + 1))
     for start, stop, band in _bands(width):
-        np.matmul(rows[:, :, start : stop + _WINDOW - 1], band, out=result[:, :, start:stop])
+        np.matmul(rows[:, :, start : stop + SSIM_WINDOW - 1], band, out=result[:, :, start:stop])
     return result.reshape(*outer, *result.shape[1:])
 
 
 def _bands(length: int) -> list[tuple[int, int, _Means]]:
     """Cut the blur of a line into blocks: (start, stop, matrix from inputs to outputs)."""
-    taps = np.exp(-0.5 * ((np.arange(_WINDOW) - _WINDOW // 2) / _SIGMA) ** 2)
+    taps = np.exp(-0.5 * ((np.arange(SSIM_WINDOW) - SSIM_WINDOW // 2) / SSIM_SIGMA) ** 2)
     taps /= taps.sum()
-    matrix = np.zeros((_BLOCK + _WINDOW - 1, _BLOCK))
+    matrix = np.zeros((_BLOCK + SSIM_WINDOW - 1, _BLOCK))
     for column in range(_BLOCK):
-        matrix[column : column + _WINDOW, column] = taps
-    outputs = length - _WINDOW + 1
+        matrix[column : column + SSIM_WINDOW, column] = taps
+    outputs = length - SSIM_WINDOW + 1
     bands = []
     for start in range(0, outputs, _BLOCK):
         size = min(_BLOCK, outputs - start)
-        bands.append((start, start + size, matrix[: size + _WINDOW - 1, :size]))
+        bands.append((start, start + size, matrix[: size + SSIM_WINDOW - 1, :size]))
     return bands
 
 

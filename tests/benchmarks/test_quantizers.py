@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from quantizers import compare, main, middle, size
+from quantizers import compare, judge, main, middle, size
 
 
 def test_the_middle_of_a_picture_is_what_is_compressed(folder, pixels):
@@ -37,22 +37,52 @@ def test_a_quantizer_is_judged_at_equal_rate():
         for picture in "ab"
         for count in (100, 200, 400)
     ]
-    gain, rate = compare(runs, "other")
-    assert rate == pytest.approx(10)
-    assert gain < 0
+    gains, rates = compare(runs, "other")
+    assert rates == pytest.approx([10, 10])
+    assert max(gains) < 0
+
+
+def test_a_claim_holds_by_the_mean_at_equal_rate():
+    def curve(picture, gains):
+        return [
+            {
+                "picture": picture,
+                "n": count,
+                "bits": {"final": 56, "v1": 56, "v2": 68, "v3": 74},
+                "psnr": {name: count / 100 + gain for name, gain in gains.items()},
+            }
+            for count in (100, 200, 400)
+        ]
+
+    runs = curve("a", {"final": 0, "v1": -0.5, "v2": 2, "v3": 0.1})
+    runs += curve("b", {"final": 0, "v1": -9, "v2": 0.1, "v3": 0.1})
+    verdicts = {verdict["claim"].split(":")[0]: verdict for verdict in judge(runs)}
+    assert {name: verdict["holds"] for name, verdict in verdicts.items()} == {
+        "final over V1": True,
+        "final over V2": False,
+        "final over V3": True,
+    }
+    # The same bits, half a dB less; and nothing of equal quality to compare.
+    assert verdicts["final over V1"]["bd_psnr"] == pytest.approx([-0.5, -9])
+    assert verdicts["final over V1"]["bd_rate"][1] is None
 
 
 def test_the_benchmark_prints_a_line_for_every_quantizer(tmp_path, folder, capsys, monkeypatch):
     output = tmp_path / "new/quantizers.json"
     options = ["--images", folder / "a.png", "--crop", "40x30", "-n", 60, 15]
     options += ["--iterations", 30, "--fine-tuning", 5, "--learning-rate", 0.05]
+    options += ["--fine-tuning-rate", 0.02]
     options += ["--output", output]
     monkeypatch.setattr(sys, "argv", ["quantizers.py", *map(str, options)])
     main()
-    runs = json.loads(output.read_text())["runs"]
+    results = json.loads(output.read_text())
+    runs = results["runs"]
     assert [run["n"] for run in runs] == [15, 60]
+    assert len(results["claims"]) == 3
     assert runs[0]["bits"] == {"final": 56, "v1": 56, "v2": 68, "v3": 74}
-    lines = {line.split("  ")[0]: line for line in capsys.readouterr().out.splitlines()}
+    out = capsys.readouterr().out
+    lines = {line.split("  ")[0]: line for line in out.splitlines()}
     for label, name in (("not quantized", "not quantized"), ("V2: 6-bit integers", "v2")):
         assert f"{runs[0]['psnr'][name]:.2f}" in lines[label]
     assert "+7 %" in lines["V2: 6-bit integers"]
+    assert "final over V3: 8-bit integers, at equal rate: " in out

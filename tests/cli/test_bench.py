@@ -33,12 +33,12 @@ def test_stdin_is_a_file_or_a_picture(run: Any, parrot: Path, encoded: bytes) ->
 
 
 def test_json_holds_every_repetition(run: Any, parrot: Path, gimg: Path) -> None:
-    result = run("bench", gimg, parrot, "-r", 3, "-n", 40, "--json")
+    result = run("bench", gimg, parrot, "-r", 3, "-n", 40, "-e", 2, "--json")
     decoded, encoded = (json.loads(line) for line in result.stdout.splitlines())
     assert decoded["encode"] is None
     assert len(encoded["encode"]["seconds"]) == 1
     assert len(encoded["decode"]["seconds"]) == 3
-    assert encoded["bytes"] == len(gaussianimage.encode(parrot, gaussians=40))
+    assert encoded["bytes"] == len(gaussianimage.encode(parrot, gaussians=40, effort=2))
 
 
 def test_a_folder_is_decoded_as_a_whole(run: Any, gimg: Path) -> None:

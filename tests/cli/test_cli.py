@@ -18,7 +18,7 @@ from PIL import Image
 import gaussianimage
 from gaussianimage.cli import COMMANDS, cli
 
-needs_signals = pytest.mark.skipif(os.name != "posix", reason="sends signals")
+needs_posix = pytest.mark.skipif(os.name != "posix", reason="needs signals, pipes and a shell")
 needs_dev_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no /dev/full")
 
 
@@ -117,6 +117,11 @@ def test_help_imports_nothing_that_takes_time() -> None:
         (["decode", "a.gimg", "b"], "it has no extension"),
         (["decode", "a.gimg", "b.png", "--size", "640"], "'640' is not a size such as 640x480"),
         (["render", "a.gimg", "b.png", "--sigma", "2"], "--sigma is for --ellipses"),
+        (
+            ["render", "a.gimg", "b.png", "--ellipses", "--bit-depth", "16"],
+            "--ellipses are drawn with 8 bits",
+        ),
+        (["encode", "a.png", "b.gimg", "--bpp", "100"], "100.0 is not in the range"),
         (["compare", "a.png"], "Missing argument 'B'"),
         (["bench", "a.png", "-n", "5", "-q", "5"], "--quality and --gaussians are two targets"),
     ],
@@ -174,7 +179,44 @@ def test_a_full_disk_behind_stdout_is_one_line(
     assert result.stderr == b"gaussianimage: stdout: No space left on device\n"
 
 
-@pytest.mark.skipif(os.name != "posix", reason="pipes behave differently")
+@needs_posix
+@pytest.mark.parametrize(
+    ("arguments", "closed", "message"),
+    [
+        (["encode", "-", "x.gimg"], "<&-", "stdin: Bad file descriptor"),
+        (["decode", "FILE", "-"], ">&-", "stdout: Bad file descriptor"),
+    ],
+)
+def test_a_closed_stream_is_one_line(
+    gimg: Path, tmp_path: Path, arguments: list[str], closed: str, message: str
+) -> None:
+    arguments = [str(gimg) if name == "FILE" else name for name in arguments]
+    result = with_closed_stream(closed, arguments, tmp_path)
+    assert result.returncode == 1
+    assert result.stderr.decode() == f"gaussianimage: {message}\n"
+
+
+@needs_posix
+@pytest.mark.parametrize("closed", [">&-", "2>&-"])
+def test_a_closed_stream_that_is_not_needed_does_no_harm(
+    gimg: Path, tmp_path: Path, closed: str
+) -> None:
+    result = with_closed_stream(closed, ["decode", str(gimg), "x.png"], tmp_path)
+    assert (result.returncode, b"Traceback" in result.stderr) == (0, False)
+    assert (tmp_path / "x.png").exists()
+
+
+def with_closed_stream(
+    closed: str, arguments: list[str], folder: Path
+) -> "subprocess.CompletedProcess[bytes]":
+    """Run the program without one of its standard streams, as a shell's redirection says."""
+    command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "gaussianimage"]
+    return subprocess.run(
+        [*command, *arguments], stderr=subprocess.PIPE, cwd=folder, timeout=60, check=False
+    )
+
+
+@needs_posix
 def test_a_reader_who_leaves_is_no_error_message(gimg: Path) -> None:
     command = [sys.executable, "-m", "gaussianimage", "decode", str(gimg), "-"]
     command += ["--scale", "8", "--bit-depth", "16"]  # far more than a pipe holds
@@ -190,7 +232,7 @@ def test_a_reader_who_leaves_is_no_error_message(gimg: Path) -> None:
         assert process.wait(60) == 1
 
 
-@needs_signals
+@needs_posix
 def test_ctrl_c_writes_the_best_so_far(tmp_path: Path) -> None:
     output, state = tmp_path / "out.safetensors", tmp_path / "state"
     arguments = ["fit", make_noise(tmp_path), str(output), "-n", "300", "--state", str(state)]
@@ -203,7 +245,7 @@ def test_ctrl_c_writes_the_best_so_far(tmp_path: Path) -> None:
     assert 0 < gaussianimage.FitState.load(state).iteration < 1000000
 
 
-@needs_signals
+@needs_posix
 def test_ctrl_c_stops_all_jobs_and_keeps_their_files(tmp_path: Path) -> None:
     inputs = [make_noise(tmp_path, seed) for seed in range(3)]
     arguments = ["fit", *inputs, "-o", str(tmp_path / "out"), "-j", "2", "-n", "300"]

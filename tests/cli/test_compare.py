@@ -87,6 +87,22 @@ def test_one_of_the_pictures_may_come_by_stdin(run: Any, parrot: Path) -> None:
     assert "no error" in run("compare", "-", parrot, stdin=parrot.read_bytes()).stdout
 
 
+def test_the_difference_never_replaces_a_picture(fails: Any, tmp_path: Path) -> None:
+    a, b = saved(tmp_path / "a.png", [[1, 2]]), saved(tmp_path / "b.png", [[3, 4]])
+    before = b.read_bytes()
+    line = fails("compare", a, b, "--difference", tmp_path / "x" / ".." / "b.png", code=2)
+    assert "b.png: it is A or B" in line
+    assert b.read_bytes() == before
+
+
+def test_a_difference_that_cannot_be_written_is_told_before_the_work(
+    fails: Any, parrot: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "missing" / "d.png"
+    line = fails("compare", parrot, parrot, "--difference", output)
+    assert line == f"{output}: its folder does not exist"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -112,3 +128,8 @@ def test_pictures_of_different_sizes_fail(fails: Any, parrot: Path, tmp_path: Pa
 
 def test_a_missing_picture_fails(fails: Any, parrot: Path, tmp_path: Path) -> None:
     assert "missing.png: No such file" in fails("compare", parrot, tmp_path / "missing.png")
+
+
+def test_a_damaged_file_is_named(fails: Any, parrot: Path, gimg: Path) -> None:
+    gimg.write_bytes(gimg.read_bytes()[:-1])
+    assert fails("compare", parrot, gimg).endswith(f", in {gimg}")

@@ -41,6 +41,12 @@ def test_stdout_is_a_png(run: Any, encoded: bytes) -> None:
     np.testing.assert_array_equal(decoded.pixels, expected.pixels)
 
 
+@pytest.mark.parametrize("command", ["decode", "render"])
+def test_stdout_gets_the_format_asked_for(run: Any, encoded: bytes, command: str) -> None:
+    result = run(command, "-", "-", "--format", "bmp", stdin=encoded)
+    assert result.stdout_bytes.startswith(b"BM")
+
+
 @pytest.mark.parametrize(
     ("options", "size", "crop"),
     [

@@ -45,6 +45,15 @@ def test_every_kind_of_target_is_passed_on(
     assert output.read_bytes() == gaussianimage.encode(parrot, **expected)
 
 
+@pytest.mark.parametrize("option", [["--size", 20], ["--bpp", 0.001]])
+def test_a_file_that_cannot_be_so_small_is_told(
+    run: Any, parrot: Path, tmp_path: Path, option: list[Any]
+) -> None:
+    stderr = run("encode", parrot, tmp_path / "x.gimg", "-e", 1, *option).stderr
+    assert f"gaussianimage: {parrot}: larger than asked for" in stderr
+    assert "larger" not in run("encode", parrot, tmp_path / "x.gimg", "-e", 1, "--size", 400).stderr
+
+
 def test_stdin_and_stdout_carry_bytes(run: Any, parrot: Path) -> None:
     result = run("encode", "-", "-", "-n", 40, "--quiet", stdin=parrot.read_bytes())
     assert result.stdout_bytes == gaussianimage.encode(parrot, gaussians=40)

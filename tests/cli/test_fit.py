@@ -70,7 +70,7 @@ def test_many_pictures_go_into_a_folder(
         (["a.png", "-"], "can't be written to stdout"),
         (["a.png", "b.png"], ".png is for pictures"),
         (["a.png", "b.png", "-o", "out/", "--state", "s"], "--state and --resume are for one"),
-        (["a.png", "b.st", "--resume", "s", "-n", "5"], "leave out gaussians"),
+        (["a.png", "b.st", "--resume", "s", "-n", "5"], "leave out --gaussians"),
         (["a.png", "b.st", "--state", "b.st"], "it is the input or the output"),
         (["a.png", "b.st", "--state", "./a.png"], "it is the input or the output"),
         (["a.png", "b.st", "--state", "s.png"], ".png is for pictures"),

@@ -69,6 +69,9 @@ def test_only_outputs_in_a_folder_may_make_it() -> None:
         (["a.gimg"], "folder/../a.gimg", "would replace an input"),
         (["folder/a.gimg", "b.png"], "folder", "would replace an input"),
         (["-", "-"], "folder", "would both become"),
+        (["a.png", ""], None, "name is empty"),
+        (["a.png"], "", "name is empty"),
+        (["", "a.gimg"], None, "name is empty"),
     ],
 )
 def test_what_cannot_be_paired_is_a_usage_error(

@@ -66,7 +66,7 @@ def test_a_terminal_shows_bars_that_vanish_and_lines_that_stay(
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
     with Reporter(quiet=False, verbose=0) as reporter:
-        with reporter.watch("[red]a.png") as first, reporter.watch("b.png") as second:
+        with reporter.watch("[red]a.png") as first, reporter.watch("x" * 40 + "/b.png") as second:
             first(news(50))
             second(news(20, "quantize"))
             reporter.say("[bold]c.png: done")

@@ -83,8 +83,16 @@ def test_limits_hold_for_every_file(files: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"threads": 0}, {"size": (0, 1)}, {"dtype": np.int8}, {"layers": 1.5}], ids=str
+    "options",
+    [{"threads": 0}, {"size": (0, 1)}, {"dtype": np.int8}, {"layers": 1.5}, {"limits": None}],
+    ids=str,
 )
 def test_arguments_are_checked_at_once(options: Any) -> None:
     with pytest.raises((TypeError, ValueError)):
         decode_many([], **options)
+
+
+@pytest.mark.parametrize("one", ["photo.gimg", Path("photo.gimg"), b"\x8bGIMG"])
+def test_one_file_is_not_taken_for_many(one: Any) -> None:
+    with pytest.raises(TypeError, match="sources: expected several files, got one"):
+        decode_many(one)

@@ -16,6 +16,7 @@ from gaussianimage import engine, reference
 from gaussianimage.codec.decoder import decode, decode_gaussians
 from gaussianimage.codec.format import Chunk, read_chunks, write_chunks
 from gaussianimage.codec.header import Header, Limits
+from gaussianimage.codec.info import info
 from gaussianimage.codec.metadata import Metadata
 from gaussianimage.codec.opened import open_file
 from gaussianimage.codec.settings import Settings
@@ -146,10 +147,12 @@ def test_any_bytes_will_do(kind: type) -> None:
     assert same(decode(kind(sample())), decode(sample()))
 
 
-@pytest.mark.parametrize("data", ["text", 5, None, [1, 2]])
-def test_other_things_are_a_type_error(data: Any) -> None:
-    with pytest.raises(TypeError):
-        decode(data)
+@pytest.mark.parametrize("data", ["photo.gimg", 5, None, [1, 2], memoryview(b"abcd")[::2]])
+@pytest.mark.parametrize("function", [decode, decode_gaussians, info])
+def test_other_things_are_a_type_error(function: Any, data: Any) -> None:
+    expected = f"data: expected the bytes of a file, in one piece, got {type(data).__name__}"
+    with pytest.raises(TypeError, match=expected):
+        function(data)
 
 
 @pytest.mark.parametrize(
@@ -168,6 +171,7 @@ def test_other_things_are_a_type_error(data: Any) -> None:
         ({"layers": -1}, ValueError),
         ({"layers": 4}, ValueError),
         ({"layers": 1.5}, TypeError),
+        ({"limits": None}, TypeError),
     ],
     ids=str,
 )

@@ -77,6 +77,8 @@ def test_a_decoder_has_limits() -> None:
     decoder = Decoder(limits=Limits(max_side=WIDTH - 1))
     with pytest.raises(LimitError, match="max_side"):
         decoder.decode(sample())
+    with pytest.raises(TypeError, match="limits: expected Limits, got int"):
+        Decoder(limits=WIDTH)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("threads", [0, 257, 1.5])

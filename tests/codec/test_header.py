@@ -1,5 +1,6 @@
 import dataclasses
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -171,9 +172,12 @@ def test_each_limit_is_checked_and_named(limit: str, value: int) -> None:
         KODAK.check(Limits(**{limit: value - 1}))
 
 
-def test_a_limit_is_not_negative() -> None:
-    with pytest.raises(ValueError, match="max_side must not be negative"):
-        Limits(max_side=-1)
+@pytest.mark.parametrize(
+    ("value", "error"), [(-1, ValueError), (1.5, TypeError), (None, TypeError), (True, TypeError)]
+)
+def test_a_limit_is_a_natural_number(value: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="max_side: expected"):
+        Limits(max_side=value)
 
 
 def test_q_max_is_rounded_to_what_a_header_holds() -> None:

@@ -103,13 +103,6 @@ def test_strong_gaussians_are_placed_more_finely() -> None:
     assert np.median(finer) >= 3
 
 
-def test_a_larger_position_step_is_coarser() -> None:
-    g = random_gaussians(5, 50)
-    fine, coarse = (quantized(g, 0.1, position_step=step).precision for step in (0.5, 2.0))
-    assert (coarse >= fine).all()
-    assert np.median(coarse.astype(int) - fine) == 2
-
-
 def test_centers_outside_move_to_the_border() -> None:
     g = random_gaussians(0, 4)
     means = np.array([[-100.0, 5.0], [5.0, -0.1], [WIDTH + 0.1, 5.0], [5.0, 1e9]])

@@ -83,7 +83,7 @@ def test_overshoot_of_a_filter_is_clipped():
 
 @pytest.mark.parametrize("value", [255.0, -127.0, 2.5])
 def test_another_scale_is_refused(value):
-    with pytest.raises(ValueError, match=r"pixels lie in 0..1"):
+    with pytest.raises(ValueError, match=r"picture: expected values in 0..1"):
         from_array(np.full((2, 2), value))
 
 
@@ -108,9 +108,9 @@ def test_a_wrong_number_of_axes_is_refused(shape):
 
 
 def test_a_wrong_number_of_channels_is_refused_with_a_hint():
-    with pytest.raises(ValueError, match=r"1 to 4 channels, not 5$"):
+    with pytest.raises(ValueError, match=r"1 to 4 channels, got 5$"):
         from_array(np.zeros((9, 9, 5)))
-    with pytest.raises(ValueError, match="not 9; move the channels to the end"):
+    with pytest.raises(ValueError, match="got 9; move the channels to the end"):
         from_array(np.zeros((3, 9, 9)))
 
 
@@ -139,6 +139,12 @@ def test_the_constructor_takes_nothing_but_pixels(pixels, error):
 def test_the_constructor_knows_two_depths():
     with pytest.raises(ValueError, match="8 or 16"):
         Picture(np.zeros((1, 1, 1), np.float32), 10)
+
+
+@pytest.mark.parametrize("name", ["icc", "exif", "xmp"])
+def test_metadata_are_bytes(name):
+    with pytest.raises(TypeError, match=f"{name}: expected bytes, got str"):
+        from_array(np.zeros((1, 1), np.uint8), **{name: "text"})
 
 
 class TestToArray:
@@ -182,7 +188,7 @@ class TestToArray:
     def test_refuses_other_types_and_shapes(self):
         with pytest.raises(TypeError, match="int32"):
             to_array(np.zeros((2, 2, 1)), np.int32)
-        with pytest.raises(TypeError, match="floating point, not uint8"):
+        with pytest.raises(TypeError, match="floating point, got uint8"):
             to_array(np.zeros((2, 2, 1), np.uint8))
-        with pytest.raises(ValueError, match=r"C = 1..4"):
+        with pytest.raises(ValueError, match="C = 1 to 4"):
             to_array(np.zeros((2, 2)))

@@ -237,9 +237,9 @@ class TestBadInput:
 
     @pytest.mark.parametrize("source", [None, 5, ["a.png"]])
     def test_what_cannot_be_a_source(self, source):
-        with pytest.raises(TypeError, match="a picture is"):
+        with pytest.raises(TypeError, match="source: expected a file name"):
             picture.read(source)
-        with pytest.raises(TypeError, match="a picture is"):
+        with pytest.raises(TypeError, match="picture: expected a Picture"):
             picture.as_picture(source)
 
     def test_a_text_stream(self):

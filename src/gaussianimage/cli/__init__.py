@@ -89,6 +89,8 @@ def main() -> None:
 
 def _close_stdout() -> None:
     """Flush stdout now: Python would complain at exit about what can't be written."""
+    if sys.stdout is None:
+        return
     try:
         sys.stdout.flush()
     except (OSError, ValueError):

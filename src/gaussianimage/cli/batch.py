@@ -16,6 +16,7 @@ from gaussianimage.cli.errors import FAILED, INTERRUPTED, describe, details
 from gaussianimage.cli.options import BatchOptions
 from gaussianimage.cli.paths import Item, check_output
 from gaussianimage.cli.progress import Progress, Reporter, Watch
+from gaussianimage.files import is_terminal
 
 __all__ = ["Job", "Outcome", "run", "run_each"]
 
@@ -167,7 +168,7 @@ class _Batch:
         self._stop.set()
         for future in futures:
             future.cancel()
-        if sys.stderr.isatty():
+        if is_terminal(sys.stderr):
             self._reporter.warn("gaussianimage: finishing what has been started")
         with suppress(KeyboardInterrupt):
             wait(futures)

@@ -14,7 +14,13 @@ from gaussianimage import Decoder, GaussianImageError, _native, decode_many, enc
 from gaussianimage.cli.batch import run_each
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.errors import printable
-from gaussianimage.cli.options import Target, json_option, target_options, threads_option
+from gaussianimage.cli.options import (
+    Target,
+    effort_option,
+    json_option,
+    target_options,
+    threads_option,
+)
 from gaussianimage.cli.report import plural, result_line, seconds_text
 from gaussianimage.cli.sources import is_gimg
 from gaussianimage.files import is_stream, read_input
@@ -22,7 +28,7 @@ from gaussianimage.picture import read
 
 EXAMPLES = """
 gaussianimage bench photo.gimg
-gaussianimage bench photo.png -q 60 -t 1
+gaussianimage bench photo.png -q 60 -e 1 -t 1
 gaussianimage bench *.gimg --repetitions 100 --json
 gaussianimage bench pictures/
 """
@@ -84,12 +90,14 @@ class Timing:
 )
 @threads_option
 @target_options
+@effort_option
 @json_option
 def command(
     files: tuple[str, ...],
     repetitions: int,
     threads: int | None,
     target: Target,
+    effort: int,
     as_json: bool,
 ) -> None:
     """Time decoding and encoding, in memory: from bytes to pixels and from pixels to bytes.
@@ -108,7 +116,7 @@ def command(
         encoding = None
         if not is_gimg(data):
             picture = read(data if is_stream(source) else source)
-            encoded = encode_picture(picture, **target.as_arguments(), threads=used)
+            encoded = encode_picture(picture, **target.as_arguments(), effort=effort, threads=used)
             data = encoded.data
             encoding = Timing([encoded.seconds], picture.height * picture.width)
         found = info(data)

@@ -13,6 +13,7 @@ from gaussianimage import Limits, Picture
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.options import FiniteRange, json_option
 from gaussianimage.cli.outputs import require_picture
+from gaussianimage.cli.paths import check_output, identity
 from gaussianimage.cli.report import dimensions
 from gaussianimage.cli.sources import limit_options, read_picture
 from gaussianimage.difference import difference
@@ -65,6 +66,9 @@ def command(
         stdout = "stdout is for the figures." if is_stream(difference_file) else None
         if reason := stdout or require_picture(difference_file):
             raise click.BadParameter(f"{difference_file}: {reason}", param_hint="--difference")
+        if identity(difference_file) in (identity(a), identity(b)):
+            raise click.BadParameter(f"{difference_file}: it is A or B.", param_hint="--difference")
+        check_output(difference_file, overwrite=True)
     if is_stream(a) and is_stream(b):
         raise click.UsageError("stdin can be read only once.")
     pair = [read_picture(source, limits) for source in (a, b)]

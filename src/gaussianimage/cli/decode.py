@@ -17,7 +17,7 @@ from gaussianimage.cli.report import result_line
 from gaussianimage.cli.sources import limit_options, output_type
 from gaussianimage.cli.viewport import Viewport, viewport_options
 from gaussianimage.codec.opened import open_file
-from gaussianimage.files import read_input
+from gaussianimage.files import is_stream, read_input
 
 EXAMPLES = """
 gaussianimage decode photo.gimg photo.png
@@ -64,8 +64,8 @@ def command(
     """Decode .gimg files to pictures.
 
     INPUT is a .gimg file, or - for stdin. OUTPUT is a picture in any format that Pillow writes,
-    which its extension tells, or - for a PNG on stdout. Several inputs need a folder as OUTPUT. An
-    ICC profile, EXIF and XMP are carried over where the format can hold them.
+    which its extension tells, or - for stdout. Several inputs need a folder as OUTPUT. An ICC
+    profile, EXIF and XMP are carried over where the format can hold them.
     """
     if longest is not None and viewport != Viewport(None, None, None):
         raise click.UsageError("--thumbnail goes without --size, --scale and --crop.")
@@ -86,7 +86,14 @@ def command(
             pixels = decode(data, size=size, crop=crop, **options)
         else:
             pixels = thumbnail(data, longest, **options)
-        picture.write(item.target, pixels, icc=metadata.icc, exif=metadata.exif, xmp=metadata.xmp)
+        picture.write(
+            item.target,
+            pixels,
+            format=suffix if is_stream(item.target) else None,
+            icc=metadata.icc,
+            exif=metadata.exif,
+            xmp=metadata.xmp,
+        )
         if file.damage is not None:
             job.reporter.warn(f"gaussianimage: {describe(file.damage, item.source)}; drawn in part")
         height, width = pixels.shape[:2]

@@ -2,7 +2,7 @@
 
 import click
 
-from gaussianimage import encode_picture
+from gaussianimage import Encoded, encode_picture
 from gaussianimage.cli.batch import Job, Outcome, run
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.options import (
@@ -68,6 +68,10 @@ def command(
             progress=job.progress,
         )
         write_output(item.target, encoded.data)
+        if encoded.gaussians == 0 and _exceeds(target, encoded):
+            job.reporter.warn(
+                f"gaussianimage: {item.name}: larger than asked for, as it is without any Gaussians"
+            )
         line = result_line(
             source.height,
             source.width,
@@ -79,3 +83,9 @@ def command(
         return Outcome(line, encoded.interrupted)
 
     run(plan(files, batch.output, suffix=".gimg", refuse=refuse_pictures), work, batch)
+
+
+def _exceeds(target: Target, encoded: Encoded) -> bool:
+    if target.bpp is not None:
+        return encoded.bpp > target.bpp
+    return target.size is not None and len(encoded.data) > target.size

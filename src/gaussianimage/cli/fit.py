@@ -79,7 +79,8 @@ def command(
     given: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
     if resume_file and given:
         raise click.UsageError(
-            f"--resume brings its own -n, --iterations and --seed; leave out {', '.join(given)}."
+            "--resume brings its own -n, --iterations and --seed; leave out "
+            f"{' and '.join(f'--{name}' for name in given)}."
         )
 
     def work(item: Item, job: Job) -> Outcome:

@@ -14,6 +14,7 @@ from gaussianimage.picture import MAX_PIXELS
 __all__ = [
     "BatchOptions",
     "FiniteRange",
+    "Function",
     "Target",
     "batch_options",
     "bit_depth_option",
@@ -89,9 +90,8 @@ effort_option = click.option(
     "--effort",
     type=click.IntRange(1, 10),
     default=DEFAULT_EFFORT,
-    show_default=True,
     metavar="E",
-    help="1 (fastest) to 10 (smallest file).",
+    help=f"1 (fastest) to 10 (smallest file).  [default: {DEFAULT_EFFORT}]",
 )
 threads_option = click.option(
     "-t",
@@ -174,7 +174,7 @@ def target_options(function: Function) -> Function:
         ),
         click.option(
             "--bpp",
-            type=FiniteRange(0, min_open=True),
+            type=FiniteRange(1e-4, 64),
             metavar="B",
             help="Bits per pixel of the file at most, instead of a quality.",
         ),

@@ -48,5 +48,5 @@ format_option = click.option(
     default="png",
     metavar="EXT",
     callback=_suffix,
-    help="Extension, and so format, of pictures in an output folder.  [default: png]",
+    help="Extension, and so format, of pictures in a folder or on stdout.  [default: png]",
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from gaussianimage.cli.errors import printable
-from gaussianimage.files import is_stream
+from gaussianimage.files import is_stream, is_terminal
 
 __all__ = ["Item", "check_output", "identity", "plan"]
 
@@ -61,7 +61,8 @@ def plan(
     Raises
     ------
     UsageError
-        If the files can't be paired, or an output would replace an input or another output.
+        If a name is empty, the files can't be paired, or an output would replace an input or
+        another output.
     """
     if not files:
         raise click.UsageError("no input is given.")
@@ -72,6 +73,9 @@ def plan(
         output = inputs.pop()
         if len(inputs) > 1 and not _is_folder(output):
             raise click.UsageError("several inputs need a folder for their outputs: -o FOLDER.")
+    if not all((*inputs, output)):
+        # A shell's variable that is not set. To Path it would be the working folder.
+        raise click.UsageError("a file's name is empty.")
     if len(inputs) == 1 and not _is_folder(output):
         if reason := refuse(output):
             raise click.UsageError(f"{printable(output)}: {reason}")
@@ -83,7 +87,7 @@ def plan(
         targets = [os.path.join(output, stem + suffix) for stem in stems]  # noqa: PTH118
         items = [Item(*pair, True) for pair in zip(inputs, targets, strict=True)]
     _check_clashes(items)
-    if is_stream(output) and sys.stdout.isatty():
+    if is_stream(output) and is_terminal(sys.stdout):
         raise click.UsageError("stdout is a terminal: redirect it, or name an output file.")
     return items
 

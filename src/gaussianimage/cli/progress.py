@@ -5,11 +5,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol, Self
 
 import click
 
 from gaussianimage.cli.report import decibels, plural, seconds_text
+from gaussianimage.files import is_terminal
 
 __all__ = ["Progress", "Reporter", "Watch"]
 
@@ -83,9 +85,10 @@ class Reporter:
         """Show the progress of a job while the block runs."""
         if self.quiet:
             yield _nothing
-        elif sys.stderr.isatty():
+        elif is_terminal(sys.stderr):
             bars = self._started_bars()
-            task = bars.add_task(name, total=None, news="")
+            # A bar has little room, and of a path the end tells most.
+            task = bars.add_task(Path(name).name or name, total=None, news="")
             try:
                 yield _Bar(bars, task)
             finally:

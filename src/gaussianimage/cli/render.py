@@ -9,13 +9,21 @@ import numpy as np
 from gaussianimage import Limits, engine, picture
 from gaussianimage.cli.batch import Job, Outcome, run
 from gaussianimage.cli.command import subcommand
-from gaussianimage.cli.options import BatchOptions, FiniteRange, batch_options, bit_depth_option
+from gaussianimage.cli.options import (
+    BatchOptions,
+    FiniteRange,
+    Function,
+    batch_options,
+    bit_depth_option,
+    packed,
+)
 from gaussianimage.cli.outputs import format_option, require_picture
 from gaussianimage.cli.paths import Item, plan
 from gaussianimage.cli.report import result_line
 from gaussianimage.cli.sources import limit_options, output_type, read_gaussians
 from gaussianimage.cli.viewport import Viewport, viewport_options
 from gaussianimage.ellipses import draw_ellipses
+from gaussianimage.files import is_stream
 
 EXAMPLES = """
 gaussianimage render photo.safetensors photo.png
@@ -25,29 +33,48 @@ gaussianimage render photo.gimg detail.png --scale 8 --crop 3000,1000,640,480
 """
 
 
+def _ellipse_options(function: Function) -> Function:
+    """Add --ellipses and how they look; the function gets arguments of `draw_ellipses` or None."""
+    return packed(
+        function,
+        "ellipses",
+        _look,
+        click.option(
+            "--ellipses", "wanted", is_flag=True, help="Draw each Gaussian as an ellipse."
+        ),
+        click.option(
+            "--style",
+            type=click.Choice(["filled", "outline"]),
+            help="Of the ellipses.  [default: filled]",
+        ),
+        click.option(
+            "--background",
+            type=click.Choice(["black", "white"]),
+            help="Behind the ellipses.  [default: black]",
+        ),
+        click.option(
+            "--sigma",
+            type=FiniteRange(0.01, 10),
+            metavar="S",
+            help="Size of the ellipses in standard deviations.  [default: 1]",
+        ),
+    )
+
+
+def _look(*, wanted: bool, **options: Any) -> dict[str, Any] | None:
+    given = {name: value for name, value in options.items() if value is not None}
+    if given and not wanted:
+        raise click.UsageError(f"--{next(iter(given))} is for --ellipses.")
+    return given if wanted else None
+
+
 @subcommand(
     "Draw Gaussians at any size, or as ellipses.",
     EXAMPLES,
 )
 @click.argument("files", nargs=-1, required=True, metavar="INPUT... [OUTPUT]")
 @viewport_options
-@click.option("--ellipses", is_flag=True, help="Draw each Gaussian as an ellipse.")
-@click.option(
-    "--style",
-    type=click.Choice(["filled", "outline"]),
-    help="Of the ellipses.  [default: filled]",
-)
-@click.option(
-    "--background",
-    type=click.Choice(["black", "white"]),
-    help="Behind the ellipses.  [default: black]",
-)
-@click.option(
-    "--sigma",
-    type=FiniteRange(0.01, 10),
-    metavar="S",
-    help="Size of the ellipses in standard deviations.  [default: 1]",
-)
+@_ellipse_options
 @bit_depth_option("8")
 @format_option
 @batch_options
@@ -55,10 +82,7 @@ gaussianimage render photo.gimg detail.png --scale 8 --crop 3000,1000,640,480
 def command(
     files: tuple[str, ...],
     viewport: Viewport,
-    ellipses: bool,
-    style: str | None,
-    background: str | None,
-    sigma: float | None,
+    ellipses: dict[str, Any] | None,
     bit_depth: int | None,
     suffix: str,
     batch: BatchOptions,
@@ -67,28 +91,25 @@ def command(
     """Draw Gaussians at any size, or as ellipses.
 
     INPUT is a .gimg file, or - for one on stdin, or a .safetensors file as `fit` writes it. OUTPUT
-    is a picture in any format that Pillow writes, which its extension tells, or - for a PNG on
-    stdout. Several inputs need a folder as OUTPUT.
+    is a picture in any format that Pillow writes, which its extension tells, or - for stdout.
+    Several inputs need a folder as OUTPUT.
 
     Ellipses have the color that the picture has there, and smaller ones lie on larger ones.
     """
-    look = {"style": style, "background": background, "sigma": sigma}
-    look_given = {name: value for name, value in look.items() if value is not None}
-    if look_given and not ellipses:
-        raise click.UsageError(f"--{next(iter(look_given))} is for --ellipses.")
+    if ellipses is not None and bit_depth == 16:
+        raise click.UsageError("--ellipses are drawn with 8 bits.")
 
     def work(item: Item, job: Job) -> Outcome:
         began = time.perf_counter()
         gaussians = read_gaussians(item.source, limits)
         size, crop = viewport.resolve(gaussians.height, gaussians.width)
         pixels: np.ndarray[Any, Any]
-        if ellipses:
-            options: Any = look_given
-            pixels = draw_ellipses(gaussians, size=size, crop=crop, **options)
+        if ellipses is not None:
+            pixels = draw_ellipses(gaussians, size=size, crop=crop, **ellipses)
         else:
             drawn = engine.render(gaussians, size=size, crop=crop, threads=job.threads)
             pixels = picture.to_array(drawn, output_type(bit_depth or 8))
-        picture.write(item.target, pixels)
+        picture.write(item.target, pixels, format=suffix if is_stream(item.target) else None)
         height, width = pixels.shape[:2]
         seconds = time.perf_counter() - began
         return Outcome(result_line(height, width, len(gaussians), seconds=seconds))

@@ -1,15 +1,13 @@
 """Reading what commands work on: pictures, .gimg files and safetensors files."""
 
-from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 import numpy as np
 
-from gaussianimage import Limits, decode, decode_gaussians
-from gaussianimage.cli.options import max_pixels_option, packed
+from gaussianimage import GaussianImageError, Limits, decode, decode_gaussians
+from gaussianimage.cli.options import Function, max_pixels_option, packed
 from gaussianimage.codec.format import SIGNATURE
 from gaussianimage.codec.opened import open_file
 from gaussianimage.files import is_stream, read_input
@@ -17,8 +15,6 @@ from gaussianimage.gaussians import Gaussians
 from gaussianimage.picture import Picture, from_array, read
 
 __all__ = ["is_gimg", "limit_options", "output_type", "read_gaussians", "read_picture"]
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 _NO_LIMIT = 2**63
 
@@ -39,8 +35,12 @@ def read_picture(source: str, limits: Limits) -> Picture:
     data = read_input(source)
     if not is_gimg(data):
         return read(data, max_pixels=limits.max_pixels)
-    header = open_file(data, limits=limits).header
-    return from_array(decode(data, dtype=output_type(header.bit_depth), limits=limits))
+    try:
+        header = open_file(data, limits=limits).header
+        return from_array(decode(data, dtype=output_type(header.bit_depth), limits=limits))
+    except GaussianImageError as error:
+        error.add_note(f"in {'stdin' if is_stream(source) else source}")
+        raise
 
 
 def output_type(bit_depth: int) -> type[np.uint8 | np.uint16]:

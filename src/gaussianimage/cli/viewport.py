@@ -1,21 +1,19 @@
 """What part of a picture to draw, and at which size: --size, --scale and --crop."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import click
 
 from gaussianimage.arguments import MAX_SIDE
-from gaussianimage.cli.options import FiniteRange, packed
+from gaussianimage.cli.options import FiniteRange, Function, packed
 from gaussianimage.cli.report import dimensions
 
 __all__ = ["Viewport", "viewport_options"]
 
 Size: TypeAlias = tuple[int | None, int | None]
 Box: TypeAlias = tuple[int, int, int, int]
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)

@@ -62,10 +62,12 @@ def decode_many(
     TypeError, ValueError
         An argument is of a wrong type or out of range.
     """
+    if isinstance(sources, str | os.PathLike | bytes | bytearray | memoryview):
+        raise TypeError(f"sources: expected several files, got one ({type(sources).__name__})")
     order_of(size, crop, dtype, layers, thread_count(threads))
     options = {"size": size, "crop": crop, "dtype": dtype, "layers": layers}
     count = thread_count(threads) or _native.cpus()
-    decoder_options = {"threads": 1, "limits": limits}
+    decoder_options = {"threads": 1, "limits": Limits.checked(limits)}
     return _decode_many(iter(sources), count, decoder_options, options)
 
 

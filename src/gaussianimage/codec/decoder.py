@@ -50,7 +50,7 @@ class Decoder:
 
     def __init__(self, *, threads: int | None = None, limits: Limits = DEFAULT_LIMITS) -> None:
         self._threads = thread_count(threads)
-        self._limits = limits
+        self._limits = Limits.checked(limits)
         self._native = _native.Decoder(keep_all=True)
 
     def decode(
@@ -202,18 +202,23 @@ def decode_gaussians(
     partial: bool = False,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Gaussians:
-    """Decode a ``.gimg`` file to Gaussians; the first of them is the background.
-
-    A file of the paper's profile has no background.
+    """Decode a ``.gimg`` file to Gaussians.
 
     Parameters
     ----------
     data, threads, layers, partial, limits
         As for `decode`.
 
+    Returns
+    -------
+    Gaussians
+        The first is the background, a Gaussian of 1000 times the longer side, which a file of the
+        paper's profile does not have; then those of the layers, the most important layer first.
+        Colors are multiplied by alpha.
+
     Raises
     ------
-    FormatError, TruncatedError, UnsupportedError, LimitError
+    FormatError, TruncatedError, UnsupportedError, LimitError, TypeError, ValueError
         As for `decode`.
     """
     file = open_file(data, limits=limits, partial=partial)

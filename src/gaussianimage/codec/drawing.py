@@ -76,6 +76,7 @@ def pixels_of(
     limits: Limits,
 ) -> NDArray[Any]:
     """Decode a file to pixels; as `gaussianimage.Decoder.decode`."""
+    Limits.checked(limits)
     if out is not None:
         _check_out(out, order.dtype)
     if order.for_any_file:

@@ -138,7 +138,7 @@ def require_known(chunks: Iterable[Chunk], known: Collection[bytes]) -> None:
 
 def iterate_chunks(data: Buffer) -> Iterator[Chunk]:
     """Chunks of a file, each checked when it is reached; as `read_chunks` for the rest."""
-    view = memoryview(data).cast("B").toreadonly()
+    view = _view(data)
     _check_signature(bytes(view[: len(SIGNATURE)]))
     position = len(SIGNATURE)
     chunk = None
@@ -154,6 +154,14 @@ def iterate_chunks(data: Buffer) -> Iterator[Chunk]:
         raise FormatError("chunk GEND must be empty", chunk.offset)
     if position != len(view):
         raise FormatError(f"{len(view) - position} bytes follow the end of the file", position)
+
+
+def _view(data: Buffer) -> memoryview:
+    try:
+        return memoryview(data).cast("B").toreadonly()
+    except TypeError:
+        kind = type(data).__name__
+        raise TypeError(f"data: expected the bytes of a file, in one piece, got {kind}") from None
 
 
 def _read_chunk(view: memoryview, start: int) -> tuple[Chunk, int]:

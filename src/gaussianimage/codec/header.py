@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, fields
 
+from gaussianimage.arguments import integer
 from gaussianimage.codec.format import HEAD, Chunk
 from gaussianimage.codec.varint import read_varint, write_varint
 from gaussianimage.errors import FormatError, LimitError, UnsupportedError
@@ -33,6 +34,11 @@ class Limits:
         to render is in proportion to them.
     max_metadata : int
         Bytes of each of ICC profile, EXIF and XMP, decompressed.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A limit is no integer, or negative.
     """
 
     max_pixels: int = 2**28
@@ -43,9 +49,16 @@ class Limits:
 
     def __post_init__(self) -> None:
         for limit in fields(self):
-            value = getattr(self, limit.name)
+            value = integer(limit.name, getattr(self, limit.name))
             if value < 0:
-                raise ValueError(f"{limit.name} must not be negative, got {value}")
+                raise ValueError(f"{limit.name}: expected at least 0, got {value}")
+
+    @classmethod
+    def checked(cls, limits: object) -> "Limits":
+        """Return the argument `limits` of a function; a `TypeError` if it is something else."""
+        if not isinstance(limits, Limits):
+            raise TypeError(f"limits: expected Limits, got {type(limits).__name__}")
+        return limits
 
     @property
     def of_a_picture(self) -> tuple[int, int, int, int]:

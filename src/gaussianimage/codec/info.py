@@ -128,7 +128,7 @@ def info(data: Buffer, *, partial: bool = False, limits: Limits = DEFAULT_LIMITS
 
     Raises
     ------
-    FormatError, TruncatedError, UnsupportedError, LimitError
+    FormatError, TruncatedError, UnsupportedError, LimitError, TypeError
         As for `decode`.
     """
     file = open_file(data, limits=limits, partial=partial)

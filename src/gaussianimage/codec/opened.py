@@ -61,6 +61,7 @@ def open_file(data: Buffer, *, limits: Limits = DEFAULT_LIMITS, partial: bool = 
     FormatError, TruncatedError, UnsupportedError, LimitError
         As `decode`.
     """
+    Limits.checked(limits)
     damage = None
     if partial:
         chunks, damage = read_whole_chunks(data)

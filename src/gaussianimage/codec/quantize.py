@@ -92,7 +92,6 @@ def quantize(
     width: int,
     color_step: float,
     shape_step: float,
-    position_step: float = 1.0,
 ) -> Levels:
     """Round Gaussians to the nearest that a file can hold.
 
@@ -104,8 +103,6 @@ def quantize(
         Of the picture.
     color_step, shape_step : float
         Δ, and the log-covariance's step at amplitude Δ.
-    position_step : float, default 1
-        Position step in units of √2 σ Δ / |b|.
 
     Returns
     -------
@@ -122,7 +119,7 @@ def quantize(
     step = np.minimum(shape_step * 2.0 ** (-amplitude / 2), MAX_SHAPE_STEP)
     levels = np.rint(shape / step[:, None])
     size = np.exp(levels[:, 0] * step)
-    cell = position_step * np.sqrt(2.0) * size / np.sqrt(square)
+    cell = np.sqrt(2.0) * size / np.sqrt(square)
     precision = np.clip(np.floor(np.log2(cell / FINEST_CELL)), 0, PRECISIONS - 1).astype(np.uint8)
     grid = FINEST_CELL * 2.0**precision
     # One in a thousand lies outside of the picture; those move to its border.

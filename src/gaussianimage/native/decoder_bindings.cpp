@@ -193,7 +193,7 @@ void bind_decoder(nb::module_& m) {
 
   nb::class_<SharedDecoder>(m, "Decoder")
       .def(nb::init<bool>(), nb::arg("keep_all"))
-      .def("decode", &SharedDecoder::decode, nb::arg("data"), nb::arg("kind"),
+      .def("decode", &SharedDecoder::decode, nb::arg("data").none(), nb::arg("kind"),
            nb::arg("size").none(), nb::arg("crop").none(), nb::arg("layers"), nb::arg("threads"),
            nb::arg("limits"), nb::arg("out").none())
       .def("draw", &SharedDecoder::draw, nb::arg("layers"), nb::arg("kind"), nb::arg("size").none(),

@@ -8,6 +8,7 @@
 #include "model.h"
 
 namespace gi {
+
 void check(const Quantizer& quantizer, const Layer& layer) {
   const size_t channels = static_cast<size_t>(quantizer.channels);
   const Shapes shapes(quantizer);

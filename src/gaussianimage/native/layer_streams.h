@@ -7,7 +7,7 @@
 
 namespace gi {
 
-struct Bytes {
+struct StreamBytes {
   const uint8_t* data;
   size_t size;
 };
@@ -15,7 +15,7 @@ struct Bytes {
 // A layer's bytes, taken apart, and where its Gaussians go.
 struct LayerPart {
   uint32_t counts[precisions];  // by precision class
-  Bytes positions, colors, shapes;
+  StreamBytes positions, colors, shapes;
   size_t begin, end;  // Gaussians of the file
 };
 

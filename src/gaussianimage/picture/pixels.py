@@ -33,7 +33,7 @@ class Picture:
     Raises
     ------
     TypeError
-        `pixels` is not a float32 array.
+        `pixels` is not a float32 array, or metadata are not bytes.
     ValueError
         A shape or a depth that a picture cannot have, or values outside of 0..1.
     PictureError
@@ -50,17 +50,21 @@ class Picture:
         pixels: Any = self.pixels  # of any type, as a caller may have it
         if not isinstance(pixels, np.ndarray) or pixels.dtype != np.float32:
             kind = getattr(pixels, "dtype", type(pixels).__name__)
-            raise TypeError(f"pixels is a float32 array, not {kind}; see from_array for others")
+            raise TypeError(f"pixels: expected a float32 array, got {kind}; see from_array")
         if pixels.ndim != 3:
-            raise ValueError(f"pixels has the shape (H, W, C), not {pixels.shape}")
+            raise ValueError(f"pixels: expected shape (H, W, C), got {pixels.shape}")
         _check_shape(pixels.shape)
         if self.bit_depth not in (8, 16):
-            raise ValueError(f"bit_depth is 8 or 16, not {self.bit_depth}")
+            raise ValueError(f"bit_depth: expected 8 or 16, got {self.bit_depth}")
+        for name in ("icc", "exif", "xmp"):
+            data = getattr(self, name)
+            if data is not None and not isinstance(data, bytes):
+                raise TypeError(f"{name}: expected bytes, got {type(data).__name__}")
         low, high = pixels.min(), pixels.max()
         if np.isnan(low):
             raise PictureError("the picture has NaN pixels")
         if low < 0 or high > 1:
-            raise ValueError(f"pixels lie in 0..1, not in {low:.4g}..{high:.4g}")
+            raise ValueError(f"pixels: expected values in 0..1, got {low:.4g}..{high:.4g}")
         if pixels.flags.writeable or not pixels.flags.c_contiguous:
             pixels = np.array(pixels, order="C")
             pixels.flags.writeable = False
@@ -133,14 +137,16 @@ def from_array(
     """
     values = np.asarray(array)
     if values.ndim not in (2, 3):
-        raise ValueError(f"a picture has the shape (H, W) or (H, W, C), not {values.shape}")
+        raise ValueError(f"picture: expected shape (H, W) or (H, W, C), got {values.shape}")
     _check_shape((*values.shape, 1)[:3])
     kind, size = values.dtype.kind, values.dtype.itemsize
     white = 1.0
     if kind == "u" and size <= 2:
         white = 255.0 if size == 1 else 65535.0
     elif kind not in "fb":
-        raise TypeError(f"a picture is uint8, uint16, bool or floating point, not {values.dtype}")
+        raise TypeError(
+            f"picture: expected uint8, uint16, bool or floating point, got {values.dtype}"
+        )
     pixels = normalized(Samples(np.atleast_3d(values), white))
     default: Literal[8, 16] = 8 if size == 1 else 16
     return Picture(pixels, bit_depth or default, icc, exif, xmp)
@@ -174,11 +180,11 @@ def to_array(
     dtype = np.dtype(dtype)
     whites = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535, np.dtype(np.float32): 1}
     if dtype not in whites:
-        raise TypeError(f"pixels become uint8, uint16 or float32, not {dtype}")
+        raise TypeError(f"dtype: expected uint8, uint16 or float32, got {dtype}")
     if pixels.dtype.kind != "f":
-        raise TypeError(f"rendered pixels are floating point, not {pixels.dtype}")
+        raise TypeError(f"pixels: expected floating point, got {pixels.dtype}")
     if pixels.ndim != 3 or pixels.shape[2] not in _MODES:
-        raise ValueError(f"pixels has the shape (H, W, C) with C = 1..4, not {pixels.shape}")
+        raise ValueError(f"pixels: expected shape (H, W, C) with C = 1 to 4, got {pixels.shape}")
     white = whites[dtype]
     # fmax and fmin, unlike clip, drop a NaN.
     values = np.fmin(np.fmax(pixels, 0), 1).astype(np.float32, copy=False)
@@ -209,7 +215,7 @@ def normalized(samples: Samples) -> npt.NDArray[np.float32]:
             raise PictureError("the picture has NaN or infinite pixels")
         low, high = values.min() / samples.white, values.max() / samples.white
         if low < -1 or high > 2:
-            raise ValueError(f"pixels lie in 0..1, not in {low:.4g}..{high:.4g}")
+            raise ValueError(f"picture: expected values in 0..1, got {low:.4g}..{high:.4g}")
     pixels = np.array(values, dtype=np.float32, order="C")
     if samples.white != 1:
         pixels /= np.float32(samples.white)
@@ -224,7 +230,7 @@ def normalized(samples: Samples) -> npt.NDArray[np.float32]:
 def _check_shape(shape: tuple[int, ...]) -> None:
     height, width, channels = shape
     if height == 0 or width == 0:
-        raise ValueError(f"a picture has at least one pixel, not {width} x {height}")
+        raise ValueError(f"picture: expected at least one pixel, got {width} x {height}")
     if channels not in _MODES:
         hint = "; move the channels to the end" if shape[0] in _MODES else ""
-        raise ValueError(f"a picture has 1 to 4 channels, not {channels}{hint}")
+        raise ValueError(f"picture: expected 1 to 4 channels, got {channels}{hint}")

@@ -3,7 +3,6 @@
 import io
 import os
 import struct
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFile
 
 from gaussianimage.errors import GaussianImageError, LimitError, PictureError
-from gaussianimage.files import StrPath, is_stream
+from gaussianimage.files import StrPath, is_stream, read_input
 from gaussianimage.picture import metadata
 from gaussianimage.picture.convert import samples
 from gaussianimage.picture.deep import deep_samples
@@ -76,17 +75,24 @@ def as_picture(
 
     Parameters
     ----------
-    obj : Picture, numpy.ndarray, PIL.Image.Image, or a source for `read`
-        Anything with ``__array__`` is taken as an array; see `from_array`. Pillow's images
+    obj : Picture, array, PIL image, path, bytes or binary stream
+        Anything with ``__array__`` is taken as an array, (H, W) or (H, W, C) with 1 to 4 channels:
+        uint8, uint16, bool, or floating point with white at 1; color is not multiplied by alpha
+        there. See `gaussianimage.picture.from_array` for the details. Pillow's images
         bring their ICC profile, EXIF and XMP data along and are turned upright. (Pillow holds
         color in 8 bits; for 16, pass the file's name.)
     max_pixels : int
         As for `read`; arrays are not limited.
 
+    Returns
+    -------
+    Picture
+        `obj` itself if it is one.
+
     Raises
     ------
     TypeError, ValueError, PictureError, LimitError, OSError
-        See `from_array` and `read`.
+        See `gaussianimage.picture.from_array` and `gaussianimage.picture.read`.
     """
     if isinstance(obj, Picture):
         return obj
@@ -100,8 +106,8 @@ def as_picture(
     if isinstance(obj, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(obj, "read"):
         return read(obj, max_pixels=max_pixels)
     raise TypeError(
-        "a picture is a Picture, an array, a PIL image, a file name, bytes or a stream, "
-        f"not {type(obj).__name__}"
+        "picture: expected a Picture, an array, a PIL image, a file name, bytes or a stream, "
+        f"got {type(obj).__name__}"
     )
 
 
@@ -112,18 +118,18 @@ def _opened(source: Source) -> Iterator[tuple[BinaryIO, str]]:
         yield io.BytesIO(source), "the data"
     elif isinstance(source, str | os.PathLike):
         if is_stream(source):
-            yield io.BytesIO(sys.stdin.buffer.read()), "stdin"
+            yield io.BytesIO(read_input(source)), "stdin"
             return
         with Path(source).open("rb") as file:
             yield (file if file.seekable() else io.BytesIO(file.read())), os.fspath(source)
     elif hasattr(source, "read"):
         data = source.read()
         if not isinstance(data, bytes):
-            raise TypeError("a stream to read a picture from must be binary")
+            raise TypeError("picture: expected a binary stream, got one of text")
         yield io.BytesIO(data), str(getattr(source, "name", "the stream"))
     else:
         raise TypeError(
-            f"a picture is read from a file name, bytes or a stream, not {type(source).__name__}"
+            f"source: expected a file name, bytes or a stream, got {type(source).__name__}"
         )
 
 

@@ -7,16 +7,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import l1_loss, mse_loss, pad
 
+from gaussianimage.metrics import SSIM_C1, SSIM_C2, SSIM_SIGMA, SSIM_WINDOW
+
 Loss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 # Of the first part of a mixture, the other being 1 − SSIM: the weights of the released code.
 PIXEL_WEIGHT = 0.7
 
-_WINDOW = 11  # taps, with a standard deviation of 1.5 pixels
-_SIGMA = 1.5
 _BLOCK = 32
-_C1 = 0.01**2
-_C2 = 0.03**2
 
 
 def l1(image: Tensor, target: Tensor) -> Tensor:
@@ -50,8 +48,8 @@ def ssim(image: Tensor, target: Tensor) -> Tensor:
         If the pictures differ in shape, type or device, or are smaller than the window.
     """
     _check(image, target)
-    if min(image.shape[:2]) < _WINDOW:
-        raise ValueError(f"image: expected at least {_WINDOW} x {_WINDOW} pixels for SSIM")
+    if min(image.shape[:2]) < SSIM_WINDOW:
+        raise ValueError(f"image: expected at least {SSIM_WINDOW} x {SSIM_WINDOW} pixels for SSIM")
     # Variances don't change with a shift, and around zero they lose fewer digits.
     a, b = image.movedim(2, 0) - 0.5, target.movedim(2, 0) - 0.5
     blurred = _blur(torch.stack([a, b, a * a, b * b, a * b]))
@@ -59,9 +57,9 @@ def ssim(image: Tensor, target: Tensor) -> Tensor:
     variance_a = blurred[2] - mean_a * mean_a
     variance_b = blurred[3] - mean_b * mean_b
     covariance = blurred[4] - mean_a * mean_b
-    contrast = (2 * covariance + _C2) / (variance_a + variance_b + _C2)
+    contrast = (2 * covariance + SSIM_C2) / (variance_a + variance_b + SSIM_C2)
     mean_a, mean_b = mean_a + 0.5, mean_b + 0.5
-    luminance = (2 * mean_a * mean_b + _C1) / (mean_a * mean_a + mean_b * mean_b + _C1)
+    luminance = (2 * mean_a * mean_b + SSIM_C1) / (mean_a * mean_a + mean_b * mean_b + SSIM_C1)
     similarity: Tensor = contrast * luminance
     return 1 - similarity.mean()
 
@@ -129,7 +127,7 @@ class _Blur(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ARG004
         # The window is symmetric, so the transposed blur is the blur itself with margins of zeros.
-        margins = [_WINDOW - 1] * 4
+        margins = [SSIM_WINDOW - 1] * 4
         return _blur(pad(gradient, margins))
 
 
@@ -142,8 +140,8 @@ def _blurred_lines(planes: Tensor) -> Tensor:
     """Blur along the lines: (..., H, W) to (..., H, W − 10)."""
     # One matrix product over blocks of all lines: on a CPU much faster than a convolution of so few
     # taps, which passes over memory for each of them.
-    length = planes.shape[-1] - _WINDOW + 1
-    blocks = pad(planes, [0, -length % _BLOCK]).unfold(-1, _BLOCK + _WINDOW - 1, _BLOCK)
+    length = planes.shape[-1] - SSIM_WINDOW + 1
+    blocks = pad(planes, [0, -length % _BLOCK]).unfold(-1, _BLOCK + SSIM_WINDOW - 1, _BLOCK)
     blurred = blocks.reshape(-1, blocks.shape[-1]) @ _band(planes)
     return blurred.view(*planes.shape[:-1], -1)[..., :length]
 
@@ -151,10 +149,10 @@ def _blurred_lines(planes: Tensor) -> Tensor:
 def _band(like: Tensor) -> Tensor:
     """Return the matrix that takes a block of a line to its blur, (block + 10, block)."""
     # Made where it is used: a CUDA graph may copy nothing from the host.
-    window = torch.arange(_WINDOW, dtype=torch.float64, device=like.device)
-    rows = torch.arange(_BLOCK + _WINDOW - 1, device=like.device)
+    window = torch.arange(SSIM_WINDOW, dtype=torch.float64, device=like.device)
+    rows = torch.arange(_BLOCK + SSIM_WINDOW - 1, device=like.device)
     offsets = rows[:, None] - rows[:_BLOCK]
-    taps = torch.exp(-0.5 * ((window - _WINDOW // 2) / _SIGMA) ** 2)
-    inside = (offsets >= 0) & (offsets < _WINDOW)
-    matrix = torch.where(inside, taps[offsets.clamp(0, _WINDOW - 1)] / taps.sum(), 0.0)
+    taps = torch.exp(-0.5 * ((window - SSIM_WINDOW // 2) / SSIM_SIGMA) ** 2)
+    inside = (offsets >= 0) & (offsets < SSIM_WINDOW)
+    matrix = torch.where(inside, taps[offsets.clamp(0, SSIM_WINDOW - 1)] / taps.sum(), 0.0)
     return matrix.to(like.dtype)
