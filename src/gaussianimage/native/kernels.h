@@ -64,14 +64,14 @@ struct alignas(64) Atom {
   float colors[max_channels];
 };
 
-// Where the same Gaussian can be: what the lists are made from.
+// Where the same Gaussian can be: what the lists are made from. outlines.cpp counts on the order.
 struct alignas(64) Outline {
   double x, y, s;          // mean, in the window's pixels; shear
+  int32_t strip0, strip1;  // strips [strip0, strip1) that it may touch; empty when not drawable
   float t, k21, k22;       // 1 / (k l11), k l21, k l22; k = √(2 q_max): it spans |t dx| <= 1
   float rho;               // l21 / hypot(l21, l22): where the ellipse is highest
-  int32_t strip0, strip1;  // strips [strip0, strip1) that it may touch; empty when not drawable
-  int32_t rows;            // of its bounding box in the window
   int32_t longest;         // row pairs that an entry may have
+  int32_t rows;            // of its bounding box in the window
 };
 
 // A Gaussian in row pairs [pair0, pair1) of a cell, no more of them than its run.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 
 #include "doubles.h"
 #include "kernel_parts.h"
@@ -133,22 +134,76 @@ void prepare(const Source& source, const Window& window, int begin, int end, Ato
 namespace {
 
 // 8 Gaussians of a strip, field by field.
-struct Eight {
+struct alignas(64) Eight {
   double x[8], y[8], s[8];
   float t[8], k21[8], k22[8], rho[8];
   int32_t longest[8];
-
-  GI_INLINE void set(int i, const Outline& outline) {
-    x[i] = outline.x;
-    y[i] = outline.y;
-    s[i] = outline.s;
-    t[i] = outline.t;
-    k21[i] = outline.k21;
-    k22[i] = outline.k22;
-    rho[i] = outline.rho;
-    longest[i] = outline.longest;
-  }
 };
+
+#if GI_NATIVE_LANES >= 8
+
+// The first halves of 4 outlines: doubles i … i + 3 of the first three fields.
+GI_INLINE void transpose_doubles(const Outline* const* outlines, int i, Eight& eight) {
+  const auto row = [&](int j) {
+    return _mm256_load_pd(reinterpret_cast<const double*>(outlines[i + j]));
+  };
+  const __m256d even01 = _mm256_unpacklo_pd(row(0), row(1));
+  const __m256d even23 = _mm256_unpacklo_pd(row(2), row(3));
+  const __m256d odd01 = _mm256_unpackhi_pd(row(0), row(1));
+  const __m256d odd23 = _mm256_unpackhi_pd(row(2), row(3));
+  _mm256_store_pd(eight.x + i, _mm256_permute2f128_pd(even01, even23, 0x20));
+  _mm256_store_pd(eight.y + i, _mm256_permute2f128_pd(odd01, odd23, 0x20));
+  _mm256_store_pd(eight.s + i, _mm256_permute2f128_pd(even01, even23, 0x31));
+}
+
+// Fields of 4 outlines' second halves, two to a vector: j and j + 4.
+struct Quarter {
+  __m256 fields[4];
+};
+
+GI_INLINE Quarter transpose_floats(const Outline* const* outlines) {
+  const auto row = [&](int j) { return _mm256_load_ps(&outlines[j]->t); };
+  const __m256d low01 = _mm256_castps_pd(_mm256_unpacklo_ps(row(0), row(1)));
+  const __m256d low23 = _mm256_castps_pd(_mm256_unpacklo_ps(row(2), row(3)));
+  const __m256d high01 = _mm256_castps_pd(_mm256_unpackhi_ps(row(0), row(1)));
+  const __m256d high23 = _mm256_castps_pd(_mm256_unpackhi_ps(row(2), row(3)));
+  return {{_mm256_castpd_ps(_mm256_unpacklo_pd(low01, low23)),
+           _mm256_castpd_ps(_mm256_unpackhi_pd(low01, low23)),
+           _mm256_castpd_ps(_mm256_unpacklo_pd(high01, high23)),
+           _mm256_castpd_ps(_mm256_unpackhi_pd(high01, high23))}};
+}
+
+GI_INLINE void gather(const Outline* const* outlines, Eight& eight) {
+  static_assert(offsetof(Outline, s) == 16 && offsetof(Outline, t) == 32 &&
+                offsetof(Outline, rho) == 44 && offsetof(Outline, longest) == 48);
+  transpose_doubles(outlines, 0, eight);
+  transpose_doubles(outlines, 4, eight);
+  const Quarter first = transpose_floats(outlines), second = transpose_floats(outlines + 4);
+  float* const fields[] = {eight.t, eight.k21, eight.k22, eight.rho};
+  for (int i = 0; i < 4; ++i) {
+    _mm256_store_ps(fields[i], _mm256_permute2f128_ps(first.fields[i], second.fields[i], 0x20));
+  }
+  const __m256 longest = _mm256_permute2f128_ps(first.fields[0], second.fields[0], 0x31);
+  _mm256_store_si256(reinterpret_cast<__m256i*>(eight.longest), _mm256_castps_si256(longest));
+}
+
+#else
+
+GI_INLINE void gather(const Outline* const* outlines, Eight& eight) {
+  for (int i = 0; i < 8; ++i) {
+    const Outline& outline = *outlines[i];
+    eight.x[i] = outline.x;
+    eight.y[i] = outline.y;
+    eight.s[i] = outline.s;
+    eight.t[i] = outline.t;
+    eight.k21[i] = outline.k21;
+    eight.k22[i] = outline.k22;
+    eight.rho[i] = outline.rho;
+    eight.longest[i] = outline.longest;
+  }
+}
+
+#endif
 
 // Where they are in the strip.
 struct Spans {
@@ -229,26 +284,20 @@ GI_INLINE void append(uint32_t atom, int pair, int end, int longest, float dx, f
 const uint32_t* list(const Outline* outlines, const uint32_t* begin, const uint32_t* end,
                      const Window& window, int strip, CellList* cells) {
   const int bands = (window.height + cell_rows - 1) / cell_rows;
-  // The next eight are put together before the last ones are used: vectors that were just written
-  // number by number are slow to read.
-  Eight eights[2] = {};
-  const auto gather = [=](const uint32_t* from, Eight& eight) {
-    const ptrdiff_t count = std::min<ptrdiff_t>(8, end - from);
-    for (int i = 0; i < count; ++i) {
-      eight.set(i, outlines[from[i]]);
-      if (end - from >= 16) __builtin_prefetch(&outlines[from[8 + i]]);
-    }
-  };
-  gather(begin, eights[0]);
+  Eight eight;
   Spans spans;
-  for (int turn = 0; begin < end; begin += 8, turn ^= 1) {
+  for (; begin < end; begin += 8) {
     for (int band = 0; band < bands; ++band) {
       if (cells[band].count + 8 * most_entries > cells[band].room) return begin;
     }
-    const Eight& eight = eights[turn];
-    gather(begin + 8, eights[turn ^ 1]);
-    find_spans(eight, window, strip, spans);
     const int count = static_cast<int>(std::min<ptrdiff_t>(8, end - begin));
+    const Outline* here[8];
+    for (int i = 0; i < 8; ++i) {
+      here[i] = outlines + begin[std::min(i, count - 1)];
+      if (end - begin >= 24) __builtin_prefetch(&outlines[begin[16 + i]]);
+    }
+    gather(here, eight);
+    find_spans(eight, window, strip, spans);
     for (int i = 0; i < count; ++i) {
       append(begin[i], spans.pair0[i], spans.pair1[i], eight.longest[i], spans.dx[i], spans.u[i],
              cells, bands);
