@@ -19,6 +19,8 @@ namespace gi::GI_ISA {
 // outlines.cpp
 void prepare(const Source& source, const Window& window, int begin, int end, Atom* atoms,
              Outline* outlines);
+
+// lists.cpp
 const uint32_t* list(const Outline* outlines, const uint32_t* begin, const uint32_t* end,
                      const Window& window, int strip, CellList* cells);
 

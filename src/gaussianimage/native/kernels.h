@@ -64,7 +64,7 @@ struct alignas(64) Atom {
   float colors[max_channels];
 };
 
-// Where the same Gaussian can be: what the lists are made from. outlines.cpp counts on the order.
+// Where the same Gaussian can be: what the lists are made from. lists.cpp counts on the order.
 struct alignas(64) Outline {
   double x, y, s;          // mean, in the window's pixels; shear
   int32_t strip0, strip1;  // strips [strip0, strip1) that it may touch; empty when not drawable

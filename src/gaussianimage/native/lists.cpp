@@ -1,0 +1,267 @@
+// The rows of a strip that Gaussians touch, as entries of its cells. Compiled once for every
+// instruction set.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+
+#include "kernel_parts.h"
+#include "vector.h"
+
+namespace gi::GI_ISA {
+namespace {
+
+constexpr int cell_pairs = cell_rows / 2;
+
+// 8 Gaussians of a strip, field by field.
+struct alignas(64) Eight {
+  double x[8], y[8], s[8];
+  float t[8], k21[8], k22[8], rho[8];
+  int32_t longest[8];
+};
+
+#if GI_NATIVE_LANES >= 8
+
+// The first halves of 4 outlines: doubles i … i + 3 of the first three fields.
+GI_INLINE void transpose_doubles(const Outline* const* outlines, int i, Eight& eight) {
+  const auto row = [&](int j) {
+    return _mm256_load_pd(reinterpret_cast<const double*>(outlines[i + j]));
+  };
+  const __m256d even01 = _mm256_unpacklo_pd(row(0), row(1));
+  const __m256d even23 = _mm256_unpacklo_pd(row(2), row(3));
+  const __m256d odd01 = _mm256_unpackhi_pd(row(0), row(1));
+  const __m256d odd23 = _mm256_unpackhi_pd(row(2), row(3));
+  _mm256_store_pd(eight.x + i, _mm256_permute2f128_pd(even01, even23, 0x20));
+  _mm256_store_pd(eight.y + i, _mm256_permute2f128_pd(odd01, odd23, 0x20));
+  _mm256_store_pd(eight.s + i, _mm256_permute2f128_pd(even01, even23, 0x31));
+}
+
+// Fields of 4 outlines' second halves, two to a vector: j and j + 4.
+struct Quarter {
+  __m256 fields[4];
+};
+
+GI_INLINE Quarter transpose_floats(const Outline* const* outlines) {
+  const auto row = [&](int j) { return _mm256_load_ps(&outlines[j]->t); };
+  const __m256d low01 = _mm256_castps_pd(_mm256_unpacklo_ps(row(0), row(1)));
+  const __m256d low23 = _mm256_castps_pd(_mm256_unpacklo_ps(row(2), row(3)));
+  const __m256d high01 = _mm256_castps_pd(_mm256_unpackhi_ps(row(0), row(1)));
+  const __m256d high23 = _mm256_castps_pd(_mm256_unpackhi_ps(row(2), row(3)));
+  return {{_mm256_castpd_ps(_mm256_unpacklo_pd(low01, low23)),
+           _mm256_castpd_ps(_mm256_unpackhi_pd(low01, low23)),
+           _mm256_castpd_ps(_mm256_unpacklo_pd(high01, high23)),
+           _mm256_castpd_ps(_mm256_unpackhi_pd(high01, high23))}};
+}
+
+GI_INLINE void gather(const Outline* const* outlines, Eight& eight) {
+  static_assert(offsetof(Outline, s) == 16 && offsetof(Outline, t) == 32 &&
+                offsetof(Outline, rho) == 44 && offsetof(Outline, longest) == 48);
+  transpose_doubles(outlines, 0, eight);
+  transpose_doubles(outlines, 4, eight);
+  const Quarter first = transpose_floats(outlines), second = transpose_floats(outlines + 4);
+  float* const fields[] = {eight.t, eight.k21, eight.k22, eight.rho};
+  for (int i = 0; i < 4; ++i) {
+    _mm256_store_ps(fields[i], _mm256_permute2f128_ps(first.fields[i], second.fields[i], 0x20));
+  }
+  const __m256 longest = _mm256_permute2f128_ps(first.fields[0], second.fields[0], 0x31);
+  _mm256_store_si256(reinterpret_cast<__m256i*>(eight.longest), _mm256_castps_si256(longest));
+}
+
+#else
+
+GI_INLINE void gather(const Outline* const* outlines, Eight& eight) {
+  for (int i = 0; i < 8; ++i) {
+    const Outline& outline = *outlines[i];
+    eight.x[i] = outline.x;
+    eight.y[i] = outline.y;
+    eight.s[i] = outline.s;
+    eight.t[i] = outline.t;
+    eight.k21[i] = outline.k21;
+    eight.k22[i] = outline.k22;
+    eight.rho[i] = outline.rho;
+    eight.longest[i] = outline.longest;
+  }
+}
+
+#endif
+
+// Where they are in the strip.
+struct alignas(32) Spans {
+  int32_t pair0[8], pair1[8];  // row pairs that they may touch; none when pair0 >= pair1
+  float dx[8], u[8];           // of the first pixel of the first row pair
+};
+
+// In whitened coordinates the ellipse is a disk of radius k, so at t = dx / (k l11) it covers
+// dy in k (l21 t ± l22 √(1 - t²)). Over the columns of a strip the upper branch is highest at the
+// t nearest to rho, the lower branch lowest at the t nearest to -rho.
+GI_INLINE void find_spans(const Eight& g, const Window& window, int strip, Spans& spans) {
+  const Half one = Half::splat(1.0f), zero = Half::splat(0.0f);
+  // In double: small differences of possibly large numbers.
+  const double x = strip * double{cell_width} + 0.5;
+  double u[8];
+  float y[8];
+  for (int i = 0; i < 8; ++i) {
+    const double dx = x - g.x[i];
+    spans.dx[i] = static_cast<float>(dx);
+    u[i] = (0.5 - g.y[i]) + g.s[i] * dx;
+    y[i] = static_cast<float>(g.y[i]);
+  }
+  const Half left = Half::load(spans.dx), t_per_pixel = Half::load(g.t);
+  const Half k21 = Half::load(g.k21), k22 = Half::load(g.k22), rho = Half::load(g.rho);
+  const Half t0 = max(min(left * t_per_pixel, one), zero - one);
+  const Half t1 = max(min((left + Half::splat(7.0f)) * t_per_pixel, one), zero - one);
+  const Half top = min(max(zero - rho, t0), t1);
+  const Half bottom = min(max(rho, t0), t1);
+  // Rows are found a little generously; the kernels test every pixel.
+  const Half at = Half::load(y);
+  const Half size = max(at, zero - at) + max(k21, zero - k21) + k22;
+  const Half slack = size * Half::splat(1e-6f) + Half::splat(2e-3f);
+  const Half y0 =
+      (at + Half::splat(0.499f) - slack) + (k21 * top - k22 * sqrt(max(one - top * top, zero)));
+  const Half y1 = (at + Half::splat(1.5f) + slack) +
+                  (k21 * bottom + k22 * sqrt(max(one - bottom * bottom, zero)));
+  const Half half = Half::splat(0.5f), rows = Half::splat(static_cast<float>(window.height));
+  store_integers(min(max(y0, zero), rows) * half, spans.pair0);
+  store_integers(min(max(y1, zero), rows + one) * half, spans.pair1);
+  for (int i = 0; i < 8; ++i) spans.u[i] = static_cast<float>(u[i] + 2.0 * spans.pair0[i]);
+}
+
+// A cell's entries of one Gaussian at most: runs are not shorter than 2 row pairs. One more is
+// written to and not counted.
+constexpr size_t most_entries = cell_pairs / 2 + 2;
+
+// Appends the entries of a Gaussian in row pairs [pair, end), the first of which has this u. The
+// chain's runs are entries of their own, so that the exponentials of all of them are computed in
+// one place, side by side.
+void append(uint32_t atom, int pair, int end, int longest, float dx, float u, CellList* cells,
+            int bands) {
+  while (pair < end) {
+    const int band = std::min(pair / cell_pairs, bands - 1), top = band * cell_pairs;
+    const int next = std::min(std::min(pair + longest, top + cell_pairs), end);
+    CellList& list = cells[band];
+    list.entries[list.count++] = {atom, static_cast<uint8_t>(pair - top),
+                                  static_cast<uint8_t>(next - top), dx, u};
+    u += static_cast<float>(2 * (next - pair));
+    pair = next;
+  }
+}
+
+// Entries of 8 Gaussians. Most have none, one or two in the strip, all in one cell: these are
+// written without asking which, as nobody could foretell it.
+struct alignas(32) Entries {
+  Entry first[8], second[8];
+  int32_t band[8];
+  int32_t counts[8];  // whether there is a first, plus 2 if there is a second
+  int32_t simple[8];  // 0: has more of them, or in more than one cell
+};
+
+#if GI_NATIVE_LANES >= 8
+
+static_assert(sizeof(Entry) == 16 && offsetof(Entry, pair0) == 4 && offsetof(Entry, pair1) == 5 &&
+              offsetof(Entry, dx) == 8 && offsetof(Entry, u) == 12);
+
+typedef int32_t Int8 __attribute__((vector_size(32)));
+
+// Fields of 8 entries, each a vector, to the entries.
+GI_INLINE void store_entries(__m256i atoms, Int8 pair0, Int8 pair1, __m256 dx, __m256 u,
+                             Entry* entries) {
+  const __m256i pairs = (__m256i)((pair0 & 255) | (pair1 & 255) << 8);
+  const __m256i atom_low = _mm256_unpacklo_epi32(atoms, pairs);
+  const __m256i atom_high = _mm256_unpackhi_epi32(atoms, pairs);
+  const __m256i place_low = _mm256_castps_si256(_mm256_unpacklo_ps(dx, u));
+  const __m256i place_high = _mm256_castps_si256(_mm256_unpackhi_ps(dx, u));
+  const __m256i both[] = {
+      _mm256_unpacklo_epi64(atom_low, place_low), _mm256_unpackhi_epi64(atom_low, place_low),
+      _mm256_unpacklo_epi64(atom_high, place_high), _mm256_unpackhi_epi64(atom_high, place_high)};
+  for (int i = 0; i < 4; ++i) {
+    _mm_store_si128(reinterpret_cast<__m128i*>(entries + i), _mm256_castsi256_si128(both[i]));
+    _mm_store_si128(reinterpret_cast<__m128i*>(entries + i + 4),
+                    _mm256_extracti128_si256(both[i], 1));
+  }
+}
+
+GI_INLINE Int8 least(Int8 a, Int8 b) { return (Int8)_mm256_min_epi32((__m256i)a, (__m256i)b); }
+
+GI_INLINE void make_entries(const uint32_t* atoms, const Eight& g, const Spans& spans, int bands,
+                            Entries& out) {
+  const auto load = [](const int32_t* p) {
+    return (Int8)_mm256_load_si256(reinterpret_cast<const __m256i*>(p));
+  };
+  const auto store = [](Int8 a, int32_t* p) {
+    _mm256_store_si256(reinterpret_cast<__m256i*>(p), (__m256i)a);
+  };
+  const Int8 pair = load(spans.pair0), end = load(spans.pair1), longest = load(g.longest);
+  const Int8 band = least(pair / cell_pairs, Int8{} + (bands - 1)), top = band * cell_pairs;
+  const Int8 middle = least(pair + longest, end), next = least(middle + longest, end);
+  store(band, out.band);
+  store((pair < end) & 1 | (middle < next) & 2, out.counts);
+  store((next == end) & (end <= top + cell_pairs), out.simple);
+  const __m256i atom = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(atoms));
+  const __m256 dx = _mm256_load_ps(spans.dx), u = _mm256_load_ps(spans.u);
+  const __m256 further = _mm256_cvtepi32_ps((__m256i)(2 * (middle - pair)));
+  store_entries(atom, pair - top, middle - top, dx, u, out.first);
+  store_entries(atom, middle - top, next - top, dx, _mm256_add_ps(u, further), out.second);
+}
+
+#else
+
+GI_INLINE void make_entries(const uint32_t* atoms, const Eight& g, const Spans& spans, int bands,
+                            Entries& out) {
+  for (int i = 0; i < 8; ++i) {
+    const int pair = spans.pair0[i], end = spans.pair1[i], longest = g.longest[i];
+    const int band = std::min(pair / cell_pairs, bands - 1), top = band * cell_pairs;
+    const int middle = std::min(pair + longest, end), next = std::min(middle + longest, end);
+    const auto at = [top](int row) { return static_cast<uint8_t>(row - top); };
+    const float dx = spans.dx[i], u = spans.u[i];
+    out.band[i] = band;
+    out.counts[i] = (pair < end ? 1 : 0) | (middle < next ? 2 : 0);
+    out.simple[i] = next == end && end <= top + cell_pairs;
+    out.first[i] = {atoms[i], at(pair), at(middle), dx, u};
+    out.second[i] = {atoms[i], at(middle), at(next), dx,
+                     u + static_cast<float>(2 * (middle - pair))};
+  }
+}
+
+#endif
+
+}  // namespace
+
+const uint32_t* list(const Outline* outlines, const uint32_t* begin, const uint32_t* end,
+                     const Window& window, int strip, CellList* cells) {
+  const int bands = (window.height + cell_rows - 1) / cell_rows;
+  Eight eight;
+  Spans spans;
+  Entries made;
+  for (; begin < end; begin += 8) {
+    for (int band = 0; band < bands; ++band) {
+      if (cells[band].count + 8 * most_entries > cells[band].room) return begin;
+    }
+    const int count = static_cast<int>(std::min<ptrdiff_t>(8, end - begin));
+    uint32_t atoms[8];
+    const Outline* here[8];
+    for (int i = 0; i < 8; ++i) {
+      atoms[i] = begin[std::min(i, count - 1)];
+      here[i] = outlines + atoms[i];
+      if (end - begin >= 24) __builtin_prefetch(&outlines[begin[16 + i]]);
+    }
+    gather(here, eight);
+    find_spans(eight, window, strip, spans);
+    make_entries(atoms, eight, spans, bands, made);
+    for (int i = 0; i < count; ++i) {
+      if (__builtin_expect(!made.simple[i], 0)) {
+        append(atoms[i], spans.pair0[i], spans.pair1[i], eight.longest[i], spans.dx[i], spans.u[i],
+               cells, bands);
+        continue;
+      }
+      CellList& list = cells[made.band[i]];
+      Entry* const entries = list.entries + list.count;
+      const size_t some = made.counts[i] & 1;
+      entries[0] = made.first[i];
+      entries[some] = made.second[i];
+      list.count += some + static_cast<size_t>(made.counts[i] >> 1);
+    }
+  }
+  return end;
+}
+
+}  // namespace gi::GI_ISA
