@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "dequantize.h"
 #include "doubles.h"
 #include "kernel_parts.h"
 #include "layer.h"
@@ -63,37 +64,26 @@ GI_INLINE double step_of(const double (&color)[max_channels][together], int i, d
   return std::min(shape_step * (amplitude & 1 ? half * 0.7071067811865476 : half), 0.7);
 }
 
-// Σ = exp(2 S) for S = [[s + d1, d2], [d2, s - d1]], whose eigenvalues are s ± r:
-// Σ = e^2s (cosh 2r + sinh 2r / r [[d1, d2], [d2, -d1]]), and det Σ = e^4s. The first entry is
-// e^2s (e^2r (r + d1) + e^-2r (r - d1)) / 2r, where nothing cancels if the smaller one of
-// r + d1 and r - d1 comes from their product, d2².
 GI_INLINE void find_covariance(const Integers& g, int i, double shape_step, Numbers& out) {
   const double step = step_of(g.color, i, shape_step);
-  const double s = g.shape[0][i] * step;
-  const double d1 = g.shape[1][i] * step, d2 = g.shape[2][i] * step;
-  const double r = std::sqrt(d1 * d1 + d2 * d2);
-  const double up = exp_exact(2 * r), down = 1 / up, size = exp_exact(s), area = size * size;
-  const double larger = r > 0 ? r + std::fabs(d1) : 1, smaller = d2 * d2 / larger;
-  const double plus = d1 > 0 ? larger : smaller, minus = d1 > 0 ? smaller : larger;
-  const double both = r > 0 ? 2 * r : 1;
-  const double xx = r > 0 ? (up * plus + down * minus) / both : 1;
-  const double slope = r > 0 ? (up - down) / both : 2;
-  const double l11 = size * std::sqrt(xx);
-  out.l11[i] = l11;
-  out.l21[i] = area * slope * d2 / l11;
-  out.l22[i] = area / l11;
-  out.size[i] = size;
+  const Factor factor =
+      factor_of(g.shape[0][i] * step, g.shape[1][i] * step, g.shape[2][i] * step,
+                [](double x) __attribute__((always_inline)) { return exp_exact(x); });
+  out.l11[i] = factor.l11;
+  out.l21[i] = factor.l21;
+  out.l22[i] = factor.l22;
+  out.size[i] = factor.size;
 }
 
 // Unit energy: a color of norm 1 has ∫ |c|² exp(-2q) = 1, so c = b / (√π e^s). The basis is
 // orthonormal: (1, 1, 1) / √3, (1, 0, -1) / √2, (-1, 2, -1) / √6.
 template <bool rgb>
 GI_INLINE void find_colors(const Integers& g, int i, double color_step, Numbers& out) {
-  const double scale = color_step / (1.7724538509055159 * out.size[i]);
+  const double scale = color_step / (root_pi * out.size[i]);
   if constexpr (rgb) {
-    const double y = scale * g.color[0][i] * 0.5773502691896258;
-    const double o = scale * g.color[1][i] * 0.7071067811865476;
-    const double c = scale * g.color[2][i] * 0.4082482904638631;
+    const double y = scale * g.color[0][i] * rgb_basis[0][0];
+    const double o = scale * g.color[1][i] * rgb_basis[1][0];
+    const double c = scale * g.color[2][i] * -rgb_basis[2][0];
     out.color[0][i] = static_cast<float>(y + o - c);
     out.color[1][i] = static_cast<float>(y + 2 * c);
     out.color[2][i] = static_cast<float>(y - o - c);

@@ -10,10 +10,6 @@
 #define GI_ISA baseline
 #endif
 
-namespace gi {
-struct Layer;
-}
-
 namespace gi::GI_ISA {
 
 // outlines.cpp

@@ -93,7 +93,7 @@ struct CellList {
 // and the whitened coordinates z = L⁻¹ d:
 //     Σ g z1, Σ g z2, Σ g z1², Σ g z1 z2, Σ g z2², Σ w R_k.
 // They are the negative derivatives of ½ Σ R² with respect to whitened motion of q; see
-// optimizer.cpp and gradient.cpp for what they are turned into.
+// optimizer.cpp and render.cpp for what they are turned into.
 struct Moments {
   float g1, g2, g11, g12, g22;
   float color[max_channels];

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "dequantize.h"
 #include "flush.h"
 #include "kernels.h"
 #include "model.h"
@@ -11,17 +12,13 @@
 namespace gi {
 namespace {
 
-constexpr double root_pi = 1.7724538509055159;
+using GI_ISA::rgb_basis;
+using GI_ISA::root_pi;
 
 constexpr int band_rows = 128;
 
 // Steps that a Gaussian takes at most before it is the next one's turn.
 constexpr int most_rounds = 2;
-
-// Red, green and blue in the orthonormal basis of the coded colors.
-constexpr double rgb_basis[3][3] = {{0.5773502691896258, 0.5773502691896258, 0.5773502691896258},
-                                    {0.7071067811865476, 0.0, -0.7071067811865476},
-                                    {-0.4082482904638631, 0.8164965809277261, -0.4082482904638631}};
 
 }  // namespace
 
@@ -60,19 +57,12 @@ void Refiner::residual(float* out) const {
 // The geometry of a Gaussian, in floats.
 Patch Refiner::patch_of(const Coded& coded) const {
   const double step = shape_step(quantizer_, coded.amplitude);
-  const double d1 = coded.shape[1] * step, d2 = coded.shape[2] * step, r = std::hypot(d1, d2);
-  // As in dequantize.cpp.
-  const double size = std::exp(coded.shape[0] * step), up = std::exp(2 * r), down = 1 / up;
-  double xx = 1, slope = 2;
-  if (r > 0) {
-    const double larger = r + std::fabs(d1), smaller = d2 * d2 / larger;
-    xx = (d1 > 0 ? up * larger + down * smaller : up * smaller + down * larger) / (2 * r);
-    slope = (up - down) / (2 * r);
-  }
+  const auto factor =
+      GI_ISA::factor_of(coded.shape[0] * step, coded.shape[1] * step, coded.shape[2] * step,
+                        [](double x) { return std::exp(x); });
   const double cell = std::ldexp(1.0, coded.precision - 4);
   const double mean[2] = {(coded.x + 0.5) * cell, (coded.y + 0.5) * cell};
-  const double l11 = size * std::sqrt(xx);
-  const double cholesky[3] = {l11, size * size * slope * d2 / l11, size * size / l11};
+  const double cholesky[3] = {factor.l11, factor.l21, factor.l22};
   return make_patch(mean, cholesky, q_max_, planes_.height);
 }
 

@@ -28,6 +28,10 @@
 
 #define GI_INLINE inline __attribute__((always_inline))
 
+#ifndef GI_ISA
+#define GI_ISA baseline
+#endif
+
 namespace gi::GI_ISA {
 
 template <int L>
