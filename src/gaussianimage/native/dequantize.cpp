@@ -64,15 +64,25 @@ GI_INLINE double step_of(const double (&color)[max_channels][together], int i, d
   return std::min(shape_step * (amplitude & 1 ? half * 0.7071067811865476 : half), 0.7);
 }
 
-GI_INLINE void find_covariance(const Integers& g, int i, double shape_step, Numbers& out) {
-  const double step = step_of(g.color, i, shape_step);
-  const Factor factor =
-      factor_of(g.shape[0][i] * step, g.shape[1][i] * step, g.shape[2][i] * step,
-                [](double x) __attribute__((always_inline)) { return exp_exact(x); });
-  out.l11[i] = factor.l11;
-  out.l21[i] = factor.l21;
-  out.l22[i] = factor.l22;
-  out.size[i] = factor.size;
+// In small steps, each a loop of its own: in one large loop nothing would hide how long an
+// exponential takes.
+GI_INLINE void find_covariances(const Integers& g, double shape_step, Numbers& out) {
+  double d1[together], d2[together], r[together], up[together];
+  for (int i = 0; i < together; ++i) {
+    const double step = step_of(g.color, i, shape_step);
+    out.size[i] = g.shape[0][i] * step;
+    d1[i] = g.shape[1][i] * step;
+    d2[i] = g.shape[2][i] * step;
+    r[i] = std::sqrt(d1[i] * d1[i] + d2[i] * d2[i]);
+  }
+  for (int i = 0; i < together; ++i) out.size[i] = exp_exact(out.size[i]);
+  for (int i = 0; i < together; ++i) up[i] = exp_exact(2 * r[i]);
+  for (int i = 0; i < together; ++i) {
+    const Factor factor = factor_of(d1[i], d2[i], r[i], up[i], out.size[i]);
+    out.l11[i] = factor.l11;
+    out.l21[i] = factor.l21;
+    out.l22[i] = factor.l22;
+  }
 }
 
 // Unit energy: a color of norm 1 has ∫ |c|² exp(-2q) = 1, so c = b / (√π e^s). The basis is
@@ -113,7 +123,7 @@ void dequantize_channels(const Quantizer& quantizer, const Layer& layer, size_t 
       g.x[i] = (g.x[i] + 0.5) * g.cell[i];
       g.y[i] = (g.y[i] + 0.5) * g.cell[i];
     }
-    for (int i = 0; i < together; ++i) find_covariance(g, i, quantizer.shape_step, out);
+    find_covariances(g, quantizer.shape_step, out);
     for (int i = 0; i < together; ++i) find_colors<channels >= 3>(g, i, quantizer.color_step, out);
     for (int i = 0; i < count; ++i, means += 2, cholesky += 3, colors += channels) {
       means[0] = g.x[i];

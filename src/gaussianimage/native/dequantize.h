@@ -15,26 +15,25 @@ constexpr double rgb_basis[3][3] = {{0.5773502691896258, 0.5773502691896258, 0.5
                                     {0.7071067811865476, 0.0, -0.7071067811865476},
                                     {-0.4082482904638631, 0.8164965809277261, -0.4082482904638631}};
 
-// The Cholesky factor of a covariance, and e^s, the geometric mean of its two deviations.
+// The Cholesky factor of a covariance.
 struct Factor {
-  double l11, l21, l22, size;
+  double l11, l21, l22;
 };
 
 // Σ = exp(2 S) for S = [[s + d1, d2], [d2, s - d1]], whose eigenvalues are s ± r:
 // Σ = e^2s (cosh 2r + sinh 2r / r [[d1, d2], [d2, -d1]]), and det Σ = e^4s. The first entry is
 // e^2s (e^2r (r + d1) + e^-2r (r - d1)) / 2r, where nothing cancels if the smaller one of
-// r + d1 and r - d1 comes from their product, d2². Without branches, for loops of it.
-template <typename Exp>
-GI_INLINE Factor factor_of(double s, double d1, double d2, Exp&& exp) {
-  const double r = std::sqrt(d1 * d1 + d2 * d2);
-  const double up = exp(2 * r), down = 1 / up, size = exp(s), area = size * size;
+// r + d1 and r - d1 comes from their product, d2². `up` is e^2r and `size` e^s. Without branches,
+// for loops of it.
+GI_INLINE Factor factor_of(double d1, double d2, double r, double up, double size) {
+  const double down = 1 / up, area = size * size;
   const double larger = r > 0 ? r + std::fabs(d1) : 1, smaller = d2 * d2 / larger;
   const double plus = d1 > 0 ? larger : smaller, minus = d1 > 0 ? smaller : larger;
   const double both = r > 0 ? 2 * r : 1;
   const double xx = r > 0 ? (up * plus + down * minus) / both : 1;
   const double slope = r > 0 ? (up - down) / both : 2;
   const double l11 = size * std::sqrt(xx);
-  return {l11, area * slope * d2 / l11, area / l11, size};
+  return {l11, area * slope * d2 / l11, area / l11};
 }
 
 }  // namespace gi::GI_ISA

@@ -10,9 +10,9 @@
 
 namespace gi::GI_ISA {
 
-// Gaussians are prepared this many at a time, each step for all of them, so that the compiler can
-// use vectors.
-constexpr int together = 8;
+// Gaussians are prepared this many at a time, each step for all of them: the compiler makes vectors
+// of it, and there are enough of those that none has to wait for the one before it.
+constexpr int together = 32;
 
 // 1.5 * 2^52: adding it rounds to an integer, which the sum has in its last bits.
 constexpr double rounding = 6755399441055744.0;

@@ -42,7 +42,8 @@ GI_INLINE double exp_negative(double x) {
 // What the steps of `prepare` hand on. Gaussians that cannot be drawn have harmless values.
 struct Prepared {
   double x[together], y[together], l11[together], l21[together], l22[together];
-  double inverse11[together], s[together], k21[together], k22[together], reach[together];
+  double inverse11[together], inverse22[together], s[together], k21[together], k22[together],
+      reach[together];
   double low[together], high[together], top[together], bottom[together], run[together];
   double e1[together];
 };
@@ -53,11 +54,14 @@ GI_INLINE void prepare_together(Prepared& g, double q_max, double height) {
   // must not reach the ellipse, u²/2 = q_max l22², within the run.
   const double pairs = (std::sqrt(2 * chain_range) - k) * 0.5;
   constexpr double strips = 1.0 / cell_width;
+  // Loops apart, as one would be too long for anything to hide how long an exponential takes.
   for (int i = 0; i < together; ++i) {
     g.inverse11[i] = 1 / g.l11[i];
-    const double inverse22 = 1 / g.l22[i];
+    g.inverse22[i] = 1 / g.l22[i];
+  }
+  for (int i = 0; i < together; ++i) g.e1[i] = exp_negative(-g.inverse22[i] * g.inverse22[i]);
+  for (int i = 0; i < together; ++i) {
     g.s[i] = -g.l21[i] * g.inverse11[i];
-    g.e1[i] = exp_negative(-inverse22 * inverse22);
     g.run[i] = pairs * g.l22[i];
     g.k21[i] = static_cast<float>(k * g.l21[i]);
     g.k22[i] = static_cast<float>(k * g.l22[i]);
@@ -115,7 +119,7 @@ void prepare(const Source& source, const Window& window, int begin, int end, Ato
       outline.rows = static_cast<int32_t>(g.bottom[i] - g.top[i]);
       outline.longest = pairs >= 2 ? pairs : cell_pairs;
       Atom& atom = atoms[begin + i];
-      const double inverse22 = 1 / g.l22[i], e1 = g.e1[i], e2 = e1 * e1;
+      const double inverse22 = g.inverse22[i], e1 = g.e1[i], e2 = e1 * e1;
       atom.x2 = static_cast<float>(-0.5 * log2e * g.inverse11[i] * g.inverse11[i]);
       atom.u2 = static_cast<float>(-0.5 * log2e * inverse22 * inverse22);
       atom.s = static_cast<float>(g.s[i]);

@@ -57,9 +57,9 @@ void Refiner::residual(float* out) const {
 // The geometry of a Gaussian, in floats.
 Patch Refiner::patch_of(const Coded& coded) const {
   const double step = shape_step(quantizer_, coded.amplitude);
-  const auto factor =
-      GI_ISA::factor_of(coded.shape[0] * step, coded.shape[1] * step, coded.shape[2] * step,
-                        [](double x) { return std::exp(x); });
+  const double d1 = coded.shape[1] * step, d2 = coded.shape[2] * step, r = std::hypot(d1, d2);
+  const GI_ISA::Factor factor =
+      GI_ISA::factor_of(d1, d2, r, std::exp(2 * r), std::exp(coded.shape[0] * step));
   const double cell = std::ldexp(1.0, coded.precision - 4);
   const double mean[2] = {(coded.x + 0.5) * cell, (coded.y + 0.5) * cell};
   const double cholesky[3] = {factor.l11, factor.l21, factor.l22};
