@@ -13,27 +13,42 @@ namespace {
 
 constexpr int cell_pairs = cell_rows / 2;
 
+// Vectors by name, for compilers make single numbers of loops over 8 doubles.
+typedef double Four __attribute__((vector_size(32)));
+
+// Rounded to floats.
+GI_INLINE Half to_floats(const Four* eight) {
+#if GI_NATIVE_LANES >= 8
+  const __m128 low = _mm256_cvtpd_ps((__m256d)eight[0]);
+  return {{(Half::Float)_mm256_set_m128(_mm256_cvtpd_ps((__m256d)eight[1]), low)}};
+#else
+  float floats[8];
+  for (int i = 0; i < 8; ++i) floats[i] = static_cast<float>(eight[i / 4][i % 4]);
+  return Half::load(floats);
+#endif
+}
+
 // 8 Gaussians of a strip, field by field.
 struct alignas(64) Eight {
-  double x[8], y[8], s[8];
+  Four x[2], y[2], s[2];
   float t[8], k21[8], k22[8], rho[8];
   int32_t longest[8];
 };
 
 #if GI_NATIVE_LANES >= 8
 
-// The first halves of 4 outlines: doubles i … i + 3 of the first three fields.
-GI_INLINE void transpose_doubles(const Outline* const* outlines, int i, Eight& eight) {
+// The first halves of 4 outlines: the half `part` of the first three fields.
+GI_INLINE void transpose_doubles(const Outline* const* outlines, int part, Eight& eight) {
   const auto row = [&](int j) {
-    return _mm256_load_pd(reinterpret_cast<const double*>(outlines[i + j]));
+    return _mm256_load_pd(reinterpret_cast<const double*>(outlines[4 * part + j]));
   };
   const __m256d even01 = _mm256_unpacklo_pd(row(0), row(1));
   const __m256d even23 = _mm256_unpacklo_pd(row(2), row(3));
   const __m256d odd01 = _mm256_unpackhi_pd(row(0), row(1));
   const __m256d odd23 = _mm256_unpackhi_pd(row(2), row(3));
-  _mm256_store_pd(eight.x + i, _mm256_permute2f128_pd(even01, even23, 0x20));
-  _mm256_store_pd(eight.y + i, _mm256_permute2f128_pd(odd01, odd23, 0x20));
-  _mm256_store_pd(eight.s + i, _mm256_permute2f128_pd(even01, even23, 0x31));
+  eight.x[part] = (Four)_mm256_permute2f128_pd(even01, even23, 0x20);
+  eight.y[part] = (Four)_mm256_permute2f128_pd(odd01, odd23, 0x20);
+  eight.s[part] = (Four)_mm256_permute2f128_pd(even01, even23, 0x31);
 }
 
 // Fields of 4 outlines' second halves, two to a vector: j and j + 4.
@@ -57,7 +72,7 @@ GI_INLINE void gather(const Outline* const* outlines, Eight& eight) {
   static_assert(offsetof(Outline, s) == 16 && offsetof(Outline, t) == 32 &&
                 offsetof(Outline, rho) == 44 && offsetof(Outline, longest) == 48);
   transpose_doubles(outlines, 0, eight);
-  transpose_doubles(outlines, 4, eight);
+  transpose_doubles(outlines, 1, eight);
   const Quarter first = transpose_floats(outlines), second = transpose_floats(outlines + 4);
   float* const fields[] = {eight.t, eight.k21, eight.k22, eight.rho};
   for (int i = 0; i < 4; ++i) {
@@ -72,9 +87,9 @@ GI_INLINE void gather(const Outline* const* outlines, Eight& eight) {
 GI_INLINE void gather(const Outline* const* outlines, Eight& eight) {
   for (int i = 0; i < 8; ++i) {
     const Outline& outline = *outlines[i];
-    eight.x[i] = outline.x;
-    eight.y[i] = outline.y;
-    eight.s[i] = outline.s;
+    eight.x[i / 4][i % 4] = outline.x;
+    eight.y[i / 4][i % 4] = outline.y;
+    eight.s[i / 4][i % 4] = outline.s;
     eight.t[i] = outline.t;
     eight.k21[i] = outline.k21;
     eight.k22[i] = outline.k22;
@@ -98,22 +113,19 @@ GI_INLINE void find_spans(const Eight& g, const Window& window, int strip, Spans
   const Half one = Half::splat(1.0f), zero = Half::splat(0.0f);
   // In double: small differences of possibly large numbers.
   const double x = strip * double{cell_width} + 0.5;
-  double u[8];
-  float y[8];
-  for (int i = 0; i < 8; ++i) {
-    const double dx = x - g.x[i];
-    spans.dx[i] = static_cast<float>(dx);
-    u[i] = (0.5 - g.y[i]) + g.s[i] * dx;
-    y[i] = static_cast<float>(g.y[i]);
+  Four dx[2], u[2];
+  for (int part = 0; part < 2; ++part) {
+    dx[part] = x - g.x[part];
+    u[part] = (0.5 - g.y[part]) + g.s[part] * dx[part];
   }
-  const Half left = Half::load(spans.dx), t_per_pixel = Half::load(g.t);
+  const Half left = to_floats(dx), t_per_pixel = Half::load(g.t);
   const Half k21 = Half::load(g.k21), k22 = Half::load(g.k22), rho = Half::load(g.rho);
   const Half t0 = max(min(left * t_per_pixel, one), zero - one);
   const Half t1 = max(min((left + Half::splat(7.0f)) * t_per_pixel, one), zero - one);
   const Half top = min(max(zero - rho, t0), t1);
   const Half bottom = min(max(rho, t0), t1);
   // Rows are found a little generously; the kernels test every pixel.
-  const Half at = Half::load(y);
+  const Half at = to_floats(g.y);
   const Half size = max(at, zero - at) + max(k21, zero - k21) + k22;
   const Half slack = size * Half::splat(1e-6f) + Half::splat(2e-3f);
   const Half y0 =
@@ -123,7 +135,14 @@ GI_INLINE void find_spans(const Eight& g, const Window& window, int strip, Spans
   const Half half = Half::splat(0.5f), rows = Half::splat(static_cast<float>(window.height));
   store_integers(min(max(y0, zero), rows) * half, spans.pair0);
   store_integers(min(max(y1, zero), rows + one) * half, spans.pair1);
-  for (int i = 0; i < 8; ++i) spans.u[i] = static_cast<float>(u[i] + 2.0 * spans.pair0[i]);
+  for (int part = 0; part < 2; ++part) {
+    typedef int32_t Integers __attribute__((vector_size(16)));
+    Integers pairs;
+    std::memcpy(&pairs, spans.pair0 + 4 * part, sizeof pairs);
+    u[part] += 2.0 * __builtin_convertvector(pairs, Four);
+  }
+  left.store(spans.dx);
+  to_floats(u).store(spans.u);
 }
 
 // A cell's entries of one Gaussian at most: runs are not shorter than 2 row pairs. One more is
