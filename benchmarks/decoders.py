@@ -10,7 +10,7 @@ import numpy as np
 from harness import Timing, take_turns, timings_as_json
 from pictures import Bytes
 from PIL import AvifImagePlugin, Image
-from rivals import RIVALS, Rival, decode
+from rivals import RIVALS, decode, encode_at_psnr
 
 import gaussianimage
 from gaussianimage import Decoder, _native
@@ -19,16 +19,6 @@ from gaussianimage.metrics import psnr
 
 OURS = "gaussianimage"
 BATCH = 16  # pictures in a batch
-
-
-def at_psnr(rival: Rival, pixels: Bytes, target: float) -> bytes:
-    """Return the rival's first file, by rising settings, whose PSNR is not below the target."""
-    data = b""
-    for setting in rival.settings:
-        data = rival.encode(pixels, setting)
-        if psnr(pixels, decode(data)) >= target:
-            break
-    return data
 
 
 def decoded(data: bytes, threads: int = 1) -> Bytes:
@@ -63,7 +53,7 @@ def compare(pixels: Bytes, count: int, effort: int, threads: Sequence[int], roun
     target = psnr(pixels, gaussianimage.decode(data))
     for rival in RIVALS:
         if rival.available:
-            files[rival.name] = at_psnr(rival, pixels, target)
+            files[rival.name] = encode_at_psnr(rival, pixels, target)
     timings: dict[str, Timing] = take_turns(_contestants(files, threads), rounds=rounds)
     batches = take_turns(
         {

@@ -14,6 +14,8 @@ import PIL
 from pictures import Bytes
 from PIL import Image, features
 
+from gaussianimage.metrics import psnr
+
 
 @dataclass(frozen=True)
 class Rival:
@@ -155,28 +157,32 @@ def encode_at_least(rival: Rival, pixels: Bytes, n_bytes: int) -> bytes:
 
     If even the dial's lowest place gives more, that file; if its highest gives less, that one.
     """
+    return _least(rival, pixels, lambda data: len(data) >= n_bytes)
+
+
+def encode_at_psnr(rival: Rival, pixels: Bytes, target: float) -> bytes:
+    """Return the smallest file whose PSNR is not below `target` dB, found in the same way."""
+    return _least(rival, pixels, lambda data: psnr(pixels, decode(data)) >= target)
+
+
+def _least(rival: Rival, pixels: Bytes, is_enough: Callable[[bytes], bool]) -> bytes:
     low, high = rival.ends
     best = rival.encode(pixels, low)
-    if len(best) >= n_bytes:
+    if is_enough(best):
         return best
-    best = rival.encode(pixels, high)
-    if rival.dial == "bpp":  # in proportion, and to a thousandth
-        while high / low > 1.001:
-            middle = float(np.sqrt(low * high))
-            data = rival.encode(pixels, middle)
-            low, high, best = _halved(low, middle, high, data, best, n_bytes)
-        return best
-    while high - low > 1:
-        middle = int(low + high) // 2
+    best, found = rival.encode(pixels, high), False
+    while not _adjacent(rival, low, high):
+        middle = float(np.sqrt(low * high)) if rival.dial == "bpp" else int(low + high) // 2
         data = rival.encode(pixels, middle)
-        low, high, best = _halved(low, middle, high, data, best, n_bytes)
+        if not is_enough(data):
+            low = middle
+            continue
+        high = middle
+        if not found or len(data) <= len(best):
+            best, found = data, True
     return best
 
 
-def _halved(
-    low: float, middle: float, high: float, data: bytes, best: bytes, n_bytes: int
-) -> tuple[float, float, bytes]:
-    if len(data) < n_bytes:
-        return middle, high, best
-    better = len(data) <= len(best) or len(best) < n_bytes
-    return low, middle, data if better else best
+def _adjacent(rival: Rival, low: float, high: float) -> bool:
+    # Bits per pixel by a thousandth.
+    return high / low <= 1.001 if rival.dial == "bpp" else high - low <= 1

@@ -1,5 +1,5 @@
 import pytest
-from rivals import RIVALS, decode, encode_at_least
+from rivals import RIVALS, decode, encode_at_least, encode_at_psnr
 
 from gaussianimage.metrics import psnr
 
@@ -32,6 +32,13 @@ def test_the_file_at_equal_bytes_is_not_below_and_next_to_none_smaller(rival, pi
     sizes = {q: len(rival.encode(pixels, q)) for q in (39, 40)}
     assert len(encode_at_least(rival, pixels, sizes[40])) <= sizes[40]
     assert len(encode_at_least(rival, pixels, sizes[39] + 1)) > sizes[39]
+
+
+@pytest.mark.parametrize("rival", AVAILABLE)
+def test_the_file_at_equal_psnr_is_not_below_and_near(rival, pixels):
+    wanted = psnr(pixels, decode(rival.encode(pixels, rival.settings[5]))) - 0.01
+    found = psnr(pixels, decode(encode_at_psnr(rival, pixels, wanted)))
+    assert wanted <= found <= wanted + 0.6
 
 
 @pytest.mark.parametrize("rival", AVAILABLE)
