@@ -152,7 +152,7 @@ def print_results(runs: Sequence[dict[str, Any]]) -> None:
             row[0], row[1] = theirs.variant, str(runs[0]["bits"][name])
             gains, rates = compare(runs, name)
             row += [f"{gain:+.2f}" for gain in (mean(gains), min(gains), max(gains))]
-            row.append(f"{mean(rates):+.0f} %")
+            row.append("" if math.isnan(mean(rates)) else f"{mean(rates):+.0f} %")
             row += [f"{theirs.bd_psnr:+.2f}", f"{theirs.bd_rate_psnr:+.0f} %"]
         else:
             row += [""] * 6

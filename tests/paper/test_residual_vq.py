@@ -15,17 +15,36 @@ def random(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def generator() -> torch.Generator:
-    return torch.Generator().manual_seed(1)
+def generator(seed: int = 1) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def of_a_start_in_every_cluster(values: Tensor) -> int:
+    """The first seed with which k-means starts once in each of four equal parts of the values."""
+    for seed in range(1000):
+        first = torch.randperm(len(values), generator=generator(seed))[:4]
+        if len((first * 4 // len(values)).unique()) == 4:
+            return seed
+    raise AssertionError("no such seed")
 
 
 def test_k_means_finds_clusters_and_their_means() -> None:
     values = (CORNERS[:, None] + 0.3 * random(4, 50, 3)).reshape(-1, 3)
-    centers, nearest = k_means(values, 4, 5, generator())
+    centers, nearest = k_means(values, 4, 5, generator(of_a_start_in_every_cluster(values)))
     assert torch.equal(nearest.reshape(4, 50), nearest[::50, None].expand(4, 50))
     for corner in range(4):
         mean = values[50 * corner : 50 * corner + 50].mean(0)
         assert torch.allclose(centers[nearest[50 * corner]], mean, atol=1e-5)
+
+
+def test_k_means_starts_from_vectors_that_differ_and_prefers_none() -> None:
+    # All but one in a thousand are near zero: the odd one is seldom a start, though far away.
+    values = torch.cat([0.01 * random(999, 3), torch.full((1, 3), 100.0)])
+    starts = [k_means(values, 8, 0, generator(seed))[0] for seed in range(20)]
+    for centers in starts:
+        assert len(centers.unique(dim=0)) == 8
+        assert all((values == center).all(1).any() for center in centers)
+    assert sum(float(centers.max()) > 50 for centers in starts) <= 2
 
 
 @pytest.mark.parametrize("count", [1, 3, 8])
@@ -102,7 +121,8 @@ def test_coding_alone_changes_no_codebook() -> None:
 
 def test_entries_are_moving_averages_of_what_they_code() -> None:
     values = (CORNERS[:, None] + 0.3 * random(4, 50, 3)).reshape(-1, 3)
-    quantizer = ResidualQuantizer(values, 1, 4, decay=0.8)
+    seed = of_a_start_in_every_cluster(values)
+    quantizer = ResidualQuantizer(values, 1, 4, decay=0.8, seed=seed)
     start = quantizer.codebooks[0].clone()
     moved = values + torch.tensor([0.5, 0.0, -0.5])
     for step in range(1, 4):

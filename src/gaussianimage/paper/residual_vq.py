@@ -172,8 +172,8 @@ def k_means(
     iterations : int
         From 0.
     generator : torch.Generator
-        Draws the first centers, each with a chance in proportion to its squared distance from
-        those before it (Arthur and Vassilvitskii 2007).
+        Draws the first centers from the vectors, all with the same chance. A start that prefers
+        what is far away gives entries to a few odd colors, and the codec loses up to 0.7 dB.
 
     Returns
     -------
@@ -181,15 +181,9 @@ def k_means(
     nearest : Tensor, (N,), int64
         The center that each vector is nearest to.
     """
-    first = int(torch.randint(len(values), (), generator=generator))
-    centers = values[first][None]
-    distances = (values - centers[0]).square().sum(1)
-    for _ in range(clusters - 1):
-        below = distances.double().cpu().cumsum(0)
-        draw = torch.rand((), generator=generator, dtype=torch.float64) * below[-1]
-        chosen = min(int(torch.searchsorted(below, draw, right=True)), len(values) - 1)
-        centers = torch.cat([centers, values[chosen][None]])
-        distances = distances.minimum((values - values[chosen]).square().sum(1))
+    # Vectors that are too few start several centers.
+    drawn = torch.randperm(len(values), generator=generator)
+    centers = values[drawn[torch.arange(clusters) % len(values)].to(values.device)]
     for _ in range(iterations):
         count, total = _gather(values, _nearest(values, centers), clusters)
         centers = torch.where(count[:, None] > 0, total / count.clamp_min(1)[:, None], centers)
