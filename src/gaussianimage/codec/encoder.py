@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 from gaussianimage.codec.effort import DEFAULT_EFFORT, effort_level
 from gaussianimage.codec.ratecontrol import (
-    BITS_PER_GAUSSIAN,
     Target,
     gaussians_for_psnr,
+    gaussians_for_size,
     gaussians_for_step,
-    most_gaussians,
     step_for_quality,
 )
 from gaussianimage.codec.search import (
@@ -235,8 +234,9 @@ class _Job:
             most = value * pixels / 8
         else:
             most -= Writer.metadata_size(picture)
-        guess = min(max(1, round(8 * most / BITS_PER_GAUSSIAN)), most_gaussians(picture))
-        return search_size(self._fit, guess, max(most, 1.0), self._effort.drafts)
+        most = max(most, 1.0)
+        guess = gaussians_for_size(picture, most, threads=self._threads)
+        return search_size(self._fit, guess, most, self._effort.drafts)
 
     def _fit(self, gaussians: int) -> Writer:
         fitted = fit(

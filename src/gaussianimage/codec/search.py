@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gaussianimage.codec.ratecontrol import SIZE_POWER
 from gaussianimage.codec.settings import MOST_STEP
 from gaussianimage.codec.writer import Draft, Writer
 
@@ -22,7 +23,7 @@ REFIT_DECIBELS = 0.7
 
 # Outside of these a size is reached better by another number of Gaussians than by another step. Too
 # many cost little, the step makes up for them; too few cost more.
-REFIT_BELOW, REFIT_ABOVE = 0.75, 1.8
+REFIT_BELOW, REFIT_ABOVE = 0.75, 1.5
 
 # What doubling the step takes off the bits of a file, about, in octaves.
 OCTAVES_PER_OCTAVE = 0.7
@@ -61,8 +62,8 @@ def decibels_of_ssim(ssim: float) -> float:
     return float(-10 * np.log10(max(1 - ssim, 1e-12)))
 
 
-PSNR = Measure(lambda writer, pixels: writer.psnr(pixels), 0.9, 2.3, 1.0)
-SSIM = Measure(lambda writer, pixels: decibels_of_ssim(writer.ssim(pixels)), 0.4, 1.5, 0.5)
+PSNR = Measure(lambda writer, pixels: writer.psnr(pixels), 2.2, 2.3, 1.0)
+SSIM = Measure(lambda writer, pixels: decibels_of_ssim(writer.ssim(pixels)), 1.0, 1.5, 0.5)
 
 
 def search_size(
@@ -91,7 +92,7 @@ def search_size(
         ratio = draft.picture_bytes / most_bytes
         if writer.interrupted or REFIT_BELOW <= ratio <= REFIT_ABOVE:
             break
-        wanted = _within(gaussians / ratio, writer)
+        wanted = _within(gaussians / ratio**SIZE_POWER, writer)
         if wanted == gaussians:
             break
         gaussians = wanted

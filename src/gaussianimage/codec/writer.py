@@ -13,7 +13,7 @@ from gaussianimage.codec.decoder import decode
 from gaussianimage.codec.effort import Effort
 from gaussianimage.codec.freeze import freeze
 from gaussianimage.codec.metadata import Metadata
-from gaussianimage.codec.quantize import Levels, normalized_colors
+from gaussianimage.codec.quantize import Levels
 from gaussianimage.codec.ratecontrol import most_gaussians, step_for_fit
 from gaussianimage.codec.refine import Rounding
 from gaussianimage.codec.settings import (
@@ -22,6 +22,7 @@ from gaussianimage.codec.settings import (
     Settings,
     nearest_color_index,
 )
+from gaussianimage.codec.settle import settle
 from gaussianimage.engine import render, thread_count
 from gaussianimage.fitting.density import bands
 from gaussianimage.fitting.run import FitResult
@@ -32,12 +33,6 @@ CRC_BYTES = 4
 
 # Weight of the penalty on energy, while fitting and while freezing.
 ENERGY = 0.01
-
-# Gaussians whose amplitude is below this many color steps cost more than they bring.
-PRUNE = 2.2
-SETTLE_ROUNDS = 3
-SETTLE_RATES = (0.05, 0.03, 0.015)
-SETTLE_END = 0.5
 
 
 @dataclass(frozen=True)
@@ -233,21 +228,21 @@ class Writer:
         return optimizer
 
     def _settle(self, optimizer: _native.Optimizer, step: float) -> None:
-        """Remove Gaussians that don't earn their bits, and let the others make up for it."""
-        ramp = np.linspace(1, SETTLE_END, self._effort.settle)
-        rates = (ramp[:, None] * np.array(SETTLE_RATES)).astype(np.float32)
-        for _ in range(SETTLE_ROUNDS):
-            if len(optimizer) == 0 or self._interrupted:
-                return
-            cholesky = optimizer.cholesky
-            log_size = 0.5 * np.log(cholesky[:, 0] * cholesky[:, 2])
-            amplitude = np.linalg.norm(normalized_colors(log_size, optimizer.colors), axis=1)
-            optimizer.keep((amplitude > PRUNE * step).astype(np.uint8))
-            try:
-                if len(optimizer):
-                    optimizer.run(rates, ENERGY)
-            except KeyboardInterrupt:
-                self._interrupted = True
+        """Thin out what is to be rounded by a step, and fill it in; Ctrl-C cuts it short."""
+        rounds = settle(
+            optimizer,
+            self._picture.pixels,
+            step,
+            energy=ENERGY,
+            rounds=1 if self._interrupted else self._effort.rounds,
+            iterations=1 if self._interrupted else self._effort.settle,
+            seed=self._fitted.state.seed,
+        )
+        try:
+            for _ in rounds:
+                pass
+        except KeyboardInterrupt:
+            self._interrupted = True
 
     def _assembled(self, layers: list[Levels], settings: Settings) -> Draft:
         picture = self._picture
