@@ -36,20 +36,16 @@ class Effort:
 
 
 _EFFORTS = (
-    Effort(fit=100, rounds=3, settle=10, stages=5, stage=6, stage_sweeps=1, sweeps=1, drafts=3),
-    Effort(fit=160, rounds=4, settle=15, stages=8, stage=8, stage_sweeps=1, sweeps=1, drafts=3),
+    Effort(fit=90, rounds=4, settle=12, stages=5, stage=6, stage_sweeps=1, sweeps=1, drafts=3),
+    Effort(fit=150, rounds=5, settle=18, stages=8, stage=8, stage_sweeps=1, sweeps=1, drafts=3),
     Effort(fit=240, rounds=6, settle=25, stages=10, stage=12, stage_sweeps=1, sweeps=2, drafts=4),
     Effort(fit=330, rounds=8, settle=45, stages=15, stage=15, stage_sweeps=2, sweeps=2, drafts=4),
     Effort(fit=450, rounds=10, settle=60, stages=20, stage=20, stage_sweeps=2, sweeps=3, drafts=5),
-    Effort(fit=500, rounds=20, settle=60, stages=20, stage=30, stage_sweeps=2, sweeps=3, drafts=5),
-    Effort(fit=600, rounds=32, settle=70, stages=25, stage=40, stage_sweeps=2, sweeps=4, drafts=6),
-    Effort(fit=800, rounds=48, settle=80, stages=30, stage=60, stage_sweeps=2, sweeps=5, drafts=6),
-    Effort(
-        fit=1200, rounds=64, settle=100, stages=40, stage=80, stage_sweeps=2, sweeps=6, drafts=7
-    ),
-    Effort(
-        fit=1600, rounds=96, settle=120, stages=50, stage=120, stage_sweeps=2, sweeps=8, drafts=8
-    ),
+    Effort(fit=500, rounds=16, settle=60, stages=20, stage=30, stage_sweeps=2, sweeps=3, drafts=5),
+    Effort(fit=500, rounds=25, settle=60, stages=25, stage=40, stage_sweeps=2, sweeps=4, drafts=6),
+    Effort(fit=500, rounds=40, settle=60, stages=30, stage=50, stage_sweeps=2, sweeps=5, drafts=6),
+    Effort(fit=600, rounds=64, settle=60, stages=35, stage=60, stage_sweeps=2, sweeps=6, drafts=7),
+    Effort(fit=800, rounds=96, settle=70, stages=40, stage=80, stage_sweeps=2, sweeps=8, drafts=8),
 )
 
 
