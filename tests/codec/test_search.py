@@ -13,6 +13,7 @@ from gaussianimage.codec.search import (
     QUALITY_TOLERANCE,
     SIZE_TOLERANCE,
     SSIM,
+    _cut,
     decibels_of_ssim,
     search_quality,
     search_size,
@@ -53,8 +54,18 @@ def test_a_size_is_found_from_any_guess(most: int, guess: int) -> None:
 
 def test_a_good_guess_takes_one_fit() -> None:
     fitter = Fitter()
-    search_size(fitter, 160, 700, 6)
-    assert fitter.counts == [160]
+    search_size(fitter, 225, 700, 6)
+    assert fitter.counts == [225]
+
+
+def test_a_file_that_is_a_little_too_large_is_refined_rather_than_cut() -> None:
+    writer = Fitter()(200)
+    draft = writer.draft(0.15)
+    most = 0.97 * draft.picture_bytes
+    lighter, cut = _cut(writer, draft, most), writer.shortened(draft, most)
+    for smaller in (lighter, cut):
+        assert (1 - SIZE_TOLERANCE) * most <= smaller.picture_bytes <= most
+    assert writer.psnr(writer.pixels(lighter)) > writer.psnr(writer.pixels(cut))
 
 
 @pytest.mark.parametrize("target", [20.0, 25.0, 30.0])

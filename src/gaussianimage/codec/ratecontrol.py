@@ -51,6 +51,8 @@ PROBES = (1 / 260, 1 / 100)
 PROBE_ITERATIONS = 50
 PROBE_LACK = 2.0
 PROBE_SLOPE_LACK = 0.1
+# With more Gaussians than the probes have, the error of a whole fit falls more steeply still.
+STEEPER = 0.4
 
 
 def most_gaussians(picture: Picture) -> int:
@@ -98,7 +100,11 @@ def gaussians_for_size(picture: Picture, size: float, *, threads: int | None) ->
 def gaussians_for_psnr(picture: Picture, psnr: float, *, threads: int | None) -> int:
     """Return how many Gaussians fit a picture with a PSNR in dB, about."""
     law = _PowerLaw.of(picture, threads)
-    return law.count(psnr * np.log(10) / 10 - np.log(picture.pixels.size), law.slope)
+    count = law.count(psnr * np.log(10) / 10 - np.log(picture.pixels.size), law.slope)
+    known = max(1.0, PROBES[-1] * picture.height * picture.width)
+    if count > known:
+        count = round(known * (count / known) ** (law.slope / (law.slope + STEEPER)))
+    return count
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,10 @@ from gaussianimage.codec.writer import Draft, Writer
 # A file may be this much smaller than asked for.
 SIZE_TOLERANCE = 0.02
 
-# A file that is larger by no more than this is cut to size rather than made again.
+# A file that is larger by no more than this is cut to size rather than made again, one that is
+# larger by no more than the other by weighing its bits more.
 SIZE_SURPLUS = 0.03
+WEIGHED_SURPLUS = 0.15
 # A PSNR may be this much off, in dB, and −10 log₁₀(1 − SSIM) too.
 QUALITY_TOLERANCE = 0.1
 # A fit may be this much off, which another step makes up for.
@@ -28,7 +30,7 @@ REFIT_BELOW, REFIT_ABOVE = 0.75, 1.5
 # What doubling the step takes off the bits of a file, about, in octaves.
 OCTAVES_PER_OCTAVE = 0.7
 
-MAX_FITS = 4
+MAX_FITS = 6
 STEPS_PER_OCTAVE = 16
 
 Pixels = NDArray[Any]
@@ -119,11 +121,23 @@ def search_size(
     if above is not None and (
         below is None or below.picture_bytes < (1 - SIZE_TOLERANCE) * most_bytes
     ):
-        shortened = writer.shortened(above, most_bytes)
-        if below is None or most_bytes >= shortened.picture_bytes > below.picture_bytes:
-            below = shortened
+        cut = _cut(writer, above, most_bytes)
+        if below is None or most_bytes >= cut.picture_bytes > below.picture_bytes:
+            below = cut
     assert below is not None
     return writer, below
+
+
+def _cut(writer: Writer, draft: Draft, most_bytes: float) -> Draft:
+    """Return a file of at most so many bytes, if there is one, from a draft that is larger."""
+    if draft.picture_bytes <= (1 + WEIGHED_SURPLUS) * most_bytes and not writer.interrupted:
+        for lighter in writer.lighter(draft):
+            if lighter.picture_bytes < (1 - SIZE_TOLERANCE) * most_bytes:
+                break
+            draft = lighter
+            if draft.picture_bytes <= most_bytes:
+                return draft
+    return writer.shortened(draft, most_bytes)
 
 
 def search_quality(
@@ -174,7 +188,7 @@ def _fit_for(make: MakeWriter, gaussians: int, target: float, measure: Measure) 
         # Where the step that suits is coarser than any, a finer one costs less, and then only the
         # number of Gaussians is left to come down to the target by.
         beyond = writer.balanced_step() / MOST_STEP
-        loss = measure.loss / max(1.0, beyond) ** 2
+        loss = measure.loss / max(1.0, beyond) ** 3
         found = measure.of(writer, writer.fitted_pixels()) - loss
         lack = target - found
         enough = REFIT_DECIBELS if beyond < 1 else QUALITY_TOLERANCE / 2

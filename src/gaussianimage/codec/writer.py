@@ -1,6 +1,6 @@
 """One fit, quantized to files of different steps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,6 +33,9 @@ CRC_BYTES = 4
 
 # Weight of the penalty on energy, while fitting and while freezing.
 ENERGY = 0.01
+
+# What a bit is worth, in units of what it usually is, where a file is to get a little smaller.
+LIGHTER = (1.1, 1.2, 1.35, 1.5, 1.7, 2.0)
 
 
 @dataclass(frozen=True)
@@ -119,13 +122,7 @@ class Writer:
         settings = Settings(nearest_color_index(step), SHAPE_STEP_ONE, self._background)
         optimizer = self._optimizer(settings)
         self._settle(optimizer, settings.color_step)
-        rounding = Rounding(
-            settings,
-            height=self._picture.height,
-            width=self._picture.width,
-            q_max=self._fitted.state.q_max,
-            threads=thread_count(self._threads),
-        )
+        rounding = self._rounding(settings)
         parts, interrupted = freeze(
             optimizer,
             rounding,
@@ -143,12 +140,22 @@ class Writer:
     ) -> list[Levels]:
         """Refine what has been frozen; what the optimizer is left with is its residual."""
         try:
-            sweeps = 0 if self._interrupted else self._effort.sweeps
-            for better in rounding.refined(layers, optimizer.residual(), sweeps):
+            weights = [] if self._interrupted else [1.0] * self._effort.sweeps
+            for better in rounding.refined(layers, optimizer.residual(), weights):
                 layers = better
         except KeyboardInterrupt:
             self._interrupted = True
         return layers
+
+    def lighter(self, draft: Draft) -> Iterator[Draft]:
+        """Yield smaller and smaller files of a draft's Gaussians, refined as if bits cost more."""
+        rounding = self._rounding(draft.settings)
+        optimizer = self._optimizer(draft.settings)
+        optimizer.keep(np.zeros(len(optimizer), np.uint8))
+        if draft.layers:
+            optimizer.add(*rounding.quantizer.dequantize(*Levels.concatenate(draft.layers)))
+        for layers in rounding.refined(draft.layers, optimizer.residual(), LIGHTER):
+            yield self._assembled(layers, draft.settings)
 
     def shortened(self, draft: Draft, most_bytes: float) -> Draft:
         """Leave out the least important Gaussians until the file is small enough.
@@ -226,6 +233,15 @@ class Writer:
         background[0] = 1
         optimizer.bake(background)
         return optimizer
+
+    def _rounding(self, settings: Settings) -> Rounding:
+        return Rounding(
+            settings,
+            height=self._picture.height,
+            width=self._picture.width,
+            q_max=self._fitted.state.q_max,
+            threads=thread_count(self._threads),
+        )
 
     def _settle(self, optimizer: _native.Optimizer, step: float) -> None:
         """Thin out what is to be rounded by a step, and fill it in; Ctrl-C cuts it short."""
