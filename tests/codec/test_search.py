@@ -105,6 +105,12 @@ def test_an_ssim_is_found(target: float) -> None:
     assert len(fitter.counts) <= MAX_FITS
 
 
+def test_an_ssim_below_that_of_the_mean_color_takes_next_to_nothing() -> None:
+    writer, draft = search_quality(Fitter(), 100, decibels_of_ssim(0.0), SSIM, 3)
+    assert draft.gaussians <= 5
+    assert 0 < writer.ssim(writer.pixels(draft)) < 0.6
+
+
 def test_the_decibels_of_an_ssim_stay_finite() -> None:
     assert decibels_of_ssim(0) == 0
     assert decibels_of_ssim(0.99) == pytest.approx(20)

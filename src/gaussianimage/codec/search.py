@@ -196,7 +196,8 @@ def _fit_for(make: MakeWriter, gaussians: int, target: float, measure: Measure) 
             break
         decibels = 10 * np.log10(gaussians)
         if last is not None and abs(decibels - last[0]) > 0.1:
-            slope = float(np.clip((found - last[1]) / (decibels - last[0]), 0.2, 3.0))
+            rise = (found - last[1]) / (decibels - last[0])
+            slope = float(np.clip(rise, 0.1 * measure.slope, 3.0))
         last = decibels, found
         wanted = _within(gaussians * 10 ** (float(np.clip(lack / slope, -10, 10)) / 10), writer)
         if wanted == gaussians:
