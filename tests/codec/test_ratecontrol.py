@@ -11,6 +11,7 @@ from gaussianimage.codec.ratecontrol import (
     FINEST_STEP,
     Target,
     gaussians_for_psnr,
+    gaussians_for_size,
     gaussians_for_step,
     step_for_fit,
     step_for_quality,
@@ -56,12 +57,21 @@ def test_the_number_for_a_psnr_is_about_right() -> None:
     assert fit(STREAM, counts[1], iterations=300).psnr == pytest.approx(25, abs=3)
 
 
+def test_larger_files_and_finer_texture_take_more_gaussians() -> None:
+    counts = [gaussians_for_size(STREAM, size, threads=None) for size in (300, 600, 1200)]
+    assert counts == sorted(counts)
+    assert 2**0.5 < counts[2] / counts[1] < 2
+    # Of the stream's many, fewer are worth their bits.
+    assert gaussians_for_size(PARROT, 600, threads=None) < counts[1]
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (16, 16)])
 @pytest.mark.parametrize("color", [0, (10, 20, 30), (1, 2, 3, 0)], ids=str)
 def test_constant_pictures_need_one_gaussian(size: tuple[int, int], color: Any) -> None:
     picture = as_picture(np.full((*size, np.size(color)), color, np.uint8))
     assert gaussians_for_step(picture, 0.1, threads=None) == 1
     assert gaussians_for_psnr(picture, 40.0, threads=None) == 1
+    assert gaussians_for_size(picture, 1000.0, threads=None) == 1
 
 
 def test_there_are_never_more_gaussians_than_pixels() -> None:

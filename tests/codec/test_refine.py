@@ -47,7 +47,7 @@ def drawn(layers: tuple[Levels, ...] | list[Levels], channels: int = 3) -> np.nd
 def refined(sweeps: int, *, channels: int = 3, threads: int = 1) -> list[Levels]:
     layers = rounded(channels)
     residual = drawn(layers, channels) - target(channels)
-    for result in rounding(channels, threads).refined(layers, residual, sweeps):
+    for result in rounding(channels, threads).refined(layers, residual, [1.0] * sweeps):
         found = result
     return found
 
@@ -94,7 +94,7 @@ def test_what_the_picture_does_not_need_is_removed() -> None:
     weak = layers[1].select(np.arange(20))
     weak = weak._replace(color=np.sign(weak.color) * np.array([1, 0, 0], np.int32))
     weak = weak._replace(shape=np.zeros_like(weak.shape))
-    (found,) = rounding().refined([weak], np.zeros((HEIGHT, WIDTH, 3), np.float32), 1)
+    (found,) = rounding().refined([weak], np.zeros((HEIGHT, WIDTH, 3), np.float32), [1.0])
     assert found == [] or len(found[0].precision) < 20
     # Drawn into a picture that lacks nothing else, each is worth its energy, one step squared, at
     # most: that is less than ten bits.
@@ -106,14 +106,14 @@ def test_a_file_that_is_its_own_target_stays_as_it_is() -> None:
     assert sum(len(layer.precision) for layer in strong) > 10
     worker = rounding()
     worker._weight = 0.0  # bits are free, so nothing is better than no error
-    (found,) = worker.refined(strong, np.zeros((HEIGHT, WIDTH, 3), np.float32), 1)
+    (found,) = worker.refined(strong, np.zeros((HEIGHT, WIDTH, 3), np.float32), [1.0])
     for layer, same in zip(strong, found, strict=True):
         assert all(np.array_equal(a, b) for a, b in zip(layer, same, strict=True))
 
 
 def test_no_gaussians_are_no_work() -> None:
     empty = np.zeros((HEIGHT, WIDTH, 3), np.float32)
-    assert list(rounding().refined([], empty, 3)) == []
+    assert list(rounding().refined([], empty, [1.0] * 3)) == []
 
 
 def test_finer_files_keep_more() -> None:
@@ -123,6 +123,6 @@ def test_finer_files_keep_more() -> None:
     for weight in (1.0, 20.0):
         worker = rounding()
         worker._weight *= weight
-        (found,) = worker.refined(layers, residual, 1)
+        (found,) = worker.refined(layers, residual, [1.0])
         kept.append(sum(len(layer.precision) for layer in found))
     assert kept[1] < kept[0]

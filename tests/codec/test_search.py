@@ -13,6 +13,7 @@ from gaussianimage.codec.search import (
     QUALITY_TOLERANCE,
     SIZE_TOLERANCE,
     SSIM,
+    _cut,
     decibels_of_ssim,
     search_quality,
     search_size,
@@ -53,8 +54,18 @@ def test_a_size_is_found_from_any_guess(most: int, guess: int) -> None:
 
 def test_a_good_guess_takes_one_fit() -> None:
     fitter = Fitter()
-    search_size(fitter, 160, 700, 6)
-    assert fitter.counts == [160]
+    search_size(fitter, 225, 700, 6)
+    assert fitter.counts == [225]
+
+
+def test_a_file_that_is_a_little_too_large_is_refined_rather_than_cut() -> None:
+    writer = Fitter()(200)
+    draft = writer.draft(0.15)
+    most = 0.97 * draft.picture_bytes
+    lighter, cut = _cut(writer, draft, most), writer.shortened(draft, most)
+    for smaller in (lighter, cut):
+        assert (1 - SIZE_TOLERANCE) * most <= smaller.picture_bytes <= most
+    assert writer.psnr(writer.pixels(lighter)) > writer.psnr(writer.pixels(cut))
 
 
 @pytest.mark.parametrize("target", [20.0, 25.0, 30.0])
@@ -92,6 +103,12 @@ def test_an_ssim_is_found(target: float) -> None:
     found = decibels_of_ssim(writer.ssim(writer.pixels(draft)))
     assert found == pytest.approx(decibels_of_ssim(target), abs=5 * QUALITY_TOLERANCE)
     assert len(fitter.counts) <= MAX_FITS
+
+
+def test_an_ssim_below_that_of_the_mean_color_takes_next_to_nothing() -> None:
+    writer, draft = search_quality(Fitter(), 100, decibels_of_ssim(0.0), SSIM, 3)
+    assert draft.gaussians <= 5
+    assert 0 < writer.ssim(writer.pixels(draft)) < 0.6
 
 
 def test_the_decibels_of_an_ssim_stay_finite() -> None:

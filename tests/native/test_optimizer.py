@@ -170,6 +170,22 @@ def test_the_energy_penalty_pulls_colors_and_sizes_down():
         assert o.first[:, j] / 0.15 == pytest.approx(half, rel=1e-3, abs=1e-3)
 
 
+def test_the_penalty_on_bits_has_the_gradient_of_a_logarithm():
+    g = scene()
+    o = optimizer(g, engine.render(g))
+    l11, _, l22 = g.cholesky().T
+    area = np.pi * l11 * l22
+    square = np.sum(g.colors**2, axis=1)
+    step = float(np.sqrt(np.median(square * area)))
+    assert o.run(rates(1, 0.0, 1e-3, 1e-3), 0.0, bits=0.7, step=step)[0] < 1e-6
+    # Of ½ · 0.7 Δ² ln(1 + |c|² A / Δ²): by the color, and by the logarithm of the area A.
+    pull = 0.7 * step**2 / (step**2 + square * area) * area
+    expected = g.colors * pull[:, None]
+    assert o.first[:, 5:] / 0.15 == pytest.approx(expected, rel=1e-3, abs=1e-3)
+    for j in (2, 4):
+        assert o.first[:, j] / 0.15 == pytest.approx(square * pull / 2, rel=1e-3, abs=1e-3)
+
+
 # The same result, however it is computed -----------------------------------------------------
 
 

@@ -15,10 +15,10 @@ class Effort:
     ----------
     fit : int
         Of the fit.
+    rounds, settle : int
+        Rounds in which weak Gaussians are removed and others put elsewhere, and iterations of each.
     stages, stage : int
         Stages of the freezing, and iterations after each.
-    settle : int
-        After each of the rounds in which weak Gaussians are removed.
     stage_sweeps, sweeps : int
         Refinements of each stage's Gaussians, and of all together in the end.
     drafts : int
@@ -26,25 +26,26 @@ class Effort:
     """
 
     fit: int
+    rounds: int
+    settle: int
     stages: int
     stage: int
-    settle: int
     stage_sweeps: int
     sweeps: int
     drafts: int
 
 
 _EFFORTS = (
-    Effort(fit=100, stages=5, stage=6, settle=10, stage_sweeps=1, sweeps=1, drafts=3),
-    Effort(fit=180, stages=8, stage=8, settle=15, stage_sweeps=1, sweeps=1, drafts=3),
-    Effort(fit=300, stages=10, stage=12, settle=25, stage_sweeps=1, sweeps=2, drafts=4),
-    Effort(fit=450, stages=15, stage=15, settle=40, stage_sweeps=2, sweeps=2, drafts=4),
-    Effort(fit=700, stages=20, stage=20, settle=60, stage_sweeps=2, sweeps=3, drafts=5),
-    Effort(fit=1000, stages=20, stage=30, settle=60, stage_sweeps=2, sweeps=3, drafts=5),
-    Effort(fit=1600, stages=25, stage=40, settle=80, stage_sweeps=2, sweeps=4, drafts=6),
-    Effort(fit=2500, stages=30, stage=60, settle=100, stage_sweeps=2, sweeps=5, drafts=6),
-    Effort(fit=4000, stages=40, stage=80, settle=150, stage_sweeps=2, sweeps=6, drafts=7),
-    Effort(fit=8000, stages=50, stage=120, settle=200, stage_sweeps=2, sweeps=8, drafts=8),
+    Effort(fit=90, rounds=4, settle=12, stages=5, stage=6, stage_sweeps=1, sweeps=1, drafts=3),
+    Effort(fit=150, rounds=5, settle=18, stages=8, stage=8, stage_sweeps=1, sweeps=1, drafts=3),
+    Effort(fit=240, rounds=6, settle=25, stages=10, stage=12, stage_sweeps=1, sweeps=2, drafts=4),
+    Effort(fit=330, rounds=8, settle=45, stages=15, stage=15, stage_sweeps=2, sweeps=2, drafts=4),
+    Effort(fit=450, rounds=10, settle=60, stages=20, stage=20, stage_sweeps=2, sweeps=3, drafts=5),
+    Effort(fit=500, rounds=16, settle=60, stages=20, stage=30, stage_sweeps=2, sweeps=3, drafts=5),
+    Effort(fit=500, rounds=25, settle=60, stages=25, stage=40, stage_sweeps=2, sweeps=4, drafts=6),
+    Effort(fit=500, rounds=40, settle=60, stages=30, stage=50, stage_sweeps=2, sweeps=5, drafts=6),
+    Effort(fit=600, rounds=64, settle=60, stages=35, stage=60, stage_sweeps=2, sweeps=6, drafts=7),
+    Effort(fit=800, rounds=96, settle=70, stages=40, stage=80, stage_sweeps=2, sweeps=8, drafts=8),
 )
 
 

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 from gaussianimage.codec.effort import DEFAULT_EFFORT, effort_level
 from gaussianimage.codec.ratecontrol import (
-    BITS_PER_GAUSSIAN,
     Target,
     gaussians_for_psnr,
+    gaussians_for_size,
     gaussians_for_step,
-    most_gaussians,
     step_for_quality,
 )
 from gaussianimage.codec.search import (
@@ -106,7 +105,8 @@ def encode(
         PSNR of the decoded picture in dB, within 0.1 if the picture allows.
     ssim : float, optional
         SSIM of the decoded picture, 0 to 0.9999, within 2 % of 1 − SSIM or so if the picture
-        allows, which must have 11 pixels a side at least.
+        allows, which must have 11 pixels a side at least. It can't be less than that of hardly
+        anything but the mean color, 0.2 to 0.7 on photos.
     effort : int, default 5
         1 (fastest) to 10 (smallest); see docs/effort.md for times.
     seed : int, default 0
@@ -235,8 +235,9 @@ class _Job:
             most = value * pixels / 8
         else:
             most -= Writer.metadata_size(picture)
-        guess = min(max(1, round(8 * most / BITS_PER_GAUSSIAN)), most_gaussians(picture))
-        return search_size(self._fit, guess, max(most, 1.0), self._effort.drafts)
+        most = max(most, 1.0)
+        guess = gaussians_for_size(picture, most, threads=self._threads)
+        return search_size(self._fit, guess, most, self._effort.drafts)
 
     def _fit(self, gaussians: int) -> Writer:
         fitted = fit(

@@ -91,10 +91,12 @@ class Rounding:
         levels: Levels,
         sets: NDArray[np.uint8],
         costs: _native.SymbolCosts,
+        weight: float = 1.0,
     ) -> Levels:
         """Go once through some of a refiner's Gaussians, the strongest first.
 
-        Those that aren't worth their bits get the color zero.
+        Those that aren't worth their bits get the color zero. `weight` is what a bit is worth in
+        units of what it usually is.
         """
         order = strongest_first(levels.color)
         swept = refiner.sweep(
@@ -102,14 +104,14 @@ class Rounding:
             *levels.select(order),
             sets[order],
             costs,
-            self._weight,
+            self._weight * weight,
             self._threads,
         )
         back = np.argsort(order)
         return Levels(*swept).select(back)
 
     def refined(
-        self, layers: Sequence[Levels], residual: NDArray[np.float32], sweeps: int
+        self, layers: Sequence[Levels], residual: NDArray[np.float32], weights: Sequence[float]
     ) -> Iterator[list[Levels]]:
         """Refine the layers of a file, and yield them after each sweep.
 
@@ -118,12 +120,12 @@ class Rounding:
         layers : sequence of Levels
         residual : ndarray, (H, W, C), float32
             The file's picture less its target.
-        sweeps : int
-            At most.
+        weights : sequence of float
+            What a bit is worth in each sweep, as for `sweep`.
         """
         refiner = self.refiner(residual)
         layers = list(layers)
-        for _ in range(sweeps):
+        for weight in weights:
             if not layers:
                 return
             counts = [len(layer.precision) for layer in layers]
@@ -133,6 +135,7 @@ class Rounding:
                 Levels.concatenate(layers),
                 np.repeat(np.array(numbers, np.uint8), counts),
                 self.costs(layers),
+                weight,
             )
             alive = shown(levels)
             ends = np.cumsum([0, *counts])

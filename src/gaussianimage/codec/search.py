@@ -7,14 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gaussianimage.codec.ratecontrol import SIZE_POWER
 from gaussianimage.codec.settings import MOST_STEP
 from gaussianimage.codec.writer import Draft, Writer
 
 # A file may be this much smaller than asked for.
 SIZE_TOLERANCE = 0.02
 
-# A file that is larger by no more than this is cut to size rather than made again.
+# A file that is larger by no more than this is cut to size rather than made again, one that is
+# larger by no more than the other by weighing its bits more.
 SIZE_SURPLUS = 0.03
+WEIGHED_SURPLUS = 0.15
 # A PSNR may be this much off, in dB, and −10 log₁₀(1 − SSIM) too.
 QUALITY_TOLERANCE = 0.1
 # A fit may be this much off, which another step makes up for.
@@ -22,12 +25,12 @@ REFIT_DECIBELS = 0.7
 
 # Outside of these a size is reached better by another number of Gaussians than by another step. Too
 # many cost little, the step makes up for them; too few cost more.
-REFIT_BELOW, REFIT_ABOVE = 0.75, 1.8
+REFIT_BELOW, REFIT_ABOVE = 0.75, 1.5
 
 # What doubling the step takes off the bits of a file, about, in octaves.
 OCTAVES_PER_OCTAVE = 0.7
 
-MAX_FITS = 4
+MAX_FITS = 6
 STEPS_PER_OCTAVE = 16
 
 Pixels = NDArray[Any]
@@ -61,8 +64,8 @@ def decibels_of_ssim(ssim: float) -> float:
     return float(-10 * np.log10(max(1 - ssim, 1e-12)))
 
 
-PSNR = Measure(lambda writer, pixels: writer.psnr(pixels), 0.9, 2.3, 1.0)
-SSIM = Measure(lambda writer, pixels: decibels_of_ssim(writer.ssim(pixels)), 0.4, 1.5, 0.5)
+PSNR = Measure(lambda writer, pixels: writer.psnr(pixels), 2.2, 2.3, 1.0)
+SSIM = Measure(lambda writer, pixels: decibels_of_ssim(writer.ssim(pixels)), 1.0, 1.5, 0.5)
 
 
 def search_size(
@@ -91,7 +94,7 @@ def search_size(
         ratio = draft.picture_bytes / most_bytes
         if writer.interrupted or REFIT_BELOW <= ratio <= REFIT_ABOVE:
             break
-        wanted = _within(gaussians / ratio, writer)
+        wanted = _within(gaussians / ratio**SIZE_POWER, writer)
         if wanted == gaussians:
             break
         gaussians = wanted
@@ -118,11 +121,23 @@ def search_size(
     if above is not None and (
         below is None or below.picture_bytes < (1 - SIZE_TOLERANCE) * most_bytes
     ):
-        shortened = writer.shortened(above, most_bytes)
-        if below is None or most_bytes >= shortened.picture_bytes > below.picture_bytes:
-            below = shortened
+        cut = _cut(writer, above, most_bytes)
+        if below is None or most_bytes >= cut.picture_bytes > below.picture_bytes:
+            below = cut
     assert below is not None
     return writer, below
+
+
+def _cut(writer: Writer, draft: Draft, most_bytes: float) -> Draft:
+    """Return a file of at most so many bytes, if there is one, from a draft that is larger."""
+    if draft.picture_bytes <= (1 + WEIGHED_SURPLUS) * most_bytes and not writer.interrupted:
+        for lighter in writer.lighter(draft):
+            if lighter.picture_bytes < (1 - SIZE_TOLERANCE) * most_bytes:
+                break
+            draft = lighter
+            if draft.picture_bytes <= most_bytes:
+                return draft
+    return writer.shortened(draft, most_bytes)
 
 
 def search_quality(
@@ -173,7 +188,7 @@ def _fit_for(make: MakeWriter, gaussians: int, target: float, measure: Measure) 
         # Where the step that suits is coarser than any, a finer one costs less, and then only the
         # number of Gaussians is left to come down to the target by.
         beyond = writer.balanced_step() / MOST_STEP
-        loss = measure.loss / max(1.0, beyond) ** 2
+        loss = measure.loss / max(1.0, beyond) ** 3
         found = measure.of(writer, writer.fitted_pixels()) - loss
         lack = target - found
         enough = REFIT_DECIBELS if beyond < 1 else QUALITY_TOLERANCE / 2
@@ -181,7 +196,8 @@ def _fit_for(make: MakeWriter, gaussians: int, target: float, measure: Measure) 
             break
         decibels = 10 * np.log10(gaussians)
         if last is not None and abs(decibels - last[0]) > 0.1:
-            slope = float(np.clip((found - last[1]) / (decibels - last[0]), 0.2, 3.0))
+            rise = (found - last[1]) / (decibels - last[0])
+            slope = float(np.clip(rise, 0.1 * measure.slope, 3.0))
         last = decibels, found
         wanted = _within(gaussians * 10 ** (float(np.clip(lack / slope, -10, 10)) / 10), writer)
         if wanted == gaussians:

@@ -1,6 +1,6 @@
 """One fit, quantized to files of different steps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from gaussianimage.codec.decoder import decode
 from gaussianimage.codec.effort import Effort
 from gaussianimage.codec.freeze import freeze
 from gaussianimage.codec.metadata import Metadata
-from gaussianimage.codec.quantize import Levels, normalized_colors
+from gaussianimage.codec.quantize import Levels
 from gaussianimage.codec.ratecontrol import most_gaussians, step_for_fit
 from gaussianimage.codec.refine import Rounding
 from gaussianimage.codec.settings import (
@@ -22,6 +22,7 @@ from gaussianimage.codec.settings import (
     Settings,
     nearest_color_index,
 )
+from gaussianimage.codec.settle import settle
 from gaussianimage.engine import render, thread_count
 from gaussianimage.fitting.density import bands
 from gaussianimage.fitting.run import FitResult
@@ -33,11 +34,8 @@ CRC_BYTES = 4
 # Weight of the penalty on energy, while fitting and while freezing.
 ENERGY = 0.01
 
-# Gaussians whose amplitude is below this many color steps cost more than they bring.
-PRUNE = 2.2
-SETTLE_ROUNDS = 3
-SETTLE_RATES = (0.05, 0.03, 0.015)
-SETTLE_END = 0.5
+# What a bit is worth, in units of what it usually is, where a file is to get a little smaller.
+LIGHTER = (1.1, 1.2, 1.35, 1.5, 1.7, 2.0)
 
 
 @dataclass(frozen=True)
@@ -124,13 +122,7 @@ class Writer:
         settings = Settings(nearest_color_index(step), SHAPE_STEP_ONE, self._background)
         optimizer = self._optimizer(settings)
         self._settle(optimizer, settings.color_step)
-        rounding = Rounding(
-            settings,
-            height=self._picture.height,
-            width=self._picture.width,
-            q_max=self._fitted.state.q_max,
-            threads=thread_count(self._threads),
-        )
+        rounding = self._rounding(settings)
         parts, interrupted = freeze(
             optimizer,
             rounding,
@@ -148,12 +140,22 @@ class Writer:
     ) -> list[Levels]:
         """Refine what has been frozen; what the optimizer is left with is its residual."""
         try:
-            sweeps = 0 if self._interrupted else self._effort.sweeps
-            for better in rounding.refined(layers, optimizer.residual(), sweeps):
+            weights = [] if self._interrupted else [1.0] * self._effort.sweeps
+            for better in rounding.refined(layers, optimizer.residual(), weights):
                 layers = better
         except KeyboardInterrupt:
             self._interrupted = True
         return layers
+
+    def lighter(self, draft: Draft) -> Iterator[Draft]:
+        """Yield smaller and smaller files of a draft's Gaussians, refined as if bits cost more."""
+        rounding = self._rounding(draft.settings)
+        optimizer = self._optimizer(draft.settings)
+        optimizer.keep(np.zeros(len(optimizer), np.uint8))
+        if draft.layers:
+            optimizer.add(*rounding.quantizer.dequantize(*Levels.concatenate(draft.layers)))
+        for layers in rounding.refined(draft.layers, optimizer.residual(), LIGHTER):
+            yield self._assembled(layers, draft.settings)
 
     def shortened(self, draft: Draft, most_bytes: float) -> Draft:
         """Leave out the least important Gaussians until the file is small enough.
@@ -232,22 +234,31 @@ class Writer:
         optimizer.bake(background)
         return optimizer
 
+    def _rounding(self, settings: Settings) -> Rounding:
+        return Rounding(
+            settings,
+            height=self._picture.height,
+            width=self._picture.width,
+            q_max=self._fitted.state.q_max,
+            threads=thread_count(self._threads),
+        )
+
     def _settle(self, optimizer: _native.Optimizer, step: float) -> None:
-        """Remove Gaussians that don't earn their bits, and let the others make up for it."""
-        ramp = np.linspace(1, SETTLE_END, self._effort.settle)
-        rates = (ramp[:, None] * np.array(SETTLE_RATES)).astype(np.float32)
-        for _ in range(SETTLE_ROUNDS):
-            if len(optimizer) == 0 or self._interrupted:
-                return
-            cholesky = optimizer.cholesky
-            log_size = 0.5 * np.log(cholesky[:, 0] * cholesky[:, 2])
-            amplitude = np.linalg.norm(normalized_colors(log_size, optimizer.colors), axis=1)
-            optimizer.keep((amplitude > PRUNE * step).astype(np.uint8))
-            try:
-                if len(optimizer):
-                    optimizer.run(rates, ENERGY)
-            except KeyboardInterrupt:
-                self._interrupted = True
+        """Thin out what is to be rounded by a step, and fill it in; Ctrl-C cuts it short."""
+        rounds = settle(
+            optimizer,
+            self._picture.pixels,
+            step,
+            energy=ENERGY,
+            rounds=1 if self._interrupted else self._effort.rounds,
+            iterations=1 if self._interrupted else self._effort.settle,
+            seed=self._fitted.state.seed,
+        )
+        try:
+            for _ in rounds:
+                pass
+        except KeyboardInterrupt:
+            self._interrupted = True
 
     def _assembled(self, layers: list[Levels], settings: Settings) -> Draft:
         picture = self._picture

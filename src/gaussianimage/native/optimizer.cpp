@@ -208,7 +208,7 @@ void Optimizer::start_cell(const Schedule::Cell& cell, bool subtract_target, flo
   for (size_t j = 0; j < floats; ++j) p[j] = -target[j];
 }
 
-void Optimizer::run(int count, const Rates* rates, double energy, double* losses) {
+void Optimizer::run(int count, const Rates* rates, const Penalty& penalty, double* losses) {
   const size_t n = static_cast<size_t>(this->count());
   const size_t width = static_cast<size_t>(parameters());
   const int blocks = std::max(1, static_cast<int>(n / 256));
@@ -226,7 +226,7 @@ void Optimizer::run(int count, const Rates* rates, double energy, double* losses
     parallel(blocks, threads_, [&](int block) {
       const size_t begin = n * static_cast<size_t>(block) / static_cast<size_t>(blocks);
       const size_t end = n * static_cast<size_t>(block + 1) / static_cast<size_t>(blocks);
-      step(begin, end, rates[iteration], energy);
+      step(begin, end, rates[iteration], penalty);
     });
   }
 }
@@ -235,7 +235,7 @@ void Optimizer::run(int count, const Rates* rates, double energy, double* losses
 // its own frame, μ += L m and L ← L (I + Δ) with Δ lower triangular: then every rate is relative
 // to the Gaussian's size and shape, and the derivatives are the whitened moments themselves.
 template <int C>
-void Optimizer::step_one(size_t i, const Rates& rates, double energy) {
+void Optimizer::step_one(size_t i, const Rates& rates, const Penalty& penalty) {
   // What draws nothing has no gradient, and must not be brought to life by the bounds below.
   if (!lists_.visible(i)) return;
   constexpr size_t channels = C, width = 5 + channels;
@@ -248,12 +248,12 @@ void Optimizer::step_one(size_t i, const Rates& rates, double energy) {
                             sums[4] * i2 * i2};
   const double area = pi * l[0] * l[2];
   double square = 0;
-  for (size_t j = 0; j < channels; ++j) {
-    square += double{color[j]} * color[j];
-    gradient[5 + j] = sums[5 + j] + energy * color[j] * area;
-  }
-  gradient[2] += 0.5 * energy * square * area;
-  gradient[4] += 0.5 * energy * square * area;
+  for (size_t j = 0; j < channels; ++j) square += double{color[j]} * color[j];
+  const double threshold = penalty.step * penalty.step;
+  const double pull = penalty.energy + penalty.bits * threshold / (threshold + square * area);
+  for (size_t j = 0; j < channels; ++j) gradient[5 + j] = sums[5 + j] + pull * color[j] * area;
+  gradient[2] += 0.5 * pull * square * area;
+  gradient[4] += 0.5 * pull * square * area;
   double total = 0;
   for (size_t j = 0; j < width; ++j) total += std::fabs(gradient[j]);
   if (!(total < 1e15)) return;  // its square must fit a float
@@ -289,20 +289,20 @@ void Optimizer::step_one(size_t i, const Rates& rates, double energy) {
   }
 }
 
-void Optimizer::step(size_t begin, size_t end, const Rates& rates, double energy) {
+void Optimizer::step(size_t begin, size_t end, const Rates& rates, const Penalty& penalty) {
   for (size_t i = begin; i < end; ++i) {
     switch (channels_) {
       case 1:
-        step_one<1>(i, rates, energy);
+        step_one<1>(i, rates, penalty);
         break;
       case 2:
-        step_one<2>(i, rates, energy);
+        step_one<2>(i, rates, penalty);
         break;
       case 3:
-        step_one<3>(i, rates, energy);
+        step_one<3>(i, rates, penalty);
         break;
       default:
-        step_one<4>(i, rates, energy);
+        step_one<4>(i, rates, penalty);
     }
   }
 }

@@ -18,6 +18,12 @@ struct Rates {
   float position, covariance, color;
 };
 
+// What is added to the loss, in terms of every Gaussian's b² = |color|² π l11 l22:
+// ½ energy b² + ½ bits step² ln(1 + b² / step²).
+struct Penalty {
+  double energy = 0, bits = 0, step = 1;
+};
+
 class Optimizer {
  public:
   // target: height × width × channels floats, row by row.
@@ -44,9 +50,9 @@ class Optimizer {
   // Subtracts the drawing of those with bake[i] != 0 from the target and removes them.
   void bake(const uint8_t* bake);
 
-  // Runs `count` iterations; losses[i] gets ½ Σ (I - T)² before step i. `energy` weighs the
-  // penalty ½ Σ |color|² π l11 l22. Parameters that a step would make non-finite stay.
-  void run(int count, const Rates* rates, double energy, double* losses);
+  // Runs `count` iterations; losses[i] gets ½ Σ (I - T)² before step i. Parameters that a step
+  // would make non-finite stay.
+  void run(int count, const Rates* rates, const Penalty& penalty, double* losses);
 
   // Least squares in the trainable colors, by conjugate gradients with the given ridge (relative
   // to each Gaussian's own energy). Returns ½ Σ (I - T)² after it.
@@ -64,8 +70,8 @@ class Optimizer {
   double sweep(const float* with_colors, bool subtract_target, Reduce&& reduce);
   void start_cell(const Schedule::Cell& cell, bool subtract_target, float* p) const;
   template <int C>
-  void step_one(size_t i, const Rates& rates, double energy);
-  void step(size_t begin, size_t end, const Rates& rates, double energy);
+  void step_one(size_t i, const Rates& rates, const Penalty& penalty);
+  void step(size_t begin, size_t end, const Rates& rates, const Penalty& penalty);
 
   Window window_;
   int channels_;

@@ -82,18 +82,18 @@ void bind_optimizer(nb::module_& m) {
           nb::arg("bake"))
       .def(
           "run",
-          [](Optimizer& self, Rows<float> rates, double energy) {
+          [](Optimizer& self, Rows<float> rates, double energy, double bits, double step) {
             const size_t count = rates.shape(0);
             check(rates, count, 3, "rates");
             auto losses = make_array<double>({count});
             {
               nb::gil_scoped_release release;
               self.run(static_cast<int>(count), reinterpret_cast<const Rates*>(rates.data()),
-                       energy, losses.data());
+                       {energy, bits, step}, losses.data());
             }
             return losses;
           },
-          nb::arg("rates"), nb::arg("energy"))
+          nb::arg("rates"), nb::arg("energy"), nb::arg("bits") = 0.0, nb::arg("step") = 1.0)
       .def("solve_colors", &Optimizer::solve_colors, nb::arg("iterations"), nb::arg("ridge"),
            nb::call_guard<nb::gil_scoped_release>())
       .def("residual",
