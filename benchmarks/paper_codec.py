@@ -50,7 +50,7 @@ def compress(sample: Sample, count: int, arguments: argparse.Namespace) -> Paper
     """Fit and fine-tune a picture."""
     import torch
 
-    from gaussianimage.paper.compression import fine_tune
+    from gaussianimage.paper.fine_tuning import fine_tune
     from gaussianimage.paper.recipe import Recipe
     from gaussianimage.paper.train import train
     from gaussianimage.torch.models import CholeskyModel

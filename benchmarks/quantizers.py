@@ -28,7 +28,8 @@ from pictures import Sample, find_pictures
 
 from gaussianimage.bjontegaard import bd_psnr, bd_rate
 from gaussianimage.paper import published
-from gaussianimage.paper.compression import VARIANTS, fine_tune
+from gaussianimage.paper.fine_tuning import fine_tune
+from gaussianimage.paper.quantized_model import VARIANTS
 from gaussianimage.paper.recipe import Recipe
 from gaussianimage.paper.train import train
 from gaussianimage.torch.models import CholeskyModel

@@ -15,9 +15,9 @@ from gaussianimage.codec.paper.stream import STREAMS
 from gaussianimage.metrics import psnr
 from gaussianimage.paper import compress as module
 from gaussianimage.paper.compress import CompressSettings, compress
-from gaussianimage.paper.compression import VARIANTS, QuantizerSettings
 from gaussianimage.paper.datasets import Dataset, Sample
 from gaussianimage.paper.published import QUANTIZATION
+from gaussianimage.paper.quantized_model import VARIANTS, QuantizerSettings
 from gaussianimage.paper.recipe import Recipe
 from gaussianimage.paper.represent import Job, represent
 from gaussianimage.paper.results import Results

@@ -13,9 +13,9 @@ from gaussianimage.codec.paper.file import decode_record
 from gaussianimage.errors import FormatError
 from gaussianimage.metrics import psnr
 from gaussianimage.paper.checkpoints import import_checkpoint
-from gaussianimage.paper.compression import QuantizerSettings
 from gaussianimage.paper.datasets import Sample
 from gaussianimage.paper.imports import Quantization, import_as_file, import_as_gaussians
+from gaussianimage.paper.quantized_model import QuantizerSettings
 from gaussianimage.paper.recipe import Recipe
 
 PARROT = Sample(Path(__file__).parent.parent / "data" / "parrot.png")

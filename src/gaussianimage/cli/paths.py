@@ -12,7 +12,7 @@ import click
 from gaussianimage.cli.errors import printable
 from gaussianimage.files import is_stream, is_terminal
 
-__all__ = ["Item", "check_output", "identity", "plan"]
+__all__ = ["Item", "check_names", "check_output", "identity", "plan"]
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,7 @@ def plan(
         output = inputs.pop()
         if len(inputs) > 1 and not _is_folder(output):
             raise click.UsageError("several inputs need a folder for their outputs: -o FOLDER.")
-    if not all((*inputs, output)):
-        # A shell's variable that is not set. To Path it would be the working folder.
-        raise click.UsageError("a file's name is empty.")
+    check_names(*inputs, output)
     if len(inputs) == 1 and not _is_folder(output):
         if reason := refuse(output):
             raise click.UsageError(f"{printable(output)}: {reason}")
@@ -90,6 +88,18 @@ def plan(
     if is_stream(output) and is_terminal(sys.stdout):
         raise click.UsageError("stdout is a terminal: redirect it, or name an output file.")
     return items
+
+
+def check_names(*names: str) -> None:
+    """Refuse empty names: a shell's variable that is not set, to Path the working folder.
+
+    Raises
+    ------
+    UsageError
+        One of the names is empty.
+    """
+    if not all(names):
+        raise click.UsageError("a file's name is empty.")
 
 
 def check_output(target: str, *, overwrite: bool) -> None:

@@ -14,8 +14,9 @@ from gaussianimage.codec.paper.stream import STREAMS
 from gaussianimage.files import write_atomic
 from gaussianimage.metrics import bpp
 from gaussianimage.paper.checkpoints import load_model
-from gaussianimage.paper.compression import QuantizerSettings, fine_tune
+from gaussianimage.paper.fine_tuning import fine_tune
 from gaussianimage.paper.measure import frames_per_second
+from gaussianimage.paper.quantized_model import QuantizerSettings
 from gaussianimage.paper.recipe import Recipe
 from gaussianimage.paper.represent import Job, decibels, history, news, quality, represent
 from gaussianimage.paper.results import Record, Setting

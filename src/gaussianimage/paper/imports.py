@@ -12,8 +12,9 @@ from gaussianimage.codec.paper.file import encode_record
 from gaussianimage.engine import render
 from gaussianimage.files import StrPath, write_output
 from gaussianimage.paper.checkpoints import import_checkpoint
-from gaussianimage.paper.compression import QuantizedModel, QuantizerSettings, fine_tune
 from gaussianimage.paper.datasets import Sample
+from gaussianimage.paper.fine_tuning import fine_tune
+from gaussianimage.paper.quantized_model import QuantizedModel, QuantizerSettings
 from gaussianimage.paper.recipe import Recipe
 from gaussianimage.paper.represent import quality
 from gaussianimage.paper.train import TrainingPoint

@@ -147,3 +147,10 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(
     assert sorted(files) == [".json", ".safetensors"]
     again = run(*arguments, 4)
     assert [line.endswith(", kept") for line in again.stderr.splitlines()] == [True, False]
+
+
+@needs_torch
+def test_empty_names_are_not_the_working_folder(fails: Any, folder: Path) -> None:
+    for names in (("", "-o", "out"), (folder, "-o", "")):
+        line = fails("paper", "represent", *names, *QUICK, code=2)
+        assert line.startswith("a file's name is empty")

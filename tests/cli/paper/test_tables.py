@@ -28,3 +28,7 @@ def test_tables_of_nothing_are_an_error(fails: Any, tmp_path: Path) -> None:
     (tmp_path / "represent/x/a.json").write_text("{}")
     line = fails("paper", "tables", tmp_path)
     assert line == f"{tmp_path}/represent/x/a.json: no result of gaussianimage paper, version 1"
+
+
+def test_an_empty_name_is_not_the_working_folder(fails: Any) -> None:
+    assert fails("paper", "tables", "", code=2).startswith("a file's name is empty")

@@ -1,20 +1,24 @@
 """What the commands of `paper` share: lists on the command line, the recipe, the run."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from gaussianimage.cli.options import FiniteRange, max_pixels_option, packed, threads_option
+from gaussianimage.cli.options import (
+    FiniteRange,
+    Function,
+    max_pixels_option,
+    packed,
+    threads_option,
+)
 
 if TYPE_CHECKING:
     from gaussianimage.paper.recipe import Recipe
     from gaussianimage.paper.settings import FitSettings
 
 __all__ = ["FitOptions", "Listed", "RunOptions", "fit_options", "recipe_of", "require_torch"]
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 MODELS = ("cholesky", "rs", "opacity", "alpha", "3dgs")
 LOSSES = ("l2", "l1", "ssim", "l1+ssim", "l2+ssim")

@@ -1,22 +1,19 @@
 """The switches of the codec's quantizers, for every row of the paper's Table 4 and beyond."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
-from gaussianimage.cli.options import packed
+from gaussianimage.cli.options import Function, packed
 from gaussianimage.cli.paper.options import Listed
 
 if TYPE_CHECKING:
-    from gaussianimage.paper.compression import QuantizerSettings
+    from gaussianimage.paper.quantized_model import QuantizerSettings
 
 __all__ = ["QuantizerOptions", "quantizer_options"]
 
 VARIANTS = ("final", "v1", "v2", "v3")
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -40,14 +37,14 @@ class QuantizerOptions:
         UsageError
             Rows and switches are given, or switches that don't go together.
         """
-        from gaussianimage.paper import compression
+        from gaussianimage.paper import quantized_model
 
         switches = {k: v for k, v in vars(self).items() if k != "variants" and v is not None}
         if self.variants is not None:
             if switches:
                 name = f"--{next(iter(switches)).replace('_', '-')}"
                 raise click.UsageError(f"--variants says all of it; leave out {name}.")
-            return [compression.VARIANTS[name] for name in self.variants]
+            return [quantized_model.VARIANTS[name] for name in self.variants]
         integers = self.color == "int"
         lost = ("stages", "entries", "commitment") if integers else ("color_bits",)
         for name in lost:
@@ -57,7 +54,7 @@ class QuantizerOptions:
         entries = switches.get("entries", 2)
         if entries & (entries - 1):
             raise click.UsageError(f"--entries is a power of two, not {entries}.")
-        return [compression.QuantizerSettings(**switches)]
+        return [quantized_model.QuantizerSettings(**switches)]
 
 
 def quantizer_options(function: Function) -> Function:

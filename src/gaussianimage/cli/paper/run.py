@@ -11,7 +11,7 @@ from gaussianimage.cli.batch import Outcome, run
 from gaussianimage.cli.errors import INTERRUPTED, printable
 from gaussianimage.cli.options import BatchOptions
 from gaussianimage.cli.paper.options import RunOptions
-from gaussianimage.cli.paths import Item
+from gaussianimage.cli.paths import Item, check_names
 from gaussianimage.files import write_atomic
 from gaussianimage.paper.datasets import find_dataset
 from gaussianimage.paper.results import Results
@@ -51,6 +51,7 @@ def run_pictures(
 
     from gaussianimage.paper.represent import Job
 
+    check_names(*files, str(options.output))
     if Path(options.output).exists() and not Path(options.output).is_dir():
         raise click.UsageError(f"{options.output}: results need a folder, and this is none.")
     if options.threads is not None:

@@ -3,6 +3,7 @@
 import click
 
 from gaussianimage.cli.command import subcommand
+from gaussianimage.cli.paths import check_names
 
 EXAMPLES = """
 gaussianimage paper tables out/
@@ -22,4 +23,5 @@ def command(files: str, quiet: bool) -> None:
     from gaussianimage.cli.paper.run import show_tables
     from gaussianimage.paper.results import Results
 
+    check_names(files)
     show_tables(Results(files), quiet=quiet)

@@ -15,13 +15,13 @@ from torch_hosts import Examined, examine
 import gaussianimage
 from gaussianimage.codec.paper.file import encode_record
 from gaussianimage.metrics import psnr
-from gaussianimage.paper import compression
-from gaussianimage.paper.compression import (
+from gaussianimage.paper import fine_tuning
+from gaussianimage.paper.fine_tuning import fine_tune
+from gaussianimage.paper.quantized_model import (
     VARIANTS,
     FlatModel,
     QuantizedModel,
     QuantizerSettings,
-    fine_tune,
 )
 from gaussianimage.paper.recipe import Recipe
 from gaussianimage.paper.train import TrainingPoint, train
@@ -211,7 +211,7 @@ def test_a_recorded_fine_tuning_does_what_a_plain_one_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     expected = fine_tune(fitted(), target, SHORT, VARIANTS[variant])
-    monkeypatch.setattr(compression, "recordable", lambda _: True)
+    monkeypatch.setattr(fine_tuning, "recordable", lambda _: True)
     model = fitted()
     result = fine_tune(model, target, SHORT, VARIANTS[variant])
     assert result.record == expected.record
@@ -224,13 +224,13 @@ def test_a_recorded_fine_tuning_does_what_a_plain_one_does(
 def test_what_is_recorded_neither_waits_for_the_device_nor_copies_from_the_host(
     kind: type[FlatModel], variant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    examine(monkeypatch, compression)
+    examine(monkeypatch, fine_tuning)
 
     # The quantizers' start is found on the host.
     def moved(*arguments: Any, **options: Any) -> torch.nn.Module:
         return QuantizedModel(*arguments, **options).to("meta")
 
-    monkeypatch.setattr(compression, "QuantizedModel", moved)
+    monkeypatch.setattr(fine_tuning, "QuantizedModel", moved)
     picture = torch.empty(24, 32, 3, device="meta")
     with pytest.raises(Examined):
         fine_tune(kind.random(60, 24, 32), picture, SHORT, VARIANTS[variant])

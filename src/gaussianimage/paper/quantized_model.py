@@ -1,6 +1,5 @@
-"""The paper's compression: a model fine-tuned with its quantizers in place, for a file."""
+"""A model with the paper's quantizers in place."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,19 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from gaussianimage.codec.paper.record import MAX_CHANNELS, PaperRecord
-from gaussianimage.paper.best import Best
 from gaussianimage.paper.quantizers import UniformQuantizer, half_precision
-from gaussianimage.paper.recipe import Recipe
 from gaussianimage.paper.residual_vq import ResidualQuantizer
-from gaussianimage.paper.train import (
-    TrainingPoint,
-    TrainingResult,
-    Watch,
-    iterate,
-    recordable,
-)
-from gaussianimage.torch.graph import RecordedStep
-from gaussianimage.torch.losses import get_loss
 from gaussianimage.torch.models import CholeskyModel, RawParameters, ScaleRotationModel
 
 FlatModel = CholeskyModel | ScaleRotationModel
@@ -188,84 +176,3 @@ class QuantizedModel(nn.Module):
             offset=model.offset,
             half_pixel=canvas.shift == HALF_PIXEL,
         )
-
-
-@dataclass(frozen=True)
-class FineTuned:
-    """What fine-tuning has come to."""
-
-    record: PaperRecord  # the best of all iterations
-    psnr: float  # dB, of its picture clamped to 0..1
-    training: TrainingResult
-
-
-def fine_tune(
-    model: FlatModel,
-    target: Tensor,
-    recipe: Recipe | None = None,
-    settings: QuantizerSettings | None = None,
-    *,
-    progress: Callable[[TrainingPoint], None] | None = None,
-) -> FineTuned:
-    """Fine-tune a fitted model with its quantizers in place (section 3.3 of the paper).
-
-    Parameters
-    ----------
-    model : CholeskyModel or ScaleRotationModel
-        A fit of the picture. Its parameters are changed in place: in the end they are those of
-        the best iteration.
-    target : Tensor, (H, W, C)
-        The picture, from 0 to 1, of the model's type and on its device.
-    recipe : Recipe, optional
-        The paper's by default, the same as for the fit. With 0 iterations the fit is only rounded.
-    settings : QuantizerSettings, optional
-        The paper's by default.
-    progress : callable, optional
-        Called with a `TrainingPoint` about ten times a second.
-
-    Returns
-    -------
-    FineTuned
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the model is not one that the codec can hold, or the target not a picture like it.
-    GaussianImageError
-        If the training diverges.
-
-    Notes
-    -----
-    As in the released code the picture is clamped to 0..1 before the loss, quantizers are trained
-    by the optimizer of the parameters, and the iteration with the highest PSNR counts. The error
-    of an iteration is that of the very indices and codebooks that are kept.
-    """
-    recipe = Recipe() if recipe is None else recipe
-    quantized_model = QuantizedModel(model, settings, seed=recipe.seed)
-    loss_of = get_loss(recipe.loss)
-    optimizer = recipe.make_optimizer(quantized_model.parameters())
-    best = Best(quantized_model)
-    watch = Watch(recipe, progress)
-
-    def step() -> Tensor:
-        optimizer.zero_grad(set_to_none=True)
-        quantized = quantized_model.quantized()
-        image = quantized_model.draw(quantized).clamp(0, 1)
-        loss = loss_of(image, target) + quantized.commitment
-        best.look(image, target)
-        loss.backward()  # type: ignore[no-untyped-call]  # as PyTorch has it
-        quantized_model.adapt(quantized)
-        optimizer.step()
-        return image.detach()
-
-    repeat = None
-    if recordable(model):
-        also = [*quantized_model.buffers(), *best.tensors]
-        repeat = RecordedStep(step, optimizer, also=also).run
-    done = iterate(step, repeat, optimizer, watch, target)
-    with torch.no_grad():
-        image = quantized_model().clamp(0, 1)
-        best.look(image, target)
-        training = watch.finish(done, image, target)
-    best.restore()
-    return FineTuned(quantized_model.record(), best.psnr, training)
