@@ -45,6 +45,20 @@ def test_every_kind_of_target_is_passed_on(
     assert output.read_bytes() == gaussianimage.encode(parrot, **expected)
 
 
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [
+        (["--psnr", 99], r"the nearest PSNR that was found is \d\d\.\d\d dB, not 99"),
+        (["--ssim", 0.001], r"the nearest SSIM that was found is 0\.\d{4}, not 0\.001"),
+    ],
+)
+def test_a_target_out_of_reach_is_told(
+    run: Any, parrot: Path, tmp_path: Path, option: list[Any], line: str
+) -> None:
+    stderr = run("encode", parrot, tmp_path / "x.gimg", "-e", 1, *option).stderr
+    assert re.search(f"gaussianimage: {parrot}: {line}", stderr)
+
+
 @pytest.mark.parametrize("option", [["--size", 20], ["--bpp", 0.001]])
 def test_a_file_that_cannot_be_so_small_is_told(
     run: Any, parrot: Path, tmp_path: Path, option: list[Any]

@@ -17,6 +17,7 @@ from gaussianimage.cli.options import (
 from gaussianimage.cli.outputs import refuse_pictures
 from gaussianimage.cli.paths import Item, plan
 from gaussianimage.cli.report import result_line
+from gaussianimage.codec.search import QUALITY_TOLERANCE, decibels_of_ssim
 from gaussianimage.files import write_output
 from gaussianimage.picture import read
 
@@ -68,10 +69,8 @@ def command(
             progress=job.progress,
         )
         write_output(item.target, encoded.data)
-        if encoded.gaussians == 0 and _exceeds(target, encoded):
-            job.reporter.warn(
-                f"gaussianimage: {item.name}: larger than asked for, as it is without any Gaussians"
-            )
+        if not encoded.interrupted and (missed := _missed(target, encoded)):
+            job.reporter.warn(f"gaussianimage: {item.name}: {missed}")
         line = result_line(
             source.height,
             source.width,
@@ -85,7 +84,15 @@ def command(
     run(plan(files, batch.output, suffix=".gimg", refuse=refuse_pictures), work, batch)
 
 
-def _exceeds(target: Target, encoded: Encoded) -> bool:
-    if target.bpp is not None:
-        return encoded.bpp > target.bpp
-    return target.size is not None and len(encoded.data) > target.size
+def _missed(target: Target, encoded: Encoded) -> str | None:
+    """Return what to say of a target that the file does not meet."""
+    too_many_bits = target.bpp is not None and encoded.bpp > target.bpp
+    if too_many_bits or (target.size is not None and len(encoded.data) > target.size):
+        return "larger than asked for, as it is without any Gaussians"
+    if target.psnr is not None and abs(encoded.psnr - target.psnr) > QUALITY_TOLERANCE:
+        return f"the nearest PSNR that was found is {encoded.psnr:.2f} dB, not {target.psnr:g}"
+    if target.ssim is not None and encoded.ssim is not None:
+        off = decibels_of_ssim(encoded.ssim) - decibels_of_ssim(target.ssim)
+        if abs(off) > QUALITY_TOLERANCE:
+            return f"the nearest SSIM that was found is {encoded.ssim:.4f}, not {target.ssim:g}"
+    return None

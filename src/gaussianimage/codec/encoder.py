@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gaussianimage.codec.effort import DEFAULT_EFFORT, effort_level
 from gaussianimage.codec.ratecontrol import (
@@ -51,17 +51,20 @@ class Encoded:
     psnr : float
         Of the decoded picture against the source in dB, both in the source's bit depth, colors
         multiplied by alpha.
+    ssim : float or None
+        Likewise; only where an SSIM was asked for.
     seconds : float
         That encoding took.
     interrupted : bool
         Whether Ctrl-C cut the work short; the file is whole all the same.
     """
 
-    data: bytes
+    data: bytes = field(repr=False)
     height: int
     width: int
     gaussians: int
     psnr: float
+    ssim: float | None
     seconds: float
     interrupted: bool
 
@@ -171,12 +174,14 @@ def encode_picture(
     )
     job = _Job(picture, effort, seed, threads, device, progress)
     writer, draft = job.run(target)
+    pixels = writer.pixels(draft)
     return Encoded(
         data=draft.data,
         height=job.picture.height,
         width=job.picture.width,
         gaussians=draft.gaussians,
-        psnr=writer.psnr(writer.pixels(draft)),
+        psnr=writer.psnr(pixels),
+        ssim=writer.ssim(pixels) if target.kind == "ssim" else None,
         seconds=job.seconds,
         interrupted=writer.interrupted,
     )
