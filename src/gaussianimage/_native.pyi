@@ -112,6 +112,8 @@ class LayerEncoder:
         raw: bool = False,
     ) -> tuple[float, float, float]: ...
 
+SYMBOL_MODELS: int
+
 class SymbolCosts:
     def __init__(
         self, quantizer: Quantizer, counts: NDArray[np.uint32], classes: NDArray[np.uint32]

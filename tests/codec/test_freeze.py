@@ -125,7 +125,9 @@ def test_an_interrupted_freeze_still_rounds_everything() -> None:
 
     optimizer = _native.Optimizer(target(), 4.5, 1)
     fitted().restore(optimizer)
-    parts, interrupted = freeze(optimizer, rounding(), energy=0.01, on_stage=stop)
+    parts, interrupted = freeze(
+        optimizer, rounding(), energy=0.01, stages=20, iterations=20, on_stage=stop
+    )
     assert interrupted
     assert len(optimizer) == 0
     assert metrics.psnr(target(), drawn(parts)) > 20
@@ -136,6 +138,6 @@ def test_few_gaussians_or_none_can_be_frozen(count: int) -> None:
     optimizer = _native.Optimizer(target(), 4.5, 1)
     state = fitted()
     optimizer.add(state.means[1 : 1 + count], state.cholesky[1 : 1 + count], state.colors[:count])
-    parts, _ = freeze(optimizer, rounding(), energy=0.01)
+    parts, _ = freeze(optimizer, rounding(), energy=0.01, stages=20, iterations=20)
     assert sum(len(part.precision) for part in parts) <= count
     assert len(optimizer) == 0

@@ -24,13 +24,13 @@ from gaussianimage.devices import gpu_module
 from gaussianimage.engine import thread_count
 from gaussianimage.fitting.fit import fit
 from gaussianimage.fitting.run import FitProgress
+from gaussianimage.metrics import SSIM_WINDOW
 from gaussianimage.picture import PictureSource, as_picture
 
 # Cut a little earlier than a fit of its own (2.83 σ for 3 σ): a seventh less to draw, for the same
 # bytes and PSNR (docs/decisions.md).
 Q_MAX = 4.0
 
-LEAST_SIDE_FOR_SSIM = 11  # pixels: the metric's window
 PIXELS_PER_GAUSSIAN = 130  # where nothing tells how many there should be
 
 Progress = Callable[[FitProgress], None]
@@ -120,11 +120,14 @@ def encode(
         "cuda" or "cuda:1" to fit on a GPU; needs `pip install gaussianimage[torch]`. The file is
         another one than from the CPU, and decodes everywhere.
     progress : callable, optional
-        Called with a `FitProgress` about ten times a second.
+        Called with a `FitProgress` about ten times a second while fitting, and after each stage
+        of quantizing.
 
     Returns
     -------
     bytes
+        After Ctrl-C the best file so far; a KeyboardInterrupt is only raised where there is none
+        yet, in the first second or so.
 
     Raises
     ------
@@ -227,9 +230,9 @@ class _Job:
             guess = gaussians_for_psnr(picture, value + PSNR.loss, threads=self._threads)
             return search_quality(self._fit, guess, value, PSNR, self._effort.drafts)
         if target.kind == "ssim":
-            if min(picture.height, picture.width) < LEAST_SIDE_FOR_SSIM:
+            if min(picture.height, picture.width) < SSIM_WINDOW:
                 raise ValueError(
-                    f"ssim: expected a picture of {LEAST_SIDE_FOR_SSIM} pixels a side at least, "
+                    f"ssim: expected a picture of {SSIM_WINDOW} pixels a side at least, "
                     f"got {picture.height} x {picture.width}"
                 )
             guess = max(1, pixels // PIXELS_PER_GAUSSIAN)

@@ -10,8 +10,6 @@ from gaussianimage.codec.assemble import layer_ends, layers_of, model_set
 from gaussianimage.codec.quantize import Levels, normalized_colors, shown, strongest_first
 from gaussianimage.codec.refine import Rounding
 
-STAGES = 20
-ITERATIONS_PER_STAGE = 20
 START_RATES = (0.05, 0.03, 0.015)
 END_FRACTION = 0.3
 
@@ -21,8 +19,8 @@ def freeze(
     rounding: Rounding,
     *,
     energy: float,
-    stages: int = STAGES,
-    iterations: int = ITERATIONS_PER_STAGE,
+    stages: int,
+    iterations: int,
     sweeps: int = 1,
     on_stage: Callable[[int, int, float], None] | None = None,
 ) -> tuple[list[Levels], bool]:

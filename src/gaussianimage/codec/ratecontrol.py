@@ -189,5 +189,5 @@ def _number(name: str, value: object, low: float, high: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         raise TypeError(f"{name}: expected a number, got {type(value).__name__}")
     if not low <= value <= high:
-        raise ValueError(f"{name}: expected {low:g} to {high:g}, got {value}")
+        raise ValueError(f"{name}: expected {low:.10g} to {high:.10g}, got {value}")
     return float(value)

@@ -22,7 +22,7 @@ from gaussianimage.codec.settings import Settings
 # The squared error of a number rounded to steps Δ is Δ²/12, and a bit more quarters it.
 WEIGHT_OF_A_BIT = np.log(2) / 6
 
-MODELS, SYMBOLS, PRECISIONS, SETS = 236, 16, 16, 4
+SYMBOLS, PRECISIONS, SETS = 16, 16, 4
 
 
 class Rounding:
@@ -73,7 +73,7 @@ class Rounding:
         filled = [layer.select(shown(layer)) for layer in layers]
         filled = [layer for layer in filled if len(layer.precision)]
         encoder = _native.LayerEncoder(self.quantizer, max(len(filled), 1))
-        counts = np.zeros((MODELS, SYMBOLS), np.uint32)
+        counts = np.zeros((_native.SYMBOL_MODELS, SYMBOLS), np.uint32)
         classes = np.zeros((SETS, PRECISIONS), np.uint32)
         for number, layer in enumerate(filled):
             counts += encoder.tally(self.quantizer, *layer)

@@ -22,15 +22,29 @@ SOLVE_RIDGE = 1e-4
 
 @dataclass(frozen=True)
 class FitProgress:
-    """How far a fit is."""
+    """How far a fit is, or the quantization of one for a file.
+
+    Attributes
+    ----------
+    stage : str
+        "fit", or "quantize" while the Gaussians are rounded for a file.
+    iteration, iterations : int
+        Done, and to do in all; of quantizing, stages.
+    gaussians : int
+        So far; 0 while quantizing.
+    psnr : float
+        In dB, of the unclamped float picture.
+    seconds, seconds_left : float
+        Since the start, and estimated; the latter is 0 while quantizing.
+    """
 
     stage: str
     iteration: int
     iterations: int
     gaussians: int
-    psnr: float  # dB
-    seconds: float  # since the start
-    seconds_left: float  # estimated
+    psnr: float
+    seconds: float
+    seconds_left: float
 
 
 @dataclass(frozen=True, eq=False)

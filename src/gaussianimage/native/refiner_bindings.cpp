@@ -15,6 +15,7 @@ void bind_refiner(nb::module_& m) {
   using Picture = nb::ndarray<const float, nb::numpy, nb::ndim<3>, nb::c_contig>;
   using Counts = nb::ndarray<const uint32_t, nb::numpy, nb::ndim<2>, nb::c_contig>;
 
+  m.attr("SYMBOL_MODELS") = SymbolCosts::models();
   nb::class_<SymbolCosts>(m, "SymbolCosts")
       .def(
           "__init__",
