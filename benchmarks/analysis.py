@@ -32,18 +32,17 @@ class Measurements:
         return list(dict.fromkeys(r.dial for r in self.records if r.codec == codec))
 
     def main_dial(self, codec: str) -> str:
-        """Return the dial that a codec's curves are of: where there are two, bits per pixel."""
+        """Return the dial that a codec's means per setting are of: of two, bits per pixel."""
         dials = self.dials(codec)
         return "bpp" if "bpp" in dials else dials[0]
 
-    def of(self, codec: str, dial: str, picture: str | None = None) -> list[Record]:
-        """Return the records of a codec and dial, of one picture or of all."""
-        chosen = [r for r in self.records if r.codec == codec and r.dial == dial]
-        return chosen if picture is None else [r for r in chosen if r.picture == picture]
+    def of(self, codec: str, dial: str) -> list[Record]:
+        """Return the records of a codec and dial, of all pictures."""
+        return [r for r in self.records if r.codec == codec and r.dial == dial]
 
     def picture_curve(self, codec: str, picture: str, metric: str) -> Curve | None:
-        """Return a picture's own curve."""
-        records = self.of(codec, self.main_dial(codec), picture)
+        """Return a picture's own curve, through all of its files."""
+        records = [r for r in self.records if r.codec == codec and r.picture == picture]
         return Curve.through([(r.bpp, _quality(r, metric)) for r in records])
 
     def equal_rates(self, codec: str, metric: str) -> Curve | None:
