@@ -19,6 +19,7 @@ from gaussianimage.codec.header import Header, Limits
 from gaussianimage.codec.info import info
 from gaussianimage.codec.metadata import Metadata
 from gaussianimage.codec.opened import open_file
+from gaussianimage.codec.quantize import Levels
 from gaussianimage.codec.settings import Settings
 from gaussianimage.errors import (
     FormatError,
@@ -391,6 +392,18 @@ def test_work_is_limited() -> None:
     assert decode(sample(), limits=Limits(max_work=work)).size
     with pytest.raises(LimitError, match="max_work"):
         decode(sample(), limits=Limits(max_work=work - 1))
+
+
+@pytest.mark.parametrize("log_size", [8, 19])  # in steps; the second is flat over the picture
+def test_work_counts_whatever_way_a_gaussian_is_drawn(log_size: int) -> None:
+    numbers = ([[3, 3]], [[1, 0, 0]], [[log_size, 0, 0]])
+    alone = Levels(np.array([5], np.uint8), *(np.array(part, np.int32) for part in numbers))
+    data = file_of([alone])
+    work = Header.from_chunk(read_chunks(data)[0]).work
+    for function in (decode, decode_gaussians):
+        function(data)
+        with pytest.raises(FormatError, match="found more"):
+            function(with_header(data, work=work - 1))
 
 
 @pytest.mark.parametrize(

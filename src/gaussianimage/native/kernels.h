@@ -15,6 +15,7 @@ namespace gi {
 
 constexpr int cell_width = 8;
 constexpr int cell_rows = 256;
+constexpr int cell_pairs = cell_rows / 2;  // of rows
 constexpr int max_channels = 4;
 
 constexpr size_t cell_floats(int channels) {

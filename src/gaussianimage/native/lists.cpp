@@ -11,8 +11,6 @@
 namespace gi::GI_ISA {
 namespace {
 
-constexpr int cell_pairs = cell_rows / 2;
-
 // Vectors by name, for compilers make single numbers of loops over 8 doubles.
 typedef double Four __attribute__((vector_size(32)));
 

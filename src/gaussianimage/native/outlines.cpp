@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstddef>
 
 #include "doubles.h"
 #include "kernel_parts.h"
@@ -17,8 +16,6 @@ constexpr double chain_range = 78.0;
 // Row pairs from one exponential to the next at most. Rounding errors grow with the square of the
 // length: after 14 they may reach 9e-6 of the weight where the weight hardly changes at all.
 constexpr int max_run = 14;
-
-constexpr int cell_pairs = cell_rows / 2;
 
 // exp(x) for x <= 0 in double, within 1e-9 of itself: our own, so that every platform has the same
 // bits, and without branches or calls, so that a loop of it becomes vectors.

@@ -48,8 +48,11 @@ bool is_flat(const double* mean, const double* cholesky, const Window& window) {
 }
 
 // Takes the first Gaussians into the background for as long as they are flat: where they come
-// first the sums are the same to the bit.
-void take_flat(Source& source, const Window& window, float* background) {
+// first the sums are the same to the bit. Returns their share of the work, for what a file may cost
+// does not hang on how it is drawn.
+uint64_t take_flat(Source& source, const Window& window, float* background) {
+  const int strips = (window.width + cell_width - 1) / cell_width;
+  const int before = source.count;
   while (source.count > 0 &&
          is_drawable(source.means[0] - window.left, source.means[1] - window.top, source.cholesky,
                      source.colors, source.channels) &&
@@ -60,6 +63,8 @@ void take_flat(Source& source, const Window& window, float* background) {
     source.colors += source.channels;
     --source.count;
   }
+  const auto taken = static_cast<uint64_t>(before - source.count);
+  return taken * static_cast<uint64_t>(strips) * static_cast<uint64_t>(window.height);
 }
 
 }  // namespace
@@ -69,11 +74,11 @@ bool render(Source source, const Window& window, const float* color, uint64_t mo
   threads = resolve_threads(threads);
   float background[max_channels];
   std::copy_n(color, source.channels, background);
-  take_flat(source, window, background);
+  const uint64_t flat_work = take_flat(source, window, background);
   const KeptSchedule kept;
   Schedule& lists = kept.lists;
   lists.prepare(source, window, sink.part(), threads);
-  if (lists.work() > most_work) return false;
+  if (flat_work + lists.work() > most_work) return false;
   const Kernels& k = kernels();
   for (int group = 0; group < lists.groups(); ++group) {
     lists.bin(group);
