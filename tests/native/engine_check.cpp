@@ -4,6 +4,7 @@
 //   engine_check decode KIND FILE        writes a file's pixels; KIND is bytes or words
 //   engine_check damage FILE             decodes it with some bytes changed, one at a time
 //   engine_check allocations FILE        decodes it again and again, which must allocate nothing
+//   engine_check fitting                 the same of gradients and of the optimizer's iterations
 //
 // Built from dispatch, kernels and whatever else has no Python in it.
 #include <algorithm>
@@ -18,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "optimizer.h"
 #include "picture_decoder.h"
 #include "render.h"
 
@@ -114,26 +116,32 @@ int damage(const char* path) {
   return 0;
 }
 
+// Whether a call stops allocating when it is repeated; one that never allocated is not counted.
+template <typename Call>
+bool settles(const char* name, int threads, Call&& call) {
+  // A thread's own memory grows with what falls to it, so there are some turns before it counts.
+  int last = 1;
+  for (int turn = 0; turn < 50 && last > 0; ++turn) {
+    allocations = 0;
+    call();
+    last = allocations;
+    if (turn == 0 && last == 0) {
+      std::fprintf(stderr, "%s: allocations are not counted\n", name);
+      return false;
+    }
+  }
+  if (last > 0) std::fprintf(stderr, "%s: %d allocations, %d threads\n", name, last, threads);
+  return last == 0;
+}
+
 int allocate(const char* path) {
   const std::vector<uint8_t> data = read(path);
   std::vector<uint8_t> out;
   for (const int threads : {1, 2}) {
     gi::PictureDecoder decoder;
-    // A thread's own memory grows with what falls to it, so there are some turns before it counts.
-    int last = 1;
-    for (int turn = 0; turn < 50 && last > 0; ++turn) {
-      allocations = 0;
-      if (!decode(decoder, data, gi::PixelKind::bytes, threads, out)) return 1;
-      last = allocations;
-      if (turn == 0 && last == 0) {
-        std::fprintf(stderr, "allocations are not counted\n");
-        return 1;
-      }
-    }
-    if (last > 0) {
-      std::fprintf(stderr, "%d allocations, %d threads\n", last, threads);
-      return 1;
-    }
+    bool whole = true;
+    const auto call = [&] { whole &= decode(decoder, data, gi::PixelKind::bytes, threads, out); };
+    if (!settles("decoding", threads, call) || !whole) return 1;
   }
   return 0;
 }
@@ -147,10 +155,20 @@ struct Random {
   }
 };
 
-int render() {
-  constexpr int height = 301, width = 75, channels = 3, count = 400;
+constexpr int height = 301, width = 75, channels = 3, count = 400;
+
+// Gaussians of all sizes, in and around a picture.
+struct Scene {
   std::vector<double> means, cholesky;
   std::vector<float> colors;
+
+  Scene();
+  gi::Source source() const {
+    return {means.data(), cholesky.data(), colors.data(), count, channels, 4.5};
+  }
+};
+
+Scene::Scene() {
   Random random;
   for (int i = 0; i < count; ++i) {
     means.push_back(width * (1.4 * random.uniform() - 0.2));
@@ -164,11 +182,17 @@ int render() {
       colors.push_back(static_cast<float>(random.uniform() - 0.5));
     }
   }
+}
+
+int render() {
+  Scene scene;
+  std::vector<double>&means = scene.means, &cholesky = scene.cholesky;
+  std::vector<float>& colors = scene.colors;
   cholesky[0] = NAN;
   means[3] = INFINITY;
   colors[8] = NAN;
   cholesky[9] = 0;
-  const gi::Source source{means.data(), cholesky.data(), colors.data(), count, channels, 4.5};
+  const gi::Source source = scene.source();
   const gi::Window window{0, 0, height, width};
   const gi::Part part{0, 0, height, width};
   constexpr float background[4] = {0.25f, 0.5f, 0.75f, 0};
@@ -200,6 +224,26 @@ int render() {
   return worst < 1e-4 ? 0 : 1;
 }
 
+int fit() {
+  const Scene scene;
+  const std::vector<float> picture(size_t{height} * width * channels, 0.5f);
+  std::vector<double> means(2 * count), covariance(3 * count);
+  std::vector<double> colors(size_t{channels} * count);
+  constexpr gi::Rates rates{1e-3f, 1e-3f, 1e-3f};
+  for (const int threads : {1, 2}) {
+    const auto gradient = [&] {
+      gi::gradient(scene.source(), {0, 0, height, width}, threads, picture.data(), means.data(),
+                   covariance.data(), colors.data());
+    };
+    if (!settles("gradient", threads, gradient)) return 1;
+    gi::Optimizer optimizer(picture.data(), height, width, channels, 4.5, threads);
+    optimizer.add(scene.means.data(), scene.cholesky.data(), scene.colors.data(), count);
+    double loss;
+    if (!settles("iteration", threads, [&] { optimizer.run(1, &rates, {}, &loss); })) return 1;
+  }
+  return 0;
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -208,6 +252,9 @@ int main(int count, char** arguments) {
   if (what == "decode" && count == 4) return decode(arguments[2], arguments[3]);
   if (what == "damage" && count == 3) return damage(arguments[2]);
   if (what == "allocations" && count == 3) return allocate(arguments[2]);
-  std::fprintf(stderr, "engine_check render | decode KIND FILE | damage FILE | allocations FILE\n");
+  if (what == "fitting" && count == 2) return fit();
+  std::fprintf(
+      stderr,
+      "engine_check render | decode KIND FILE | damage FILE | allocations FILE | fitting\n");
   return 2;
 }

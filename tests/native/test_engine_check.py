@@ -19,8 +19,8 @@ NATIVE = HERE.parents[1] / "src" / "gaussianimage" / "native"
 GOLDEN = HERE.parent / "data" / "v1"
 EXPECTED = json.loads((GOLDEN / "expected.json").read_text())
 
-# What has Python in it, and what only an encoder needs.
-LEFT_OUT = {"module", "layer_encoder", "optimizer"}
+# What has Python in it, and what writes files.
+LEFT_OUT = {"module", "layer_encoder"}
 SOURCES = [
     path
     for path in sorted(NATIVE.glob("*.cpp"))
@@ -116,6 +116,11 @@ def test_damage_behind_the_checksums_reads_and_writes_nothing_else(sanitized: Ru
 def test_a_decoder_that_has_seen_a_file_allocates_nothing(sanitized: Run) -> None:
     for path in FILES:
         sanitized("allocations", path)
+
+
+@pytest.mark.slow
+def test_gradients_and_iterations_repeated_allocate_nothing(sanitized: Run) -> None:
+    sanitized("fitting")
 
 
 @pytest.mark.slow

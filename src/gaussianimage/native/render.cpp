@@ -12,23 +12,29 @@
 namespace gi {
 namespace {
 
-// Lists that a thread keeps for its next call, unless they are large.
-class KeptSchedule {
+// Memory to work in that a thread keeps for its next call, unless it is large.
+class Kept {
  public:
-  KeptSchedule() : lists(kept()) {}
-  ~KeptSchedule() {
-    if (lists.gaussians() > most) kept() = Schedule{};
+  Kept() : lists(memory().lists), moments(memory().moments) {}
+  ~Kept() {
+    if (lists.gaussians() > most) memory() = Memory{};
   }
-  KeptSchedule(const KeptSchedule&) = delete;
-  KeptSchedule& operator=(const KeptSchedule&) = delete;
+  Kept(const Kept&) = delete;
+  Kept& operator=(const Kept&) = delete;
 
-  Schedule& lists;  // the caller's, whichever thread runs a task
+  // The caller's, whichever thread runs a task.
+  Schedule& lists;
+  std::vector<Moments>& moments;
 
  private:
+  struct Memory {
+    Schedule lists;
+    std::vector<Moments> moments;
+  };
   static constexpr size_t most = 200000;
-  static Schedule& kept() {
-    thread_local Schedule schedule;
-    return schedule;
+  static Memory& memory() {
+    thread_local Memory memory;
+    return memory;
   }
 };
 
@@ -75,7 +81,7 @@ bool render(Source source, const Window& window, const float* color, uint64_t mo
   float background[max_channels];
   std::copy_n(color, source.channels, background);
   const uint64_t flat_work = take_flat(source, window, background);
-  const KeptSchedule kept;
+  const Kept kept;
   Schedule& lists = kept.lists;
   lists.prepare(source, window, sink.part(), threads);
   if (flat_work + lists.work() > most_work) return false;
@@ -103,7 +109,7 @@ bool render(Source source, const Window& window, const float* color, uint64_t mo
 }
 
 uint64_t work(const Source& source, const Window& window, int threads) {
-  const KeptSchedule kept;
+  const Kept kept;
   kept.lists.prepare(source, window, resolve_threads(threads));
   return kept.lists.work();
 }
@@ -116,10 +122,11 @@ void gradient(const Source& source, const Window& window, int threads, const flo
   std::fill_n(means, 2 * n, 0.0);
   std::fill_n(covariance, 3 * n, 0.0);
   std::fill_n(colors, static_cast<size_t>(channels) * n, 0.0);
-  Schedule lists;
+  const Kept kept;
+  Schedule& lists = kept.lists;
+  std::vector<Moments>& moments = kept.moments;
   lists.prepare(source, window, threads);
   const ptrdiff_t stride = ptrdiff_t{window.width} * channels;
-  std::vector<Moments> moments;
   for (int group = 0; group < lists.groups(); ++group) {
     lists.bin(group);
     moments.resize(lists.places());
