@@ -60,10 +60,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--resume", action="store_true", help="keep what is already measured")
     parser.add_argument("--output", type=Path, default=HERE / "results/rate_distortion")
     arguments = parser.parse_args()
-    if len(arguments.points) < 2 and len(arguments.qualities) < 2:
-        parser.error("a curve needs two --points or two --qualities")
-    if len(arguments.efforts) > 1 and len(arguments.points) < 2:
-        parser.error("to compare --efforts, two --points are needed")
+    if len(arguments.points) + len(arguments.qualities) < 2:
+        parser.error("a curve needs two --points or --qualities")
     if arguments.jobs < 1 or arguments.threads < 1:
         parser.error("--jobs and --threads are at least 1")
     return arguments
@@ -80,15 +78,14 @@ def tasks_for(
     pictures: list[Sample], rivals: list[Rival], arguments: argparse.Namespace
 ) -> list[Task]:
     """Return what is to be measured, picture by picture, so that a slow spell hits all codecs."""
-    effort, *further = arguments.efforts
-    rates = [("bpp", setting) for setting in arguments.points]
-    all_settings = rates + [("quality", setting) for setting in arguments.qualities]
-    threads = arguments.threads
+    first, *further = arguments.efforts
+    ours = [(OURS, first), *((at_effort(effort), effort) for effort in further)]
+    settings = [("bpp", setting) for setting in arguments.points]
+    settings += [("quality", setting) for setting in arguments.qualities]
     tasks = []
     for picture in pictures:
-        tasks += [Task(picture, OURS, *setting, threads, effort) for setting in all_settings]
-        for other in further:
-            tasks += [Task(picture, at_effort(other), *rate, threads, other) for rate in rates]
+        for name, effort in ours:
+            tasks += [Task(picture, name, *s, arguments.threads, effort) for s in settings]
         for rival in rivals:
             tasks += [Task(picture, rival.key, rival.dial, s) for s in rival.settings]
     return tasks

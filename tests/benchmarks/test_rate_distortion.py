@@ -15,8 +15,8 @@ def run(folder, output, *options):
 
 def test_the_benchmark_writes_results_tables_figure_and_sheets(tmp_path, folder):
     output = tmp_path / "new/out"
-    options = ["--points", "0.6", "1.2", "--qualities", "--rivals", "jpeg", "--sheets", "1"]
-    options += ["--efforts", "2", "1"]
+    options = ["--points", "0.6", "1.2", "--qualities", "40", "--rivals", "jpeg"]
+    options += ["--sheets", "1", "--efforts", "2", "1"]
     done = run(folder, output, *options)
     assert done.returncode == 0, done.stderr
     results = json.loads((output / "results.json").read_text())
@@ -25,13 +25,16 @@ def test_the_benchmark_writes_results_tables_figure_and_sheets(tmp_path, folder)
         "gaussianimage-effort-1",
         "jpeg",
     }
+    ours = {(r["effort"], r["dial"], r["setting"]) for r in results["records"] if r["gaussians"]}
+    settings = ("bpp", 0.6), ("bpp", 1.2), ("quality", 40)
+    assert ours == {(effort, *setting) for effort in (2, 1) for setting in settings}
     assert [p["name"] for p in results["pictures"]] == ["a", "b"]
     assert results["settings"]["points"] == [0.6, 1.2]
     assert results["versions"]["jpeg"].startswith("Pillow")
     assert (output / "table.md").read_text() in done.stdout
     assert (output / "crops-1.2-bpp.png").exists()
     assert (output / "curves.png").exists() == (find_spec("matplotlib") is not None)
-    assert len(list((output / "files").iterdir())) == 8
+    assert len(list((output / "files").iterdir())) == 12
 
 
 def test_nothing_of_it_needs_pytorch():
@@ -51,3 +54,13 @@ def test_one_point_is_no_curve(tmp_path, folder):
     assert done.returncode == 2
     assert "two" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_curve_may_go_through_a_rate_and_a_quality(tmp_path, folder):
+    options = ["--points", "1.2", "--qualities", "40", "--rivals", "jpeg", "--sheets"]
+    done = run(folder, tmp_path / "out", *options, "--efforts", "1", "2")
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "out/results.json").read_text())
+    curves = results["mean_curves"]["psnr"]
+    for codec in ("gaussianimage", "gaussianimage-effort-2"):
+        assert len(curves[codec]["equal_rates"]["rates"]) >= 2
