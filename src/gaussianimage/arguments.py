@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 MAX_SIDE = 65536
 MAX_Q = 64.0
+MAX_THREADS = 256
 
 
 def real_array(name: str, values: ArrayLike, *, columns: int | None = None) -> NDArray[np.float64]:
@@ -101,3 +102,13 @@ def _items(name: str, values: object, meaning: str) -> list[object]:
     if items is None or len(items) != len(meaning.split(",")):
         raise TypeError(f"{name}: expected ({meaning}), got {values!r}")
     return items
+
+
+def thread_count(threads: int | None) -> int:
+    """Check a number of threads; 0, for "all CPUs", stands for None."""
+    if threads is None:
+        return 0
+    count = integer("threads", threads)
+    if not 1 <= count <= MAX_THREADS:
+        raise ValueError(f"threads: expected 1 to {MAX_THREADS}, got {count}")
+    return count

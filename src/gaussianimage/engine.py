@@ -6,13 +6,11 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from gaussianimage import _native, geometry
-from gaussianimage.arguments import crop_box, integer, size_pair
+from gaussianimage.arguments import crop_box, size_pair, thread_count
 from gaussianimage.devices import gpu_module
 from gaussianimage.gaussians import Gaussians
 
 Floats = NDArray[np.float64]
-
-MAX_THREADS = 256
 
 
 class Gradient(NamedTuple):
@@ -139,16 +137,6 @@ def gradient(gaussians: Gaussians, residual: ArrayLike, *, threads: int | None =
             thread_count(threads),
         )
     )
-
-
-def thread_count(threads: int | None) -> int:
-    """Check a number of threads; 0, for "all CPUs", stands for None."""
-    if threads is None:
-        return 0
-    count = integer("threads", threads)
-    if not 1 <= count <= MAX_THREADS:
-        raise ValueError(f"threads: expected 1 to {MAX_THREADS}, got {count}")
-    return count
 
 
 def _checked(gaussians: Gaussians) -> Gaussians:

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from gaussianimage import _native
+from gaussianimage.arguments import thread_count
 from gaussianimage.codec.decoder import Decoder
 from gaussianimage.codec.drawing import order_of
 from gaussianimage.codec.header import Limits
 from gaussianimage.codec.opened import DEFAULT_LIMITS
 from gaussianimage.codec.varint import Buffer
-from gaussianimage.engine import thread_count
 
 Source: TypeAlias = str | os.PathLike[str] | Buffer
 

@@ -7,12 +7,11 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from gaussianimage import _native
-from gaussianimage.arguments import side
+from gaussianimage.arguments import side, thread_count
 from gaussianimage.codec.drawing import gaussians_of, order_of, pixels_of
 from gaussianimage.codec.header import Limits
 from gaussianimage.codec.opened import DEFAULT_LIMITS, enough_layers, open_file
 from gaussianimage.codec.varint import Buffer
-from gaussianimage.engine import thread_count
 from gaussianimage.gaussians import Gaussians
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from gaussianimage import _native
-from gaussianimage.arguments import MAX_SIDE, crop_box, integer, rectangle, size_pair
+from gaussianimage.arguments import MAX_SIDE, crop_box, integer, rectangle, size_pair, thread_count
 from gaussianimage.codec.header import MAX_LAYERS, Limits
 from gaussianimage.codec.opened import (
     File,
@@ -17,7 +17,7 @@ from gaussianimage.codec.opened import (
     too_much_work,
 )
 from gaussianimage.codec.varint import Buffer
-from gaussianimage.engine import render, thread_count
+from gaussianimage.engine import render
 from gaussianimage.gaussians import Gaussians
 
 # Standard deviation of the Gaussian that stands for the background, in sides of the picture.

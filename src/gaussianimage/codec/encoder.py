@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from gaussianimage.arguments import thread_count
 from gaussianimage.codec.effort import DEFAULT_EFFORT, effort_level
 from gaussianimage.codec.ratecontrol import (
     Target,
@@ -21,7 +22,6 @@ from gaussianimage.codec.search import (
 )
 from gaussianimage.codec.writer import ENERGY, Draft, Writer
 from gaussianimage.devices import gpu_module
-from gaussianimage.engine import thread_count
 from gaussianimage.fitting.fit import fit
 from gaussianimage.fitting.run import FitProgress
 from gaussianimage.metrics import SSIM_WINDOW

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaussianimage import _native
+from gaussianimage.arguments import thread_count
 from gaussianimage.codec.assemble import assemble, layers_of
 from gaussianimage.codec.decoder import decode
 from gaussianimage.codec.effort import Effort
@@ -23,7 +24,7 @@ from gaussianimage.codec.settings import (
     nearest_color_index,
 )
 from gaussianimage.codec.settle import settle
-from gaussianimage.engine import render, thread_count
+from gaussianimage.engine import render
 from gaussianimage.fitting.density import bands
 from gaussianimage.fitting.run import FitResult
 from gaussianimage.metrics import psnr, ssim

@@ -7,9 +7,8 @@ from numbers import Real
 import numpy as np
 
 from gaussianimage import _native
-from gaussianimage.arguments import MAX_SIDE, cutoff, integer
+from gaussianimage.arguments import MAX_SIDE, cutoff, integer, thread_count
 from gaussianimage.devices import gpu_module
-from gaussianimage.engine import thread_count
 from gaussianimage.errors import PictureError
 from gaussianimage.fitting.placement import initial
 from gaussianimage.fitting.run import FitProgress, FitResult, Run

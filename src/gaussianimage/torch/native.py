@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gaussianimage import _native
-from gaussianimage.engine import MAX_THREADS
+from gaussianimage.arguments import MAX_THREADS
 from gaussianimage.torch.plain import drawable
 
 # Channels that the engine draws in one pass; more take several passes.

@@ -5,8 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gaussianimage.arguments import cutoff, side
-from gaussianimage.engine import thread_count
+from gaussianimage.arguments import cutoff, side, thread_count
 from gaussianimage.torch import native, plain
 from gaussianimage.torch.arguments import check_like_means
 

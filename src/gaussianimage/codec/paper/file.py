@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from gaussianimage import _native
+from gaussianimage.arguments import thread_count
 from gaussianimage.codec.format import write_chunks
 from gaussianimage.codec.header import Header, Limits
 from gaussianimage.codec.metadata import Metadata
@@ -13,7 +14,6 @@ from gaussianimage.codec.paper.chunks import write_profile
 from gaussianimage.codec.paper.record import PaperRecord
 from gaussianimage.codec.paper.stream import STREAMS
 from gaussianimage.codec.varint import Buffer
-from gaussianimage.engine import thread_count
 from gaussianimage.errors import FormatError
 from gaussianimage.gaussians import Gaussians
 
