@@ -1,11 +1,22 @@
-"""Results as a run leaves them, made up."""
+"""Results as a run leaves them, made up; a small picture and models that are fitted to it."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
+from torch import Tensor
 
+from gaussianimage.paper.quantized_model import FlatModel
+from gaussianimage.paper.recipe import Recipe
 from gaussianimage.paper.results import Record
+from gaussianimage.paper.train import train
+from gaussianimage.torch.models import CholeskyModel
+
+PARROT = Path(__file__).parents[1] / "data" / "parrot.png"
 
 FIT = {
     "model": "cholesky",
@@ -57,3 +68,27 @@ def coding() -> Callable[..., Record]:
 def record(kind: str, picture: str, settings: dict[str, Any], measured: dict[str, Any]) -> Record:
     dataset = "kodak" if picture.startswith("kodim") else "other"
     return Record(kind, dataset, picture, f"#{picture}", 512, 768, settings, measured)
+
+
+@pytest.fixture(scope="session")
+def target() -> Tensor:
+    """A small part of a photo, (24, 32, 3)."""
+    with Image.open(PARROT) as photo:
+        pixels = np.asarray(photo.convert("RGB"))[20:44, 30:62]
+    return torch.tensor(pixels / 255, dtype=torch.float32)
+
+
+@pytest.fixture(scope="session")
+def fitted(target: Tensor) -> Callable[..., FlatModel]:
+    """Return a maker of fitted models, each one new."""
+    states: dict[type[FlatModel], dict[str, Tensor]] = {}
+
+    def make(kind: type[FlatModel] = CholeskyModel) -> FlatModel:
+        model = kind.random(60, 24, 32)
+        if kind not in states:
+            train(model, target, Recipe().shortened(250, learning_rate=2e-2))
+            states[kind] = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        model.load_state_dict(states[kind])
+        return model
+
+    return make

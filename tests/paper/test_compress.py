@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("torch")
 
 import gaussianimage
+from gaussianimage import FormatError
 from gaussianimage.codec.paper.file import decode_record
 from gaussianimage.codec.paper.stream import STREAMS
 from gaussianimage.metrics import psnr
@@ -131,3 +132,13 @@ def test_the_rows_of_table_4_are_the_codec_s_variants() -> None:
     for line, variant in zip(QUANTIZATION, VARIANTS.values(), strict=True):
         assert (line.color, line.color_bits) == (variant.color, variant.color_bits)
         assert line.commitment == variant.commitment
+
+
+def test_a_damaged_fit_is_named_with_the_way_out(job: Job) -> None:
+    represent(job, SETTINGS.fit)
+    fit = job.results.path(SETTINGS.fit.setting, job.sample, ".safetensors")
+    fit.write_bytes(fit.read_bytes()[:700])
+    with pytest.raises(FormatError, match=r"/parrot\.safetensors: .*; delete it, and the fit is"):
+        compress(job, SETTINGS)
+    fit.unlink()
+    assert compress(job, SETTINGS).measured["psnr"] > 0

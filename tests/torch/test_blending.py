@@ -163,6 +163,8 @@ def test_tensors_of_a_wrong_kind_are_refused(name):
         alpha_blend(**arguments | {name: arguments[name][..., None]}, height=8, width=8)
     with pytest.raises(TypeError, match=r": expected (torch\.)?float"):
         alpha_blend(**arguments | {name: arguments[name].half()}, height=8, width=8)
+    with pytest.raises(TypeError, match=f"{name}: expected a dense tensor"):
+        alpha_blend(**arguments | {name: arguments[name].to_sparse()}, height=8, width=8)
     with pytest.raises(ValueError, match=": expected a tensor on"):
         alpha_blend(**arguments | {name: arguments[name].to("meta")}, height=8, width=8)
 

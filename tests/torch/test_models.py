@@ -206,6 +206,9 @@ def test_parameters_of_a_wrong_shape_are_refused(name):
     wrong = raw._replace(**{name: getattr(raw, name)[..., None]})
     with pytest.raises(ValueError, match=f"raw: {name}: expected shape"):
         CholeskyModel(wrong, Canvas(8, 9))
+    for odd in (getattr(raw, name).half(), getattr(raw, name).to_sparse(), None):
+        with pytest.raises(TypeError, match=f"raw: {name}: expected"):
+            CholeskyModel(raw._replace(**{name: odd}), Canvas(8, 9))
 
 
 def test_a_canvas_out_of_range_is_refused():

@@ -113,6 +113,11 @@ GOOD = {
             "colors: expected torch.float32 as in means, got torch.float64",
         ),
         (
+            {"cholesky": torch.ones(4, 3).to_sparse()},
+            TypeError,
+            "cholesky: expected a dense tensor, got one of layout sparse_coo",
+        ),
+        (
             {"means": torch.zeros(4, 3)},
             ValueError,
             r"means: expected shape \(N, 2\) or \(B, N, 2\)",

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from strategies import POISONS, poison, random_gaussians
 from torch_device import DEVICE
+from torch_launches import Launches
 
 from gaussianimage import _native
 from gaussianimage.gaussians import Gaussians
@@ -172,3 +173,20 @@ def test_no_gaussians_are_black():
     assert empty.run(rates(2), 0.0) == pytest.approx([np.sum(target**2.0) / 2] * 2, rel=1e-6)
     assert np.array_equal(empty.residual(), -target)
     assert empty.run(rates(0), 0.0).shape == (0,)
+
+
+def test_kernels_are_launched_on_the_gpu_that_was_asked_for(monkeypatch):
+    g = scene()
+    launches = Launches(monkeypatch)
+    ours = filled(Optimizer(picture(g), g.q_max, DEVICE), g)
+    ours.run(rates(2), 0.01)
+    ours.solve_colors(2, 1e-3)
+    ours.residual()
+    assert set(launches.names) == {
+        "_measured",
+        "_sorted",
+        "draw",
+        "sum_entries",
+        "differentiate",
+        "step",
+    }

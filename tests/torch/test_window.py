@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from strategies import POISONS, poison, random_gaussians
 from torch_device import DEVICE
+from torch_launches import Launches
 
 from gaussianimage import engine
 from gaussianimage.gaussians import Gaussians
@@ -31,3 +32,9 @@ def test_poisons_draw_nothing():
     like = random_gaussians(3, 2, 9, 9)
     poisons = Gaussians.concatenate(*(poison(name, like=like) for name in sorted(POISONS)))
     assert not render_window(poisons, (0, 0, 9, 9), np.dtype(np.float32), DEVICE).any()
+
+
+def test_kernels_are_launched_on_the_gpu_that_was_asked_for(monkeypatch):
+    launches = Launches(monkeypatch)
+    render_window(random_gaussians(4, 3, 9, 9), (0, 0, 9, 9), np.dtype(np.float32), DEVICE)
+    assert launches.names == ["_measured", "_sorted", "draw"]

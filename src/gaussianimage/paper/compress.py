@@ -11,6 +11,7 @@ import gaussianimage
 from gaussianimage.codec.paper.file import encode_record
 from gaussianimage.codec.paper.record import PaperRecord
 from gaussianimage.codec.paper.stream import STREAMS
+from gaussianimage.errors import FormatError
 from gaussianimage.files import write_atomic
 from gaussianimage.metrics import bpp
 from gaussianimage.paper.checkpoints import load_model
@@ -106,7 +107,10 @@ def compress(job: Job, settings: CompressSettings) -> Record:
     fitted = represent(job, settings.fit)
     path = job.results.path(settings.fit.setting, job.sample, ".safetensors")
     target = job.target(settings.fit.device)
-    model = load_model(path).to(target.device)
+    try:
+        model = load_model(path).to(target.device)
+    except FormatError as error:
+        raise FormatError(f"{error}; delete it, and the fit is made again") from error
     assert isinstance(model, CholeskyModel | ScaleRotationModel)
     tuned = fine_tune(
         model,

@@ -1,5 +1,6 @@
 """The paper's rate–distortion figure of one's own results. Needs matplotlib."""
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,8 @@ _STREAMS = {
     "entropy-interleaved": ("entropy coding and bits-back", ":", "^"),
 }
 _METRICS = {"psnr": "PSNR (dB)", "ms_ssim": "MS-SSIM"}
+# Of the title that are sure to fit over a panel.
+_LETTERS = 72
 
 
 class MissingMatplotlibError(ImportError):
@@ -71,7 +74,9 @@ def draw_rate_distortion(group: Group, path: Path) -> None:
             axes.spines[["top", "right"]].set_visible(False)
         panels[0][0].legend(frameon=False, loc="lower right")
         note = measured_on(group).split(". ")[0]
-        figure.suptitle(f"Rate–distortion on {SETS[group.dataset]}\n{note}", fontsize=10)
+        title = [f"Rate–distortion on {SETS[group.dataset]}"]
+        title += textwrap.wrap(note, _LETTERS * len(metrics))
+        figure.suptitle("\n".join(title), fontsize=10)
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=150)
     finally:

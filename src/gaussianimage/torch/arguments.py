@@ -1,6 +1,24 @@
 """Checks of tensors that several operators and models share: what came, and where."""
 
+import torch
 from torch import Tensor
+
+
+def check_tensor(name: str, tensor: object) -> None:
+    """Raise `TypeError` unless it is an ordinary tensor of float32 or float64.
+
+    Sparse, nested and other tensors without strides are turned away here: further on they would
+    fail in a way that names neither the argument nor what is wrong with it.
+    """
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"{name}: expected a Tensor, got {type(tensor).__name__}")
+    if tensor.dtype not in (torch.float32, torch.float64):
+        raise TypeError(f"{name}: expected float32 or float64, got {tensor.dtype}")
+    if tensor.layout != torch.strided:
+        kind = str(tensor.layout).removeprefix("torch.").removeprefix("_")
+        raise TypeError(f"{name}: expected a dense tensor, got one of layout {kind}")
+    if tensor.is_nested:
+        raise TypeError(f"{name}: expected a dense tensor, got a nested one")
 
 
 def check_shape(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:

@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
 from gaussianimage.arguments import side
-from gaussianimage.torch.arguments import check_like_means, check_shape
+from gaussianimage.torch.arguments import check_like_means, check_shape, check_tensor
 from gaussianimage.torch.tiles import (
     TILE,
     Table,
@@ -91,21 +91,17 @@ def alpha_blend(
 def _check(
     means: Tensor, cholesky: Tensor, colors: Tensor, opacities: Tensor, depths: Tensor | None
 ) -> None:
-    if means.dtype not in (torch.float32, torch.float64):
-        raise TypeError(f"means: expected float32 or float64, got {means.dtype}")
+    given = {"means": means, "cholesky": cholesky, "colors": colors, "opacities": opacities}
+    if depths is not None:
+        given["depths"] = depths
+    for name, tensor in given.items():
+        check_tensor(name, tensor)
+        check_like_means(name, tensor, means)
     count = len(means) if means.ndim else 0
     channels = colors.shape[1] if colors.ndim == 2 else 0
-    expected = {
-        "means": (means, (count, 2)),
-        "cholesky": (cholesky, (count, 3)),
-        "colors": (colors, (count, max(channels, 1))),
-        "opacities": (opacities, (count,)),
-    }
-    if depths is not None:
-        expected["depths"] = (depths, (count,))
-    for name, (tensor, shape) in expected.items():
-        check_shape(name, tensor, shape)
-        check_like_means(name, tensor, means)
+    shapes = {"means": (count, 2), "cholesky": (count, 3), "colors": (count, max(channels, 1))}
+    for name, tensor in given.items():
+        check_shape(name, tensor, shapes.get(name, (count,)))
 
 
 class _Blend(torch.autograd.Function):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from gaussianimage.arguments import cutoff, integer, positive, side
 from gaussianimage.gaussians import Gaussians
-from gaussianimage.torch.arguments import check_shape
+from gaussianimage.torch.arguments import check_like_means, check_shape, check_tensor
 from gaussianimage.torch.rasterize import rasterize
 
 PAPER_Q_MAX = math.log(255)
@@ -87,8 +87,9 @@ class GaussianModel(nn.Module, ABC):
 
     Raises
     ------
-    ValueError
-        If a shape doesn't fit.
+    TypeError, ValueError
+        If a tensor is not of float32 or float64, dense, and of the type and on the device of the
+        others, or a shape doesn't fit.
     """
 
     # How many of the shape's columns are drawn at once, which decides their random numbers.
@@ -106,6 +107,9 @@ class GaussianModel(nn.Module, ABC):
 
     def __init__(self, raw: RawParameters, canvas: Canvas, *, offset: bool = True) -> None:
         super().__init__()
+        for name, tensor in raw._asdict().items():
+            check_tensor(f"raw: {name}", tensor)
+            check_like_means(f"raw: {name}", tensor, raw.means)
         count = len(raw.means) if raw.means.ndim else 0
         for name, tensor, columns in (("means", raw.means, 2), ("shape", raw.shape, 3)):
             check_shape(f"raw: {name}", tensor, (count, columns))

@@ -130,11 +130,27 @@ class Optimizer:
 
     def run(self, rates: NDArray[np.float32], energy: float) -> NDArray[np.float64]:
         """Run an iteration for each row of rates; return the loss before each."""
-        losses = [self._run(rates[i : i + CHUNK], energy) for i in range(0, len(rates), CHUNK)]
+        with self._on_device():
+            losses = [self._run(rates[i : i + CHUNK], energy) for i in range(0, len(rates), CHUNK)]
         return np.concatenate([np.empty(0), *losses])
 
     def solve_colors(self, iterations: int, ridge: float) -> float:
         """Solve for the trainable colors by conjugate gradients; return the loss after it."""
+        with self._on_device():
+            return self._solve_colors(iterations, ridge)
+
+    def residual(self) -> NDArray[np.float32]:
+        """Return picture minus target, (H, W, C)."""
+        with self._on_device():
+            residual = self._draw(self.tables["colors"]) - self._target
+        array: NDArray[np.float32] = residual[0].cpu().numpy()
+        return array
+
+    def _on_device(self) -> torch.cuda.device_of:
+        """Make the target's GPU the current one, on which Triton launches whatever it is given."""
+        return torch.cuda.device_of(self._target)  # type: ignore[no-untyped-call]  # as PyTorch
+
+    def _solve_colors(self, iterations: int, ridge: float) -> float:
         colors = self.tables["colors"].double()
         l11, _, l22 = self.tables["cholesky"].double().unbind(1)
         # The diagonal of the normal equations, which also preconditions them; 0 holds a color.
@@ -160,12 +176,6 @@ class Optimizer:
         self.tables["colors"].copy_(colors)
         _, loss = self._project(colors, against=self._target)
         return loss
-
-    def residual(self) -> NDArray[np.float32]:
-        """Return picture minus target, (H, W, C)."""
-        residual = self._draw(self.tables["colors"]) - self._target
-        array: NDArray[np.float32] = residual[0].cpu().numpy()
-        return array
 
     def _new_tables(self, rows: int) -> dict[str, Tensor]:
         kinds = {name: kind for name, kind in vars(Optimizer).items() if isinstance(kind, _Table)}

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gaussianimage.arguments import cutoff, side, thread_count
 from gaussianimage.torch import native, plain
-from gaussianimage.torch.arguments import check_like_means
+from gaussianimage.torch.arguments import check_like_means, check_tensor
 
 # Indices of numbers, of all Gaussians and of all pixels, stay below 2³¹ in every kernel.
 MAX_ELEMENTS = 2**31 - 1
@@ -79,10 +79,7 @@ def rasterize(
 def _check(means: Tensor, cholesky: Tensor, colors: Tensor) -> None:
     tensors = {"means": means, "cholesky": cholesky, "colors": colors}
     for name, tensor in tensors.items():
-        if not isinstance(tensor, Tensor):
-            raise TypeError(f"{name}: expected a Tensor, got {type(tensor).__name__}")
-        if tensor.dtype not in (torch.float32, torch.float64):
-            raise TypeError(f"{name}: expected float32 or float64, got {tensor.dtype}")
+        check_tensor(name, tensor)
         check_like_means(name, tensor, means)
     if means.device.type not in ("cpu", "cuda"):
         raise ValueError(f"means: expected a tensor on a CPU or CUDA, got one on {means.device}")

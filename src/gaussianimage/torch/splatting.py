@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from gaussianimage.arguments import integer, positive, side
-from gaussianimage.torch.arguments import check_shape
+from gaussianimage.torch.arguments import check_like_means, check_shape, check_tensor
 from gaussianimage.torch.blending import alpha_blend
 from gaussianimage.torch.harmonics import HARMONICS, harmonics
 
@@ -78,6 +78,9 @@ class SplattingModel(nn.Module):
         self, means: Tensor, colors: Tensor, rotations: Tensor, height: int, width: int
     ) -> None:
         super().__init__()
+        for name, tensor in (("means", means), ("colors", colors), ("rotations", rotations)):
+            check_tensor(name, tensor)
+            check_like_means(name, tensor, means)
         count = len(means) if means.ndim else 0
         channels = colors.shape[1] if colors.ndim == 2 else 1
         expected = {

@@ -29,7 +29,9 @@ def render_window(
     means, cholesky, colors = (
         torch.tensor(array, device=device).to(torch.float32)[None] for array in arrays
     )
-    image = drawing.render(means, cholesky, colors, height, width, gaussians.q_max)[0]
+    # Triton launches on the current GPU, whatever it is given.
+    with torch.cuda.device_of(means):  # type: ignore[no-untyped-call]  # as PyTorch has it
+        image = drawing.render(means, cholesky, colors, height, width, gaussians.q_max)[0]
     if dtype == np.uint8:
         image = (image.clamp(0, 1) * 255 + 0.5).to(torch.uint8)
     pixels: NDArray[Any] = image.cpu().numpy()

@@ -52,7 +52,7 @@ for stored in (False, True):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("capability", [80])
+@pytest.mark.parametrize("capability", [80, 90, 120])  # from Ampere to Blackwell
 def test_the_kernels_compile(capability, tmp_path):
     environment = os.environ | {"TRITON_CACHE_DIR": str(tmp_path)}
     environment.pop("TRITON_INTERPRET", None)
