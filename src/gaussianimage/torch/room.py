@@ -6,7 +6,7 @@ the device notes how many there would have been, and the gradient takes over the
 picture was drawn from.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:  # without Triton there are rooms, if nothing to put in them
-    from gaussianimage.torch.kernels.lists import Lists
-    from gaussianimage.torch.kernels.scene import Scene
+    from gaussianimage.torch.kernels.scene import Lists, Scene
+
+    MakeLists = Callable[[Scene, int | None], Iterator[Lists]]
 
 
 class Room:
@@ -38,13 +39,13 @@ class Room:
         """Tell whether no entry has been left out so far; waits for the device."""
         return self.capacity is None or int(self.peak) <= self.capacity
 
-    def lists(self, scene: "Scene") -> list["Lists"]:
+    def lists(self, scene: "Scene", make: "MakeLists") -> list["Lists"]:
         """Make the lists of a scene, or return those of the last one if it is the same."""
         if self._kept is not None:
             kept, versions, lists = self._kept
             if _places(kept) == _places(scene) and _versions(scene) == versions:
                 return lists
-        lists = _make_lists(scene, self.capacity)
+        lists = list(make(scene, self.capacity))
         entries = torch.stack([one.offsets[-1] - one.offsets[0] for one in lists]).sum()
         torch.maximum(self.peak, entries, out=self.peak)
         # The scene is kept too: as long as it is, its memory won't hold anything else.
@@ -75,12 +76,6 @@ def use_room(room: Room) -> Iterator[None]:
 def current_room() -> Room | None:
     """Return the room that pictures are drawn with now."""
     return _room
-
-
-def _make_lists(scene: "Scene", capacity: int | None) -> list["Lists"]:
-    from gaussianimage.torch.kernels.lists import make_lists
-
-    return list(make_lists(scene, capacity))
 
 
 def _tensors(scene: "Scene") -> tuple[Tensor, Tensor, Tensor]:

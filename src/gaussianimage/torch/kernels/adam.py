@@ -12,8 +12,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from gaussianimage.torch.kernels.lists import Lists
-from gaussianimage.torch.kernels.scene import Scene
+from gaussianimage.torch.kernels.scene import Lists, Scene
 
 DECAY1 = tl.constexpr(0.85)
 DECAY2 = tl.constexpr(0.96)

@@ -8,8 +8,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from gaussianimage.torch.kernels.lists import Lists, lists_of
-from gaussianimage.torch.kernels.scene import TILE, Scene
+from gaussianimage.torch.kernels.lists import lists_of
+from gaussianimage.torch.kernels.scene import TILE, Lists, Scene
 
 # Entries that a tile looks at together, and warps that share its pixels.
 STEP = 8

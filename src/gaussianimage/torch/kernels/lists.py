@@ -1,32 +1,18 @@
 """Which Gaussians touch which tiles: the entries, and each tile's list of them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-from gaussianimage.torch.kernels.scene import TILE, Scene
+from gaussianimage.torch.kernels.scene import TILE, Lists, Scene
 from gaussianimage.torch.room import current_room
 
 BLOCK = 128
 # Bytes that the tables of entries may take; more entries are drawn in several goes.
 MOST_BYTES = 2**30
-
-
-@dataclass(frozen=True)
-class Lists:
-    """The entries of some Gaussians, and where each tile finds its own."""
-
-    first: int  # of the Gaussians
-    count: int  # of the Gaussians
-    offsets: Tensor  # (count + 1,) int64: each Gaussian's entries, from the first one's on
-    owners: Tensor  # (E,) int32: each entry's Gaussian, from `first` on
-    corners: Tensor  # (E, 2): dx and u at the tile's first pixel
-    order: Tensor  # (E,) int64: the entries by tile
-    starts: Tensor  # (tiles + 1,) int32: each tile's part of `order`
 
 
 # Compiled once, not anew for every number that happens to be 1 or a multiple of 16.
@@ -158,7 +144,7 @@ def _spread(
 def lists_of(scene: Scene) -> Iterator[Lists]:
     """Return the lists of all Gaussians, within the room if there is one."""
     room = current_room()
-    return make_lists(scene) if room is None else iter(room.lists(scene))
+    return make_lists(scene) if room is None else iter(room.lists(scene, make_lists))
 
 
 def make_lists(scene: Scene, capacity: int | None = None) -> Iterator[Lists]:

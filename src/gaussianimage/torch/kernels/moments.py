@@ -11,8 +11,8 @@ import triton.language as tl
 from torch import Tensor
 
 from gaussianimage.torch.kernels.drawing import footprints, tile_pixels
-from gaussianimage.torch.kernels.lists import Lists, lists_of
-from gaussianimage.torch.kernels.scene import TILE, Scene
+from gaussianimage.torch.kernels.lists import lists_of
+from gaussianimage.torch.kernels.scene import TILE, Lists, Scene
 
 # Entries that a tile looks at together, and warps that share its pixels: fewer than in drawing,
 # for every entry's sums must cross the warps.

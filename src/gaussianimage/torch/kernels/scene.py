@@ -1,4 +1,4 @@
-"""Gaussians of a batch of pictures as the kernels take them: flat, contiguous, with the frame."""
+"""What the kernels hand on: a batch of pictures, laid out flat, and the lists of its entries."""
 
 import math
 from dataclasses import dataclass
@@ -69,3 +69,16 @@ class Scene:
     def reach(self) -> float:
         """Where the cut is, in standard deviations."""
         return math.sqrt(2 * self.q_max)
+
+
+@dataclass(frozen=True)
+class Lists:
+    """The entries of some Gaussians, and where each tile finds its own."""
+
+    first: int  # of the Gaussians
+    count: int  # of the Gaussians
+    offsets: Tensor  # (count + 1,) int64: each Gaussian's entries, from the first one's on
+    owners: Tensor  # (E,) int32: each entry's Gaussian, from `first` on
+    corners: Tensor  # (E, 2): dx and u at the tile's first pixel
+    order: Tensor  # (E,) int64: the entries by tile
+    starts: Tensor  # (tiles + 1,) int32: each tile's part of `order`
