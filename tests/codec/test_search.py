@@ -47,7 +47,7 @@ class Fitter:
 def test_a_size_is_found_from_any_guess(most: int, guess: int) -> None:
     fitter = Fitter()
     _, draft = search_size(fitter, guess, most, 6)
-    assert (1 - 3 * SIZE_TOLERANCE) * most - 10 < draft.picture_bytes <= most
+    assert (1 - 3 * SIZE_TOLERANCE) * most - 14 < draft.picture_bytes <= most
     assert fitter.counts[0] == guess
     assert len(fitter.counts) <= MAX_FITS
 

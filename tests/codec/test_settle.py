@@ -35,11 +35,20 @@ def amplitudes(optimizer: _native.Optimizer) -> NDArray[np.float64]:
 
 
 def settled(
-    rounds: int, *, step: float = STEP, threads: int = 1, seed: int = 0
+    rounds: int, *, step: float = STEP, threads: int = 1, seed: int = 0, newton: bool = True
 ) -> _native.Optimizer:
     optimizer = fitted(150, threads)
-    arguments = {"energy": ENERGY, "rounds": rounds, "iterations": 20, "seed": seed}
-    for _ in settle(optimizer, PARROT.pixels, step, **arguments):
+    parts = settle(
+        optimizer,
+        PARROT.pixels,
+        step,
+        energy=ENERGY,
+        rounds=rounds,
+        iterations=20,
+        newton=newton,
+        seed=seed,
+    )
+    for _ in parts:
         assert len(optimizer) <= 149
     return optimizer
 
@@ -54,13 +63,19 @@ def value(optimizer: _native.Optimizer) -> float:
 
 
 def test_what_is_left_earns_its_bits() -> None:
-    optimizer = settled(4)
-    assert amplitudes(optimizer).min() > PRUNE * STEP
+    optimizer = settled(4, step=2 * STEP)
+    assert amplitudes(optimizer).min() > PRUNE * 2 * STEP
     assert len(optimizer) < len(fitted(150))
 
 
-def test_more_rounds_find_better_ones() -> None:
-    assert value(settled(12)) < value(settled(1)) < value(fitted(150))
+@pytest.mark.parametrize("newton", [False, True])
+def test_more_rounds_find_better_ones(newton: bool) -> None:
+    many, one = (value(settled(rounds, newton=newton)) for rounds in (12, 1))
+    assert many < one < value(fitted(150))
+
+
+def test_few_gauss_newton_steps_are_worth_more_than_as_many_of_adam() -> None:
+    assert value(settled(3, newton=True)) < 0.98 * value(settled(3, newton=False))
 
 
 def test_a_coarser_step_leaves_fewer() -> None:
@@ -73,7 +88,9 @@ def test_a_step_that_is_too_coarse_for_all_leaves_none() -> None:
 
 def test_no_gaussians_stay_none() -> None:
     optimizer = _native.Optimizer(PARROT.pixels, 4.5, 1)
-    rounds = settle(optimizer, PARROT.pixels, STEP, energy=0.01, rounds=3, iterations=5, seed=0)
+    rounds = settle(
+        optimizer, PARROT.pixels, STEP, energy=0.01, rounds=3, iterations=5, newton=True, seed=0
+    )
     assert list(rounds) == []
 
 

@@ -42,6 +42,11 @@ def rates(count, position=0.02, covariance=0.01, color=0.01):
     return np.tile(np.array([position, covariance, color], dtype=np.float32), (count, 1))
 
 
+def fractions(count, rate=2.0):
+    """Steps of `descend`."""
+    return np.full(count, rate, np.float32)
+
+
 def state(o):
     return {name: getattr(o, name) for name in STATE}
 
@@ -382,6 +387,102 @@ def test_more_iterations_never_make_the_solution_worse():
     assert np.all(np.diff(losses) < 0)
 
 
+# Gauss-Newton steps --------------------------------------------------------------------------
+
+
+def alone(channels=3):
+    """One Gaussian far from the borders, and what it is to become, not far from it."""
+    colors = np.linspace(0.3, 0.9, channels)[None]
+    true = Gaussians.from_cholesky([[40.2, 37.6]], [[5.0, 2.0, 4.0]], colors, 80, 80, 12.0)
+    near = Gaussians.from_cholesky(
+        [[40.9, 37.1]], [[5.4, 1.5, 3.8]], 0.9 * colors + 0.05, 80, 80, 12.0
+    )
+    return near, reference.render(true).astype(np.float32), true
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_a_whole_gauss_newton_step_goes_almost_all_the_way(channels):
+    near, target, true = alone(channels)
+    o = optimizer(near, target)
+    (before,) = o.descend(fractions(1, 1.0), 0.0, 0.0, 1e-3)
+    assert np.square(o.residual()).sum() / 2 < 0.08 * before
+    assert o.means == pytest.approx(true.means, abs=0.15)
+
+
+def test_momentum_and_falling_rates_find_it():
+    near, target, true = alone()
+    o = optimizer(near, target)
+    o.descend(np.linspace(0.5, 0.05, 250, dtype=np.float32), 0.0, 0.0, 1e-3)
+    assert o.means == pytest.approx(true.means, abs=1e-3)
+    assert o.cholesky == pytest.approx(true.cholesky(), abs=1e-3)
+    assert o.colors == pytest.approx(true.colors, abs=1e-3)
+
+
+def test_few_gauss_newton_steps_do_what_takes_adam_many():
+    true = scene(60, 64, 64)
+    target = reference.render(true).astype(np.float32)
+    random = np.random.default_rng(3)
+    moved = Gaussians.from_scale_rotation(
+        true.means + random.normal(0, 0.6, (60, 2)),
+        true.scale_rotation()[0] * random.uniform(0.85, 1.15, (60, 2)),
+        true.scale_rotation()[1],
+        true.colors + random.normal(0, 0.08, (60, 3)),
+        64,
+        64,
+        true.q_max,
+    )
+    newton, adam = optimizer(moved, target), optimizer(moved, target)
+    newton.descend(np.linspace(2, 1, 40, dtype=np.float32), 0.0, 0.0, 0.2)
+    ramp = np.linspace(1, 0.5, 80, dtype=np.float32)
+    adam.run(ramp[:, None] * np.array([0.05, 0.03, 0.015], np.float32), 0.0)
+    losses = [np.square(o.residual()).sum() for o in (newton, adam)]
+    assert losses[0] < 0.9 * losses[1]
+
+
+def test_gaussians_on_top_of_each_other_take_smaller_steps():
+    # Each of them alone would make up for the whole error: fifty times too much.
+    near, target, _ = alone()
+    o = _native.Optimizer(target, near.q_max, 1)
+    for _ in range(50):
+        o.add(near.means, near.cholesky(), (near.colors / 50).astype(np.float32))
+    losses = o.descend(fractions(60, 1.0), 0.0, 0.0, 0.02)
+    assert losses[-1] < 0.1 * losses[0]
+    assert losses.max() == losses[0]
+
+
+def test_gauss_newton_steps_weigh_the_penalties():
+    g = compact_scene()
+    target = picture(g)
+    free, held = optimizer(g, target), optimizer(g, target)
+    free.descend(fractions(30, 0.5), 0.0, 0.0, 0.2)
+    held.descend(fractions(30, 0.5), 0.05, 0.8, 0.2)
+
+    def square(o):
+        return np.sum(np.square(o.colors).sum(axis=1) * o.cholesky[:, 0] * o.cholesky[:, 2])
+
+    assert square(held) < 0.9 * square(free)
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_threads_change_no_bit_of_gauss_newton_steps(threads):
+    g = scene(600, 300, 70)
+    one, many = optimizer(g, picture(g)), optimizer(g, picture(g), threads=threads)
+    expected = one.descend(fractions(5), 0.01, 0.8, 0.2)
+    assert np.array_equal(many.descend(fractions(5), 0.01, 0.8, 0.2), expected)
+    assert_same_state(one, many)
+
+
+@pytest.mark.parametrize("flags", range(8))
+def test_gauss_newton_steps_hold_what_is_not_trainable(flags):
+    g = scene()
+    o = optimizer(g, picture(g))
+    o.trainable = np.full(len(g), flags, np.uint8)
+    before = state(o)
+    o.descend(fractions(3), 0.01, 0.8, 0.2)
+    for flag, name in ((POSITION, "means"), (COVARIANCE, "cholesky"), (COLOR, "colors")):
+        assert np.array_equal(getattr(o, name), before[name]) == (not flags & flag), name
+
+
 # What must not matter ------------------------------------------------------------------------
 
 
@@ -402,6 +503,7 @@ def test_a_poisoned_gaussian_changes_no_bit_of_the_others(name):
         lambda o: o.solve_colors(5, 0.0),
         lambda o: o.solve_colors(5, 0.01),
         lambda o: o.run(rates(4), 0.05),
+        lambda o: o.descend(fractions(4), 0.05, 0.8, 0.2),
     ):
         expected, got = act(clean), act(dirty)
         assert np.array_equal(got, expected)
@@ -421,6 +523,7 @@ def test_a_degenerate_gaussian_is_not_brought_to_life():
     o.add(np.full((5, 2), 10.0), cholesky, np.ones((5, 3), dtype=np.float32))
     losses = o.run(rates(5, 0.1, 0.1, 0.1), 0.01)
     assert np.all(losses == losses[0])
+    assert np.all(o.descend(fractions(5), 0.01, 0.8, 0.2) == losses[0])
 
 
 def test_nothing_moves_beyond_numbers_under_absurd_rates():
@@ -428,6 +531,8 @@ def test_nothing_moves_beyond_numbers_under_absurd_rates():
     o = optimizer(g, picture(g))
     o.run(rates(20, 1e4, 1e3, 1e6), 0.0)
     o.run(rates(20, 1e30, 1e30, 1e30), 0.1)
+    for rate in (1e4, 1e30):
+        o.descend(fractions(20, rate), 0.1, 0.8, 0.2)
     assert np.isfinite(o.means).all()
     assert np.isfinite(o.cholesky).all()
 
@@ -440,6 +545,7 @@ def test_a_nan_in_the_target_stops_only_gaussians_near_it():
     o = optimizer(g, target)
     before = o.means
     assert np.isnan(o.run(rates(3), 0.0)).all()
+    assert np.isnan(o.descend(fractions(3), 0.0, 0.0, 0.2)).all()
     for array in (o.means, o.cholesky, o.colors, o.first, o.second):
         assert np.isfinite(array).all()
     assert np.isnan(o.solve_colors(3, 0.0))

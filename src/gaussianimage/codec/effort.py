@@ -17,6 +17,8 @@ class Effort:
         Of the fit.
     rounds, settle : int
         Rounds in which weak Gaussians are removed and others put elsewhere, and iterations of each.
+    newton : bool
+        Whether these are Gauss-Newton steps, which need fewer, or Adam's, which end up better.
     stages, stage : int
         Stages of the freezing, and iterations after each.
     stage_sweeps, sweeps : int
@@ -28,6 +30,7 @@ class Effort:
     fit: int
     rounds: int
     settle: int
+    newton: bool
     stages: int
     stage: int
     stage_sweeps: int
@@ -36,16 +39,116 @@ class Effort:
 
 
 _EFFORTS = (
-    Effort(fit=90, rounds=4, settle=12, stages=5, stage=6, stage_sweeps=1, sweeps=1, drafts=3),
-    Effort(fit=150, rounds=5, settle=18, stages=8, stage=8, stage_sweeps=1, sweeps=1, drafts=3),
-    Effort(fit=240, rounds=6, settle=25, stages=10, stage=12, stage_sweeps=1, sweeps=2, drafts=4),
-    Effort(fit=330, rounds=8, settle=45, stages=15, stage=15, stage_sweeps=2, sweeps=2, drafts=4),
-    Effort(fit=450, rounds=10, settle=60, stages=20, stage=20, stage_sweeps=2, sweeps=3, drafts=5),
-    Effort(fit=500, rounds=16, settle=60, stages=20, stage=30, stage_sweeps=2, sweeps=3, drafts=5),
-    Effort(fit=500, rounds=25, settle=60, stages=25, stage=40, stage_sweeps=2, sweeps=4, drafts=6),
-    Effort(fit=500, rounds=40, settle=60, stages=30, stage=50, stage_sweeps=2, sweeps=5, drafts=6),
-    Effort(fit=600, rounds=64, settle=60, stages=35, stage=60, stage_sweeps=2, sweeps=6, drafts=7),
-    Effort(fit=800, rounds=96, settle=70, stages=40, stage=80, stage_sweeps=2, sweeps=8, drafts=8),
+    Effort(
+        fit=70,
+        rounds=4,
+        settle=18,
+        newton=True,
+        stages=5,
+        stage=6,
+        stage_sweeps=1,
+        sweeps=1,
+        drafts=3,
+    ),
+    Effort(
+        fit=110,
+        rounds=6,
+        settle=20,
+        newton=True,
+        stages=8,
+        stage=8,
+        stage_sweeps=1,
+        sweeps=1,
+        drafts=3,
+    ),
+    Effort(
+        fit=150,
+        rounds=10,
+        settle=24,
+        newton=True,
+        stages=10,
+        stage=12,
+        stage_sweeps=1,
+        sweeps=2,
+        drafts=4,
+    ),
+    Effort(
+        fit=200,
+        rounds=15,
+        settle=28,
+        newton=True,
+        stages=15,
+        stage=15,
+        stage_sweeps=2,
+        sweeps=2,
+        drafts=4,
+    ),
+    Effort(
+        fit=250,
+        rounds=24,
+        settle=30,
+        newton=True,
+        stages=20,
+        stage=20,
+        stage_sweeps=2,
+        sweeps=3,
+        drafts=5,
+    ),
+    Effort(
+        fit=500,
+        rounds=20,
+        settle=60,
+        newton=False,
+        stages=20,
+        stage=30,
+        stage_sweeps=2,
+        sweeps=3,
+        drafts=5,
+    ),
+    Effort(
+        fit=500,
+        rounds=30,
+        settle=60,
+        newton=False,
+        stages=25,
+        stage=40,
+        stage_sweeps=2,
+        sweeps=4,
+        drafts=6,
+    ),
+    Effort(
+        fit=500,
+        rounds=42,
+        settle=60,
+        newton=False,
+        stages=30,
+        stage=50,
+        stage_sweeps=2,
+        sweeps=5,
+        drafts=6,
+    ),
+    Effort(
+        fit=600,
+        rounds=64,
+        settle=60,
+        newton=False,
+        stages=35,
+        stage=60,
+        stage_sweeps=2,
+        sweeps=6,
+        drafts=7,
+    ),
+    Effort(
+        fit=800,
+        rounds=96,
+        settle=70,
+        newton=False,
+        stages=40,
+        stage=80,
+        stage_sweeps=2,
+        sweeps=8,
+        drafts=8,
+    ),
 )
 
 

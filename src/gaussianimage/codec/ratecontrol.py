@@ -19,7 +19,7 @@ from gaussianimage.fitting.fit import fit
 from gaussianimage.fitting.state import MAX_GAUSSIANS
 from gaussianimage.picture import Picture
 
-BALANCE = 1.0
+BALANCE = 0.92
 # The same with the error of a fit as short ones foretell it, which is more than it comes to.
 PROBE_BALANCE = 0.72
 

@@ -64,7 +64,7 @@ def decibels_of_ssim(ssim: float) -> float:
     return float(-10 * np.log10(max(1 - ssim, 1e-12)))
 
 
-PSNR = Measure(lambda writer, pixels: writer.psnr(pixels), 2.2, 2.3, 1.0)
+PSNR = Measure(lambda writer, pixels: writer.psnr(pixels), 1.8, 2.3, 1.0)
 SSIM = Measure(lambda writer, pixels: decibels_of_ssim(writer.ssim(pixels)), 1.0, 1.5, 0.5)
 
 
@@ -185,13 +185,15 @@ def _fit_for(make: MakeWriter, gaussians: int, target: float, measure: Measure) 
     last: tuple[float, float] | None = None
     for left in range(MAX_FITS, 0, -1):
         writer = make(gaussians)
-        # Where the step that suits is coarser than any, a finer one costs less, and then only the
-        # number of Gaussians is left to come down to the target by.
-        beyond = writer.balanced_step() / MOST_STEP
-        loss = measure.loss / max(1.0, beyond) ** 3
-        found = measure.of(writer, writer.fitted_pixels()) - loss
+        # Where the step that suits is coarser than any, only the number of Gaussians is left to
+        # come down to the target by. They are few then, so a file is soon made.
+        if writer.balanced_step() < MOST_STEP:
+            found = measure.of(writer, writer.fitted_pixels()) - measure.loss
+            enough = REFIT_DECIBELS
+        else:
+            found = measure.of(writer, writer.pixels(writer.draft(MOST_STEP)))
+            enough = QUALITY_TOLERANCE / 2
         lack = target - found
-        enough = REFIT_DECIBELS if beyond < 1 else QUALITY_TOLERANCE / 2
         if left == 1 or writer.interrupted or abs(lack) < enough:
             break
         decibels = 10 * np.log10(gaussians)
@@ -238,6 +240,7 @@ class _Steps:
             if high - low <= 1:
                 return None
             above, below = self._tried[low] - self._value, self._value - self._tried[high]
+            above = min(above, 100.0)  # the PSNR of a file without any error is infinite
             guess = low + (high - low) * above / (above + below)
             number = min(max(round(guess), low + 1), high - 1)
         else:

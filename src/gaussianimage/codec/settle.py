@@ -20,6 +20,8 @@ PRUNE = 1.4
 GROWN = 0.2  # of the Gaussians, new in a round
 GROWN_UNTIL = 0.7  # of the rounds
 
+# Of a Gauss-Newton step, and of Adam for positions, shapes and colors, falling over a round.
+NEWTON_RATE = 2.0
 RATES = (0.05, 0.03, 0.015)
 END_FRACTION = 0.5
 
@@ -32,6 +34,7 @@ def settle(
     energy: float,
     rounds: int,
     iterations: int,
+    newton: bool,
     seed: int,
 ) -> Iterator[None]:
     """Remove Gaussians that don't earn their bits, again and again, and put others where they do.
@@ -48,6 +51,8 @@ def settle(
         Weight of the penalty on energy, as in `fit`.
     rounds, iterations : int
         Number of rounds, and of the optimizer's steps in each.
+    newton : bool
+        Whether to take Gauss-Newton steps, of which few are enough, or Adam's.
     seed : int
         Of the places of new Gaussians.
 
@@ -62,6 +67,7 @@ def settle(
     places = box_blur(detail(pixels), BLUR_RADIUS)
     ramp = np.linspace(1, END_FRACTION, iterations)
     rates = (ramp[:, None] * np.array(RATES)).astype(np.float32)
+    newton_rates = (ramp * NEWTON_RATE).astype(np.float32)
     for number in range(rounds):
         _prune(optimizer, step)
         count = 0
@@ -72,7 +78,10 @@ def settle(
             optimizer.add(*births(optimizer.residual(), places, count, most, generator))
         if len(optimizer) == 0:
             return
-        optimizer.run(rates, energy, BITS, step)
+        if newton:
+            optimizer.descend(newton_rates, energy, BITS, step)
+        else:
+            optimizer.run(rates, energy, BITS, step)
         yield
     _prune(optimizer, step)
 

@@ -253,6 +253,7 @@ class Writer:
             energy=ENERGY,
             rounds=1 if self._interrupted else self._effort.rounds,
             iterations=1 if self._interrupted else self._effort.settle,
+            newton=self._effort.newton,
             seed=self._fitted.state.seed,
         )
         try:

@@ -19,10 +19,6 @@ constexpr float decay1 = 0.85f;
 constexpr float decay2 = 0.96f;
 constexpr float epsilon = 1e-8f;
 
-// Standard deviations stay between a fraction of a pixel and many pictures.
-constexpr double least_sigma = 0.2;
-constexpr double most_sigma = 1e5;
-
 // What Adam's moments are multiplied by as long as they know few gradients.
 class Corrections {
  public:
@@ -208,21 +204,26 @@ void Optimizer::start_cell(const Schedule::Cell& cell, bool subtract_target, flo
   for (size_t j = 0; j < floats; ++j) p[j] = -target[j];
 }
 
+// Sums of each Gaussian's moments, into sums_; returns as `sweep`.
+double Optimizer::moments_with(const float* with_colors, bool subtract_target) {
+  const size_t width = static_cast<size_t>(parameters());
+  sums_.assign(static_cast<size_t>(count()) * width, 0.0);
+  return sweep(with_colors, subtract_target, [&](size_t atom, const Moments& m) {
+    double* sums = sums_.data() + atom * width;
+    sums[0] += m.g1;
+    sums[1] += m.g2;
+    sums[2] += m.g11;
+    sums[3] += m.g12;
+    sums[4] += m.g22;
+    for (int j = 0; j < channels_; ++j) sums[5 + j] += m.color[j];
+  });
+}
+
 void Optimizer::run(int count, const Rates* rates, const Penalty& penalty, double* losses) {
   const size_t n = static_cast<size_t>(this->count());
-  const size_t width = static_cast<size_t>(parameters());
   const int blocks = std::max(1, static_cast<int>(n / 256));
   for (int iteration = 0; iteration < count; ++iteration) {
-    sums_.assign(n * width, 0.0);
-    losses[iteration] = sweep(colors.data(), true, [&](size_t atom, const Moments& m) {
-      double* sums = sums_.data() + atom * width;
-      sums[0] += m.g1;
-      sums[1] += m.g2;
-      sums[2] += m.g11;
-      sums[3] += m.g12;
-      sums[4] += m.g22;
-      for (int j = 0; j < channels_; ++j) sums[5 + j] += m.color[j];
-    });
+    losses[iteration] = moments_with(colors.data(), true);
     parallel(blocks, threads_, [&](int block) {
       const size_t begin = n * static_cast<size_t>(block) / static_cast<size_t>(blocks);
       const size_t end = n * static_cast<size_t>(block + 1) / static_cast<size_t>(blocks);

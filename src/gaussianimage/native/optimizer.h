@@ -1,4 +1,4 @@
-// Adam on the Gaussians of one picture: the loop that fitting runs in.
+// Adam and Gauss–Newton on the Gaussians of one picture: the loops that fitting runs in.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,10 @@
 #include "schedule.h"
 
 namespace gi {
+
+// Standard deviations stay between a fraction of a pixel and many pictures.
+constexpr double least_sigma = 0.2;
+constexpr double most_sigma = 1e5;
 
 // What of a Gaussian may move.
 enum Trainable : uint8_t { train_position = 1, train_covariance = 2, train_color = 4 };
@@ -54,6 +58,11 @@ class Optimizer {
   // would make non-finite stay.
   void run(int count, const Rates* rates, const Penalty& penalty, double* losses);
 
+  // The same by Gauss–Newton steps with momentum; rates are fractions of such a step. It needs far
+  // fewer iterations than `run` where what is to be done is local. `penalty.step` is to be the
+  // amplitude b of Gaussians that are as good as not there.
+  void descend(int count, const float* rates, const Penalty& penalty, double* losses);
+
   // Least squares in the trainable colors, by conjugate gradients with the given ridge (relative
   // to each Gaussian's own energy). Returns ½ Σ (I - T)² after it.
   double solve_colors(int iterations, double ridge);
@@ -68,9 +77,12 @@ class Optimizer {
   void for_strips(Strips&& body);
   template <typename Reduce>
   double sweep(const float* with_colors, bool subtract_target, Reduce&& reduce);
+  double moments_with(const float* with_colors, bool subtract_target);
   void start_cell(const Schedule::Cell& cell, bool subtract_target, float* p) const;
   template <int C>
   void step_one(size_t i, const Rates& rates, const Penalty& penalty);
+  std::vector<double> shares();
+  void descend_one(size_t i, double rate, const Penalty& penalty, double* velocity);
   void step(size_t begin, size_t end, const Rates& rates, const Penalty& penalty);
 
   Window window_;

@@ -94,6 +94,19 @@ void bind_optimizer(nb::module_& m) {
             return losses;
           },
           nb::arg("rates"), nb::arg("energy"), nb::arg("bits") = 0.0, nb::arg("step") = 1.0)
+      .def(
+          "descend",
+          [](Optimizer& self, Values<float> rates, double energy, double bits, double step) {
+            const size_t count = rates.shape(0);
+            auto losses = make_array<double>({count});
+            {
+              nb::gil_scoped_release release;
+              self.descend(static_cast<int>(count), rates.data(), {energy, bits, step},
+                           losses.data());
+            }
+            return losses;
+          },
+          nb::arg("rates"), nb::arg("energy"), nb::arg("bits"), nb::arg("step"))
       .def("solve_colors", &Optimizer::solve_colors, nb::arg("iterations"), nb::arg("ridge"),
            nb::call_guard<nb::gil_scoped_release>())
       .def("residual",
