@@ -13,6 +13,8 @@ from gaussianimage import metrics
 from gaussianimage.codec.decoder import decode
 from gaussianimage.codec.encoder import Encoded, encode, encode_picture
 from gaussianimage.codec.info import info
+from gaussianimage.codec.ratecontrol import step_for_quality
+from gaussianimage.codec.settings import MOST_STEP
 from gaussianimage.errors import GaussianImageError, PictureError, TruncatedError
 from gaussianimage.fitting.run import FitProgress
 from gaussianimage.picture import Picture, as_picture, to_array
@@ -196,6 +198,16 @@ def test_quality_is_monotone_in_size_and_psnr() -> None:
     assert sizes == sorted(set(sizes))
     assert qualities == sorted(set(qualities))
     assert sizes[-1] > 10 * sizes[0]
+
+
+def test_qualities_differ_where_steps_are_as_coarse_as_a_file_can_hold() -> None:
+    assert step_for_quality(28) > MOST_STEP
+    encoded = [fast(PARROT, quality=quality) for quality in (0, 9, 18, 28)]
+    sizes = [len(e.data) for e in encoded]
+    qualities = [e.psnr for e in encoded]
+    assert sizes == sorted(set(sizes))
+    assert qualities == sorted(set(qualities))
+    assert sizes[-1] > 1.5 * sizes[0]
 
 
 def test_the_default_is_quality_60() -> None:

@@ -30,7 +30,9 @@ def fitted() -> FitState:
 
 
 def rounding(settings: Settings = SETTINGS, threads: int = 1) -> Rounding:
-    return Rounding(settings, height=HEIGHT, width=WIDTH, q_max=4.5, threads=threads)
+    return Rounding(
+        settings, settings.color_step, height=HEIGHT, width=WIDTH, q_max=4.5, threads=threads
+    )
 
 
 def frozen(

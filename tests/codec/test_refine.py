@@ -21,7 +21,10 @@ def settings(channels: int = 3) -> Settings:
 
 
 def rounding(channels: int = 3, threads: int = 1) -> Rounding:
-    return Rounding(settings(channels), height=HEIGHT, width=WIDTH, q_max=4.5, threads=threads)
+    chosen = settings(channels)
+    return Rounding(
+        chosen, chosen.color_step, height=HEIGHT, width=WIDTH, q_max=4.5, threads=threads
+    )
 
 
 @functools.cache

@@ -20,6 +20,7 @@ from gaussianimage.codec.search import (
     search_quality,
     search_size,
 )
+from gaussianimage.codec.settings import MOST_STEP
 from gaussianimage.codec.writer import ENERGY, Draft, Writer
 from gaussianimage.devices import gpu_module
 from gaussianimage.fitting.fit import fit
@@ -225,7 +226,8 @@ class _Job:
             return writer, writer.draft(step)
         if target.kind == "gaussians":
             writer = self._fit(int(value))
-            return writer, writer.draft(writer.balanced_step())
+            # No coarser: a number that was asked for is not to be thinned out for bits.
+            return writer, writer.draft(min(writer.balanced_step(), MOST_STEP))
         if target.kind == "psnr":
             guess = gaussians_for_psnr(picture, value + PSNR.loss, threads=self._threads)
             return search_quality(self._fit, guess, value, PSNR, self._effort.drafts)

@@ -32,6 +32,9 @@ class Rounding:
     ----------
     settings : Settings
         Steps and background of the file.
+    step : float
+        The color step by which bits are weighed against error: the file's own, or a coarser one
+        for a smaller file.
     height, width : int
         Of the picture.
     q_max : float
@@ -41,14 +44,21 @@ class Rounding:
     """
 
     def __init__(
-        self, settings: Settings, *, height: int, width: int, q_max: float, threads: int
+        self,
+        settings: Settings,
+        step: float,
+        *,
+        height: int,
+        width: int,
+        q_max: float,
+        threads: int,
     ) -> None:
         self.settings = settings
         self.quantizer = settings.quantizer(height, width)
         self._size = height, width
         self._q_max = q_max
         self._threads = threads
-        self._weight = float(WEIGHT_OF_A_BIT * settings.color_step**2)
+        self._weight = float(WEIGHT_OF_A_BIT * step**2)
 
     def nearest(
         self,

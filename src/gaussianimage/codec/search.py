@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gaussianimage.codec.ratecontrol import SIZE_POWER
 from gaussianimage.codec.settings import MOST_STEP
-from gaussianimage.codec.writer import Draft, Writer
+from gaussianimage.codec.writer import DEAREST_STEP, Draft, Writer
 
 # A file may be this much smaller than asked for.
 SIZE_TOLERANCE = 0.02
@@ -159,7 +159,7 @@ def search_quality(
     Writer, Draft
     """
     writer = _fit_for(make, gaussians, target, measure)
-    step = writer.balanced_step()
+    step = min(writer.balanced_step(), MOST_STEP)
     best: Draft | None = None
     best_off = np.inf
     steps = _Steps(target, measure.per_octave)
@@ -247,7 +247,7 @@ class _Steps:
             octaves = (result - self._value) / self._slope
             move = round(STEPS_PER_OCTAVE * float(np.clip(octaves, -2, 2)))
             number = last + (move or (1 if fine else -1))
-        number = min(number, round(STEPS_PER_OCTAVE * np.log2(MOST_STEP)))
+        number = min(number, round(STEPS_PER_OCTAVE * np.log2(DEAREST_STEP)))
         if number in self._tried:
             return None
         return float(2.0 ** (number / STEPS_PER_OCTAVE))

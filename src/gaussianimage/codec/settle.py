@@ -46,7 +46,7 @@ def settle(
     pixels : ndarray, (H, W, C), float32
         The picture.
     step : float
-        The color step Δ that they are going to be rounded by.
+        The color step Δ that they are going to be rounded by, or a coarser one for fewer of them.
     energy : float
         Weight of the penalty on energy, as in `fit`.
     rounds, iterations : int

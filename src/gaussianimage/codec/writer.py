@@ -19,6 +19,7 @@ from gaussianimage.codec.ratecontrol import most_gaussians, step_for_fit
 from gaussianimage.codec.refine import Rounding
 from gaussianimage.codec.settings import (
     BACKGROUND_LEVELS,
+    MOST_STEP,
     SHAPE_STEP_ONE,
     Settings,
     nearest_color_index,
@@ -35,6 +36,9 @@ CRC_BYTES = 4
 # Weight of the penalty on energy, while fitting and while freezing.
 ENERGY = 0.01
 
+# A step coarser than a file can hold makes bits dearer instead, up to what this one would.
+DEAREST_STEP = 4.0
+
 # What a bit is worth, in units of what it usually is, where a file is to get a little smaller.
 LIGHTER = (1.1, 1.2, 1.35, 1.5, 1.7, 2.0)
 
@@ -46,17 +50,13 @@ class Draft:
     data: bytes
     layers: list[Levels]
     settings: Settings
+    step: float  # the color step Δ; beyond the coarsest, the one that bits were priced by
     metadata_bytes: int
 
     @property
     def gaussians(self) -> int:
         """How many the file holds."""
         return sum(len(layer.precision) for layer in self.layers)
-
-    @property
-    def step(self) -> float:
-        """The color step Δ."""
-        return self.settings.color_step
 
     @property
     def picture_bytes(self) -> int:
@@ -119,11 +119,12 @@ class Writer:
         return max(step_for_fit(error, len(self._fitted.gaussians)), 2.0**-15)
 
     def draft(self, step: float) -> Draft:
-        """Return a file of this color step."""
+        """Return a file of this color step, or of the coarsest and fewer Gaussians."""
         settings = Settings(nearest_color_index(step), SHAPE_STEP_ONE, self._background)
+        step = min(step, DEAREST_STEP) if step > MOST_STEP else settings.color_step
         optimizer = self._optimizer(settings)
-        self._settle(optimizer, settings.color_step)
-        rounding = self._rounding(settings)
+        self._settle(optimizer, step)
+        rounding = self._rounding(settings, step)
         parts, interrupted = freeze(
             optimizer,
             rounding,
@@ -134,7 +135,7 @@ class Writer:
             on_stage=self._stage,
         )
         self._interrupted |= interrupted
-        return self._assembled(self._refined(rounding, layers_of(parts), optimizer), settings)
+        return self._assembled(self._refined(rounding, layers_of(parts), optimizer), settings, step)
 
     def _refined(
         self, rounding: Rounding, layers: list[Levels], optimizer: _native.Optimizer
@@ -150,13 +151,13 @@ class Writer:
 
     def lighter(self, draft: Draft) -> Iterator[Draft]:
         """Yield smaller and smaller files of a draft's Gaussians, refined as if bits cost more."""
-        rounding = self._rounding(draft.settings)
+        rounding = self._rounding(draft.settings, draft.step)
         optimizer = self._optimizer(draft.settings)
         optimizer.keep(np.zeros(len(optimizer), np.uint8))
         if draft.layers:
             optimizer.add(*rounding.quantizer.dequantize(*Levels.concatenate(draft.layers)))
         for layers in rounding.refined(draft.layers, optimizer.residual(), LIGHTER):
-            yield self._assembled(layers, draft.settings)
+            yield self._assembled(layers, draft.settings, draft.step)
 
     def shortened(self, draft: Draft, most_bytes: float) -> Draft:
         """Leave out the least important Gaussians until the file is small enough.
@@ -182,7 +183,7 @@ class Writer:
             if taken:
                 layers.append(layer.select(np.arange(taken)))
             count -= taken
-        return self._assembled(layers, draft.settings)
+        return self._assembled(layers, draft.settings, draft.step)
 
     def pixels(self, draft: Draft) -> NDArray[Any]:
         """Return what a file decodes to, in the source's bit depth."""
@@ -235,9 +236,10 @@ class Writer:
         optimizer.bake(background)
         return optimizer
 
-    def _rounding(self, settings: Settings) -> Rounding:
+    def _rounding(self, settings: Settings, step: float) -> Rounding:
         return Rounding(
             settings,
+            step,
             height=self._picture.height,
             width=self._picture.width,
             q_max=self._fitted.state.q_max,
@@ -245,7 +247,7 @@ class Writer:
         )
 
     def _settle(self, optimizer: _native.Optimizer, step: float) -> None:
-        """Thin out what is to be rounded by a step, and fill it in; Ctrl-C cuts it short."""
+        """Thin out what is to be rounded, and fill it in; Ctrl-C cuts it short."""
         rounds = settle(
             optimizer,
             self._picture.pixels,
@@ -262,7 +264,7 @@ class Writer:
         except KeyboardInterrupt:
             self._interrupted = True
 
-    def _assembled(self, layers: list[Levels], settings: Settings) -> Draft:
+    def _assembled(self, layers: list[Levels], settings: Settings, step: float) -> Draft:
         picture = self._picture
         data = assemble(
             layers,
@@ -273,7 +275,7 @@ class Writer:
             bit_depth=picture.bit_depth,
             q_max=self._fitted.state.q_max,
         )
-        return Draft(data, layers, settings, self._metadata_bytes)
+        return Draft(data, layers, settings, step, self._metadata_bytes)
 
     def _stage(self, stage: int, stages: int, loss: float) -> None:
         mean = 2 * loss / self._picture.pixels.size
