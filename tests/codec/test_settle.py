@@ -42,6 +42,7 @@ def settled(
         optimizer,
         PARROT.pixels,
         step,
+        most=149,
         energy=ENERGY,
         rounds=rounds,
         iterations=20,
@@ -89,7 +90,15 @@ def test_a_step_that_is_too_coarse_for_all_leaves_none() -> None:
 def test_no_gaussians_stay_none() -> None:
     optimizer = _native.Optimizer(PARROT.pixels, 4.5, 1)
     rounds = settle(
-        optimizer, PARROT.pixels, STEP, energy=0.01, rounds=3, iterations=5, newton=True, seed=0
+        optimizer,
+        PARROT.pixels,
+        STEP,
+        most=9,
+        energy=0.01,
+        rounds=3,
+        iterations=5,
+        newton=True,
+        seed=0,
     )
     assert list(rounds) == []
 

@@ -31,6 +31,7 @@ def settle(
     pixels: NDArray[np.float32],
     step: float,
     *,
+    most: int,
     energy: float,
     rounds: int,
     iterations: int,
@@ -47,6 +48,8 @@ def settle(
         The picture.
     step : float
         The color step Δ that they are going to be rounded by, or a coarser one for fewer of them.
+    most : int
+        There are never more Gaussians than that.
     energy : float
         Weight of the penalty on energy, as in `fit`.
     rounds, iterations : int
@@ -59,10 +62,9 @@ def settle(
     Yields
     ------
     None
-        After each round. There are never more Gaussians than at the start.
+        After each round.
     """
-    most = len(optimizer)
-    if most == 0:
+    if len(optimizer) == 0:
         return
     places = box_blur(detail(pixels), BLUR_RADIUS)
     ramp = np.linspace(1, END_FRACTION, iterations)
