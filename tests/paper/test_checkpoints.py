@@ -95,7 +95,10 @@ def changed(path: Path, **changes: Any) -> Path:
         ({"colors": np.zeros((4, 3), np.float32)}, "colors: expected shape"),
         ({"means": np.zeros(4, np.float32)}, "means: expected shape"),
         ({"means": np.full((5, 2), np.nan, np.float32)}, "means: not all numbers are finite"),
-        ({"means": np.zeros((5, 2), np.int32)}, "gradients"),
+        (
+            {"means": np.zeros((5, 2), np.int32)},
+            "means: expected float32 or float64, got torch.int32",
+        ),
         ({"extra": np.zeros(3)}, "extra"),
         ({"height": "tall"}, "metadata height: expected int"),
         ({"height": "0"}, "height"),
