@@ -69,8 +69,7 @@ void Optimizer::descend(int count, const float* rates, const Penalty& penalty, d
 void Optimizer::descend_one(size_t i, double rate, const Penalty& penalty, double* velocity) {
   if (!lists_.visible(i)) return;
   const size_t channels = static_cast<size_t>(channels_), width = 5 + channels;
-  double* mean = means.data() + 2 * i;
-  double* l = cholesky.data() + 3 * i;
+  const double* l = cholesky.data() + 3 * i;
   float* color = colors.data() + channels * i;
   const double* sums = sums_.data() + i * width;
   const double i1 = 1 / l[0], i2 = 1 / l[2], area = pi * l[0] * l[2];
@@ -102,21 +101,12 @@ void Optimizer::descend_one(size_t i, double rate, const Penalty& penalty, doubl
   const double factor = std::min(1.0, most_way / way);
   for (size_t j = 0; j < width; ++j) velocity[j] = step[j] = factor * step[j];
 
+  const double before = l[0] * l[2];
+  move(i, step);
   const uint8_t trainable = trainable_[i];
-  if (trainable & train_position) {
-    mean[0] += l[0] * step[0];
-    mean[1] += l[1] * step[0] + l[2] * step[1];
-  }
-  if (trainable & train_covariance) {
-    const double l21 = l[1] + l[1] * step[2] + l[2] * step[3];
-    const double before = l[0] * l[2];
-    l[0] = std::clamp(l[0] * std::exp(step[2]), least_sigma, most_sigma);
-    l[1] = std::clamp(l21, -most_sigma, most_sigma);
-    l[2] = std::clamp(l[2] * std::exp(step[4]), least_sigma, most_sigma);
-    if (trainable & train_color) {
-      const double keep = std::sqrt(before / (l[0] * l[2]));
-      for (size_t j = 0; j < channels; ++j) color[j] = static_cast<float>(keep * color[j]);
-    }
+  if ((trainable & train_covariance) && (trainable & train_color)) {
+    const double keep = std::sqrt(before / (l[0] * l[2]));
+    for (size_t j = 0; j < channels; ++j) color[j] = static_cast<float>(keep * color[j]);
   }
   if (trainable & train_color) {
     for (size_t j = 0; j < channels; ++j) color[j] += static_cast<float>(step[5 + j]);

@@ -19,6 +19,10 @@ constexpr float decay1 = 0.85f;
 constexpr float decay2 = 0.96f;
 constexpr float epsilon = 1e-8f;
 
+// Standard deviations stay between a fraction of a pixel and many pictures.
+constexpr double least_sigma = 0.2;
+constexpr double most_sigma = 1e5;
+
 // What Adam's moments are multiplied by as long as they know few gradients.
 class Corrections {
  public:
@@ -240,8 +244,7 @@ void Optimizer::step_one(size_t i, const Rates& rates, const Penalty& penalty) {
   // What draws nothing has no gradient, and must not be brought to life by the bounds below.
   if (!lists_.visible(i)) return;
   constexpr size_t channels = C, width = 5 + channels;
-  double* mean = means.data() + 2 * i;
-  double* l = cholesky.data() + 3 * i;
+  const double* l = cholesky.data() + 3 * i;
   float* color = colors.data() + channels * i;
   const double i1 = 1 / l[0], i2 = 1 / l[2];
   const double* sums = sums_.data() + i * width;
@@ -274,19 +277,27 @@ void Optimizer::step_one(size_t i, const Rates& rates, const Penalty& penalty) {
   double way = 0;
   for (size_t j = 0; j < width; ++j) way += double{std::fabs(step[j])};
   if (!(way < 1e6)) return;
-  const uint8_t trainable = trainable_[i];
-  if (trainable & train_position) {
+  const double local[5] = {step[0], step[1], step[2], step[3], step[4]};
+  move(i, local);
+  if (trainable_[i] & train_color) {
+    for (size_t j = 0; j < channels; ++j) color[j] += step[5 + j];
+  }
+}
+
+// Moves Gaussian i, as far as it may, by a step in its own frame: 2 of position, then l11, l21,
+// l22.
+void Optimizer::move(size_t i, const double* step) {
+  double* mean = means.data() + 2 * i;
+  double* l = cholesky.data() + 3 * i;
+  if (trainable_[i] & train_position) {
     mean[0] += l[0] * step[0];
     mean[1] += l[1] * step[0] + l[2] * step[1];
   }
-  if (trainable & train_covariance) {
+  if (trainable_[i] & train_covariance) {
     const double l21 = l[1] + l[1] * step[2] + l[2] * step[3];
-    l[0] = std::clamp(l[0] * std::exp(double{step[2]}), least_sigma, most_sigma);
+    l[0] = std::clamp(l[0] * std::exp(step[2]), least_sigma, most_sigma);
     l[1] = std::clamp(l21, -most_sigma, most_sigma);
-    l[2] = std::clamp(l[2] * std::exp(double{step[4]}), least_sigma, most_sigma);
-  }
-  if (trainable & train_color) {
-    for (size_t j = 0; j < channels; ++j) color[j] += step[5 + j];
+    l[2] = std::clamp(l[2] * std::exp(step[4]), least_sigma, most_sigma);
   }
 }
 

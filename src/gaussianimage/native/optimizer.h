@@ -9,10 +9,6 @@
 
 namespace gi {
 
-// Standard deviations stay between a fraction of a pixel and many pictures.
-constexpr double least_sigma = 0.2;
-constexpr double most_sigma = 1e5;
-
 // What of a Gaussian may move.
 enum Trainable : uint8_t { train_position = 1, train_covariance = 2, train_color = 4 };
 
@@ -81,6 +77,7 @@ class Optimizer {
   void start_cell(const Schedule::Cell& cell, bool subtract_target, float* p) const;
   template <int C>
   void step_one(size_t i, const Rates& rates, const Penalty& penalty);
+  void move(size_t i, const double* step);
   std::vector<double> shares();
   void descend_one(size_t i, double rate, const Penalty& penalty, double* velocity);
   void step(size_t begin, size_t end, const Rates& rates, const Penalty& penalty);
