@@ -130,3 +130,9 @@ def test_an_interrupt_makes_the_rest_quick_and_the_file_whole() -> None:
     draft = stopped.draft(0.2)
     assert stopped.interrupted
     assert decode(draft.data).shape == (64, 96, 3)
+
+
+def test_a_draft_after_one_without_gaussians_has_them_again() -> None:
+    one = writer()
+    assert one.draft(4.0).gaussians < 10
+    assert one.draft(0.2).data == writer().draft(0.2).data

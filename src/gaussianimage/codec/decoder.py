@@ -211,8 +211,8 @@ def decode_gaussians(
     Returns
     -------
     Gaussians
-        The first is the background, a Gaussian of 1000 times the longer side, which a file of the
-        paper's profile does not have; then those of the layers, the most important layer first.
+        The first is the background, a Gaussian of 100,000 times the longer side, which a file of
+        the paper's profile does not have; then those of the layers, the most important layer first.
         Colors are multiplied by alpha.
 
     Raises

@@ -5,8 +5,8 @@ are rounded, Δ. They belong together: a bit spent on one more Gaussian must buy
 spent on rounding more finely. The error of a fit falls about as 1/N, so another Gaussian removes
 SSE / N of it for some 30 bits; a bit on each number removes ln 2 / 6 Δ² ≈ 0.1155 Δ² each. Equal
 shares give Δ² = SSE / (30 · 0.1155 N), or Δ ≈ 0.53 √(SSE / N). Rounding that weighs bits against
-error and Gaussians that are left out make coarser steps pay, so measurement finds 1.0; 0.7 and 1.4
-cost up to 0.2 dB.
+error and Gaussians that are left out make coarser steps pay, so measurement finds about 1; 0.7
+and 1.4 cost up to 0.2 dB.
 """
 
 from dataclasses import dataclass

@@ -40,7 +40,9 @@ ENERGY = 0.01
 DEAREST_STEP = 4.0
 
 # A further draft takes so many times fewer rounds, as it starts from what the last one settled at.
+# Much finer steps need more Gaussians than those rounds can bring: they start from the fit.
 AGAIN = 3
+FINER = 0.6
 
 # What a bit is worth, in units of what it usually is, where a file is to get a little smaller.
 LIGHTER = (1.1, 1.2, 1.35, 1.5, 1.7, 2.0)
@@ -100,8 +102,9 @@ class Writer:
         self._dtype = np.dtype(np.uint16 if picture.bit_depth == 16 else np.uint8)
         self._metadata = _metadata(picture)
         self._metadata_bytes = self.metadata_size(picture)
-        # What the last draft was rounded from: the next one's step is not far from its own.
+        # What the last draft was rounded from, and its step.
         self._settled: tuple[NDArray[Any], NDArray[Any], NDArray[Any]] | None = None
+        self._settled_by = 0.0
 
     @property
     def fitted(self) -> FitResult:
@@ -129,12 +132,13 @@ class Writer:
         step = min(step, DEAREST_STEP) if step > MOST_STEP else settings.color_step
         optimizer = self._optimizer(settings)
         most, rounds = len(optimizer), self._effort.rounds
-        if self._settled is not None:
+        if step > FINER * self._settled_by and self._settled is not None:
             optimizer.keep(np.zeros(most, np.uint8))
             optimizer.add(*self._settled)
             rounds = -(-rounds // AGAIN)
         self._settle(optimizer, step, most, rounds)
         self._settled = optimizer.means, optimizer.cholesky, optimizer.colors
+        self._settled_by = step
         rounding = self._rounding(settings, step)
         parts, interrupted = freeze(
             optimizer,
