@@ -4,15 +4,13 @@
 #include <cstring>
 
 #include "kernel_parts.h"
+#include "pixel_vector.h"
 #include "vector.h"
 
 namespace gi::GI_ISA {
 namespace {
 
-typedef uint8_t Bytes16 __attribute__((vector_size(16)));
-
-// 8 pixels of one row as bytes: the channels of a pixel are put together in one 32-bit lane, and
-// the lanes' lower C bytes then moved together, four pixels at a time.
+// 8 pixels of one row as bytes.
 template <int C>
 GI_INLINE void pack_row(const float* p, uint8_t* out) {
   const Half zero = Half::splat(0.0f), one = Half::splat(1.0f);
@@ -26,19 +24,7 @@ GI_INLINE void pack_row(const float* p, uint8_t* out) {
     }
     std::memcpy(lanes + part * Half::L, &pixel, sizeof pixel);
   }
-  if constexpr (C == 4) {
-    std::memcpy(out, lanes, 32);
-    return;
-  }
-  constexpr auto from = [](int i) { return i < 4 * C ? i / C * 4 + i % C : 0; };
-  for (int four = 0; four < 2; ++four) {
-    Bytes16 bytes;
-    std::memcpy(&bytes, lanes + 4 * four, 16);
-    bytes = __builtin_shufflevector(bytes, bytes, from(0), from(1), from(2), from(3), from(4),
-                                    from(5), from(6), from(7), from(8), from(9), from(10), from(11),
-                                    from(12), from(13), from(14), from(15));
-    std::memcpy(out + 4 * C * four, &bytes, 4 * C);
-  }
+  store_pixels<C>(lanes, out);
 }
 
 #if defined(__AVX2__)

@@ -13,18 +13,27 @@
 namespace gi::GI_ISA {
 
 // outlines.cpp
-void prepare(const Source& source, const Window& window, int begin, int end, Atom* atoms,
-             Outline* outlines);
+void prepare(const Source& source, const Window& window, int longest, int begin, int end,
+             Atom* atoms, Outline* outlines);
 
 // lists.cpp
 const uint32_t* list(const Outline* outlines, const uint32_t* begin, const uint32_t* end,
-                     const Window& window, int strip, CellList* cells);
+                     const Window& window, int strip, CellLists* cells);
 
 // rows.cpp
 void accumulate(const Atom* atoms, const Entry* entries, size_t count, int channels,
                 float weight_min, float* cell);
 void moments(const Atom* atoms, const Entry* entries, size_t count, int channels, float weight_min,
              const float* cell, Moments* out);
+
+// word_rows.cpp
+void prepare_words(const FixedPoint& fixed, const Atom* atoms, int begin, int end,
+                   WordAtom* words, Outline* outlines);
+void fill_words(const CellScale& scale, int channels, int rows, int16_t* cell);
+void accumulate_words(const WordAtom* atoms, const Entry* entries, size_t count, int channels,
+                      const FixedPoint& fixed, const CellScale& scale, int16_t* cell);
+void words_to_bytes(const int16_t* cell, const CellScale& scale, int channels, int rows,
+                    int columns, uint8_t* out, ptrdiff_t stride);
 
 // cell_kernels.cpp
 void fill(const float* color, int channels, int rows, float* cell);

@@ -62,7 +62,16 @@ struct alignas(64) Atom {
   float s;           // shear
   float e1, e2, e4;  // exp(-c), exp(-2c), exp(-4c) for c = 1 / l22²: factors of the recurrence
   int32_t run;       // row pairs between two exact exponentials; 0: exponential in every row
-  float colors[max_channels];
+  float colors[max_channels];  // 0 beyond the last
+};
+
+// The same for sums in 16 bits; see fixed_point.h.
+struct alignas(64) WordAtom {
+  float x2, u2, s, e1, e2, e4;
+  int16_t colors[max_channels];  // in steps
+  // By what the ratio of the second row's weight to the first row's grows from one column to
+  // the ones after it: d^0 = 1, d, …, d^7; all 0 where these would leave the range of a float.
+  float powers[cell_width];
 };
 
 // Where the same Gaussian can be: what the lists are made from. lists.cpp counts on the order.
@@ -73,6 +82,7 @@ struct alignas(64) Outline {
   float rho;               // l21 / hypot(l21, l22): where the ellipse is highest
   int32_t longest;         // row pairs that an entry may have
   int32_t rows;            // of its bounding box in the window
+  int32_t shares;          // of its colors: an entry's `up`, and its `down` above that
 };
 
 // A Gaussian in row pairs [pair0, pair1) of a cell, no more of them than its run.
@@ -80,14 +90,25 @@ struct Entry {
   uint32_t atom;
   uint8_t pair0;
   uint8_t pair1;
-  float dx, u;  // of the first row's first pixel
+  uint8_t up, down;  // bounds of its largest and its smallest color: see fixed_point.h
+  float dx, u;       // of the first row's first pixel
 };
 
-// The entries of a cell, with room for more.
-struct CellList {
-  Entry* entries;
-  size_t count;
-  size_t room;
+// Row pairs from one exponential to the next at most. Rounding errors grow with the square of the
+// length: after 14 they may reach 9e-6 of the weight where the weight hardly changes at all, and
+// after 28 four times that, which is enough for pixels of 8 bits.
+constexpr int max_run = 14;
+constexpr int max_run_of_words = 28;
+
+// The entries of a cell as they are listed, by their row pairs: in list n those of n row pairs, in
+// the last one the longer ones, each list in the order of the Gaussians. Passes over a cell take
+// them one list after the other, so that their loops over row pairs end where foretold.
+struct CellLists {
+  static constexpr int lists = max_run_of_words + 2;  // the first is written to and never read
+  Entry* begin[lists];
+  Entry* end[lists];
+  size_t count;  // in all of them together
+  size_t room;   // in each
 };
 
 // The sums over a cell that the gradient is made of, with weight w, residual R, g = w Σ_k c_k R_k
@@ -100,6 +121,8 @@ struct Moments {
   float color[max_channels];
 };
 
+struct CellScale;
+struct FixedPoint;
 class LayerStreams;
 struct Layer;
 struct Patch;
@@ -110,14 +133,18 @@ struct Quantizer;
 struct Kernels {
   const char* name;
 
-  // Prepares Gaussians [begin, end) of `source`.
-  void (*prepare)(const Source& source, const Window& window, int begin, int end, Atom* atoms,
-                  Outline* outlines);
+  // Prepares Gaussians [begin, end) of `source`, for runs of `longest` row pairs at most.
+  void (*prepare)(const Source& source, const Window& window, int longest, int begin, int end,
+                  Atom* atoms, Outline* outlines);
+
+  // Prepares them for sums in 16 bits, too.
+  void (*prepare_words)(const FixedPoint& fixed, const Atom* atoms, int begin,
+                        int end, WordAtom* words, Outline* outlines);
 
   // Appends the entries of Gaussians [begin, end) in a strip to the lists of its cells, one list
   // for each band, and stops before a Gaussian for which there may not be room. Returns where.
   const uint32_t* (*list)(const Outline* outlines, const uint32_t* begin, const uint32_t* end,
-                          const Window& window, int strip, CellList* cells);
+                          const Window& window, int strip, CellLists* cells);
 
   // The first rows of a cell in one color.
   void (*fill)(const float* color, int channels, int rows, float* cell);
@@ -125,6 +152,14 @@ struct Kernels {
   // cell += Σ color · weight over the entries.
   void (*accumulate)(const Atom* atoms, const Entry* entries, size_t count, int channels,
                      float weight_min, float* cell);
+
+  // The same in 16 bits, of a cell of so many words, and the pixels that become of it; see
+  // fixed_point.h.
+  void (*fill_words)(const CellScale& scale, int channels, int rows, int16_t* cell);
+  void (*accumulate_words)(const WordAtom* atoms, const Entry* entries, size_t count, int channels,
+                           const FixedPoint& fixed, const CellScale& scale, int16_t* cell);
+  void (*words_to_bytes)(const int16_t* cell, const CellScale& scale, int channels, int rows,
+                         int columns, uint8_t* out, ptrdiff_t stride);
 
   // Moments of each entry against the residual in `cell`.
   void (*moments)(const Atom* atoms, const Entry* entries, size_t count, int channels,

@@ -30,7 +30,7 @@ GI_INLINE Half to_floats(const Four* eight) {
 struct alignas(64) Eight {
   Four x[2], y[2], s[2];
   float t[8], k21[8], k22[8], rho[8];
-  int32_t longest[8];
+  int32_t longest[8], shares[8];
 };
 
 #if GI_NATIVE_LANES >= 8
@@ -68,7 +68,8 @@ GI_INLINE Quarter transpose_floats(const Outline* const* outlines) {
 
 GI_INLINE void gather(const Outline* const* outlines, Eight& eight) {
   static_assert(offsetof(Outline, s) == 16 && offsetof(Outline, t) == 32 &&
-                offsetof(Outline, rho) == 44 && offsetof(Outline, longest) == 48);
+                offsetof(Outline, rho) == 44 && offsetof(Outline, longest) == 48 &&
+                offsetof(Outline, shares) == 56);
   transpose_doubles(outlines, 0, eight);
   transpose_doubles(outlines, 1, eight);
   const Quarter first = transpose_floats(outlines), second = transpose_floats(outlines + 4);
@@ -76,8 +77,12 @@ GI_INLINE void gather(const Outline* const* outlines, Eight& eight) {
   for (int i = 0; i < 4; ++i) {
     _mm256_store_ps(fields[i], _mm256_permute2f128_ps(first.fields[i], second.fields[i], 0x20));
   }
-  const __m256 longest = _mm256_permute2f128_ps(first.fields[0], second.fields[0], 0x31);
-  _mm256_store_si256(reinterpret_cast<__m256i*>(eight.longest), _mm256_castps_si256(longest));
+  const auto store = [&](int field, int32_t* to) {
+    const __m256 eight = _mm256_permute2f128_ps(first.fields[field], second.fields[field], 0x31);
+    _mm256_store_si256(reinterpret_cast<__m256i*>(to), _mm256_castps_si256(eight));
+  };
+  store(0, eight.longest);
+  store(2, eight.shares);
 }
 
 #else
@@ -93,6 +98,7 @@ GI_INLINE void gather(const Outline* const* outlines, Eight& eight) {
     eight.k22[i] = outline.k22;
     eight.rho[i] = outline.rho;
     eight.longest[i] = outline.longest;
+    eight.shares[i] = outline.shares;
   }
 }
 
@@ -150,14 +156,16 @@ constexpr size_t most_entries = cell_pairs / 2 + 2;
 // Appends the entries of a Gaussian in row pairs [pair, end), the first of which has this u. The
 // chain's runs are entries of their own, so that the exponentials of all of them are computed in
 // one place, side by side.
-void append(uint32_t atom, int pair, int end, int longest, float dx, float u, CellList* cells,
-            int bands) {
+void append(uint32_t atom, int pair, int end, int longest, int32_t shares, float dx, float u,
+            CellLists* cells, int bands) {
   while (pair < end) {
     const int band = std::min(pair / cell_pairs, bands - 1), top = band * cell_pairs;
     const int next = std::min(std::min(pair + longest, top + cell_pairs), end);
-    CellList& list = cells[band];
-    list.entries[list.count++] = {atom, static_cast<uint8_t>(pair - top),
-                                  static_cast<uint8_t>(next - top), dx, u};
+    CellLists& list = cells[band];
+    *list.end[std::min(next - pair, CellLists::lists - 1)]++ = {
+        atom, static_cast<uint8_t>(pair - top), static_cast<uint8_t>(next - top),
+        static_cast<uint8_t>(shares), static_cast<uint8_t>(shares >> 8), dx, u};
+    ++list.count;
     u += static_cast<float>(2 * (next - pair));
     pair = next;
   }
@@ -168,21 +176,21 @@ void append(uint32_t atom, int pair, int end, int longest, float dx, float u, Ce
 struct alignas(32) Entries {
   Entry first[8], second[8];
   int32_t band[8];
-  int32_t counts[8];  // whether there is a first, plus 2 if there is a second
+  int32_t lists[2][8];  // where the first and the second belong; 0: there is none
   int32_t simple[8];  // 0: has more of them, or in more than one cell
 };
 
 #if GI_NATIVE_LANES >= 8
 
 static_assert(sizeof(Entry) == 16 && offsetof(Entry, pair0) == 4 && offsetof(Entry, pair1) == 5 &&
-              offsetof(Entry, dx) == 8 && offsetof(Entry, u) == 12);
+              offsetof(Entry, up) == 6 && offsetof(Entry, down) == 7 && offsetof(Entry, dx) == 8 && offsetof(Entry, u) == 12);
 
 typedef int32_t Int8 __attribute__((vector_size(32)));
 
 // Fields of 8 entries, each a vector, to the entries.
-GI_INLINE void store_entries(__m256i atoms, Int8 pair0, Int8 pair1, __m256 dx, __m256 u,
-                             Entry* entries) {
-  const __m256i pairs = (__m256i)((pair0 & 255) | (pair1 & 255) << 8);
+GI_INLINE void store_entries(__m256i atoms, Int8 pair0, Int8 pair1, Int8 shares, __m256 dx,
+                             __m256 u, Entry* entries) {
+  const __m256i pairs = (__m256i)((pair0 & 255) | (pair1 & 255) << 8 | shares << 16);
   const __m256i atom_low = _mm256_unpacklo_epi32(atoms, pairs);
   const __m256i atom_high = _mm256_unpackhi_epi32(atoms, pairs);
   const __m256i place_low = _mm256_castps_si256(_mm256_unpacklo_ps(dx, u));
@@ -198,6 +206,7 @@ GI_INLINE void store_entries(__m256i atoms, Int8 pair0, Int8 pair1, __m256 dx, _
 }
 
 GI_INLINE Int8 least(Int8 a, Int8 b) { return (Int8)_mm256_min_epi32((__m256i)a, (__m256i)b); }
+GI_INLINE Int8 most(Int8 a, Int8 b) { return (Int8)_mm256_max_epi32((__m256i)a, (__m256i)b); }
 
 GI_INLINE void make_entries(const uint32_t* atoms, const Eight& g, const Spans& spans, int bands,
                             Entries& out) {
@@ -208,16 +217,21 @@ GI_INLINE void make_entries(const uint32_t* atoms, const Eight& g, const Spans& 
     _mm256_store_si256(reinterpret_cast<__m256i*>(p), (__m256i)a);
   };
   const Int8 pair = load(spans.pair0), end = load(spans.pair1), longest = load(g.longest);
+  const Int8 shares = load(g.shares);
   const Int8 band = least(pair / cell_pairs, Int8{} + (bands - 1)), top = band * cell_pairs;
   const Int8 middle = least(pair + longest, end), next = least(middle + longest, end);
   store(band, out.band);
-  store((pair < end) & 1 | (middle < next) & 2, out.counts);
+  const auto list_of = [](Int8 length) { 
+    return most(least(length, Int8{} + (CellLists::lists - 1)), Int8{});
+  };
+  store(list_of(middle - pair), out.lists[0]);
+  store(list_of(next - middle), out.lists[1]);
   store((next == end) & (end <= top + cell_pairs), out.simple);
   const __m256i atom = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(atoms));
   const __m256 dx = _mm256_load_ps(spans.dx), u = _mm256_load_ps(spans.u);
   const __m256 further = _mm256_cvtepi32_ps((__m256i)(2 * (middle - pair)));
-  store_entries(atom, pair - top, middle - top, dx, u, out.first);
-  store_entries(atom, middle - top, next - top, dx, _mm256_add_ps(u, further), out.second);
+  store_entries(atom, pair - top, middle - top, shares, dx, u, out.first);
+  store_entries(atom, middle - top, next - top, shares, dx, _mm256_add_ps(u, further), out.second);
 }
 
 #else
@@ -231,10 +245,12 @@ GI_INLINE void make_entries(const uint32_t* atoms, const Eight& g, const Spans& 
     const auto at = [top](int row) { return static_cast<uint8_t>(row - top); };
     const float dx = spans.dx[i], u = spans.u[i];
     out.band[i] = band;
-    out.counts[i] = (pair < end ? 1 : 0) | (middle < next ? 2 : 0);
+    out.lists[0][i] = std::clamp(middle - pair, 0, CellLists::lists - 1);
+    out.lists[1][i] = std::clamp(next - middle, 0, CellLists::lists - 1);
     out.simple[i] = next == end && end <= top + cell_pairs;
-    out.first[i] = {atoms[i], at(pair), at(middle), dx, u};
-    out.second[i] = {atoms[i], at(middle), at(next), dx,
+    const auto up = static_cast<uint8_t>(g.shares[i]), down = static_cast<uint8_t>(g.shares[i] >> 8);
+    out.first[i] = {atoms[i], at(pair), at(middle), up, down, dx, u};
+    out.second[i] = {atoms[i], at(middle), at(next), up, down, dx,
                      u + static_cast<float>(2 * (middle - pair))};
   }
 }
@@ -244,7 +260,7 @@ GI_INLINE void make_entries(const uint32_t* atoms, const Eight& g, const Spans& 
 }  // namespace
 
 const uint32_t* list(const Outline* outlines, const uint32_t* begin, const uint32_t* end,
-                     const Window& window, int strip, CellList* cells) {
+                     const Window& window, int strip, CellLists* cells) {
   const int bands = (window.height + cell_rows - 1) / cell_rows;
   Eight eight;
   Spans spans;
@@ -266,16 +282,18 @@ const uint32_t* list(const Outline* outlines, const uint32_t* begin, const uint3
     make_entries(atoms, eight, spans, bands, made);
     for (int i = 0; i < count; ++i) {
       if (__builtin_expect(!made.simple[i], 0)) {
-        append(atoms[i], spans.pair0[i], spans.pair1[i], eight.longest[i], spans.dx[i], spans.u[i],
-               cells, bands);
+        append(atoms[i], spans.pair0[i], spans.pair1[i], eight.longest[i], eight.shares[i],
+               spans.dx[i], spans.u[i], cells, bands);
         continue;
       }
-      CellList& list = cells[made.band[i]];
-      Entry* const entries = list.entries + list.count;
-      const size_t some = made.counts[i] & 1;
-      entries[0] = made.first[i];
-      entries[some] = made.second[i];
-      list.count += some + static_cast<size_t>(made.counts[i] >> 1);
+      CellLists& list = cells[made.band[i]];
+      Entry*& first = list.end[made.lists[0][i]];
+      *first = made.first[i];
+      first += made.lists[0][i] > 0;
+      Entry*& second = list.end[made.lists[1][i]];
+      *second = made.second[i];
+      second += made.lists[1][i] > 0;
+      list.count += (made.lists[0][i] > 0) + (made.lists[1][i] > 0);
     }
   }
   return end;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "doubles.h"
 #include "kernel_parts.h"
@@ -13,9 +14,6 @@ namespace {
 // Lanes outside the ellipse underflow to zero and come back only after a restart; the chain must
 // be restarted before such a lane can enter the ellipse.
 constexpr double chain_range = 78.0;
-// Row pairs from one exponential to the next at most. Rounding errors grow with the square of the
-// length: after 14 they may reach 9e-6 of the weight where the weight hardly changes at all.
-constexpr int max_run = 14;
 
 // exp(x) for x <= 0 in double, within 1e-9 of itself: our own, so that every platform has the same
 // bits, and without branches or calls, so that a loop of it becomes vectors.
@@ -72,8 +70,8 @@ GI_INLINE void prepare_together(Prepared& g, double q_max, double height) {
 
 }  // namespace
 
-void prepare(const Source& source, const Window& window, int begin, int end, Atom* atoms,
-             Outline* outlines) {
+void prepare(const Source& source, const Window& window, int longest, int begin, int end,
+             Atom* atoms, Outline* outlines) {
   constexpr double log2e = 1.4426950408889634;
   const double k = std::sqrt(2 * source.q_max), height = window.height;
   const double strips = (window.width + cell_width - 1) / cell_width;
@@ -103,7 +101,7 @@ void prepare(const Source& source, const Window& window, int begin, int end, Ato
           g.y[i] - g.reach[i] - 1 > height) {
         continue;
       }
-      const int pairs = static_cast<int>(std::min(g.run[i], double{max_run}));
+      const int pairs = static_cast<int>(std::min(g.run[i], static_cast<double>(longest)));
       outline.x = g.x[i];
       outline.y = g.y[i];
       outline.s = g.s[i];
@@ -124,6 +122,7 @@ void prepare(const Source& source, const Window& window, int begin, int end, Ato
       atom.e2 = static_cast<float>(e2);
       atom.e4 = static_cast<float>(e2 * e2);
       atom.run = pairs >= 2 ? pairs : 0;
+      std::memset(atom.colors, 0, sizeof atom.colors);
       for (size_t j = 0; j < channels; ++j) {
         atom.colors[j] = source.colors[channels * static_cast<size_t>(begin + i) + j];
       }

@@ -32,58 +32,86 @@ void store(const float* values, int count, float white, T* out) {
 
 }  // namespace
 
-void PixelSink::write(const Kernels& kernels, const Schedule::Cell& cell,
-                      const float* floats) const {
-  const int top = std::max(cell.y, part_.top);
-  const int bottom = std::min(cell.y + cell.rows, part_.top + part_.height);
+bool PixelSink::find_piece(const Schedule::Cell& cell, Piece& piece) const {
+  piece.top = std::max(cell.y, part_.top);
+  piece.bottom = std::min(cell.y + cell.rows, part_.top + part_.height);
   const int left = std::max(cell.x, part_.left);
   const int right = std::min(cell.x + cell.columns, part_.left + part_.width);
-  if (top >= bottom || left >= right) return;
-  const int row = cell_width * channels_, columns = (right - left) * channels_;
-  const ptrdiff_t stride = ptrdiff_t{part_.width} * channels_;
-  const ptrdiff_t place = (top - part_.top) * stride + (left - part_.left) * channels_;
-  // Whole row pairs, as a cell has them.
-  const int first = (top - cell.y) / 2 * 2, rows = bottom - cell.y - first;
-  const int skipped = (top - cell.y - first) * row + (left - cell.x) * channels_;
-  floats += ptrdiff_t{first} * row;
-  const bool all_columns = skipped == 0 && right == cell.x + cell.columns;
-  constexpr size_t room = cell_floats(max_channels);
+  if (piece.top >= piece.bottom || left >= right) return false;
+  piece.columns = (right - left) * channels_;
+  piece.first = (piece.top - cell.y) / 2 * 2;
+  piece.rows = piece.bottom - cell.y - piece.first;
+  piece.skipped = (piece.top - cell.y - piece.first) * cell_width * channels_ +
+                  (left - cell.x) * channels_;
+  piece.all_columns = piece.skipped == 0 && right == cell.x + cell.columns;
+  piece.stride = ptrdiff_t{part_.width} * channels_;
+  piece.place = (piece.top - part_.top) * piece.stride + (left - part_.left) * channels_;
+  return true;
+}
 
-  if (kind_ == PixelKind::sums && all_columns) {
-    kernels.to_floats(floats, channels_, rows, cell.columns, static_cast<float*>(out_) + place,
-                      stride);
+// Calls to_bytes(columns, out, stride) for the piece's row pairs.
+template <typename ToBytes>
+void PixelSink::write_bytes(const Schedule::Cell& cell, const Piece& piece,
+                            ToBytes&& to_bytes) const {
+  uint8_t* out = static_cast<uint8_t*>(out_) + piece.place;
+  if (piece.all_columns) {
+    to_bytes(cell.columns, out, piece.stride);
+    return;
+  }
+  const int row = cell_width * channels_;
+  uint8_t pixels[cell_floats(max_channels)];
+  to_bytes(cell.columns, pixels, row);
+  const uint8_t* p = pixels + piece.skipped;
+  for (int y = piece.top; y < piece.bottom; ++y, p += row, out += piece.stride) {
+    std::memcpy(out, p, static_cast<size_t>(piece.columns));
+  }
+}
+
+void PixelSink::write(const Kernels& kernels, const Schedule::Cell& cell, const int16_t* words,
+                      const CellScale& scale) const {
+  Piece piece;
+  if (!find_piece(cell, piece)) return;
+  words += ptrdiff_t{piece.first} * (cell_width * channels_);
+  write_bytes(cell, piece, [&](int columns, uint8_t* out, ptrdiff_t stride) {
+    kernels.words_to_bytes(words, scale, channels_, piece.rows, columns, out, stride);
+  });
+}
+
+void PixelSink::write(const Kernels& kernels, const Schedule::Cell& cell,
+                      const float* floats) const {
+  Piece piece;
+  if (!find_piece(cell, piece)) return;
+  const int row = cell_width * channels_;
+  floats += ptrdiff_t{piece.first} * row;
+  if (kind_ == PixelKind::sums && piece.all_columns) {
+    kernels.to_floats(floats, channels_, piece.rows, cell.columns,
+                      static_cast<float*>(out_) + piece.place, piece.stride);
     return;
   }
   if (kind_ == PixelKind::bytes && !straight_) {
-    uint8_t* out = static_cast<uint8_t*>(out_) + place;
-    if (all_columns) {
-      kernels.to_bytes(floats, channels_, rows, cell.columns, out, stride);
-      return;
-    }
-    uint8_t pixels[room];
-    kernels.to_bytes(floats, channels_, rows, cell.columns, pixels, row);
-    const uint8_t* p = pixels + skipped;
-    for (int y = top; y < bottom; ++y, p += row, out += stride) {
-      std::memcpy(out, p, static_cast<size_t>(columns));
-    }
+    write_bytes(cell, piece, [&](int columns, uint8_t* out, ptrdiff_t stride) {
+      kernels.to_bytes(floats, channels_, piece.rows, columns, out, stride);
+    });
     return;
   }
-  float pixels[room];
-  kernels.to_floats(floats, channels_, rows, cell.columns, pixels, row);
+  float pixels[cell_floats(max_channels)];
+  kernels.to_floats(floats, channels_, piece.rows, cell.columns, pixels, row);
   const float white = kind_ == PixelKind::bytes ? 255 : kind_ == PixelKind::words ? 65535 : 1;
-  float* p = pixels + skipped;
-  for (int y = top; y < bottom; ++y, p += row) {
-    const ptrdiff_t at = place + (y - top) * stride;
+  float* p = pixels + piece.skipped;
+  for (int y = piece.top; y < piece.bottom; ++y, p += row) {
+    const ptrdiff_t at = piece.place + (y - piece.top) * piece.stride;
     if (straight_) {
-      for (int x = 0; x < columns; x += channels_) straighten(p + x, channels_, white);
+      for (int x = 0; x < piece.columns; x += channels_) straighten(p + x, channels_, white);
     }
     if (kind_ == PixelKind::bytes) {
-      store(p, columns, white, static_cast<uint8_t*>(out_) + at);
+      store(p, piece.columns, white, static_cast<uint8_t*>(out_) + at);
     } else if (kind_ == PixelKind::words) {
-      store(p, columns, white, static_cast<uint16_t*>(out_) + at);
+      store(p, piece.columns, white, static_cast<uint16_t*>(out_) + at);
     } else {
       float* out = static_cast<float*>(out_) + at;
-      for (int i = 0; i < columns; ++i) out[i] = kind_ == PixelKind::sums ? p[i] : unit(p[i]);
+      for (int i = 0; i < piece.columns; ++i) {
+        out[i] = kind_ == PixelKind::sums ? p[i] : unit(p[i]);
+      }
     }
   }
 }

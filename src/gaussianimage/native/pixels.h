@@ -27,10 +27,28 @@ class PixelSink {
 
   const Part& part() const { return part_; }
 
+  // Whether cells may come in words of 16 bits.
+  bool takes_words() const { return kind_ == PixelKind::bytes && !straight_; }
+
   // Writes what a cell has of the part. Safe for several threads, as cells don't overlap.
   void write(const Kernels& kernels, const Schedule::Cell& cell, const float* floats) const;
+  void write(const Kernels& kernels, const Schedule::Cell& cell, const int16_t* words,
+             const CellScale& scale) const;
 
  private:
+  // What of a cell is to be written, and where.
+  struct Piece {
+    int top, bottom;     // rows [top, bottom) of the window
+    int columns;         // of its pixels' values
+    int first, rows;     // whole row pairs of the cell, as it has them
+    int skipped;         // values before the piece in them, when rows have 8 pixels
+    bool all_columns;    // of the cell, from the first of these rows on
+    ptrdiff_t place, stride;  // in the pixels
+  };
+  bool find_piece(const Schedule::Cell& cell, Piece& piece) const;
+  template <typename ToBytes>
+  void write_bytes(const Schedule::Cell& cell, const Piece& piece, ToBytes&& to_bytes) const;
+
   PixelKind kind_;
   bool straight_;
   int channels_;

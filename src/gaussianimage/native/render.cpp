@@ -83,7 +83,7 @@ bool render(Source source, const Window& window, const float* color, uint64_t mo
   const uint64_t flat_work = take_flat(source, window, background);
   const Kept kept;
   Schedule& lists = kept.lists;
-  lists.prepare(source, window, sink.part(), threads);
+  lists.prepare(source, window, sink.part(), sink.takes_words(), threads);
   if (flat_work + lists.work() > most_work) return false;
   const Kernels& k = kernels();
   for (int group = 0; group < lists.groups(); ++group) {
@@ -91,10 +91,20 @@ bool render(Source source, const Window& window, const float* color, uint64_t mo
     // Neighboring strips share the cache lines of the pixels, which threads should not.
     parallel_ranges(lists.strips(), threads, [&](int begin, int end) {
       FlushDenormals flush;
-      float* const strip = strip_buffer(lists.bands(), source.channels);
       const auto add = [&](const Schedule::Cell& cell, const Entry* entries, size_t count,
                            bool first, bool last) {
-        float* const p = strip + cell_floats(source.channels) * static_cast<size_t>(cell.band);
+        CellScale scale;
+        if (first && last &&
+            find_scale(lists.fixed(), entries, count, background, source.channels, scale)) {
+          int16_t* const words = word_buffer();
+          k.fill_words(scale, source.channels, cell.rows, words);
+          k.accumulate_words(lists.word_atoms(), entries, count, source.channels, lists.fixed(),
+                             scale, words);
+          sink.write(k, cell, words, scale);
+          return;
+        }
+        float* const p = strip_buffer(lists.bands(), source.channels) +
+                         cell_floats(source.channels) * static_cast<size_t>(cell.band);
         if (first) k.fill(background, source.channels, cell.rows, p);
         k.accumulate(lists.atoms(), entries, count, source.channels, lists.weight_min(), p);
         if (last) sink.write(k, cell, p);

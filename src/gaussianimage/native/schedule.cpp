@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <iterator>
 
 #include "flush.h"
 #include "pool.h"
@@ -15,10 +17,11 @@ constexpr uint64_t max_members = uint64_t{1} << 23;
 }  // namespace
 
 void Schedule::prepare(const Source& source, const Window& window, int threads) {
-  prepare(source, window, {0, 0, window.height, window.width}, threads);
+  prepare(source, window, {0, 0, window.height, window.width}, false, threads);
 }
 
-void Schedule::prepare(const Source& source, const Window& window, const Part& part, int threads) {
+void Schedule::prepare(const Source& source, const Window& window, const Part& part, bool words,
+                       int threads) {
   window_ = window;
   channels_ = source.channels;
   threads_ = threads;
@@ -29,8 +32,11 @@ void Schedule::prepare(const Source& source, const Window& window, const Part& p
   last_band_ = (part.top + part.height + cell_rows - 1) / cell_rows;
   const bool whole = part.height == window.height && part.width == window.width;
   weight_min_ = static_cast<float>(std::exp(-source.q_max));
+  fixed_ = words ? FixedPoint(source.q_max) : FixedPoint();
   atoms_.resize(static_cast<size_t>(source.count));
   outlines_.resize(atoms_.size());
+  words = fixed_.least > 0;
+  if (words) word_atoms_.resize(atoms_.size());
 
   // Members are ordered by Gaussian within a strip whatever the number of chunks is.
   const int chunk_count = std::clamp(source.count / 256, 1, 8 * std::max(1, std::min(threads, 8)));
@@ -42,7 +48,12 @@ void Schedule::prepare(const Source& source, const Window& window, const Part& p
     Chunk& chunk = chunks_[static_cast<size_t>(i)];
     chunk.begin = static_cast<int>(int64_t{source.count} * i / chunk_count);
     chunk.end = static_cast<int>(int64_t{source.count} * (i + 1) / chunk_count);
-    k.prepare(source, window, chunk.begin, chunk.end, atoms_.data(), outlines_.data());
+    k.prepare(source, window, words ? max_run_of_words : max_run, chunk.begin, chunk.end,
+              atoms_.data(), outlines_.data());
+    if (words) {
+      k.prepare_words(fixed_, atoms_.data(), chunk.begin, chunk.end,
+                      word_atoms_.data(), outlines_.data());
+    }
     chunk.change.assign(strip_count + 1, 0);
     chunk.work = 0;
     for (int j = chunk.begin; j < chunk.end; ++j) {
@@ -64,7 +75,7 @@ void Schedule::keep_what_touches(Outline& outline, const Part& part) const {
   if (outline.strip0 >= outline.strip1) return;
   const double k21 = outline.k21, k22 = outline.k22;
   const double reach = std::sqrt(k21 * k21 + k22 * k22) * (1 + 1e-5) + 1;
-  if (outline.y + reach < part.top || outline.y - reach > part.top + part.height) {
+  if (outline.y + reach < first_band_ * cell_rows || outline.y - reach > last_band_ * cell_rows) {
     outline.strip1 = outline.strip0;
     return;
   }
@@ -150,19 +161,47 @@ size_t Schedule::picture_floats() const {
   return strips * padded * cell_width * static_cast<size_t>(channels_);
 }
 
-CellLists& CellLists::of_this_thread(int bands) {
+StripLists& StripLists::of_this_thread(int bands) {
   constexpr size_t room = 4096;
-  static thread_local CellLists lists;
+  // From one list to the next; not a multiple of 4 kB, or their beginnings would meet in the cache.
+  constexpr size_t stride = room + 28;
+  static thread_local StripLists lists;
   const size_t count = static_cast<size_t>(bands);
-  if (lists.lists_.size() != count) {
-    lists.memory_.resize(count * room);
-    lists.lists_.resize(count);
-    for (size_t i = 0; i < count; ++i) {
-      lists.lists_[i] = {lists.memory_.data() + i * room, 0, room};
+  if (lists.cells_.size() != count) {
+    // Without values, so that memory which no entry comes to is never touched.
+    lists.memory_.reset(new Entry[(count * CellLists::lists + 1) * stride]);
+    lists.cells_.resize(count);
+    lists.all_ = lists.memory_.get();
+    Entry* next = lists.all_ + stride;
+    for (CellLists& cell : lists.cells_) {
+      for (Entry*& begin : cell.begin) {
+        begin = next;
+        next += stride;
+      }
+      cell.room = room;
     }
   }
   lists.clear();
   return lists;
+}
+
+void StripLists::clear() {
+  for (CellLists& cell : cells_) {
+    std::copy(std::begin(cell.begin), std::end(cell.begin), cell.end);
+    cell.count = 0;
+  }
+}
+
+const Entry* StripLists::all(int band) {
+  const CellLists& cell = cells_[static_cast<size_t>(band)];
+  Entry* end = all_;
+  for (int n = 1; n < CellLists::lists; ++n) {
+    // Short lists: two entries at a time, the last of which may be one too many.
+    const auto length = cell.end[n] - cell.begin[n];
+    for (ptrdiff_t i = 0; i < length; i += 2) std::memcpy(end + i, cell.begin[n] + i, 2 * sizeof(Entry));
+    end += length;
+  }
+  return all_;
 }
 
 }  // namespace gi

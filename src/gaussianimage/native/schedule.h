@@ -7,8 +7,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
+#include "fixed_point.h"
 #include "kernels.h"
 
 namespace gi {
@@ -26,7 +28,9 @@ class Schedule {
 
   // The same for the cells that a part of the window touches: only those are listed and visited,
   // with the same entries as if all were.
-  void prepare(const Source& source, const Window& window, const Part& part, int threads);
+  // `words`: for sums in 16 bits, too, where fixed() says that they will do.
+  void prepare(const Source& source, const Window& window, const Part& part, bool words,
+               int threads);
 
   // A bound on the cost of drawing: for each Gaussian the strips times the rows of its bounding box
   // within the window, summed; all of the window, whatever the part is.
@@ -63,9 +67,11 @@ class Schedule {
 
   size_t gaussians() const { return atoms_.size(); }
   const Atom* atoms() const { return atoms_.data(); }
+  const WordAtom* word_atoms() const { return word_atoms_.data(); }
   // Whether a Gaussian can be drawn and may touch the window.
   bool visible(size_t i) const { return outlines_[i].strip0 < outlines_[i].strip1; }
   float weight_min() const { return weight_min_; }
+  const FixedPoint& fixed() const { return fixed_; }
 
   // Places for what is found out of each Gaussian in each of the group's strips: those of Gaussian
   // i are [first_place(i), first_place(i + 1)), strip by strip.
@@ -107,10 +113,12 @@ class Schedule {
   int bands_ = 0;
   int first_band_ = 0, last_band_ = 0;
   float weight_min_ = 0;
+  FixedPoint fixed_;
   uint64_t work_ = 0;
   int group_begin_ = 0, group_end_ = 0;
   std::vector<int> group_strips_;
   std::vector<Atom> atoms_;
+  std::vector<WordAtom> word_atoms_;
   std::vector<Outline> outlines_;
   std::vector<Chunk> chunks_;
   std::vector<uint32_t> members_;  // the Gaussians of the group's strips, strip by strip
@@ -119,46 +127,49 @@ class Schedule {
 };
 
 // The entries of a strip's cells, as far as they fit.
-class CellLists {
+class StripLists {
  public:
   // Lists for `bands` cells, kept by the calling thread for its next call. Empty.
-  static CellLists& of_this_thread(int bands);
+  static StripLists& of_this_thread(int bands);
 
-  CellList* lists() { return lists_.data(); }
-  const CellList& operator[](int band) const { return lists_[static_cast<size_t>(band)]; }
-  void clear() {
-    for (CellList& list : lists_) list.count = 0;
-  }
+  CellLists* cells() { return cells_.data(); }
+  void clear();
+
+  // The entries of a cell, list by list. Valid until the next call.
+  const Entry* all(int band);
+  size_t count(int band) const { return cells_[static_cast<size_t>(band)].count; }
 
  private:
-  std::vector<CellList> lists_;
-  std::vector<Entry> memory_;
+  std::vector<CellLists> cells_;
+  std::unique_ptr<Entry[]> memory_;
+  Entry* all_ = nullptr;  // one cell's
 };
 
 template <typename Add, typename Then>
 void Schedule::visit(int strip, Add&& add, Then&& then) const {
-  CellLists& lists = CellLists::of_this_thread(bands_);
+  StripLists& lists = StripLists::of_this_thread(bands_);
   const Kernels& k = kernels();
   const uint32_t* const end = this->end(strip);
   bool whole = true;
   for (const uint32_t* at = begin(strip);;) {
     const bool first = at == begin(strip);
-    at = k.list(outlines_.data(), at, end, window_, strip, lists.lists());
+    at = k.list(outlines_.data(), at, end, window_, strip, lists.cells());
     const bool last = at == end;
     whole = first && last;
     for (int band = first_band_; band < last_band_; ++band) {
       const Cell cell = this->cell(strip, band);
-      add(cell, lists[band].entries, lists[band].count, first, last);
-      if (whole) then(cell, lists[band].entries, lists[band].count);
+      const Entry* const entries = lists.all(band);
+      add(cell, entries, lists.count(band), first, last);
+      if (whole) then(cell, entries, lists.count(band));
     }
     lists.clear();
     if (last) break;
   }
   if (whole) return;
   for (const uint32_t* at = begin(strip); at != end;) {
-    at = k.list(outlines_.data(), at, end, window_, strip, lists.lists());
+    at = k.list(outlines_.data(), at, end, window_, strip, lists.cells());
     for (int band = first_band_; band < last_band_; ++band) {
-      then(cell(strip, band), lists[band].entries, lists[band].count);
+      then(cell(strip, band), lists.all(band), lists.count(band));
     }
     lists.clear();
   }

@@ -19,6 +19,15 @@ inline float* strip_buffer(int bands, int channels) {
   return lines.data()->floats;
 }
 
+// Words for one cell, likewise.
+inline int16_t* word_buffer() {
+  struct alignas(64) Line {
+    int16_t words[32];
+  };
+  static thread_local std::vector<Line> lines(cell_floats(max_channels) / 32);
+  return lines.data()->words;
+}
+
 // Sums the moments of a strip's entries by Gaussian, in the places that the schedule has for them.
 class MomentSums {
  public:
