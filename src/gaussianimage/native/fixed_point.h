@@ -1,9 +1,9 @@
 // Sums of Gaussians in 16 bits, for pixels of 8 bits: how they are scaled, and where they will do.
 //
-// A weight is an integer below 2^15, a color a number of steps, 32 of them to a level of 8 bits, and
-// a product is rounded to the nearest step. So a Gaussian's share of a pixel is off by a few
-// hundredths of a level at most. Sums are taken modulo 2^16: partial sums may be anything as long as
-// the whole sum has only one meaning, that is if the largest and the smallest sum that the
+// A weight is an integer below 2^15, a color a number of steps, 32 of them to a level of 8 bits,
+// and a product is rounded to the nearest step. So a Gaussian's share of a pixel is off by a few
+// hundredths of a level at most. Sums are taken modulo 2^16: partial sums may be anything as long
+// as the whole sum has only one meaning, that is if the largest and the smallest sum that the
 // Gaussians of a row pair could have in any of its pixels are less than 2^16 steps apart. Cells for
 // which that isn't certain are drawn in floats.
 #pragma once
@@ -15,7 +15,7 @@
 
 namespace gi {
 
-constexpr int step_bits = 5;  // 2^step_bits steps are a level of 8 bits
+constexpr int step_bits = 5;            // 2^step_bits steps are a level of 8 bits
 constexpr float limit_of_color = 3.5f;  // a larger one may not fit into 16 bits
 
 // What an Entry has its largest and its smallest color in, rounded up.
@@ -37,14 +37,14 @@ struct FixedPoint {
     color_scale = static_cast<float>(255 * (1 << step_bits) * 32768 / weight_scale);
   }
 
-  int least = 0;  // weight of a pixel that is just in; 0: cut too late for weights of 15 bits
+  int least = 0;   // weight of a pixel that is just in; 0: cut too late for weights of 15 bits
   float lift = 0;  // log2 of what weights are multiplied by
   float color_scale = 0;
 };
 
 // How the sums of a cell are to be read: value = (sum + middle) · 2^shift steps.
 struct CellScale {
-  int shift;  // 0 or 1: weights are divided by 2^shift
+  int shift;                    // 0 or 1: weights are divided by 2^shift
   int16_t start[max_channels];  // the background, less middle
   int16_t middle;
 };

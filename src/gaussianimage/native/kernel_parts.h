@@ -27,8 +27,8 @@ void moments(const Atom* atoms, const Entry* entries, size_t count, int channels
              const float* cell, Moments* out);
 
 // word_rows.cpp
-void prepare_words(const FixedPoint& fixed, const Atom* atoms, int begin, int end,
-                   WordAtom* words, Outline* outlines);
+void prepare_words(const FixedPoint& fixed, const Atom* atoms, int begin, int end, WordAtom* words,
+                   Outline* outlines);
 void fill_words(const CellScale& scale, int channels, int rows, int16_t* cell);
 void accumulate_words(const WordAtom* atoms, const Entry* entries, size_t count, int channels,
                       const FixedPoint& fixed, const CellScale& scale, int16_t* cell);

@@ -12,9 +12,22 @@
 namespace gi::GI_ISA {
 
 extern const Kernels table;
-const Kernels table{GI_NAME(GI_ISA),    prepare,  prepare_words, list,      fill,       accumulate,
-                    fill_words,         accumulate_words,    words_to_bytes,
-                    moments,            to_bytes, to_floats, square,     make_layer_streams,
-                    dequantize,         weigh,    draw};
+const Kernels table{GI_NAME(GI_ISA),
+                    prepare,
+                    prepare_words,
+                    list,
+                    fill,
+                    accumulate,
+                    fill_words,
+                    accumulate_words,
+                    words_to_bytes,
+                    moments,
+                    to_bytes,
+                    to_floats,
+                    square,
+                    make_layer_streams,
+                    dequantize,
+                    weigh,
+                    draw};
 
 }  // namespace gi::GI_ISA

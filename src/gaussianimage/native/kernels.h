@@ -138,8 +138,8 @@ struct Kernels {
                   Atom* atoms, Outline* outlines);
 
   // Prepares them for sums in 16 bits, too.
-  void (*prepare_words)(const FixedPoint& fixed, const Atom* atoms, int begin,
-                        int end, WordAtom* words, Outline* outlines);
+  void (*prepare_words)(const FixedPoint& fixed, const Atom* atoms, int begin, int end,
+                        WordAtom* words, Outline* outlines);
 
   // Appends the entries of Gaussians [begin, end) in a strip to the lists of its cells, one list
   // for each band, and stops before a Gaussian for which there may not be room. Returns where.

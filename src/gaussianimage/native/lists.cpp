@@ -162,9 +162,13 @@ void append(uint32_t atom, int pair, int end, int longest, int32_t shares, float
     const int band = std::min(pair / cell_pairs, bands - 1), top = band * cell_pairs;
     const int next = std::min(std::min(pair + longest, top + cell_pairs), end);
     CellLists& list = cells[band];
-    *list.end[std::min(next - pair, CellLists::lists - 1)]++ = {
-        atom, static_cast<uint8_t>(pair - top), static_cast<uint8_t>(next - top),
-        static_cast<uint8_t>(shares), static_cast<uint8_t>(shares >> 8), dx, u};
+    *list.end[std::min(next - pair, CellLists::lists - 1)]++ = {atom,
+                                                                static_cast<uint8_t>(pair - top),
+                                                                static_cast<uint8_t>(next - top),
+                                                                static_cast<uint8_t>(shares),
+                                                                static_cast<uint8_t>(shares >> 8),
+                                                                dx,
+                                                                u};
     ++list.count;
     u += static_cast<float>(2 * (next - pair));
     pair = next;
@@ -177,13 +181,14 @@ struct alignas(32) Entries {
   Entry first[8], second[8];
   int32_t band[8];
   int32_t lists[2][8];  // where the first and the second belong; 0: there is none
-  int32_t simple[8];  // 0: has more of them, or in more than one cell
+  int32_t simple[8];    // 0: has more of them, or in more than one cell
 };
 
 #if GI_NATIVE_LANES >= 8
 
 static_assert(sizeof(Entry) == 16 && offsetof(Entry, pair0) == 4 && offsetof(Entry, pair1) == 5 &&
-              offsetof(Entry, up) == 6 && offsetof(Entry, down) == 7 && offsetof(Entry, dx) == 8 && offsetof(Entry, u) == 12);
+              offsetof(Entry, up) == 6 && offsetof(Entry, down) == 7 && offsetof(Entry, dx) == 8 &&
+              offsetof(Entry, u) == 12);
 
 typedef int32_t Int8 __attribute__((vector_size(32)));
 
@@ -221,7 +226,7 @@ GI_INLINE void make_entries(const uint32_t* atoms, const Eight& g, const Spans& 
   const Int8 band = least(pair / cell_pairs, Int8{} + (bands - 1)), top = band * cell_pairs;
   const Int8 middle = least(pair + longest, end), next = least(middle + longest, end);
   store(band, out.band);
-  const auto list_of = [](Int8 length) { 
+  const auto list_of = [](Int8 length) {
     return most(least(length, Int8{} + (CellLists::lists - 1)), Int8{});
   };
   store(list_of(middle - pair), out.lists[0]);
@@ -248,10 +253,11 @@ GI_INLINE void make_entries(const uint32_t* atoms, const Eight& g, const Spans& 
     out.lists[0][i] = std::clamp(middle - pair, 0, CellLists::lists - 1);
     out.lists[1][i] = std::clamp(next - middle, 0, CellLists::lists - 1);
     out.simple[i] = next == end && end <= top + cell_pairs;
-    const auto up = static_cast<uint8_t>(g.shares[i]), down = static_cast<uint8_t>(g.shares[i] >> 8);
+    const auto up = static_cast<uint8_t>(g.shares[i]),
+               down = static_cast<uint8_t>(g.shares[i] >> 8);
     out.first[i] = {atoms[i], at(pair), at(middle), up, down, dx, u};
-    out.second[i] = {atoms[i], at(middle), at(next), up, down, dx,
-                     u + static_cast<float>(2 * (middle - pair))};
+    out.second[i] = {
+        atoms[i], at(middle), at(next), up, down, dx, u + static_cast<float>(2 * (middle - pair))};
   }
 }
 

@@ -41,8 +41,8 @@ bool PixelSink::find_piece(const Schedule::Cell& cell, Piece& piece) const {
   piece.columns = (right - left) * channels_;
   piece.first = (piece.top - cell.y) / 2 * 2;
   piece.rows = piece.bottom - cell.y - piece.first;
-  piece.skipped = (piece.top - cell.y - piece.first) * cell_width * channels_ +
-                  (left - cell.x) * channels_;
+  piece.skipped =
+      (piece.top - cell.y - piece.first) * cell_width * channels_ + (left - cell.x) * channels_;
   piece.all_columns = piece.skipped == 0 && right == cell.x + cell.columns;
   piece.stride = ptrdiff_t{part_.width} * channels_;
   piece.place = (piece.top - part_.top) * piece.stride + (left - part_.left) * channels_;

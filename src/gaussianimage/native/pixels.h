@@ -38,11 +38,11 @@ class PixelSink {
  private:
   // What of a cell is to be written, and where.
   struct Piece {
-    int top, bottom;     // rows [top, bottom) of the window
-    int columns;         // of its pixels' values
-    int first, rows;     // whole row pairs of the cell, as it has them
-    int skipped;         // values before the piece in them, when rows have 8 pixels
-    bool all_columns;    // of the cell, from the first of these rows on
+    int top, bottom;          // rows [top, bottom) of the window
+    int columns;              // of its pixels' values
+    int first, rows;          // whole row pairs of the cell, as it has them
+    int skipped;              // values before the piece in them, when rows have 8 pixels
+    bool all_columns;         // of the cell, from the first of these rows on
     ptrdiff_t place, stride;  // in the pixels
   };
   bool find_piece(const Schedule::Cell& cell, Piece& piece) const;

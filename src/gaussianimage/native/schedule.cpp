@@ -51,8 +51,8 @@ void Schedule::prepare(const Source& source, const Window& window, const Part& p
     k.prepare(source, window, words ? max_run_of_words : max_run, chunk.begin, chunk.end,
               atoms_.data(), outlines_.data());
     if (words) {
-      k.prepare_words(fixed_, atoms_.data(), chunk.begin, chunk.end,
-                      word_atoms_.data(), outlines_.data());
+      k.prepare_words(fixed_, atoms_.data(), chunk.begin, chunk.end, word_atoms_.data(),
+                      outlines_.data());
     }
     chunk.change.assign(strip_count + 1, 0);
     chunk.work = 0;
@@ -60,7 +60,7 @@ void Schedule::prepare(const Source& source, const Window& window, const Part& p
       Outline& outline = outlines_[static_cast<size_t>(j)];
       const auto strips = static_cast<uint64_t>(outline.strip1 - outline.strip0);
       chunk.work += strips * static_cast<uint64_t>(outline.rows);
-      if (!whole) keep_what_touches(outline, part);
+      if (!whole) keep_what_touches(outline);
       ++chunk.change[static_cast<size_t>(outline.strip0)];
       --chunk.change[static_cast<size_t>(outline.strip1)];
     }
@@ -71,7 +71,7 @@ void Schedule::prepare(const Source& source, const Window& window, const Part& p
 }
 
 // Takes from an outline the strips outside of a part, and all of them when it lies above or below.
-void Schedule::keep_what_touches(Outline& outline, const Part& part) const {
+void Schedule::keep_what_touches(Outline& outline) const {
   if (outline.strip0 >= outline.strip1) return;
   const double k21 = outline.k21, k22 = outline.k22;
   const double reach = std::sqrt(k21 * k21 + k22 * k22) * (1 + 1e-5) + 1;
@@ -198,7 +198,8 @@ const Entry* StripLists::all(int band) {
   for (int n = 1; n < CellLists::lists; ++n) {
     // Short lists: two entries at a time, the last of which may be one too many.
     const auto length = cell.end[n] - cell.begin[n];
-    for (ptrdiff_t i = 0; i < length; i += 2) std::memcpy(end + i, cell.begin[n] + i, 2 * sizeof(Entry));
+    for (ptrdiff_t i = 0; i < length; i += 2)
+      std::memcpy(end + i, cell.begin[n] + i, 2 * sizeof(Entry));
     end += length;
   }
   return all_;

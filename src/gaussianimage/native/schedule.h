@@ -102,7 +102,7 @@ class Schedule {
     }
   };
 
-  void keep_what_touches(Outline& outline, const Part& part) const;
+  void keep_what_touches(Outline& outline) const;
   void find_groups();
   size_t start_of(int strip) const { return starts_[static_cast<size_t>(strip - group_begin_)]; }
 

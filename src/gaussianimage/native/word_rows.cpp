@@ -220,8 +220,8 @@ void to_bytes_channels(const int16_t* cell, const CellScale& scale, int rows, in
 
 }  // namespace
 
-void prepare_words(const FixedPoint& fixed, const Atom* atoms, int begin, int end,
-                   WordAtom* words, Outline* outlines) {
+void prepare_words(const FixedPoint& fixed, const Atom* atoms, int begin, int end, WordAtom* words,
+                   Outline* outlines) {
   const Half ramp = Half::load(ramp_values);
   for (int i = begin; i < end; ++i) {
     const Atom& atom = atoms[i];

@@ -15,9 +15,7 @@ struct Words {
   static GI_INLINE Words load(const int16_t* p) {
     return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))};
   }
-  GI_INLINE void store(int16_t* p) const {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v);
-  }
+  GI_INLINE void store(int16_t* p) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v); }
 #else
   // A row after the other. Unsigned, as sums may wrap around.
   typedef uint16_t Eight __attribute__((vector_size(16)));
@@ -53,7 +51,7 @@ struct Words {
   }
 };
 
-#if GI_NATIVE_LANES < 8
+#if !defined(__SSE2__)
 GI_INLINE Words::Integers to_integers(Words::Eight a) {
   return __builtin_convertvector((Words::Signed)a, Words::Integers);
 }
@@ -73,11 +71,11 @@ GI_INLINE Words operator+(Words a, Words b) {
 GI_INLINE Words to_words(Wide a) {
 #if GI_NATIVE_LANES == 16
   const __m512i integers = _mm512_cvttps_epi32((__m512)a.v[0]);
-  return {_mm256_packs_epi32(_mm512_castsi512_si256(integers),
-                             _mm512_extracti64x4_epi64(integers, 1))};
+  return {
+      _mm256_packs_epi32(_mm512_castsi512_si256(integers), _mm512_extracti64x4_epi64(integers, 1))};
 #elif GI_NATIVE_LANES == 8
-  return {_mm256_packs_epi32(_mm256_cvttps_epi32((__m256)a.v[0]),
-                             _mm256_cvttps_epi32((__m256)a.v[1]))};
+  return {
+      _mm256_packs_epi32(_mm256_cvttps_epi32((__m256)a.v[0]), _mm256_cvttps_epi32((__m256)a.v[1]))};
 #else
   Words r;
   for (int row = 0; row < 2; ++row) {
