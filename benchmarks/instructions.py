@@ -31,7 +31,7 @@ FLAGS = ["-std=c++20", "-O3", "-g", "-ffp-contract=off", "-fno-math-errno", "-fn
 ISAS = {"baseline": [], "avx2": ["-mavx2", "-mfma"]}
 # Those that are compiled once for every instruction set.
 _LISTS = re.findall(
-    r"set\((?:kernel|stream)_sources ([^)]*)\)", (ROOT / "CMakeLists.txt").read_text()
+    r"set\((?:kernel|narrow)_sources ([^)]*)\)", (ROOT / "CMakeLists.txt").read_text()
 )
 KERNELS = [Path(name).stem for names in _LISTS for name in names.split()]
 LEFT_OUT = ("module", "layer_encoder", "optimizer", "gauss_newton")

@@ -383,17 +383,6 @@ def test_no_numbers_whatever_crash_or_give_a_nan(rows, size, q_max):
 # Bytes, sizes, crops -------------------------------------------------------------------------
 
 
-@given(gaussians(), st.sampled_from([1, 2]))
-def test_bytes_are_the_clamped_floats_rounded_to_nearest(g, threads):
-    floats = engine.render(g, threads=threads)
-    levels = engine.render(g, dtype=np.uint8, threads=threads)
-    assert floats.dtype == np.float32
-    assert levels.dtype == np.uint8
-    assert floats.shape == levels.shape == (g.height, g.width, g.channels)
-    scaled = np.clip(floats, 0, 1) * np.float32(255)
-    assert np.array_equal(levels, np.floor(scaled + np.float32(0.5)))
-
-
 def test_every_byte_comes_out_as_it_went_in():
     # One wide Gaussian per pixel column would overlap: 256 narrow ones, one per pixel, do not.
     values = np.arange(256)

@@ -46,10 +46,11 @@ def test_pixels_are_the_sum_of_the_background_and_the_gaussians(channels: int) -
     found = decode(data, dtype=np.float32)
     assert found.shape == ((HEIGHT, WIDTH, 3) if channels == 3 else (HEIGHT, WIDTH))
     assert found.reshape(expected.shape) == pytest.approx(expected, abs=1e-4)
-    for dtype, most in ((np.uint8, 255), (np.uint16, 65535)):
+    # Sums for 8 bits are formed in steps of 1/32 level: 35 Gaussians are off by a few of these.
+    for dtype, most, off in ((np.uint8, 255, 0.3), (np.uint16, 65535, 13)):
         levels = decode(data, dtype=dtype)
         assert levels.dtype == dtype
-        assert np.abs(levels.reshape(expected.shape) - most * expected).max() < 0.5 + 2e-4 * most
+        assert np.abs(levels.reshape(expected.shape) - most * expected).max() < 0.5 + off
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])

@@ -50,14 +50,16 @@ constexpr float ramp_values[8] = {0, 1, 2, 3, 4, 5, 6, 7};
 // 2^x within 3e-6 of itself, for x <= 126; 0 where x < -126 or not a number. As exp2 of vector.h,
 // but with a polynomial of degree 4.
 GI_INLINE Half coarse_exp2(Half x) {
+  typedef uint32_t Bits __attribute__((vector_size(Half::L * 4)));
   for (int i = 0; i < Half::parts; ++i) {
     const Half::Int live = x.v[i] >= -126.0f;
     const Half::Float shifted = x.v[i] + 12582912.0f;
     const Half::Float f = x.v[i] - (shifted - 12582912.0f);
     const Half::Float q =
         (f * 0.24024099f + 0.69312419f) + (f * 0.00958285f + 0.05590643f) * (f * f);
-    const Half::Int bits = ((Half::Int)shifted << 23) + (Half::Int)(f * q + 1.0f);
-    x.v[i] = (Half::Float)(bits & live);
+    // Unsigned, as it may wrap around in lanes that are not alive.
+    const Bits bits = ((Bits)shifted << 23) + (Bits)(f * q + 1.0f);
+    x.v[i] = (Half::Float)(bits & (Bits)live);
   }
   return x;
 }
