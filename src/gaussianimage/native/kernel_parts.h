@@ -26,12 +26,16 @@ void accumulate(const Atom* atoms, const Entry* entries, size_t count, int chann
 void moments(const Atom* atoms, const Entry* entries, size_t count, int channels, float weight_min,
              const float* cell, Moments* out);
 
-// word_rows.cpp
+// word_atoms.cpp
 void prepare_words(const FixedPoint& fixed, const Atom* atoms, int begin, int end, WordAtom* words,
                    Outline* outlines);
-void fill_words(const CellScale& scale, int channels, int rows, int16_t* cell);
+
+// word_rows.cpp
 void accumulate_words(const WordAtom* atoms, const Entry* entries, size_t count, int channels,
                       const FixedPoint& fixed, const CellScale& scale, int16_t* cell);
+
+// word_cells.cpp
+void fill_words(const CellScale& scale, int channels, int rows, int16_t* cell);
 void words_to_bytes(const int16_t* cell, const CellScale& scale, int channels, int rows,
                     int columns, uint8_t* out, ptrdiff_t stride);
 

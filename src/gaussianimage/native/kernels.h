@@ -3,8 +3,8 @@
 // The picture is cut into cells: columns 8 pixels wide ("strips") by 256 rows ("bands"). A cell's
 // floats are [row pair][channel][2 rows][8 columns], 24 kB for three channels, so a cell stays in
 // the L1 cache while its Gaussians are added one after the other. Cells are independent: they are
-// what threads share out, and because a cell adds its Gaussians in the order of their index, the
-// result has the same bits for every number of threads.
+// what threads share out, and because a cell adds its Gaussians in an order that depends on nothing
+// but them, the result has the same bits for every number of threads.
 #pragma once
 
 #include <cstddef>

@@ -18,8 +18,6 @@
 namespace gi::GI_ISA {
 namespace {
 
-constexpr float ramp_values[8] = {0, 1, 2, 3, 4, 5, 6, 7};
-
 // Where a Gaussian stands in a cell: everything that the row loops need.
 struct Column {
   Wide w, r;  // weights of the first row pair, and their ratios to the pair after it
@@ -29,7 +27,7 @@ struct Column {
   Column() = default;
 
   GI_INLINE Column(const Atom& atom, const Entry& entry) {
-    const Half ramp = Half::load(ramp_values);
+    const Half ramp = Half::load(column_numbers);
     dx = Half::splat(entry.dx) + ramp;
     u = Half::splat(entry.u) + Half::splat(atom.s) * ramp;
     const Half u2 = Half::splat(atom.u2);

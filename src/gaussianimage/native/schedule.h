@@ -59,7 +59,7 @@ class Schedule {
   size_t picture_floats() const;
 
   // Runs add(cell, entries, count, first, last) for the cells of a strip, as often as it takes to
-  // pass all their entries, in the order of the Gaussians; `first` and `last` tell whether more of
+  // pass all their entries, see CellLists for their order; `first` and `last` tell whether more of
   // the same cell came before or will come. Then runs then(cell, entries, count) for all of them
   // again. Mostly a cell's entries come all at once, and `then` right behind `add`.
   template <typename Add, typename Then>

@@ -70,6 +70,9 @@ struct Vec {
 using Half = Vec<8>;
 using Wide = Vec<16>;
 
+// Those of a strip, from its first.
+constexpr float column_numbers[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+
 // clang-format off
 template <int N> GI_INLINE Vec<N> operator+(Vec<N> a, Vec<N> b) { for (int i = 0; i < Vec<N>::parts; ++i) a.v[i] += b.v[i]; return a; }
 template <int N> GI_INLINE Vec<N> operator-(Vec<N> a, Vec<N> b) { for (int i = 0; i < Vec<N>::parts; ++i) a.v[i] -= b.v[i]; return a; }
