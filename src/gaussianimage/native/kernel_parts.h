@@ -27,7 +27,7 @@ void moments(const Atom* atoms, const Entry* entries, size_t count, int channels
              const float* cell, Moments* out);
 
 // word_atoms.cpp
-void prepare_words(const FixedPoint& fixed, const Atom* atoms, int begin, int end, WordAtom* words,
+void prepare_words(const FixedPoint& fixed, const Atom* atoms, int count, WordAtom* words,
                    Outline* outlines);
 
 // word_rows.cpp

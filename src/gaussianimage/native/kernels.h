@@ -133,13 +133,14 @@ struct Quantizer;
 struct Kernels {
   const char* name;
 
-  // Prepares Gaussians [begin, end) of `source`, for runs of `longest` row pairs at most.
+  // Prepares Gaussians [begin, end) of `source`, for runs of `longest` row pairs at most. The first
+  // of them becomes atoms[0] and outlines[0].
   void (*prepare)(const Source& source, const Window& window, int longest, int begin, int end,
                   Atom* atoms, Outline* outlines);
 
-  // Prepares them for sums in 16 bits, too.
-  void (*prepare_words)(const FixedPoint& fixed, const Atom* atoms, int begin, int end,
-                        WordAtom* words, Outline* outlines);
+  // Prepares them for sums in 16 bits.
+  void (*prepare_words)(const FixedPoint& fixed, const Atom* atoms, int count, WordAtom* words,
+                        Outline* outlines);
 
   // Appends the entries of Gaussians [begin, end) in a strip to the lists of its cells, one list
   // for each band, and stops before a Gaussian for which there may not be room. Returns where.

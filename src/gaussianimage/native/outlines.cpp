@@ -77,7 +77,7 @@ void prepare(const Source& source, const Window& window, int longest, int begin,
   const double strips = (window.width + cell_width - 1) / cell_width;
   const size_t channels = static_cast<size_t>(source.channels);
   Prepared g;
-  for (; begin < end; begin += together) {
+  for (const int first = begin; begin < end; begin += together) {
     const int count = std::min(together, end - begin);
     bool drawable[together];
     for (int i = 0; i < together; ++i) {
@@ -95,7 +95,7 @@ void prepare(const Source& source, const Window& window, int longest, int begin,
     }
     prepare_together(g, source.q_max, height);
     for (int i = 0; i < count; ++i) {
-      Outline& outline = outlines[begin + i];
+      Outline& outline = outlines[begin - first + i];
       outline.strip0 = outline.strip1 = outline.rows = 0;
       if (!drawable[i] || g.high[i] <= 0 || g.low[i] >= strips || g.y[i] + g.reach[i] + 1 < 0 ||
           g.y[i] - g.reach[i] - 1 > height) {
@@ -113,7 +113,7 @@ void prepare(const Source& source, const Window& window, int longest, int begin,
       outline.strip1 = static_cast<int32_t>(std::min(g.high[i], strips));
       outline.rows = static_cast<int32_t>(g.bottom[i] - g.top[i]);
       outline.longest = pairs >= 2 ? pairs : cell_pairs;
-      Atom& atom = atoms[begin + i];
+      Atom& atom = atoms[begin - first + i];
       const double inverse22 = g.inverse22[i], e1 = g.e1[i], e2 = e1 * e1;
       atom.x2 = static_cast<float>(-0.5 * log2e * g.inverse11[i] * g.inverse11[i]);
       atom.u2 = static_cast<float>(-0.5 * log2e * inverse22 * inverse22);

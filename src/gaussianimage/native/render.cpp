@@ -38,6 +38,37 @@ class Kept {
   }
 };
 
+// The Gaussians of a cell that sums in 16 bits won't do for, though they were prepared for those:
+// a copy for each entry. Kept by the calling thread, one at a time.
+struct InFloats {
+  std::vector<Atom>& atoms;
+  std::vector<Entry>& entries;
+
+  InFloats(const Schedule& lists, const Source& source, const Entry* listed, size_t count)
+      : atoms(memory().atoms), entries(memory().entries) {
+    atoms.resize(std::max(atoms.size(), count));
+    entries.assign(listed, listed + count);
+    const auto channels = static_cast<size_t>(source.channels);
+    for (size_t i = 0; i < count; ++i) {
+      const WordAtom& word = lists.word_atoms()[listed[i].atom];
+      const int run = word.powers[0] == 0 ? 0 : max_run_of_words;
+      atoms[i] = {word.x2, word.u2, word.s, word.e1, word.e2, word.e4, run, {}};
+      std::copy_n(source.colors + channels * listed[i].atom, channels, atoms[i].colors);
+      entries[i].atom = static_cast<uint32_t>(i);
+    }
+  }
+
+ private:
+  struct Memory {
+    std::vector<Atom> atoms;
+    std::vector<Entry> entries;
+  };
+  static Memory& memory() {
+    static thread_local Memory memory;
+    return memory;
+  }
+};
+
 // Whether a Gaussian's weight is 1 in float in all of the window: q is convex, so largest in a
 // corner.
 bool is_flat(const double* mean, const double* cholesky, const Window& window) {
@@ -106,7 +137,13 @@ bool render(Source source, const Window& window, const float* color, uint64_t mo
         float* const p = strip_buffer(lists.bands(), source.channels) +
                          cell_floats(source.channels) * static_cast<size_t>(cell.band);
         if (first) k.fill(background, source.channels, cell.rows, p);
-        k.accumulate(lists.atoms(), entries, count, source.channels, lists.weight_min(), p);
+        if (lists.fixed().least == 0) {
+          k.accumulate(lists.atoms(), entries, count, source.channels, lists.weight_min(), p);
+        } else {
+          const InFloats floats(lists, source, entries, count);
+          k.accumulate(floats.atoms.data(), floats.entries.data(), count, source.channels,
+                       lists.weight_min(), p);
+        }
         if (last) sink.write(k, cell, p);
       };
       for (int i = begin; i < end; ++i) {

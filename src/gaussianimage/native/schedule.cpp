@@ -33,10 +33,13 @@ void Schedule::prepare(const Source& source, const Window& window, const Part& p
   const bool whole = part.height == window.height && part.width == window.width;
   weight_min_ = static_cast<float>(std::exp(-source.q_max));
   fixed_ = words ? FixedPoint(source.q_max) : FixedPoint();
-  atoms_.resize(static_cast<size_t>(source.count));
-  outlines_.resize(atoms_.size());
+  outlines_.resize(static_cast<size_t>(source.count));
   words = fixed_.least > 0;
-  if (words) word_atoms_.resize(atoms_.size());
+  if (words) {
+    word_atoms_.resize(outlines_.size());
+  } else {
+    atoms_.resize(outlines_.size());
+  }
 
   // Members are ordered by Gaussian within a strip whatever the number of chunks is.
   const int chunk_count = std::clamp(source.count / 256, 1, 8 * std::max(1, std::min(threads, 8)));
@@ -48,11 +51,19 @@ void Schedule::prepare(const Source& source, const Window& window, const Part& p
     Chunk& chunk = chunks_[static_cast<size_t>(i)];
     chunk.begin = static_cast<int>(int64_t{source.count} * i / chunk_count);
     chunk.end = static_cast<int>(int64_t{source.count} * (i + 1) / chunk_count);
-    k.prepare(source, window, words ? max_run_of_words : max_run, chunk.begin, chunk.end,
-              atoms_.data(), outlines_.data());
+    Outline* const outlines = outlines_.data() + chunk.begin;
     if (words) {
-      k.prepare_words(fixed_, atoms_.data(), chunk.begin, chunk.end, word_atoms_.data(),
-                      outlines_.data());
+      // Some at a time: what they are prepared from stays in the cache.
+      constexpr int some = 128;
+      Atom atoms[some];
+      for (int begin = chunk.begin; begin < chunk.end; begin += some) {
+        const int count = std::min(some, chunk.end - begin), at = begin - chunk.begin;
+        k.prepare(source, window, max_run_of_words, begin, begin + count, atoms, outlines + at);
+        k.prepare_words(fixed_, atoms, count, word_atoms_.data() + begin, outlines + at);
+      }
+    } else {
+      k.prepare(source, window, max_run, chunk.begin, chunk.end, atoms_.data() + chunk.begin,
+                outlines);
     }
     chunk.change.assign(strip_count + 1, 0);
     chunk.work = 0;
@@ -121,8 +132,8 @@ void Schedule::bin(int group) {
   }
   starts_[static_cast<size_t>(strips())] = at;
   members_.resize(at);
-  places_.resize(atoms_.size() + 1);
-  places_[atoms_.size()] = at;
+  places_.resize(gaussians() + 1);
+  places_[gaussians()] = at;
   parallel(static_cast<int>(chunks_.size()), threads_, [&](int c) {
     Chunk& chunk = chunks_[static_cast<size_t>(c)];
     uint32_t place = 0;

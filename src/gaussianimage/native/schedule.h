@@ -28,7 +28,7 @@ class Schedule {
 
   // The same for the cells that a part of the window touches: only those are listed and visited,
   // with the same entries as if all were.
-  // `words`: for sums in 16 bits, too, where fixed() says that they will do.
+  // `words`: for sums in 16 bits, if fixed() says that the cut allows them.
   void prepare(const Source& source, const Window& window, const Part& part, bool words,
                int threads);
 
@@ -65,7 +65,8 @@ class Schedule {
   template <typename Add, typename Then>
   void visit(int strip, Add&& add, Then&& then) const;
 
-  size_t gaussians() const { return atoms_.size(); }
+  size_t gaussians() const { return outlines_.size(); }
+  // Prepared for sums in floats, or, if these were asked for and fixed().least is not 0, in words.
   const Atom* atoms() const { return atoms_.data(); }
   const WordAtom* word_atoms() const { return word_atoms_.data(); }
   // Whether a Gaussian can be drawn and may touch the window.

@@ -43,10 +43,10 @@ GI_INLINE int32_t prepare_colors(const float* colors, float scale, int16_t* step
 
 }  // namespace
 
-void prepare_words(const FixedPoint& fixed, const Atom* atoms, int begin, int end, WordAtom* words,
+void prepare_words(const FixedPoint& fixed, const Atom* atoms, int count, WordAtom* words,
                    Outline* outlines) {
   const Half ramp = Half::load(column_numbers);
-  for (int i = begin; i < end; ++i) {
+  for (int i = 0; i < count; ++i) {
     const Atom& atom = atoms[i];
     Outline& outline = outlines[i];
     if (outline.strip0 >= outline.strip1) continue;
