@@ -1,17 +1,21 @@
 """The paper's baselines beside JPEG and JPEG 2000: its Table 1 and Table 2 on your pictures.
 
 Usage: python benchmarks/baselines.py --images FOLDER [--methods siren wire ingp] [--coin 10x28]
-           [--rates 0.3 0.6] [--iterations 2000] [--batch 8192] [--device cpu]
+           [--rates 0.3 0.6] [--iterations 2000] [--batch 8192] [--device cpu] [--fresh]
 
 Representations stand in the columns of Table 1 (PSNR, MS-SSIM, training seconds, frames a second,
 memory, parameters), codecs in those of Table 2, with the published figures below them. The paper
 has 50,000 iterations on all pixels at once; that takes hours a picture on a CPU, so `--batch` draws
-some pixels anew for every iteration.
+some pixels anew for every iteration. Every row is kept as it comes: after an interruption the same
+command goes on, and rows of other settings may share the file.
 """
 
 import argparse
+import json
 import sys
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,10 +27,14 @@ from implicit import METHODS, Settings, compress, compress_by_rival, represent
 from pictures import Bytes, Sample, find_pictures
 from rivals import RIVALS
 
+from gaussianimage.cli.report import seconds_text
 from gaussianimage.paper.published import CODECS, REPRESENTATIONS
 from gaussianimage.paper.table_text import number, speed
 
 HERE = Path(__file__).resolve().parent
+NEWS_EVERY = 30.0  # seconds, of a network that is being fitted
+
+Task = Callable[[Bytes, Settings], dict[str, Any]]
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -42,6 +50,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--timed", type=float, default=1.0, help="seconds to time frames for (1)")
+    parser.add_argument("--fresh", action="store_true", help="measure again what is known")
     parser.add_argument("--output", type=Path, default=HERE / "results/baselines.json")
     return parser.parse_args()
 
@@ -51,8 +60,27 @@ def _shape(text: str) -> tuple[int, int]:
     return int(layers), int(neurons)
 
 
-def measure(pictures: list[Sample], arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """Return a row for every method and picture."""
+def find_tasks(arguments: argparse.Namespace) -> list[tuple[str, str, Task]]:
+    """Return what is to be measured of every picture: a table, a method, and what measures it."""
+    tasks: list[tuple[str, str, Task]] = [
+        ("representation", METHODS[key].name, partial(represent, method=METHODS[key]))
+        for key in arguments.methods
+    ]
+    for layers, neurons in arguments.coin:
+        coin = partial(compress, layers=layers, neurons=neurons)
+        tasks.append(("codec", f"COIN {layers}x{neurons}", coin))
+    for rival in RIVALS:
+        if rival.key in ("jpeg", "jpeg2000") and rival.available:
+            for rate in arguments.rates:
+                by_rival = partial(compress_by_rival, rival=rival, rate=rate)
+                tasks.append(("codec", f"{rival.name}, {rate:g} bpp", by_rival))
+    return tasks
+
+
+def measure(
+    pictures: list[Sample], arguments: argparse.Namespace, report: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Return a row for every method and picture, taking from the output file those it has."""
     settings = Settings(
         iterations=arguments.iterations,
         batch=arguments.batch,
@@ -60,30 +88,40 @@ def measure(pictures: list[Sample], arguments: argparse.Namespace) -> list[dict[
         device=str(arguments.device),
         timed=arguments.timed,
     )
-    tasks: list[tuple[str, str, Callable[[Bytes], dict[str, Any]]]] = []
-    for key in arguments.methods:
-        method = METHODS[key]
-        tasks.append(
-            ("representation", method.name, partial(represent, method=method, settings=settings))
-        )
-    for layers, neurons in arguments.coin:
-        name = f"COIN {layers}x{neurons}"
-        tasks.append(
-            ("codec", name, partial(compress, layers=layers, neurons=neurons, settings=settings))
-        )
-    for rival in RIVALS:
-        if rival.key in ("jpeg", "jpeg2000") and rival.available:
-            for rate in arguments.rates:
-                name = f"{rival.name}, {rate:g} bpp"
-                by_rival = partial(compress_by_rival, rival=rival, rate=rate, settings=settings)
-                tasks.append(("codec", name, by_rival))
+    recipe = {key: getattr(settings, key) for key in ("iterations", "batch", "seed", "device")}
+    kept: list[dict[str, Any]] = []
+    if arguments.output.exists() and not arguments.fresh:
+        kept = json.loads(arguments.output.read_text())["rows"]
     rows = []
-    for table, name, task in tasks:
-        for picture in pictures:
-            row = {"table": table, "method": name, "picture": picture.name}
-            rows.append(row | task(picture.pixels))
-            print(f"{picture.name}, {name}: {rows[-1]['psnr']:.2f} dB", file=sys.stderr)
+    wanted = [(*task, picture) for task in find_tasks(arguments) for picture in pictures]
+    for count, (table, name, task, picture) in enumerate(wanted, 1):
+        key = {"table": table, "method": name, "picture": picture.name, "digest": picture.digest}
+        key |= recipe
+        row = next((row for row in kept if key.items() <= row.items()), None)
+        if row is None:
+            label = f"[{count}/{len(wanted)}] {picture.name}, {name}"
+            began = time.perf_counter()
+            row = key | task(picture.pixels, settings=replace(settings, watch=news_of(label)))
+            kept.append(row)
+            results = {"benchmark": "baselines", "environment": report, "rows": kept}
+            write_json(arguments.output, results)
+            seconds = seconds_text(time.perf_counter() - began)
+            print(f"{label}: {row['psnr']:.2f} dB, {seconds}", file=sys.stderr)
+        rows.append(row)
     return rows
+
+
+def news_of(label: str, every: float = NEWS_EVERY) -> Callable[[int], None]:
+    """Return what prints, once in a while, how many iterations are done."""
+    last = time.perf_counter()
+
+    def news(done: int) -> None:
+        nonlocal last
+        if time.perf_counter() - last >= every:
+            last = time.perf_counter()
+            print(f"{label}: {done} iterations", file=sys.stderr)
+
+    return news
 
 
 def print_results(rows: list[dict[str, Any]], kind: str) -> None:
@@ -164,7 +202,7 @@ def main() -> None:
     report = environment(threads=[torch.get_num_threads()]) | {"torch": torch.__version__}
     if arguments.device != "cpu":
         report["gpu"] = torch.cuda.get_device_name(arguments.device)
-    rows = measure(pictures, arguments)
+    rows = measure(pictures, arguments, report)
     print_environment(report)
     pixels = "all pixels" if arguments.batch is None else f"{arguments.batch} pixels"
     print(
@@ -172,9 +210,6 @@ def main() -> None:
         f"means of {len(pictures)} pictures; published: 50000 of all pixels on a V100\n"
     )
     print_results(rows, next((row["memory_kind"] for row in rows if "memory_kind" in row), ""))
-    settings = {k: v for k, v in vars(arguments).items() if k not in ("images", "output")}
-    results = {"benchmark": "baselines", "environment": report, "settings": settings}
-    write_json(arguments.output, results | {"rows": rows})
     print(f"\nWritten to {arguments.output}")
 
 

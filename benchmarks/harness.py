@@ -22,6 +22,7 @@ import PIL
 
 import gaussianimage
 from gaussianimage import _native
+from gaussianimage.files import write_atomic
 from gaussianimage.paper.machine import cpu_name
 
 
@@ -142,5 +143,6 @@ def timings_as_json(timings: Mapping[str, Timing]) -> dict[str, dict[str, float]
 
 
 def write_json(path: Path, results: Mapping[str, Any]) -> None:
+    """Replace a file as a whole: an interruption leaves what was there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(results, indent=2) + "\n")
+    write_atomic(path, (json.dumps(results, indent=2) + "\n").encode())

@@ -52,6 +52,7 @@ class Settings:
     seed: int = 1
     device: str = "cpu"
     timed: float = 1.0  # seconds that frames are timed for, at least
+    watch: Callable[[int], None] | None = None  # is told how many iterations are done
 
 
 def _siren(height: int, width: int, generator: torch.Generator) -> Siren:
@@ -93,7 +94,7 @@ def fit(
     batch = settings.batch if settings.batch and settings.batch < len(target) else None
     synchronize(target.device)
     began = time.perf_counter()
-    for _ in range(settings.iterations):
+    for iteration in range(settings.iterations):
         here, colors = places, target
         if batch is not None:
             chosen = torch.randint(len(target), (batch,), generator=generator, device=target.device)
@@ -102,6 +103,8 @@ def fit(
         nn.functional.mse_loss(network(here), colors).backward()
         optimizer.step()
         schedule.step()
+        if settings.watch is not None:
+            settings.watch(iteration + 1)
     synchronize(target.device)
     return time.perf_counter() - began
 

@@ -58,3 +58,13 @@ def test_tables_are_aligned(harness, capsys):
 def test_json_is_written_into_a_new_folder(harness, tmp_path):
     harness.write_json(tmp_path / "new/results.json", {"a": [1.5]})
     assert json.loads((tmp_path / "new/results.json").read_text()) == {"a": [1.5]}
+
+
+def test_json_is_replaced_as_a_whole(harness, tmp_path):
+    path, old = tmp_path / "results.json", tmp_path / "old.json"
+    harness.write_json(path, {"a": 1})
+    old.hardlink_to(path)
+    harness.write_json(path, {"a": 2})
+    # Written over in place, the old content would be gone before the new one is there.
+    assert json.loads(old.read_text()) == {"a": 1}
+    assert json.loads(path.read_text()) == {"a": 2}
