@@ -22,6 +22,7 @@ FIT = {
     "model": "cholesky",
     "gaussians": 1000,
     "offset": True,
+    "fill": False,
     "iterations": 500,
     "learning_rate": 0.001,
     "halve_every": 20000,

@@ -23,6 +23,14 @@ def test_only_what_is_varied_differs_inside_of_a_group(fit: Any) -> None:
     assert groups[0].row(loss="ssim") is None
 
 
+def test_groups_are_ordered_by_numbers_not_by_names_of_folders(fit: Any) -> None:
+    sizes = [(1000, 500), (500, 2000), (500, 900)]  # as 1000 stands before 500 in a folder
+    records = [fit(30.0, gaussians=n, iterations=steps) for n, steps in sizes]
+    groups = grouped(records, ["loss"])
+    found = [(group.common["gaussians"], group.common["iterations"]) for group in groups]
+    assert found == sorted(sizes)
+
+
 def test_what_is_not_wanted_is_in_no_group(fit: Any) -> None:
     records = [fit(30.0), fit(31.0, offset=False)]
     groups = grouped(records, ["offset"], lambda settings: bool(settings["offset"]))

@@ -43,7 +43,21 @@ def test_table_1_has_no_ablations_and_no_published_rows_for_other_pictures(fit: 
 def test_numbers_that_were_not_measured_are_dashes(fit: Any) -> None:
     record = fit(30.0)
     record.measured.update(ms_ssim=None, memory_mib=None)
-    assert row(one([record], "Table 1"), "Ours, N=1000")[1] == "–"
+    table = one([record], "Table 1")
+    assert row(table, "Ours, N=1000")[1] == "–"
+    assert "MS-SSIM needs pictures of at least 161 pixels a side." in table.note
+    assert "161" not in one([fit(30.0)], "Table 1").note
+
+
+def test_splatting_from_all_over_the_picture_has_a_row_of_its_own(fit: Any) -> None:
+    records = [fit(28.0, model="3dgs", loss="l1+ssim", fill=True), fit(30.0)]
+    records.append(fit(20.0, model="3dgs", loss="l1+ssim"))
+    table = one(records, "Table 1")
+    assert row(table, "3D GS, N=1000")[0] == "20.00"
+    assert row(table, "3D GS, N=1000, filled")[0] == "28.00"
+    table = one(records, "Table 3")
+    assert row(table, "3D GS (L1+SSIM)")[2] == "−10.00"
+    assert row(table, "3D GS (L1+SSIM), filled")[2] == "−2.00"
 
 
 def test_table_3_tells_how_far_every_variant_is_from_the_final_one(fit: Any) -> None:

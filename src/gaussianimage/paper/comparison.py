@@ -94,7 +94,8 @@ def grouped(
     Returns
     -------
     list of Group
-        A row that would leave no picture in common with those of more pictures is in none.
+        By pictures, then by number of Gaussians, if it is not varied, and of iterations. A row that
+        would leave no picture in common with those of more pictures is in none.
     """
     groups: dict[tuple[str, str], dict[str, list[Record]]] = {}
     for record in records:
@@ -102,7 +103,9 @@ def grouped(
             common = {k: v for k, v in record.settings.items() if k not in varying}
             rows = groups.setdefault((record.dataset, json.dumps(common, sort_keys=True)), {})
             rows.setdefault(json.dumps(record.settings, sort_keys=True), []).append(record)
-    return [_group(key, list(rows.values())) for key, rows in groups.items()]
+    found = [_group(key, list(rows.values())) for key, rows in groups.items()]
+    order = ("gaussians", "iterations")
+    return sorted(found, key=lambda g: (g.dataset, *(g.common.get(name, 0) for name in order)))
 
 
 def _group(key: tuple[str, str], rows: list[list[Record]]) -> Group:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gaussianimage.metrics import MS_SSIM_SIDE
 from gaussianimage.paper.comparison import Group, Row
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "difference",
     "markdown",
     "measured_on",
+    "no_ms_ssim",
     "number",
     "percent",
     "signed",
@@ -99,6 +101,13 @@ def measured_on(group: Group) -> str:
             text += f", {name.replace('_', ' ')} {str(common[name]).lower()}"
     where = f"seed {common['seed']}, {common['device']}"
     return f"{text}, {where}. The paper's: 50000 iterations, 0.001, 20000, on a V100."
+
+
+def no_ms_ssim(group: Group) -> str:
+    """Return why a table has no MS-SSIM of some row, or nothing if it has."""
+    if all(row.mean("ms_ssim") is not None for row in group.rows):
+        return ""
+    return f" MS-SSIM needs pictures of at least {MS_SSIM_SIDE} pixels a side."
 
 
 def number(value: float | None, digits: int) -> str:

@@ -12,6 +12,7 @@ from gaussianimage.paper.table_text import (
     Table,
     by_count,
     measured_on,
+    no_ms_ssim,
     number,
     percent,
     signed,
@@ -40,6 +41,7 @@ def complexity(group: Group) -> Table:
     note = measured_on(group) + (
         " Published: DIV2K ×2. Ours decodes from the file's bytes to 8-bit pixels, on the CPU."
     )
+    note += no_ms_ssim(group)
     return Table(f"Table 2: codecs on {SETS[group.dataset]}", header, tuple(rows), note)
 
 
@@ -77,6 +79,7 @@ def points(group: Group) -> Table:
     note = (
         measured_on(group)
         + " Bits per pixel are of whole files. Both: entropy coding and bits-back."
+        + no_ms_ssim(group)
     )
     return Table(title, header, tuple(rows), note)
 
@@ -105,6 +108,7 @@ def quantization(group: Group) -> Table:
         rows.append((line.variant, *cells))
     title = f"Table 4: quantizers of color, on {SETS[group.dataset]}"
     note = measured_on(group) + " Deltas are against the final one, over what both curves share."
+    note += no_ms_ssim(group)
     return Table(title, header, tuple(rows), note)
 
 

@@ -8,6 +8,7 @@ from gaussianimage.paper.table_text import (
     Table,
     difference,
     measured_on,
+    no_ms_ssim,
     number,
     signed,
 )
@@ -27,8 +28,9 @@ def representation(group: Group) -> Table:
     """Return Table 1: quality and cost of every model and number of Gaussians."""
     header = ("method", "PSNR", "MS-SSIM", "train s", "FPS", "MiB", "params K")
     rows = []
-    for row in sorted(group.rows, key=lambda r: (r.settings["gaussians"], r.settings["model"])):
-        name = f"{MODELS[row.settings['model']]}, N={row.settings['gaussians']}"
+    order = ("gaussians", "model", "fill")
+    for row in sorted(group.rows, key=lambda r: tuple(r.settings[name] for name in order)):
+        name = f"{MODELS[row.settings['model']]}, N={row.settings['gaussians']}{filled(row)}"
         rows.append((name, *figures(row), thousands(row)))
     for line in published.REPRESENTATIONS.get(group.dataset, ()):
         quality = (f"{line.psnr:.2f}", f"{line.ms_ssim:.4f}", f"{line.seconds:.2f}")
@@ -36,10 +38,15 @@ def representation(group: Group) -> Table:
         rows.append((f"{line.method}, published", *quality, *rest))
     title = f"Table 1: representation of {SETS[group.dataset]}"
     kinds = {record.measured.get("memory_kind") for row in group.rows for record in row.records}
-    note = measured_on(group)
+    note = measured_on(group) + no_ms_ssim(group)
     if "process" in kinds:
         note += " MiB: of the whole process on the CPU; published: on the GPU."
     return Table(title, header, tuple(rows), note)
+
+
+def filled(row: Row) -> str:
+    """Return what the name of a row ends in if its model started all over the picture."""
+    return ", filled" if row.settings["fill"] else ""
 
 
 def figures(row: Row) -> tuple[str, ...]:
@@ -61,18 +68,24 @@ def ablation(group: Group) -> Table:
     final = group.row(model="cholesky", loss="l2")
     best = None if final is None else final.mean("psnr")
     lines = [*published.COMPONENTS, *published.LOSSES[:-1]]
-    known = [line for line in lines if group.row(model=line.model, loss=line.loss) is not None]
+    # A model may be there twice, started in a small cube and all over the picture.
+    known = [
+        (line, row)
+        for line in lines
+        for row in sorted(group.rows, key=lambda r: bool(r.settings["fill"]))
+        if (row.settings["model"], row.settings["loss"]) == (line.model, line.loss)
+    ]
     rows = []
-    for line in known:
-        row = group.row(model=line.model, loss=line.loss)
-        assert row is not None
+    for line, row in known:
         psnr, ms_ssim, seconds, fps, _ = figures(row)
         gains = difference(row.mean("psnr"), best), signed(line.psnr - _FINAL)
         quality = (psnr, f"{line.psnr:.2f}", *gains, ms_ssim, f"{line.ms_ssim:.4f}")
         times = (seconds, number(line.seconds, 2), fps, number(line.fps, 0))
-        rows.append((line.variant, *quality, *times, thousands(row), f"{line.parameters_k:.0f}"))
+        sizes = thousands(row), f"{line.parameters_k:.0f}"
+        rows.append((f"{line.variant}{filled(row)}", *quality, *times, *sizes))
     title = f"Table 3: ablations on {SETS[group.dataset]}"
     note = measured_on(group) + " Paper: Kodak, N=30000. Δ: against Cholesky factors with L2."
+    note += no_ms_ssim(group)
     return Table(title, header, tuple(rows), note)
 
 
