@@ -10,8 +10,9 @@ minute or two and shows that everything runs; its figures mean little.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from PIL import Image
 from scene_cost import ROUNDS, Cost, EventClock, measure
 from torch import Tensor
 
+from gaussianimage.files import write_atomic
 from gaussianimage.paper.datasets import Dataset, find_dataset
 from gaussianimage.paper.published import REPRESENTATIONS
 from gaussianimage.paper.recipe import Recipe
@@ -138,8 +140,15 @@ def verdict(costs: Sequence[Cost], records: Sequence[Record]) -> str:
     return "\n".join(f"- {line}" for line in lines) + "\n"
 
 
-def fit_all(dataset: Dataset, arguments: argparse.Namespace) -> list[Record]:
-    """Fit pictures by the paper's recipe; what an earlier run has left is taken."""
+def fit_all(
+    dataset: Dataset,
+    arguments: argparse.Namespace,
+    keep: Callable[[Sequence[Record]], object] = list,
+) -> list[Record]:
+    """Fit pictures by the paper's recipe; what an earlier run has left is taken.
+
+    `keep` is called with all results so far whenever there is one more.
+    """
     results = Results(arguments.output / "fits")
     recipe = Recipe().shortened(arguments.iterations)
     records = []
@@ -153,6 +162,7 @@ def fit_all(dataset: Dataset, arguments: argparse.Namespace) -> list[Record]:
                 file=sys.stderr,
             )
             records.append(record)
+            keep(records)
     return records
 
 
@@ -161,15 +171,14 @@ def write(
     report: dict[str, Any],
     costs: Sequence[Cost],
     records: Sequence[Record],
-) -> None:
-    """Print everything, and write it into the output folder."""
+) -> str:
+    """Write everything into the output folder, and return what is for people to read."""
     names = {"cuda": "CUDA", "torch": "PyTorch", "triton": "Triton", "commit": "gaussianimage"}
     machine = ", ".join([report["gpu"], *(f"{names[key]} {report[key]}" for key in names)])
     sections = [f"# On a GPU\n\n{machine}\n"]
     sections += [table.markdown() for table in (times_table(costs), *make_tables(records))]
     sections.append(f"## Aims\n\n{verdict(costs, records)}")
     text = "\n".join(sections)
-    print(text)
     settings = {k: v for k, v in vars(arguments).items() if k not in ("images", "output")}
     results = {"benchmark": "gpu", "environment": report, "settings": settings}
     results["times"] = [
@@ -177,8 +186,8 @@ def write(
     ]
     results["fits"] = [asdict(record) for record in records]
     write_json(arguments.output / "gpu.json", results)
-    (arguments.output / "gpu.md").write_text(text)
-    print(f"Written to {arguments.output}/gpu.json and gpu.md")
+    write_atomic(arguments.output / "gpu.md", text.encode())
+    return text
 
 
 def describe(device: torch.device) -> dict[str, Any]:
@@ -204,8 +213,12 @@ def main() -> None:
         for count in arguments.n:
             costs.append(measure(target, count, arguments.settle, arguments.frames, clock))
             print(f"{size[1]} x {size[0]}, N={count}: {costs[-1].fps:.0f} FPS", file=sys.stderr)
+            # Machines with a GPU are lent by the minute: whatever there is, is kept.
+            write(arguments, report, costs, [])
     paths = [sample.path for sample in find_pictures(arguments.images)[: arguments.pictures]]
-    write(arguments, report, costs, fit_all(find_dataset(paths), arguments))
+    keep = partial(write, arguments, report, costs)
+    print(keep(fit_all(find_dataset(paths), arguments, keep)))
+    print(f"Written to {arguments.output}/gpu.json and gpu.md")
 
 
 if __name__ == "__main__":

@@ -72,15 +72,14 @@ def test_aims_are_told_only_of_what_was_measured(gpu, cost):
     assert "aimed" not in gpu.verdict([], [])
 
 
-def test_fits_and_times_are_printed_and_written(gpu, cost, folder, tmp_path, capsys):
+def test_fits_and_times_are_written(gpu, cost, folder, tmp_path):
     line = ["--images", str(folder), "--device", "cpu", "--iterations", "3", "--fits", "20"]
     arguments = gpu.parse_arguments([*line, "--output", str(tmp_path / "out")])
     dataset = gpu.find_dataset([folder])
     records = gpu.fit_all(dataset, arguments)
     report = {"gpu": "a GPU", "torch": "2", "cuda": "13", "triton": "3", "commit": "abc"}
-    gpu.write(arguments, report, [cost], records)
-    text = (tmp_path / "out/gpu.md").read_text()
-    assert text in capsys.readouterr().out
+    text = gpu.write(arguments, report, [cost], records)
+    assert text == (tmp_path / "out/gpu.md").read_text()
     assert "a GPU, CUDA 13, PyTorch 2, Triton 3, gaussianimage abc" in text
     assert "\n| 768 x 512, 10000 " in text
     assert "| Ours, N=20 " in text
@@ -105,19 +104,49 @@ class Clock:
         return 0.5
 
 
-def test_all_of_it_runs_in_one_command(gpu, folder, tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def run(gpu, folder, tmp_path, monkeypatch):
+    """Run the whole script, with a CPU and a clock in place of a GPU and its own."""
     report = dict.fromkeys(("gpu", "torch", "cuda", "triton", "commit"), "x")
     monkeypatch.setattr(gpu, "require_gpu", torch.device)
     monkeypatch.setattr(gpu, "describe", lambda device: report)
     monkeypatch.setattr(gpu, "EventClock", Clock)
     monkeypatch.setattr(gpu, "SIZES", ((16, 24), (24, 33)))
     line = ["--images", str(folder), "-n", "9", "--fits", "10", "--iterations", "3"]
-    line += ["--frames", "2", "--settle", "2", "--pictures", "1", "--device", "cpu"]
+    line += ["--frames", "2", "--settle", "2", "--device", "cpu"]
     monkeypatch.setattr(sys, "argv", ["gpu.py", *line, "--output", str(tmp_path)])
-    gpu.main()
+    return gpu.main
+
+
+def test_all_of_it_runs_in_one_command(run, tmp_path, capsys):
+    run()
     results = json.loads((tmp_path / "gpu.json").read_text())
     sizes = [(time["height"], time["width"], time["gaussians"]) for time in results["times"]]
     assert sizes == [(16, 24, 9), (24, 33, 9)]
     assert all(time["fps"] == 4 for time in results["times"])
-    assert [fit["picture"] for fit in results["fits"]] == ["a"]
+    assert [fit["picture"] for fit in results["fits"]] == ["a", "b"]
     assert (tmp_path / "gpu.md").read_text() in capsys.readouterr().out
+
+
+def test_an_interruption_takes_nothing_that_was_measured(gpu, run, tmp_path, monkeypatch):
+    def interrupted_at_b(job, settings, fit=gpu.represent):
+        if job.sample.name == "b":
+            raise KeyboardInterrupt
+        return fit(job, settings)
+
+    monkeypatch.setattr(gpu, "represent", interrupted_at_b)
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    results = json.loads((tmp_path / "gpu.json").read_text())
+    assert len(results["times"]) == 2
+    assert [fit["picture"] for fit in results["fits"]] == ["a"]
+    assert "| Ours, N=10 " in (tmp_path / "gpu.md").read_text()
+
+    def interrupted_at_once(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gpu, "fit_all", interrupted_at_once)
+    (tmp_path / "gpu.json").unlink()
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert len(json.loads((tmp_path / "gpu.json").read_text())["times"]) == 2
