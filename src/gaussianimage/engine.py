@@ -43,8 +43,9 @@ def render(
         Top, left, height and width of the part to draw, in pixels of the picture at `size`. Only
         this part is computed, and it has the same bits as in the whole picture.
     dtype : float32 or uint8, default float32
-        Floats are the plain sum, unclamped. Bytes are clamped to [0, 1], times 255, rounded to
-        nearest.
+        Floats are the plain sum, unclamped. Bytes are the sum clamped to [0, 1], times 255,
+        rounded to nearest; a Gaussian's share is off by some hundredths of a level, so a few in a
+        hundred are the neighbor of the nearest one. Floats don't have that error.
     threads : int, optional
         Threads to use, 1 to 256; all CPUs that this process may run on by default.
     device : str, default "cpu"

@@ -119,7 +119,8 @@ def decode(
         Top, left, height and width of the part to draw, in pixels of the picture at `size`. Only
         this part is computed, and it has the same bits as in the whole picture.
     dtype : uint8, uint16 or float32, default uint8
-        Floats are 0 to 1.
+        Floats are 0 to 1. Bytes without alpha are made faster than others, and a few in a hundred
+        are the neighbor of the nearest one.
     threads : int, optional
         Threads to use, 1 to 256; all CPUs that this process may run on by default.
     layers : int, optional
