@@ -75,7 +75,7 @@ def test_poisoned_gaussians_change_no_byte_of_the_rest(pair):
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
-@pytest.mark.parametrize(("height", "width"), [(1, 1), (61, 37), (300, 24), (2, 530)])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (61, 37), (300, 24), (2, 530), (9000, 3)])
 def test_bytes_are_the_same_on_every_cpu(height, width, channels):
     g = random_gaussians(height + channels, 400, height, width, channels, q_max=3.5)
     expected = engine.render(g, dtype=np.uint8, threads=1)

@@ -173,31 +173,38 @@ size_t Schedule::picture_floats() const {
 }
 
 StripLists& StripLists::of_this_thread(int bands) {
-  constexpr size_t room = 4096;
-  // From one list to the next; not a multiple of 4 kB, or their beginnings would meet in the cache.
-  constexpr size_t stride = room + 28;
   static thread_local StripLists lists;
+  // Few cells have a thousand entries. What does not fit is drawn in several goes, so the room must
+  // not depend on anything but the picture.
   const size_t count = static_cast<size_t>(bands);
-  if (lists.cells_.size() != count) {
-    // Without values, so that memory which no entry comes to is never touched.
-    lists.memory_.reset(new Entry[(count * CellLists::lists + 1) * stride]);
-    lists.cells_.resize(count);
-    lists.all_ = lists.memory_.get();
-    Entry* next = lists.all_ + stride;
-    for (CellLists& cell : lists.cells_) {
-      for (Entry*& begin : cell.begin) {
-        begin = next;
-        next += stride;
-      }
-      cell.room = room;
-    }
-  }
-  lists.clear();
+  const size_t room = std::clamp<size_t>(65536 / count, 1024, 4096);
+  if (lists.cells_.size() < count || lists.room_ < room) lists.allocate(count, room);
+  for (size_t band = 0; band < count; ++band) lists.cells_[band].room = room;
+  lists.clear(bands);
   return lists;
 }
 
-void StripLists::clear() {
+void StripLists::allocate(size_t bands, size_t room) {
+  // From one list to the next; not a multiple of 4 kB, or their beginnings would meet in the cache.
+  const size_t stride = room + 28;
+  cells_.clear();
+  // Without values, so that memory which no entry comes to is never touched.
+  memory_.reset(new Entry[(bands * CellLists::lists + 1) * stride]);
+  cells_.resize(bands);
+  room_ = room;
+  all_ = memory_.get();
+  Entry* next = all_ + stride;
   for (CellLists& cell : cells_) {
+    for (Entry*& begin : cell.begin) {
+      begin = next;
+      next += stride;
+    }
+  }
+}
+
+void StripLists::clear(int bands) {
+  for (size_t band = 0; band < static_cast<size_t>(bands); ++band) {
+    CellLists& cell = cells_[band];
     std::copy(std::begin(cell.begin), std::end(cell.begin), cell.end);
     cell.count = 0;
   }

@@ -134,14 +134,17 @@ class StripLists {
   static StripLists& of_this_thread(int bands);
 
   CellLists* cells() { return cells_.data(); }
-  void clear();
+  void clear(int bands);
 
   // The entries of a cell, list by list. Valid until the next call.
   const Entry* all(int band);
   size_t count(int band) const { return cells_[static_cast<size_t>(band)].count; }
 
  private:
+  void allocate(size_t bands, size_t room);
+
   std::vector<CellLists> cells_;
+  size_t room_ = 0;
   std::unique_ptr<Entry[]> memory_;
   Entry* all_ = nullptr;  // one cell's
 };
@@ -163,7 +166,7 @@ void Schedule::visit(int strip, Add&& add, Then&& then) const {
       add(cell, entries, lists.count(band), first, last);
       if (whole) then(cell, entries, lists.count(band));
     }
-    lists.clear();
+    lists.clear(bands_);
     if (last) break;
   }
   if (whole) return;
@@ -172,7 +175,7 @@ void Schedule::visit(int strip, Add&& add, Then&& then) const {
     for (int band = first_band_; band < last_band_; ++band) {
       then(cell(strip, band), lists.all(band), lists.count(band));
     }
-    lists.clear();
+    lists.clear(bands_);
   }
 }
 
