@@ -213,7 +213,7 @@ def main() -> None:
         for count in arguments.n:
             costs.append(measure(target, count, arguments.settle, arguments.frames, clock))
             print(f"{size[1]} x {size[0]}, N={count}: {costs[-1].fps:.0f} FPS", file=sys.stderr)
-            # Machines with a GPU are lent by the minute: whatever there is, is kept.
+            # An interruption costs one figure, not all of them.
             write(arguments, report, costs, [])
     paths = [sample.path for sample in find_pictures(arguments.images)[: arguments.pictures]]
     keep = partial(write, arguments, report, costs)

@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "channels.h"
 #include "kernel_parts.h"
 #include "pixel_vector.h"
 #include "vector.h"
@@ -75,16 +76,7 @@ void fill_channels(const float* color, int pairs, float* cell) {
 
 void to_bytes(const float* cell, int channels, int rows, int columns, uint8_t* out,
               ptrdiff_t stride) {
-  switch (channels) {
-    case 1:
-      return to_bytes_channels<1>(cell, rows, columns, out, stride);
-    case 2:
-      return to_bytes_channels<2>(cell, rows, columns, out, stride);
-    case 3:
-      return to_bytes_channels<3>(cell, rows, columns, out, stride);
-    default:
-      return to_bytes_channels<4>(cell, rows, columns, out, stride);
-  }
+  with_channels(channels, [&](auto c) { to_bytes_channels<c>(cell, rows, columns, out, stride); });
 }
 
 void to_floats(const float* cell, int channels, int rows, int columns, float* out,
@@ -99,16 +91,7 @@ void to_floats(const float* cell, int channels, int rows, int columns, float* ou
 
 void fill(const float* color, int channels, int rows, float* cell) {
   const int pairs = (rows + 1) / 2;
-  switch (channels) {
-    case 1:
-      return fill_channels<1>(color, pairs, cell);
-    case 2:
-      return fill_channels<2>(color, pairs, cell);
-    case 3:
-      return fill_channels<3>(color, pairs, cell);
-    default:
-      return fill_channels<4>(color, pairs, cell);
-  }
+  with_channels(channels, [&](auto c) { fill_channels<c>(color, pairs, cell); });
 }
 
 double square(float* cell, int channels, int rows, int columns) {

@@ -1,7 +1,6 @@
 #include "fixed_point.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace gi {
 namespace {

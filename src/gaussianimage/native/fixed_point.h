@@ -30,8 +30,9 @@ struct FixedPoint {
     // A pixel is in if its weight is at least exp(-q_max). Rounded down that is the same as being
     // at least an integer, if exp(-q_max) itself is one: an even one, as weights may be halved.
     const double cut = std::exp(-q_max);
-    least = static_cast<int>(cut * 16384) * 2;
-    if (least < 64) least = 0;
+    const int rounded = static_cast<int>(cut * 16384) * 2;
+    if (rounded < 64) return;
+    least = rounded;
     const double weight_scale = least / cut;
     lift = static_cast<float>(std::log2(weight_scale));
     color_scale = static_cast<float>(255 * (1 << step_bits) * 32768 / weight_scale);

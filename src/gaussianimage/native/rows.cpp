@@ -12,6 +12,7 @@
 
 #include <algorithm>
 
+#include "channels.h"
 #include "kernel_parts.h"
 #include "vector.h"
 
@@ -165,30 +166,14 @@ void moments_channels(const Atom* atoms, const Entry* entries, size_t count, flo
 
 void accumulate(const Atom* atoms, const Entry* entries, size_t count, int channels,
                 float weight_min, float* cell) {
-  switch (channels) {
-    case 1:
-      return accumulate_channels<1>(atoms, entries, count, weight_min, cell);
-    case 2:
-      return accumulate_channels<2>(atoms, entries, count, weight_min, cell);
-    case 3:
-      return accumulate_channels<3>(atoms, entries, count, weight_min, cell);
-    default:
-      return accumulate_channels<4>(atoms, entries, count, weight_min, cell);
-  }
+  with_channels(channels,
+                [&](auto c) { accumulate_channels<c>(atoms, entries, count, weight_min, cell); });
 }
 
 void moments(const Atom* atoms, const Entry* entries, size_t count, int channels, float weight_min,
              const float* cell, Moments* out) {
-  switch (channels) {
-    case 1:
-      return moments_channels<1>(atoms, entries, count, weight_min, cell, out);
-    case 2:
-      return moments_channels<2>(atoms, entries, count, weight_min, cell, out);
-    case 3:
-      return moments_channels<3>(atoms, entries, count, weight_min, cell, out);
-    default:
-      return moments_channels<4>(atoms, entries, count, weight_min, cell, out);
-  }
+  with_channels(channels,
+                [&](auto c) { moments_channels<c>(atoms, entries, count, weight_min, cell, out); });
 }
 
 }  // namespace gi::GI_ISA

@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "channels.h"
 #include "fixed_point.h"
 #include "kernel_parts.h"
 #include "pixel_vector.h"
@@ -90,30 +91,13 @@ void to_bytes_channels(const int16_t* cell, const CellScale& scale, int rows, in
 
 void fill_words(const CellScale& scale, int channels, int rows, int16_t* cell) {
   const int pairs = (rows + 1) / 2;
-  switch (channels) {
-    case 1:
-      return fill_channels<1>(scale.start, pairs, cell);
-    case 2:
-      return fill_channels<2>(scale.start, pairs, cell);
-    case 3:
-      return fill_channels<3>(scale.start, pairs, cell);
-    default:
-      return fill_channels<4>(scale.start, pairs, cell);
-  }
+  with_channels(channels, [&](auto c) { fill_channels<c>(scale.start, pairs, cell); });
 }
 
 void words_to_bytes(const int16_t* cell, const CellScale& scale, int channels, int rows,
                     int columns, uint8_t* out, ptrdiff_t stride) {
-  switch (channels) {
-    case 1:
-      return to_bytes_channels<1>(cell, scale, rows, columns, out, stride);
-    case 2:
-      return to_bytes_channels<2>(cell, scale, rows, columns, out, stride);
-    case 3:
-      return to_bytes_channels<3>(cell, scale, rows, columns, out, stride);
-    default:
-      return to_bytes_channels<4>(cell, scale, rows, columns, out, stride);
-  }
+  with_channels(channels,
+                [&](auto c) { to_bytes_channels<c>(cell, scale, rows, columns, out, stride); });
 }
 
 }  // namespace gi::GI_ISA

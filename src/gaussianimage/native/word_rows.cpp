@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "channels.h"
 #include "fixed_point.h"
 #include "kernel_parts.h"
 #include "word_vector.h"
@@ -113,16 +114,9 @@ void accumulate_channels(const WordAtom* atoms, const Entry* entries, size_t cou
 
 void accumulate_words(const WordAtom* atoms, const Entry* entries, size_t count, int channels,
                       const FixedPoint& fixed, const CellScale& scale, int16_t* cell) {
-  switch (channels) {
-    case 1:
-      return accumulate_channels<1>(atoms, entries, count, fixed, scale.shift, cell);
-    case 2:
-      return accumulate_channels<2>(atoms, entries, count, fixed, scale.shift, cell);
-    case 3:
-      return accumulate_channels<3>(atoms, entries, count, fixed, scale.shift, cell);
-    default:
-      return accumulate_channels<4>(atoms, entries, count, fixed, scale.shift, cell);
-  }
+  with_channels(channels, [&](auto c) {
+    accumulate_channels<c>(atoms, entries, count, fixed, scale.shift, cell);
+  });
 }
 
 }  // namespace gi::GI_ISA

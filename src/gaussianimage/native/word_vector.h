@@ -40,15 +40,6 @@ struct Words {
     return {{all, all}};
 #endif
   }
-
-  // Likewise, of two copies of it in one of 32 bits.
-  static GI_INLINE Words splat_pair(int32_t x) {
-#if GI_NATIVE_LANES >= 8
-    return {_mm256_set1_epi32(x)};
-#else
-    return splat(x & 0xffff);
-#endif
-  }
 };
 
 #if !defined(__SSE2__)
