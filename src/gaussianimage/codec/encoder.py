@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from gaussianimage.arguments import thread_count
 from gaussianimage.codec.effort import DEFAULT_EFFORT, effort_level
 from gaussianimage.codec.ratecontrol import (
@@ -11,7 +13,7 @@ from gaussianimage.codec.ratecontrol import (
     gaussians_for_psnr,
     gaussians_for_size,
     gaussians_for_step,
-    step_for_quality,
+    step_for_picture,
 )
 from gaussianimage.codec.search import (
     PSNR,
@@ -21,6 +23,7 @@ from gaussianimage.codec.search import (
     search_size,
 )
 from gaussianimage.codec.settings import MOST_STEP
+from gaussianimage.codec.stretch import Stretch
 from gaussianimage.codec.writer import ENERGY, Draft, Writer
 from gaussianimage.devices import gpu_module
 from gaussianimage.fitting.fit import fit
@@ -208,6 +211,8 @@ class _Job:
         gpu_module(device, "optimizer")  # says early what is missing
         self._device = device
         self.picture = as_picture(picture)
+        self._stretch = Stretch.for_picture(self.picture)
+        self._stretched = self._stretch.apply(self.picture)
         self._effort = effort_level(effort)
         self._seed = seed
         self._threads = threads
@@ -218,10 +223,10 @@ class _Job:
         return time.perf_counter() - self._began
 
     def run(self, target: Target) -> tuple[Writer, Draft]:
-        picture, value = self.picture, target.value
+        picture, value = self._stretched, target.value
         pixels = picture.height * picture.width
         if target.kind == "quality":
-            step = step_for_quality(value)
+            step = step_for_picture(self.picture, value) * self._stretch.gain
             writer = self._fit(gaussians_for_step(picture, step, threads=self._threads))
             return writer, writer.draft(step)
         if target.kind == "gaussians":
@@ -229,7 +234,9 @@ class _Job:
             # No coarser: a number that was asked for is not to be thinned out for bits.
             return writer, writer.draft(min(writer.balanced_step(), MOST_STEP))
         if target.kind == "psnr":
-            guess = gaussians_for_psnr(picture, value + PSNR.loss, threads=self._threads)
+            # An error is larger by the gain in the picture that is fitted.
+            stretched = value + PSNR.loss - 20 * np.log10(self._stretch.gain)
+            guess = gaussians_for_psnr(picture, stretched, threads=self._threads)
             return search_quality(self._fit, guess, value, PSNR, self._effort.drafts)
         if target.kind == "ssim":
             if min(picture.height, picture.width) < SSIM_WINDOW:
@@ -251,7 +258,7 @@ class _Job:
 
     def _fit(self, gaussians: int) -> Writer:
         fitted = fit(
-            self.picture,
+            self._stretched,
             gaussians,
             iterations=self._effort.fit,
             seed=self._seed,
@@ -261,7 +268,9 @@ class _Job:
             energy=ENERGY,
             progress=self._progress,
         )
-        return Writer(self.picture, fitted, self._effort, self._threads, self._on_stage)
+        return Writer(
+            self.picture, fitted, self._effort, self._threads, self._on_stage, self._stretch
+        )
 
     def _on_stage(self, stage: int, stages: int, decibels: float) -> None:
         if self._progress is not None:

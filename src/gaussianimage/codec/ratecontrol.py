@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gaussianimage.arguments import integer
+from gaussianimage.fitting.density import bands
 from gaussianimage.fitting.fit import fit
 from gaussianimage.fitting.state import MAX_GAUSSIANS
 from gaussianimage.picture import Picture
@@ -36,6 +38,11 @@ COARSEST_STEP = 2.7
 FINEST_STEP = 0.078
 DEFAULT_QUALITY = 60.0
 
+# A picture whose pixels deviate less from their mean gets finer steps, in proportion, down to what
+# its bit depth can hold.
+USUAL_CONTRAST = 0.1
+LEAST_CONTRAST = {8: USUAL_CONTRAST / 16, 16: USUAL_CONTRAST / 4096}
+
 _RANGES = {
     "quality": (0.0, 100.0),
     "gaussians": (1.0, float(MAX_GAUSSIANS)),
@@ -51,6 +58,13 @@ PROBES = (1 / 260, 1 / 100)
 PROBE_ITERATIONS = 50
 PROBE_LACK = 2.0
 PROBE_SLOPE_LACK = 0.1
+# Squared error per pixel that leaves nothing to foretell the next from, the steepest law that is
+# believed, and the range of a picture without anything in it.
+EXPLAINED = 1e-6
+STEEPEST = 3.0
+FLAT = 1e-6
+# Those that don't earn their bits are left out later, but none that is missing here comes back.
+LEAST_GAUSSIANS = 32.0
 # With more Gaussians than the probes have, the error of a whole fit falls more steeply still.
 STEEPER = 0.4
 
@@ -63,6 +77,30 @@ def most_gaussians(picture: Picture) -> int:
 def step_for_quality(quality: float) -> float:
     """Return the color step Δ of a quality from 0 to 100."""
     return float(COARSEST_STEP * (FINEST_STEP / COARSEST_STEP) ** (quality / 100))
+
+
+def step_for_picture(picture: Picture, quality: float) -> float:
+    """Return the color step Δ of a quality for a picture: a finer one where there is little to see.
+
+    What a person sees of a picture is relative to its contrast. With the same step for all, a
+    picture of little contrast would turn into its mean color.
+    """
+    contrast = _contrast(picture.pixels)
+    least = LEAST_CONTRAST[picture.bit_depth]
+    return step_for_quality(quality) * min(1.0, max(contrast, least) / USUAL_CONTRAST)
+
+
+def _contrast(pixels: NDArray[np.float32]) -> float:
+    """Return the standard deviation of pixels (H, W, C) from the mean of their channel."""
+    count = pixels.shape[0] * pixels.shape[1]
+    total, square = np.zeros(pixels.shape[2]), np.zeros(pixels.shape[2])
+    first = pixels[0, 0].astype(np.float64)
+    for rows in bands(pixels.shape[0], pixels.shape[1]):
+        values = pixels[rows] - first
+        total += values.sum(axis=(0, 1))
+        square += np.square(values).sum(axis=(0, 1))
+    variance = np.maximum(square / count - np.square(total / count), 0)
+    return float(np.sqrt(variance.mean()))
 
 
 def step_for_fit(squared_error: float, gaussians: int) -> float:
@@ -118,28 +156,39 @@ class _PowerLaw:
     @classmethod
     def of(cls, picture: Picture, threads: int | None) -> Self:
         pixels = picture.height * picture.width
-        counts = [max(2, round(pixels * share)) for share in PROBES]
-        errors = []
-        for count in counts:
-            result = fit(picture, count, iterations=PROBE_ITERATIONS, threads=threads)
-            if result.interrupted:
-                raise KeyboardInterrupt  # nothing is there yet that could be kept
-            errors.append(10 ** (-(result.psnr + PROBE_LACK) / 10) * picture.pixels.size)
         most = most_gaussians(picture)
-        if errors[-1] <= 1e-6 * pixels:
+        if np.ptp(picture.pixels, axis=(0, 1)).max() <= FLAT:
             return cls(0.0, 1.0, most)
+        few, many = (max(2, round(pixels * share)) for share in PROBES)
+        error_of_few = _probe(picture, few, threads)
+        error_of_many = _probe(picture, many, threads)
+        # A sparse picture is explained by a handful of Gaussians: more of them tell nothing.
+        while error_of_few <= EXPLAINED * pixels and few > 2:
+            many, error_of_many = few, error_of_few
+            few = max(2, few // 8)
+            error_of_few = _probe(picture, few, threads)
+        error_of_many = max(error_of_many, 1e-3 * EXPLAINED * pixels)
         slope = 1.0
-        if errors[0] > errors[1] and counts[0] < counts[1]:
-            slope = float(np.log(errors[0] / errors[1]) / np.log(counts[1] / counts[0]))
-            slope += PROBE_SLOPE_LACK
-        return cls(errors[1] * counts[1] ** slope, slope, most)
+        if error_of_few > error_of_many and few < many:
+            slope = float(np.log(error_of_few / error_of_many) / np.log(many / few))
+            slope = min(slope + PROBE_SLOPE_LACK, STEEPEST)
+        return cls(error_of_many * many**slope, slope, most)
 
     def count(self, logarithm: float, power: float) -> int:
         """Return N = (scale · exp(logarithm))^(1 / power), within what there can be."""
         if self.scale == 0:
             return 1
         logarithm += np.log(self.scale)
-        return int(np.exp(np.clip(logarithm / power, 0, np.log(self.most))).round())
+        least = np.log(min(LEAST_GAUSSIANS, self.most))
+        return int(np.exp(np.clip(logarithm / power, least, np.log(self.most))).round())
+
+
+def _probe(picture: Picture, gaussians: int, threads: int | None) -> float:
+    """Return the squared error that a whole fit of so many Gaussians would have, about."""
+    result = fit(picture, gaussians, iterations=PROBE_ITERATIONS, threads=threads)
+    if result.interrupted:
+        raise KeyboardInterrupt  # nothing is there yet that could be kept
+    return float(10 ** (-(result.psnr + PROBE_LACK) / 10) * picture.pixels.size)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from gaussianimage.errors import FormatError
 
 STEPS_PER_OCTAVE = 16
 MOST_STEP = 1.0  # of a color
+MOST_COLOR_INDEX = 255
 SHAPE_STEP_ONE = 128  # the index of a shape step of 1
 BACKGROUND_LEVELS = 65535
 
@@ -91,4 +92,4 @@ class Settings:
 
 def nearest_color_index(color_step: float) -> int:
     """Return the index of the step nearest to one, within what a file can hold."""
-    return int(np.clip(np.rint(-STEPS_PER_OCTAVE * np.log2(color_step)), 0, 255))
+    return int(np.clip(np.rint(-STEPS_PER_OCTAVE * np.log2(color_step)), 0, MOST_COLOR_INDEX))

@@ -19,12 +19,14 @@ from gaussianimage.codec.ratecontrol import most_gaussians, step_for_fit
 from gaussianimage.codec.refine import Rounding
 from gaussianimage.codec.settings import (
     BACKGROUND_LEVELS,
+    MOST_COLOR_INDEX,
     MOST_STEP,
     SHAPE_STEP_ONE,
     Settings,
     nearest_color_index,
 )
 from gaussianimage.codec.settle import settle
+from gaussianimage.codec.stretch import Stretch
 from gaussianimage.engine import render
 from gaussianimage.fitting.density import bands
 from gaussianimage.fitting.run import FitResult
@@ -76,11 +78,17 @@ class Writer:
     ----------
     picture : Picture
     fitted : FitResult
-        A fit of it whose first Gaussian is the background.
+        A fit of it, stretched, whose first Gaussian is the background.
     effort : Effort
     threads : int or None
     on_stage : callable
         Called after each stage of a freeze with its number, their number and the PSNR in dB.
+    stretch : Stretch, optional
+        What the picture was fitted as; by default itself.
+
+    Notes
+    -----
+    Steps are those of the stretched picture, but for those in a file's header.
     """
 
     def __init__(
@@ -90,14 +98,17 @@ class Writer:
         effort: Effort,
         threads: int | None,
         on_stage: Callable[[int, int, float], None],
+        stretch: Stretch | None = None,
     ) -> None:
         self._picture = picture
+        self._stretch = stretch or Stretch.none(picture.channels)
+        self._stretched = self._stretch.apply(picture)
         self._fitted = fitted
         self._effort = effort
         self._threads = threads
         self._on_stage = on_stage
         self._interrupted = fitted.interrupted
-        mean = np.clip(fitted.state.colors[0].astype(np.float64), 0, 1)
+        mean = np.clip(self._stretch.restored(fitted.state.colors[0]), 0, 1)
         self._background = tuple(int(level) for level in np.rint(mean * BACKGROUND_LEVELS))
         self._dtype = np.dtype(np.uint16 if picture.bit_depth == 16 else np.uint8)
         self._metadata = _metadata(picture)
@@ -128,7 +139,8 @@ class Writer:
 
     def draft(self, step: float) -> Draft:
         """Return a file of this color step, or of the coarsest and fewer Gaussians."""
-        settings = Settings(nearest_color_index(step), SHAPE_STEP_ONE, self._background)
+        index = min(nearest_color_index(step), MOST_COLOR_INDEX - self._stretch.sixteenths)
+        settings = Settings(index, SHAPE_STEP_ONE, self._background)
         step = min(step, DEAREST_STEP) if step > MOST_STEP else settings.color_step
         optimizer = self._optimizer(settings)
         most, rounds = len(optimizer), self._effort.rounds
@@ -206,7 +218,7 @@ class Writer:
 
     def fitted_pixels(self) -> NDArray[Any]:
         """Return what the fit looks like, in the source's bit depth."""
-        drawn = render(self._fitted.gaussians, threads=self._threads)
+        drawn = self._stretch.restored(render(self._fitted.gaussians, threads=self._threads))
         return to_array(drawn, self._dtype)
 
     def psnr(self, decoded: NDArray[Any]) -> float:
@@ -241,10 +253,10 @@ class Writer:
         """Return an optimizer with the fit, and the rounded background in its target."""
         state = self._fitted.state
         optimizer = _native.Optimizer(
-            self._picture.pixels, state.q_max, thread_count(self._threads)
+            self._stretched.pixels, state.q_max, thread_count(self._threads)
         )
         colors = state.colors.copy()
-        colors[0] = settings.background_color
+        colors[0] = self._stretch.stretched(settings.background_color)
         replace(state, colors=colors).restore(optimizer)
         background = np.zeros(len(optimizer), np.uint8)
         background[0] = 1
@@ -265,7 +277,7 @@ class Writer:
         """Thin out what is to be rounded, and fill it in; Ctrl-C cuts it short."""
         settling = settle(
             optimizer,
-            self._picture.pixels,
+            self._stretched.pixels,
             step,
             most=most,
             energy=ENERGY,
@@ -282,9 +294,10 @@ class Writer:
 
     def _assembled(self, layers: list[Levels], settings: Settings, step: float) -> Draft:
         picture = self._picture
+        index = settings.color_index + self._stretch.sixteenths
         data = assemble(
             layers,
-            settings,
+            replace(settings, color_index=index),
             self._metadata,
             height=picture.height,
             width=picture.width,
