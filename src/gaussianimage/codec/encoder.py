@@ -228,7 +228,7 @@ class _Job:
         if target.kind == "quality":
             step = step_for_picture(self.picture, value) * self._stretch.gain
             writer = self._fit(gaussians_for_step(picture, step, threads=self._threads))
-            return writer, writer.draft(step)
+            return writer, writer.repaired(writer.draft(step))
         if target.kind == "gaussians":
             writer = self._fit(int(value))
             # No coarser: a number that was asked for is not to be thinned out for bits.

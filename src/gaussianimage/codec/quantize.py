@@ -47,6 +47,16 @@ class Levels(NamedTuple):
         )
 
     @staticmethod
+    def none(channels: int) -> "Levels":
+        """Return no Gaussians at all."""
+        return Levels(
+            np.empty(0, np.uint8),
+            np.empty((0, 2), np.int32),
+            np.empty((0, channels), np.int32),
+            np.empty((0, 3), np.int32),
+        )
+
+    @staticmethod
     def concatenate(parts: "list[Levels]") -> "Levels":
         """Join several, of which there is at least one."""
         return Levels(

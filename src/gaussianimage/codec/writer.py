@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gaussianimage import _native
 from gaussianimage.arguments import thread_count
-from gaussianimage.codec.assemble import assemble, layers_of
+from gaussianimage.codec.assemble import assemble, layers_of, model_set
 from gaussianimage.codec.decoder import decode
 from gaussianimage.codec.effort import Effort
 from gaussianimage.codec.freeze import freeze
@@ -17,6 +17,7 @@ from gaussianimage.codec.metadata import Metadata
 from gaussianimage.codec.quantize import Levels
 from gaussianimage.codec.ratecontrol import most_gaussians, step_for_fit
 from gaussianimage.codec.refine import Rounding
+from gaussianimage.codec.repair import repair
 from gaussianimage.codec.settings import (
     BACKGROUND_LEVELS,
     MOST_COLOR_INDEX,
@@ -175,6 +176,36 @@ class Writer:
         except KeyboardInterrupt:
             self._interrupted = True
         return layers
+
+    def repaired(self, draft: Draft) -> Draft:
+        """Return a file with what the blocks of another have lost put back; see `repair`."""
+        if self._interrupted:
+            return draft
+        rounding = self._rounding(draft.settings, draft.step)
+        optimizer = self._optimizer(draft.settings)
+        optimizer.keep(np.zeros(len(optimizer), np.uint8))
+        if draft.layers:
+            optimizer.add(*rounding.quantizer.dequantize(*Levels.concatenate(draft.layers)))
+            optimizer.bake(np.ones(len(optimizer), np.uint8))
+        layers = draft.layers or [Levels.none(self._picture.channels)]
+        repairs = repair(
+            optimizer,
+            rounding,
+            self._stretched.pixels,
+            rounding.settings.color_step,
+            model_set=model_set(len(layers) - 1, len(layers)),
+            costs=rounding.costs(layers),
+        )
+        added = []
+        try:
+            for levels in repairs:
+                added.append(levels)
+        except KeyboardInterrupt:
+            self._interrupted = True
+        if not added:
+            return draft
+        last = Levels.concatenate([layers[-1], *added])
+        return self._assembled([*layers[:-1], last], draft.settings, draft.step)
 
     def lighter(self, draft: Draft) -> Iterator[Draft]:
         """Yield smaller and smaller files of a draft's Gaussians, refined as if bits cost more."""
