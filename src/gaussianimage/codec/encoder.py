@@ -35,6 +35,9 @@ from gaussianimage.picture import PictureSource, as_picture
 # (docs/decisions.md).
 Q_MAX = 3.5
 
+# Below this quality nobody expects small things to be there.
+LEAST_REPAIRED = 40.0
+
 PIXELS_PER_GAUSSIAN = 130  # where nothing tells how many there should be
 
 Progress = Callable[[FitProgress], None]
@@ -228,7 +231,8 @@ class _Job:
         if target.kind == "quality":
             step = step_for_picture(self.picture, value) * self._stretch.gain
             writer = self._fit(gaussians_for_step(picture, step, threads=self._threads))
-            return writer, writer.repaired(writer.draft(step))
+            draft = writer.draft(step)
+            return writer, writer.repaired(draft) if value >= LEAST_REPAIRED else draft
         if target.kind == "gaussians":
             writer = self._fit(int(value))
             # No coarser: a number that was asked for is not to be thinned out for bits.

@@ -2,8 +2,8 @@
 
 A file is made to have little squared error for its bits. A dot, a faint word or a bird in the sky
 has hardly any of it, and still is what a person looks at. So each block of 16 × 16 pixels is held
-to its own contrast: its error must not be more than that of its mean color, and where it shows one
-small thing on a plain ground, that thing must be there.
+to its own contrast: its error must not be more than that of its mean color, and where it shows small things on
+a plain ground, they must be there.
 """
 
 from collections.abc import Iterator
@@ -24,15 +24,20 @@ BLOCK = 16
 # A block may have this much more error, root mean square in color steps, than its mean color has.
 TOLERANCE = 0.02
 
-# A small thing: the largest difference from the median of its block, each blurred over 3 × 3
-# pixels, is so many color steps, and this part of it is more than three quarters of the block
-# have. It is lost if this part of it is missing.
-THING = 0.1
-GROUND = 0.25
-MISSING = 0.5
+# Small things on a plain ground: blurred over 3 × 3 pixels, the largest difference from the median of
+# the block is so many color steps, and half of the pixels have less than this part of it. Something
+# is lost where this part of it is missing anywhere.
+THING = 0.2
+GROUND = 0.2
+MISSING = 0.7
+# A block of less contrast than one pixel of such a thing has shows none, in color steps squared.
+LEAST = THING**2 / BLOCK**2
 
-RADII = (0, 1, 3, 7)  # boxes that new Gaussians are found by
-RADIUS_TO_SIGMA = 0.35  # of the side of a box
+# Half the sides, down and across, of the boxes that new Gaussians are found by: dots, strokes, areas.
+BOXES = ((0, 0), (1, 1), (0, 3), (3, 0), (1, 5), (5, 1), (3, 3), (7, 7))
+SIDE_TO_SIGMA = 0.35
+PER_BLOCK = 3  # new Gaussians in a round
+
 ITERATIONS = 12
 RATES = (0.05, 0.03, 0.015)
 
@@ -41,7 +46,7 @@ WEIGHTS = (0.4, 0.2, 0.1, 0.03, 0.01, 0.003)
 
 
 class Spots(NamedTuple):
-    """Where something is missing: a round Gaussian for each block."""
+    """Gaussians for where something is missing."""
 
     means: NDArray[np.float64]  # (K, 2)
     cholesky: NDArray[np.float64]  # (K, 3)
@@ -109,7 +114,7 @@ def lost(
     step: float,
     suspects: NDArray[np.intp],
 ) -> tuple[NDArray[np.intp], Spots]:
-    """Find the blocks that have lost what they show, and a Gaussian for each that brings it back.
+    """Find the blocks that have lost what they show, and Gaussians that bring it back.
 
     Parameters
     ----------
@@ -125,7 +130,6 @@ def lost(
     blocks : ndarray, (M,)
         The numbers of those that have.
     spots : Spots
-        In their order.
     """
     across = -(-pixels.shape[1] // BLOCK)
     found, blocks = [], []
@@ -160,63 +164,72 @@ def _failing(source: Blocks, error: Blocks, step: float) -> NDArray[np.bool_]:
     contrast = source.var(axis=(1, 2), dtype=np.float64).mean(axis=1)
     squared = np.square(error).mean(axis=(1, 2, 3), dtype=np.float64)
     failing: NDArray[np.bool_] = squared > contrast + (TOLERANCE * step) ** 2
-    # A thing that is missing leaves its part of the contrast as an error.
-    suspects = np.flatnonzero(~failing & (squared > GROUND * MISSING**2 * contrast))
+    suspects = np.flatnonzero(~failing & (contrast > LEAST * step**2))
     if len(suspects):
         failing[suspects] = _things_missing(source[suspects], error[suspects], step)
     return failing
 
 
 def _things_missing(source: Blocks, error: Blocks, step: float) -> NDArray[np.bool_]:
-    """Return which blocks show one small thing that is not there."""
-    count, channels = len(source), source.shape[3]
-    ground = np.median(source.reshape(count, BLOCK * BLOCK, channels), axis=1)
-    difference = _box(source - ground[:, None, None], 1) / 9
-    height = np.sqrt(np.square(difference).mean(axis=3)).reshape(count, BLOCK * BLOCK)
-    peak = height.argmax(axis=1)
-    everyone = np.arange(count)
-    most = height[everyone, peak]
-    usual = np.partition(height, 3 * BLOCK * BLOCK // 4, axis=1)[:, 3 * BLOCK * BLOCK // 4]
-    missing = np.sqrt(np.square(_box(error, 1) / 9).mean(axis=3)).reshape(count, BLOCK * BLOCK)
+    """Return which blocks show small things on a plain ground that are not all there."""
+    ground = np.median(source, axis=(1, 2), keepdims=True)
+    difference = _root_mean_square(_box(source - ground, 1, 1) / 9)
+    most = difference.max(axis=1)
+    missing = _root_mean_square(_box(error, 1, 1) / 9).max(axis=1)
     result: NDArray[np.bool_] = (
         (most > THING * step)
-        & (usual < GROUND * most)
-        & (missing[everyone, peak] > MISSING * most)
+        & (np.median(difference, axis=1) < GROUND * most)
+        & (missing > MISSING * most)
     )
     return result
 
 
+def _root_mean_square(blocks: Blocks) -> NDArray[np.float32]:
+    """Return that of the channels, (K, BLOCK²)."""
+    result: NDArray[np.float32] = np.sqrt(np.square(blocks).mean(axis=3))
+    return result.reshape(len(blocks), BLOCK * BLOCK)
+
+
 def _spots(error: Blocks, left: NDArray[np.intp], top: NDArray[np.intp]) -> Spots:
-    """Return for each block the Gaussian that takes most from its error, about."""
+    """Return for each block the few Gaussians that take most from its error, about."""
     count, channels = len(error), error.shape[3]
     everyone = np.arange(count)
-    best = np.full(count, -1.0)
-    means, sigma = np.zeros((count, 2)), np.zeros(count)
-    colors = np.zeros((count, channels), np.float32)
-    for radius in RADII:
-        side = 2 * radius + 1
-        sums = _box(error, radius)
-        energy = np.square(sums).sum(axis=3).reshape(count, BLOCK * BLOCK) / side**2
-        peak = energy.argmax(axis=1)
-        most = energy[everyone, peak]
-        better = most > best
-        best = np.where(better, most, best)
-        y, x = np.divmod(peak, BLOCK)
-        means[better] = np.stack((left + x, top + y), axis=1)[better] + 0.5
-        sigma[better] = max(RADIUS_TO_SIGMA * side, 0.5)
-        colors[better] = -sums.reshape(count, BLOCK * BLOCK, channels)[everyone, peak][better] / side**2
-    cholesky = np.stack((sigma, np.zeros(count), sigma), axis=1)
-    return Spots(means, cholesky, colors)
+    error = error.copy()
+    found = []
+    for _ in range(PER_BLOCK):
+        best = np.full(count, -1.0)
+        middle, half = np.zeros((2, count, 2), np.intp)
+        colors = np.zeros((count, channels), np.float32)
+        for down, across in BOXES:
+            area = (2 * down + 1) * (2 * across + 1)
+            sums = _box(error, down, across).reshape(count, BLOCK * BLOCK, channels)
+            energy = np.square(sums).sum(axis=2) / area
+            peak = energy.argmax(axis=1)
+            better = energy[everyone, peak] > best
+            best[better] = energy[everyone, peak][better]
+            middle[better] = np.stack(np.divmod(peak, BLOCK), axis=1)[better]
+            half[better] = down, across
+            colors[better] = -sums[everyone, peak][better] / area
+        # The next one is for what this one leaves.
+        within = np.arange(BLOCK)
+        inside = np.abs(within - middle[:, :, None]) <= half[:, :, None]  # (K, 2, BLOCK)
+        box = inside[:, 0, :, None] & inside[:, 1, None, :]
+        error += np.where(box[..., None], colors[:, None, None], np.float32(0))
+        sigma = np.maximum(SIDE_TO_SIGMA * (2 * half + 1), 0.5)
+        means = np.stack((left + middle[:, 1], top + middle[:, 0]), axis=1) + 0.5
+        cholesky = np.stack((sigma[:, 1], np.zeros(count), sigma[:, 0]), axis=1)
+        found.append(Spots(means, cholesky, colors))
+    return Spots(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
 
-def _box(blocks: Blocks, radius: int) -> Blocks:
-    """Return the sums over boxes of side 2 `radius` + 1 px around each pixel, 0 beyond a block."""
-    if radius == 0:
-        return blocks
-    side = 2 * radius + 1
-    for axis in (1, 2):
+def _box(blocks: Blocks, down: int, across: int) -> Blocks:
+    """Return the sums over boxes of so many pixels each way around each pixel, 0 beyond a block."""
+    for axis, half in ((1, down), (2, across)):
+        if half == 0:
+            continue
+        side = 2 * half + 1
         padding = [(0, 0)] * 4
-        padding[axis] = (radius + 1, radius)
+        padding[axis] = (half + 1, half)
         sums = np.cumsum(np.pad(blocks, padding), axis=axis, dtype=np.float64)
         length = sums.shape[axis]
         upper = np.take(sums, np.arange(side, length), axis=axis)
