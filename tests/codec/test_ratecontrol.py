@@ -14,6 +14,7 @@ from gaussianimage.codec.ratecontrol import (
     gaussians_for_size,
     gaussians_for_step,
     step_for_fit,
+    step_for_picture,
     step_for_quality,
 )
 from gaussianimage.picture import as_picture
@@ -72,6 +73,31 @@ def test_constant_pictures_need_one_gaussian(size: tuple[int, int], color: Any) 
     assert gaussians_for_step(picture, 0.1, threads=None) == 1
     assert gaussians_for_psnr(picture, 40.0, threads=None) == 1
     assert gaussians_for_size(picture, 1000.0, threads=None) == 1
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_sparse_pictures_need_a_few_gaussians(size: int) -> None:
+    pixels = np.full((150, 200), 255, np.uint8)
+    pixels[70 : 70 + size, 90 : 90 + size] = 0
+    picture = as_picture(pixels)
+    assert 8 <= gaussians_for_step(picture, 0.1, threads=None) < 500
+    assert 8 <= gaussians_for_size(picture, 1000.0, threads=None) < 5000
+    assert 8 <= gaussians_for_psnr(picture, 60.0, threads=None) < 5000
+
+
+def test_little_contrast_and_few_pixels_get_finer_steps() -> None:
+    usual = step_for_quality(60)
+    assert step_for_picture(PARROT, 60) == usual
+    faint = as_picture((128 + PARROT.pixels * 16).astype(np.uint8))
+    assert usual / 16 <= step_for_picture(faint, 60) < usual / 3
+    corner = as_picture(np.rint(PARROT.pixels[:16, :16] * 255).astype(np.uint8))
+    assert usual / 4 < step_for_picture(corner, 60) < usual / 2
+
+
+def test_a_deep_picture_may_have_less_contrast_than_eight_bits_hold() -> None:
+    pixels = (0.5 + 1e-4 * PARROT.pixels).astype(np.float64)
+    deep = as_picture(np.rint(pixels * 65535).astype(np.uint16))
+    assert step_for_picture(deep, 60) < step_for_quality(60) / 500
 
 
 def test_there_are_never_more_gaussians_than_pixels() -> None:

@@ -43,6 +43,10 @@ DEFAULT_QUALITY = 60.0
 USUAL_CONTRAST = 0.1
 LEAST_CONTRAST = {8: USUAL_CONTRAST / 16, 16: USUAL_CONTRAST / 4096}
 
+# Smaller pictures, in pixels, get finer steps.
+SMALL_PICTURE = 64 * 64
+SMALL_POWER = 0.4
+
 _RANGES = {
     "quality": (0.0, 100.0),
     "gaussians": (1.0, float(MAX_GAUSSIANS)),
@@ -83,11 +87,13 @@ def step_for_picture(picture: Picture, quality: float) -> float:
     """Return the color step Δ of a quality for a picture: a finer one where there is little to see.
 
     What a person sees of a picture is relative to its contrast. With the same step for all, a
-    picture of little contrast would turn into its mean color.
+    picture of little contrast would turn into its mean color. And in an icon, each pixel counts.
     """
-    contrast = _contrast(picture.pixels)
-    least = LEAST_CONTRAST[picture.bit_depth]
-    return step_for_quality(quality) * min(1.0, max(contrast, least) / USUAL_CONTRAST)
+    contrast = max(_contrast(picture.pixels), LEAST_CONTRAST[picture.bit_depth])
+    by_contrast = min(1.0, contrast / USUAL_CONTRAST)
+    pixels = picture.height * picture.width
+    by_size = min(1.0, (pixels / SMALL_PICTURE) ** SMALL_POWER)
+    return float(step_for_quality(quality) * by_contrast * by_size)
 
 
 def _contrast(pixels: NDArray[np.float32]) -> float:

@@ -2,12 +2,12 @@
 
 A file is made to have little squared error for its bits. A dot, a faint word or a bird in the sky
 has hardly any of it, and still is what a person looks at. So each block of 16 × 16 pixels is held
-to its own contrast: its error must not be more than that of its mean color, and where it shows small things on
-a plain ground, they must be there.
+to its own contrast: its error must not be more than that of its mean color, and where it shows
+small things on a plain ground, they must be there.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,16 +24,16 @@ BLOCK = 16
 # A block may have this much more error, root mean square in color steps, than its mean color has.
 TOLERANCE = 0.02
 
-# Small things on a plain ground: blurred over 3 × 3 pixels, the largest difference from the median of
-# the block is so many color steps, and half of the pixels have less than this part of it. Something
-# is lost where this part of it is missing anywhere.
+# Small things on a plain ground: blurred over 3 × 3 pixels, the largest difference from the median
+# of the block is so many color steps, and half of the pixels have less than this part of it.
+# Something is lost where this part of it is missing anywhere.
 THING = 0.2
 GROUND = 0.2
 MISSING = 0.7
 # A block of less contrast than one pixel of such a thing has shows none, in color steps squared.
 LEAST = THING**2 / BLOCK**2
 
-# Half the sides, down and across, of the boxes that new Gaussians are found by: dots, strokes, areas.
+# New Gaussians are found by boxes, for dots, strokes and areas: half the sides, down and across.
 BOXES = ((0, 0), (1, 1), (0, 3), (3, 0), (1, 5), (5, 1), (3, 3), (7, 7))
 SIDE_TO_SIGMA = 0.35
 PER_BLOCK = 3  # new Gaussians in a round
@@ -139,18 +139,19 @@ def lost(
         source, error = _cut(pixels, y, x), _cut(residual, y, x)
         failing = _failing(source, error, step)
         blocks.append(some[failing])
-        found.append(_spots(error[failing], x[failing], y[failing]))
+        spots = _spots(error[failing], x[failing], y[failing])
+        size = pixels.shape[1], pixels.shape[0]
+        found.append(spots._replace(means=np.clip(spots.means, 0.5, np.array(size) - 0.5)))
     return np.concatenate(blocks), Spots(*(np.concatenate(p) for p in zip(*found, strict=True)))
 
 
 def _blocks(pixels: NDArray[np.float32]) -> int:
     """Return the number of blocks of a picture."""
-    return -(-pixels.shape[0] // BLOCK) * -(-pixels.shape[1] // BLOCK)
+    height, width = pixels.shape[:2]
+    return -(-height // BLOCK) * -(-width // BLOCK)
 
 
-def _cut(
-    pixels: NDArray[np.float32], top: NDArray[np.intp], left: NDArray[np.intp]
-) -> Blocks:
+def _cut(pixels: NDArray[np.float32], top: NDArray[np.intp], left: NDArray[np.intp]) -> Blocks:
     """Cut out blocks; what they lack at the picture's edges repeats the last pixels."""
     within = np.arange(BLOCK)
     rows = np.minimum(top[:, None] + within, pixels.shape[0] - 1)
@@ -184,9 +185,9 @@ def _things_missing(source: Blocks, error: Blocks, step: float) -> NDArray[np.bo
     return result
 
 
-def _root_mean_square(blocks: Blocks) -> NDArray[np.float32]:
+def _root_mean_square(blocks: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
     """Return that of the channels, (K, BLOCK²)."""
-    result: NDArray[np.float32] = np.sqrt(np.square(blocks).mean(axis=3))
+    result: NDArray[np.floating[Any]] = np.sqrt(np.square(blocks).mean(axis=3))
     return result.reshape(len(blocks), BLOCK * BLOCK)
 
 

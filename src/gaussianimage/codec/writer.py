@@ -16,7 +16,7 @@ from gaussianimage.codec.freeze import freeze
 from gaussianimage.codec.metadata import Metadata
 from gaussianimage.codec.quantize import Levels
 from gaussianimage.codec.ratecontrol import most_gaussians, step_for_fit
-from gaussianimage.codec.refine import Rounding
+from gaussianimage.codec.refine import WEIGHT_OF_A_BIT, Rounding
 from gaussianimage.codec.repair import repair
 from gaussianimage.codec.settings import (
     BACKGROUND_LEVELS,
@@ -196,10 +196,9 @@ class Writer:
             model_set=model_set(len(layers) - 1, len(layers)),
             costs=rounding.costs(layers),
         )
-        added = []
+        added: list[Levels] = []
         try:
-            for levels in repairs:
-                added.append(levels)
+            added.extend(repairs)
         except KeyboardInterrupt:
             self._interrupted = True
         if not added:
@@ -251,6 +250,12 @@ class Writer:
         """Return what the fit looks like, in the source's bit depth."""
         drawn = self._stretch.restored(render(self._fitted.gaussians, threads=self._threads))
         return to_array(drawn, self._dtype)
+
+    def cost(self, draft: Draft, step: float) -> float:
+        """Return a file's squared error and its bits, as a color step Δ weighs them."""
+        error = 10 ** (-self.psnr(self.pixels(draft)) / 10) * self._picture.pixels.size
+        weight = WEIGHT_OF_A_BIT * step**2
+        return float(error * self._stretch.gain**2 + weight * 8 * len(draft.data))
 
     def psnr(self, decoded: NDArray[Any]) -> float:
         """Return the PSNR of decoded pixels in dB, in the source's bit depth.
