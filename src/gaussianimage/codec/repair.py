@@ -148,7 +148,7 @@ def lost(
 def _blocks(pixels: NDArray[np.float32]) -> int:
     """Return the number of blocks of a picture."""
     height, width = pixels.shape[:2]
-    return -(-height // BLOCK) * -(-width // BLOCK)
+    return int(-(-height // BLOCK) * -(-width // BLOCK))
 
 
 def _cut(pixels: NDArray[np.float32], top: NDArray[np.intp], left: NDArray[np.intp]) -> Blocks:
