@@ -82,6 +82,20 @@ def test_a_single_dot_is_in_the_file(size: int) -> None:
     assert decoded[:90].min() > 250
 
 
+def test_faint_words_on_a_page_are_in_the_file() -> None:
+    rng = np.random.default_rng(0)
+    paper = 230 + rng.normal(0, 1, (160, 240, 1))
+    pixels = np.repeat(paper, 3, axis=2)
+    faint = slice(85, 94)
+    for y in (10, 35, 60, 85, 110, 135):
+        for x in range(12, 228, 6):
+            pixels[y : y + 9, x : x + 1 + x % 2] = 205 if y == faint.start else 30
+    pixels = np.rint(pixels).astype(np.uint8)
+    decoded = decode(fast(pixels, effort=3).data).astype(float)
+    row, source = decoded[faint, 12:228].mean(axis=(0, 2)), pixels[faint, 12:228].mean(axis=(0, 2))
+    assert np.corrcoef(row, source)[0, 1] > 0.7
+
+
 def test_stars_are_in_the_file() -> None:
     rng = np.random.default_rng(0)
     pixels = np.zeros((200, 200), np.uint8)

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from gaussianimage import _native
+from gaussianimage.codec.local_contrast import BLOCK
 from gaussianimage.codec.refine import Rounding
-from gaussianimage.codec.repair import BLOCK, lost, repair
+from gaussianimage.codec.repair import lost, repair
 from gaussianimage.codec.settings import Settings
 
 STEP_INDEX = 26  # a step of about 0.32

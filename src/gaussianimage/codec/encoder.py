@@ -115,10 +115,9 @@ def encode(
     picture : Picture, array, PIL image, path or bytes
         What `gaussianimage.as_picture` takes.
     quality : float, optional
-        0 to 100; about 0.03 to 2 bits per pixel on photos. It is relative to the picture's own
-        contrast and size: faint pictures and icons get finer steps. From 40 on, small things on a
-        plain ground are held to be there. 60 if no target is given. At most one of the targets may
-        be.
+        0 to 100; about 0.03 to 2 bits per pixel on photos. It is relative to what a picture shows:
+        faint pictures, icons and printed pages get finer steps. From 40 on, small things on a plain
+        ground are held to be there. 60 if no target is given. At most one of the targets may be.
     gaussians : int, optional
         Number of Gaussians to fit; those that don't earn their bits are left out.
     bpp : float, optional

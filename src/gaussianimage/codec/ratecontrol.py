@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaussianimage.arguments import integer
+from gaussianimage.codec.local_contrast import printed_share
 from gaussianimage.fitting.density import bands
 from gaussianimage.fitting.fit import fit
 from gaussianimage.fitting.state import MAX_GAUSSIANS
@@ -46,6 +47,9 @@ LEAST_CONTRAST = {8: USUAL_CONTRAST / 16, 16: USUAL_CONTRAST / 4096}
 # Smaller pictures, in pixels, get finer steps.
 SMALL_PICTURE = 64 * 64
 SMALL_POWER = 0.4
+# So do pages: pictures of which most is small things on a plain ground.
+PRINTED_SHARES = (0.5, 0.7)
+PRINTED_STEPS = (1.0, 0.4)
 
 _RANGES = {
     "quality": (0.0, 100.0),
@@ -87,13 +91,16 @@ def step_for_picture(picture: Picture, quality: float) -> float:
     """Return the color step Δ of a quality for a picture: a finer one where there is little to see.
 
     What a person sees of a picture is relative to its contrast. With the same step for all, a
-    picture of little contrast would turn into its mean color. And in an icon, each pixel counts.
+    picture of little contrast would turn into its mean color. In an icon, each pixel counts, and on
+    a page, faint words are words.
     """
+    step = step_for_quality(quality)
     contrast = max(_contrast(picture.pixels), LEAST_CONTRAST[picture.bit_depth])
     by_contrast = min(1.0, contrast / USUAL_CONTRAST)
     pixels = picture.height * picture.width
     by_size = min(1.0, (pixels / SMALL_PICTURE) ** SMALL_POWER)
-    return float(step_for_quality(quality) * by_contrast * by_size)
+    by_print = np.interp(printed_share(picture.pixels, step), PRINTED_SHARES, PRINTED_STEPS)
+    return float(step * min(by_contrast, by_print) * by_size)
 
 
 def _contrast(pixels: NDArray[np.float32]) -> float:

@@ -7,30 +7,33 @@ small things on a plain ground, they must be there.
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gaussianimage import _native
+from gaussianimage.codec.local_contrast import (
+    BLOCK,
+    GROUND,
+    THING,
+    Blocks,
+    blurred_size,
+    box_sums,
+    count_blocks,
+    cut_blocks,
+    find_things,
+)
 from gaussianimage.codec.quantize import Levels, shown, strongest_first
 from gaussianimage.codec.refine import Rounding
 from gaussianimage.fitting.density import BAND
 
-Blocks = NDArray[np.float32]  # (K, BLOCK, BLOCK, C)
-
-BLOCK = 16
-
 # A block may have this much more error, root mean square in color steps, than its mean color has.
 TOLERANCE = 0.02
 
-# Small things on a plain ground: blurred over 3 × 3 pixels, the largest difference from the median
-# of the block is so many color steps, and half of the pixels have less than this part of it.
-# Something is lost where this part of it is missing anywhere.
-THING = 0.2
-GROUND = 0.2
+# A thing is lost where this part of it is missing anywhere.
 MISSING = 0.7
-# A block of less contrast than one pixel of such a thing has shows none, in color steps squared.
+# A block of less contrast than one pixel of a thing has shows none, in color steps squared.
 LEAST = THING**2 / BLOCK**2
 
 # New Gaussians are found by boxes, for dots, strokes and areas: half the sides, down and across.
@@ -85,7 +88,7 @@ def repair(
         What a round adds, the strongest first.
     """
     rates = np.tile(np.array(RATES, np.float32), (ITERATIONS, 1))
-    suspects = np.arange(_blocks(pixels))
+    suspects = np.arange(count_blocks(pixels))
     for weight in WEIGHTS:
         suspects, spots = lost(pixels, optimizer.residual(), step, suspects)
         if len(suspects) == 0:
@@ -136,28 +139,13 @@ def lost(
     for begin in range(0, max(len(suspects), 1), BAND // BLOCK**2):
         some = suspects[begin : begin + BAND // BLOCK**2]
         y, x = (BLOCK * number for number in np.divmod(some, across))
-        source, error = _cut(pixels, y, x), _cut(residual, y, x)
+        source, error = cut_blocks(pixels, y, x), cut_blocks(residual, y, x)
         failing = _failing(source, error, step)
         blocks.append(some[failing])
         spots = _spots(error[failing], x[failing], y[failing])
         size = pixels.shape[1], pixels.shape[0]
         found.append(spots._replace(means=np.clip(spots.means, 0.5, np.array(size) - 0.5)))
     return np.concatenate(blocks), Spots(*(np.concatenate(p) for p in zip(*found, strict=True)))
-
-
-def _blocks(pixels: NDArray[np.float32]) -> int:
-    """Return the number of blocks of a picture."""
-    height, width = pixels.shape[:2]
-    return int(-(-height // BLOCK) * -(-width // BLOCK))
-
-
-def _cut(pixels: NDArray[np.float32], top: NDArray[np.intp], left: NDArray[np.intp]) -> Blocks:
-    """Cut out blocks; what they lack at the picture's edges repeats the last pixels."""
-    within = np.arange(BLOCK)
-    rows = np.minimum(top[:, None] + within, pixels.shape[0] - 1)
-    columns = np.minimum(left[:, None] + within, pixels.shape[1] - 1)
-    blocks: Blocks = pixels[rows[:, :, None], columns[:, None, :]]
-    return blocks
 
 
 def _failing(source: Blocks, error: Blocks, step: float) -> NDArray[np.bool_]:
@@ -173,22 +161,14 @@ def _failing(source: Blocks, error: Blocks, step: float) -> NDArray[np.bool_]:
 
 def _things_missing(source: Blocks, error: Blocks, step: float) -> NDArray[np.bool_]:
     """Return which blocks show small things on a plain ground that are not all there."""
-    ground = np.median(source, axis=(1, 2), keepdims=True)
-    difference = _root_mean_square(_box(source - ground, 1, 1) / 9)
-    most = difference.max(axis=1)
-    missing = _root_mean_square(_box(error, 1, 1) / 9).max(axis=1)
+    things = find_things(source)
+    missing = blurred_size(error).max(axis=1)
     result: NDArray[np.bool_] = (
-        (most > THING * step)
-        & (np.median(difference, axis=1) < GROUND * most)
-        & (missing > MISSING * most)
+        (things.largest > THING * step)
+        & (things.usual < GROUND * things.largest)
+        & (missing > MISSING * things.largest)
     )
     return result
-
-
-def _root_mean_square(blocks: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
-    """Return that of the channels, (K, BLOCK²)."""
-    result: NDArray[np.floating[Any]] = np.sqrt(np.square(blocks).mean(axis=3))
-    return result.reshape(len(blocks), BLOCK * BLOCK)
 
 
 def _spots(error: Blocks, left: NDArray[np.intp], top: NDArray[np.intp]) -> Spots:
@@ -203,7 +183,7 @@ def _spots(error: Blocks, left: NDArray[np.intp], top: NDArray[np.intp]) -> Spot
         colors = np.zeros((count, channels), np.float32)
         for down, across in BOXES:
             area = (2 * down + 1) * (2 * across + 1)
-            sums = _box(error, down, across).reshape(count, BLOCK * BLOCK, channels)
+            sums = box_sums(error, down, across).reshape(count, BLOCK * BLOCK, channels)
             energy = np.square(sums).sum(axis=2) / area
             peak = energy.argmax(axis=1)
             better = energy[everyone, peak] > best
@@ -221,19 +201,3 @@ def _spots(error: Blocks, left: NDArray[np.intp], top: NDArray[np.intp]) -> Spot
         cholesky = np.stack((sigma[:, 1], np.zeros(count), sigma[:, 0]), axis=1)
         found.append(Spots(means, cholesky, colors))
     return Spots(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
-
-
-def _box(blocks: Blocks, down: int, across: int) -> Blocks:
-    """Return the sums over boxes of so many pixels each way around each pixel, 0 beyond a block."""
-    for axis, half in ((1, down), (2, across)):
-        if half == 0:
-            continue
-        side = 2 * half + 1
-        padding = [(0, 0)] * 4
-        padding[axis] = (half + 1, half)
-        sums = np.cumsum(np.pad(blocks, padding), axis=axis, dtype=np.float64)
-        length = sums.shape[axis]
-        upper = np.take(sums, np.arange(side, length), axis=axis)
-        lower = np.take(sums, np.arange(0, length - side), axis=axis)
-        blocks = (upper - lower).astype(np.float32)
-    return blocks
