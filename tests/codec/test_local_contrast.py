@@ -10,6 +10,7 @@ from gaussianimage.codec.local_contrast import (
     cut_blocks,
     find_things,
     printed_share,
+    worst_excess,
 )
 from gaussianimage.picture import as_picture
 
@@ -67,3 +68,12 @@ def test_a_page_is_printed_and_photos_are_not() -> None:
 
 def test_nothing_is_not_printed() -> None:
     assert printed_share(np.full((40, 40, 1), 0.3, np.float32), STEP) == 0
+
+
+def test_a_block_is_held_to_its_own_contrast() -> None:
+    pixels = np.full((20, 40, 3), 0.5, np.float32)
+    pixels[:, :16] += np.where(np.arange(20) % 2, 0.1, -0.1).astype(np.float32)[:, None, None]
+    drawn = np.full_like(pixels, 0.5)
+    assert worst_excess(pixels, drawn) == pytest.approx(0, abs=1e-3)
+    drawn[:, 16:32] += 0.03
+    assert worst_excess(pixels, drawn) == pytest.approx(0.03, rel=1e-3)

@@ -16,6 +16,7 @@ from gaussianimage.codec.ratecontrol import (
     gaussians_for_step,
     most_gaussians,
     step_for_picture,
+    step_for_quality,
 )
 from gaussianimage.codec.search import (
     PSNR,
@@ -49,6 +50,12 @@ PIXEL_BY_PIXEL = 64
 
 # Below this quality nobody expects small things to be there.
 LEAST_REPAIRED = 40.0
+
+# A block may have so much more error, root mean square in steps of the quality, than its mean color
+# has. What repairs don't bring that far is below a step, and takes a finer one.
+EXCESS = 0.036
+FINER = 0.7
+FINER_STEPS = 3
 
 PIXELS_PER_GAUSSIAN = 130  # where nothing tells how many there should be
 
@@ -248,7 +255,10 @@ class _Job:
                 return self._best_start(count, step)
             writer = self._fit(count)
             draft = writer.draft(step)
-            return writer, writer.repaired(draft) if value >= LEAST_REPAIRED else draft
+            if value >= LEAST_REPAIRED:
+                most = EXCESS * step_for_quality(value)
+                draft = self._hold_blocks(writer, writer.repaired(draft), most)
+            return writer, draft
         if target.kind == "gaussians":
             writer = self._fit(int(value))
             # No coarser: a number that was asked for is not to be thinned out for bits.
@@ -275,6 +285,16 @@ class _Job:
         most = max(most, 1.0)
         guess = gaussians_for_size(picture, most, threads=self._threads)
         return search_size(self._fit, guess, most, self._effort.drafts)
+
+    def _hold_blocks(self, writer: Writer, draft: Draft, most: float) -> Draft:
+        """Return a file of finer steps if a block of this one is much worse than its mean color."""
+        step = draft.step
+        for _ in range(FINER_STEPS):
+            if writer.interrupted or writer.worst_excess(draft) <= most:
+                break
+            step *= FINER
+            draft = writer.repaired(writer.draft(step))
+        return draft
 
     def _best_start(self, gaussians: int, step: float) -> tuple[Writer, Draft]:
         """Return the file that costs least in bits and error together, of several starts.

@@ -43,6 +43,33 @@ def cut_blocks(
     return blocks
 
 
+def excess_errors(blocks: Blocks, errors: Blocks) -> NDArray[np.float64]:
+    """Return the mean squared error of blocks less what their mean color would have, (K,)."""
+    contrast = blocks.var(axis=(1, 2), dtype=np.float64).mean(axis=1)
+    excess: NDArray[np.float64] = np.square(errors).mean(axis=(1, 2, 3), dtype=np.float64)
+    excess -= contrast
+    return excess
+
+
+def worst_excess(pixels: NDArray[np.float32], drawn: NDArray[np.float32]) -> float:
+    """Return the largest of `excess_errors` as a root, 0 if no block is worse than its mean color.
+
+    Parameters
+    ----------
+    pixels, drawn : ndarray, (H, W, C), float32
+        A picture and what it is drawn as.
+    """
+    across = -(-pixels.shape[1] // BLOCK)
+    count = count_blocks(pixels)
+    worst = 0.0
+    for begin in range(0, count, BAND // BLOCK**2):
+        some = np.arange(begin, min(begin + BAND // BLOCK**2, count))
+        y, x = (BLOCK * number for number in np.divmod(some, across))
+        blocks = cut_blocks(pixels, y, x)
+        worst = max(worst, float(excess_errors(blocks, cut_blocks(drawn, y, x) - blocks).max()))
+    return float(np.sqrt(worst))
+
+
 def find_things(blocks: Blocks) -> Things:
     """Return how blocks differ from their median color."""
     ground = np.median(blocks, axis=(1, 2), keepdims=True).astype(np.float32)

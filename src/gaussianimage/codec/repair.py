@@ -22,6 +22,7 @@ from gaussianimage.codec.local_contrast import (
     box_sums,
     count_blocks,
     cut_blocks,
+    excess_errors,
     find_things,
 )
 from gaussianimage.codec.quantize import Levels, shown, strongest_first
@@ -33,8 +34,6 @@ TOLERANCE = 0.02
 
 # A thing is lost where this part of it is missing anywhere.
 MISSING = 0.7
-# A block of less contrast than one pixel of a thing has shows none, in color steps squared.
-LEAST = THING**2 / BLOCK**2
 
 # New Gaussians are found by boxes, for dots, strokes and areas: half the sides, down and across.
 BOXES = ((0, 0), (1, 1), (0, 3), (3, 0), (1, 5), (5, 1), (3, 3), (7, 7))
@@ -150,10 +149,8 @@ def lost(
 
 def _failing(source: Blocks, error: Blocks, step: float) -> NDArray[np.bool_]:
     """Return which blocks have lost what they show."""
-    contrast = source.var(axis=(1, 2), dtype=np.float64).mean(axis=1)
-    squared = np.square(error).mean(axis=(1, 2, 3), dtype=np.float64)
-    failing: NDArray[np.bool_] = squared > contrast + (TOLERANCE * step) ** 2
-    suspects = np.flatnonzero(~failing & (contrast > LEAST * step**2))
+    failing: NDArray[np.bool_] = excess_errors(source, error) > (TOLERANCE * step) ** 2
+    suspects = np.flatnonzero(~failing)
     if len(suspects):
         failing[suspects] = _things_missing(source[suspects], error[suspects], step)
     return failing

@@ -13,6 +13,7 @@ from gaussianimage.codec.assemble import assemble, layers_of, model_set
 from gaussianimage.codec.decoder import decode
 from gaussianimage.codec.effort import Effort
 from gaussianimage.codec.freeze import freeze
+from gaussianimage.codec.local_contrast import worst_excess
 from gaussianimage.codec.metadata import Metadata
 from gaussianimage.codec.quantize import Levels
 from gaussianimage.codec.ratecontrol import most_gaussians, step_for_fit
@@ -250,6 +251,10 @@ class Writer:
         """Return what the fit looks like, in the source's bit depth."""
         drawn = self._stretch.restored(render(self._fitted.gaussians, threads=self._threads))
         return to_array(drawn, self._dtype)
+
+    def worst_excess(self, draft: Draft) -> float:
+        """Return by how much a file's worst block is worse than its mean color, for 0 to 1."""
+        return worst_excess(self._picture.pixels, from_array(self.pixels(draft)).pixels)
 
     def cost(self, draft: Draft, step: float) -> float:
         """Return a file's squared error and its bits, as a color step Δ weighs them."""
