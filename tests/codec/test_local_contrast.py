@@ -71,8 +71,8 @@ def test_nothing_is_not_printed() -> None:
 
 
 def test_a_block_is_held_to_its_own_contrast() -> None:
-    pixels = np.full((20, 40, 3), 0.5, np.float32)
-    pixels[:, :16] += np.where(np.arange(20) % 2, 0.1, -0.1).astype(np.float32)[:, None, None]
+    pixels = np.full((32, 40, 3), 0.5, np.float32)
+    pixels[:, :16] += np.where(np.arange(32) % 2, 0.1, -0.1).astype(np.float32)[:, None, None]
     drawn = np.full_like(pixels, 0.5)
     assert worst_excess(pixels, drawn) == pytest.approx(0, abs=1e-3)
     drawn[:, 16:32] += 0.03
