@@ -11,6 +11,7 @@ from gaussianimage.errors import (
     GaussianImageError,
     LimitError,
     PictureError,
+    PictureWarning,
     TruncatedError,
     UnsupportedError,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "Limits",
     "Picture",
     "PictureError",
+    "PictureWarning",
     "TruncatedError",
     "UnsupportedError",
     "as_picture",

@@ -39,3 +39,10 @@ class LimitError(GaussianImageError):
 
 class UnsupportedError(GaussianImageError):
     """The file is valid but needs a newer version or a feature that is not here."""
+
+
+class PictureWarning(UserWarning):
+    """A picture was read, but perhaps not as its owner means it.
+
+    For instance it has several pages, of which the first counts, or the file is cut short.
+    """

@@ -12,7 +12,7 @@ import click
 
 from gaussianimage import _native
 from gaussianimage.cli.command import verbosity
-from gaussianimage.cli.errors import FAILED, INTERRUPTED, describe, details
+from gaussianimage.cli.errors import FAILED, INTERRUPTED, describe, details, warning
 from gaussianimage.cli.options import BatchOptions
 from gaussianimage.cli.paths import Item, check_output
 from gaussianimage.cli.progress import Progress, Reporter, Watch
@@ -28,6 +28,10 @@ class Job:
     threads: int | None
     progress: Watch
     reporter: Reporter
+
+    def warn(self, message: str) -> None:
+        """Tell of a picture that may not be what is meant, unless quiet."""
+        self.reporter.say(warning(message))
 
 
 @dataclass(frozen=True)

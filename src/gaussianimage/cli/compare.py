@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gaussianimage import Limits, Picture
 from gaussianimage.cli.command import subcommand
-from gaussianimage.cli.options import FiniteRange, json_option
+from gaussianimage.cli.options import FiniteRange, json_option, white_option
 from gaussianimage.cli.outputs import require_picture
 from gaussianimage.cli.paths import check_output, identity
 from gaussianimage.cli.report import dimensions
@@ -46,6 +46,7 @@ gaussianimage compare photo.png photo.gimg --difference difference.png --gain 8
     metavar="G",
     help="Factor by which that picture enlarges differences.  [default: 4]",
 )
+@white_option
 @json_option
 @limit_options
 def command(
@@ -53,6 +54,7 @@ def command(
     b: str,
     difference_file: str | None,
     gain: float,
+    white: float | None,
     as_json: bool,
     limits: Limits,
 ) -> None:
@@ -60,7 +62,8 @@ def command(
 
     A and B are .gimg files or pictures in any format that Pillow reads, of the same size; one of
     them may be - for stdin. A gray picture is compared as RGB with one that has color, and one
-    without alpha as opaque with one that has it; color is multiplied by alpha.
+    without alpha as opaque with one that has it; color is multiplied by alpha. --white is that of
+    A and B where they aren't .gimg files, which have their own.
     """
     if difference_file is not None:
         stdout = "stdout is for the figures." if is_stream(difference_file) else None
@@ -71,7 +74,7 @@ def command(
         check_output(difference_file, overwrite=True)
     if is_stream(a) and is_stream(b):
         raise click.UsageError("stdin can be read only once.")
-    pair = [read_picture(source, limits) for source in (a, b)]
+    pair = [read_picture(source, limits, white=white) for source in (a, b)]
     sizes = [dimensions(picture.height, picture.width) for picture in pair]
     if sizes[0] != sizes[1]:
         raise ValueError(f"the pictures differ in size: {sizes[0]} and {sizes[1]}")

@@ -13,6 +13,7 @@ from gaussianimage.cli.options import (
     max_pixels_option,
     seed_option,
     target_options,
+    white_option,
 )
 from gaussianimage.cli.outputs import refuse_pictures
 from gaussianimage.cli.paths import Item, plan
@@ -41,6 +42,7 @@ gaussianimage encode - - < photo.png > photo.gimg
 @effort_option
 @seed_option
 @batch_options
+@white_option
 @max_pixels_option
 def command(
     files: tuple[str, ...],
@@ -48,6 +50,7 @@ def command(
     effort: int,
     seed: int | None,
     batch: BatchOptions,
+    white: float | None,
     max_pixels: int,
 ) -> None:
     """Encode pictures as .gimg files.
@@ -59,7 +62,7 @@ def command(
     """
 
     def work(item: Item, job: Job) -> Outcome:
-        source = read(item.source, max_pixels=max_pixels)
+        source = read(item.source, white=white, max_pixels=max_pixels, warn=job.warn)
         encoded = encode_picture(
             source,
             **target.as_arguments(),

@@ -7,7 +7,7 @@ import click
 
 from gaussianimage.errors import GaussianImageError
 
-__all__ = ["FAILED", "INTERRUPTED", "describe", "details", "printable", "show"]
+__all__ = ["FAILED", "INTERRUPTED", "describe", "details", "printable", "show", "warning"]
 
 FAILED = 1
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -55,6 +55,11 @@ def details(error: BaseException) -> str:
 def printable(text: str) -> str:
     """Return a text in one line that does nothing to a terminal, whatever a file's name is."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def warning(message: str) -> str:
+    """Return the line that tells of a warning."""
+    return printable(f"{_PROGRAM}: warning: {message}")
 
 
 def show(error: click.ClickException | click.Abort) -> int:

@@ -8,7 +8,13 @@ from gaussianimage import FitState, fit
 from gaussianimage.cli.batch import Job, Outcome, run
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.errors import printable
-from gaussianimage.cli.options import BatchOptions, batch_options, max_pixels_option, seed_option
+from gaussianimage.cli.options import (
+    BatchOptions,
+    batch_options,
+    max_pixels_option,
+    seed_option,
+    white_option,
+)
 from gaussianimage.cli.outputs import refuse_pictures
 from gaussianimage.cli.paths import Item, check_output, identity, plan
 from gaussianimage.cli.report import result_line
@@ -51,6 +57,7 @@ gaussianimage fit *.png -o fitted/ -j 2
     "--resume", "resume_file", metavar="FILE", help="Go on from a saved state of the same picture."
 )
 @batch_options
+@white_option
 @max_pixels_option
 def command(
     files: tuple[str, ...],
@@ -60,6 +67,7 @@ def command(
     state_file: str | None,
     resume_file: str | None,
     batch: BatchOptions,
+    white: float | None,
     max_pixels: int,
 ) -> None:
     """Fit Gaussians to pictures and save them as safetensors files.
@@ -86,7 +94,7 @@ def command(
     def work(item: Item, job: Job) -> Outcome:
         if state_file:
             check_output(state_file, overwrite=not batch.no_overwrite)
-        source = read(item.source, max_pixels=max_pixels)
+        source = read(item.source, white=white, max_pixels=max_pixels, warn=job.warn)
         resume = FitState.load(resume_file) if resume_file else None
         result = fit(source, **given, threads=job.threads, progress=job.progress, resume=resume)
         result.gaussians.save(item.target)

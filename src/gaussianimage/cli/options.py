@@ -25,6 +25,7 @@ __all__ = [
     "seed_option",
     "target_options",
     "threads_option",
+    "white_option",
 ]
 
 
@@ -109,6 +110,12 @@ max_pixels_option = click.option(
     default=MAX_PIXELS,
     metavar="N",
     help="Refuse pictures of more pixels.  [default: 2^28]",
+)
+white_option = click.option(
+    "--white",
+    type=FiniteRange(0, min_open=True),
+    metavar="W",
+    help="Sample that is white, where it isn't the largest: 4095 for 12 bits in a file of 16.",
 )
 
 

@@ -7,6 +7,7 @@ import click
 import numpy as np
 
 from gaussianimage import GaussianImageError, Limits, decode, decode_gaussians
+from gaussianimage.cli.errors import warning
 from gaussianimage.cli.options import Function, max_pixels_option, packed
 from gaussianimage.codec.format import SIGNATURE
 from gaussianimage.codec.opened import open_file
@@ -26,21 +27,32 @@ def read_gaussians(source: str, limits: Limits) -> Gaussians:
     return decode_gaussians(read_input(source), limits=limits)
 
 
-def read_picture(source: str, limits: Limits) -> Picture:
-    """Read a picture, or decode a .gimg file to one as it would be written."""
+def read_picture(source: str, limits: Limits, *, white: float | None = None) -> Picture:
+    """Read a picture, or decode a .gimg file to one as it would be written.
+
+    Warnings go to stderr; `white` is for pictures only, see `gaussianimage.picture.read`.
+    """
+
+    def read_file(data: str | bytes) -> Picture:
+        return read(data, white=white, max_pixels=limits.max_pixels, warn=_warn)
+
     if not is_stream(source):
         with Path(source).open("rb") as file:
             if file.read(len(SIGNATURE)) != SIGNATURE:
-                return read(source, max_pixels=limits.max_pixels)
+                return read_file(source)
     data = read_input(source)
     if not is_gimg(data):
-        return read(data, max_pixels=limits.max_pixels)
+        return read_file(data)
     try:
         header = open_file(data, limits=limits).header
         return from_array(decode(data, dtype=output_type(header.bit_depth), limits=limits))
     except GaussianImageError as error:
         error.add_note(f"in {'stdin' if is_stream(source) else source}")
         raise
+
+
+def _warn(message: str) -> None:
+    click.echo(warning(message), err=True)
 
 
 def output_type(bit_depth: int) -> type[np.uint8 | np.uint16]:

@@ -103,6 +103,7 @@ class Encoded:
 def encode(
     picture: PictureSource,
     *,
+    white: float | None = None,
     quality: float | None = None,
     gaussians: int | None = None,
     bpp: float | None = None,
@@ -121,6 +122,9 @@ def encode(
     ----------
     picture : Picture, array, PIL image, path or bytes
         What `gaussianimage.as_picture` takes.
+    white : float, optional
+        The value in the source that becomes 1.0, such as 4095 for data of 12 bits in a file of 16;
+        see `gaussianimage.as_picture`.
     quality : float, optional
         0 to 100; about 0.03 to 2 bits per pixel on photos. It is relative to what a picture shows:
         faint pictures, icons and printed pages get finer steps. From 40 on, small things on a plain
@@ -166,9 +170,15 @@ def encode(
         If a GPU is asked for and PyTorch or Triton is not installed.
     GaussianImageError
         If there is no such GPU.
+
+    Warns
+    -----
+    PictureWarning
+        If the picture may not be what is meant; see `gaussianimage.as_picture`.
     """
     return encode_picture(
         picture,
+        white=white,
         quality=quality,
         gaussians=gaussians,
         bpp=bpp,
@@ -186,6 +196,7 @@ def encode(
 def encode_picture(
     picture: PictureSource,
     *,
+    white: float | None = None,
     quality: float | None = None,
     gaussians: int | None = None,
     bpp: float | None = None,
@@ -202,7 +213,7 @@ def encode_picture(
     target = Target.of(
         quality=quality, gaussians=gaussians, bpp=bpp, size=size, psnr=psnr, ssim=ssim
     )
-    job = _Job(picture, effort, seed, threads, device, progress)
+    job = _Job(picture, white, effort, seed, threads, device, progress)
     writer, draft = job.run(target)
     pixels = writer.pixels(draft)
     return Encoded(
@@ -223,6 +234,7 @@ class _Job:
     def __init__(
         self,
         picture: PictureSource,
+        white: float | None,
         effort: int,
         seed: int,
         threads: int | None,
@@ -233,7 +245,7 @@ class _Job:
         thread_count(threads)
         gpu_module(device, "optimizer")  # says early what is missing
         self._device = device
-        self.picture = as_picture(picture)
+        self.picture = as_picture(picture, white=white)
         self._stretch = Stretch.for_picture(self.picture)
         self._stretched = self._stretch.apply(self.picture)
         self._effort = effort_level(effort)

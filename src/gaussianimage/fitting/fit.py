@@ -28,6 +28,7 @@ def fit(
     picture: PictureSource,
     gaussians: int = 9000,
     *,
+    white: float | None = None,
     iterations: int | None = None,
     seed: int = 0,
     threads: int | None = None,
@@ -46,6 +47,8 @@ def fit(
         What `gaussianimage.as_picture` takes. Alpha is a fourth channel, colors premultiplied.
     gaussians : int, default 9000
         How many, 1 to 2²⁴; at most one per pixel is used.
+    white : float, optional
+        The value in the source that becomes 1.0; see `gaussianimage.as_picture`.
     iterations : int, optional
         Steps of the optimizer, 1000 by default. 0 places Gaussians and solves for their colors.
     seed : int, default 0
@@ -85,6 +88,11 @@ def fit(
     GaussianImageError
         If there is no such GPU.
 
+    Warns
+    -----
+    PictureWarning
+        If the picture may not be what is meant; see `gaussianimage.as_picture`.
+
     Notes
     -----
     Adam on positions, log-Cholesky factors and colors, each relative to the Gaussian's own size and
@@ -95,7 +103,7 @@ def fit(
     if not isinstance(resume, FitState | None):
         raise TypeError(f"resume: expected a FitState, got {type(resume).__name__}")
     gpu = gpu_module(device, "optimizer")
-    source = as_picture(picture)
+    source = as_picture(picture, white=white)
     if max(source.height, source.width) > MAX_SIDE:
         raise PictureError(
             f"a picture of {source.height} x {source.width} pixels (height x width) is too large: "

@@ -19,13 +19,12 @@ def samples(image: Image.Image) -> Samples:
 
     Palettes and color keys are resolved. CMYK goes through its ICC profile, if it has one, to
     sRGB, else by the plain formula; YCbCr, LAB and HSV become RGB. Integers of 32 bits (mode
-    ``I``) are taken for 16-bit samples, as Pillow reads them from some files, and floating
-    point (``F``) for 0..1.
+    ``I``) have no known white, and floating point (``F``) has 1.
 
     Raises
     ------
     PictureError
-        The mode has no meaning as a picture, or the values do not fit it.
+        The mode has no meaning as a picture.
     """
     mode = image.mode
     if mode in ("P", "PA"):
@@ -38,22 +37,12 @@ def samples(image: Image.Image) -> Samples:
         return with_color_key(gray, 255 * (key > 0) if isinstance(key, int) else None)
     if mode in _AS_IT_IS:
         return _keyed(_three_dimensional(image), image)
-    if mode == "I" or mode.startswith("I;16"):
-        values = np.asarray(image)[..., None]
-        if values.min() < 0 or values.max() > 65535:
-            raise PictureError(
-                f"integer samples in {values.min()}..{values.max()}, of which only 0..65535 "
-                "(16 bits) have a known white"
-            )
-        return _keyed(Samples(values, 65535), image)
+    if mode == "I":  # signed, or of up to 32 bits
+        return _keyed(Samples(np.asarray(image)[..., None], None), image)
+    if mode.startswith("I;16"):
+        return _keyed(Samples(np.asarray(image)[..., None], 65535), image)
     if mode == "F":
-        values = np.asarray(image)[..., None]
-        if values.min() < -1 or values.max() > 2:
-            raise PictureError(
-                f"floating-point samples in {values.min():.4g}..{values.max():.4g}, "
-                "where black is 0 and white 1"
-            )
-        return Samples(values, 1)
+        return Samples(np.asarray(image)[..., None], 1)
     raise PictureError(f"pixels of the unknown mode {mode}")
 
 
@@ -66,7 +55,7 @@ def with_color_key(result: Samples, key: object) -> Samples:
     if len(key) != colors or not all(isinstance(k, int) for k in key):
         return result
     transparent = (values == np.array(key)).all(axis=2)
-    white = np.array(result.white, values.dtype)
+    white = np.array(result.white or 65535, values.dtype)
     alpha = np.where(transparent, np.zeros_like(white), white)
     return Samples(np.concatenate([values, alpha[..., None]], axis=2), result.white)
 

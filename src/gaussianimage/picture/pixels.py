@@ -1,12 +1,15 @@
 """`Picture`, the pixels that every other part works on, and its way from and to arrays."""
 
+import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from gaussianimage.errors import PictureError
+from gaussianimage.picture.warn import Warn, issue
 
 _MODES = {1: "gray", 2: "gray + alpha", 3: "RGB", 4: "RGBA"}
 
@@ -100,17 +103,21 @@ class Samples(NamedTuple):
     """Pixels as a file or an array holds them."""
 
     values: npt.NDArray[Any]  # (H, W, C), integers or floating point
-    white: float  # the value of full intensity and of full coverage
+    # The value of full intensity and of full coverage. None for integers of no known white, which
+    # are of 16 bits where they fit.
+    white: float | None
     premultiplied: bool = False  # whether color is multiplied by alpha
 
 
 def from_array(
     array: npt.ArrayLike,
     *,
+    white: float | None = None,
     bit_depth: Literal[8, 16] | None = None,
     icc: bytes | None = None,
     exif: bytes | None = None,
     xmp: bytes | None = None,
+    warn: Warn | None = None,
 ) -> Picture:
     """Make a picture from an array.
 
@@ -120,36 +127,62 @@ def from_array(
         C is 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGBA), where color is *not* multiplied by
         alpha. White is 255 for ``uint8``, 65535 for ``uint16``, True for ``bool`` and 1.0 for
         floating point. Floating-point values a little outside of 0..1, as a resampling filter
-        leaves them, are clipped; below −1 or above 2 they can only be meant on another scale.
+        leaves them, are clipped with a warning; below −1 or above 2 they can only be meant on
+        another scale.
+    white : float, optional
+        The value that becomes 1.0, where it is another: 4095 for data of 12 bits in ``uint16``,
+        255 for ``int64`` of 0..255. Any type of real numbers is taken then; values below 0 and
+        above `white` are clipped with a warning. Alpha keeps the white of its type, if that has
+        one.
     bit_depth : {8, 16}, optional
-        By default 8 for ``uint8`` and ``bool``, else 16.
+        By default 8 for integers of a white up to 255 and ``bool``, else 16.
     icc, exif, xmp : bytes, optional
         See `Picture`.
+    warn : callable, optional
+        Called with a message instead of a `PictureWarning`.
 
     Raises
     ------
     TypeError
         An array of another type, for instance ``int64``, whose white is anyone's guess.
     ValueError
-        A shape that is no picture's, or floating-point values on another scale.
+        A shape that is no picture's, floating-point values on another scale, a masked array, or a
+        `white` that is not a finite number above 0.
     PictureError
         A pixel is NaN or infinite.
+
+    Warns
+    -----
+    PictureWarning
+        The values are clipped, or all of them are below a quarter of white.
     """
+    if isinstance(array, np.ma.MaskedArray) and np.ma.getmaskarray(array).any():
+        masked = np.count_nonzero(np.ma.getmaskarray(array))
+        raise ValueError(
+            f"picture: {masked} elements of the array are masked, and a picture has no holes; "
+            "say what shall be there, as with array.filled(0)"
+        )
+    white = checked_white(white)
     values = np.asarray(array)
     if values.ndim not in (2, 3):
         raise ValueError(f"picture: expected shape (H, W) or (H, W, C), got {values.shape}")
     _check_shape((*values.shape, 1)[:3])
     kind, size = values.dtype.kind, values.dtype.itemsize
-    white = 1.0
+    natural: float | None = 1.0
     if kind == "u" and size <= 2:
-        white = 255.0 if size == 1 else 65535.0
+        natural = 255.0 if size == 1 else 65535.0
+    elif kind in "iu" and white is not None:
+        natural = None
     elif kind not in "fb":
+        hint = "; say which value is white (white=)" if kind in "iu" else ""
         raise TypeError(
-            f"picture: expected uint8, uint16, bool or floating point, got {values.dtype}"
+            f"picture: expected uint8, uint16, bool or floating point, got {values.dtype}{hint}"
         )
-    pixels = normalized(Samples(np.atleast_3d(values), white))
-    default: Literal[8, 16] = 8 if size == 1 else 16
-    return Picture(pixels, bit_depth or default, icc, exif, xmp)
+    source = Samples(np.atleast_3d(values), natural)
+    if problem := scale_problem(source, white):
+        raise ValueError(f"picture: {problem}")
+    pixels = normalized(source, white=white, warn=warn or issue)
+    return Picture(pixels, bit_depth or depth_of(source, white), icc, exif, xmp)
 
 
 def to_array(
@@ -201,30 +234,126 @@ def to_array(
     return result[..., 0] if result.shape[2] == 1 else result
 
 
-def normalized(samples: Samples) -> npt.NDArray[np.float32]:
+def checked_white(white: object) -> float | None:
+    """Return a white as a caller gives it; `TypeError` or `ValueError` if it is none."""
+    if white is None:
+        return None
+    if isinstance(white, bool | np.bool_) or not isinstance(white, Real):
+        raise TypeError(f"white: expected a number, got {type(white).__name__}")
+    if not 0 < float(white) < math.inf:
+        raise ValueError(f"white: expected a finite number above 0, got {white}")
+    return float(white)
+
+
+def scale_problem(samples: Samples, white: float | None) -> str | None:
+    """Return why samples can't be taken as they are: a white that nobody has named.
+
+    `white` is what the caller gives, if anything; see `from_array`.
+    """
+    values = samples.values
+    if white is not None or (values.dtype.kind != "f" and samples.white is not None):
+        return None
+    low, high = values.min(), values.max()
+    if samples.white is not None:
+        if not (low < -1 or high > 2):  # NaN is another error
+            return None
+        expected = "values in 0..1"
+    else:
+        if low >= 0 and high <= _WHITE_16:
+            return None
+        expected = f"integers in 0..{_WHITE_16} (16 bits) if no white is given"
+    fitting = _fitting_white(samples, float(high)) if high > 0 else "its value"
+    return (
+        f"expected {expected}, got {low:.5g}..{high:.5g}; "
+        f"say which value is white, such as {fitting} (white=, --white)"
+    )
+
+
+def depth_of(samples: Samples, white: float | None) -> Literal[8, 16]:
+    """Return the bit depth of a picture of these samples; `white` is what the caller gives."""
+    kind = samples.values.dtype.kind
+    if kind == "b":
+        return 8
+    top = white or samples.white or _WHITE_16
+    return 16 if top > 255 or kind == "f" else 8
+
+
+def normalized(
+    samples: Samples, *, white: float | None = None, warn: Warn = issue
+) -> npt.NDArray[np.float32]:
     """Return new, read-only pixels as `Picture` has them.
+
+    Parameters
+    ----------
+    samples : Samples
+        For which `scale_problem` finds none.
+    white : float, optional
+        What the caller takes for white; see `from_array`.
+    warn : callable
+        Gets a sentence on values that are clipped, or that use little of the range.
 
     Raises
     ------
-    PictureError, ValueError
-        Floating-point samples that are not finite, or on another scale; see `from_array`.
+    PictureError
+        A sample is NaN or infinite.
     """
     values = samples.values
-    if values.dtype.kind == "f":
-        if not np.isfinite(values).all():
-            raise PictureError("the picture has NaN or infinite pixels")
-        low, high = values.min() / samples.white, values.max() / samples.white
-        if low < -1 or high > 2:
-            raise ValueError(f"picture: expected values in 0..1, got {low:.4g}..{high:.4g}")
-    pixels = np.array(values, dtype=np.float32, order="C")
-    if samples.white != 1:
-        pixels /= np.float32(samples.white)
-    if values.dtype.kind == "f":
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise PictureError("the picture has NaN or infinite pixels")
+    opaque = samples.white or white or _WHITE_16
+    top = white or samples.white or _WHITE_16
+    colors = values.shape[2] - (values.shape[2] in (2, 4))
+    _tell_of_range(samples, values[..., :colors], white, top, warn)
+    # Doubles and integers of many digits are divided before float32 rounds them.
+    wide = values.dtype.itemsize > 4 or (values.dtype.kind in "iu" and values.dtype.itemsize > 2)
+    pixels = np.array(values, dtype=np.float64 if wide else np.float32, order="C")
+    if top != 1:
+        pixels[..., :colors] /= pixels.dtype.type(top)
+    if opaque != 1:
+        pixels[..., colors:] /= pixels.dtype.type(opaque)
+    if values.dtype.kind in "fi" or white is not None:
         np.clip(pixels, 0, 1, out=pixels)
-    if pixels.shape[2] in (2, 4) and not samples.premultiplied:
+    pixels = pixels.astype(np.float32, copy=False)
+    if colors < values.shape[2] and not samples.premultiplied:
         pixels[..., :-1] *= pixels[..., -1:]
     pixels.flags.writeable = False
     return pixels
+
+
+_WHITE_16 = 65535
+# A picture that leaves more of its range unused than this has another white, as a rule.
+_LITTLE = 1 / 4
+# Values outside of the range by less than this are rounding errors.
+_ROUNDING = 1e-5
+
+
+def _tell_of_range(
+    samples: Samples, color: npt.NDArray[Any], white: float | None, top: float, warn: Warn
+) -> None:
+    if color.dtype.kind == "b":
+        return
+    low, high = color.min(), color.max()
+    if low < -_ROUNDING * top or high > (1 + _ROUNDING) * top:
+        outside = np.count_nonzero((color < 0) | (color > top)) / color.size
+        warn(
+            f"values in {low:.5g}..{high:.5g} are clipped to 0..{top:.5g}, which are "
+            f"{100 * outside:.2g} % of them"
+        )
+    elif white is None and 0 < high < _LITTLE * top:
+        fitting = _fitting_white(samples, float(high))
+        warn(
+            f"only {low:.5g}..{high:.5g} of 0..{top:.5g} is used, so the picture is dark; "
+            f"white={fitting} (--white {fitting}) would fit"
+        )
+
+
+def _fitting_white(samples: Samples, high: float) -> str:
+    """Return a white for samples up to `high`: for integers all the bits that they use."""
+    if samples.values.dtype.kind == "f" and not (high >= 1 and high == int(high)):
+        return f"{high:.3g}" if float(f"{high:.3g}") >= high else f"{high * 1.005:.3g}"
+    bits = int(high).bit_length()
+    # Pixels have 8, 10, 12, 14 or 16 bits; fewer are labels or levels.
+    return str(2 ** (bits + bits % 2 if bits > 7 else bits) - 1)
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:

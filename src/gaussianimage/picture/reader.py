@@ -1,23 +1,36 @@
 """Reading pictures: a file, bytes or a stream, through Pillow, to `Picture`."""
 
+import errno
 import io
 import os
+import re
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile
 
-from gaussianimage.errors import GaussianImageError, LimitError, PictureError
+from gaussianimage.arguments import MAX_SIDE
+from gaussianimage.errors import GaussianImageError, LimitError, PictureError, UnsupportedError
 from gaussianimage.files import StrPath, is_stream, read_input
-from gaussianimage.picture import metadata
+from gaussianimage.picture import formats, frames, metadata, tiff, truncated
+from gaussianimage.picture.color import ColorTags, color_tags, profile_for
 from gaussianimage.picture.convert import samples
 from gaussianimage.picture.deep import deep_samples
-from gaussianimage.picture.pixels import Picture, Samples, from_array, normalized
+from gaussianimage.picture.pixels import (
+    Picture,
+    Samples,
+    checked_white,
+    depth_of,
+    from_array,
+    normalized,
+    scale_problem,
+)
+from gaussianimage.picture.warn import Warn, issue
 
 MAX_PIXELS = 2**28
 
@@ -29,22 +42,41 @@ _REFUSED = ("EPS", "WMF", "MPEG", "BUFR", "GRIB", "HDF5")
 _LOW_GRAY = {"L;2": 85, "L;4": 17}
 
 
-def read(source: Source, *, max_pixels: int = MAX_PIXELS) -> Picture:
+def read(
+    source: Source,
+    *,
+    white: float | None = None,
+    max_pixels: int = MAX_PIXELS,
+    warn: Warn | None = None,
+) -> Picture:
     """Read a picture in any format that Pillow knows.
 
     The pixels are turned upright by the EXIF orientation; the ICC profile, EXIF and XMP data
     are kept. Palettes, color keys, CMYK, YCbCr and LAB are converted to RGB or RGBA. Of an
     animation or of several pages the first counts. PNG, TIFF and binary PPM are read with all
-    16 bits, other formats with 16 bits in gray and 8 in color.
+    16 bits, other formats with 16 bits in gray and 8 in color. HEIF and JPEG XL files are read
+    where `pillow-heif` and `pillow-jxl-plugin` are installed.
+
+    Colors that are said to be other than sRGB in another way than by an ICC profile (PNG's cICP,
+    gAMA and cHRM, the code points in AVIF and HEIF files) get a profile that says so. A profile
+    that says no more than sRGB is left out, and so is one that does not go with the pixels.
+
+    A JPEG or PNG file that ends too early, or one of plain samples, is read if half of its rows or
+    more are there; the others are gray (JPEG), or black or transparent.
 
     Parameters
     ----------
     source : str, os.PathLike, bytes or BinaryIO
         A file name (``-`` is stdin), the content of a file, or a stream, which is read to its
         end but not closed.
+    white : float, optional
+        The sample that becomes 1.0, as for `gaussianimage.picture.from_array`: 4095 for a file of
+        16 bits that holds data of 12, 255 for a TIFF file of 32-bit integers in 0..255.
     max_pixels : int
         The largest number of pixels to accept, by default 2²⁸. This is checked before any pixel
-        is decoded and takes the place of Pillow's own limit.
+        is decoded and takes the place of Pillow's own limit. A side has 65536 pixels at most.
+    warn : callable, optional
+        Called with a message instead of a `PictureWarning`.
 
     Returns
     -------
@@ -53,23 +85,37 @@ def read(source: Source, *, max_pixels: int = MAX_PIXELS) -> Picture:
     Raises
     ------
     PictureError
-        Not a picture, or a truncated or corrupt one. The message names the source.
+        Not a picture, or a truncated or corrupt one, or a side is too long. The message names the
+        source, and what it is.
+    UnsupportedError
+        A TIFF file of samples that have no meaning as a picture.
     LimitError
         The picture has more than `max_pixels` pixels.
     OSError
         The file cannot be opened or read.
+    TypeError, ValueError
+        `white` is not a finite number above 0.
+
+    Warns
+    -----
+    PictureWarning
+        There are other pages or frames, the file is cut short, values are clipped or all below a
+        quarter of white, or colors can't be kept as they are meant.
     """
+    white = checked_white(white)
     with _opened(source) as (file, name):
-        image = _identified(file, name)
-        _check_size(image.size, name, max_pixels)
-        with _decoding(name, image.format):
-            return _loaded(image, file)
+        try:
+            return _Reading(file, name, white, max_pixels, warn or issue).picture()
+        except UnsupportedError as error:
+            raise UnsupportedError(f"{name}: {error}") from error.__cause__
 
 
 def as_picture(
     obj: PictureSource,
     *,
+    white: float | None = None,
     max_pixels: int = MAX_PIXELS,
+    warn: Warn | None = None,
 ) -> Picture:
     """Turn whatever stands for a picture into a `Picture`.
 
@@ -81,8 +127,15 @@ def as_picture(
         there. See `gaussianimage.picture.from_array` for the details. Pillow's images
         bring their ICC profile, EXIF and XMP data along and are turned upright. (Pillow holds
         color in 8 bits; for 16, pass the file's name.)
+    white : float, optional
+        The value in the source that becomes 1.0, where it is not the largest of its type (integers
+        of 8 and 16 bits) or 1 (floating point). For instance 4095 for data of 12 bits in
+        ``uint16``; ``int32`` and the like need one. A decoded file has 0..1 for black to white, and
+        so on for the integers of its bit depth.
     max_pixels : int
         As for `read`; arrays are not limited.
+    warn : callable, optional
+        Called with a message instead of a `PictureWarning`.
 
     Returns
     -------
@@ -91,20 +144,25 @@ def as_picture(
 
     Raises
     ------
-    TypeError, ValueError, PictureError, LimitError, OSError
-        See `gaussianimage.picture.from_array` and `gaussianimage.picture.read`.
+    TypeError, ValueError, PictureError, UnsupportedError, LimitError, OSError
+        See `gaussianimage.picture.from_array` and `gaussianimage.picture.read`. A `Picture` has its
+        white already, and another one is a `ValueError`.
+
+    Warns
+    -----
+    PictureWarning
+        See there.
     """
     if isinstance(obj, Picture):
+        if checked_white(white) is not None:
+            raise ValueError("white: a Picture has 1.0 as white; give another where it is read")
         return obj
     if isinstance(obj, Image.Image):
-        _check_size(obj.size, "the image", max_pixels)
-        with _decoding("the image", obj.format):
-            obj.load()
-            return _picture(samples(obj), obj)
+        return _from_pillow(obj, checked_white(white), max_pixels, warn or issue)
     if hasattr(obj, "__array__"):
-        return from_array(np.asarray(obj))
+        return from_array(obj, white=white, warn=warn)
     if isinstance(obj, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(obj, "read"):
-        return read(obj, max_pixels=max_pixels)
+        return read(obj, white=white, max_pixels=max_pixels, warn=warn)
     raise TypeError(
         "picture: expected a Picture, an array, a PIL image, a file name, bytes or a stream, "
         f"got {type(obj).__name__}"
@@ -133,15 +191,123 @@ def _opened(source: Source) -> Iterator[tuple[BinaryIO, str]]:
         )
 
 
-def _identified(file: BinaryIO, name: str) -> ImageFile.ImageFile:
+class _Reading:
+    """One file, as it is read."""
+
+    def __init__(
+        self, file: BinaryIO, name: str, white: float | None, max_pixels: int, warn: Warn
+    ) -> None:
+        self._file, self._name = file, name
+        self._white, self._max_pixels = white, max_pixels
+        self._tell = warn
+
+    def _warn(self, message: str) -> None:
+        self._tell(f"{self._name}: {message}")
+
+    def picture(self) -> Picture:
+        try:
+            image, factory = _identified(self._file, self._name, self._max_pixels)
+        except PictureError:
+            if (result := self._unusual_tiff()) is not None:
+                return result
+            raise
+        _check_size(image.size, self._name, self._max_pixels)
+        with _decoding(self._name, image.format):
+            if message := frames.several(image, self._file):
+                self._warn(message)
+            tags = color_tags(image, self._file)
+            size, codecs = image.size, {tile[0] for tile in image.tile}
+            try:
+                result = _loaded(image, factory, self._file)
+            except Exception as error:
+                if not _may_be_cut(error):
+                    raise
+                self._file.seek(0)
+                mended = truncated.mend(self._file.read(), image.format, size, codecs)
+                if mended is None:
+                    raise
+                image, result = self._mended(mended, error)
+            return _picture(result, image, tags, self._white, self._warn)
+
+    def _mended(
+        self, mended: truncated.Mended, cause: Exception
+    ) -> tuple[ImageFile.ImageFile, Samples]:
+        """Read a file again, with an end now."""
+        file = io.BytesIO(mended.data)
+        image, factory = _identified(file, self._name, self._max_pixels)
+        try:
+            result = _loaded(image, factory, file)
+        except Exception as error:
+            if _may_be_cut(error):
+                raise cause from None
+            raise
+        share = mended.share
+        if image.format in ("JPEG", "MPO"):
+            share = 1 - truncated.gray_rows(image) / image.height
+        if share is not None and share < truncated.LEAST:
+            raise PictureError(f"the file is truncated; only {100 * share:.0f} % is there") from cause
+        if share is None:
+            missing = f"some rows are missing, and {mended.filled}"
+        elif share < 1:
+            missing = f"{100 * (1 - share):.2g} % of its rows are missing, and {mended.filled}"
+        else:
+            missing = "no row is missing"
+        self._warn(f"the file is cut short; {missing}")
+        return image, result
+
+    def _unusual_tiff(self) -> Picture | None:
+        """Read a TIFF file that Pillow does not, None if it is not one of those either."""
+        with _decoding(self._name, "TIFF"):
+            found = tiff.unusual_samples(self._file, self._check)
+        if found is None:
+            return None
+        with _decoding(self._name, "TIFF"):
+            pages, _ = tiff.pages(self._file)
+            if pages > 1:
+                self._warn(f"the file has {pages} pages; the first is read")
+            image = Image.Image()  # the metadata of a picture without any
+            return _picture(found, image, ColorTags(), self._white, self._warn)
+
+    def _check(self, width: int, height: int) -> None:
+        _check_size((width, height), self._name, self._max_pixels)
+
+
+def _may_be_cut(error: Exception) -> bool:
+    return not isinstance(error, MemoryError | LimitError | UnsupportedError) and not (
+        isinstance(error, OSError) and error.errno is not None
+    )
+
+
+def _from_pillow(
+    image: Image.Image, white: float | None, max_pixels: int, warn: Warn
+) -> Picture:
+    name = "the image"
+    _check_size(image.size, name, max_pixels)
+    tags = color_tags(image, getattr(image, "fp", None))
+    with _decoding(name, image.format):
+        image.load()
+        return _picture(samples(image), image, tags, white, lambda text: warn(f"{name}: {text}"))
+
+
+def _identified(
+    file: BinaryIO, name: str, max_pixels: int
+) -> tuple[ImageFile.ImageFile, formats.Factory]:
     """Find the format and read the header, as `PIL.Image.open` does but for its size limit.
 
     That limit is a global variable, and a warning; ours belongs to the call, and is an error.
     """
-    prefix = file.read(16)
-    if not prefix:
+    start = file.read(formats.PREFIX)
+    if not start:
         raise PictureError(f"{name}: the file is empty")
-    reason = "not a picture in any format that is known here"
+    prefix = start[:16]
+    if formats.is_jpeg_xl(start) and (size := formats.jpeg_xl_size(start)):
+        _check_size(size, name, max_pixels)  # the plugin decodes what it opens
+    if factory := formats.plugin(start):
+        file.seek(0)
+        with _decoding(name, "HEIF" if formats.is_heif(start) else "JPEG XL"):
+            return factory(file, ""), factory
+    what = formats.what_it_is(start)
+    reason = what or "not a picture in any format that is known here"
     tried: set[str] = set()
     for load_plugins in (Image.preinit, Image.init):
         load_plugins()
@@ -152,19 +318,19 @@ def _identified(file: BinaryIO, name: str) -> ImageFile.ImageFile:
                 with _decoding(name, format_name):
                     verdict = accept(prefix) if accept else True
                     if isinstance(verdict, str):
-                        reason = verdict
+                        reason = what or verdict
                     elif verdict and format_name in _REFUSED:
-                        reason = f"{format_name} is not a format of pixels"
+                        reason = what or f"this is a file of {format_name}, which has no pixels"
                     elif verdict:
                         file.seek(0)
-                        return factory(file, "")
+                        return factory(file, ""), factory
             except PictureError as error:
                 # A format without a signature takes any file for its own, and one with a
                 # signature may stumble over a file that is shorter.
                 if accept and len(prefix) == 16:
                     if not isinstance(error.__cause__, _NOT_THIS_FORMAT):
                         raise
-                    reason = str(error).removeprefix(f"{name}: ")
+                    reason = what or str(error).removeprefix(f"{name}: ")
     raise PictureError(f"{name}: {reason}")
 
 
@@ -176,6 +342,10 @@ def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
     width, height = size
     if width < 1 or height < 1:
         raise PictureError(f"{name}: no pixels ({width} x {height})")
+    if max(width, height) > MAX_SIDE:
+        raise PictureError(
+            f"{name}: {width} x {height} pixels are too large: {MAX_SIDE} a side at most"
+        )
     if width * height > max_pixels:
         raise LimitError(
             f"{name}: {width} x {height} pixels are more than the limit of {max_pixels} "
@@ -194,20 +364,32 @@ def _decoding(name: str, format_name: str | None) -> Iterator[None]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise LimitError(f"{name}: {error} (PIL.Image.MAX_IMAGE_PIXELS)") from error
     except PictureError as error:
-        raise PictureError(f"{name}: {error}") from error.__cause__
+        text = str(error).removeprefix(f"{name}: ")
+        raise PictureError(f"{name}: {text}") from error.__cause__
     except (GaussianImageError, MemoryError):
         raise
     except Exception as error:
-        if isinstance(error, OSError) and error.errno is not None:
+        # EINVAL comes from a place before the start of the file.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         cause = str(error) or type(error).__name__
-        raise PictureError(f"{name}: broken {format_name or 'picture'}: {cause}") from error
+        kind = "unsupported" if _UNSUPPORTED.search(cause) else "broken"
+        raise PictureError(f"{name}: {kind} {format_name or 'picture'}: {cause}") from error
 
 
-def _loaded(image: ImageFile.ImageFile, file: BinaryIO) -> Picture:
+# What Pillow's messages say of files that may be fine.
+_UNSUPPORTED = re.compile(
+    r"unsupported|unimplemented|not supported|not implemented|cannot find loader"
+    r"|unknown (pixel mode|compression)|unable to determine J2K image mode",
+    re.IGNORECASE,
+)
+
+
+def _loaded(
+    image: ImageFile.ImageFile, factory: formats.Factory, file: BinaryIO
+) -> Samples:
     def again() -> ImageFile.ImageFile:
         file.seek(0)
-        factory, _ = Image.OPEN[image.format or ""]
         return factory(file, "")
 
     if image.format == "JPEG2000" and not _ends(file):
@@ -219,7 +401,7 @@ def _loaded(image: ImageFile.ImageFile, file: BinaryIO) -> Picture:
         if scale != 1:
             image.info["transparency"] *= scale
         result = samples(image)
-    return _picture(result, image)
+    return result
 
 
 def _ends(file: BinaryIO) -> bool:
@@ -241,10 +423,22 @@ def _low_gray_scale(image: ImageFile.ImageFile) -> int:
     return 1
 
 
-def _picture(result: Samples, image: Image.Image) -> Picture:
+def _picture(
+    result: Samples, image: Image.Image, tags: ColorTags, white: float | None, warn: Warn
+) -> Picture:
+    if problem := scale_problem(result, white):
+        raise PictureError(problem)
     orientation, icc, exif, xmp = metadata.extract(image)
+    values = metadata.upright(result.values, orientation)
     if image.mode in ("CMYK", "LAB"):
         icc = None  # it describes what the pixels were before they became sRGB
-    values = metadata.upright(result.values, orientation)
-    depth: Literal[8, 16] = 16 if result.white > 255 or values.dtype.kind == "f" else 8
-    return Picture(normalized(result._replace(values=values)), depth, icc, exif, xmp)
+    icc = profile_for(
+        icc,
+        tags,
+        is_png=image.format == "PNG",
+        is_gray=values.shape[2] < 3,
+        looks_gray=lambda: bool((values[..., :3] == values[..., :1]).all()),
+        warn=warn,
+    )
+    pixels = normalized(result._replace(values=values), white=white, warn=warn)
+    return Picture(pixels, depth_of(result, white), icc, exif, xmp)

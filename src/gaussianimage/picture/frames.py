@@ -1,0 +1,65 @@
+"""How many pictures a file holds."""
+
+from typing import BinaryIO
+
+from PIL import ImageFile
+
+from gaussianimage.picture import tiff
+
+# These know the number when they are opened. Not here are files of one picture in several sizes
+# (ICO, ICNS), of layers (PSD), and of a photo with its depth or brightness (MPO).
+_KNOWN = ("PNG", "WEBP", "AVIF", "HEIF", "FLI", "DCX")
+_MOST = 10_000
+
+
+def several(image: ImageFile.ImageFile, file: BinaryIO) -> str | None:
+    """Return a sentence on the pages or frames of an opened picture, None if it is the only one.
+
+    The place in the file stays as it is.
+    """
+    position = file.tell()
+    try:
+        if image.format == "TIFF":
+            count, preview = tiff.pages(file)
+            if preview:
+                return (
+                    "the first page is a preview, as in a raw photo, and the only one that is read"
+                )
+            what = "pages"
+        else:
+            what = "frames"
+            if image.format == "GIF":
+                count = _gif_frames(file)
+            elif image.format in _KNOWN:
+                count = getattr(image, "n_frames", 1)
+            else:
+                return None
+    finally:
+        file.seek(position)
+    if count < 2:
+        return None
+    number = f"more than {_MOST:,}" if count > _MOST else str(count)
+    return f"the file has {number} {what}; the first is read"
+
+
+def _gif_frames(file: BinaryIO) -> int:
+    """Count the image descriptors of a GIF file, which is quicker than to let Pillow do so."""
+    file.seek(10)
+    flags = file.read(1)
+    file.seek(13 + (3 << (flags[0] & 7) + 1 if flags and flags[0] & 128 else 0))
+    count = 0
+    while count <= _MOST:
+        kind = file.read(1)
+        if kind == b",":
+            flags = file.read(9)[8:]
+            if not flags:
+                break
+            count += 1
+            file.seek((3 << (flags[0] & 7) + 1 if flags[0] & 128 else 0) + 1, 1)
+        elif kind == b"!":
+            file.seek(1, 1)
+        else:
+            break
+        while (length := file.read(1)) > b"\0":
+            file.seek(length[0], 1)
+    return count

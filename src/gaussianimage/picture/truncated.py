@@ -1,0 +1,154 @@
+"""Pictures whose file ends too early: what is there is shown, if it is most of the picture.
+
+Pillow has a switch for that, but it is a global variable. Here the file gets an end of its own
+instead, after which it is read like any other: a marker in a JPEG file, rows of zeros in a PNG
+file, and zeros in a file of plain samples.
+"""
+
+import re
+import struct
+import zlib
+from collections.abc import Collection
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+LEAST = 0.5  # of the rows
+
+_END_OF_IMAGE = b"\xff\xd9"
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_WITHOUT_LENGTH = (0x01, *range(0xD0, 0xD9))
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+
+
+class Mended(NamedTuple):
+    """A file with an end, and how much of it is from the file that was cut."""
+
+    data: bytes
+    share: float | None  # of the rows; None if that is to be seen in the pixels
+    filled: str  # with what the rest is filled
+
+
+def mend(
+    data: bytes, format_name: str | None, size: tuple[int, int], codecs: Collection[str]
+) -> Mended | None:
+    """Return a file that can be read in the place of one that ends too early.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    format_name : str or None
+        Pillow's name of the format.
+    size : tuple of int
+        Width and height.
+    codecs : collection of str
+        Pillow's names of the decoders that the picture needs.
+
+    Returns
+    -------
+    Mended or None
+        None if the file is of another format, is not cut but broken, or too little is left.
+    """
+    if format_name in ("JPEG", "MPO"):
+        return _jpeg(data)
+    if format_name == "PNG":
+        return _png(data, *size)
+    if codecs and set(codecs) <= {"raw", "ppm"}:
+        # Plain samples. If as many zeros as the file has bytes are too few, less than half is left.
+        return Mended(data + bytes(len(data)), None, "black")
+    return None
+
+
+def gray_rows(image: Image.Image) -> int:
+    """Count the rows at the end of a JPEG picture that libjpeg has filled with gray."""
+    pixels = np.asarray(image)
+    filled = (np.abs(pixels.astype(np.int16) - 128) <= 1).reshape(len(pixels), -1).all(axis=1)
+    there = np.flatnonzero(~filled)
+    return len(pixels) - 1 - int(there[-1]) if there.size else len(pixels)
+
+
+def _jpeg(data: bytes) -> Mended | None:
+    """Cut off a segment that is not whole, and put an end behind the rest.
+
+    The samples of a progressive file come in several scans, of which the first have little detail.
+    The one that brings the finest of brightness must be whole there.
+    """
+    position, progressive, fine = 2, False, False
+    while (found := _MARKER.search(data, position)) is not None:
+        marker, position = data[found.start() + 1], found.end()
+        if marker == 0xD9:
+            # The first picture of a file has its end; what is cut comes behind, or is broken.
+            return None
+        if marker in _WITHOUT_LENGTH:
+            continue
+        length = int.from_bytes(data[position : position + 2], "big")
+        if position + length > len(data) or length < 2:
+            data = data[: found.start()]
+            break
+        if marker in (0xC2, 0xC6, 0xCA, 0xCE):
+            progressive = True
+        if marker == 0xDA:
+            segment = data[position : position + length]
+            brightest = segment[3:4] <= b"\x01" or segment[3:4] == b"R"
+            following = _MARKER.search(data, position + length)
+            # Its last byte but one is the end of the band of frequencies.
+            fine = fine or (brightest and segment[-2] == 63 and following is not None)
+        position += length
+    if progressive and not fine:
+        return None
+    return Mended(data + _END_OF_IMAGE, None, "gray")
+
+
+def _png(data: bytes, width: int, height: int) -> Mended | None:
+    """Unpack the rows that are there and pack them again with rows of zeros for the others."""
+    kept, packed, ended = [], [], False
+    position = len(_PNG_START)
+    head = b""
+    while position + 8 <= len(data) and not ended:
+        length, name = struct.unpack_from(">I4s", data, position)
+        content = data[position + 8 : position + 8 + length]
+        whole = position + 12 + length <= len(data)
+        if name == b"IDAT":
+            packed.append(content)
+        elif name == b"IHDR":
+            head = content
+        elif whole and not packed and name not in (b"acTL", b"fcTL", b"fdAT"):
+            kept.append((name, content))
+        ended = name == b"IEND" and whole
+        position += 12 + length
+    if ended or len(head) != 13 or not packed:
+        return None
+    depth, color_type, interlaced = head[8], head[9], head[12]
+    bits = depth * _PNG_CHANNELS.get(color_type, 0)
+    if not bits:
+        return None
+    rows = [(width, height)]
+    if interlaced:  # Adam7
+        steps = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2))
+        rows = [
+            (-(-(width - x) // dx), -(-(height - y) // dy)) for x, y, dx, dy in (*steps, (0, 1, 1, 2))
+        ]
+    sizes = [(-(-w * bits // 8) + 1, h) for w, h in rows if w > 0 and h > 0]
+    total = sum(size * count for size, count in sizes)
+    stream = zlib.decompressobj()
+    try:
+        pixels = stream.decompress(b"".join(packed), total)
+    except zlib.error:
+        return None
+    share = len(pixels) / total
+    # What is left out of a pass of an interlaced picture is missing everywhere.
+    if share < (1 if interlaced else LEAST):
+        return None
+    if not interlaced:  # whole rows: half a row of a filter is no row
+        pixels = pixels[: len(pixels) // sizes[0][0] * sizes[0][0]]
+    pixels += bytes(total - len(pixels))
+    chunks = [(b"IHDR", head), *kept, (b"IDAT", zlib.compress(pixels, 1)), (b"IEND", b"")]
+    parts = [_PNG_START]
+    for name, content in chunks:
+        check = zlib.crc32(content, zlib.crc32(name))
+        parts += [struct.pack(">I4s", len(content), name), content, struct.pack(">I", check)]
+    filled = "transparent" if color_type in (4, 6) else "black"
+    return Mended(b"".join(parts), share, filled)
