@@ -79,11 +79,11 @@ def color_tags(image: Image.Image, file: BinaryIO | None) -> ColorTags:
     if image.format == "HEIF" and isinstance(nclx := info.get("nclx_profile"), dict):
         try:
             names = ("color_primaries", "transfer_characteristics", "matrix_coefficients")
-            numbers = [int(nclx[name]) for name in names]
-            full = bool(nclx.get("full_range_flag", True))
+            primaries, transfer, matrix = (int(nclx[name]) for name in names)
         except (KeyError, TypeError, ValueError):
             return ColorTags()
-        return ColorTags(CodePoints(*numbers, full))
+        full = bool(nclx.get("full_range_flag", True))
+        return ColorTags(CodePoints(primaries, transfer, matrix, full))
     return ColorTags()
 
 
@@ -234,8 +234,8 @@ def _png_code_points(file: BinaryIO) -> CodePoints | None:
     while len(head := file.read(8)) == 8:
         length, name = struct.unpack(">I4s", head)
         if name == b"cICP" and length == 4:
-            numbers = file.read(4)
-            return CodePoints(*numbers[:3], numbers[3] == 1) if len(numbers) == 4 else None
+            numbers = file.read(4).ljust(4, b"\0")
+            return CodePoints(numbers[0], numbers[1], numbers[2], numbers[3] == 1)
         if name in (b"IDAT", b"IEND", b"PLTE"):
             return None
         file.seek(length + 4, 1)

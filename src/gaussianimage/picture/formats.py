@@ -54,8 +54,8 @@ _SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
 )
 _MARKUP = (
     (rb"<svg[\s>]", "an SVG drawing", "draw it with another program first, as PNG"),
-    (rb"<!doctype html|<html[\s>]|<head[\s>]|<body[\s>]", "an HTML page", "is it the right file?"),
-    (rb"<\?xml", "an XML file", "is it the right file?"),
+    (rb"<!doctype html|<html[\s>]|<head[\s>]|<body[\s>]", "an HTML page", "is it the right one?"),
+    (rb"<\?xml", "an XML file", "is it the right one?"),
 )
 
 
@@ -79,8 +79,6 @@ def what_it_is(prefix: bytes) -> str | None:
         for pattern, name, advice in _MARKUP:
             if re.search(pattern, text, re.IGNORECASE):
                 return _sentence(name, advice)
-    if text and _is_text(prefix):
-        return _sentence("a text file", "is it the right file?")
     return None
 
 
@@ -158,7 +156,8 @@ def _sentence(name: str, advice: str) -> str:
     return f"this is {name}; {advice}" if advice else f"this is {name}, not a picture"
 
 
-def _is_text(prefix: bytes) -> bool:
+def is_text(prefix: bytes) -> bool:
+    """Whether a file starts with a text in UTF-8."""
     try:
         text = prefix.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -17,6 +17,8 @@ def several(image: ImageFile.ImageFile, file: BinaryIO) -> str | None:
 
     The place in the file stays as it is.
     """
+    if image.format not in ("TIFF", "GIF", *_KNOWN):
+        return None
     position = file.tell()
     try:
         if image.format == "TIFF":
@@ -28,12 +30,8 @@ def several(image: ImageFile.ImageFile, file: BinaryIO) -> str | None:
             what = "pages"
         else:
             what = "frames"
-            if image.format == "GIF":
-                count = _gif_frames(file)
-            elif image.format in _KNOWN:
-                count = getattr(image, "n_frames", 1)
-            else:
-                return None
+            known = getattr(image, "n_frames", 1) if image.format in _KNOWN else None
+            count = _gif_frames(file) if known is None else known
     finally:
         file.seek(position)
     if count < 2:

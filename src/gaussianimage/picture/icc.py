@@ -59,9 +59,7 @@ def rgb_profile(primaries: Primaries, curve: bytes, name: str) -> bytes | None:
     if found is None:
         return None
     columns, adaptation = found
-    colorants = {
-        tag: _xyz(columns[:, i]) for i, tag in enumerate((b"rXYZ", b"gXYZ", b"bXYZ"))
-    }
+    colorants = {tag: _xyz(columns[:, i]) for i, tag in enumerate((b"rXYZ", b"gXYZ", b"bXYZ"))}
     curves = dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
     flat = (round(float(v) * 65536) for v in adaptation.ravel())
     chad = {b"chad": struct.pack(">4sI9i", b"sf32", 0, *flat)}
@@ -264,7 +262,7 @@ def _parametric(tag: bytes) -> npt.NDArray[np.float64] | None:
     if kind > 4:
         return None
     given = struct.unpack_from(f">{(1, 3, 4, 5, 7)[kind]}i", tag, 12)
-    g, a, b, c, d, e, f = (*(v / 65536 for v in given), *(0.0,) * (7 - len(given)))
+    g, a, b, c, d, e, f = [v / 65536 for v in given] + [0.0] * (7 - len(given))
     if kind == 0:
         a = 1.0
     if kind in (1, 2):

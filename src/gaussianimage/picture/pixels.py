@@ -253,16 +253,18 @@ def scale_problem(samples: Samples, white: float | None) -> str | None:
     values = samples.values
     if white is not None or (values.dtype.kind != "f" and samples.white is not None):
         return None
-    low, high = values.min(), values.max()
+    low, high = float(values.min()), float(values.max())
+    if not math.isfinite(low + high):
+        return None  # which is another problem
     if samples.white is not None:
-        if not (low < -1 or high > 2):  # NaN is another error
+        if low >= -1 and high <= 2:
             return None
         expected = "values in 0..1"
     else:
         if low >= 0 and high <= _WHITE_16:
             return None
         expected = f"integers in 0..{_WHITE_16} (16 bits) if no white is given"
-    fitting = _fitting_white(samples, float(high)) if high > 0 else "its value"
+    fitting = _fitting_white(samples, high) if high > 0 else "its value"
     return (
         f"expected {expected}, got {low:.5g}..{high:.5g}; "
         f"say which value is white, such as {fitting} (white=, --white)"
@@ -306,18 +308,18 @@ def normalized(
     _tell_of_range(samples, values[..., :colors], white, top, warn)
     # Doubles and integers of many digits are divided before float32 rounds them.
     wide = values.dtype.itemsize > 4 or (values.dtype.kind in "iu" and values.dtype.itemsize > 2)
-    pixels = np.array(values, dtype=np.float64 if wide else np.float32, order="C")
+    pixels: npt.NDArray[Any] = np.array(values, np.float64 if wide else np.float32, order="C")
     if top != 1:
         pixels[..., :colors] /= pixels.dtype.type(top)
     if opaque != 1:
         pixels[..., colors:] /= pixels.dtype.type(opaque)
     if values.dtype.kind in "fi" or white is not None:
         np.clip(pixels, 0, 1, out=pixels)
-    pixels = pixels.astype(np.float32, copy=False)
+    result: npt.NDArray[np.float32] = pixels.astype(np.float32, copy=False)
     if colors < values.shape[2] and not samples.premultiplied:
-        pixels[..., :-1] *= pixels[..., -1:]
-    pixels.flags.writeable = False
-    return pixels
+        result[..., :-1] *= result[..., -1:]
+    result.flags.writeable = False
+    return result
 
 
 _WHITE_16 = 65535

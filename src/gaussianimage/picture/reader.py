@@ -10,12 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
-import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile
 
 from gaussianimage.arguments import MAX_SIDE
-from gaussianimage.errors import GaussianImageError, LimitError, PictureError, UnsupportedError
+from gaussianimage.errors import (
+    GaussianImageError,
+    LimitError,
+    PictureError,
+    PictureWarning,
+)
 from gaussianimage.files import StrPath, is_stream, read_input
 from gaussianimage.picture import formats, frames, metadata, tiff, truncated
 from gaussianimage.picture.color import ColorTags, color_tags, profile_for
@@ -87,8 +91,6 @@ def read(
     PictureError
         Not a picture, or a truncated or corrupt one, or a side is too long. The message names the
         source, and what it is.
-    UnsupportedError
-        A TIFF file of samples that have no meaning as a picture.
     LimitError
         The picture has more than `max_pixels` pixels.
     OSError
@@ -104,10 +106,7 @@ def read(
     """
     white = checked_white(white)
     with _opened(source) as (file, name):
-        try:
-            return _Reading(file, name, white, max_pixels, warn or issue).picture()
-        except UnsupportedError as error:
-            raise UnsupportedError(f"{name}: {error}") from error.__cause__
+        return _Reading(file, name, white, max_pixels, warn or issue).picture()
 
 
 def as_picture(
@@ -144,7 +143,7 @@ def as_picture(
 
     Raises
     ------
-    TypeError, ValueError, PictureError, UnsupportedError, LimitError, OSError
+    TypeError, ValueError, PictureError, LimitError, OSError
         See `gaussianimage.picture.from_array` and `gaussianimage.picture.read`. A `Picture` has its
         white already, and another one is a `ValueError`.
 
@@ -160,7 +159,8 @@ def as_picture(
     if isinstance(obj, Image.Image):
         return _from_pillow(obj, checked_white(white), max_pixels, warn or issue)
     if hasattr(obj, "__array__"):
-        return from_array(obj, white=white, warn=warn)
+        array: Any = obj
+        return from_array(array, white=white, warn=warn)
     if isinstance(obj, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(obj, "read"):
         return read(obj, white=white, max_pixels=max_pixels, warn=warn)
     raise TypeError(
@@ -208,8 +208,8 @@ class _Reading:
         try:
             image, factory = _identified(self._file, self._name, self._max_pixels)
         except PictureError:
-            if (result := self._unusual_tiff()) is not None:
-                return result
+            if (unusual := self._unusual_tiff()) is not None:
+                return unusual
             raise
         _check_size(image.size, self._name, self._max_pixels)
         with _decoding(self._name, image.format):
@@ -243,15 +243,16 @@ class _Reading:
             raise
         share = mended.share
         if image.format in ("JPEG", "MPO"):
-            share = 1 - truncated.gray_rows(image) / image.height
-        if share is not None and share < truncated.LEAST:
-            raise PictureError(f"the file is truncated; only {100 * share:.0f} % is there") from cause
+            share = truncated.jpeg_share(image)
+            if share < truncated.LEAST:
+                text = f"the file is truncated; only {100 * share:.0f} % of the picture is there"
+                raise PictureError(text) from cause
         if share is None:
-            missing = f"some rows are missing, and {mended.filled}"
+            missing = f"what is missing of the picture is {mended.filled}"
         elif share < 1:
-            missing = f"{100 * (1 - share):.2g} % of its rows are missing, and {mended.filled}"
+            missing = f"{100 * (1 - share):.2g} % of the picture is missing, and {mended.filled}"
         else:
-            missing = "no row is missing"
+            missing = "nothing is missing of the picture"
         self._warn(f"the file is cut short; {missing}")
         return image, result
 
@@ -273,14 +274,12 @@ class _Reading:
 
 
 def _may_be_cut(error: Exception) -> bool:
-    return not isinstance(error, MemoryError | LimitError | UnsupportedError) and not (
+    return not isinstance(error, MemoryError | LimitError) and not (
         isinstance(error, OSError) and error.errno is not None
     )
 
 
-def _from_pillow(
-    image: Image.Image, white: float | None, max_pixels: int, warn: Warn
-) -> Picture:
+def _from_pillow(image: Image.Image, white: float | None, max_pixels: int, warn: Warn) -> Picture:
     name = "the image"
     _check_size(image.size, name, max_pixels)
     tags = color_tags(image, getattr(image, "fp", None))
@@ -307,7 +306,7 @@ def _identified(
         with _decoding(name, "HEIF" if formats.is_heif(start) else "JPEG XL"):
             return factory(file, ""), factory
     what = formats.what_it_is(start)
-    reason = what or "not a picture in any format that is known here"
+    reason = what or _UNKNOWN
     tried: set[str] = set()
     for load_plugins in (Image.preinit, Image.init):
         load_plugins()
@@ -331,9 +330,12 @@ def _identified(
                     if not isinstance(error.__cause__, _NOT_THIS_FORMAT):
                         raise
                     reason = what or str(error).removeprefix(f"{name}: ")
+    if reason == _UNKNOWN and formats.is_text(start):
+        reason = "this is a text file; is it the right one?"
     raise PictureError(f"{name}: {reason}")
 
 
+_UNKNOWN = "not a picture in any format that is known here"
 # What Pillow's formats raise where they find that a file is not theirs after all.
 _NOT_THIS_FORMAT = (SyntaxError, IndexError, TypeError, struct.error)
 
@@ -366,7 +368,7 @@ def _decoding(name: str, format_name: str | None) -> Iterator[None]:
     except PictureError as error:
         text = str(error).removeprefix(f"{name}: ")
         raise PictureError(f"{name}: {text}") from error.__cause__
-    except (GaussianImageError, MemoryError):
+    except (GaussianImageError, PictureWarning, MemoryError):
         raise
     except Exception as error:
         # EINVAL comes from a place before the start of the file.
@@ -385,9 +387,7 @@ _UNSUPPORTED = re.compile(
 )
 
 
-def _loaded(
-    image: ImageFile.ImageFile, factory: formats.Factory, file: BinaryIO
-) -> Samples:
+def _loaded(image: ImageFile.ImageFile, factory: formats.Factory, file: BinaryIO) -> Samples:
     def again() -> ImageFile.ImageFile:
         file.seek(0)
         return factory(file, "")

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, TiffImagePlugin
 
-from gaussianimage.errors import PictureError, UnsupportedError
+from gaussianimage.errors import PictureError
 from gaussianimage.picture.pixels import Samples
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -71,9 +71,7 @@ def pages(file: BinaryIO) -> tuple[int, bool]:
     return max(count, 1), preview and count > 0
 
 
-def unusual_samples(
-    file: BinaryIO, check_size: Callable[[int, int], None]
-) -> Samples | None:
+def unusual_samples(file: BinaryIO, check_size: Callable[[int, int], None]) -> Samples | None:
     """Read the first page, if it is gray or RGB of a type that NumPy has.
 
     Parameters
@@ -89,10 +87,8 @@ def unusual_samples(
 
     Raises
     ------
-    UnsupportedError
-        The page is something else.
     PictureError
-        The file is broken.
+        The page is something else, or the file is broken.
     """
     layout = _Layout.of(file)
     if layout is None:
@@ -109,16 +105,16 @@ def unusual_samples(
     photometric = tags.get(_PHOTOMETRIC, (1,))[0]
     colors = 3 if photometric == 2 else 1
     if len(bits) > 1 or min(bits) % 8 or len(formats) > 1 or dtype not in _DTYPES:
-        raise UnsupportedError(
+        raise PictureError(
             f"unsupported TIFF: samples of {'/'.join(map(str, sorted(bits)))} bits, "
             f"format {'/'.join(map(str, sorted(formats)))}"
         )
     if photometric not in _GRAY_OR_RGB or not colors <= channels <= 64:
-        raise UnsupportedError(
+        raise PictureError(
             f"unsupported TIFF: {channels} channels of photometric interpretation {photometric}"
         )
     if tags.get(_FILL_ORDER, (1,))[0] != 1:
-        raise UnsupportedError("unsupported TIFF: bits in reversed order")
+        raise PictureError("unsupported TIFF: bits in reversed order")
     read = _Reader(file, layout, tags, np.dtype(dtype).newbyteorder("="), channels)
     values = read.all(width, height)
     extra = tags.get(_EXTRA, ())
@@ -127,7 +123,7 @@ def unusual_samples(
     kind, size = values.dtype.kind, values.dtype.itemsize
     if photometric == 0:
         if kind != "u":
-            raise UnsupportedError("unsupported TIFF: a white of 0 for samples with a sign")
+            raise PictureError("unsupported TIFF: a white of 0 for samples with a sign")
         values = np.iinfo(values.dtype).max - values
     white = {"f": 1.0, "u": {1: 255.0, 2: 65535.0}.get(size)}.get(kind)
     return Samples(values, white, has_alpha and extra[0] == 1)
@@ -141,7 +137,7 @@ class _Reader:
     ) -> None:
         self._file, self._tags = file, tags
         self._dtype = dtype
-        self._stored = dtype.newbyteorder(layout.order)
+        self._stored = dtype.newbyteorder("<" if layout.order == "<" else ">")
         self._channels = channels
         self._planes = channels if tags.get(_PLANAR, (1,))[0] == 2 else 1
         file.seek(0, 2)
@@ -162,12 +158,14 @@ class _Reader:
         count = columns * rows
         if len(offsets) != len(sizes) or len(offsets) < count * self._planes:
             raise PictureError(
-                f"broken TIFF: {len(offsets)} pieces where the picture has "
-                f"{count * self._planes}"
+                f"broken TIFF: {len(offsets)} pieces where the picture has {count * self._planes}"
             )
         # Before any room is made: no compression does better than this.
         each = self._channels // self._planes
-        if min(sum(sizes), self._end) * 2000 < width * height * self._channels * self._dtype.itemsize:
+        if (
+            min(sum(sizes), self._end) * 2000
+            < width * height * self._channels * self._dtype.itemsize
+        ):
             raise PictureError("broken TIFF: the file is too small for its size in pixels")
         result = np.empty((height, width, self._channels), self._dtype)
         for i in range(count * self._planes):
@@ -187,19 +185,17 @@ class _Reader:
         if offset + size > self._end:
             raise PictureError("broken TIFF: the file is truncated")
         self._file.seek(offset)
-        data = _unpacked(
-            self._file.read(size), self._tags.get(_COMPRESSION, (1,))[0], step, height
-        )
+        data = _unpacked(self._file.read(size), self._tags.get(_COMPRESSION, (1,))[0], step, height)
         predictor = self._tags.get(_PREDICTOR, (1,))[0]
         if predictor == 3:
             # The bytes of a row are split by their weight, and each is the difference from the
             # one before.
-            rows = np.frombuffer(data, "u1").reshape(height, width * channels * self._dtype.itemsize)
+            rows = np.frombuffer(data, "u1").reshape(
+                height, width * channels * self._dtype.itemsize
+            )
             rows = rows.reshape(height, -1, channels).cumsum(axis=1, dtype=np.uint8)
             planes = rows.reshape(height, self._dtype.itemsize, -1)
-            values = np.ascontiguousarray(planes.swapaxes(1, 2)).view(
-                self._dtype.newbyteorder(">")
-            )
+            values = np.ascontiguousarray(planes.swapaxes(1, 2)).view(self._dtype.newbyteorder(">"))
             return values.reshape(height, width, channels).astype(self._dtype)
         values = np.frombuffer(data, self._stored).reshape(height, width, channels)
         values = values.astype(self._dtype)
@@ -207,7 +203,7 @@ class _Reader:
             words = values.view(f"u{self._dtype.itemsize}")
             return words.cumsum(axis=1, dtype=words.dtype).view(self._dtype)
         if predictor != 1:
-            raise UnsupportedError(f"unsupported TIFF: predictor {predictor}")
+            raise PictureError(f"unsupported TIFF: predictor {predictor}")
         return values
 
 
@@ -218,7 +214,7 @@ def _unpacked(data: bytes, compression: int, width: int, height: int) -> bytes:
             raise PictureError("broken TIFF: the file is truncated")
         return data[: width * height]
     if compression in _OF_PIXELS:
-        raise UnsupportedError(f"unsupported TIFF: such samples with compression {compression}")
+        raise PictureError(f"unsupported TIFF: such samples with compression {compression}")
     directory: Any = TiffImagePlugin.ImageFileDirectory_v2()
     directory[_WIDTH], directory[_HEIGHT] = width, height
     directory[_BITS], directory[_COMPRESSION], directory[_PHOTOMETRIC] = (8,), compression, 1

@@ -12,10 +12,14 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 LEAST = 0.5  # of the rows
 
+# Rows that blocks of chroma cover together, as a rule.
+_BLOCK = 16
+_PLAIN = ("BMP", "DIB", "IM", "PPM", "SGI", "SUN", "TGA", "TIFF")
 _END_OF_IMAGE = b"\xff\xd9"
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _WITHOUT_LENGTH = (0x01, *range(0xD0, 0xD9))
@@ -56,18 +60,25 @@ def mend(
         return _jpeg(data)
     if format_name == "PNG":
         return _png(data, *size)
-    if codecs and set(codecs) <= {"raw", "ppm"}:
+    if format_name in _PLAIN and codecs and set(codecs) <= {"raw", "ppm"}:
         # Plain samples. If as many zeros as the file has bytes are too few, less than half is left.
         return Mended(data + bytes(len(data)), None, "black")
     return None
 
 
-def gray_rows(image: Image.Image) -> int:
-    """Count the rows at the end of a JPEG picture that libjpeg has filled with gray."""
-    pixels = np.asarray(image)
-    filled = (np.abs(pixels.astype(np.int16) - 128) <= 1).reshape(len(pixels), -1).all(axis=1)
-    there = np.flatnonzero(~filled)
-    return len(pixels) - 1 - int(there[-1]) if there.size else len(pixels)
+def jpeg_share(image: Image.Image) -> float:
+    """Return how much of a JPEG picture is not the gray that libjpeg fills missing blocks with."""
+    pixels = np.asarray(image).astype(np.int16)
+    height, width = pixels.shape[:2]
+    known: npt.NDArray[np.bool_] = (np.abs(pixels - 128) > 1).reshape(height, width, -1)
+    known = np.logical_or.reduce(known, axis=2)
+    rows = np.flatnonzero(np.logical_or.reduce(known, axis=1))
+    if not rows.size:
+        return 0.0
+    bottom = int(rows[-1]) + 1
+    top = max((bottom - 1) // _BLOCK * _BLOCK, 0)
+    columns = int(np.flatnonzero(np.logical_or.reduce(known[top:bottom], axis=0))[-1]) + 1
+    return (top + (bottom - top) * columns / width) / height
 
 
 def _jpeg(data: bytes) -> Mended | None:
@@ -129,7 +140,8 @@ def _png(data: bytes, width: int, height: int) -> Mended | None:
     if interlaced:  # Adam7
         steps = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2))
         rows = [
-            (-(-(width - x) // dx), -(-(height - y) // dy)) for x, y, dx, dy in (*steps, (0, 1, 1, 2))
+            (-(-(width - x) // dx), -(-(height - y) // dy))
+            for x, y, dx, dy in (*steps, (0, 1, 1, 2))
         ]
     sizes = [(-(-w * bits // 8) + 1, h) for w, h in rows if w > 0 and h > 0]
     total = sum(size * count for size, count in sizes)
