@@ -106,8 +106,13 @@ def plugin(prefix: bytes) -> Factory | None:
 
 
 def is_heif(prefix: bytes) -> bool:
-    """Whether a file starts as HEIF files do, which hold HEVC or something else."""
-    return prefix[4:8] == b"ftyp" and prefix[8:12] in _HEIF_BRANDS
+    """Whether a file starts as HEIF files do that are not AVIF files, which Pillow reads."""
+    brands = prefix[8 : max(int.from_bytes(prefix[:4], "big"), 12)]
+    return (
+        prefix[4:8] == b"ftyp"
+        and brands[:4] in _HEIF_BRANDS
+        and not (b"avif" in brands or b"avis" in brands)
+    )
 
 
 def is_jpeg_xl(prefix: bytes) -> bool:

@@ -43,6 +43,8 @@ PictureSource: TypeAlias = Picture | Image.Image | npt.NDArray[Any] | Source
 
 # Not pictures but programs or containers, which Pillow hands to Ghostscript or other software.
 _REFUSED = ("EPS", "WMF", "MPEG", "BUFR", "GRIB", "HDF5")
+# Encoders write about ten scans of a progressive JPEG picture, a few twenty or so.
+_MOST_SCANS = 64
 _LOW_GRAY = {"L;2": 85, "L;4": 17}
 
 
@@ -215,6 +217,11 @@ class _Reading:
         with _decoding(self._name, image.format):
             if message := frames.several(image, self._file):
                 self._warn(message)
+            self._refuse_many_scans(image)
+            if (share := truncated.tiff_share(image)) < truncated.LEAST:
+                raise PictureError(f"broken TIFF: pixels for {100 * share:.2g} % of the picture")
+            if share < 1:
+                self._warn(f"{100 * (1 - share):.2g} % of the picture is missing, and black")
             tags = color_tags(image, self._file)
             size, codecs = image.size, {tile[0] for tile in image.tile}
             try:
@@ -228,6 +235,15 @@ class _Reading:
                     raise
                 image, result = self._mended(mended, error)
             return _picture(result, image, tags, self._white, self._warn)
+
+    def _refuse_many_scans(self, image: ImageFile.ImageFile) -> None:
+        """Refuse a JPEG file that goes over its pixels again and again, which takes very long."""
+        if "progressive" not in image.info:
+            return
+        self._file.seek(0)
+        scans = self._file.read().count(b"\xff\xda")
+        if scans > _MOST_SCANS:
+            raise PictureError(f"{scans} scans of a JPEG picture are too many: {_MOST_SCANS} at most")
 
     def _mended(
         self, mended: truncated.Mended, cause: Exception
@@ -299,9 +315,13 @@ def _identified(
     if not start:
         raise PictureError(f"{name}: the file is empty")
     prefix = start[:16]
-    if formats.is_jpeg_xl(start) and (size := formats.jpeg_xl_size(start)):
-        _check_size(size, name, max_pixels)  # the plugin decodes what it opens
     if factory := formats.plugin(start):
+        if formats.is_jpeg_xl(start):  # whose plugin decodes what it opens
+            file.seek(0)
+            size = formats.jpeg_xl_size(file.read())
+            if size is None:
+                raise PictureError(f"{name}: broken JPEG XL: no size in it")
+            _check_size(size, name, max_pixels)
         file.seek(0)
         with _decoding(name, "HEIF" if formats.is_heif(start) else "JPEG XL"):
             return factory(file, ""), factory

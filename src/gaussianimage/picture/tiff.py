@@ -6,6 +6,7 @@ strip's bytes are gray pixels of 8 bits, it returns the bytes, and NumPy knows w
 """
 
 import io
+import shutil
 import struct
 from collections.abc import Callable
 from typing import Any, BinaryIO, NamedTuple
@@ -136,7 +137,7 @@ class _Reader:
         self, file: BinaryIO, layout: _Layout, tags: _Tags, dtype: np.dtype[Any], channels: int
     ) -> None:
         self._file, self._tags = file, tags
-        self._dtype = dtype
+        self._dtype, self._size = dtype, dtype.itemsize
         self._stored = dtype.newbyteorder("<" if layout.order == "<" else ">")
         self._channels = channels
         self._planes = channels if tags.get(_PLANAR, (1,))[0] == 2 else 1
@@ -160,77 +161,79 @@ class _Reader:
             raise PictureError(
                 f"broken TIFF: {len(offsets)} pieces where the picture has {count * self._planes}"
             )
-        # Before any room is made: no compression does better than this.
+        # Before any room is made: no compression does better than this, and no piece is there
+        # many times.
         each = self._channels // self._planes
-        if (
-            min(sum(sizes), self._end) * 2000
-            < width * height * self._channels * self._dtype.itemsize
-        ):
+        if min(sum(sizes), self._end) * 2000 < width * height * self._channels * self._size:
             raise PictureError("broken TIFF: the file is too small for its size in pixels")
+        if sum(sizes) > 4 * self._end:
+            raise PictureError("broken TIFF: its pieces overlap")
+        if any(offset + size > self._end for offset, size in zip(offsets, sizes, strict=True)):
+            raise PictureError("broken TIFF: the file is truncated")
         result = np.empty((height, width, self._channels), self._dtype)
-        for i in range(count * self._planes):
-            plane, place = divmod(i, count)
-            top, left = place // columns * down, place % columns * across
-            lines = down if tiled else min(down, height - top)
-            piece = self._piece(offsets[i], sizes[i], across, lines, each)
-            target = result[top : top + down, left : left + across, plane * each :]
-            target = target[..., :each]
-            target[...] = piece[: target.shape[0], : target.shape[1]]
+        lines = count * down if tiled else height
+        for plane in range(self._planes):
+            chosen = slice(plane * count, (plane + 1) * count)
+            data = self._unpacked(
+                offsets[chosen], sizes[chosen], across * each * self._size, down, lines
+            )
+            pieces = self._decoded(data, across, each)  # (lines, across, each), one below another
+            for i in range(count):
+                top, left = i // columns * down, i % columns * across
+                target = result[top : top + down, left : left + across, plane * each :]
+                target = target[..., :each]
+                piece = pieces[i * down :][: target.shape[0], : target.shape[1]]
+                target[...] = piece
         return result
 
-    def _piece(
-        self, offset: int, size: int, width: int, height: int, channels: int
-    ) -> npt.NDArray[Any]:
-        step = width * channels * self._dtype.itemsize
-        if offset + size > self._end:
-            raise PictureError("broken TIFF: the file is truncated")
-        self._file.seek(offset)
-        data = _unpacked(self._file.read(size), self._tags.get(_COMPRESSION, (1,))[0], step, height)
+    def _decoded(self, data: bytes, width: int, channels: int) -> npt.NDArray[Any]:
+        """Return the samples of unpacked rows, whose predictor is undone."""
         predictor = self._tags.get(_PREDICTOR, (1,))[0]
-        if predictor == 3:
-            # The bytes of a row are split by their weight, and each is the difference from the
+        if predictor == 3 and self._dtype.kind == "f":
+            # The bytes of a row are sorted by their weight, and each is the difference from the
             # one before.
-            rows = np.frombuffer(data, "u1").reshape(
-                height, width * channels * self._dtype.itemsize
-            )
-            rows = rows.reshape(height, -1, channels).cumsum(axis=1, dtype=np.uint8)
-            planes = rows.reshape(height, self._dtype.itemsize, -1)
-            values = np.ascontiguousarray(planes.swapaxes(1, 2)).view(self._dtype.newbyteorder(">"))
-            return values.reshape(height, width, channels).astype(self._dtype)
-        values = np.frombuffer(data, self._stored).reshape(height, width, channels)
+            rows = np.frombuffer(data, "u1").reshape(-1, width * self._size, channels)
+            planes = rows.cumsum(axis=1, dtype=np.uint8).reshape(len(rows), self._size, -1)
+            words = np.ascontiguousarray(planes.swapaxes(1, 2)).view(self._dtype.newbyteorder(">"))
+            return words.reshape(-1, width, channels).astype(self._dtype)
+        values = np.frombuffer(data, self._stored).reshape(-1, width, channels)
         values = values.astype(self._dtype)
         if predictor == 2:
-            words = values.view(f"u{self._dtype.itemsize}")
+            words = values.view(f"u{self._size}")
             return words.cumsum(axis=1, dtype=words.dtype).view(self._dtype)
         if predictor != 1:
-            raise PictureError(f"unsupported TIFF: predictor {predictor}")
+            raise PictureError(f"unsupported TIFF: predictor {predictor} of such samples")
         return values
 
-
-def _unpacked(data: bytes, compression: int, width: int, height: int) -> bytes:
-    """Return the bytes of a piece, by libtiff if it is compressed."""
-    if compression == 1:
-        if len(data) < width * height:
-            raise PictureError("broken TIFF: the file is truncated")
-        return data[: width * height]
-    if compression in _OF_PIXELS:
-        raise PictureError(f"unsupported TIFF: such samples with compression {compression}")
-    directory: Any = TiffImagePlugin.ImageFileDirectory_v2()
-    directory[_WIDTH], directory[_HEIGHT] = width, height
-    directory[_BITS], directory[_COMPRESSION], directory[_PHOTOMETRIC] = (8,), compression, 1
-    directory[_STRIPS] = 0  # counted from the end of the directory
-    directory[_CHANNELS], directory[_STRIP_ROWS] = 1, height
-    directory[_STRIP_SIZES] = len(data)
-    again = io.BytesIO()
-    directory.save(again)
-    again.write(data)
-    again.seek(0)
-    try:
-        factory, _ = Image.OPEN["TIFF"]
-        with factory(again, "") as image:
-            return image.tobytes()
-    except (OSError, KeyError, SyntaxError, ValueError) as error:
-        raise PictureError(f"broken TIFF: {error}") from error
+    def _unpacked(
+        self,
+        offsets: tuple[int, ...],
+        sizes: tuple[int, ...],
+        width: int,
+        down: int,
+        lines: int,
+    ) -> bytes:
+        """Return rows of `width` bytes, unpacked by libtiff from pieces of `down` rows."""
+        compression = self._tags.get(_COMPRESSION, (1,))[0]
+        if compression in _OF_PIXELS:
+            raise PictureError(f"unsupported TIFF: such samples with compression {compression}")
+        directory: Any = TiffImagePlugin.ImageFileDirectory_v2()
+        directory[_WIDTH], directory[_HEIGHT] = width, lines
+        directory[_BITS], directory[_COMPRESSION], directory[_PHOTOMETRIC] = (8,), compression, 1
+        directory[_STRIPS] = offsets  # counted from the end of the directory
+        directory[_CHANNELS], directory[_STRIP_ROWS] = 1, down
+        directory[_STRIP_SIZES] = sizes
+        again = io.BytesIO()
+        directory.save(again)
+        self._file.seek(0)
+        shutil.copyfileobj(self._file, again)
+        again.seek(0)
+        try:
+            factory, _ = Image.OPEN["TIFF"]
+            with factory(again, "") as image:
+                return image.tobytes()
+        except (OSError, KeyError, SyntaxError, ValueError) as error:
+            raise PictureError(f"broken TIFF: {error}") from error
 
 
 def _first(file: BinaryIO, layout: _Layout) -> int:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageFile
 
 LEAST = 0.5  # of the rows
 
@@ -69,7 +69,7 @@ def mend(
 def jpeg_share(image: Image.Image) -> float:
     """Return how much of a JPEG picture is not the gray that libjpeg fills missing blocks with."""
     pixels = np.asarray(image).astype(np.int16)
-    height, width = pixels.shape[:2]
+    width, height = image.size
     known: npt.NDArray[np.bool_] = (np.abs(pixels - 128) > 1).reshape(height, width, -1)
     known = np.logical_or.reduce(known, axis=2)
     rows = np.flatnonzero(np.logical_or.reduce(known, axis=1))
@@ -78,7 +78,20 @@ def jpeg_share(image: Image.Image) -> float:
     bottom = int(rows[-1]) + 1
     top = max((bottom - 1) // _BLOCK * _BLOCK, 0)
     columns = int(np.flatnonzero(np.logical_or.reduce(known[top:bottom], axis=0))[-1]) + 1
-    return (top + (bottom - top) * columns / width) / height
+    return float((top + (bottom - top) * columns / width) / height)
+
+
+def tiff_share(image: ImageFile.ImageFile) -> float:
+    """Return how much of an opened TIFF picture its strips or tiles cover.
+
+    Where there are too few of them, Pillow leaves the rest black.
+    """
+    if image.format != "TIFF":
+        return 1.0
+    width, height = image.size
+    boxes = {tile[1] or (0, 0, width, height) for tile in image.tile}
+    area = sum(max(x1 - x0, 0) * max(y1 - y0, 0) for x0, y0, x1, y1 in boxes)
+    return min(area / (width * height), 1.0)
 
 
 def _jpeg(data: bytes) -> Mended | None:
