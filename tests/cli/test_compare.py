@@ -11,7 +11,7 @@ from PIL import Image
 import gaussianimage
 from gaussianimage.difference import difference
 from gaussianimage.metrics import ms_ssim, psnr, ssim
-from gaussianimage.picture import as_picture
+from gaussianimage.picture import as_picture, write
 
 
 def saved(path: Path, array: Any) -> Path:
@@ -133,3 +133,15 @@ def test_a_missing_picture_fails(fails: Any, parrot: Path, tmp_path: Path) -> No
 def test_a_damaged_file_is_named(fails: Any, parrot: Path, gimg: Path) -> None:
     gimg.write_bytes(gimg.read_bytes()[:-1])
     assert fails("compare", parrot, gimg).endswith(f", in {gimg}")
+
+
+def test_a_white_is_that_of_pictures(run: Any, tmp_path: Path) -> None:
+    values = np.arange(0, 4000, 10, dtype=np.uint16).reshape(20, 20)
+    source, file = tmp_path / "a.png", tmp_path / "a.gimg"
+    write(source, values)
+    file.write_bytes(gaussianimage.encode(source, gaussians=30, effort=1, white=4095))
+    without = run("compare", source, file, "--json")
+    assert f"gaussianimage: warning: {source}: only 0..3990" in without.stderr
+    result = run("compare", source, file, "--white", 4095, "--json")
+    assert result.stderr == ""
+    assert json.loads(result.stdout)["psnr"] > json.loads(without.stdout)["psnr"] + 10

@@ -4,11 +4,13 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 import gaussianimage
 from gaussianimage import info
+from gaussianimage.picture import write
 
 
 def test_a_picture_becomes_the_file_that_the_library_makes(
@@ -195,3 +197,40 @@ def test_ctrl_c_during_the_fit_still_writes_the_file(
     result = run("encode", big, output, "-n", 2000, code=130)
     assert f"{big}: interrupted; {output} holds the best so far" in result.stderr
     assert info(output.read_bytes()).gaussians < 2000
+
+
+@pytest.fixture
+def twelve(tmp_path: Path) -> Path:
+    """Return a file of 16 bits that holds data of 12."""
+    path = tmp_path / "twelve.png"
+    y, x = np.mgrid[0:24, 0:32]
+    write(path, ((x * 90 + y * 40) % 3600).astype(np.uint16))
+    return path
+
+
+def test_a_picture_that_is_dark_is_told_of_in_one_line(
+    run: Any, twelve: Path, tmp_path: Path
+) -> None:
+    result = run("encode", twelve, tmp_path / "a.gimg", "-n", 9, "-e", 1)
+    (line,) = [line for line in result.stderr.splitlines() if "warning" in line]
+    assert line.startswith(f"gaussianimage: warning: {twelve}: only 0..")
+    assert "--white 4095" in line
+
+
+def test_quiet_leaves_the_warning_out(run: Any, twelve: Path, tmp_path: Path) -> None:
+    assert run("encode", twelve, tmp_path / "a.gimg", "-n", 9, "-e", 1, "--quiet").stderr == ""
+
+
+def test_a_white_is_given(run: Any, twelve: Path, tmp_path: Path) -> None:
+    target = tmp_path / "a.gimg"
+    result = run("encode", twelve, target, "-n", 9, "-e", 1, "--white", 3600)
+    assert "warning" not in result.stderr
+    assert info(target.read_bytes()).bit_depth == 16
+    assert gaussianimage.decode(target.read_bytes(), dtype=np.uint16).mean() > 0.3 * 65535
+
+
+@pytest.mark.parametrize("white", ["0", "-1", "nan", "inf", "many"])
+def test_a_white_is_a_finite_number_above_0(
+    fails: Any, twelve: Path, tmp_path: Path, white: str
+) -> None:
+    assert "--white" in fails("encode", twelve, tmp_path / "a.gimg", f"--white={white}", code=2)

@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import gaussianimage
 from gaussianimage import FitState, Gaussians
 from gaussianimage.fitting.fit import fit as library_fit
+from gaussianimage.picture import write
 
 QUICK = ["-n", 60, "--iterations", 40]
 
@@ -106,3 +108,14 @@ def test_what_is_no_state_fails(fails: Any, parrot: Path, tmp_path: Path) -> Non
     line = fails("fit", parrot, tmp_path / "x.safetensors", "--resume", parrot)
     assert "parrot.png: " in line
     assert gaussianimage.FormatError.__name__ not in line
+
+
+def test_a_white_is_given_or_missed(run: Any, tmp_path: Path) -> None:
+    source, output = tmp_path / "a.png", tmp_path / "a.safetensors"
+    write(source, np.arange(0, 3600, 10, dtype=np.uint16).reshape(20, 18))
+    result = run("fit", source, output, "-n", 5, "--iterations", 3)
+    assert f"gaussianimage: warning: {source}: only 0..3590" in result.stderr
+    result = run("fit", source, output, "-n", 5, "--iterations", 3, "--white", 3600)
+    assert "warning" not in result.stderr
+    expected = library_fit(source, 5, iterations=3, white=3600)
+    assert Gaussians.load(output) == expected.gaussians

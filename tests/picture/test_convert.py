@@ -183,7 +183,7 @@ def test_integers_of_32_bits_are_taken_for_16():
 
 @pytest.mark.parametrize("value", [-1, 65536])
 def test_integers_beyond_16_bits_have_no_known_white(value):
-    with pytest.raises(PictureError, match=r"only 0..65535"):
+    with pytest.raises(PictureError, match=r"0..65535 \(16 bits\) if no white is given"):
         picture.as_picture(Image.fromarray(np.array([[0, value]], np.int32)))
 
 

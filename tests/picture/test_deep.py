@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from gaussianimage import picture
-from gaussianimage.errors import PictureError
+from gaussianimage.errors import PictureError, PictureWarning
 
 TIFF = Path(__file__).parents[1] / "data" / "tiff16"
 
@@ -137,7 +137,7 @@ def test_a_binary_netpbm_file_is_read_by_its_own_white(magic, white):
     file = magic + b" 7 5 %d\n" % white + data
     check(file, pixels / white, depth=16 if white > 255 else 8)
     with pytest.raises(PictureError):
-        picture.read(file[:-1])
+        picture.read(file[: len(file) // 3])
 
 
 def test_orientation_and_depth_go_together():
@@ -150,8 +150,17 @@ def test_orientation_and_depth_go_together():
 
 
 @pytest.mark.parametrize("name", ["rgb_le", "rgb_le_planar", "rgb_le_deflate", "rgba_be_planar"])
-def test_a_file_cut_short_is_an_error(name):
+def test_a_file_cut_far_too_short_is_an_error(name):
     data = (TIFF / f"{name}.tif").read_bytes()
-    for length in (len(data) // 3, len(data) // 2, len(data) - 1):
+    for length in (len(data) // 4, len(data) // 3):
         with pytest.raises(PictureError):
             picture.read(data[:length])
+
+
+@pytest.mark.parametrize("name", ["rgb_le", "rgb_be"])
+def test_samples_behind_the_end_of_a_file_are_black(name):
+    data = (TIFF / f"{name}.tif").read_bytes()
+    with pytest.warns(PictureWarning, match="cut short"):
+        result = picture.read(data[:-2]).pixels
+    expected = sample(4)[..., :3] / 65535
+    np.testing.assert_allclose(result[:-1], expected[:-1], atol=1e-6)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from gaussianimage.errors import PictureError
+from gaussianimage.errors import PictureError, PictureWarning
 from gaussianimage.picture import Picture, from_array, to_array
 
 SHAPES = st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 4))
@@ -76,8 +76,9 @@ def test_any_memory_layout_will_do():
     np.testing.assert_array_equal(to_array(picture.pixels), turned)
 
 
-def test_overshoot_of_a_filter_is_clipped():
-    picture = from_array(np.array([[-0.1, 0.5, 1.2]]))
+def test_overshoot_of_a_filter_is_clipped_with_a_warning():
+    with pytest.warns(PictureWarning, match=r"values in -0.1..1.2 are clipped to 0..1.* 67 %"):
+        picture = from_array(np.array([[-0.1, 0.5, 1.2]]))
     np.testing.assert_array_equal(picture.pixels[..., 0], [[0, 0.5, 1]])
 
 
@@ -85,6 +86,120 @@ def test_overshoot_of_a_filter_is_clipped():
 def test_another_scale_is_refused(value):
     with pytest.raises(ValueError, match=r"picture: expected values in 0..1"):
         from_array(np.full((2, 2), value))
+
+
+@pytest.mark.parametrize(("values", "fitting"), [([0.0, 255.0], "255"), ([0.0, 3.2], "3.2")])
+def test_a_refusal_says_which_white_would_fit(values, fitting):
+    with pytest.raises(ValueError, match=rf"such as {fitting} \(white=, --white\)"):
+        from_array(np.array([values]))
+
+
+class TestWhite:
+    @pytest.mark.parametrize(
+        ("array", "white", "depth"),
+        [
+            (np.array([[0, 2048, 4095]], np.uint16), 4095, 16),
+            (np.array([[0, 128, 255]], np.int64), 255, 8),
+            (np.array([[0, 128, 255]], np.uint32), 255.0, 8),
+            (np.array([[0, 0.5, 1]]) * 1000, 1000, 16),
+            (np.array([[0, 0.5, 1]], np.float16) * np.float16(0.1), 0.1, 16),
+            (np.array([[0, 500, 1000]], np.int32), np.float32(1000), 16),
+            (np.array([[0, 50, 100]], np.uint8), 100, 8),
+            (np.array([[0, 1 << 39, 1 << 40]], np.int64), 1 << 40, 16),
+        ],
+    )
+    def test_is_the_value_that_becomes_1(self, array, white, depth, recwarn):
+        picture = from_array(array, white=white)
+        np.testing.assert_allclose(picture.pixels[0, :, 0], [0, 0.5, 1], atol=0.01)
+        assert picture.pixels.max() == pytest.approx(1, abs=1e-3)
+        assert picture.bit_depth == depth
+        assert not recwarn
+
+    @pytest.mark.parametrize("dtype", [np.uint16, np.int16, np.uint32, np.float64])
+    def test_what_is_beyond_it_is_clipped_with_a_warning(self, dtype):
+        with pytest.warns(
+            PictureWarning, match=r"values in 0..30000 are clipped to 0..1000.* 50 %"
+        ):
+            picture = from_array(np.array([[0, 30000]], dtype), white=1000)
+        np.testing.assert_array_equal(picture.pixels[0, :, 0], [0, 1])
+
+    def test_leaves_alpha_on_the_scale_of_its_type(self):
+        values = np.array([[[4095, 65535], [4095, 0]]], np.uint16)
+        pixels = from_array(values, white=4095).pixels
+        np.testing.assert_array_equal(pixels, [[[1, 1], [0, 0]]])
+
+    def test_is_that_of_alpha_too_where_the_type_has_none(self):
+        values = np.array([[[255, 255], [255, 0]]], np.int64)
+        pixels = from_array(values, white=255).pixels
+        np.testing.assert_array_equal(pixels, [[[1, 1], [0, 0]]])
+
+    @pytest.mark.parametrize("white", [0, -1, np.inf, np.nan])
+    def test_is_finite_and_above_0(self, white):
+        with pytest.raises(ValueError, match="white: expected a finite number above 0"):
+            from_array(np.zeros((2, 2)), white=white)
+
+    @pytest.mark.parametrize("white", [True, "255", 1j])
+    def test_is_a_number(self, white):
+        with pytest.raises(TypeError, match="white: expected a number"):
+            from_array(np.zeros((2, 2)), white=white)
+
+
+class TestLittleOfTheRange:
+    @pytest.mark.parametrize(
+        ("top", "dtype", "fitting"),
+        [
+            (3568, np.uint16, "4095"),
+            (200, np.uint16, "255"),
+            (900, np.uint16, "1023"),
+            (16000, np.uint16, "16383"),
+            (1, np.uint8, "1"),
+            (63, np.uint8, "63"),
+            (0.2, np.float64, "0.2"),
+        ],
+    )
+    def test_is_told_with_the_white_that_would_fit(self, top, dtype, fitting):
+        array = np.array([[top / 2, top]]).astype(dtype)
+        with pytest.warns(
+            PictureWarning, match=rf"white={fitting} \(--white {fitting}\) would fit"
+        ):
+            from_array(array)
+
+    @pytest.mark.parametrize(
+        "array",
+        [
+            np.array([[0, 16384]], np.uint16),
+            np.array([[0, 64]], np.uint8),
+            np.array([[0, 0.25]]),
+            np.zeros((2, 2), np.uint16),  # black, of which nobody knows more
+            np.zeros((2, 2), bool),
+        ],
+    )
+    def test_is_less_than_a_quarter_and_not_black(self, array, recwarn):
+        from_array(array)
+        assert not recwarn
+
+    def test_counts_no_alpha(self):
+        with pytest.warns(PictureWarning, match="would fit"):
+            from_array(np.array([[[10, 255]]], np.uint8))
+
+    def test_is_meant_where_a_white_is_given(self, recwarn):
+        from_array(np.array([[0, 10]], np.uint8), white=255)
+        assert not recwarn
+
+    def test_may_be_told_to_somebody_else(self, recwarn):
+        told = []
+        from_array(np.array([[0, 10]], np.uint8), warn=told.append)
+        assert len(told) == 1
+        assert not recwarn
+
+
+def test_a_masked_array_is_refused_with_the_way_to_fill_it():
+    values = np.ma.masked_equal(np.arange(6, dtype=np.uint8).reshape(2, 3) * 50, 100)
+    with pytest.raises(ValueError, match=r"1 elements .* masked.*array.filled\(0\)"):
+        from_array(values)
+    np.testing.assert_array_equal(to_array(from_array(values.filled(0)).pixels)[0], [0, 50, 0])
+    whole = np.ma.masked_array(np.full((2, 2), 99, np.uint8))
+    assert to_array(from_array(whole).pixels)[0, 0] == 99
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

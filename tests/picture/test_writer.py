@@ -8,18 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image
 
 from gaussianimage import picture
 from gaussianimage.errors import PictureError
-from gaussianimage.picture import writer
+from gaussianimage.picture import icc, writer
 
 Y, X = np.mgrid[0:24, 0:32]
 RGB = np.stack([X * 8, Y * 10, X * Y % 256], axis=2).astype(np.uint8)
 RGBA = np.dstack([RGB, 255 - X.astype(np.uint8) * 3])
 PIXELS = {1: RGB[..., 2], 2: RGBA[..., [2, 3]], 3: RGB, 4: RGBA}
 DEEP = {c: (p.astype(np.uint16) * 251 + 7) for c, p in PIXELS.items()}
-ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+ICC = icc.rgb_profile(icc.SRGB_PRIMARIES, icc.gamma_curve(1.8), "Gamma 1.8")
 
 
 def written(pixels, name, **options):
@@ -116,6 +116,12 @@ def test_any_type_that_makes_a_picture_is_written():
     big = DEEP[3].astype(">u2")
     read = picture.read(written(big, "PNG"))
     np.testing.assert_array_equal(picture.to_array(read.pixels, np.uint16), DEEP[3])
+
+
+def test_there_is_nothing_to_tell_of_what_is_written(recwarn):
+    for array in (RGB // 10, RGB / 100.0):
+        written(array, "PNG")
+    assert not recwarn
 
 
 def test_a_trailing_axis_of_gray_is_allowed():

@@ -14,6 +14,7 @@ from gaussianimage.codec.opened import open_file
 from gaussianimage.files import is_stream, read_input
 from gaussianimage.gaussians import Gaussians
 from gaussianimage.picture import Picture, from_array, read
+from gaussianimage.picture.warn import ignore
 
 __all__ = ["is_gimg", "limit_options", "output_type", "read_gaussians", "read_picture"]
 
@@ -45,7 +46,8 @@ def read_picture(source: str, limits: Limits, *, white: float | None = None) -> 
         return read_file(data)
     try:
         header = open_file(data, limits=limits).header
-        return from_array(decode(data, dtype=output_type(header.bit_depth), limits=limits))
+        pixels = decode(data, dtype=output_type(header.bit_depth), limits=limits)
+        return from_array(pixels, warn=ignore)
     except GaussianImageError as error:
         error.add_note(f"in {'stdin' if is_stream(source) else source}")
         raise

@@ -34,6 +34,7 @@ from gaussianimage.fitting.density import bands
 from gaussianimage.fitting.run import FitResult
 from gaussianimage.metrics import psnr, ssim
 from gaussianimage.picture import Picture, from_array, to_array
+from gaussianimage.picture.warn import ignore
 
 CRC_BYTES = 4
 
@@ -281,7 +282,7 @@ class Writer:
 
     def _pair(self, decoded: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         if self._picture.has_alpha:
-            return self._picture.pixels, from_array(decoded).pixels
+            return self._picture.pixels, from_array(decoded, warn=ignore).pixels
         return _rounded(self._picture.pixels, self._dtype), decoded
 
     @staticmethod

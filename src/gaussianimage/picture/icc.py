@@ -148,7 +148,10 @@ def _to_d50(primaries: Primaries) -> tuple[Matrix, Matrix] | None:
     colors = np.vstack([xy[:, 0] / xy[:, 1], np.ones(4), (1 - xy.sum(axis=1)) / xy[:, 1]])
     if abs(np.linalg.det(colors[:, :3])) < 1e-4:
         return None
-    columns = colors[:, :3] * np.linalg.solve(colors[:, :3], colors[:, 3])
+    shares = np.linalg.solve(colors[:, :3], colors[:, 3])
+    if (shares <= 0).any():  # white is not between the colors
+        return None
+    columns = colors[:, :3] * shares
     cone = _BRADFORD @ colors[:, 3]
     if (cone <= 0).any():
         return None

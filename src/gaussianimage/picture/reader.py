@@ -243,7 +243,9 @@ class _Reading:
         self._file.seek(0)
         scans = self._file.read().count(b"\xff\xda")
         if scans > _MOST_SCANS:
-            raise PictureError(f"{scans} scans of a JPEG picture are too many: {_MOST_SCANS} at most")
+            raise PictureError(
+                f"{scans} scans of a JPEG picture are too many: {_MOST_SCANS} at most"
+            )
 
     def _mended(
         self, mended: truncated.Mended, cause: Exception

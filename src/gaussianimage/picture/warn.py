@@ -22,6 +22,10 @@ def issue(message: str) -> None:
     warnings.warn(message, PictureWarning, stacklevel=level)
 
 
+def ignore(_message: str) -> None:
+    """Do nothing, for arrays that are our own results."""
+
+
 def _is_ours(frame: FrameType) -> bool:
     module = str(frame.f_globals.get("__name__", ""))
     return module.partition(".")[0] in (_PACKAGE, "contextlib")

@@ -14,6 +14,7 @@ from PIL import Image, PngImagePlugin
 from gaussianimage.files import StrPath, is_stream, write_output
 from gaussianimage.picture import encode16
 from gaussianimage.picture.pixels import Picture, from_array, to_array
+from gaussianimage.picture.warn import ignore
 
 # What a second, unnoticed loss would undo: Pillow's own defaults are JPEG 75 with halved chroma,
 # WebP 80 and AVIF 75.
@@ -138,7 +139,7 @@ def _format_name(target: StrPath | BinaryIO, asked: str | None) -> str:
 
 def _integers(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return a checked array (H, W) or (H, W, C), uint8 or uint16."""
-    picture = from_array(array)  # which refuses what is no picture
+    picture = from_array(array, warn=ignore)  # which refuses what is no picture
     values = np.asarray(array)
     if values.dtype.kind == "f":
         return to_array(picture.pixels)
