@@ -8,7 +8,7 @@ from PIL import Image
 
 from gaussianimage import picture
 from gaussianimage.errors import LimitError, PictureError, PictureWarning
-from gaussianimage.picture import tiff
+from gaussianimage.picture import icc, tiff
 
 Y, X, K = np.mgrid[0:13, 0:21, 0:4]
 RAMP = (Y * 7 + X * 5 + K * 11) % 200 / 199.0  # (13, 21, 4)
@@ -212,6 +212,22 @@ def test_alpha_is_multiplied_in_once(extra):
         expected = values
     result = picture.read(build(values, extra=[extra]))
     np.testing.assert_allclose(result.pixels, expected, atol=1e-6)
+
+
+def test_metadata_and_the_orientation_count():
+    profile = icc.rgb_profile(icc.SRGB_PRIMARIES, icc.gamma_curve(1.8), "Gamma 1.8")
+    values = scaled("f8", 3)
+    data = bytearray(build(values, t274=[6], t34675=[0] * len(profile), t700=[0] * 4))
+    # The numbers have 32 bits, and these are bytes: the profile goes where its zeros are.
+    for tag, content in ((34675, profile), (700, b"<x/>")):
+        entry = data.rindex(struct.pack("<HHI", tag, 4, len(content)))
+        (place,) = struct.unpack_from("<I", data, entry + 8)
+        struct.pack_into("<H", data, entry + 2, 1)
+        target = entry + 8 if len(content) <= 4 else place
+        data[target : target + len(content)] = content
+    result = picture.read(bytes(data))
+    np.testing.assert_allclose(result.pixels, np.rot90(values, -1), atol=1e-6)
+    assert (result.icc, result.xmp) == (profile, b"<x/>")
 
 
 def test_channels_that_are_no_color_are_left_out():

@@ -22,7 +22,7 @@ from gaussianimage.cli.options import (
     threads_option,
 )
 from gaussianimage.cli.report import plural, result_line, seconds_text
-from gaussianimage.cli.sources import is_gimg
+from gaussianimage.cli.sources import is_gimg, print_warning
 from gaussianimage.files import is_stream, read_input
 from gaussianimage.picture import read
 
@@ -115,7 +115,7 @@ def command(
         data = read_input(source)
         encoding = None
         if not is_gimg(data):
-            picture = read(data if is_stream(source) else source)
+            picture = read(data if is_stream(source) else source, warn=print_warning)
             encoded = encode_picture(picture, **target.as_arguments(), effort=effort, threads=used)
             data = encoded.data
             encoding = Timing([encoded.seconds], picture.height * picture.width)

@@ -16,7 +16,14 @@ from gaussianimage.gaussians import Gaussians
 from gaussianimage.picture import Picture, from_array, read
 from gaussianimage.picture.warn import ignore
 
-__all__ = ["is_gimg", "limit_options", "output_type", "read_gaussians", "read_picture"]
+__all__ = [
+    "is_gimg",
+    "limit_options",
+    "output_type",
+    "print_warning",
+    "read_gaussians",
+    "read_picture",
+]
 
 _NO_LIMIT = 2**63
 
@@ -35,7 +42,7 @@ def read_picture(source: str, limits: Limits, *, white: float | None = None) -> 
     """
 
     def read_file(data: str | bytes) -> Picture:
-        return read(data, white=white, max_pixels=limits.max_pixels, warn=_warn)
+        return read(data, white=white, max_pixels=limits.max_pixels, warn=print_warning)
 
     if not is_stream(source):
         with Path(source).open("rb") as file:
@@ -53,7 +60,8 @@ def read_picture(source: str, limits: Limits, *, white: float | None = None) -> 
         raise
 
 
-def _warn(message: str) -> None:
+def print_warning(message: str) -> None:
+    """Tell on stderr of a picture that may not be what is meant."""
     click.echo(warning(message), err=True)
 
 

@@ -284,8 +284,10 @@ class _Reading:
             pages, _ = tiff.pages(self._file)
             if pages > 1:
                 self._warn(f"the file has {pages} pages; the first is read")
-            image = Image.Image()  # the metadata of a picture without any
-            return _picture(found, image, ColorTags(), self._white, self._warn)
+            image = Image.Image()  # without pixels, for its metadata
+            result, known = found
+            image.info.update(known)
+            return _picture(result, image, ColorTags(), self._white, self._warn)
 
     def _check(self, width: int, height: int) -> None:
         _check_size((width, height), self._name, self._max_pixels)

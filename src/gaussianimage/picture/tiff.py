@@ -16,19 +16,22 @@ import numpy.typing as npt
 from PIL import Image, TiffImagePlugin
 
 from gaussianimage.errors import PictureError
+from gaussianimage.picture.metadata import upright
 from gaussianimage.picture.pixels import Samples
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 # Tags.
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 256, 257, 258, 259, 262
-_FILL_ORDER, _STRIPS, _CHANNELS, _STRIP_ROWS, _STRIP_SIZES = 266, 273, 277, 278, 279
+_FILL_ORDER, _STRIPS, _ORIENTATION, _CHANNELS = 266, 273, 274, 277
+_STRIP_ROWS, _STRIP_SIZES = 278, 279
 _PLANAR, _PREDICTOR, _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_SIZES = 284, 317, 322, 323, 324, 325
 _EXTRA, _FORMAT = 338, 339
 
 # Bytes of a value and its code for `struct`, by TIFF's number of the type.
 _TYPES = {1: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q"}
 _MOST_PAGES = 10_000
+_METADATA = {34675: "icc_profile", 700: "xmp"}
 _KINDS = {1: "u", 2: "i", 3: "f"}
 _DTYPES = ("u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8")
 _GRAY_OR_RGB = (0, 1, 2)
@@ -72,7 +75,9 @@ def pages(file: BinaryIO) -> tuple[int, bool]:
     return max(count, 1), preview and count > 0
 
 
-def unusual_samples(file: BinaryIO, check_size: Callable[[int, int], None]) -> Samples | None:
+def unusual_samples(
+    file: BinaryIO, check_size: Callable[[int, int], None]
+) -> tuple[Samples, dict[str, bytes]] | None:
     """Read the first page, if it is gray or RGB of a type that NumPy has.
 
     Parameters
@@ -83,8 +88,9 @@ def unusual_samples(file: BinaryIO, check_size: Callable[[int, int], None]) -> S
 
     Returns
     -------
-    Samples or None
-        None if the file is no TIFF file, or its first directory can't be read.
+    tuple of Samples and dict, or None
+        The samples are upright; the dictionary has the ICC profile and XMP data by Pillow's names
+        for them. None if the file is no TIFF file, or its first directory can't be read.
 
     Raises
     ------
@@ -127,7 +133,9 @@ def unusual_samples(file: BinaryIO, check_size: Callable[[int, int], None]) -> S
             raise PictureError("unsupported TIFF: a white of 0 for samples with a sign")
         values = np.iinfo(values.dtype).max - values
     white = {"f": 1.0, "u": {1: 255.0, 2: 65535.0}.get(size)}.get(kind)
-    return Samples(values, white, has_alpha and extra[0] == 1)
+    values = upright(values, tags.get(_ORIENTATION, (1,))[0])
+    known = {name: bytes(tags[tag]) for tag, name in _METADATA.items() if tag in tags}
+    return Samples(values, white, has_alpha and extra[0] == 1), known
 
 
 class _Reader:
