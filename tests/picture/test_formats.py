@@ -25,7 +25,6 @@ JXL_BOX = b"\0\0\0\x0cJXL \r\n\x87\n\0\0\0\x14ftypjxl \0\0\0\0jxl "
         (JXL, "a JPEG XL file; the package pillow-jxl-plugin reads it"),
         (JXL_BOX, "a JPEG XL file"),
         (b"%PDF-1.7\n" + bytes(30), "a PDF document"),
-        (b"%!PS-Adobe-3.0\n%%EOF\n" + b" " * 30, "a PostScript program"),
         (b"\n<!DOCTYPE html>\n<html lang=en>", "an HTML page; is it the right one"),
         (b"\xef\xbb\xbf<html><body>404</body></html>", "an HTML page"),
         (b"<?xml version='1.0'?>\n<!-- x -->\n<svg xmlns='x'></svg>", "an SVG drawing"),
@@ -39,13 +38,12 @@ JXL_BOX = b"\0\0\0\x0cJXL \r\n\x87\n\0\0\0\x14ftypjxl \0\0\0\0jxl "
         (b"\x1f\x8b\x08" + bytes(30), "a file compressed by gzip"),
         (b"a text,\n" * 30, "a text file"),
         ("ä text of 1024 bytes ".encode() * 60, "a text file"),
-        (b"\x89HDF\r\n\x1a\n" + bytes(30), "an HDF5 file"),
     ],
 )
 def test_a_file_is_called_what_it_is(data, message, monkeypatch):
     for package in ("pillow_heif", "pillow_jxl"):
         monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
-    with pytest.raises(PictureError, match=f"^the data: this is {message}"):
+    with pytest.raises(PictureError, match=f"^the data: (this is|not a picture but) {message}"):
         picture.read(data)
 
 

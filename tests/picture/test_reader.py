@@ -139,7 +139,9 @@ class TestBadInput:
         with pytest.raises(PictureError, match=r"photo\.png: the file is empty"):
             picture.read(path)
 
-    @pytest.mark.parametrize("data", [b"x", b"ab", bytes(500), b"\xfe\xfe" * 99])
+    @pytest.mark.parametrize(
+        "data", [b"x", b"ab", bytes(500), b"\xfe" * 99, b"a text\n" * 99, b"PK\x03\x04" + bytes(50)]
+    )
     def test_what_is_no_picture(self, path, data):
         path.write_bytes(data)
         with pytest.raises(PictureError, match=r"photo\.png: not a picture"):
@@ -152,7 +154,7 @@ class TestBadInput:
 
     @pytest.mark.parametrize("name", ["EPS"])
     def test_what_other_programs_would_have_to_draw(self, name):
-        with pytest.raises(PictureError, match=r"this is (an EPS file|a PostScript program)"):
+        with pytest.raises(PictureError, match="EPS is not a format of pixels; export"):
             picture.read(encoded(name))
 
     @pytest.mark.parametrize("name", [*LOSSLESS, *LOSSY])

@@ -14,72 +14,86 @@ PREFIX = 1024
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"heif")
 _JXL_BOX = b"\0\0\0\x0cJXL \r\n\x87\n"
 _NEW_PAGE = "export the picture as PNG first"
+_CONVERT = "convert it to PNG first"
+_TAKE_OUT = "take the picture out of it first"
+_DECOMPRESS = "decompress it first"
+_FRAME = "take a frame out of it first"
+_RIGHT_ONE = "is it the right one?"
 
 # Start of the file, its name with an article, and what to do about it. The first that fits counts.
-_SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
+_PICTURES: tuple[tuple[bytes, str, str], ...] = (
     (b"\x8bGIMG\r\n\n", "a .gimg file already", "decode it first"),
-    (b"%PDF-", "a PDF document", f"it may hold pages and texts; {_NEW_PAGE}"),
-    (b"%!PS", "a PostScript program", _NEW_PAGE),
-    (b"\xc5\xd0\xd3\xc6", "an EPS file", _NEW_PAGE),
-    (b"\xd7\xcd\xc6\x9a", "a WMF drawing", _NEW_PAGE),
-    (b"\x93NUMPY", "a NumPy file", "give the array that numpy.load returns"),
-    (b"PK\x03\x04", "a ZIP archive, or a document in one", "take the picture out of it first"),
-    (b"\x1f\x8b", "a file compressed by gzip", "decompress it first"),
-    (b"BZh", "a file compressed by bzip2", "decompress it first"),
-    (b"\xfd7zXZ\0", "a file compressed by xz", "decompress it first"),
-    (b"\x28\xb5\x2f\xfd", "a file compressed by Zstandard", "decompress it first"),
-    (b"Rar!", "a RAR archive", "take the picture out of it first"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "take the picture out of it first"),
-    (b"\x89HDF\r\n", "an HDF5 file", "give the array in it"),
+    (b"%PDF-", "a PDF document", _NEW_PAGE),
     (b"\x76\x2f\x31\x01", "an OpenEXR file", "give its pixels as an array, with white="),
     (b"#?RADIANCE", "a Radiance HDR file", "give its pixels as an array, with white="),
     (b"#?RGBE", "a Radiance HDR file", "give its pixels as an array, with white="),
-    (b"\xd0\xcf\x11\xe0", "an OLE document, such as of Office or FlashPix", _NEW_PAGE),
     (b"gimp xcf", "a GIMP project", _NEW_PAGE),
-    (b"qoif", "a broken QOI file", ""),
-    (b"BPG\xfb", "a BPG picture", "convert it to PNG first"),
-    (b"FLIF", "a FLIF picture", "convert it to PNG first"),
-    (b"II\xbc", "a JPEG XR picture", "convert it to PNG first"),
+    (b"BPG\xfb", "a BPG picture", _CONVERT),
+    (b"FLIF", "a FLIF picture", _CONVERT),
+    (b"II\xbc", "a JPEG XR picture", _CONVERT),
     (b"FUJIFILM", "a raw photo of a camera", "develop it first"),
     (b"IIRO", "a raw photo of a camera", "develop it first"),
-    (b"\x1aE\xdf\xa3", "a Matroska or WebM video", "take a frame out of it first"),
-    (b"OggS", "an Ogg stream", "take a frame out of it first"),
-    (b"\0\0\x01\xba", "an MPEG video", "take a frame out of it first"),
-    (b"\0\0\x01\xb3", "an MPEG video", "take a frame out of it first"),
-    (b"ID3", "an MP3 file", ""),
-    (b"fLaC", "a FLAC file", ""),
-    (b"\x7fELF", "a program", ""),
-    (b"MZ", "a program", ""),
+)
+_OTHERS: tuple[tuple[bytes, str, str], ...] = (
+    (b"\x93NUMPY", "a NumPy file", "give the array that numpy.load returns"),
+    (b"PK\x03\x04", "a ZIP archive, or a document in one", _TAKE_OUT),
+    (b"Rar!", "a RAR archive", _TAKE_OUT),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", _TAKE_OUT),
+    (b"\x1f\x8b", "a file compressed by gzip", _DECOMPRESS),
+    (b"BZh", "a file compressed by bzip2", _DECOMPRESS),
+    (b"\xfd7zXZ\0", "a file compressed by xz", _DECOMPRESS),
+    (b"\x28\xb5\x2f\xfd", "a file compressed by Zstandard", _DECOMPRESS),
+    (b"\xd0\xcf\x11\xe0", "an OLE document, such as of Office or FlashPix", _NEW_PAGE),
     (b"{\\rtf", "an RTF document", _NEW_PAGE),
+    (b"\x1aE\xdf\xa3", "a Matroska or WebM video", _FRAME),
+    (b"OggS", "an Ogg stream", _FRAME),
+    (b"\0\0\x01\xba", "an MPEG video", _FRAME),
+    (b"\0\0\x01\xb3", "an MPEG video", _FRAME),
+    (b"ID3", "an MP3 file", _RIGHT_ONE),
+    (b"fLaC", "a FLAC file", _RIGHT_ONE),
+    (b"\x7fELF", "a program", _RIGHT_ONE),
+    (b"MZ", "a program", _RIGHT_ONE),
 )
 _MARKUP = (
-    (rb"<svg[\s>]", "an SVG drawing", "draw it with another program first, as PNG"),
-    (rb"<!doctype html|<html[\s>]|<head[\s>]|<body[\s>]", "an HTML page", "is it the right one?"),
-    (rb"<\?xml", "an XML file", "is it the right one?"),
+    (rb"<!doctype html|<html[\s>]|<head[\s>]|<body[\s>]", "an HTML page"),
+    (rb"<\?xml", "an XML file"),
 )
 
 
 def what_it_is(prefix: bytes) -> str | None:
     """Return what a file is that can't be read as a picture, by its start; None if unknown."""
-    for signature, name, advice in _SIGNATURES:
+    for signature, name, advice in _PICTURES:
         if prefix.startswith(signature):
-            return _sentence(name, advice)
+            return f"this is {name}; {advice}"
     if is_jpeg_xl(prefix):
-        return _sentence("a JPEG XL file", "the package pillow-jxl-plugin reads it")
+        return "this is a JPEG XL file; the package pillow-jxl-plugin reads it"
     if is_heif(prefix):
-        return _sentence(
-            "an HEIF or HEIC file", "the package pillow-heif reads it: install gaussianimage[heif]"
+        return (
+            "this is an HEIF or HEIC file; the package pillow-heif reads it: install "
+            "gaussianimage[heif]"
         )
+    for signature, name, advice in _OTHERS:
+        if prefix.startswith(signature):
+            return _no_picture(name, advice)
     if prefix[4:8] == b"ftyp":
-        return _sentence("an MP4 or QuickTime video, or alike", "take a frame out of it first")
-    if prefix[:4] == b"RIFF":
-        return _sentence(f"a RIFF file of kind {prefix[8:12]!r}", "")
+        return _no_picture("an MP4 or QuickTime video, or alike", _FRAME)
+    if prefix[:4] == b"RIFF" and prefix[8:12] != b"WEBP":
+        return _no_picture(f"a RIFF file of kind {prefix[8:12]!r}", _FRAME)
     text = prefix.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith(b"<"):
-        for pattern, name, advice in _MARKUP:
+        if re.search(rb"<svg[\s>]", text, re.IGNORECASE):
+            return "this is an SVG drawing; draw it as PNG with another program first"
+        for pattern, name in _MARKUP:
             if re.search(pattern, text, re.IGNORECASE):
-                return _sentence(name, advice)
+                return _no_picture(name, _RIGHT_ONE)
     return None
+
+
+def text_or_unknown(prefix: bytes) -> str:
+    """Return what to say of a file that nothing else is known of, by its start."""
+    if _is_text(prefix):
+        return _no_picture("a text file", _RIGHT_ONE)
+    return "not a picture in any format that is known here"
 
 
 def plugin(prefix: bytes) -> Factory | None:
@@ -157,12 +171,11 @@ def jpeg_xl_size(data: bytes) -> tuple[int, int] | None:
     return side(), height
 
 
-def _sentence(name: str, advice: str) -> str:
-    return f"this is {name}; {advice}" if advice else f"this is {name}, not a picture"
+def _no_picture(name: str, advice: str) -> str:
+    return f"not a picture but {name}; {advice}"
 
 
-def is_text(prefix: bytes) -> bool:
-    """Whether a file starts with a text in UTF-8."""
+def _is_text(prefix: bytes) -> bool:
     try:
         text = prefix.decode("utf-8")
     except UnicodeDecodeError as error:

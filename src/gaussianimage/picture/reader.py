@@ -330,7 +330,7 @@ def _identified(
         with _decoding(name, "HEIF" if formats.is_heif(start) else "JPEG XL"):
             return factory(file, ""), factory
     what = formats.what_it_is(start)
-    reason = what or _UNKNOWN
+    reason = what or formats.text_or_unknown(start)
     tried: set[str] = set()
     for load_plugins in (Image.preinit, Image.init):
         load_plugins()
@@ -343,7 +343,10 @@ def _identified(
                     if isinstance(verdict, str):
                         reason = what or verdict
                     elif verdict and format_name in _REFUSED:
-                        reason = what or f"this is a file of {format_name}, which has no pixels"
+                        reason = what or (
+                            f"{format_name} is not a format of pixels; "
+                            "export the picture as PNG first"
+                        )
                     elif verdict:
                         file.seek(0)
                         return factory(file, ""), factory
@@ -354,12 +357,9 @@ def _identified(
                     if not isinstance(error.__cause__, _NOT_THIS_FORMAT):
                         raise
                     reason = what or str(error).removeprefix(f"{name}: ")
-    if reason == _UNKNOWN and formats.is_text(start):
-        reason = "this is a text file; is it the right one?"
     raise PictureError(f"{name}: {reason}")
 
 
-_UNKNOWN = "not a picture in any format that is known here"
 # What Pillow's formats raise where they find that a file is not theirs after all.
 _NOT_THIS_FORMAT = (SyntaxError, IndexError, TypeError, struct.error)
 
