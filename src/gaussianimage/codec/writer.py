@@ -255,7 +255,9 @@ class Writer:
 
     def worst_excess(self, draft: Draft) -> float:
         """Return by how much a file's worst block is worse than its mean color, for 0 to 1."""
-        return worst_excess(self._picture.pixels, from_array(self.pixels(draft)).pixels)
+        return worst_excess(
+            self._picture.pixels, from_array(self.pixels(draft), warn=ignore).pixels
+        )
 
     def cost(self, draft: Draft, step: float) -> float:
         """Return a file's squared error and its bits, as a color step Δ weighs them."""
