@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from gaussianimage.arguments import MAX_SIDE, integer
 from gaussianimage.codec.format import (
+    ALPHA_MAP,
     GAUSSIANS,
     LAYER,
     QUANTIZERS,
@@ -52,6 +53,11 @@ class File:
     damage: FormatError | None
     profile: "Profile | None" = None
 
+    @property
+    def alpha_map(self) -> Chunk | None:
+        """The chunk that tells which pixels are fully transparent or opaque, if there is one."""
+        return next((chunk for chunk in self.chunks if chunk.type == ALPHA_MAP), None)
+
 
 def open_file(data: Buffer, *, limits: Limits = DEFAULT_LIMITS, partial: bool = False) -> File:
     """Check a file: its checksums, its header, and that it stays within the limits.
@@ -89,12 +95,29 @@ def open_file(data: Buffer, *, limits: Limits = DEFAULT_LIMITS, partial: bool = 
     for chunk in chunks:
         if chunk.type in (QUANTIZERS, GAUSSIANS):
             raise FormatError(f"chunk {chunk.name} in a file of layers", chunk.offset)
+    _check_alpha_map(header, chunks)
     layers = sum(chunk.type == LAYER for chunk in chunks)
     if layers > header.layers or (damage is None and layers < header.layers):
         raise FormatError(
             f"the header announces {header.layers} layers, found {layers}", head.payload_offset
         )
     return File(header, settings, metadata, chunks, damage)
+
+
+def _check_alpha_map(header: Header, chunks: list[Chunk]) -> None:
+    """Raise a `FormatError` for a map of alpha where none can be."""
+    before = set()
+    for chunk in chunks:
+        if chunk.type == ALPHA_MAP:
+            if not header.has_alpha:
+                raise FormatError(f"chunk {chunk.name} in a file without alpha", chunk.offset)
+            for kind in (ALPHA_MAP, LAYER):
+                if kind in before:
+                    after = kind.decode("ascii")
+                    raise FormatError(f"chunk {chunk.name} after a chunk {after}", chunk.offset)
+            if len(chunk.payload) == 0:
+                raise FormatError(f"chunk {chunk.name} is empty", chunk.payload_offset)
+        before.add(chunk.type)
 
 
 def layer_chunks(file: File, layers: int | None) -> list[Chunk]:
@@ -132,6 +155,13 @@ def _gaussians_in(layer: Chunk) -> int:
         count, position = read_varint(data, position, offset=offset)
         total += count
     return total
+
+
+def bad_alpha_map(file: File) -> FormatError:
+    """Return the error of a file whose map of alpha does not decode."""
+    chunk = file.alpha_map
+    assert chunk is not None
+    return FormatError(f"chunk {chunk.name} does not decode", chunk.payload_offset)
 
 
 def check_layers(file: File, chunks: list[Chunk], whole: int, found: int) -> None:

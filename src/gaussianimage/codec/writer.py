@@ -87,6 +87,8 @@ class Writer:
         Called after each stage of a freeze with its number, their number and the PSNR in dB.
     stretch : Stretch, optional
         What the picture was fitted as; by default itself.
+    alpha_map : bytes, optional
+        The payload of the map of alpha.
 
     Notes
     -----
@@ -101,7 +103,9 @@ class Writer:
         threads: int | None,
         on_stage: Callable[[int, int, float], None],
         stretch: Stretch | None = None,
+        alpha_map: bytes | None = None,
     ) -> None:
+        self._alpha_map = alpha_map
         self._picture = picture
         self._stretch = stretch or Stretch.none(picture.channels)
         self._stretched = self._stretch.apply(picture)
@@ -344,6 +348,7 @@ class Writer:
             width=picture.width,
             bit_depth=picture.bit_depth,
             q_max=self._fitted.state.q_max,
+            alpha_map=self._alpha_map,
         )
         return Draft(data, layers, settings, step, self._metadata_bytes)
 

@@ -130,6 +130,7 @@ bool read_picture_file(const uint8_t* bytes, size_t size, const FileLimits& limi
                        PictureFile& file) {
   Reader data{bytes, bytes + size};
   file.payloads.clear();
+  file.alpha_map = {nullptr, 0};
   const uint8_t* start = data.take(sizeof signature);
   if (!start || std::memcmp(start, signature, sizeof signature) != 0) return false;
   for (bool first = true;; first = false) {
@@ -149,6 +150,11 @@ bool read_picture_file(const uint8_t* bytes, size_t size, const FileLimits& limi
              file.payloads.size() == static_cast<size_t>(file.layers);
     } else if (is("LAYR")) {
       file.payloads.emplace_back(payload, length);
+    } else if (is("aMAP")) {
+      if (file.quantizer.channels % 2 != 0 || file.alpha_map.first || !file.payloads.empty()) {
+        return false;
+      }
+      file.alpha_map = {payload, length};
     } else if (type[0] < 'a' || is("iCCP") || is("eXIF") || is("xXMP")) {
       return false;
     }
