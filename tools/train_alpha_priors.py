@@ -28,10 +28,12 @@ DOCUMENT = ROOT / "docs" / "format.md"
 BLOCK = 8
 TRANSPARENT, OPAQUE, BETWEEN, MIXED = range(4)
 SIDES = (16, 24, 32, 48, 64, 96, 128)
-PICTURES = 168
+PICTURES = 280
 FINER = 8  # a shape is drawn so many times larger, and averaged
 TOTAL_WEIGHT = 256  # of a model, about
-FROM_UNIFORM = 1.0  # symbols of each kind that a model is taken to have met at least
+# What a model's counts are mixed with, in symbols: the models of pixels beside it, which have the same
+# four neighbors, and all symbols alike.
+FROM_BESIDE, FROM_UNIFORM = 2.0, 1.0
 
 Counts = NDArray[np.float64]
 
@@ -103,7 +105,7 @@ def classes_of(alpha: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def tally(classes: NDArray[np.int64], blocks: Counts, pixels: Counts) -> None:
-    """Count what the contexts of blocks (16, 4) and of pixels (81, 3) meet in a map."""
+    """Count what the contexts of blocks (16, 4) and of pixels (324, 3) meet in a map."""
     height, width = classes.shape
     tops, lefts = range(0, height, BLOCK), range(0, width, BLOCK)
     kinds = np.full((len(tops) + 1, len(lefts) + 1), TRANSPARENT)
@@ -112,28 +114,34 @@ def tally(classes: NDArray[np.int64], blocks: Counts, pixels: Counts) -> None:
             inside = classes[top : top + BLOCK, left : left + BLOCK]
             kinds[row + 1, column + 1] = inside[0, 0] if np.ptp(inside) == 0 else MIXED
     np.add.at(blocks, (4 * kinds[1:, :-1] + kinds[:-1, 1:], kinds[1:, 1:]), 1)
-    padded = np.pad(classes, ((1, 0), (1, 1)), constant_values=TRANSPARENT)
-    west, northwest = padded[1:, :-2], padded[:-1, :-2]
-    north, northeast = padded[:-1, 1:-1], padded[:-1, 2:]
+    padded = np.pad(classes, ((2, 0), (2, 1)), constant_values=TRANSPARENT)
+    west, northwest = padded[2:, 1:-2], padded[1:-1, 1:-2]
+    north, northeast = padded[1:-1, 2:-1], padded[1:-1, 3:]
     context = 27 * west + 9 * north + 3 * northwest + northeast
+    context = 4 * context + 2 * (padded[2:, :-3] == west) + (padded[:-2, 2:-1] == north)
     in_mixed = np.kron(kinds[1:, 1:] == MIXED, np.ones((BLOCK, BLOCK), bool))[:height, :width]
     np.add.at(pixels, (context[in_mixed], classes[in_mixed]), 1)
 
 
-def weights_of(counts: Counts) -> list[list[int]]:
-    """Return integer weights of about the same sum, none below 1; all alike for no counts."""
-    shares = counts + FROM_UNIFORM
-    shares = shares / shares.sum(axis=1, keepdims=True)
+def weights_of(counts: Counts, beside: int = 1) -> list[list[int]]:
+    """Return integer weights of about the same sum, none below 1; all alike for no counts.
+
+    `beside` models in a row have to do with one another.
+    """
+    together = counts.reshape(-1, beside, counts.shape[1]).sum(axis=1) + FROM_UNIFORM
+    together /= together.sum(axis=1, keepdims=True)
+    shares = counts + FROM_BESIDE * np.repeat(together, beside, axis=0)
+    shares /= shares.sum(axis=1, keepdims=True)
     rows: list[list[int]] = np.maximum(np.rint(TOTAL_WEIGHT * shares), 1).astype(int).tolist()
     return rows
 
 
 def train(pictures: int = PICTURES) -> tuple[list[list[int]], list[list[int]]]:
     """Return the weights of the models of blocks and of pixels."""
-    blocks, pixels = np.zeros((16, 4)), np.zeros((81, 3))
+    blocks, pixels = np.zeros((16, 4)), np.zeros((324, 3))
     for alpha in alphas(pictures):
         tally(classes_of(alpha), blocks, pixels)
-    return weights_of(blocks), weights_of(pixels)
+    return weights_of(blocks), weights_of(pixels, 4)
 
 
 def header_text(blocks: Sequence[Sequence[int]], pixels: Sequence[Sequence[int]]) -> str:
@@ -154,7 +162,7 @@ def header_text(blocks: Sequence[Sequence[int]], pixels: Sequence[Sequence[int]]
         "",
         *array("alpha_block_priors", blocks, "By the kinds of the block to the left and above."),
         "",
-        *array("alpha_pixel_priors", pixels, "By the pixels to the W, N, NW and NE, as digits."),
+        *array("alpha_pixel_priors", pixels, "4 (27 W + 9 N + 3 NW + NE) + 2 (WW = W) + (NN = N)."),
         "",
         "}  // namespace gi",
         "",
@@ -180,7 +188,7 @@ def document_table(blocks: Sequence[Sequence[int]], pixels: Sequence[Sequence[in
             for first in range(0, len(rows), per_line)
         ]
 
-    return "\n".join(["```", *lines("block", blocks, 4), *lines("pixel", pixels, 9), "```"])
+    return "\n".join(["```", *lines("block", blocks, 4), *lines("pixel", pixels, 12), "```"])
 
 
 def with_table(document: str, table: str) -> str:

@@ -1,4 +1,4 @@
-"""Which pixels are fully transparent or fully opaque: the chunk that keeps them exactly so."""
+"""Which pixels are fully transparent or fully opaque: the map that keeps them exactly so."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,7 @@ def alpha_classes(picture: Picture, quality: float) -> NDArray[np.uint8]:
 
 
 def encode_map(picture: Picture, quality: float) -> bytes | None:
-    """Return the payload of a picture's map; None if there is nothing to say."""
+    """Return a picture's map, encoded; None if there is nothing to say."""
     if not picture.has_alpha or quality == 0:
         return None
     classes = alpha_classes(picture, quality)

@@ -7,7 +7,7 @@ import numpy as np
 
 from gaussianimage import _native
 from gaussianimage.codec.alpha_map import OPAQUE, TRANSPARENT
-from gaussianimage.codec.format import ALPHA_MAP, LAYER, Chunk, write_chunks
+from gaussianimage.codec.format import LAYER, Chunk, write_chunks
 from gaussianimage.codec.header import Header, nearest_q_max
 from gaussianimage.codec.metadata import Metadata
 from gaussianimage.codec.quantize import Levels
@@ -73,7 +73,7 @@ def assemble(
     q_max : float
         A multiple of 1/2048.
     alpha_map : bytes, optional
-        The payload of the map of alpha. It is left out where the layers leave alpha at 0 or 1.
+        The map of alpha, encoded. It is left out where the layers leave alpha at 0 or 1.
 
     Returns
     -------
@@ -86,6 +86,8 @@ def assemble(
     if layers:
         arrays = quantizer.dequantize(*Levels.concatenate(list(layers)))
         work = _native.work(*arrays, nearest_q_max(q_max), height, width, 0)
+    if alpha_map is None or _alpha_is_constant(layers, settings, alpha_map):
+        alpha_map = b""
     header = Header(
         height=height,
         width=width,
@@ -96,9 +98,8 @@ def assemble(
         q_max=q_max,
         work=work,
         settings=settings.to_bytes(),
+        alpha_map=alpha_map,
     )
-    if alpha_map is not None and not _alpha_is_constant(layers, settings, alpha_map):
-        chunks.insert(0, Chunk(ALPHA_MAP, alpha_map))
     return write_chunks([header.to_chunk(), *metadata.to_chunks(), *chunks])
 
 

@@ -117,7 +117,7 @@ def pixels_of(
         header.gaussians,
         header.layers,
         [bytes(chunk.payload) for chunk in chunks],
-        b"" if file.alpha_map is None else bytes(file.alpha_map.payload),
+        header.alpha_map,
     )
     whole, found, good_map, drawn = native.draw(layers, order.kind, size, crop, order.threads, out)
     check_layers(file, chunks, whole, found)

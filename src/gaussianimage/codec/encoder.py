@@ -259,7 +259,7 @@ class AlphaOptions:
         return flatten(picture, WHITE if self.background is None else self.background)
 
     def map_of(self, picture: Picture, most_bytes: float | None) -> bytes | None:
-        """Return the payload of the map of alpha for a file of a size, if one was asked for."""
+        """Return the encoded map of alpha for a file of a size, if one was asked for."""
         if self.quality is None and most_bytes is not None:
             return map_within(picture, most_bytes)
         return encode_map(picture, 100 if self.quality is None else self.quality)

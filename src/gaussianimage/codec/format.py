@@ -16,7 +16,6 @@ from gaussianimage.errors import FormatError, TruncatedError, UnsupportedError
 SIGNATURE = b"\x8bGIMG\r\n\n"
 HEAD = b"HEAD"
 LAYER = b"LAYR"
-ALPHA_MAP = b"aMAP"
 QUANTIZERS = b"QUAN"
 GAUSSIANS = b"GAUS"
 END = b"GEND"

@@ -155,7 +155,7 @@ def info(data: Buffer, *, partial: bool = False, limits: Limits = DEFAULT_LIMITS
         icc=_size(metadata.icc),
         exif=_size(metadata.exif),
         xmp=_size(metadata.xmp),
-        alpha_map=None if file.alpha_map is None else len(file.alpha_map.payload),
+        alpha_map=len(header.alpha_map) or None,
         chunks=tuple(
             ChunkInfo(chunk.name, chunk.offset, len(chunk.payload)) for chunk in file.chunks
         ),

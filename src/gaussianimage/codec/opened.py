@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from gaussianimage.arguments import MAX_SIDE, integer
 from gaussianimage.codec.format import (
-    ALPHA_MAP,
     GAUSSIANS,
     LAYER,
     QUANTIZERS,
@@ -53,11 +52,6 @@ class File:
     damage: FormatError | None
     profile: "Profile | None" = None
 
-    @property
-    def alpha_map(self) -> Chunk | None:
-        """The chunk that tells which pixels are fully transparent or opaque, if there is one."""
-        return next((chunk for chunk in self.chunks if chunk.type == ALPHA_MAP), None)
-
 
 def open_file(data: Buffer, *, limits: Limits = DEFAULT_LIMITS, partial: bool = False) -> File:
     """Check a file: its checksums, its header, and that it stays within the limits.
@@ -95,29 +89,12 @@ def open_file(data: Buffer, *, limits: Limits = DEFAULT_LIMITS, partial: bool = 
     for chunk in chunks:
         if chunk.type in (QUANTIZERS, GAUSSIANS):
             raise FormatError(f"chunk {chunk.name} in a file of layers", chunk.offset)
-    _check_alpha_map(header, chunks)
     layers = sum(chunk.type == LAYER for chunk in chunks)
     if layers > header.layers or (damage is None and layers < header.layers):
         raise FormatError(
             f"the header announces {header.layers} layers, found {layers}", head.payload_offset
         )
     return File(header, settings, metadata, chunks, damage)
-
-
-def _check_alpha_map(header: Header, chunks: list[Chunk]) -> None:
-    """Raise a `FormatError` for a map of alpha where none can be."""
-    before = set()
-    for chunk in chunks:
-        if chunk.type == ALPHA_MAP:
-            if not header.has_alpha:
-                raise FormatError(f"chunk {chunk.name} in a file without alpha", chunk.offset)
-            for kind in (ALPHA_MAP, LAYER):
-                if kind in before:
-                    after = kind.decode("ascii")
-                    raise FormatError(f"chunk {chunk.name} after a chunk {after}", chunk.offset)
-            if len(chunk.payload) == 0:
-                raise FormatError(f"chunk {chunk.name} is empty", chunk.payload_offset)
-        before.add(chunk.type)
 
 
 def layer_chunks(file: File, layers: int | None) -> list[Chunk]:
@@ -159,9 +136,9 @@ def _gaussians_in(layer: Chunk) -> int:
 
 def bad_alpha_map(file: File) -> FormatError:
     """Return the error of a file whose map of alpha does not decode."""
-    chunk = file.alpha_map
-    assert chunk is not None
-    return FormatError(f"chunk {chunk.name} does not decode", chunk.payload_offset)
+    head = file.chunks[0]
+    end = head.payload_offset + len(head.payload)
+    return FormatError("the map of alpha does not decode", end - len(file.header.alpha_map))
 
 
 def check_layers(file: File, chunks: list[Chunk], whole: int, found: int) -> None:
@@ -184,4 +161,5 @@ def too_much_work(file: File) -> FormatError:
 
 def _settings_offset(head: Chunk, header: Header) -> int:
     """Return where in the file the settings start, in bytes."""
-    return head.payload_offset + len(head.payload) - len(header.settings)
+    end = head.payload_offset + len(head.payload)
+    return end - len(header.alpha_map) - len(header.settings)

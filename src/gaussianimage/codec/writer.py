@@ -88,7 +88,7 @@ class Writer:
     stretch : Stretch, optional
         What the picture was fitted as; by default itself.
     alpha_map : bytes, optional
-        The payload of the map of alpha.
+        The map of alpha, encoded.
 
     Notes
     -----

@@ -14,8 +14,8 @@ using GI_ISA::Decoder;
 using GI_ISA::Encoder;
 using GI_ISA::Model;
 
-constexpr int block = 8;                 // side of a block in pixels
-constexpr uint8_t mixed = 3;             // a block that has pixels of several classes
+constexpr int block = 8;                     // side of a block in pixels
+constexpr uint8_t mixed = 3;                 // a block that has pixels of several classes
 constexpr int left_margin = 2, margins = 3;  // transparent pixels around a row
 
 struct MapModels {
@@ -23,10 +23,16 @@ struct MapModels {
 
   MapModels() {
     for (const auto& weights : alpha_block_priors) blocks.emplace_back(weights, 4, confidence);
-    // Contexts that differ in whether runs go on start alike.
+    // Contexts that differ in their last part alone start alike.
     for (const auto& weights : alpha_pixel_priors) {
-      for (int i = 0; i < 4; ++i) pixels.emplace_back(weights, 3, confidence);
+      for (int i = 0; i < 2; ++i) pixels.emplace_back(weights, 3, confidence);
     }
+  }
+
+  // Made once: a copy is faster.
+  static const MapModels& untaught() {
+    static const MapModels models;
+    return models;
   }
 
  private:
@@ -42,9 +48,11 @@ class Rows {
   // The model of the pixel that stands at `p` of the row.
   size_t context(const uint8_t* p) const {
     const ptrdiff_t above = line(1) - line(0), second = line(2) - line(0);
-    const int west = p[-1], north = p[above];
-    const int neighbors = 27 * west + 9 * north + 3 * p[above - 1] + p[above + 1];
-    return static_cast<size_t>(4 * neighbors + 2 * (p[-2] == west) + (p[second] == north));
+    const int west = p[-1], north = p[above], northwest = p[above - 1];
+    const int neighbors = 27 * west + 9 * north + 3 * northwest + p[above + 1];
+    // Whether the runs to the left, upwards, and beside it go on.
+    return static_cast<size_t>(8 * neighbors + 4 * (p[-2] == west) + 2 * (p[second] == north) +
+                               (p[second - 1] == northwest));
   }
   void next() {
     first_ = (first_ + 2) % 3;
@@ -134,8 +142,8 @@ struct Footprint {
   int first(int64_t i) const {
     const int64_t least = (2 * i + 1) * map - drawn - 2 * std::max(map, drawn);
     // The least j with 2 j drawn > least.
-    const int64_t before = least < 0 ? -((-least + 2 * drawn - 1) / (2 * drawn))
-                                     : least / (2 * drawn);
+    const int64_t before =
+        least < 0 ? -((-least + 2 * drawn - 1) / (2 * drawn)) : least / (2 * drawn);
     return static_cast<int>(std::max<int64_t>(before + 1, 0));
   }
   int end(int64_t i) const {
@@ -159,7 +167,7 @@ std::vector<uint8_t> encode_alpha_map(const uint8_t* classes, int height, int wi
   }
   std::vector<uint8_t> kinds = kinds_of(classes, height, width);
   std::vector<uint8_t> copy(classes, classes + pixels);
-  MapModels models;
+  MapModels models = MapModels::untaught();
   Encoder coder;
   code_map(coder, models, height, width, copy.data(), kinds);
   return coder.finish();
@@ -177,7 +185,7 @@ bool decode_alpha_map(const uint8_t* bytes, size_t size, int height, int width,
   if (coder.failed()) return false;
   classes.resize(pixels);
   std::vector<uint8_t> kinds(pixels_of((height + block - 1) / block, (width + block - 1) / block));
-  MapModels models;
+  MapModels models = MapModels::untaught();
   code_map(coder, models, height, width, classes.data(), kinds);
   return coder.finished_cleanly();
 }
