@@ -31,8 +31,8 @@ SIDES = (16, 24, 32, 48, 64, 96, 128)
 PICTURES = 280
 FINER = 8  # a shape is drawn so many times larger, and averaged
 TOTAL_WEIGHT = 256  # of a model, about
-# What a model's counts are mixed with, in symbols: the models of pixels beside it, which have the same
-# four neighbors, and all symbols alike.
+# What a model's counts are mixed with, in symbols: the models of pixels beside it, which have the
+# same four neighbors, and all symbols alike.
 FROM_BESIDE, FROM_UNIFORM = 2.0, 1.0
 
 Counts = NDArray[np.float64]

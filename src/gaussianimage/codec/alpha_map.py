@@ -1,5 +1,7 @@
 """Which pixels are fully transparent or fully opaque: the map that keeps them exactly so."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,10 @@ TRANSPARENT, OPAQUE, BETWEEN = range(3)
 # quality lacks, and an area must be larger to be kept: MOST_SIDE pixels a side just above 0.
 TOLERANCE = 0.25
 MOST_SIDE = 9
+
+# What errors count in a fit that the map makes good. With less, outlines at other sizes are worse
+# than without a map (docs/decisions.md).
+LIGHT = 0.25
 
 # Without a quality that was asked for, the map takes no more than this of a size that was.
 MOST_SHARE = 0.3
@@ -54,6 +60,24 @@ def encode_map(picture: Picture, quality: float) -> bytes | None:
     if (classes == BETWEEN).all():
         return None
     return _native.encode_alpha_map(classes)
+
+
+def weighted(picture: Picture, payload: bytes | None) -> Picture:
+    """Return a picture in whose fit less counts what its map will make good.
+
+    Not nothing: at other sizes the pixels near an outline are as drawn.
+    """
+    if payload is None:
+        return picture
+    classes = _native.decode_alpha_map(payload, picture.height, picture.width)
+    assert classes is not None
+    if picture.weights is None:
+        weights = np.ones(picture.pixels.shape, np.float32)
+    else:
+        weights = picture.weights.copy()
+    weights[classes == TRANSPARENT] *= LIGHT
+    weights[classes == OPAQUE, -1] *= LIGHT
+    return replace(picture, weights=weights)
 
 
 def map_within(picture: Picture, most_bytes: float) -> bytes | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from gaussianimage.arguments import number, thread_count
-from gaussianimage.codec.alpha_map import encode_map, map_within
+from gaussianimage.codec.alpha_map import encode_map, map_within, weighted
 from gaussianimage.codec.effort import DEFAULT_EFFORT, effort_level
 from gaussianimage.codec.ratecontrol import (
     Target,
@@ -284,7 +284,7 @@ class _Job:
         self._device = device
         self.picture = alpha.applied(as_picture(picture))
         self._stretch = Stretch.for_picture(self.picture)
-        self._stretched = self._stretch.apply(self.picture)
+        self._stretched = self.picture
         self._alpha = alpha
         self._alpha_map: bytes | None = None
         self._effort = effort_level(effort)
@@ -297,10 +297,12 @@ class _Job:
         return time.perf_counter() - self._began
 
     def run(self, target: Target) -> tuple[Writer, Draft]:
-        picture, value = self._stretched, target.value
-        pixels = picture.height * picture.width
         most = self._most_bytes(target)
         self._alpha_map = self._alpha.map_of(self.picture, most)
+        self.picture = weighted(self.picture, self._alpha_map)
+        self._stretched = self._stretch.apply(self.picture)
+        picture, value = self._stretched, target.value
+        pixels = picture.height * picture.width
         if target.kind == "quality":
             step = step_for_picture(self.picture, value) * self._stretch.gain
             count = gaussians_for_step(picture, step, threads=self._threads)

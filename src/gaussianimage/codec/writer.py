@@ -300,6 +300,8 @@ class Writer:
         optimizer = _native.Optimizer(
             self._stretched.pixels, state.q_max, thread_count(self._threads)
         )
+        if self._picture.weights is not None:
+            optimizer.weigh(self._picture.weights)
         colors = state.colors.copy()
         colors[0] = self._stretch.stretched(settings.background_color)
         replace(state, colors=colors).restore(optimizer)
