@@ -105,7 +105,8 @@ def test_a_value_out_of_range_is_refused(change: dict[str, float]) -> None:
     [
         (0, 0, "version must be in 1..255, got 0"),
         (1, 0, "min_reader must be in 1..1, got 0"),
-        (2, 0x0A, "reserved flags"),
+        (2, 0x12, "reserved flags"),
+        (2, 0x0A, "the map of alpha is empty"),
         (4, 0, "an integer is longer than it has to be"),
         (9, 0, "layers must be in 1..255, got 0"),
         (11, 0, "q_max must be between 0 and 32"),
