@@ -200,13 +200,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Train, and write both tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--document-only", action="store_true", help="take the header's table")
+    parser.add_argument("--pictures", type=int, default=PICTURES, help="how many to draw")
     parser.add_argument("--header", type=Path, default=HEADER)
     parser.add_argument("--document", type=Path, default=DOCUMENT)
     options = parser.parse_args(arguments)
     if options.document_only:
         tables = tables_of(options.header.read_text(encoding="utf-8"))
     else:
-        tables = train()
+        tables = train(options.pictures)
         options.header.write_text(header_text(*tables), encoding="utf-8")
     document = options.document.read_text(encoding="utf-8")
     options.document.write_text(with_table(document, document_table(*tables)), encoding="utf-8")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alpha_samples import ball
 from PIL import Image
 
 import gaussianimage
@@ -195,3 +196,35 @@ def test_ctrl_c_during_the_fit_still_writes_the_file(
     result = run("encode", big, output, "-n", 2000, code=130)
     assert f"{big}: interrupted; {output} holds the best so far" in result.stderr
     assert info(output.read_bytes()).gaussians < 2000
+
+
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        (["--no-alpha"], {"alpha": False}),
+        (["--background", "#ff8000"], {"background": "#ff8000"}),
+        (["--alpha-quality", 0], {"alpha_quality": 0}),
+        ([], {}),
+    ],
+)
+def test_options_of_alpha_are_passed_on(
+    run: Any, tmp_path: Path, words: list[Any], options: dict[str, Any]
+) -> None:
+    Image.fromarray(ball()).save(tmp_path / "ball.png")
+    run("encode", tmp_path / "ball.png", tmp_path / "x.gimg", "-e", 1, *words)
+    expected = gaussianimage.encode(ball(), effort=1, **options)
+    assert (tmp_path / "x.gimg").read_bytes() == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--background", "nothing"], "no color is called 'nothing'"),
+        (["--background", "#12345678"], "expected an opaque color"),
+        (["--alpha-quality", "101"], "101"),
+    ],
+)
+def test_wrong_options_of_alpha_are_told(
+    run: Any, parrot: Path, words: list[str], message: str
+) -> None:
+    assert message in run("encode", parrot, "x.gimg", *words, code=2).stderr

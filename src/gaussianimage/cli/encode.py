@@ -29,7 +29,7 @@ gaussianimage encode photo.png photo.gimg
 gaussianimage encode photo.png photo.gimg -q 60
 gaussianimage encode photo.png photo.gimg --bpp 0.25 -e 8
 gaussianimage encode photo.png photo.gimg --size 20000
-gaussianimage encode logo.png logo.gimg --background "#ffe0c0"
+gaussianimage encode logo.png logo.gimg --background white
 gaussianimage encode *.jpg -o small/ -n 9000 -j 2
 gaussianimage encode - - < photo.png > photo.gimg
 """
