@@ -79,12 +79,12 @@ def test_a_small_icon_of_few_bytes_is_no_worse_for_it() -> None:
     source = from_array(ball()).pixels
     best: dict[float, float] = {}
     for quality in (0, 100):
-        for target in range(42, 60, 3):
+        for target in range(15, 36, 4):
             data = encode(ball(), quality=target, alpha_quality=quality)
             if len(data) <= 160:
                 found = psnr(source, from_array(decode(data)).pixels)
                 best[quality] = max(best.get(quality, 0), found)
-    assert best[100] > 27
+    assert best[100] > 28.5
     assert best[100] > best[0] - 0.5
 
 

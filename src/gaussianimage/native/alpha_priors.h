@@ -5,6 +5,7 @@
 
 namespace gi {
 
+// clang-format off
 // By the kinds of the block to the left and above.
 constexpr uint32_t alpha_block_priors[16][4] = {
     {232, 1, 1, 24},
@@ -352,5 +353,6 @@ constexpr uint32_t alpha_pixel_priors[324][3] = {
     {20, 24, 212},
     {3, 2, 251},
 };
+// clang-format on
 
 }  // namespace gi
