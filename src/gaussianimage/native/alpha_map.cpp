@@ -12,20 +12,21 @@ namespace {
 
 using GI_ISA::Decoder;
 using GI_ISA::Encoder;
-using GI_ISA::Model;
+using GI_ISA::SmallModel;
 
 constexpr int block = 8;                     // side of a block in pixels
 constexpr uint8_t mixed = 3;                 // a block that has pixels of several classes
 constexpr int left_margin = 2, margins = 3;  // transparent pixels around a row
 
 struct MapModels {
-  std::vector<Model> blocks, pixels;
+  std::vector<SmallModel<4>> blocks;
+  std::vector<SmallModel<3>> pixels;
 
   MapModels() {
-    for (const auto& weights : alpha_block_priors) blocks.emplace_back(weights, 4, confidence);
+    for (const auto& weights : alpha_block_priors) blocks.emplace_back(weights, confidence);
     // Contexts that differ in their last part alone start alike.
     for (const auto& weights : alpha_pixel_priors) {
-      for (int i = 0; i < 2; ++i) pixels.emplace_back(weights, 3, confidence);
+      for (int i = 0; i < 2; ++i) pixels.emplace_back(weights, confidence);
     }
   }
 
@@ -81,9 +82,9 @@ void code_map(Coder& coder, MapModels& models, int height, int width, uint8_t* c
     for (int y = 0; y < rows; ++y) {
       uint8_t* const kind = kinds.data() + ptrdiff_t{y} * columns;
       for (int x = 0; x < columns; ++x) {
-        const int left = x > 0 ? kind[x - 1] : transparent;
-        const int above = y > 0 ? kind[x - columns] : transparent;
-        Model& model = models.blocks[static_cast<size_t>(4 * left + above)];
+        const int left = x > 0 ? int{kind[x - 1]} : transparent;
+        const int above = y > 0 ? int{kind[x - columns]} : transparent;
+        SmallModel<4>& model = models.blocks[static_cast<size_t>(4 * left + above)];
         kind[x] = static_cast<uint8_t>(run.code(model, kind[x]));
       }
     }
@@ -105,7 +106,7 @@ void code_map(Coder& coder, MapModels& models, int height, int width, uint8_t* c
         continue;
       }
       for (int i = begin; i < end; ++i) {
-        Model& model = models.pixels[lines.context(row + i)];
+        SmallModel<3>& model = models.pixels[lines.context(row + i)];
         row[i] = static_cast<uint8_t>(run.code(model, out[i]));
       }
     }
