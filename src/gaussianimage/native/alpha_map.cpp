@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "alpha_priors.h"
 #include "pool.h"
@@ -19,15 +20,13 @@ constexpr uint8_t mixed = 3;                 // a block that has pixels of sever
 constexpr int left_margin = 2, margins = 3;  // transparent pixels around a row
 
 struct MapModels {
-  std::vector<SmallModel<4>> blocks;
-  std::vector<SmallModel<3>> pixels;
+  std::array<SmallModel<4>, std::size(alpha_block_priors)> blocks;
+  std::array<SmallModel<3>, 2 * std::size(alpha_pixel_priors)> pixels;
 
   MapModels() {
-    for (const auto& weights : alpha_block_priors) blocks.emplace_back(weights, confidence);
+    for (size_t i = 0; i < blocks.size(); ++i) blocks[i] = {alpha_block_priors[i], confidence};
     // Contexts that differ in their last part alone start alike.
-    for (const auto& weights : alpha_pixel_priors) {
-      for (int i = 0; i < 2; ++i) pixels.emplace_back(weights, confidence);
-    }
+    for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = {alpha_pixel_priors[i / 2], confidence};
   }
 
   // Made once: a copy is faster.
@@ -43,7 +42,10 @@ struct MapModels {
 // The two rows of pixels above the one that is coded, and that row, with margins.
 class Rows {
  public:
-  explicit Rows(int width) : width_(static_cast<size_t>(width + margins)), pixels_(3 * width_) {}
+  Rows(int width, std::vector<uint8_t>& pixels)
+      : width_(static_cast<size_t>(width + margins)), pixels_(pixels) {
+    pixels_.assign(3 * width_, transparent);
+  }
 
   uint8_t* row() { return line(0); }
   // The model of the pixel that stands at `p` of the row.
@@ -69,18 +71,18 @@ class Rows {
   }
 
   size_t width_, first_ = 0;
-  std::vector<uint8_t> pixels_;
+  std::vector<uint8_t>& pixels_;
 };
 
 // The syntax, for writing and for reading. `classes` are ignored and set when reading.
 template <typename Coder>
 void code_map(Coder& coder, MapModels& models, int height, int width, uint8_t* classes,
-              std::vector<uint8_t>& kinds) {
+              AlphaMapRoom& room) {
   const int columns = (width + block - 1) / block, rows = (height + block - 1) / block;
   {
     typename Coder::Run run(coder);
     for (int y = 0; y < rows; ++y) {
-      uint8_t* const kind = kinds.data() + ptrdiff_t{y} * columns;
+      uint8_t* const kind = room.kinds.data() + ptrdiff_t{y} * columns;
       for (int x = 0; x < columns; ++x) {
         const int left = x > 0 ? int{kind[x - 1]} : transparent;
         const int above = y > 0 ? int{kind[x - columns]} : transparent;
@@ -89,13 +91,13 @@ void code_map(Coder& coder, MapModels& models, int height, int width, uint8_t* c
       }
     }
   }
-  Rows lines(width);
+  Rows lines(width, room.rows);
   for (int y = 0; y < height; ++y, lines.next()) {
     // What has been read beyond the stream's end means nothing.
     if constexpr (Coder::decodes) {
       if (coder.failed()) return;
     }
-    const uint8_t* const kind = kinds.data() + ptrdiff_t{y / block} * columns;
+    const uint8_t* const kind = room.kinds.data() + ptrdiff_t{y / block} * columns;
     uint8_t* const out = classes + ptrdiff_t{y} * width;
     uint8_t* const row = lines.row();
     typename Coder::Run run(coder);
@@ -166,16 +168,17 @@ std::vector<uint8_t> encode_alpha_map(const uint8_t* classes, int height, int wi
     if (classes[0] > between) throw std::out_of_range("not a class of alpha");
     return {classes[0]};
   }
-  std::vector<uint8_t> kinds = kinds_of(classes, height, width);
+  AlphaMapRoom room;
+  room.kinds = kinds_of(classes, height, width);
   std::vector<uint8_t> copy(classes, classes + pixels);
   MapModels models = MapModels::untaught();
   Encoder coder;
-  code_map(coder, models, height, width, copy.data(), kinds);
+  code_map(coder, models, height, width, copy.data(), room);
   return coder.finish();
 }
 
 bool decode_alpha_map(const uint8_t* bytes, size_t size, int height, int width,
-                      std::vector<uint8_t>& classes) {
+                      std::vector<uint8_t>& classes, AlphaMapRoom& room) {
   const size_t pixels = pixels_of(height, width);
   if (size == 1) {
     if (bytes[0] > between) return false;
@@ -185,21 +188,21 @@ bool decode_alpha_map(const uint8_t* bytes, size_t size, int height, int width,
   Decoder coder(bytes, size);
   if (coder.failed()) return false;
   classes.resize(pixels);
-  std::vector<uint8_t> kinds(pixels_of((height + block - 1) / block, (width + block - 1) / block));
+  room.kinds.resize(pixels_of((height + block - 1) / block, (width + block - 1) / block));
   MapModels models = MapModels::untaught();
-  code_map(coder, models, height, width, classes.data(), kinds);
+  code_map(coder, models, height, width, classes.data(), room);
   return coder.finished_cleanly();
 }
 
 void alpha_classes(const uint8_t* map, int height, int width, int drawn_height, int drawn_width,
-                   const Part& part, int threads, uint8_t* classes) {
+                   const Part& part, int threads, uint8_t* classes, AlphaMapRoom& room) {
   const Footprint across{width, drawn_width}, down{height, drawn_height};
   const int left = across.first(part.left);
   const int columns = across.end(part.left + part.width - 1) - left;
   constexpr int rows = 8;  // of what is drawn, in a task
-  std::vector<uint8_t> sets(pixels_of((part.height + rows - 1) / rows, columns));
+  room.sets.resize(pixels_of((part.height + rows - 1) / rows, columns));
   parallel((part.height + rows - 1) / rows, threads, [&](int task) {
-    uint8_t* const set = sets.data() + pixels_of(task, columns);
+    uint8_t* const set = room.sets.data() + pixels_of(task, columns);
     for (int y = task * rows; y < std::min((task + 1) * rows, part.height); ++y) {
       std::fill_n(set, columns, uint8_t{0});
       for (int j = down.first(part.top + y); j < down.end(part.top + y); ++j) {

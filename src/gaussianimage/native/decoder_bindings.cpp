@@ -214,8 +214,9 @@ void bind_decoder(nb::module_& m) {
       "decode_alpha_map",
       [](nb::bytes data, int height, int width) -> nb::object {
         std::vector<uint8_t> classes;
+        AlphaMapRoom room;
         if (!decode_alpha_map(static_cast<const uint8_t*>(data.data()), data.size(), height, width,
-                              classes)) {
+                              classes, room)) {
           return nb::none();
         }
         return copy_array(classes.data(),

@@ -173,6 +173,7 @@ class alignas(64) Model {
 template <int alphabet_size>
 class SmallModel {
  public:
+  SmallModel() = default;
   SmallModel(const uint32_t* weights, int confidence) : seen_(confidence) {
     uint64_t total = 0, sum = 0;
     for (int i = 0; i < alphabet_size; ++i) total += weights[i];

@@ -52,7 +52,7 @@ const uint8_t* PictureDecoder::alpha(const PictureFile& file, const Order& order
   const auto [bytes, size] = file.alpha_map;
   if (!bytes) return nullptr;
   const int height = file.quantizer.height, width = file.quantizer.width;
-  good = decode_alpha_map(bytes, size, height, width, map_);
+  good = decode_alpha_map(bytes, size, height, width, map_, room_);
   if (!good) return nullptr;
   const Part& part = order.part;
   if (part.height == height && part.width == width && order.height == height &&
@@ -61,7 +61,7 @@ const uint8_t* PictureDecoder::alpha(const PictureFile& file, const Order& order
   }
   classes_.resize(static_cast<size_t>(part.height) * static_cast<size_t>(part.width));
   alpha_classes(map_.data(), height, width, order.height, order.width, part, threads,
-                classes_.data());
+                classes_.data(), room_);
   return classes_.data();
 }
 

@@ -53,6 +53,7 @@ class PictureDecoder {
   std::vector<double> means_, cholesky_;
   std::vector<float> colors_;
   std::vector<uint8_t> map_, classes_;  // of alpha: of the picture, and of what is drawn
+  AlphaMapRoom room_;
 };
 
 }  // namespace gi
