@@ -43,12 +43,21 @@ def integer(name: str, value: object) -> int:
         raise TypeError(f"{name}: expected an integer, got {value!r} ({kind})") from None
 
 
+def number(name: str, value: object, low: float, high: float) -> float:
+    """Return a number within a range as `float`; `TypeError` for anything else, a bool included."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise TypeError(f"{name}: expected a number, got {type(value).__name__}")
+    if not low <= value <= high:
+        raise ValueError(f"{name}: expected {low:.10g} to {high:.10g}, got {value}")
+    return float(value)
+
+
 def positive(name: str, value: object) -> int:
     """Return a number of things, an integer from 1."""
-    number = integer(name, value)
-    if number < 1:
-        raise ValueError(f"{name}: expected at least 1, got {number}")
-    return number
+    count = integer(name, value)
+    if count < 1:
+        raise ValueError(f"{name}: expected at least 1, got {count}")
+    return count
 
 
 def side(name: str, value: object) -> int:

@@ -1,14 +1,16 @@
 """The command `decode`."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from alpha_samples import ball
 from PIL import Image
 
 import gaussianimage
-from gaussianimage.picture import Picture, icc, read
+from gaussianimage.picture import Picture, flatten_array, from_array, icc, read
 
 ICC = icc.rgb_profile(icc.SRGB_PRIMARIES, icc.gamma_curve(1.8), "Gamma 1.8")
 EXIF = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x01\0\0\0\0\0\0"
@@ -151,3 +153,23 @@ def test_a_picture_is_never_written_over_a_file(fails: Any, gimg: Path, encoded:
     fails("decode", gimg, gimg, code=2)
     fails("decode", gimg, "-o", gimg, code=2)
     assert gimg.read_bytes() == encoded
+
+
+@pytest.mark.parametrize("gray", [False, True])
+def test_a_background_takes_the_place_of_alpha(run: Any, tmp_path: Path, gray: bool) -> None:
+    source = ball()[..., [1, 3]] if gray else ball()
+    picture = dataclasses.replace(from_array(source), icc=ICC)
+    data = gaussianimage.encode(picture, effort=1)
+    (tmp_path / "x.gimg").write_bytes(data)
+    run("decode", tmp_path / "x.gimg", tmp_path / "x.png", "--background", "#3060c0")
+    found = read(tmp_path / "x.png")
+    expected = flatten_array(gaussianimage.decode(data), "#3060c0")
+    np.testing.assert_array_equal(pixels(tmp_path / "x.png"), expected)
+    assert expected[0, 0].tolist() == [0x30, 0x60, 0xC0]
+    assert found.icc == (None if gray else ICC)
+
+
+def test_a_background_changes_nothing_without_alpha(run: Any, gimg: Path, tmp_path: Path) -> None:
+    for name, words in (("a.png", []), ("b.png", ["--background", "red"])):
+        run("decode", gimg, tmp_path / name, *words)
+    np.testing.assert_array_equal(pixels(tmp_path / "a.png"), pixels(tmp_path / "b.png"))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from alpha_samples import ball
 from PIL import Image
 
 import gaussianimage
@@ -234,3 +235,35 @@ def test_a_white_is_a_finite_number_above_0(
     fails: Any, twelve: Path, tmp_path: Path, white: str
 ) -> None:
     assert "--white" in fails("encode", twelve, tmp_path / "a.gimg", f"--white={white}", code=2)
+
+
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        (["--no-alpha"], {"alpha": False}),
+        (["--background", "#ff8000"], {"background": "#ff8000"}),
+        (["--alpha-quality", 0], {"alpha_quality": 0}),
+        ([], {}),
+    ],
+)
+def test_options_of_alpha_are_passed_on(
+    run: Any, tmp_path: Path, words: list[Any], options: dict[str, Any]
+) -> None:
+    Image.fromarray(ball()).save(tmp_path / "ball.png")
+    run("encode", tmp_path / "ball.png", tmp_path / "x.gimg", "-e", 1, *words)
+    expected = gaussianimage.encode(ball(), effort=1, **options)
+    assert (tmp_path / "x.gimg").read_bytes() == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--background", "nothing"], "no color is called 'nothing'"),
+        (["--background", "#12345678"], "expected an opaque color"),
+        (["--alpha-quality", "101"], "101"),
+    ],
+)
+def test_wrong_options_of_alpha_are_told(
+    run: Any, parrot: Path, words: list[str], message: str
+) -> None:
+    assert message in run("encode", parrot, "x.gimg", *words, code=2).stderr

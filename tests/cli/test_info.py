@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from alpha_samples import ball
 from paper_samples import paper_record
 
 import gaussianimage
@@ -98,3 +99,13 @@ def test_a_file_of_the_papers_codec_tells_its_quantizers(
     record = json.loads(run("info", "--json", path).stdout)
     assert record["color_step"] is None
     assert record["paper"]["stream"] == "interleaved"
+
+
+def test_exact_alpha_is_told(run: Any, tmp_path: Path) -> None:
+    data = gaussianimage.encode(ball(), effort=1)
+    (tmp_path / "x.gimg").write_bytes(data)
+    size = gaussianimage.info(data).alpha_map
+    assert (
+        f"  exact alpha where it is 0 or full, {size} B\n"
+        in run("info", tmp_path / "x.gimg").stdout
+    )

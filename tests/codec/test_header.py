@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gaussianimage.codec.format import Chunk, iterate_chunks, write_chunks
 from gaussianimage.codec.header import Header, Limits, nearest_q_max
+from gaussianimage.codec.settings import settings_size
 from gaussianimage.errors import FormatError, LimitError, TruncatedError, UnsupportedError
 
 KODAK = Header(
@@ -32,16 +33,23 @@ def headers(draw: st.DrawFn) -> Header:
     width = draw(st.integers(1, 2**24))
     gaussians = draw(st.integers(0, 2**28))
     most = min(gaussians * height * -(-width // 8), 2**64 - 1)
+    channels = draw(st.integers(1, 4))
+    settings, alpha_map = draw(st.binary(max_size=20)), b""
+    if channels in (2, 4) and draw(st.booleans()):
+        size = settings_size(channels)
+        settings = draw(st.binary(min_size=size, max_size=size))
+        alpha_map = draw(st.binary(min_size=1, max_size=20))
     return Header(
         height=height,
         width=width,
-        channels=draw(st.integers(1, 4)),
+        channels=channels,
         bit_depth=draw(st.sampled_from([8, 16])),
         gaussians=gaussians,
         layers=draw(st.integers(min(1, gaussians), min(255, gaussians))),
         q_max=draw(st.integers(1, 65535)) / 2048,
         work=draw(st.integers(0, most)),
-        settings=draw(st.binary(max_size=20)),
+        settings=settings,
+        alpha_map=alpha_map,
     )
 
 
@@ -53,6 +61,13 @@ def test_headers_come_back(header: Header) -> None:
 
 def test_bytes_are_pinned() -> None:
     assert KODAK.to_chunk().payload.hex(" ") == "01 01 02 80 04 80 06 a8 46 04 00 24 a6 82 2b 05 06"
+
+
+def test_a_map_of_alpha_needs_alpha_and_the_settings_of_layers() -> None:
+    with pytest.raises(ValueError, match="3 channels"):
+        dataclasses.replace(KODAK, alpha_map=b"\0")
+    with pytest.raises(ValueError, match="without settings"):
+        dataclasses.replace(KODAK, channels=4, alpha_map=b"\0")
 
 
 def test_a_small_picture_costs_few_bytes() -> None:
@@ -105,7 +120,8 @@ def test_a_value_out_of_range_is_refused(change: dict[str, float]) -> None:
     [
         (0, 0, "version must be in 1..255, got 0"),
         (1, 0, "min_reader must be in 1..1, got 0"),
-        (2, 0x0A, "reserved flags"),
+        (2, 0x12, "reserved flags"),
+        (2, 0x0A, "the map of alpha is empty"),
         (4, 0, "an integer is longer than it has to be"),
         (9, 0, "layers must be in 1..255, got 0"),
         (11, 0, "q_max must be between 0 and 32"),

@@ -99,11 +99,24 @@ def with_alpha(color: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.concatenate([color.reshape(64, 96, -1), vignette()], axis=2)
 
 
+def cut_out() -> NDArray[np.uint8]:
+    """Return a photo cut out with a smooth edge, (64, 96, 4)."""
+    y, x = np.mgrid[0:64, 0:96]
+    alpha = (10 - np.hypot((x - 40) / 3, (y - 35) / 2.4)).clip(0, 1)
+    return np.concatenate(
+        [photo("bikes"), np.rint(255 * alpha).astype(np.uint8)[..., None]], axis=2
+    )
+
+
 MAKERS: dict[str, Callable[[], bytes]] = {
     "gray": lambda: encode(gray("stream"), gaussians=150, effort=3),
     "gray_alpha": lambda: encode(with_alpha(gray("parrot")), gaussians=150, effort=3),
     "rgb": lambda: encode(photo("parrot"), gaussians=300, effort=3),
     "rgba": lambda: encode(with_alpha(photo("bikes")), gaussians=300, effort=3),
+    "cut_out": lambda: encode(cut_out(), gaussians=250, effort=3),
+    "cut_out_deep": lambda: encode(
+        cut_out()[..., [1, 3]].astype(np.uint16) * 257, gaussians=120, effort=3
+    ),
     "layers": lambda: encode(photo("bikes"), gaussians=900, effort=3),
     "constant": lambda: encode(np.full((5, 7, 3), (200, 100, 50), np.uint8)),
     "sixteen_bit": lambda: encode(deep_photo(), gaussians=250, effort=3),

@@ -411,3 +411,19 @@ def test_a_state_of_another_picture_is_refused(shape: tuple[int, int, int]) -> N
 def test_a_state_that_is_none_is_refused() -> None:
     with pytest.raises(TypeError, match="resume"):
         fit(PARROT, resume="state")  # type: ignore[arg-type]
+
+
+def test_pixels_without_weight_do_not_count() -> None:
+    pixels = np.zeros((32, 32, 1), np.float32)
+    pixels[:, :16] = np.linspace(0, 1, 32)[:, None, None]
+    pixels[:, 16:] = np.random.default_rng(0).uniform(size=(32, 16, 1))
+    weights = np.ones_like(pixels)
+    weights[:, 16:] = 0
+    result = fit(Picture(pixels, weights=weights), 12, iterations=100)
+    plain = fit(Picture(pixels), 12, iterations=100)
+    error = {
+        name: float(np.abs(engine.render(found.gaussians) - pixels)[:, :16].mean())
+        for name, found in (("weighted", result), ("plain", plain))
+    }
+    assert error["weighted"] < 0.5 * error["plain"]
+    assert result.psnr > plain.psnr + 10

@@ -583,3 +583,67 @@ def test_arrays_of_another_length_are_refused(name):
     with pytest.raises(ValueError, match="colors"):
         o.add(g.means, g.cholesky(), np.ones((5, 2), np.float32))
     assert np.array_equal(getattr(o, name), values)
+
+
+def weights_of(g, *, seed=2):
+    """Weights of 0 to 1, a third of them 0."""
+    values = np.random.default_rng(seed).uniform(-0.5, 1, (g.height, g.width, g.channels))
+    return np.maximum(values, 0).astype(np.float32)
+
+
+def weighed(g, target, weights, *, threads=1):
+    result = optimizer(g, target, threads=threads)
+    result.weigh(weights)
+    return result
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_weights_multiply_squared_errors(channels):
+    g = scene(channels=channels)
+    target, weights = picture(g), weights_of(g)
+    error = reference.render(g) - target
+    o = weighed(g, target, weights)
+    np.testing.assert_allclose(o.residual(), weights * error, atol=2e-4)
+    loss = o.run(rates(1), 0.0)[0]
+    assert loss == pytest.approx(np.sum(weights * error**2) / 2, rel=1e-4)
+
+
+def test_weights_of_one_change_no_bit():
+    g = scene()
+    target = picture(g)
+    a, b = optimizer(g, target), weighed(g, target, np.ones_like(target))
+    assert np.array_equal(a.run(rates(5), 0.01), b.run(rates(5), 0.01))
+    assert_same_state(a, b)
+
+
+def test_what_has_no_weight_has_no_say():
+    g = scene()
+    target, weights = picture(g), np.ones((g.height, g.width, g.channels), np.float32)
+    weights[10:20, 5:30] = 0
+    other = target.copy()
+    other[10:20, 5:30] = 0.25
+    a, b = weighed(g, target, weights), weighed(g, other, weights)
+    assert np.array_equal(a.run(rates(5), 0.01), b.run(rates(5), 0.01))
+    assert np.array_equal(
+        a.descend(fractions(5), 0.01, 1, 0.1), b.descend(fractions(5), 0.01, 1, 0.1)
+    )
+    assert_same_state(a, b)
+
+
+def test_solved_colors_are_the_weighted_least_squares_solution():
+    g = compact_scene()
+    target, weights = picture(g), weights_of(g)
+    o = weighed(g, target, weights)
+    o.solve_colors(500, 0.0)
+    design = design_matrix(g)
+    for channel in range(3):
+        root = np.sqrt(weights[..., channel].ravel().astype(np.float64))[:, None]
+        values = root[:, 0] * target[..., channel].ravel()
+        expected = np.linalg.lstsq(root * design, values, rcond=None)[0]
+        np.testing.assert_allclose(o.colors[:, channel], expected, atol=2e-3)
+
+
+def test_weights_of_another_shape_are_refused():
+    g = scene()
+    with pytest.raises(ValueError, match="wrong shape"):
+        optimizer(g, picture(g)).weigh(np.ones((3, 4, 3), np.float32))

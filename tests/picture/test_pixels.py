@@ -307,3 +307,24 @@ class TestToArray:
             to_array(np.zeros((2, 2, 1), np.uint8))
         with pytest.raises(ValueError, match="C = 1 to 4"):
             to_array(np.zeros((2, 2)))
+
+
+class TestWeights:
+    def test_are_kept(self):
+        weights = np.full((2, 3, 1), 0.5, np.float32)
+        picture = Picture(np.zeros((2, 3, 1), np.float32), weights=weights)
+        np.testing.assert_array_equal(picture.weights, weights)
+
+    @pytest.mark.parametrize(
+        "weights",
+        [
+            np.ones((2, 3), np.float32),
+            np.ones((2, 3, 1)),
+            np.full((2, 3, 1), 1.5, np.float32),
+            np.full((2, 3, 1), np.nan, np.float32),
+            [[[1.0]]],
+        ],
+    )
+    def test_that_fit_no_picture_are_refused(self, weights):
+        with pytest.raises(ValueError, match="weights"):
+            Picture(np.zeros((2, 3, 1), np.float32), weights=weights)

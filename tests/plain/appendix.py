@@ -20,6 +20,15 @@ def priors(document: str) -> list[list[int]]:
     return [[int(weight) for weight in weights.split()] for _, weights in rows]
 
 
+def alpha_priors(document: str, name: str) -> list[list[int]]:
+    """The weights that models of the map of alpha start from, from section 4.9."""
+    lines = re.findall(rf"^{name} (\d+): ([\d ,]+)$", document, re.MULTILINE)
+    assert [int(number) for number, _ in lines] == list(range(len(lines)))
+    return [[int(n) for n in row.split()] for _, rows in lines for row in rows.split(",")]
+
+
 TEXT = DOCUMENT.read_text(encoding="utf-8")
 ROOTS = roots(TEXT)
 PRIORS = priors(TEXT)
+ALPHA_BLOCKS = alpha_priors(TEXT, "block")
+ALPHA_PIXELS = alpha_priors(TEXT, "pixel")

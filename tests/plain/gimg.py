@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from plain.alpha import Map, decode_map, with_map
 from plain.dequantize import Numbers, blocks, numbers, picture, samples
 from plain.layer import Decoder, Gaussian, Quantizer
 from plain.varint import InvalidError, varint
@@ -33,6 +34,7 @@ class Header:
     color_index: int
     shape_index: int
     background: list[float]
+    alpha_map: bytes  # not decoded; empty if there is none
 
 
 @dataclass
@@ -41,12 +43,16 @@ class File:
     metadata: dict[str, bytes]
     layers: list[list[Gaussian]]
     numbers: list[Numbers]  # of all layers, in their order
+    alpha: Map | None  # the class of each pixel's alpha
 
     def pixels(self) -> NDArray[np.int64]:
         """The picture as samples of the depth of the source: (height, width, C)."""
         h = self.header
         image = picture(self.numbers, h.background, h.height, h.width, h.q_max)
-        return samples(image, 65535 if h.deep else 255)
+        white = 65535 if h.deep else 255
+        if self.alpha is not None:
+            return with_map(image, self.alpha, white)
+        return samples(image, white)
 
 
 def decode(data: bytes) -> File:
@@ -77,7 +83,10 @@ def decode(data: bytes) -> File:
     values = [numbers(quantizer(header), gaussian) for layer in layers for gaussian in layer]
     if sum(blocks(v, header.height, header.width, header.q_max) for v in values) > header.work:
         raise InvalidError("more work than announced")
-    return File(header, metadata, layers, values)
+    alpha = None
+    if header.alpha_map:
+        alpha = decode_map(header.alpha_map, header.height, header.width)
+    return File(header, metadata, layers, values, alpha)
 
 
 def chunks(data: bytes) -> list[tuple[str, bytes]]:
@@ -111,7 +120,7 @@ def read_header(payload: bytes) -> Header:
     if len(payload) < 3:
         raise InvalidError("a short header")
     version, minimum, flags = payload[:3]
-    if not 1 <= minimum <= version or minimum > VERSION or flags >= 8:
+    if not 1 <= minimum <= version or minimum > VERSION or flags >= 16:
         raise InvalidError("a header of a version or with flags that nobody knows")
     height, position = varint(payload, 3)
     width, position = varint(payload, position)
@@ -122,9 +131,13 @@ def read_header(payload: bytes) -> Header:
     q_max = int.from_bytes(payload[position + 1 : position + 3], "little")
     work, position = varint(payload, position + 3)
     channels = flags % 4 + 1
-    settings = payload[position:]
-    if len(settings) != 2 + 2 * channels:
+    has_map = flags >= 8
+    end = position + 2 + 2 * channels
+    settings, alpha_map = payload[position:end], payload[end:]
+    if len(payload) < end or has_map != (len(alpha_map) > 0):
         raise InvalidError("a header of a wrong length")
+    if has_map and channels % 2:
+        raise InvalidError("a map of alpha without alpha")
     most_work = min(gaussians * -(-width // 8) * height, 2**64 - 1)
     for value, low, high in (
         (height, 1, 2**24),
@@ -150,6 +163,7 @@ def read_header(payload: bytes) -> Header:
         color_index=settings[0],
         shape_index=settings[1],
         background=[level / 65535 for level in levels],
+        alpha_map=alpha_map,
     )
 
 

@@ -10,7 +10,12 @@ from gaussianimage.arguments import MAX_SIDE
 from gaussianimage.cli.batch import Job, Outcome, run
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.errors import describe
-from gaussianimage.cli.options import BatchOptions, batch_options, bit_depth_option
+from gaussianimage.cli.options import (
+    BatchOptions,
+    background_option,
+    batch_options,
+    bit_depth_option,
+)
 from gaussianimage.cli.outputs import format_option, require_picture
 from gaussianimage.cli.paths import Item, plan
 from gaussianimage.cli.report import result_line
@@ -48,6 +53,7 @@ gaussianimage decode - - < photo.gimg > photo.png
     is_flag=True,
     help="Accept a file that is cut off or damaged, and draw what comes before that place.",
 )
+@background_option("Put pictures with alpha on a color")
 @format_option
 @batch_options
 @limit_options
@@ -57,6 +63,7 @@ def command(
     longest: int | None,
     bit_depth: int | None,
     partial: bool,
+    background: str | None,
     suffix: str,
     batch: BatchOptions,
     limits: Limits,
@@ -86,11 +93,16 @@ def command(
             pixels = decode(data, size=size, crop=crop, **options)
         else:
             pixels = thumbnail(data, longest, **options)
+        icc = metadata.icc
+        if background is not None and header.has_alpha:
+            pixels = picture.flatten_array(pixels, background)
+            if header.channels == 2 and pixels.ndim == 3:
+                icc = None  # one for gray, which the picture no longer is
         picture.write(
             item.target,
             pixels,
             format=suffix if is_stream(item.target) else None,
-            icc=metadata.icc,
+            icc=icc,
             exif=metadata.exif,
             xmp=metadata.xmp,
         )

@@ -1,5 +1,7 @@
 """The command `encode`: pictures to .gimg files."""
 
+from typing import Any
+
 import click
 
 from gaussianimage import Encoded, encode_picture
@@ -8,6 +10,7 @@ from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.options import (
     BatchOptions,
     Target,
+    alpha_options,
     batch_options,
     effort_option,
     max_pixels_option,
@@ -27,6 +30,7 @@ gaussianimage encode photo.png photo.gimg
 gaussianimage encode photo.png photo.gimg -q 60
 gaussianimage encode photo.png photo.gimg --bpp 0.25 -e 8
 gaussianimage encode photo.png photo.gimg --size 20000
+gaussianimage encode logo.png logo.gimg --background white
 gaussianimage encode *.jpg -o small/ -n 9000 -j 2
 gaussianimage encode - - < photo.png > photo.gimg
 """
@@ -39,6 +43,7 @@ gaussianimage encode - - < photo.png > photo.gimg
 )
 @click.argument("files", nargs=-1, required=True, metavar="INPUT... [OUTPUT]")
 @target_options
+@alpha_options
 @effort_option
 @seed_option
 @batch_options
@@ -47,6 +52,7 @@ gaussianimage encode - - < photo.png > photo.gimg
 def command(
     files: tuple[str, ...],
     target: Target,
+    alpha: dict[str, Any],
     effort: int,
     seed: int | None,
     batch: BatchOptions,
@@ -66,6 +72,7 @@ def command(
         encoded = encode_picture(
             source,
             **target.as_arguments(),
+            **alpha,
             effort=effort,
             seed=seed or 0,
             threads=job.threads,

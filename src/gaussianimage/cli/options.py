@@ -9,13 +9,15 @@ from typing import Any, TypeVar
 import click
 
 from gaussianimage.codec.effort import DEFAULT_EFFORT
-from gaussianimage.picture import MAX_PIXELS
+from gaussianimage.picture import MAX_PIXELS, rgb
 
 __all__ = [
     "BatchOptions",
     "FiniteRange",
     "Function",
     "Target",
+    "alpha_options",
+    "background_option",
     "batch_options",
     "bit_depth_option",
     "effort_option",
@@ -117,6 +119,48 @@ white_option = click.option(
     metavar="W",
     help="Sample that is white, where it isn't the largest: 4095 for 12 bits in a file of 16.",
 )
+
+
+def _color(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    if value is not None:
+        try:
+            rgb(value)
+        except ValueError as error:
+            raise click.BadParameter(f"{str(error).removeprefix('background: ')}.") from None
+    return value
+
+
+def background_option(what: str) -> Callable[[Function], Function]:
+    """Add --background; the function gets a color's name or None as `background`."""
+    return click.option(
+        "--background",
+        metavar="COLOR",
+        callback=_color,
+        help=f'{what}: a name, or "#rrggbb".',
+    )
+
+
+def alpha_options(function: Function) -> Function:
+    """Add --alpha-quality, --no-alpha and --background; the function gets them as `alpha`."""
+    return packed(
+        function,
+        "alpha",
+        lambda **values: values,
+        click.option(
+            "--alpha-quality",
+            type=FiniteRange(0, 100),
+            metavar="Q",
+            help="100 keeps all fully transparent and opaque pixels so, 0 none.  [default: 100]",
+        ),
+        click.option(
+            "--no-alpha",
+            "alpha",
+            flag_value=False,
+            default=True,
+            help="Leave alpha out: what the picture looks like on --background, or on white.",
+        ),
+        background_option("Put pictures with alpha on a color, and leave alpha out"),
+    )
 
 
 def bit_depth_option(default: str) -> Callable[[Function], Function]:

@@ -6,11 +6,12 @@ from itertools import pairwise
 import numpy as np
 
 from gaussianimage import _native
+from gaussianimage.codec.alpha_map import OPAQUE, TRANSPARENT
 from gaussianimage.codec.format import LAYER, Chunk, write_chunks
 from gaussianimage.codec.header import Header, nearest_q_max
 from gaussianimage.codec.metadata import Metadata
 from gaussianimage.codec.quantize import Levels
-from gaussianimage.codec.settings import Settings
+from gaussianimage.codec.settings import BACKGROUND_LEVELS, Settings
 
 # A first picture comes from the strongest twentieth of the Gaussians, which take less than a tenth
 # of the bytes, a better one from three tenths. Every cut costs some bytes, which few Gaussians
@@ -53,6 +54,7 @@ def assemble(
     width: int,
     bit_depth: int,
     q_max: float,
+    alpha_map: bytes | None = None,
 ) -> bytes:
     """Write a file.
 
@@ -70,6 +72,8 @@ def assemble(
         Of the source, 8 or 16.
     q_max : float
         A multiple of 1/2048.
+    alpha_map : bytes, optional
+        The map of alpha, encoded. It is left out where the layers leave alpha at 0 or 1.
 
     Returns
     -------
@@ -82,6 +86,8 @@ def assemble(
     if layers:
         arrays = quantizer.dequantize(*Levels.concatenate(list(layers)))
         work = _native.work(*arrays, nearest_q_max(q_max), height, width, 0)
+    if alpha_map is None or _alpha_is_constant(layers, settings, alpha_map):
+        alpha_map = b""
     header = Header(
         height=height,
         width=width,
@@ -92,5 +98,14 @@ def assemble(
         q_max=q_max,
         work=work,
         settings=settings.to_bytes(),
+        alpha_map=alpha_map,
     )
     return write_chunks([header.to_chunk(), *metadata.to_chunks(), *chunks])
+
+
+def _alpha_is_constant(layers: Sequence[Levels], settings: Settings, alpha_map: bytes) -> bool:
+    """Whether alpha is 0 or 1 everywhere, as the map says, without it."""
+    levels = {bytes([TRANSPARENT]): 0, bytes([OPAQUE]): BACKGROUND_LEVELS}
+    return settings.background[-1] == levels.get(alpha_map) and not any(
+        layer.color[:, -1].any() for layer in layers
+    )

@@ -134,7 +134,9 @@ def decode(
     Returns
     -------
     ndarray, (height, width) for gray, (height, width, C) otherwise
-        Colors are not premultiplied by alpha.
+        Colors are not premultiplied by alpha. What was fully transparent or fully opaque is so
+        again, if the file says where (`encode`, `alpha_quality`); at another size, where all
+        pixels within one of these, or one of the result, were.
 
     Raises
     ------
@@ -214,7 +216,7 @@ def decode_gaussians(
     Gaussians
         The first is the background, a Gaussian of 100,000 times the longer side, which a file of
         the paper's profile does not have; then those of the layers, the most important layer first.
-        Colors are multiplied by alpha.
+        Colors are multiplied by alpha, which is not exact where that of `decode` is.
 
     Raises
     ------

@@ -10,6 +10,7 @@ from gaussianimage.arguments import MAX_SIDE, crop_box, integer, rectangle, size
 from gaussianimage.codec.header import MAX_LAYERS, Limits
 from gaussianimage.codec.opened import (
     File,
+    bad_alpha_map,
     check_layers,
     layer_chunks,
     layer_count,
@@ -116,9 +117,12 @@ def pixels_of(
         header.gaussians,
         header.layers,
         [bytes(chunk.payload) for chunk in chunks],
+        header.alpha_map,
     )
-    whole, found, drawn = native.draw(layers, order.kind, size, crop, order.threads, out)
+    whole, found, good_map, drawn = native.draw(layers, order.kind, size, crop, order.threads, out)
     check_layers(file, chunks, whole, found)
+    if not good_map:
+        raise bad_alpha_map(file)
     if drawn is None:
         raise too_much_work(file)
     return drawn

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from gaussianimage.arguments import thread_count
+from gaussianimage.arguments import number, thread_count
+from gaussianimage.codec.alpha_map import encode_map, map_within, weighted
 from gaussianimage.codec.effort import DEFAULT_EFFORT, effort_level
 from gaussianimage.codec.ratecontrol import (
     Target,
@@ -34,7 +35,7 @@ from gaussianimage.fitting.placement import one_per_pixel
 from gaussianimage.fitting.run import FitProgress
 from gaussianimage.fitting.state import TRAIN_ALL, FitState
 from gaussianimage.metrics import SSIM_WINDOW
-from gaussianimage.picture import PictureSource, as_picture
+from gaussianimage.picture import WHITE, Color, Picture, PictureSource, as_picture, flatten, rgb
 
 # Cut earlier than a fit of its own (2.65 σ for 3 σ): a third less to draw, for 0.2 % more bytes
 # (docs/decisions.md).
@@ -110,6 +111,9 @@ def encode(
     size: int | None = None,
     psnr: float | None = None,
     ssim: float | None = None,
+    alpha: bool = True,
+    alpha_quality: float | None = None,
+    background: Color | None = None,
     effort: int = DEFAULT_EFFORT,
     seed: int = 0,
     threads: int | None = None,
@@ -141,6 +145,16 @@ def encode(
         SSIM of the decoded picture, 0 to 0.9999, within 2 % of 1 − SSIM or so if the picture
         allows, which must have 11 pixels a side at least. It can't be less than that of hardly
         anything but the mean color, 0.2 to 0.7 on photos.
+    alpha : bool, default True
+        False to leave alpha out: the picture on `background`, or on white.
+    alpha_quality : float, optional
+        100 keeps every pixel that is fully transparent or fully opaque exactly so, at the nominal
+        size; alpha between is as good as color is. Less takes what is nearly transparent or opaque
+        for wholly so and leaves small areas to the Gaussians, and 0 leaves all of alpha to them.
+        By default 100, but for a `bpp` or `size` of which it would take too much.
+    background : str or sequence of 3 int, optional
+        A color to put a picture with alpha on, which is then left out: a name or "#rrggbb", as
+        `PIL.ImageColor` knows them, or red, green and blue of 0 to 255.
     effort : int, default 5
         1 (fastest) to 10 (smallest); see docs/effort.md for times.
     seed : int, default 0
@@ -185,6 +199,9 @@ def encode(
         size=size,
         psnr=psnr,
         ssim=ssim,
+        alpha=alpha,
+        alpha_quality=alpha_quality,
+        background=background,
         effort=effort,
         seed=seed,
         threads=threads,
@@ -203,6 +220,9 @@ def encode_picture(
     size: int | None = None,
     psnr: float | None = None,
     ssim: float | None = None,
+    alpha: bool = True,
+    alpha_quality: float | None = None,
+    background: Color | None = None,
     effort: int = DEFAULT_EFFORT,
     seed: int = 0,
     threads: int | None = None,
@@ -213,7 +233,8 @@ def encode_picture(
     target = Target.of(
         quality=quality, gaussians=gaussians, bpp=bpp, size=size, psnr=psnr, ssim=ssim
     )
-    job = _Job(picture, white, effort, seed, threads, device, progress)
+    wanted = AlphaOptions(alpha, alpha_quality, background)
+    job = _Job(picture, white, wanted, effort, seed, threads, device, progress)
     writer, draft = job.run(target)
     pixels = writer.pixels(draft)
     return Encoded(
@@ -228,6 +249,33 @@ def encode_picture(
     )
 
 
+@dataclass(frozen=True)
+class AlphaOptions:
+    """What becomes of a picture's alpha; as `encode` for the arguments and errors."""
+
+    keep: bool = True
+    quality: float | None = None
+    background: Color | None = None
+
+    def __post_init__(self) -> None:
+        if self.background is not None:
+            rgb(self.background)
+        if self.quality is not None:
+            number("alpha_quality", self.quality, 0, 100)
+
+    def applied(self, picture: Picture) -> Picture:
+        """Return the picture to encode."""
+        if self.keep and self.background is None:
+            return picture
+        return flatten(picture, WHITE if self.background is None else self.background)
+
+    def map_of(self, picture: Picture, most_bytes: float | None) -> bytes | None:
+        """Return the encoded map of alpha for a file of a size, if one was asked for."""
+        if self.quality is None and most_bytes is not None:
+            return map_within(picture, most_bytes)
+        return encode_map(picture, 100 if self.quality is None else self.quality)
+
+
 class _Job:
     """One call of `encode_picture`: how to fit, and whom to tell."""
 
@@ -235,6 +283,7 @@ class _Job:
         self,
         picture: PictureSource,
         white: float | None,
+        alpha: AlphaOptions,
         effort: int,
         seed: int,
         threads: int | None,
@@ -245,9 +294,11 @@ class _Job:
         thread_count(threads)
         gpu_module(device, "optimizer")  # says early what is missing
         self._device = device
-        self.picture = as_picture(picture, white=white)
+        self.picture = alpha.applied(as_picture(picture, white=white))
         self._stretch = Stretch.for_picture(self.picture)
-        self._stretched = self._stretch.apply(self.picture)
+        self._stretched = self.picture
+        self._alpha = alpha
+        self._alpha_map: bytes | None = None
         self._effort = effort_level(effort)
         self._seed = seed
         self._threads = threads
@@ -258,6 +309,10 @@ class _Job:
         return time.perf_counter() - self._began
 
     def run(self, target: Target) -> tuple[Writer, Draft]:
+        most = self._most_bytes(target)
+        self._alpha_map = self._alpha.map_of(self.picture, most)
+        self.picture = weighted(self.picture, self._alpha_map)
+        self._stretched = self._stretch.apply(self.picture)
         picture, value = self._stretched, target.value
         pixels = picture.height * picture.width
         if target.kind == "quality":
@@ -289,12 +344,7 @@ class _Job:
             guess = max(1, pixels // PIXELS_PER_GAUSSIAN)
             wanted = decibels_of_ssim(value)
             return search_quality(self._fit, guess, wanted, SSIM, self._effort.drafts)
-        most = value
-        if target.kind == "bpp":
-            most = value * pixels / 8
-        else:
-            most -= Writer.metadata_size(picture)
-        most = max(most, 1.0)
+        assert most is not None
         guess = gaussians_for_size(picture, most, threads=self._threads)
         return search_size(self._fit, guess, most, self._effort.drafts)
 
@@ -307,6 +357,14 @@ class _Job:
             step *= FINER
             draft = writer.repaired(writer.draft(step))
         return draft
+
+    def _most_bytes(self, target: Target) -> float | None:
+        """Return what a file may have, metadata aside; None for other targets than a size."""
+        if target.kind == "bpp":
+            return max(target.value * self.picture.height * self.picture.width / 8, 1.0)
+        if target.kind == "size":
+            return max(target.value - Writer.metadata_size(self.picture), 1.0)
+        return None
 
     def _best_start(self, gaussians: int, step: float) -> tuple[Writer, Draft]:
         """Return the file that costs least in bits and error together, of several starts.
@@ -367,7 +425,13 @@ class _Job:
             resume=resume,
         )
         return Writer(
-            self.picture, fitted, self._effort, self._threads, self._on_stage, self._stretch
+            self.picture,
+            fitted,
+            self._effort,
+            self._threads,
+            self._on_stage,
+            self._stretch,
+            self._alpha_map,
         )
 
     def _on_stage(self, stage: int, stages: int, decibels: float) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, fields
 
 from gaussianimage.arguments import integer
 from gaussianimage.codec.format import HEAD, Chunk
+from gaussianimage.codec.settings import settings_size
 from gaussianimage.codec.varint import read_varint, write_varint
 from gaussianimage.errors import FormatError, LimitError, UnsupportedError
 
@@ -107,6 +108,8 @@ class Header:
         touches with q ≤ q_max at the nominal size, summed over the Gaussians.
     settings : bytes
         Parameters of the layers' syntax.
+    alpha_map : bytes
+        The map of fully transparent and fully opaque pixels; empty if there is none.
     version, min_reader : int
         Version of the format that the file was written in, and the oldest whose readers can
         read it.
@@ -126,6 +129,7 @@ class Header:
     q_max: float
     work: int
     settings: bytes = field(default=b"", repr=False)
+    alpha_map: bytes = field(default=b"", repr=False)
     version: int = VERSION
     min_reader: int = 1
 
@@ -147,6 +151,10 @@ class Header:
                 raise ValueError(f"{name} must be in {low}..{high}, got {value}")
         if self.bit_depth not in (8, 16):
             raise ValueError(f"bit_depth must be 8 or 16, got {self.bit_depth}")
+        if self.alpha_map and not self.has_alpha:
+            raise ValueError(f"a map of alpha in a picture of {self.channels} channels")
+        if self.alpha_map and len(self.settings) != settings_size(self.channels):
+            raise ValueError("a map of alpha without settings of layers")
         if self.q_max != nearest_q_max(self.q_max):
             raise ValueError(f"q_max must be a multiple of 1/2048, got {self.q_max}")
 
@@ -170,7 +178,7 @@ class Header:
 
     def to_chunk(self) -> Chunk:
         """The ``HEAD`` chunk."""
-        flags = self.channels - 1 | (self.bit_depth == 16) << 2
+        flags = self.channels - 1 | (self.bit_depth == 16) << 2 | bool(self.alpha_map) << 3
         parts = [
             bytes([self.version, self.min_reader, flags]),
             write_varint(self.height),
@@ -180,6 +188,7 @@ class Header:
             round(self.q_max / Q_MAX_UNIT).to_bytes(2, "little"),
             write_varint(self.work),
             self.settings,
+            self.alpha_map,
         ]
         return Chunk(HEAD, b"".join(parts))
 
@@ -204,8 +213,8 @@ class Header:
                 f"the file needs a reader of version {min_reader} of the format, this one "
                 f"reads up to {VERSION}"
             )
-        if flags >> 3:
-            raise FormatError(f"reserved flags must be 0, found {flags >> 3:#x}", offset + 2)
+        if flags >> 4:
+            raise FormatError(f"reserved flags must be 0, found {flags >> 4:#x}", offset + 2)
         position = 3
         sizes = []
         for _ in range(3):
@@ -216,17 +225,22 @@ class Header:
         if len(tail) < 3:
             raise FormatError("chunk HEAD is too short", offset + position)
         work, position = read_varint(data, position + 3, offset=offset)
+        channels = (flags & 3) + 1
+        end = position + settings_size(channels) if flags & 8 else len(data)
+        if flags & 8 and len(data) <= end:
+            raise FormatError("the map of alpha is empty", offset + len(data))
         try:
             return cls(
                 height=height,
                 width=width,
-                channels=(flags & 3) + 1,
+                channels=channels,
                 bit_depth=16 if flags & 4 else 8,
                 gaussians=gaussians,
                 layers=tail[0],
                 q_max=int.from_bytes(tail[1:], "little") * Q_MAX_UNIT,
                 work=work,
-                settings=bytes(data[position:]),
+                settings=bytes(data[position:end]),
+                alpha_map=bytes(data[end:]),
                 version=version,
                 min_reader=min_reader,
             )

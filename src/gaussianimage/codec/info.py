@@ -77,6 +77,8 @@ class FileInfo:
         Bound on the blocks of 8 pixels that the Gaussians touch.
     icc, exif, xmp : int or None
         Size of each in bytes, if there.
+    alpha_map : int or None
+        Size in bytes of the map that keeps fully transparent and fully opaque pixels exactly so.
     chunks : tuple of ChunkInfo
     complete : bool
         False for a file that is cut off or damaged behind its header.
@@ -101,6 +103,7 @@ class FileInfo:
     icc: int | None
     exif: int | None
     xmp: int | None
+    alpha_map: int | None
     chunks: tuple[ChunkInfo, ...]
     complete: bool
     paper: PaperInfo | None
@@ -152,6 +155,7 @@ def info(data: Buffer, *, partial: bool = False, limits: Limits = DEFAULT_LIMITS
         icc=_size(metadata.icc),
         exif=_size(metadata.exif),
         xmp=_size(metadata.xmp),
+        alpha_map=len(header.alpha_map) or None,
         chunks=tuple(
             ChunkInfo(chunk.name, chunk.offset, len(chunk.payload)) for chunk in file.chunks
         ),

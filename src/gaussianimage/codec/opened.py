@@ -134,6 +134,13 @@ def _gaussians_in(layer: Chunk) -> int:
     return total
 
 
+def bad_alpha_map(file: File) -> FormatError:
+    """Return the error of a file whose map of alpha does not decode."""
+    head = file.chunks[0]
+    end = head.payload_offset + len(head.payload)
+    return FormatError("the map of alpha does not decode", end - len(file.header.alpha_map))
+
+
 def check_layers(file: File, chunks: list[Chunk], whole: int, found: int) -> None:
     """Raise what is wrong with layers that have been decoded."""
     header = file.header
@@ -154,4 +161,5 @@ def too_much_work(file: File) -> FormatError:
 
 def _settings_offset(head: Chunk, header: Header) -> int:
     """Return where in the file the settings start, in bytes."""
-    return head.payload_offset + len(head.payload) - len(header.settings)
+    end = head.payload_offset + len(head.payload)
+    return end - len(header.alpha_map) - len(header.settings)

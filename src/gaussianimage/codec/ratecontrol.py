@@ -15,7 +15,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gaussianimage.arguments import integer
+from gaussianimage.arguments import integer, number
 from gaussianimage.codec.local_contrast import printed_share
 from gaussianimage.fitting.density import bands
 from gaussianimage.fitting.fit import fit
@@ -244,12 +244,4 @@ class Target:
         if kind in ("gaussians", "size"):
             value = integer(kind, value)
         low, high = _RANGES[kind]
-        return cls(kind, _number(kind, value, low, high))
-
-
-def _number(name: str, value: object, low: float, high: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise TypeError(f"{name}: expected a number, got {type(value).__name__}")
-    if not low <= value <= high:
-        raise ValueError(f"{name}: expected {low:.10g} to {high:.10g}, got {value}")
-    return float(value)
+        return cls(kind, number(kind, value, low, high))

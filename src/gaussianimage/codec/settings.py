@@ -80,14 +80,18 @@ class Settings:
         FormatError
             If the length or a step is not one that a file can have.
         """
-        if len(data) != 2 + 2 * channels:
-            raise FormatError(
-                f"settings: expected {2 + 2 * channels} bytes, got {len(data)}", offset
-            )
+        size = settings_size(channels)
+        if len(data) != size:
+            raise FormatError(f"settings: expected {size} bytes, got {len(data)}", offset)
         if data[1] not in _SHAPE_INDICES:
             raise FormatError(f"settings: shape step {data[1]} is out of range", offset)
         levels = np.frombuffer(data, "<u2", offset=2)
         return cls(data[0], data[1], tuple(int(level) for level in levels))
+
+
+def settings_size(channels: int) -> int:
+    """Return how many bytes the settings of a file with so many channels have."""
+    return 2 + 2 * channels
 
 
 def nearest_color_index(color_step: float) -> int:

@@ -88,6 +88,8 @@ class Writer:
         Called after each stage of a freeze with its number, their number and the PSNR in dB.
     stretch : Stretch, optional
         What the picture was fitted as; by default itself.
+    alpha_map : bytes, optional
+        The map of alpha, encoded.
 
     Notes
     -----
@@ -102,7 +104,9 @@ class Writer:
         threads: int | None,
         on_stage: Callable[[int, int, float], None],
         stretch: Stretch | None = None,
+        alpha_map: bytes | None = None,
     ) -> None:
+        self._alpha_map = alpha_map
         self._picture = picture
         self._stretch = stretch or Stretch.none(picture.channels)
         self._stretched = self._stretch.apply(picture)
@@ -299,6 +303,8 @@ class Writer:
         optimizer = _native.Optimizer(
             self._stretched.pixels, state.q_max, thread_count(self._threads)
         )
+        if self._picture.weights is not None:
+            optimizer.weigh(self._picture.weights)
         colors = state.colors.copy()
         colors[0] = self._stretch.stretched(settings.background_color)
         replace(state, colors=colors).restore(optimizer)
@@ -347,6 +353,7 @@ class Writer:
             width=picture.width,
             bit_depth=picture.bit_depth,
             q_max=self._fitted.state.q_max,
+            alpha_map=self._alpha_map,
         )
         return Draft(data, layers, settings, step, self._metadata_bytes)
 

@@ -113,9 +113,13 @@ def fit(
     state = resume or _start(source, gaussians, iterations, seed, q_max, energy)
 
     def new_optimizer() -> _native.Optimizer:
+        optimizer: _native.Optimizer
         if gpu is None:
-            return _native.Optimizer(source.pixels, state.q_max, count)
-        optimizer: _native.Optimizer = gpu.Optimizer(source.pixels, state.q_max, device)
+            optimizer = _native.Optimizer(source.pixels, state.q_max, count)
+            if source.weights is not None:
+                optimizer.weigh(source.weights)
+        else:
+            optimizer = gpu.Optimizer(source.pixels, state.q_max, device)
         return optimizer
 
     chunk = CHUNK if gpu is None else GPU_CHUNK

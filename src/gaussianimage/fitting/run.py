@@ -52,7 +52,7 @@ class FitResult:
     """What a fit has come to."""
 
     gaussians: Gaussians
-    psnr: float  # dB, of the unclamped float picture
+    psnr: float  # dB, of the unclamped float picture; errors count by the picture's weights
     iterations: int  # done in all
     seconds: float  # of this call
     interrupted: bool  # by Ctrl-C: fewer iterations, and maybe Gaussians, than asked for

@@ -16,6 +16,7 @@ namespace nb = nanobind;
 namespace gi {
 namespace {
 
+using Classes = nb::ndarray<const uint8_t, nb::numpy, nb::ndim<2>, nb::c_contig>;
 using Background = nb::ndarray<const float, nb::numpy, nb::ndim<1>, nb::c_contig>;
 
 // The bytes of an object that has them in one piece; it can't move them meanwhile. Of any other
@@ -42,6 +43,7 @@ class BytesView {
 struct Layers {
   PictureFile file;
   std::vector<nb::bytes> owners;
+  nb::bytes map_owner;
 };
 
 // Where to draw to: an array that the caller brought if it fits, or a new one.
@@ -145,7 +147,8 @@ class SharedDecoder {
     return result;
   }
 
-  // Layers that were whole, the Gaussians in those, and the pixels, or None if they are not drawn.
+  // Layers that were whole, the Gaussians in those, whether the map of alpha is good, and the
+  // pixels, or None if they are not drawn.
   nb::tuple draw(const Layers& layers, int kind, std::optional<Size> size, std::optional<Crop> crop,
                  int threads, nb::object out) {
     const PictureFile& file = layers.file;
@@ -157,7 +160,7 @@ class SharedDecoder {
       nb::gil_scoped_release release;
       picture = decoder.draw(file, order, target.data);
     });
-    return nb::make_tuple(picture.layers, picture.gaussians,
+    return nb::make_tuple(picture.layers, picture.gaussians, picture.good_map,
                           picture.drawn ? target.array : nb::none());
   }
 
@@ -176,20 +179,50 @@ void bind_decoder(nb::module_& m) {
       .def(
           "__init__",
           [](Layers* self, const Quantizer& quantizer, Background background, double q_max,
-             uint64_t work, size_t gaussians, int announced, std::vector<nb::bytes> payloads) {
+             uint64_t work, size_t gaussians, int announced, std::vector<nb::bytes> payloads,
+             nb::bytes alpha_map) {
             if (background.shape(0) != static_cast<size_t>(quantizer.channels)) {
               throw nb::value_error("background must have a value for each channel");
             }
-            new (self) Layers{{quantizer, {}, q_max, work, gaussians, announced, {}}, {}};
+            new (self) Layers{{quantizer, {}, q_max, work, gaussians, announced, {}, {}}, {}, {}};
             std::copy_n(background.data(), background.shape(0), self->file.background);
             for (const nb::bytes& part : payloads) {
               self->file.payloads.emplace_back(static_cast<const uint8_t*>(part.data()),
                                                part.size());
             }
             self->owners = std::move(payloads);
+            if (alpha_map.size() > 0) {
+              self->file.alpha_map = {static_cast<const uint8_t*>(alpha_map.data()),
+                                      alpha_map.size()};
+            }
+            self->map_owner = std::move(alpha_map);
           },
           nb::arg("quantizer"), nb::arg("background"), nb::arg("q_max"), nb::arg("work"),
-          nb::arg("gaussians"), nb::arg("announced"), nb::arg("payloads"));
+          nb::arg("gaussians"), nb::arg("announced"), nb::arg("payloads"), nb::arg("alpha_map"));
+
+  m.def(
+      "encode_alpha_map",
+      [](Classes classes) {
+        const std::vector<uint8_t> bytes = encode_alpha_map(
+            classes.data(), static_cast<int>(classes.shape(0)), static_cast<int>(classes.shape(1)));
+        return nb::bytes(bytes.data(), bytes.size());
+      },
+      nb::arg("classes"));
+
+  // None for bytes that are no map of this size.
+  m.def(
+      "decode_alpha_map",
+      [](nb::bytes data, int height, int width) -> nb::object {
+        std::vector<uint8_t> classes;
+        AlphaMapRoom room;
+        if (!decode_alpha_map(static_cast<const uint8_t*>(data.data()), data.size(), height, width,
+                              classes, room)) {
+          return nb::none();
+        }
+        return copy_array(classes.data(),
+                          {static_cast<size_t>(height), static_cast<size_t>(width)});
+      },
+      nb::arg("data"), nb::arg("height"), nb::arg("width"));
 
   nb::class_<SharedDecoder>(m, "Decoder")
       .def(nb::init<bool>(), nb::arg("keep_all"))

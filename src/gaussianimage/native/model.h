@@ -169,6 +169,53 @@ class alignas(64) Model {
   int32_t memory_;
 };
 
+// The same for very few symbols, each entry by itself: faster there, and a tenth of the size.
+template <int alphabet_size>
+class SmallModel {
+ public:
+  SmallModel() = default;
+  SmallModel(const uint32_t* weights, int confidence) : seen_(confidence) {
+    uint64_t total = 0, sum = 0;
+    for (int i = 0; i < alphabet_size; ++i) total += weights[i];
+    for (int i = 0; i <= alphabet_size; ++i) {
+      cdf_[i] = 32 * i + static_cast<int32_t>(uint64_t{span} * sum / total);
+      if (i < alphabet_size) sum += weights[i];
+    }
+  }
+
+  int alphabet() const { return alphabet_size; }
+
+  Interval interval(uint32_t symbol) const {
+    const uint32_t start = static_cast<uint32_t>(cdf_[symbol]) >> (model_bits - slot_bits);
+    const uint32_t end = static_cast<uint32_t>(cdf_[symbol + 1]) >> (model_bits - slot_bits);
+    return {start, end - start};
+  }
+
+  void update(uint32_t symbol) {
+    const int32_t rate = rate_table[static_cast<size_t>(seen_)];
+    seen_ += seen_ < default_memory;
+    for (int i = 1; i < alphabet_size; ++i) {
+      const int32_t target =
+          32 * i + (i > static_cast<int32_t>(symbol) ? static_cast<int32_t>(span) : 0);
+      cdf_[i] += ((target - cdf_[i]) * rate) >> 11;
+    }
+  }
+
+  __attribute__((always_inline)) uint32_t decode(uint32_t slot, Interval& found) {
+    const int32_t limit = static_cast<int32_t>((slot + 1) << 5);
+    uint32_t symbol = 0;
+    for (int i = 1; i < alphabet_size; ++i) symbol += limit > cdf_[i];
+    found = interval(symbol);
+    update(symbol);
+    return symbol;
+  }
+
+ private:
+  static constexpr uint32_t span = (1 << model_bits) - 32 * alphabet_size;
+  int32_t cdf_[alphabet_size + 1];
+  int32_t seen_;
+};
+
 // Integers of any size with one model: small ones have a symbol of their own, larger ones share
 // one and tell themselves apart by raw bits, and the last symbol is for what is larger still. The
 // raw bits are loose: they come after the symbols of a whole layer.

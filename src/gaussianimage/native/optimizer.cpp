@@ -68,13 +68,28 @@ Optimizer::Optimizer(const float* target, int height, int width, int channels, d
       threads_(resolve_threads(threads)) {
   lists_.prepare(source(), window_, threads_);
   target_.resize(lists_.picture_floats());
+  in_cells(target, target_.data());
+}
+
+void Optimizer::weigh(const float* weights) {
+  const size_t values = static_cast<size_t>(window_.height) * static_cast<size_t>(window_.width) *
+                        static_cast<size_t>(channels_);
+  std::vector<float> roots(values);
+  for (size_t i = 0; i < values; ++i) roots[i] = std::sqrt(weights[i]);
+  roots_.resize(target_.size());
+  in_cells(roots.data(), roots_.data());
+}
+
+// Puts height × width × channels floats in cells.
+void Optimizer::in_cells(const float* values, float* cells) {
+  lists_.prepare(source(), window_, threads_);
   lists_.bin(0);
-  const ptrdiff_t stride = ptrdiff_t{width} * channels;
+  const ptrdiff_t stride = ptrdiff_t{window_.width} * channels_;
   parallel(lists_.strips(), threads_, [&](int strip) {
     for (int band = 0; band < lists_.bands(); ++band) {
       const Schedule::Cell cell = lists_.cell(strip, band);
-      from_floats(target + cell.y * stride + cell.x * channels, stride, channels, cell.rows,
-                  cell.columns, target_.data() + cell.offset);
+      from_floats(values + cell.y * stride + cell.x * channels_, stride, channels_, cell.rows,
+                  cell.columns, cells + cell.offset);
     }
   });
 }
@@ -175,7 +190,9 @@ double Optimizer::sweep(const float* with_colors, bool subtract_target, Reduce&&
         if (first) start_cell(cell, subtract_target, p);
         k.accumulate(lists_.atoms(), entries, count, channels_, lists_.weight_min(), p);
         if (last) {
+          multiply_by_roots(cell, p);
           losses_[static_cast<size_t>(i)] += 0.5 * k.square(p, channels_, cell.rows, cell.columns);
+          multiply_by_roots(cell, p);
         }
       };
       const auto then = [&](const Schedule::Cell& cell, const Entry* entries, size_t count) {
@@ -206,6 +223,16 @@ void Optimizer::start_cell(const Schedule::Cell& cell, bool subtract_target, flo
   }
   const float* target = target_.data() + cell.offset;
   for (size_t j = 0; j < floats; ++j) p[j] = -target[j];
+}
+
+// Multiplies a cell of residuals by the roots of the weights: once for the error, twice for its
+// derivative.
+void Optimizer::multiply_by_roots(const Schedule::Cell& cell, float* p) const {
+  if (roots_.empty()) return;
+  const size_t floats =
+      static_cast<size_t>(cell.rows + 1) / 2 * 16 * static_cast<size_t>(channels_);
+  const float* roots = roots_.data() + cell.offset;
+  for (size_t j = 0; j < floats; ++j) p[j] *= roots[j];
 }
 
 // Sums of each Gaussian's moments, into sums_; returns as `sweep`.
@@ -384,6 +411,8 @@ void Optimizer::residual(float* out) {
       if (first) start_cell(cell, true, p);
       k.accumulate(lists_.atoms(), entries, count, channels_, lists_.weight_min(), p);
       if (last) {
+        multiply_by_roots(cell, p);
+        multiply_by_roots(cell, p);
         k.to_floats(p, channels_, cell.rows, cell.columns,
                     out + cell.y * stride + cell.x * channels_, stride);
       }

@@ -29,6 +29,9 @@ class Optimizer {
   // target: height × width × channels floats, row by row.
   Optimizer(const float* target, int height, int width, int channels, double q_max, int threads);
 
+  // Lets the squared error of each value count so much, height × width × channels, from 0 to 1.
+  void weigh(const float* weights);
+
   int count() const { return static_cast<int>(age_.size()); }
   int channels() const { return channels_; }
   int height() const { return window_.height; }
@@ -63,11 +66,12 @@ class Optimizer {
   // to each Gaussian's own energy). Returns ½ Σ (I - T)² after it.
   double solve_colors(int iterations, double ridge);
 
-  // The residual I - T, height × width × channels, row by row.
+  // The residual I - T, height × width × channels, row by row; times the weights.
   void residual(float* out);
 
  private:
   Source source() const;
+  void in_cells(const float* values, float* cells);
   void erase(const std::vector<uint8_t>& keep);
   template <typename Strips>
   void for_strips(Strips&& body);
@@ -75,6 +79,7 @@ class Optimizer {
   double sweep(const float* with_colors, bool subtract_target, Reduce&& reduce);
   double moments_with(const float* with_colors, bool subtract_target);
   void start_cell(const Schedule::Cell& cell, bool subtract_target, float* p) const;
+  void multiply_by_roots(const Schedule::Cell& cell, float* p) const;
   template <int C>
   void step_one(size_t i, const Rates& rates, const Penalty& penalty);
   void move(size_t i, const double* step);
@@ -87,6 +92,7 @@ class Optimizer {
   double q_max_;
   int threads_;
   std::vector<float> target_;  // in cells
+  std::vector<float> roots_;   // of the weights, in cells; empty if all are 1
   std::vector<uint8_t> trainable_;
   std::vector<uint32_t> age_;
   Schedule lists_;

@@ -54,6 +54,17 @@ void bind_optimizer(nb::module_& m) {
                                  static_cast<int>(target.shape(2)), q_max, threads);
           },
           nb::arg("target"), nb::arg("q_max"), nb::arg("threads"))
+      .def(
+          "weigh",
+          [](Optimizer& self, Picture weights) {
+            if (weights.shape(0) != static_cast<size_t>(self.height()) ||
+                weights.shape(1) != static_cast<size_t>(self.width()) ||
+                weights.shape(2) != static_cast<size_t>(self.channels())) {
+              throw nb::value_error("weights has the wrong shape");
+            }
+            self.weigh(weights.data());
+          },
+          nb::arg("weights"))
       .def("__len__", &Optimizer::count)
       .def(
           "add",

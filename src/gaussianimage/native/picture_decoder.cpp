@@ -9,7 +9,8 @@
 namespace gi {
 namespace {
 
-constexpr size_t most_kept = 100000;  // Gaussians
+constexpr size_t most_kept = 100000;      // Gaussians
+constexpr size_t most_classes = 1 << 22;  // of pixels' alpha
 
 }  // namespace
 
@@ -17,6 +18,7 @@ DecodedPicture PictureDecoder::draw(const PictureFile& file, const Order& order,
   const Quantizer& quantizer = file.quantizer;
   const int channels = quantizer.channels, threads = resolve_threads(order.threads);
   DecodedPicture result{};
+  result.good_map = true;
   payloads_.assign(file.payloads.begin(),
                    file.payloads.begin() + static_cast<ptrdiff_t>(order.layers));
   result.layers =
@@ -38,9 +40,29 @@ DecodedPicture PictureDecoder::draw(const PictureFile& file, const Order& order,
            channels, means_.data(), cholesky_.data(), colors_.data());
   }
   const bool has_alpha = channels % 2 == 0;
-  const PixelSink sink(order.kind, has_alpha, channels, order.part, out);
+  const uint8_t* const classes = alpha(file, order, threads, result.good_map);
+  if (!result.good_map) return result;
+  const PixelSink sink(order.kind, has_alpha, channels, order.part, out, classes);
   result.drawn = render(source, window, file.background, most_work, threads, sink);
   return result;
+}
+
+const uint8_t* PictureDecoder::alpha(const PictureFile& file, const Order& order, int threads,
+                                     bool& good) {
+  const auto [bytes, size] = file.alpha_map;
+  if (!bytes) return nullptr;
+  const int height = file.quantizer.height, width = file.quantizer.width;
+  good = decode_alpha_map(bytes, size, height, width, map_, room_);
+  if (!good) return nullptr;
+  const Part& part = order.part;
+  if (part.height == height && part.width == width && order.height == height &&
+      order.width == width) {
+    return map_.data();
+  }
+  classes_.resize(static_cast<size_t>(part.height) * static_cast<size_t>(part.width));
+  alpha_classes(map_.data(), height, width, order.height, order.width, part, threads,
+                classes_.data(), room_);
+  return classes_.data();
 }
 
 void PictureDecoder::to_floats(const Quantizer& quantizer, int threads) {
@@ -58,7 +80,9 @@ void PictureDecoder::to_floats(const Quantizer& quantizer, int threads) {
 }
 
 void PictureDecoder::trim() {
-  if (layer_.count() > most_kept) *this = PictureDecoder{};
+  if (layer_.count() > most_kept || map_.size() + classes_.size() > most_classes) {
+    *this = PictureDecoder{};
+  }
 }
 
 }  // namespace gi

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "alpha_map.h"
 #include "kernels.h"
 #include "layer_decoder.h"
 #include "picture_file.h"
@@ -24,7 +25,8 @@ struct Order {
 struct DecodedPicture {
   size_t layers;     // that were whole
   size_t gaussians;  // in those
-  bool drawn;        // false when a layer is damaged, or the work is more than was announced
+  bool drawn;        // false when something is damaged, or the work is more than was announced
+  bool good_map;     // false when the map of alpha is damaged
 };
 
 // Decodes and draws files, and keeps its memory from one to the next.
@@ -41,6 +43,8 @@ class PictureDecoder {
 
  private:
   void to_floats(const Quantizer& quantizer, int threads);
+  // The classes of the pixels of a part; null if the file has no map or a damaged one.
+  const uint8_t* alpha(const PictureFile& file, const Order& order, int threads, bool& good);
 
   LayerDecoder layers_;
   Layer layer_;
@@ -48,6 +52,8 @@ class PictureDecoder {
   std::vector<LayerBytes> payloads_;
   std::vector<double> means_, cholesky_;
   std::vector<float> colors_;
+  std::vector<uint8_t> map_, classes_;  // of alpha: of the picture, and of what is drawn
+  AlphaMapRoom room_;
 };
 
 }  // namespace gi

@@ -97,7 +97,7 @@ bool read_header(Reader head, const FileLimits& limits, PictureFile& file) {
   const uint64_t version = head.little(1), min_reader = head.little(1), flags = head.little(1);
   const uint64_t height = head.varint(), width = head.varint(), gaussians = head.varint();
   const uint64_t layers = head.little(1), q_max = head.little(2), work = head.varint();
-  if (!head.good || version < 1 || min_reader != 1 || flags >> 3) return false;
+  if (!head.good || version < 1 || min_reader != 1 || flags >> 4) return false;
   if (height < 1 || height > most_side || width < 1 || width > most_side || q_max < 1) return false;
   if (gaussians > most_gaussians || (layers == 0) != (gaussians == 0) || layers > gaussians) {
     return false;
@@ -108,13 +108,18 @@ bool read_header(Reader head, const FileLimits& limits, PictureFile& file) {
     return false;
   }
   const int channels = static_cast<int>(flags & 3) + 1;
-  if (head.left() != static_cast<size_t>(2 + 2 * channels)) return false;
+  const bool has_map = flags >> 3 & 1;
+  const auto settings = static_cast<size_t>(2 + 2 * channels);
+  if (has_map ? channels % 2 != 0 || head.left() <= settings : head.left() != settings) {
+    return false;
+  }
   const int color_index = static_cast<int>(head.little(1));
   const int shape_index = static_cast<int>(head.little(1));
   if (shape_index < 64 || shape_index > 192) return false;
   for (int k = 0; k < channels; ++k) {
     file.background[k] = static_cast<float>(static_cast<double>(head.little(2)) / 65535);
   }
+  file.alpha_map = {has_map ? head.at : nullptr, head.left()};
   file.quantizer = {static_cast<int>(height), static_cast<int>(width), channels,
                     sixteenth_power(-color_index), sixteenth_power(128 - shape_index)};
   file.q_max = static_cast<double>(q_max) / 2048;

@@ -19,6 +19,7 @@ struct PictureFile {
   size_t gaussians;                  // in all layers together
   int layers;                        // that the header announces
   std::vector<LayerBytes> payloads;  // of the layers that there are
+  LayerBytes alpha_map;              // encoded; null if there is none
 };
 
 struct FileLimits {

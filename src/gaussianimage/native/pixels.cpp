@@ -15,10 +15,20 @@ float nearest(float x) {
   return (x + magic) - magic;
 }
 
-// Clips a pixel and divides it by its alpha. `white`: 255, 65535, or 1 for floats.
-void straighten(float* pixel, int channels, float white) {
-  const float alpha = unit(pixel[channels - 1]);
-  const bool visible = white > 1 ? alpha * white >= 0.5f : alpha > 0;
+// Clips a pixel and divides it by its alpha, of which the class is known. `white`: 255, 65535, or 1
+// for floats.
+void straighten(float* pixel, int channels, float white, uint8_t alpha_class) {
+  float alpha = unit(pixel[channels - 1]);
+  bool visible = white > 1 ? alpha * white >= 0.5f : alpha > 0;
+  if (alpha_class != as_drawn) {
+    // Of an opaque pixel the color is what is drawn: dividing it by an alpha that is only nearly 1
+    // would add the error of one to that of the other.
+    const float least = 1 / (white > 1 ? white : 65535.0f);
+    alpha = alpha_class == transparent ? 0.0f
+            : alpha_class == opaque    ? 1.0f
+                                       : std::clamp(alpha, least, 1 - least);
+    visible = alpha > 0;
+  }
   for (int k = 0; k < channels - 1; ++k) {
     pixel[k] = visible ? std::min(unit(pixel[k]) / alpha, 1.0f) : 0.0f;
   }
@@ -101,7 +111,10 @@ void PixelSink::write(const Kernels& kernels, const Schedule::Cell& cell,
   for (int y = piece.top; y < piece.bottom; ++y, p += row) {
     const ptrdiff_t at = piece.place + (y - piece.top) * piece.stride;
     if (straight_) {
-      for (int x = 0; x < piece.columns; x += channels_) straighten(p + x, channels_, white);
+      const uint8_t* known = classes_ ? classes_ + at / channels_ : nullptr;
+      for (int x = 0; x < piece.columns; x += channels_) {
+        straighten(p + x, channels_, white, known ? *known++ : uint8_t{as_drawn});
+      }
     }
     if (kind_ == PixelKind::bytes) {
       store(p, piece.columns, white, static_cast<uint8_t*>(out_) + at);

@@ -1,6 +1,7 @@
 // From the cells of a drawn picture to the pixels that a caller wants.
 #pragma once
 
+#include "alpha_map.h"
 #include "kernels.h"
 #include "schedule.h"
 
@@ -21,9 +22,16 @@ constexpr size_t bytes_of(PixelKind kind) {
 class PixelSink {
  public:
   // `straight`: whether the last channel is alpha, by which the others are to be divided. Where it
-  // rounds to nothing they become 0.
-  PixelSink(PixelKind kind, bool straight, int channels, const Part& part, void* out)
-      : kind_(kind), straight_(straight), channels_(channels), part_(part), out_(out) {}
+  // rounds to nothing they become 0. `classes`: what is known of the part's alpha, a class for each
+  // pixel, if anything is.
+  PixelSink(PixelKind kind, bool straight, int channels, const Part& part, void* out,
+            const uint8_t* classes = nullptr)
+      : kind_(kind),
+        straight_(straight),
+        channels_(channels),
+        part_(part),
+        out_(out),
+        classes_(classes) {}
 
   const Part& part() const { return part_; }
 
@@ -54,6 +62,7 @@ class PixelSink {
   int channels_;
   Part part_;
   void* out_;
+  const uint8_t* classes_;
 };
 
 }  // namespace gi

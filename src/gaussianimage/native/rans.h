@@ -15,7 +15,7 @@
 //
 // Encoder, Decoder and Meter have the same three calls, so that one function template describes a
 // syntax once for writing, reading and measuring:
-//     uint32_t code(Model&, uint32_t symbol)       a symbol by an adaptive model
+//     uint32_t code(Model&, uint32_t symbol)       a symbol by an adaptive model, or a SmallModel
 //     uint32_t bits(uint32_t value, int count)     1…15 raw bits, among the symbols
 //     uint32_t loose(uint32_t value, int count)    0…30 raw bits, after all symbols
 // All return what was coded; the decoder ignores the argument. The rANS step is Duda's
@@ -43,7 +43,8 @@ class Encoder {
   using Run = Encoder&;
   using Loose = Encoder&;
 
-  uint32_t code(Model& model, uint32_t symbol) {
+  template <typename AnyModel>
+  uint32_t code(AnyModel& model, uint32_t symbol) {
     if (symbol >= static_cast<uint32_t>(model.alphabet())) reject();
     intervals_.push_back(model.interval(symbol));
     model.update(symbol);
@@ -152,7 +153,8 @@ class Decoder {
     Run(const Run&) = delete;
     Run& operator=(const Run&) = delete;
 
-    GI_RANS_INLINE uint32_t code(Model& model, uint32_t = 0) {
+    template <typename AnyModel>
+    GI_RANS_INLINE uint32_t code(AnyModel& model, uint32_t = 0) {
       const uint32_t slot = now_ & ((1u << slot_bits) - 1);
       Interval interval;
       const uint32_t symbol = model.decode(slot, interval);

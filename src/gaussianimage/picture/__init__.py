@@ -1,16 +1,22 @@
 """Pictures in and out: files, arrays and Pillow images to and from `Picture`."""
 
+from gaussianimage.picture.flatten import WHITE, Color, flatten, flatten_array, rgb
 from gaussianimage.picture.pixels import Picture, from_array, to_array
 from gaussianimage.picture.reader import MAX_PIXELS, PictureSource, as_picture, read
 from gaussianimage.picture.writer import write
 
 __all__ = [
     "MAX_PIXELS",
+    "WHITE",
+    "Color",
     "Picture",
     "PictureSource",
     "as_picture",
+    "flatten",
+    "flatten_array",
     "from_array",
     "read",
+    "rgb",
     "to_array",
     "write",
 ]

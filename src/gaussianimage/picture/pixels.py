@@ -32,6 +32,9 @@ class Picture:
         orientation that it gives.
     xmp : bytes, optional
         An XMP packet, likewise upright.
+    weights : ndarray, shape (H, W, C), float32, optional
+        How much the squared error of each value counts in a fit on a CPU, 0 to 1; all alike by
+        default.
 
     Raises
     ------
@@ -48,6 +51,7 @@ class Picture:
     icc: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
+    weights: npt.NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         pixels: Any = self.pixels  # of any type, as a caller may have it
@@ -63,6 +67,12 @@ class Picture:
             data = getattr(self, name)
             if data is not None and not isinstance(data, bytes):
                 raise TypeError(f"{name}: expected bytes, got {type(data).__name__}")
+        weights: Any = self.weights
+        if weights is not None:
+            if getattr(weights, "dtype", None) != np.float32 or weights.shape != pixels.shape:
+                raise ValueError(f"weights: expected float32 values of shape {pixels.shape}")
+            if not (weights.min() >= 0 and weights.max() <= 1):
+                raise ValueError("weights: expected values in 0..1")
         low, high = pixels.min(), pixels.max()
         if np.isnan(low):
             raise PictureError("the picture has NaN pixels")

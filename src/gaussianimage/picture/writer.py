@@ -13,6 +13,7 @@ from PIL import Image, PngImagePlugin
 
 from gaussianimage.files import StrPath, is_stream, write_output
 from gaussianimage.picture import encode16
+from gaussianimage.picture.flatten import WHITE, flatten_array
 from gaussianimage.picture.pixels import Picture, from_array, to_array
 from gaussianimage.picture.warn import ignore
 
@@ -156,14 +157,14 @@ def _encoded(values: npt.NDArray[Any], name: str, **options: Any) -> bytes:
             if channels == 2 and name == "TIFF":  # Pillow reads no gray and alpha of 16 bits
                 values = values[..., [0, 0, 0, 1]]
             if channels in (2, 4) and name == "PPM":
-                values = _on_white(values)
+                values = flatten_array(values, WHITE)
             return _COLOR16[name](np.atleast_3d(values), **options)
         if not (channels == 1 and name in _GRAY16):
             values = ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
     mode = "I;16" if values.dtype == np.uint16 else {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[channels]
     wanted = mode if mode == "I;16" else _mode_for(mode, name)
     if wanted is None:  # no alpha in this format
-        values = _on_white(values)
+        values = flatten_array(values, WHITE)
         mode = "L" if channels == 2 else "RGB"
         wanted = _mode_for(mode, name) or mode
     image = Image.fromarray(np.ascontiguousarray(values))
@@ -175,14 +176,6 @@ def _encoded(values: npt.NDArray[Any], name: str, **options: Any) -> bytes:
     if name == "ICO" and max(height, width) > 256:
         raise ValueError(f"an ICO file holds at most 256 x 256 pixels, not {width} x {height}")
     return _saved(image, name, **options)
-
-
-def _on_white(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Composite color and alpha, both integers, on white: (H, W, C) to (H, W, C-1)."""
-    white = np.iinfo(values.dtype).max
-    color, alpha = values[..., :-1].astype(np.float64), values[..., -1:].astype(np.float64)
-    flat = np.rint(white + (color - white) * (alpha / white)).astype(values.dtype)
-    return flat[..., 0] if flat.shape[2] == 1 else flat
 
 
 @cache
