@@ -17,7 +17,13 @@ from gaussianimage.errors import (
 
 if TYPE_CHECKING:
     from gaussianimage.codec.batch import decode_many
-    from gaussianimage.codec.decoder import Decoder, decode, decode_gaussians, thumbnail
+    from gaussianimage.codec.decoder import (
+        Decoder,
+        decode,
+        decode_gaussians,
+        decode_picture,
+        thumbnail,
+    )
     from gaussianimage.codec.encoder import Encoded, encode, encode_picture
     from gaussianimage.codec.header import Limits
     from gaussianimage.codec.info import FileInfo, info
@@ -26,7 +32,7 @@ if TYPE_CHECKING:
     from gaussianimage.fitting.run import FitProgress, FitResult
     from gaussianimage.fitting.state import FitState
     from gaussianimage.gaussians import Gaussians
-    from gaussianimage.picture import Picture, as_picture
+    from gaussianimage.picture import Picture, as_picture, write
 
 __version__ = "0.1.0"
 
@@ -46,6 +52,7 @@ _HOMES = {
     "decode": "gaussianimage.codec.decoder",
     "decode_gaussians": "gaussianimage.codec.decoder",
     "decode_many": "gaussianimage.codec.batch",
+    "decode_picture": "gaussianimage.codec.decoder",
     "encode": "gaussianimage.codec.encoder",
     "encode_picture": "gaussianimage.codec.encoder",
     "fit": "gaussianimage.fitting.fit",
@@ -53,6 +60,7 @@ _HOMES = {
     "info": "gaussianimage.codec.info",
     "render": "gaussianimage.engine",
     "thumbnail": "gaussianimage.codec.decoder",
+    "write": "gaussianimage.picture",
 }
 
 __all__ = [
@@ -76,6 +84,7 @@ __all__ = [
     "decode",
     "decode_gaussians",
     "decode_many",
+    "decode_picture",
     "encode",
     "encode_picture",
     "fit",
@@ -83,6 +92,7 @@ __all__ = [
     "info",
     "render",
     "thumbnail",
+    "write",
 ]
 
 

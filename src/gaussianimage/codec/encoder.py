@@ -7,8 +7,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from gaussianimage.arguments import thread_count
+from gaussianimage.arguments import thread_count, within
+from gaussianimage.codec.assemble import assemble
+from gaussianimage.codec.decoder import decode_picture
 from gaussianimage.codec.effort import DEFAULT_EFFORT, effort_level
+from gaussianimage.codec.metadata import Metadata
 from gaussianimage.codec.ratecontrol import (
     Target,
     gaussians_for_psnr,
@@ -25,16 +28,17 @@ from gaussianimage.codec.search import (
     search_quality,
     search_size,
 )
-from gaussianimage.codec.settings import MOST_STEP
+from gaussianimage.codec.settings import MOST_STEP, SHAPE_STEP_ONE, Settings
 from gaussianimage.codec.stretch import Stretch
 from gaussianimage.codec.writer import ENERGY, Draft, Writer
 from gaussianimage.devices import gpu_module
+from gaussianimage.errors import LimitError
 from gaussianimage.fitting.fit import fit
 from gaussianimage.fitting.placement import one_per_pixel
 from gaussianimage.fitting.run import FitProgress
 from gaussianimage.fitting.state import TRAIN_ALL, FitState
 from gaussianimage.metrics import SSIM_WINDOW
-from gaussianimage.picture import PictureSource, as_picture
+from gaussianimage.picture import Kept, Picture, PictureSource, as_picture, kept_kinds
 
 # Cut earlier than a fit of its own (2.65 σ for 3 σ): a third less to draw, for 0.2 % more bytes
 # (docs/decisions.md).
@@ -99,6 +103,12 @@ class Encoded:
         """Bits per pixel."""
         return 8 * len(self.data) / (self.height * self.width)
 
+    def _repr_png_(self) -> bytes:
+        from gaussianimage.picture.preview import LONGEST
+
+        size = within((self.height, self.width), LONGEST)
+        return decode_picture(self.data, size=size)._repr_png_()
+
 
 def encode(
     picture: PictureSource,
@@ -109,6 +119,7 @@ def encode(
     size: int | None = None,
     psnr: float | None = None,
     ssim: float | None = None,
+    metadata: Kept = "all",
     effort: int = DEFAULT_EFFORT,
     seed: int = 0,
     threads: int | None = None,
@@ -128,7 +139,8 @@ def encode(
     gaussians : int, optional
         Number of Gaussians to fit; those that don't earn their bits are left out.
     bpp : float, optional
-        Bits per pixel of the file; it will not be larger than this, metadata aside.
+        Bits per pixel of the file, metadata included; it will not be larger than this, if any file
+        can be that small.
     size : int, optional
         Bytes of the file; it will not be larger, metadata included, if any file can be that small.
     psnr : float, optional
@@ -137,6 +149,10 @@ def encode(
         SSIM of the decoded picture, 0 to 0.9999, within 2 % of 1 − SSIM or so if the picture
         allows, which must have 11 pixels a side at least. It can't be less than that of hardly
         anything but the mean color, 0.2 to 0.7 on photos.
+    metadata : str or collection of str, default "all"
+        "all", "none", or what to keep of the picture's metadata: some of "icc", "exif", "xmp" and
+        "gps". By default a photo's location goes along; EXIF and XMP are kept without it where
+        "gps" is not named.
     effort : int, default 5
         1 (fastest) to 10 (smallest); see docs/effort.md for times.
     seed : int, default 0
@@ -159,7 +175,8 @@ def encode(
     Raises
     ------
     PictureError, LimitError, OSError
-        If the picture can't be read, is too large, or holds NaN or infinite pixels.
+        If the picture can't be read, is too large, or holds NaN or infinite pixels; a `LimitError`
+        also if metadata takes so much that the file can't have the size or bpp asked for.
     TypeError, ValueError
         If an argument is of a wrong type or out of range, or there is more than one target.
     ImportError
@@ -175,6 +192,7 @@ def encode(
         size=size,
         psnr=psnr,
         ssim=ssim,
+        metadata=metadata,
         effort=effort,
         seed=seed,
         threads=threads,
@@ -192,6 +210,7 @@ def encode_picture(
     size: int | None = None,
     psnr: float | None = None,
     ssim: float | None = None,
+    metadata: Kept = "all",
     effort: int = DEFAULT_EFFORT,
     seed: int = 0,
     threads: int | None = None,
@@ -202,7 +221,7 @@ def encode_picture(
     target = Target.of(
         quality=quality, gaussians=gaussians, bpp=bpp, size=size, psnr=psnr, ssim=ssim
     )
-    job = _Job(picture, effort, seed, threads, device, progress)
+    job = _Job(picture, metadata, effort, seed, threads, device, progress)
     writer, draft = job.run(target)
     pixels = writer.pixels(draft)
     return Encoded(
@@ -217,12 +236,28 @@ def encode_picture(
     )
 
 
+def _smallest(picture: Picture) -> int:
+    """Return the bytes of a file of that size without any Gaussians and metadata."""
+    settings = Settings(0, SHAPE_STEP_ONE, (0,) * picture.channels)
+    empty = assemble(
+        [],
+        settings,
+        Metadata(),
+        height=picture.height,
+        width=picture.width,
+        bit_depth=picture.bit_depth,
+        q_max=Q_MAX,
+    )
+    return len(empty)
+
+
 class _Job:
     """One call of `encode_picture`: how to fit, and whom to tell."""
 
     def __init__(
         self,
         picture: PictureSource,
+        metadata: Kept,
         effort: int,
         seed: int,
         threads: int | None,
@@ -233,7 +268,8 @@ class _Job:
         thread_count(threads)
         gpu_module(device, "optimizer")  # says early what is missing
         self._device = device
-        self.picture = as_picture(picture)
+        kept_kinds(metadata)
+        self.picture = as_picture(picture).keeping(metadata)
         self._stretch = Stretch.for_picture(self.picture)
         self._stretched = self._stretch.apply(self.picture)
         self._effort = effort_level(effort)
@@ -277,12 +313,7 @@ class _Job:
             guess = max(1, pixels // PIXELS_PER_GAUSSIAN)
             wanted = decibels_of_ssim(value)
             return search_quality(self._fit, guess, wanted, SSIM, self._effort.drafts)
-        most = value
-        if target.kind == "bpp":
-            most = value * pixels / 8
-        else:
-            most -= Writer.metadata_size(picture)
-        most = max(most, 1.0)
+        most = self._most_for_picture(target)
         guess = gaussians_for_size(picture, most, threads=self._threads)
         return search_size(self._fit, guess, most, self._effort.drafts)
 
@@ -295,6 +326,21 @@ class _Job:
             step *= FINER
             draft = writer.repaired(writer.draft(step))
         return draft
+
+    def _most_for_picture(self, target: Target) -> float:
+        """Return how many bytes a size or bpp leaves for all but metadata."""
+        picture = self.picture
+        most = target.value
+        if target.kind == "bpp":
+            most *= picture.height * picture.width / 8
+        metadata = Writer.metadata_size(picture)
+        if metadata and metadata + _smallest(picture) > most:
+            raise LimitError(
+                f"{target.kind}: ICC profile, EXIF and XMP take {metadata} bytes, which leaves too "
+                f"little of {int(most)}; without them the picture can be that small "
+                "(metadata='none', --strip)"
+            )
+        return max(most - metadata, 1.0)
 
     def _best_start(self, gaussians: int, step: float) -> tuple[Writer, Draft]:
         """Return the file that costs least in bits and error together, of several starts.

@@ -1,12 +1,13 @@
 """`Picture`, the pixels that every other part works on, and its way from and to arrays."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from gaussianimage.errors import PictureError
+from gaussianimage.picture.keeping import Kept, exif_without_gps, kept_kinds, xmp_without_gps
 
 _MODES = {1: "gray", 2: "gray + alpha", 3: "RGB", 4: "RGBA"}
 
@@ -94,6 +95,59 @@ class Picture:
     def has_alpha(self) -> bool:
         """Whether the last channel is alpha."""
         return self.channels in (2, 4)
+
+    def keeping(self, metadata: Kept) -> "Picture":
+        """Return the picture with a part of its metadata.
+
+        Parameters
+        ----------
+        metadata : str or collection of str
+            "all", "none", or what to keep: some of "icc", "exif", "xmp" and "gps". Without "gps",
+            EXIF and XMP are kept without the location: EXIF's GPS directory and XMP's properties
+            ``exif:GPS...``. EXIF or XMP that is too broken to find them is left out then.
+
+        Raises
+        ------
+        TypeError, ValueError
+            `metadata` is something else.
+        """
+        kinds = kept_kinds(metadata)
+        icc, exif, xmp = (
+            getattr(self, name) if name in kinds else None for name in ("icc", "exif", "xmp")
+        )
+        if "gps" not in kinds:
+            exif, xmp = exif and exif_without_gps(exif), xmp and xmp_without_gps(xmp)
+        if (icc, exif, xmp) == (self.icc, self.exif, self.xmp):
+            return self
+        return replace(self, icc=icc, exif=exif, xmp=xmp)
+
+    def __array__(
+        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
+    ) -> npt.NDArray[Any]:
+        """Return the pixels as `to_array` does: by default uint8, or uint16 for 16 bits.
+
+        Of another type, they are `to_array`'s uint8, uint16 or float32 (white is 1 in floating
+        point), or the default ones converted.
+
+        Raises
+        ------
+        ValueError
+            If `copy` is False: the pixels that a picture holds are multiplied by alpha.
+        """
+        if copy is False:
+            raise ValueError("a Picture's array is always a copy")
+        own = np.dtype(np.uint16 if self.bit_depth == 16 else np.uint8)
+        wanted = own if dtype is None else np.dtype(dtype)
+        if wanted.kind == "f":
+            own = np.dtype(np.float32)
+        elif wanted in (np.uint8, np.uint16):
+            own = wanted
+        return to_array(self.pixels, own).astype(wanted, copy=False)
+
+    def _repr_png_(self) -> bytes:
+        from gaussianimage.picture.preview import png_preview
+
+        return png_preview(self.pixels, icc=self.icc)
 
 
 class Samples(NamedTuple):
