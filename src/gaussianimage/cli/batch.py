@@ -1,5 +1,6 @@
 """Many inputs: each on its own, several at once, and none stopped by another's failure."""
 
+import errno
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -70,6 +71,11 @@ def run(items: Sequence[Item], work: Work, batch: BatchOptions) -> None:
         Always: 0, 1 if an item failed, 130 after Ctrl-C.
     """
     with Reporter(quiet=batch.quiet, verbose=verbosity()) as reporter:
+        if whole := [item.target_name for item in items if item.whole_name]:
+            reporter.say(
+                f"{len(whole)} outputs keep the extensions of their inputs, which differ in "
+                f"nothing else: {whole[0]} ..."
+            )
         code = _Batch(items, work, batch, reporter).run()
     raise click.exceptions.Exit(code)
 
@@ -179,6 +185,9 @@ class _Batch:
 
     def _outcome(self, item: Item) -> Outcome | Exception:
         try:
+            if self._options.recursive is False and Path(item.source).is_dir():
+                told = "Is a directory (-r takes the files in it)"
+                raise IsADirectoryError(errno.EISDIR, told, item.source)
             if item.in_folder:
                 Path(item.target).parent.mkdir(parents=True, exist_ok=True)
             check_output(item.target, overwrite=not self._options.no_overwrite)

@@ -337,8 +337,7 @@ class _Job:
         if metadata and metadata + _smallest(picture) > most:
             raise LimitError(
                 f"{target.kind}: ICC profile, EXIF and XMP take {metadata} bytes, which leaves too "
-                f"little of {int(most)}; without them the picture can be that small "
-                "(metadata='none', --strip)"
+                f"few of {int(most)} for the picture; metadata='none' (--strip) leaves them out"
             )
         return max(most - metadata, 1.0)
 

@@ -3,11 +3,11 @@
 import re
 import struct
 from collections.abc import Collection
-from typing import TypeAlias
+from typing import TypeAlias, TypedDict
 
 from gaussianimage.arguments import one_of
 
-__all__ = ["KINDS", "Kept", "exif_without_gps", "kept_kinds", "xmp_without_gps"]
+__all__ = ["KINDS", "Extras", "Kept", "exif_without_gps", "keep", "kept_kinds", "xmp_without_gps"]
 
 KINDS = ("icc", "exif", "xmp", "gps")
 
@@ -45,6 +45,26 @@ def kept_kinds(metadata: Kept) -> frozenset[str]:
         kind = type(names).__name__
         raise TypeError(f"metadata: expected 'all', 'none' or several names, got {kind}")
     return frozenset(one_of("metadata", name, KINDS) for name in names)
+
+
+class Extras(TypedDict):
+    """A picture's metadata, as its constructor takes it."""
+
+    icc: bytes | None
+    exif: bytes | None
+    xmp: bytes | None
+
+
+def keep(metadata: Kept, extras: Extras) -> Extras:
+    """Return what is left of a picture's metadata; see `Picture.keeping`."""
+    kinds = kept_kinds(metadata)
+    icc = extras["icc"] if "icc" in kinds else None
+    exif = extras["exif"] if "exif" in kinds else None
+    xmp = extras["xmp"] if "xmp" in kinds else None
+    if "gps" not in kinds:
+        exif = None if exif is None else exif_without_gps(exif)
+        xmp = None if xmp is None else xmp_without_gps(xmp)
+    return {"icc": icc, "exif": exif, "xmp": xmp}
 
 
 def exif_without_gps(exif: bytes) -> bytes | None:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gaussianimage.errors import PictureError
-from gaussianimage.picture.keeping import Kept, exif_without_gps, kept_kinds, xmp_without_gps
+from gaussianimage.picture.keeping import Extras, Kept, keep
 
 _MODES = {1: "gray", 2: "gray + alpha", 3: "RGB", 4: "RGBA"}
 
@@ -111,15 +111,9 @@ class Picture:
         TypeError, ValueError
             `metadata` is something else.
         """
-        kinds = kept_kinds(metadata)
-        icc, exif, xmp = (
-            getattr(self, name) if name in kinds else None for name in ("icc", "exif", "xmp")
-        )
-        if "gps" not in kinds:
-            exif, xmp = exif and exif_without_gps(exif), xmp and xmp_without_gps(xmp)
-        if (icc, exif, xmp) == (self.icc, self.exif, self.xmp):
-            return self
-        return replace(self, icc=icc, exif=exif, xmp=xmp)
+        own: Extras = {"icc": self.icc, "exif": self.exif, "xmp": self.xmp}
+        left = keep(metadata, own)
+        return self if left == own else replace(self, **left)
 
     def __array__(
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None

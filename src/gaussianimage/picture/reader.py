@@ -26,6 +26,7 @@ PictureSource: TypeAlias = Picture | Image.Image | npt.NDArray[Any] | Source
 
 # Not pictures but programs or containers, which Pillow hands to Ghostscript or other software.
 _REFUSED = ("EPS", "WMF", "MPEG", "BUFR", "GRIB", "HDF5")
+_GIMG = b"\x8bGIMG"
 _LOW_GRAY = {"L;2": 85, "L;4": 17}
 
 
@@ -111,6 +112,15 @@ def as_picture(
     )
 
 
+def readable_extensions() -> frozenset[str]:
+    """Return the file name extensions of the formats that `read` reads, such as ``.png``."""
+    return frozenset(
+        extension
+        for extension, name in Image.registered_extensions().items()
+        if name in Image.OPEN and name not in _REFUSED
+    )
+
+
 @contextmanager
 def _opened(source: Source) -> Iterator[tuple[BinaryIO, str]]:
     """Yield a seekable file at its start, and its name for messages."""
@@ -141,6 +151,8 @@ def _identified(file: BinaryIO, name: str) -> ImageFile.ImageFile:
     prefix = file.read(16)
     if not prefix:
         raise PictureError(f"{name}: the file is empty")
+    if own := _own_file(prefix):
+        raise PictureError(f"{name}: {own}")
     reason = "not a picture in any format that is known here"
     tried: set[str] = set()
     for load_plugins in (Image.preinit, Image.init):
@@ -166,6 +178,17 @@ def _identified(file: BinaryIO, name: str) -> ImageFile.ImageFile:
                         raise
                     reason = str(error).removeprefix(f"{name}: ")
     raise PictureError(f"{name}: {reason}")
+
+
+def _own_file(prefix: bytes) -> str | None:
+    """Return what a file of this package is, by its first 16 bytes; None for any other file."""
+    if prefix.startswith(_GIMG):
+        return "this is a .gimg file already, which `decode` turns into a picture"
+    # The length of a header in JSON, which is padded to 8 bytes, and its start.
+    length = int.from_bytes(prefix[:8], "little")
+    if prefix[8:10] in (b'{"', b"{}") and length % 8 == 0 and length < 1 << 32:
+        return "this is a safetensors file, not a picture; `render` draws the Gaussians in one"
+    return None
 
 
 # What Pillow's formats raise where they find that a file is not theirs after all.
