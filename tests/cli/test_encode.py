@@ -128,7 +128,7 @@ def test_a_size_that_is_mostly_metadata_is_told(run: Any, tagged: Path, tmp_path
 
 
 def test_folders_are_encoded_and_decoded_with_all_that_is_in_them(
-    run: Any, parrot: Path, plane: Path, tmp_path: Path
+    run: Any, fails: Any, parrot: Path, plane: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "in" / "more").mkdir(parents=True)
     (tmp_path / "in" / "parrot.png").write_bytes(parrot.read_bytes())
@@ -146,6 +146,7 @@ def test_folders_are_encoded_and_decoded_with_all_that_is_in_them(
     )
     assert files == ["more/a.jpg.webp", "more/a.png.webp", "parrot.webp"]
     assert len(run("info", "-r", "--json", tmp_path / "out").stdout.splitlines()) == 3
+    assert "-r takes the files in it" in fails("info", tmp_path / "out")
     assert "no .gimg files" in run("info", "-r", tmp_path / "in", code=2).stderr
 
 
@@ -154,11 +155,11 @@ def test_own_files_are_called_what_they_are(
     fails: Any, gimg: Path, encoded: bytes, tmp_path: Path, command: str
 ) -> None:
     output = tmp_path / "x.safetensors"
-    assert "this is a .gimg file already" in fails(command, gimg, output)
-    assert "stdin: this is a .gimg file" in fails(command, "-", output, stdin=encoded)
+    assert "a .gimg file already" in fails(command, gimg, output)
+    assert "a .gimg file already" in fails(command, "-", output, stdin=encoded)
     tensors = tmp_path / "fit.safetensors"
     gaussianimage.decode_gaussians(encoded).save(tensors)
-    assert "this is a safetensors file" in fails(command, tensors, output)
+    assert "a safetensors file" in fails(command, tensors, output)
 
 
 def test_names_that_begin_with_a_dash_can_be_given(

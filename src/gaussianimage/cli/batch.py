@@ -1,6 +1,5 @@
 """Many inputs: each on its own, several at once, and none stopped by another's failure."""
 
-import errno
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -15,7 +14,7 @@ from gaussianimage import _native
 from gaussianimage.cli.command import verbosity
 from gaussianimage.cli.errors import FAILED, INTERRUPTED, describe, details
 from gaussianimage.cli.options import BatchOptions
-from gaussianimage.cli.paths import Item, check_output
+from gaussianimage.cli.paths import Item, check_output, refuse_folder
 from gaussianimage.cli.progress import Progress, Reporter, Watch
 from gaussianimage.files import is_terminal
 
@@ -185,9 +184,8 @@ class _Batch:
 
     def _outcome(self, item: Item) -> Outcome | Exception:
         try:
-            if self._options.recursive is False and Path(item.source).is_dir():
-                told = "Is a directory (-r takes the files in it)"
-                raise IsADirectoryError(errno.EISDIR, told, item.source)
+            if self._options.recursive is False:
+                refuse_folder(item.source)
             if item.in_folder:
                 Path(item.target).parent.mkdir(parents=True, exist_ok=True)
             check_output(item.target, overwrite=not self._options.no_overwrite)

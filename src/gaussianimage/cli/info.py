@@ -11,7 +11,7 @@ from gaussianimage.cli.batch import run_each
 from gaussianimage.cli.command import subcommand, verbosity
 from gaussianimage.cli.errors import printable
 from gaussianimage.cli.options import files_argument, json_option
-from gaussianimage.cli.paths import files_in
+from gaussianimage.cli.paths import files_in, refuse_folder
 from gaussianimage.cli.report import bytes_text, plural, result_line
 from gaussianimage.cli.sources import GIMG, limit_options
 from gaussianimage.codec.info import PaperInfo
@@ -41,6 +41,7 @@ def command(files: tuple[str, ...], recursive: bool, as_json: bool, limits: Limi
     """
 
     def work(source: str) -> None:
+        refuse_folder(source)
         data = read_input(source)
         damage = None
         try:

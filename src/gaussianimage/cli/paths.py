@@ -13,7 +13,7 @@ import click
 from gaussianimage.cli.errors import printable
 from gaussianimage.files import is_stream, is_terminal
 
-__all__ = ["Item", "check_names", "check_output", "files_in", "identity", "plan"]
+__all__ = ["Item", "check_names", "check_output", "files_in", "identity", "plan", "refuse_folder"]
 
 
 @dataclass(frozen=True)
@@ -173,6 +173,19 @@ def check_output(target: str, *, overwrite: bool) -> None:
         raise FileNotFoundError(errno.ENOENT, "its folder does not exist", target)
     if not os.access(path.parent, os.W_OK):
         raise PermissionError(errno.EACCES, "its folder is write-protected", target)
+
+
+def refuse_folder(source: str) -> None:
+    """Fail where a folder is given to a command that takes folders only if asked to.
+
+    Raises
+    ------
+    IsADirectoryError
+        It is one.
+    """
+    if _is_folder(source):
+        told = "Is a directory (-r takes the files in it)"
+        raise IsADirectoryError(errno.EISDIR, told, source)
 
 
 def identity(path: str) -> str:
