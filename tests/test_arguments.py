@@ -61,3 +61,20 @@ def test_a_cutoff_is_any_real_number_in_its_range():
     for value in (True, "4.5", None, 4.5j):
         with pytest.raises(TypeError, match="q: expected a number"):
             arguments.cutoff("q", value)
+
+
+def test_a_side_of_a_size_that_is_left_out_keeps_the_shape():
+    assert arguments.full_size("size", None, (3, 5)) == (3, 5)
+    assert arguments.full_size("size", (6, None), (3, 5)) == (6, 10)
+    assert arguments.full_size("size", (None, 1), (3, 5)) == (1, 1)
+    assert arguments.full_size("size", (None, 1), (1, 5)) == (1, 1)
+    with pytest.raises(ValueError, match=r"size: expected a height or a width, got \(None, None\)"):
+        arguments.full_size("size", (None, None), (3, 5))
+    with pytest.raises(ValueError, match="size: height: expected 1 to 65536 pixels, got 65538"):
+        arguments.full_size("size", (None, 3), (43692, 2))
+
+
+def test_a_size_within_a_longest_side_is_never_larger():
+    assert arguments.within((30, 40), 100) == (30, 40)
+    assert arguments.within((30, 40), 4) == (3, 4)
+    assert arguments.within((1, 4000), 10) == (1, 10)

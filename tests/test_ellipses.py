@@ -184,3 +184,9 @@ def test_the_smallest_picture_works() -> None:
 def test_misuse_is_a_value_error(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
         draw_ellipses(many(), **options)
+
+
+def test_one_side_of_a_size_keeps_the_shape() -> None:
+    assert np.array_equal(
+        draw_ellipses(many(), size=(30, None)), draw_ellipses(many(), size=(30, 40))
+    )

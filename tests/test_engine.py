@@ -553,3 +553,17 @@ def test_a_residual_may_have_any_real_type_and_layout(dtype):
     residual = np.asfortranarray(np.arange(126).reshape(6, 7, 3) % 5).astype(dtype)
     expected = engine.gradient(g, np.ascontiguousarray(residual, dtype=np.float32))
     assert all(map(np.array_equal, engine.gradient(g, residual), expected))
+
+
+def test_one_side_of_a_size_keeps_the_shape():
+    g = random_gaussians(6, 50, 30, 20, 3)
+    assert np.array_equal(engine.render(g, size=(None, 40)), engine.render(g, size=(60, 40)))
+    assert g.scaled((15, None)) == g.scaled((15, 10))
+    with pytest.raises(TypeError, match="size"):
+        g.scaled(None)
+
+
+def test_the_repr_of_a_gradient_is_short():
+    g = random_gaussians(6, 5000, 30, 20, 3)
+    found = engine.gradient(g, np.zeros((30, 20, 3)))
+    assert repr(found) == "Gradient(5000 Gaussians of 3 channels)"

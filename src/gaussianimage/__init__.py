@@ -18,7 +18,13 @@ from gaussianimage.errors import (
 
 if TYPE_CHECKING:
     from gaussianimage.codec.batch import decode_many
-    from gaussianimage.codec.decoder import Decoder, decode, decode_gaussians, thumbnail
+    from gaussianimage.codec.decoder import (
+        Decoder,
+        decode,
+        decode_gaussians,
+        decode_picture,
+        thumbnail,
+    )
     from gaussianimage.codec.encoder import Encoded, encode, encode_picture
     from gaussianimage.codec.header import Limits
     from gaussianimage.codec.info import FileInfo, info
@@ -27,7 +33,7 @@ if TYPE_CHECKING:
     from gaussianimage.fitting.run import FitProgress, FitResult
     from gaussianimage.fitting.state import FitState
     from gaussianimage.gaussians import Gaussians
-    from gaussianimage.picture import Picture, as_picture
+    from gaussianimage.picture import Picture, as_picture, write
 
 __version__ = "0.1.0"
 
@@ -47,6 +53,7 @@ _HOMES = {
     "decode": "gaussianimage.codec.decoder",
     "decode_gaussians": "gaussianimage.codec.decoder",
     "decode_many": "gaussianimage.codec.batch",
+    "decode_picture": "gaussianimage.codec.decoder",
     "encode": "gaussianimage.codec.encoder",
     "encode_picture": "gaussianimage.codec.encoder",
     "fit": "gaussianimage.fitting.fit",
@@ -54,6 +61,7 @@ _HOMES = {
     "info": "gaussianimage.codec.info",
     "render": "gaussianimage.engine",
     "thumbnail": "gaussianimage.codec.decoder",
+    "write": "gaussianimage.picture",
 }
 
 __all__ = [
@@ -78,6 +86,7 @@ __all__ = [
     "decode",
     "decode_gaussians",
     "decode_many",
+    "decode_picture",
     "encode",
     "encode_picture",
     "fit",
@@ -85,6 +94,7 @@ __all__ = [
     "info",
     "render",
     "thumbnail",
+    "write",
 ]
 
 

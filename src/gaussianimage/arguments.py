@@ -1,11 +1,15 @@
 """Checks of the arguments that several public functions share: what came, and where."""
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from numbers import Real
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+# Height and width in pixels; at most one of them is None, which keeps the shape.
+Size: TypeAlias = tuple[int | None, int | None]
 
 MAX_SIDE = 65536
 MAX_Q = 64.0
@@ -68,10 +72,52 @@ def side(name: str, value: object) -> int:
     return pixels
 
 
-def size_pair(name: str, size: object) -> tuple[int, int]:
-    """Return a picture's size as (height, width), each an integer from 1 to 65536 pixels."""
+def size_pair(name: str, size: object) -> Size:
+    """Return a size as (height, width), 1 to 65536 pixels each; one of them may be None."""
     height, width = _items(name, size, "height, width")
-    return side(f"{name}: height", height), side(f"{name}: width", width)
+    if height is None and width is None:
+        raise ValueError(f"{name}: expected a height or a width, got (None, None)")
+    return (
+        None if height is None else side(f"{name}: height", height),
+        None if width is None else side(f"{name}: width", width),
+    )
+
+
+def full_size(name: str, size: object, nominal: tuple[int, int]) -> tuple[int, int]:
+    """Return a size as (height, width) in pixels; a None becomes what keeps the shape.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument.
+    size : (int or None, int or None), or None
+        None for the nominal size.
+    nominal : (int, int)
+        Height and width of the picture.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `size_pair`, or the other side would not have 1 to 65536 pixels.
+    """
+    if size is None:
+        return nominal
+    height, width = size_pair(name, size)
+    if height is None and width is not None:
+        height = max(1, round(nominal[0] * width / nominal[1]))
+        side(f"{name}: height", height)
+    elif width is None and height is not None:
+        width = max(1, round(nominal[1] * height / nominal[0]))
+        side(f"{name}: width", width)
+    assert height is not None
+    assert width is not None
+    return height, width
+
+
+def within(size: tuple[int, int], longest: int) -> tuple[int, int]:
+    """Return the largest size (height, width) of that shape, no larger, and no side longer."""
+    shrink = min(1.0, longest / max(size))
+    return max(1, round(size[0] * shrink)), max(1, round(size[1] * shrink))
 
 
 def rectangle(name: str, crop: object) -> tuple[int, int, int, int]:
@@ -111,6 +157,16 @@ def _items(name: str, values: object, meaning: str) -> list[object]:
     if items is None or len(items) != len(meaning.split(",")):
         raise TypeError(f"{name}: expected ({meaning}), got {values!r}")
     return items
+
+
+def one_of(name: str, value: object, choices: Collection[str]) -> str:
+    """Return a string that is one of several; a `ValueError` lists them."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name}: expected a string, got {type(value).__name__}")
+    if value not in choices:
+        listed = ", ".join(map(repr, choices))
+        raise ValueError(f"{name}: expected one of {listed}, got {value!r}")
+    return value
 
 
 def thread_count(threads: int | None) -> int:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from gaussianimage import engine
-from gaussianimage.arguments import crop_box, size_pair
+from gaussianimage.arguments import Size, crop_box, full_size
 from gaussianimage.gaussians import Gaussians
 
 __all__ = ["draw_ellipses"]
@@ -30,7 +30,7 @@ COLOR_PIXELS = 1 << 22  # of the picture from which colors are taken
 def draw_ellipses(
     gaussians: Gaussians,
     *,
-    size: tuple[int, int] | None = None,
+    size: Size | None = None,
     crop: tuple[int, int, int, int] | None = None,
     sigma: float = 1.0,
     style: Literal["filled", "outline"] = "filled",
@@ -44,7 +44,8 @@ def draw_ellipses(
         Those that aren't `drawable` are left out, and so are those whose ellipse holds the whole
         picture or is more than 100 times as long as it.
     size : (int, int), optional
-        Height and width to draw at, in pixels; the nominal size by default.
+        Height and width to draw at, in pixels; the nominal size by default. One of them may be
+        None, which keeps the shape.
     crop : (int, int, int, int), optional
         Top, left, height and width of the part to draw, in pixels of the picture at `size`.
     sigma : float, default 1.0
@@ -75,7 +76,7 @@ def draw_ellipses(
         raise ValueError(f"background: expected 'black' or 'white', got {background!r}")
     if not 0 < sigma <= 10:
         raise ValueError(f"sigma: expected above 0 and at most 10, got {sigma}")
-    full = (gaussians.height, gaussians.width) if size is None else size_pair("size", size)
+    full = full_size("size", size, (gaussians.height, gaussians.width))
     box = (0, 0, *full) if crop is None else crop_box("crop", crop, full)
     ground = 0.0 if background == "black" else 1.0
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from gaussianimage import _native, geometry
-from gaussianimage.arguments import crop_box, size_pair, thread_count
+from gaussianimage.arguments import Size, crop_box, full_size, thread_count
 from gaussianimage.devices import gpu_module
 from gaussianimage.gaussians import Gaussians
 
@@ -20,11 +20,14 @@ class Gradient(NamedTuple):
     covariance: Floats  # (N, 3), the xy entry as one parameter
     colors: Floats  # (N, C)
 
+    def __repr__(self) -> str:
+        return f"Gradient({len(self.means)} Gaussians of {self.colors.shape[1]} channels)"
+
 
 def render(
     gaussians: Gaussians,
     *,
-    size: tuple[int, int] | None = None,
+    size: Size | None = None,
     crop: tuple[int, int, int, int] | None = None,
     dtype: DTypeLike = np.float32,
     threads: int | None = None,
@@ -37,8 +40,9 @@ def render(
     gaussians : Gaussians
         N Gaussians of C channels; those that aren't `drawable` draw nothing.
     size : (int, int), optional
-        Height and width to draw at, in pixels; the nominal size by default. A smaller size is
-        anti-aliased: each Gaussian is averaged over the pixels' area.
+        Height and width to draw at, in pixels; the nominal size by default. One of them may be
+        None: (480, None) keeps the shape. A smaller size is anti-aliased: each Gaussian is
+        averaged over the pixels' area.
     crop : (int, int, int, int), optional
         Top, left, height and width of the part to draw, in pixels of the picture at `size`. Only
         this part is computed, and it has the same bits as in the whole picture.
@@ -75,7 +79,7 @@ def render(
     """
     drawn = _checked(gaussians)
     if size is not None:
-        drawn = _resized(drawn, size_pair("size", size))
+        drawn = _resized(drawn, full_size("size", size, (drawn.height, drawn.width)))
     if crop is not None:
         crop = crop_box("crop", crop, (drawn.height, drawn.width))
     kind = np.dtype(dtype)

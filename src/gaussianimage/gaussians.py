@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gaussianimage import geometry
-from gaussianimage.arguments import crop_box, cutoff, real_array, side, size_pair
+from gaussianimage.arguments import Size, crop_box, cutoff, full_size, real_array, side, within
 from gaussianimage.errors import FormatError
 from gaussianimage.tensors import load_tensors, metadata_number, save_tensors
 
@@ -218,13 +218,14 @@ class Gaussians:
             )
         return result
 
-    def scaled(self, size: tuple[int, int]) -> Self:
+    def scaled(self, size: Size) -> Self:
         """Return the same picture at another nominal size.
 
         Parameters
         ----------
         size : (int, int)
-            Height and width in pixels, 1 to 65536; the aspect ratio may change.
+            Height and width in pixels, 1 to 65536; the aspect ratio may change. One of them may be
+            None, which keeps it.
 
         Returns
         -------
@@ -232,7 +233,9 @@ class Gaussians:
             Where a point p had a color, (p_x · width' / width, p_y · height' / height) has it now.
             Nothing is blurred, so a much smaller size aliases when it is sampled.
         """
-        height, width = size_pair("size", size)
+        if size is None:
+            raise TypeError("size: expected (height, width), got None")
+        height, width = full_size("size", size, (self.height, self.width))
         sx, sy = width / self.width, height / self.height
         with np.errstate(over="ignore", invalid="ignore"):
             means = self.means * (sx, sy)
@@ -329,6 +332,12 @@ class Gaussians:
             f"Gaussians({len(self)} of {self.channels} channels, "
             f"height={self.height}, width={self.width}, q_max={self.q_max:g})"
         )
+
+    def _repr_png_(self) -> bytes:
+        from gaussianimage.engine import render
+        from gaussianimage.picture.preview import LONGEST, png_preview
+
+        return png_preview(render(self, size=within((self.height, self.width), LONGEST)))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write a safetensors file, all of it or nothing.

@@ -101,6 +101,27 @@ def test_help_imports_nothing_that_takes_time() -> None:
     ("arguments", "message"),
     [
         (["bogus"], "No such command 'bogus' (see gaussianimage --help)"),
+        (["encod", "a.png"], "No such command 'encod'. Did you mean encode or decode"),
+        (["paper", "repesent"], "No such command 'repesent'. Did you mean represent? (see"),
+        (["a.png", "b.gimg"], "No such command 'a.png'. Did you mean encode a.png? (see"),
+        (["a.gimg", "b.png"], "No such command 'a.gimg'. Did you mean decode a.gimg? (see"),
+        (
+            ["encode", "a.png", "b.gimg", "--qualty", "3"],
+            "No such option '--qualty'. (Did you mean one of: '--quality'",
+        ),
+        (
+            ["encode", "-a.png", "b.gimg"],
+            "; the file -a.png is given as ./-a.png, or behind -- (see",
+        ),
+        (["decode", "-q.gimg", "b.png"], "; the file -q.gimg is given as ./-q.gimg, or behind --"),
+        (
+            ["encode", "a.png", "b.gimg", "--size", "20x"],
+            "'20x' is not a number such as 20000, 20k",
+        ),
+        (["encode", "a.png", "b.gimg", "--strip-gps", "--keep-gps"], "contradict each other"),
+        (["decode", "a.gimg", "b.png", "--keep-gps"], "--keep-gps goes with --keep-exif or"),
+        (["decode", "a.gimg", "b.png", "-q", "80"], "b.png: --quality is for JPEG, WebP and AVIF"),
+        (["render", "a.gimg", "-", "-q", "80"], "stdout: --quality is for JPEG, WebP and AVIF"),
         (["encode"], "Missing argument 'INPUT... [OUTPUT]' (see gaussianimage encode --help)"),
         (["info", "--bogus", "x"], "No such option"),
         (["encode", "a.png", "b.gimg", "-q", "101"], "101.0 is not in the range 0<=x<=100"),
@@ -114,7 +135,6 @@ def test_help_imports_nothing_that_takes_time() -> None:
         ),
         (["encode", "a.png"], "no output is given"),
         (["decode", "a.gimg", "b.xyz"], "no picture format has the extension .xyz"),
-        (["decode", "a.gimg", "b"], "it has no extension"),
         (["decode", "a.gimg", "b.png", "--size", "640"], "'640' is not a size such as 640x480"),
         (["render", "a.gimg", "b.png", "--sigma", "2"], "--sigma is for --ellipses"),
         (
@@ -293,3 +313,21 @@ def test_every_command_is_found_by_shell_completion(monkeypatch: Any) -> None:
     complete = ShellComplete(cli, {}, "gaussianimage", "_GAUSSIANIMAGE_COMPLETE")
     assert [item.value for item in complete.get_completions([], "")] == list(COMMANDS)
     assert "--quality" in [item.value for item in complete.get_completions(["encode"], "--")]
+
+
+@needs_posix
+def test_files_are_completed_by_the_shell(program: Any) -> None:
+    environment = os.environ | {"COMP_WORDS": "gaussianimage encode ", "COMP_CWORD": "2"}
+    environment["_GAUSSIANIMAGE_COMPLETE"] = "bash_complete"
+    code = "from gaussianimage.cli import main; main()"
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert result.stdout == "file,\n"
+    script = program(env=environment | {"_GAUSSIANIMAGE_COMPLETE": "bash_source"}).stdout
+    assert b"_GAUSSIANIMAGE_COMPLETE=bash_complete" in script

@@ -1,6 +1,8 @@
 """The command `decode`."""
 
 import dataclasses
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,50 @@ def test_stdout_is_a_png(run: Any, encoded: bytes) -> None:
 def test_stdout_gets_the_format_asked_for(run: Any, encoded: bytes, command: str) -> None:
     result = run(command, "-", "-", "--format", "bmp", stdin=encoded)
     assert result.stdout_bytes.startswith(b"BM")
+
+
+@pytest.mark.parametrize("command", ["decode", "render"])
+def test_the_format_asked_for_is_that_of_every_output(
+    run: Any, gimg: Path, tmp_path: Path, command: str
+) -> None:
+    for name in ("x.png", "x.unknown", "x.jpg"):
+        run(command, gimg, tmp_path / name, "--format", "webp")
+        with Image.open(tmp_path / name) as image:
+            assert image.format == "WEBP"
+    run(command, gimg, "-o", tmp_path / "new", "--format", "webp")
+    assert (tmp_path / "new" / "parrot.webp").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs named pipes")
+@pytest.mark.parametrize(("options", "start"), [([], b"\x89PNG"), (["--format", "bmp"], b"BM")])
+def test_a_named_pipe_gets_the_format_asked_for(
+    program: Any, gimg: Path, tmp_path: Path, options: list[str], start: bytes
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        reader = pool.submit(pipe.read_bytes)
+        result = program("decode", gimg, pipe, *options)
+        if result.returncode:
+            pipe.open("wb").close()  # or the reader would wait for ever
+        assert (result.returncode, reader.result()[: len(start)]) == (0, start)
+    result = program("decode", gimg, "/dev/stdout", *options)
+    assert result.stdout.startswith(start)
+
+
+@pytest.mark.parametrize("command", ["decode", "render"])
+@pytest.mark.parametrize("extension", ["jpg", "webp", "avif"])
+def test_the_quality_of_a_lossy_format_is_its_own(
+    run: Any, gimg: Path, tmp_path: Path, command: str, extension: str
+) -> None:
+    sizes = []
+    for name, options in (("low", ["-q", 10]), ("high", ["--quality", "90"])):
+        path = tmp_path / f"{name}.{extension}"
+        run(command, gimg, path, *options)
+        sizes.append(path.stat().st_size)
+    assert sizes[0] < 0.8 * sizes[1]
+    run(command, gimg, tmp_path / "x.bin", "--format", extension, "-q", 10)
+    assert (tmp_path / "x.bin").stat().st_size == sizes[0]
 
 
 @pytest.mark.parametrize(
@@ -109,6 +155,23 @@ def test_metadata_and_depth_survive(run: Any, tmp_path: Path) -> None:
     assert read(output).bit_depth == 8
 
 
+def test_what_has_not_even_a_header_has_no_part_to_draw(
+    fails: Any, gimg: Path, encoded: bytes, tmp_path: Path
+) -> None:
+    for size in (5, 12, 30):
+        gimg.write_bytes(encoded[:size])
+        line = fails("decode", gimg, tmp_path / "x.png")
+        assert line.startswith(f"{gimg}: the file is cut off")
+        assert "--partial" not in line
+
+
+def test_a_render_keeps_the_profile(run: Any, tmp_path: Path) -> None:
+    source = Picture(np.zeros((4, 4, 3), np.float32), icc=ICC, exif=EXIF)
+    (tmp_path / "x.gimg").write_bytes(gaussianimage.encode(source, gaussians=1))
+    run("render", tmp_path / "x.gimg", tmp_path / "x.png")
+    assert (read(tmp_path / "x.png").icc, read(tmp_path / "x.png").exif) == (ICC, None)
+
+
 @pytest.mark.parametrize("content", [b"", b"GIF89a", b"\x8bGIMG\r\n\n"])
 def test_what_is_no_file_fails_and_leaves_nothing(
     fails: Any, tmp_path: Path, content: bytes
@@ -124,8 +187,14 @@ def test_a_truncated_file_is_drawn_in_part_only_if_asked(
 ) -> None:
     gimg.write_bytes(encoded[:-20])
     output = tmp_path / "x.png"
-    assert "(at byte " in fails("decode", gimg, output)
+    for command in ("decode", "render"):
+        line = fails(command, gimg, output)
+        assert line.startswith(f"{gimg}: the file is cut off: ")
+        assert line.endswith("--partial draws what comes before")
+    assert "decode --partial" in fails("compare", gimg, gimg)
     assert not output.exists()
+    run("render", gimg, output, "--partial")
+    output.unlink()
     result = run("decode", gimg, output, "--partial")
     assert pixels(output).shape == (64, 96, 3)
     first, second = result.stderr.splitlines()

@@ -71,6 +71,110 @@ def test_a_file_that_cannot_be_so_small_is_told(
     assert "larger" not in run("encode", parrot, tmp_path / "x.gimg", "-e", 1, "--size", 400).stderr
 
 
+@pytest.fixture
+def tagged(parrot: Path, tmp_path: Path) -> Path:
+    """Return a photo with a profile and with EXIF data that have a location."""
+    exif = Image.Exif()
+    exif[0x010F] = "maker"
+    exif.get_ifd(0x8825)[1] = "N"
+    path = tmp_path / "tagged.png"
+    with Image.open(parrot) as image:
+        junk = np.random.default_rng(0).bytes(400)
+        image.save(path, icc_profile=junk, exif=exif.tobytes())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("options", "metadata"),
+    [
+        ([], "all"),
+        (["--strip"], "none"),
+        (["--strip-gps"], ("icc", "exif", "xmp")),
+        (["--keep-icc"], ("icc",)),
+        (["--strip", "--keep-exif", "--keep-gps"], ("exif", "gps")),
+    ],
+)
+def test_metadata_is_kept_as_asked_for(
+    run: Any, tagged: Path, tmp_path: Path, options: list[str], metadata: Any
+) -> None:
+    output = tmp_path / "x.gimg"
+    run("encode", tagged, output, "-n", 9, "-e", 1, *options)
+    expected = gaussianimage.encode(tagged, gaussians=9, effort=1, metadata=metadata)
+    assert output.read_bytes() == expected
+    # On its way back, the same can be left out.
+    run("encode", tagged, output, "-n", 9, "-e", 1)
+    run("decode", output, tmp_path / "x.png", *options)
+    kept = gaussianimage.as_picture(tagged).keeping(metadata)
+    back = gaussianimage.as_picture(tmp_path / "x.png")
+    assert (back.icc, back.exif) == (kept.icc, kept.exif)
+
+
+@pytest.mark.parametrize("option", [["--size", "450"], ["--bpp", 0.5]])
+def test_a_size_that_metadata_leaves_nothing_of_fails_and_names_the_way_out(
+    run: Any, fails: Any, tagged: Path, tmp_path: Path, option: list[Any]
+) -> None:
+    output = tmp_path / "x.gimg"
+    line = fails("encode", tagged, output, "-e", 1, *option)
+    assert re.search(r"ICC profile, EXIF and XMP take 486 bytes.*\(--strip\)", line)
+    assert not output.exists()
+    run("encode", tagged, output, "-e", 1, *option, "--strip")
+    assert 100 < output.stat().st_size <= 450
+    assert info(output.read_bytes()).exif is None
+
+
+def test_a_size_that_is_mostly_metadata_is_told(run: Any, tagged: Path, tmp_path: Path) -> None:
+    stderr = run("encode", tagged, tmp_path / "x.gimg", "-e", 1, "--size", "0.8k").stderr
+    assert re.search(r"467 B of it are ICC profile, EXIF and XMP \(--strip leaves them", stderr)
+    stderr = run("encode", tagged, tmp_path / "x.gimg", "-e", 1, "--size", "2k").stderr
+    assert "--strip" not in stderr
+
+
+def test_folders_are_encoded_and_decoded_with_all_that_is_in_them(
+    run: Any, fails: Any, parrot: Path, plane: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "in" / "more").mkdir(parents=True)
+    (tmp_path / "in" / "parrot.png").write_bytes(parrot.read_bytes())
+    (tmp_path / "in" / "more" / "a.png").write_bytes(parrot.read_bytes())
+    with Image.open(plane) as image:
+        image.save(tmp_path / "in" / "more" / "a.jpg")
+    (tmp_path / "in" / "notes.txt").write_text("no picture")
+    stderr = run("encode", "-r", tmp_path / "in", "-o", tmp_path / "out", "-n", 9, "-e", 1).stderr
+    files = sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.gimg"))
+    assert files == ["more/a.jpg.gimg", "more/a.png.gimg", "parrot.gimg"]
+    assert "2 outputs keep the extensions of their inputs, which differ in nothing else" in stderr
+    run("decode", "-r", tmp_path / "out", tmp_path / "back", "--format", "webp")
+    files = sorted(
+        str(p.relative_to(tmp_path / "back")) for p in (tmp_path / "back").rglob("*.webp")
+    )
+    assert files == ["more/a.jpg.webp", "more/a.png.webp", "parrot.webp"]
+    assert len(run("info", "-r", "--json", tmp_path / "out").stdout.splitlines()) == 3
+    assert "-r takes the files in it" in fails("info", tmp_path / "out")
+    assert "no .gimg files" in run("info", "-r", tmp_path / "in", code=2).stderr
+
+
+@pytest.mark.parametrize("command", ["encode", "fit"])
+def test_own_files_are_called_what_they_are(
+    fails: Any, gimg: Path, encoded: bytes, tmp_path: Path, command: str
+) -> None:
+    output = tmp_path / "x.safetensors"
+    assert "a .gimg file already" in fails(command, gimg, output)
+    assert "a .gimg file already" in fails(command, "-", output, stdin=encoded)
+    tensors = tmp_path / "fit.safetensors"
+    gaussianimage.decode_gaussians(encoded).save(tensors)
+    assert "a safetensors file" in fails(command, tensors, output)
+
+
+def test_names_that_begin_with_a_dash_can_be_given(
+    run: Any, fails: Any, parrot: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("-photo.png").write_bytes(parrot.read_bytes())
+    assert "is given as ./-photo.png, or behind --" in fails("encode", "-photo.png", "x", code=2)
+    run("encode", "-n", 9, "-e", 1, "--", "-photo.png", "-x.gimg")
+    run("encode", "-n", 9, "-e", 1, "./-photo.png", "y.gimg")
+    assert Path("-x.gimg").read_bytes() == Path("y.gimg").read_bytes()
+
+
 def test_stdin_and_stdout_carry_bytes(run: Any, parrot: Path) -> None:
     result = run("encode", "-", "-", "-n", 40, "--quiet", stdin=parrot.read_bytes())
     assert result.stdout_bytes == gaussianimage.encode(parrot, gaussians=40)
@@ -126,7 +230,8 @@ def test_a_truncated_picture_fails(fails: Any, parrot: Path, tmp_path: Path) -> 
 
 
 def test_a_folder_is_no_picture(fails: Any, tmp_path: Path) -> None:
-    assert fails("encode", tmp_path, tmp_path / "x.gimg") == f"{tmp_path}: Is a directory"
+    told = f"{tmp_path}: Is a directory (-r takes the files in it)"
+    assert fails("encode", tmp_path, tmp_path / "x.gimg") == told
 
 
 def test_stdin_is_named_when_it_is_no_picture(fails: Any) -> None:

@@ -11,6 +11,8 @@ from gaussianimage.cli.options import (
     Target,
     batch_options,
     bit_depth_option,
+    max_pixels_option,
+    metadata_options,
     seed_option,
     target_options,
 )
@@ -33,9 +35,55 @@ def parsed(decorate: Any, *arguments: str) -> dict[str, Any]:
 
 
 def test_batch_options_come_as_one_value() -> None:
-    assert parsed(batch_options) == {"batch": BatchOptions(None, 1, None, False, False)}
-    words = ["-o", "out", "-j", "3", "-t", "2", "--no-overwrite", "--quiet"]
-    assert parsed(batch_options, *words) == {"batch": BatchOptions("out", 3, 2, True, True)}
+    assert parsed(batch_options) == {"batch": BatchOptions(None, 1, None, False, False, False)}
+    words = ["-o", "out", "-j", "3", "-t", "2", "--no-overwrite", "--quiet", "-r"]
+    assert parsed(batch_options, *words) == {"batch": BatchOptions("out", 3, 2, True, True, True)}
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("1", 1),
+        ("20000", 20000),
+        ("20k", 20000),
+        ("20 kB", 20000),
+        ("20K", 20000),
+        ("20KiB", 20480),
+        ("20ki", 20480),
+        ("1.5M", 1_500_000),
+        (".5MB", 500_000),
+        ("0.1GiB", 107_374_182),
+        ("900b", 900),
+    ],
+)
+def test_a_size_may_have_a_unit(text: str, number: int) -> None:
+    assert parsed(target_options, "--size", text)["target"] == Target(None, None, None, number)
+    assert parsed(max_pixels_option, "--max-pixels", text)["max_pixels"] == number
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0", "k", "20q", "-5", "1e3", "20kk", "20ib", "0.4", "9" * 30]
+)
+def test_a_size_is_a_number_from_1(text: str) -> None:
+    with pytest.raises(click.BadParameter, match=r"is not a number such as|is not in the range"):
+        parsed(target_options, "--size", text)
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        ([], "all"),
+        (["--strip"], ()),
+        (["--strip-gps"], ("icc", "exif", "xmp")),
+        (["--strip", "--strip-gps"], ()),
+        (["--keep-icc"], ("icc",)),
+        (["--strip", "--keep-icc", "--keep-exif"], ("icc", "exif")),
+        (["--keep-exif", "--keep-gps", "--keep-xmp"], ("exif", "xmp", "gps")),
+        (["--keep-exif", "--strip-gps"], ("exif",)),
+    ],
+)
+def test_what_is_named_of_metadata_is_kept_and_nothing_else(words: list[str], kept: Any) -> None:
+    assert parsed(metadata_options, *words) == {"metadata": kept}
 
 
 def test_sets_of_options_stand_beside_each_other() -> None:

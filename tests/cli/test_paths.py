@@ -46,6 +46,63 @@ def test_several_inputs_make_a_new_name_a_folder() -> None:
     assert pairs("a.png", "b.png", output="new")[1] == ("b.png", "new/b.gimg")
 
 
+def test_a_name_means_the_same_for_one_input_and_for_several() -> None:
+    for output in ("new", "folder", "new.d/", "new/er"):
+        folder = output.rstrip("/")
+        one, several = pairs("a.png", output=output), pairs("a.png", "b.png", output=output)
+        assert one == several[:1] == [("a.png", f"{folder}/a.gimg")]
+        assert pairs("a.png", output) == one
+        assert pairs("a.png", "b.png", output) == several
+    assert pairs("a.png", output="file") == [("a.png", "file")]
+
+
+def test_inputs_that_differ_in_their_extensions_keep_them() -> None:
+    items = plan(["x/a.png", "a.jpg", "b.png"], "new", suffix=".gimg", refuse=lambda _: None)
+    targets = [(item.target, item.whole_name) for item in items]
+    expected = [("new/a.png.gimg", True), ("new/a.jpg.gimg", True), ("new/b.gimg", False)]
+    assert targets == expected
+
+
+def tree(*paths: str) -> None:
+    for path in map(Path, paths):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def found(*files: str, output: str = "new") -> list[tuple[str, str]]:
+    items = plan(
+        files,
+        output,
+        suffix=".gimg",
+        refuse=lambda _: None,
+        recursive=True,
+        extensions=lambda: {".png", ".jpg"},
+    )
+    assert all(item.in_folder for item in items)
+    return [(item.source, item.target) for item in items]
+
+
+def test_a_folder_stands_for_the_files_in_it_and_in_its_folders() -> None:
+    tree("p/b.PNG", "p/c.txt", "p/.d.png", "p/q/r/a.jpg", "p/q/r/a.png", "p/.s/e.png", "f.xyz")
+    expected = [
+        ("p/b.PNG", "new/b.gimg"),
+        ("p/q/r/a.jpg", "new/q/r/a.jpg.gimg"),
+        ("p/q/r/a.png", "new/q/r/a.png.gimg"),
+    ]
+    assert found("p") == found("p/") == expected
+    assert found("p", "f.xyz") == [*expected, ("f.xyz", "new/f.gimg")]
+    assert found("p", output="p")[0] == ("p/b.PNG", "p/b.gimg")
+
+
+def test_a_folder_needs_a_folder_and_files_to_take() -> None:
+    tree("p/a.png")
+    with pytest.raises(click.UsageError, match=r"x\.gimg: several inputs need a folder"):
+        found("p", output="x.gimg")
+    with pytest.raises(click.UsageError, match="folder: no files to take from this folder"):
+        found("p", "folder")
+    assert pairs("p", output="new") == [("p", "new/p.gimg")]  # which fails when it is read
+
+
 def test_stdin_gets_a_name_in_a_folder() -> None:
     assert pairs("-", output="folder") == [("-", "folder/stdin.gimg")]
 
@@ -61,10 +118,12 @@ def test_only_outputs_in_a_folder_may_make_it() -> None:
     [
         ([], "folder", "no input"),
         (["a.png"], None, "no output"),
-        (["a.png", "b.png", "c.gimg"], None, "need a folder"),
+        (["a.png", "b.png", "c.gimg"], None, "c.gimg: several inputs need a folder; name it with"),
+        (["a.png", "b.png"], "c.gimg", "need a folder; name it with -o, as c.gimg/ if it is this"),
         (["a.png", "b.png"], "file", "file: several inputs need a folder"),
         (["a.png", "b.png"], "-", "-: several inputs need a folder"),
-        (["a.png", "x/a.jpg"], "folder", "would both become folder/a.gimg"),
+        (["y/a.png", "x/a.png"], "folder", "would both become folder/a.png.gimg"),
+        (["a.png", "a.jpg", "a.png.tif"], "folder", "would both become folder/a.png.gimg"),
         (["a.gimg"], "a.gimg", "would replace an input"),
         (["a.gimg"], "folder/../a.gimg", "would replace an input"),
         (["folder/a.gimg", "b.png"], "folder", "would replace an input"),

@@ -1,5 +1,6 @@
 """Decoding many files: in order, a few ahead, and until the first that can't be decoded."""
 
+import io
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +35,8 @@ def test_files_are_read_by_name(files: list[bytes], tmp_path: Path) -> None:
     for index, data in enumerate(files):
         paths.append(tmp_path / f"{index}.gimg")
         paths[-1].write_bytes(data)
-    for names in (paths, [str(path) for path in paths]):
+    streams = [io.BytesIO(data) for data in files]
+    for names in (paths, [str(path) for path in paths], streams):
         for data, pixels in zip(files, decode_many(names), strict=True):
             assert np.array_equal(pixels, decode(data))
 

@@ -1,9 +1,13 @@
 """The decoder: what it draws, and that it refuses all that is not a whole file within limits."""
 
 import dataclasses
+import io
 import math
+import mmap
+import sys
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +17,13 @@ from hypothesis import strategies as st
 from samples import HEIGHT, WIDTH, file_of, levels, sample, settings_of, with_chunks, with_header
 
 from gaussianimage import engine, reference
-from gaussianimage.codec.decoder import decode, decode_gaussians
+from gaussianimage.codec.decoder import (
+    Decoder,
+    decode,
+    decode_gaussians,
+    decode_picture,
+    thumbnail,
+)
 from gaussianimage.codec.format import Chunk, read_chunks, write_chunks
 from gaussianimage.codec.header import Header, Limits
 from gaussianimage.codec.info import info
@@ -28,8 +38,22 @@ from gaussianimage.errors import (
     TruncatedError,
     UnsupportedError,
 )
+from gaussianimage.gaussians import Gaussians
 
 UNLIMITED = Limits(**dict.fromkeys((f.name for f in dataclasses.fields(Limits)), 2**64))
+
+
+def small(source: Any, **options: Any) -> np.ndarray:
+    return thumbnail(source, 5, **options)
+
+
+def by_an_object(source: Any) -> np.ndarray:
+    return Decoder().decode(source)
+
+
+def plain(result: Any) -> Any:
+    """Return what a function has given as an array."""
+    return result.means if isinstance(result, Gaussians) else np.asarray(result)
 
 
 def same(a: np.ndarray, b: np.ndarray) -> bool:
@@ -149,12 +173,82 @@ def test_any_bytes_will_do(kind: type) -> None:
     assert same(decode(kind(sample())), decode(sample()))
 
 
-@pytest.mark.parametrize("data", ["photo.gimg", 5, None, [1, 2], memoryview(b"abcd")[::2]])
-@pytest.mark.parametrize("function", [decode, decode_gaussians, info])
-def test_other_things_are_a_type_error(function: Any, data: Any) -> None:
-    expected = f"data: expected the bytes of a file, in one piece, got {type(data).__name__}"
+EVERY_FUNCTION = [decode, decode_gaussians, decode_picture, info, by_an_object, small]
+
+
+@pytest.mark.parametrize("source", [5, None, [1, 2]])
+@pytest.mark.parametrize("function", EVERY_FUNCTION)
+def test_other_things_are_a_type_error(function: Any, source: Any) -> None:
+    expected = f"source: expected a file name, bytes or a stream, got {type(source).__name__}"
     with pytest.raises(TypeError, match=expected):
-        function(data)
+        function(source)
+
+
+@pytest.mark.parametrize("function", EVERY_FUNCTION)
+def test_bytes_in_pieces_and_text_are_a_type_error(function: Any) -> None:
+    with pytest.raises(TypeError, match="in one piece, got memoryview"):
+        function(memoryview(b"abcd")[::2])
+    with pytest.raises(TypeError, match="binary stream, got one of text"):
+        function(io.StringIO("text"))
+
+
+@pytest.mark.parametrize("function", EVERY_FUNCTION)
+def test_a_file_is_taken_by_name_as_bytes_and_as_a_stream(
+    function: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = sample()
+    path = tmp_path / "a.gimg"
+    path.write_bytes(data)
+    expected = plain(function(data))
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        for source in (path, str(path), file, io.BytesIO(data), mapped, np.frombuffer(data, "u1")):
+            assert np.array_equal(plain(function(source)), expected)
+        assert not file.closed
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+    assert np.array_equal(plain(function("-")), expected)
+
+
+@pytest.mark.parametrize("function", EVERY_FUNCTION)
+def test_an_error_names_the_file(function: Any, tmp_path: Path) -> None:
+    path = tmp_path / "cut.gimg"
+    path.write_bytes(sample()[:-9])
+    with path.open("rb") as file:
+        for source in (path, str(path), file):
+            with pytest.raises(TruncatedError, match="cut off") as caught:
+                function(source)
+            assert caught.value.__notes__ == [f"in {path}"]
+            file.seek(0)
+    with pytest.raises(FileNotFoundError):
+        function(tmp_path / "missing.gimg")
+
+
+@pytest.mark.parametrize(("size", "full"), [((9, None), (9, 18)), ((None, 9), (4, 9))])
+def test_one_side_of_a_size_keeps_the_shape(size: Any, full: tuple[int, int]) -> None:
+    data = sample(height=20, width=40)
+    for options in ({}, {"crop": (1, 2, 3, 4)}, {"layers": 1}, {"dtype": np.float32}):
+        assert same(decode(data, size=size, **options), decode(data, size=full, **options))
+        assert same(
+            Decoder().decode(data, size=size, **options), decode(data, size=full, **options)
+        )
+    out = np.empty((*full, 3), np.uint8)
+    assert Decoder().decode(data, out, size=size) is out
+    assert np.asarray(decode_picture(data, size=size)).shape == out.shape
+    with pytest.raises(ValueError, match="size: expected a height or a width"):
+        decode(data, size=(None, None))
+    with pytest.raises(ValueError, match="size: width: expected 1 to 65536 pixels, got 80000"):
+        decode(data, size=(40000, None))
+
+
+@pytest.mark.parametrize("bit_depth", [8, 16])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_a_decoded_picture_has_the_pixels_and_the_metadata(channels: int, bit_depth: int) -> None:
+    told = Metadata(icc=b"profile", exif=b"II*\0\x08\0\0\0\0\0\0\0\0\0", xmp=b"<x/>")
+    data = sample(channels=channels, bit_depth=bit_depth, metadata=told)
+    picture = decode_picture(data)
+    assert (picture.icc, picture.exif, picture.xmp) == (told.icc, told.exif, told.xmp)
+    assert picture.bit_depth == bit_depth
+    expected = decode(data, dtype=np.uint16 if bit_depth == 16 else np.uint8)
+    assert same(np.asarray(picture), expected)
 
 
 @pytest.mark.parametrize(

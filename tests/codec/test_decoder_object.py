@@ -1,5 +1,7 @@
 """`Decoder`: memory that is kept, arrays that are brought, and parts of pictures to the bit."""
 
+import copy
+import pickle
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -196,3 +198,16 @@ def test_a_size_is_drawn_as_the_engine_draws_it(wholes: dict[int, bytes], size: 
             solid = expected[..., -1] > 0.1
             assert found[..., -1] == pytest.approx(expected[..., -1], abs=2e-5)
             assert found[solid] == pytest.approx(expected[solid], abs=2e-4)
+
+
+def test_a_pickled_or_copied_decoder_decodes_with_the_same_options(
+    wholes: dict[int, bytes],
+) -> None:
+    decoder = Decoder(threads=2, limits=Limits(max_side=TALL))
+    expected = decoder.decode(wholes[3])
+    for again in (pickle.loads(pickle.dumps(decoder)), copy.deepcopy(decoder)):
+        assert repr(again) == repr(decoder)
+        assert same(again.decode(wholes[3]), expected)
+        with pytest.raises(LimitError, match="max_side"):
+            again.decode(sample(width=TALL + 1))
+    assert repr(Decoder()) == "Decoder(threads=None)"

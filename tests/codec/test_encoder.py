@@ -1,5 +1,6 @@
 """Encoding: what comes out decodes to what was promised, in the size that was asked for."""
 
+import io
 import itertools
 import signal
 from pathlib import Path
@@ -10,12 +11,12 @@ import pytest
 from PIL import Image, ImageCms
 
 from gaussianimage import metrics
-from gaussianimage.codec.decoder import decode
+from gaussianimage.codec.decoder import decode, decode_picture
 from gaussianimage.codec.encoder import Encoded, encode, encode_picture
 from gaussianimage.codec.info import info
 from gaussianimage.codec.ratecontrol import step_for_quality
 from gaussianimage.codec.settings import MOST_STEP
-from gaussianimage.errors import GaussianImageError, PictureError, TruncatedError
+from gaussianimage.errors import GaussianImageError, LimitError, PictureError, TruncatedError
 from gaussianimage.fitting.run import FitProgress
 from gaussianimage.picture import Picture, as_picture, to_array
 
@@ -339,12 +340,48 @@ def test_a_size_is_not_exceeded_and_nearly_used(size: int) -> None:
     assert 0.9 * size - 10 < len(encoded.data) <= size
 
 
-def test_bits_per_pixel_are_meant_without_metadata_and_a_size_with_it() -> None:
+@pytest.mark.parametrize("target", [{"bpp": 1000 * 8 / 6144}, {"size": 1000}], ids=str)
+def test_a_size_and_bits_per_pixel_are_those_of_the_whole_file(target: dict[str, Any]) -> None:
     junk = np.random.default_rng(0).bytes(400)
     picture = Picture(PARROT.pixels, icc=junk)
-    assert fast(picture, bpp=0.5).psnr == fast(PARROT, bpp=0.5).psnr
-    assert 800 < len(fast(picture, size=1000).data) <= 1000
-    assert fast(picture, size=1000).psnr < fast(PARROT, size=1000).psnr
+    encoded = fast(picture, **target)
+    assert 800 < len(encoded.data) <= 1000
+    assert encoded.bpp == 8 * len(encoded.data) / 6144
+    assert encoded.psnr < fast(PARROT, **target).psnr
+
+
+@pytest.mark.parametrize("target", [{"bpp": 0.5}, {"size": 384}, {"size": 450}, {"size": 1}])
+def test_a_size_that_metadata_leaves_nothing_of_is_an_error(target: dict[str, Any]) -> None:
+    picture = Picture(PARROT.pixels, icc=np.random.default_rng(0).bytes(400))
+    (name,) = target
+    with pytest.raises(LimitError, match=rf"{name}: ICC profile, EXIF and XMP take 4\d\d bytes"):
+        fast(picture, **target)
+    encoded = fast(picture, metadata="none", **target)
+    assert encoded.data == fast(PARROT, **target).data
+
+
+def test_metadata_is_kept_as_asked_for() -> None:
+    xmp = b"<x exif:GPSLatitude='1' a='2'/>"
+    picture = Picture(PARROT.pixels, icc=b"profile", exif=b"II*\0\x08\0\0\0\0\0\0\0\0\0", xmp=xmp)
+    for metadata in ("all", "none", "icc", ("exif", "gps"), ["xmp"], {"xmp", "gps"}):
+        kept = picture.keeping(metadata)
+        found = decode_picture(encode(picture, quality=10, effort=1, metadata=metadata))
+        assert (found.icc, found.exif, found.xmp) == (kept.icc, kept.exif, kept.xmp)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "error"), [("xyz", ValueError), (["all"], ValueError), (5, TypeError)]
+)
+def test_metadata_of_no_kind_is_refused(metadata: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="metadata: expected"):
+        encode(CORNER, metadata=metadata)
+
+
+def test_a_notebook_shows_a_file_as_a_small_picture() -> None:
+    encoded = fast(np.zeros((3, 2000, 3), np.uint8))
+    with Image.open(io.BytesIO(encoded._repr_png_())) as image:
+        assert (image.format, image.size) == ("PNG", (1024, 2))
+    assert len(repr(encoded)) < 200
 
 
 @pytest.mark.parametrize("target", [{"bpp": 1e-4}, {"size": 1}, {"size": 45}], ids=str)

@@ -189,3 +189,8 @@ def test_a_changed_byte_is_refused_or_gives_another_state(tmp_path: Path) -> Non
             except GaussianImageError:
                 refused += 1
     assert refused > 1000
+
+
+def test_the_repr_is_short() -> None:
+    assert repr(some_state(2000, 3)).startswith("FitState(2000 Gaussians of 3 channels, iteration=")
+    assert len(repr(some_state(2000, 3))) < 200

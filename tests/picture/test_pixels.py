@@ -328,3 +328,39 @@ class TestWeights:
     def test_that_fit_no_picture_are_refused(self, weights):
         with pytest.raises(ValueError, match="weights"):
             Picture(np.zeros((2, 3, 1), np.float32), weights=weights)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_picture_is_an_array_of_its_pixels(channels, dtype):
+    shape = (5, 6, channels) if channels > 1 else (5, 6)
+    pixels = np.random.default_rng(1).integers(1, np.iinfo(dtype).max, shape, endpoint=True)
+    pixels = pixels.astype(dtype)
+    pixels[..., -1] |= 0xF0 if dtype == np.uint8 else 0xFFF0  # hardly transparent, if it is alpha
+    picture = from_array(pixels)
+    array = np.asarray(picture)
+    assert array.dtype == dtype
+    assert np.abs(array.astype(int) - pixels).max() <= 1
+    array[...] = 0  # a copy
+    assert np.asarray(picture).any()
+    again = from_array(np.asarray(picture, dtype=np.float64), bit_depth=picture.bit_depth)
+    assert np.array_equal(np.asarray(again), np.asarray(picture))
+
+
+def test_an_array_of_another_type_has_its_white_or_its_integers():
+    picture = from_array(np.full((1, 1), 255, np.uint8))
+    found = {
+        np.dtype(t).name: np.asarray(picture, t).item()
+        for t in ["u1", "u2", "f2", "f4", "f8", "i4"]
+    }
+    assert found == {
+        "uint8": 255,
+        "uint16": 65535,
+        "float16": 1.0,
+        "float32": 1.0,
+        "float64": 1.0,
+        "int32": 255,
+    }
+    assert np.array(picture).shape == (1, 1)
+    with pytest.raises(ValueError, match="always a copy"):
+        picture.__array__(copy=False)

@@ -14,7 +14,7 @@ from gaussianimage import _native
 from gaussianimage.cli.command import verbosity
 from gaussianimage.cli.errors import FAILED, INTERRUPTED, describe, details, warning
 from gaussianimage.cli.options import BatchOptions
-from gaussianimage.cli.paths import Item, check_output
+from gaussianimage.cli.paths import Item, check_output, refuse_folder
 from gaussianimage.cli.progress import Progress, Reporter, Watch
 from gaussianimage.files import is_terminal
 
@@ -74,6 +74,11 @@ def run(items: Sequence[Item], work: Work, batch: BatchOptions) -> None:
         Always: 0, 1 if an item failed, 130 after Ctrl-C.
     """
     with Reporter(quiet=batch.quiet, verbose=verbosity()) as reporter:
+        if whole := [item.target_name for item in items if item.whole_name]:
+            reporter.say(
+                f"{len(whole)} outputs keep the extensions of their inputs, which differ in "
+                f"nothing else: {whole[0]} ..."
+            )
         code = _Batch(items, work, batch, reporter).run()
     raise click.exceptions.Exit(code)
 
@@ -183,6 +188,8 @@ class _Batch:
 
     def _outcome(self, item: Item) -> Outcome | Exception:
         try:
+            if self._options.recursive is False:
+                refuse_folder(item.source)
             if item.in_folder:
                 Path(item.target).parent.mkdir(parents=True, exist_ok=True)
             check_output(item.target, overwrite=not self._options.no_overwrite)

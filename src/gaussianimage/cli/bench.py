@@ -17,6 +17,7 @@ from gaussianimage.cli.errors import printable
 from gaussianimage.cli.options import (
     Target,
     effort_option,
+    files_argument,
     json_option,
     target_options,
     threads_option,
@@ -79,7 +80,7 @@ class Timing:
     "Time decoding and encoding.",
     EXAMPLES,
 )
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@files_argument("FILE...")
 @click.option(
     "-r",
     "--repetitions",

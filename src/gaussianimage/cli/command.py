@@ -1,17 +1,21 @@
 """What every command has: -h, -V, -v, examples in its help, and no traceback."""
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from gaussianimage.cli.errors import describe, details
+from gaussianimage.cli.errors import describe, details, printable
 
 __all__ = ["subcommand", "verbosity"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+# A file's extension, which an option's value hardly has.
+_NAME = re.compile(r"-[^=]*\.[A-Za-z][A-Za-z0-9]{1,11}")
 _VERBOSITY = "gaussianimage.verbosity"
 
 
@@ -27,6 +31,25 @@ def _keep(ctx: click.Context, _param: click.Parameter, value: int) -> None:
 
 class Command(click.Command):
     """A command whose errors become one line."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the command line.
+
+        Raises
+        ------
+        UsageError
+            It is wrong. Where a file's name was taken for options, the message says how to give it.
+        """
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            name = printable(_name_with_dash(given) or "")
+            if not name:
+                raise
+            message = error.format_message().rstrip(".")
+            told = f"{message}; the file {name} is given as ./{name}, or behind --."
+            raise click.UsageError(told, ctx) from error
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command.
@@ -47,6 +70,18 @@ class Command(click.Command):
             if verbosity() >= 2:
                 click.echo(details(error), err=True)
             raise click.ClickException(describe(error)) from error
+
+
+def _name_with_dash(args: list[str]) -> str | None:
+    """Return the first argument that looks like options and is more likely the name of a file."""
+    for name in args[: args.index("--")] if "--" in args else args:
+        if (
+            len(name) > 1
+            and name.startswith("-")
+            and (_NAME.fullmatch(name) or Path(name).exists())
+        ):
+            return name
+    return None
 
 
 def subcommand(

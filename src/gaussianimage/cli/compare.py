@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gaussianimage import Limits, Picture
 from gaussianimage.cli.command import subcommand
-from gaussianimage.cli.options import FiniteRange, json_option, white_option
+from gaussianimage.cli.options import FILE, FiniteRange, json_option, white_option
 from gaussianimage.cli.outputs import require_picture
 from gaussianimage.cli.paths import check_output, identity
 from gaussianimage.cli.report import dimensions
@@ -31,11 +31,12 @@ gaussianimage compare photo.png photo.gimg --difference difference.png --gain 8
 
 
 @subcommand("Measure how close two pictures are.", EXAMPLES)
-@click.argument("a", metavar="A")
-@click.argument("b", metavar="B")
+@click.argument("a", metavar="A", type=FILE)
+@click.argument("b", metavar="B", type=FILE)
 @click.option(
     "--difference",
     "difference_file",
+    type=FILE,
     metavar="FILE",
     help="Write a picture of B - A: middle gray where they are equal.",
 )

@@ -15,21 +15,26 @@ from gaussianimage.cli.options import (
     background_option,
     batch_options,
     bit_depth_option,
+    files_argument,
+    metadata_options,
+    partial_option,
 )
-from gaussianimage.cli.outputs import format_option, require_picture
+from gaussianimage.cli.outputs import PictureFormat, picture_format_options
 from gaussianimage.cli.paths import Item, plan
 from gaussianimage.cli.report import result_line
-from gaussianimage.cli.sources import limit_options, output_type
+from gaussianimage.cli.sources import GIMG, limit_options, naming_partial, output_type
 from gaussianimage.cli.viewport import Viewport, viewport_options
 from gaussianimage.codec.opened import open_file
-from gaussianimage.files import is_stream, read_input
+from gaussianimage.files import read_input
+from gaussianimage.picture.keeping import Kept, keep
 
 EXAMPLES = """
 gaussianimage decode photo.gimg photo.png
 gaussianimage decode photo.gimg preview.jpg --size 320x
 gaussianimage decode *.gimg -o previews/ --thumbnail 96
 gaussianimage decode photo.gimg detail.png --scale 4 --crop 800,400,640,480
-gaussianimage decode *.gimg -o pictures/ --format webp
+gaussianimage decode *.gimg -o pictures/ --format webp -q 80
+gaussianimage decode -r photos/ -o pictures/ --format jpg
 gaussianimage decode - - < photo.gimg > photo.png
 """
 
@@ -38,7 +43,7 @@ gaussianimage decode - - < photo.gimg > photo.png
     "Decode .gimg files to pictures.",
     EXAMPLES,
 )
-@click.argument("files", nargs=-1, required=True, metavar="INPUT... [OUTPUT]")
+@files_argument("INPUT... [OUTPUT]")
 @viewport_options
 @click.option(
     "--thumbnail",
@@ -48,13 +53,10 @@ gaussianimage decode - - < photo.gimg > photo.png
     help="Draw at most N pixels a side, from no more layers than these need.",
 )
 @bit_depth_option("as the encoded picture had")
-@click.option(
-    "--partial",
-    is_flag=True,
-    help="Accept a file that is cut off or damaged, and draw what comes before that place.",
-)
+@partial_option
 @background_option("Put pictures with alpha on a color")
-@format_option
+@picture_format_options
+@metadata_options
 @batch_options
 @limit_options
 def command(
@@ -64,15 +66,17 @@ def command(
     bit_depth: int | None,
     partial: bool,
     background: str | None,
-    suffix: str,
+    picture_format: PictureFormat,
+    metadata: Kept,
     batch: BatchOptions,
     limits: Limits,
 ) -> None:
     """Decode .gimg files to pictures.
 
     INPUT is a .gimg file, or - for stdin. OUTPUT is a picture in any format that Pillow writes,
-    which its extension tells, or - for stdout. Several inputs need a folder as OUTPUT. An ICC
-    profile, EXIF and XMP are carried over where the format can hold them.
+    which its extension tells, or - for stdout, or a folder: one that is there, or a name that ends
+    in / or has no extension. Several inputs need a folder. An ICC profile, EXIF and XMP are carried
+    over where the format can hold them, the location in them included; see --strip and --strip-gps.
     """
     if longest is not None and viewport != Viewport(None, None, None):
         raise click.UsageError("--thumbnail goes without --size, --scale and --crop.")
@@ -80,8 +84,9 @@ def command(
     def work(item: Item, job: Job) -> Outcome:
         began = time.perf_counter()
         data = read_input(item.source)
-        file = open_file(data, limits=limits, partial=partial)
-        header, metadata = file.header, file.metadata
+        with naming_partial(data, limits):
+            file = open_file(data, limits=limits, partial=partial)
+        header, extras = file.header, file.metadata
         options: dict[str, Any] = {
             "dtype": output_type(bit_depth or header.bit_depth),
             "threads": job.threads,
@@ -93,7 +98,7 @@ def command(
             pixels = decode(data, size=size, crop=crop, **options)
         else:
             pixels = thumbnail(data, longest, **options)
-        icc = metadata.icc
+        icc = extras.icc
         if background is not None and header.has_alpha:
             pixels = picture.flatten_array(pixels, background)
             if header.channels == 2 and pixels.ndim == 3:
@@ -101,10 +106,8 @@ def command(
         picture.write(
             item.target,
             pixels,
-            format=suffix if is_stream(item.target) else None,
-            icc=icc,
-            exif=metadata.exif,
-            xmp=metadata.xmp,
+            **picture_format.options(item.target),
+            **keep(metadata, {"icc": icc, "exif": extras.exif, "xmp": extras.xmp}),
         )
         if file.damage is not None:
             job.reporter.warn(f"gaussianimage: {describe(file.damage, item.source)}; drawn in part")
@@ -112,5 +115,13 @@ def command(
         seconds = time.perf_counter() - began
         return Outcome(result_line(height, width, header.gaussians, seconds=seconds))
 
-    items = plan(files, batch.output, suffix=suffix, refuse=require_picture)
+    items = plan(
+        files,
+        batch.output,
+        suffix=picture_format.suffix,
+        refuse=picture_format.refuse,
+        recursive=bool(batch.recursive),
+        extensions=lambda: GIMG,
+    )
+    picture_format.check(items)
     run(items, work, batch)

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import click
-
-from gaussianimage import Encoded, encode_picture
+from gaussianimage import Encoded, encode_picture, info
 from gaussianimage.cli.batch import Job, Outcome, run
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.options import (
@@ -13,25 +11,33 @@ from gaussianimage.cli.options import (
     alpha_options,
     batch_options,
     effort_option,
+    files_argument,
     max_pixels_option,
+    metadata_options,
     seed_option,
     target_options,
     white_option,
 )
 from gaussianimage.cli.outputs import refuse_pictures
 from gaussianimage.cli.paths import Item, plan
-from gaussianimage.cli.report import result_line
+from gaussianimage.cli.report import bytes_text, result_line
+from gaussianimage.codec.metadata import TYPES
 from gaussianimage.codec.search import QUALITY_TOLERANCE, decibels_of_ssim
 from gaussianimage.files import write_output
-from gaussianimage.picture import read
+from gaussianimage.picture import Kept, read
+from gaussianimage.picture.reader import readable_extensions
+
+METADATA = {kind.decode() for kind in TYPES.values()}
 
 EXAMPLES = """
 gaussianimage encode photo.png photo.gimg
 gaussianimage encode photo.png photo.gimg -q 60
 gaussianimage encode photo.png photo.gimg --bpp 0.25 -e 8
-gaussianimage encode photo.png photo.gimg --size 20000
+gaussianimage encode photo.png photo.gimg --size 20k
 gaussianimage encode logo.png logo.gimg --background white
+gaussianimage encode photo.jpg photo.gimg --strip-gps
 gaussianimage encode *.jpg -o small/ -n 9000 -j 2
+gaussianimage encode -r photos/ -o small/
 gaussianimage encode - - < photo.png > photo.gimg
 """
 
@@ -41,9 +47,10 @@ gaussianimage encode - - < photo.png > photo.gimg
     EXAMPLES,
     more_when_verbose="Show progress even where stderr is no terminal.",
 )
-@click.argument("files", nargs=-1, required=True, metavar="INPUT... [OUTPUT]")
+@files_argument("INPUT... [OUTPUT]")
 @target_options
 @alpha_options
+@metadata_options
 @effort_option
 @seed_option
 @batch_options
@@ -53,6 +60,7 @@ def command(
     files: tuple[str, ...],
     target: Target,
     alpha: dict[str, Any],
+    metadata: Kept,
     effort: int,
     seed: int | None,
     batch: BatchOptions,
@@ -62,7 +70,11 @@ def command(
     """Encode pictures as .gimg files.
 
     INPUT is a picture in any format that Pillow reads, or - for stdin. OUTPUT is a file, or - for
-    stdout. Several inputs need a folder as OUTPUT.
+    stdout, or a folder: one that is there, or a name that ends in / or has no extension. Several
+    inputs need a folder. Inputs that differ only in their extensions keep them: a.png.gimg.
+
+    The ICC profile, EXIF and XMP go along, the location in them included, and count as part of the
+    size; see --strip and --strip-gps.
 
     Ctrl-C ends a fit early; the file is written all the same, with the best so far.
     """
@@ -73,6 +85,7 @@ def command(
             source,
             **target.as_arguments(),
             **alpha,
+            metadata=metadata,
             effort=effort,
             seed=seed or 0,
             threads=job.threads,
@@ -81,6 +94,8 @@ def command(
         write_output(item.target, encoded.data)
         if not encoded.interrupted and (missed := _missed(target, encoded)):
             job.reporter.warn(f"gaussianimage: {item.name}: {missed}")
+        if told := _mostly_metadata(target, encoded):
+            job.reporter.warn(f"gaussianimage: {item.name}: {told}")
         line = result_line(
             source.height,
             source.width,
@@ -91,7 +106,25 @@ def command(
         )
         return Outcome(line, encoded.interrupted)
 
-    run(plan(files, batch.output, suffix=".gimg", refuse=refuse_pictures), work, batch)
+    items = plan(
+        files,
+        batch.output,
+        suffix=".gimg",
+        refuse=refuse_pictures,
+        recursive=bool(batch.recursive),
+        extensions=readable_extensions,
+    )
+    run(items, work, batch)
+
+
+def _mostly_metadata(target: Target, encoded: Encoded) -> str | None:
+    """Return what to say of a size that metadata takes more than half of."""
+    if target.size is None and target.bpp is None:
+        return None
+    taken = sum(chunk.size for chunk in info(encoded.data).chunks if chunk.type in METADATA)
+    if 2 * taken <= len(encoded.data):
+        return None
+    return f"{bytes_text(taken)} of it are ICC profile, EXIF and XMP (--strip leaves them out)"
 
 
 def _missed(target: Target, encoded: Encoded) -> str | None:

@@ -9,8 +9,10 @@ from gaussianimage.cli.batch import Job, Outcome, run
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.errors import printable
 from gaussianimage.cli.options import (
+    FILE,
     BatchOptions,
     batch_options,
+    files_argument,
     max_pixels_option,
     seed_option,
     white_option,
@@ -21,6 +23,7 @@ from gaussianimage.cli.report import result_line
 from gaussianimage.files import is_stream
 from gaussianimage.fitting.fit import DEFAULT_ITERATIONS
 from gaussianimage.picture import read
+from gaussianimage.picture.reader import readable_extensions
 
 EXAMPLES = """
 gaussianimage fit photo.png photo.safetensors
@@ -35,7 +38,7 @@ gaussianimage fit *.png -o fitted/ -j 2
     EXAMPLES,
     more_when_verbose="Show progress even where stderr is no terminal.",
 )
-@click.argument("files", nargs=-1, required=True, metavar="INPUT... [OUTPUT]")
+@files_argument("INPUT... [OUTPUT]")
 @click.option(
     "-n",
     "--gaussians",
@@ -51,10 +54,18 @@ gaussianimage fit *.png -o fitted/ -j 2
 )
 @seed_option
 @click.option(
-    "--state", "state_file", metavar="FILE", help="Save here what --resume needs to go on."
+    "--state",
+    "state_file",
+    type=FILE,
+    metavar="FILE",
+    help="Save here what --resume needs to go on.",
 )
 @click.option(
-    "--resume", "resume_file", metavar="FILE", help="Go on from a saved state of the same picture."
+    "--resume",
+    "resume_file",
+    type=FILE,
+    metavar="FILE",
+    help="Go on from a saved state of the same picture.",
 )
 @batch_options
 @white_option
@@ -72,13 +83,21 @@ def command(
 ) -> None:
     """Fit Gaussians to pictures and save them as safetensors files.
 
-    INPUT is a picture in any format that Pillow reads, or - for stdin. OUTPUT is a file.
-    Several inputs need a folder as OUTPUT. Nothing is quantized; `render`
-    draws such a file, and the Python function Gaussians.load reads it.
+    INPUT is a picture in any format that Pillow reads, or - for stdin. OUTPUT is a file, or a
+    folder: one that is there, or a name that ends in / or has no extension. Several inputs need a
+    folder. Nothing is quantized; `render` draws such a file, and the Python function Gaussians.load
+    reads it.
 
     Ctrl-C ends a fit early; the file is written all the same, with the best so far.
     """
-    items = plan(files, batch.output, suffix=".safetensors", refuse=_refuse)
+    items = plan(
+        files,
+        batch.output,
+        suffix=".safetensors",
+        refuse=_refuse,
+        recursive=bool(batch.recursive),
+        extensions=readable_extensions,
+    )
     if len(items) > 1 and (state_file or resume_file):
         raise click.UsageError("--state and --resume are for one input.")
     if state_file:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 
@@ -9,9 +10,10 @@ from gaussianimage import FileInfo, FormatError, Limits, info
 from gaussianimage.cli.batch import run_each
 from gaussianimage.cli.command import subcommand, verbosity
 from gaussianimage.cli.errors import printable
-from gaussianimage.cli.options import json_option
+from gaussianimage.cli.options import files_argument, json_option
+from gaussianimage.cli.paths import files_in, refuse_folder
 from gaussianimage.cli.report import bytes_text, plural, result_line
-from gaussianimage.cli.sources import limit_options
+from gaussianimage.cli.sources import GIMG, limit_options
 from gaussianimage.codec.info import PaperInfo
 from gaussianimage.files import is_stream, read_input
 
@@ -19,22 +21,27 @@ EXAMPLES = """
 gaussianimage info photo.gimg
 gaussianimage info -v photo.gimg
 gaussianimage info --json *.gimg
+gaussianimage info -r photos/
 """
 
 _CHANNELS = {1: "gray", 2: "gray + alpha", 3: "RGB", 4: "RGBA"}
 
 
 @subcommand("Tell what .gimg files hold.", EXAMPLES, more_when_verbose="List the chunks too.")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@files_argument("FILE...")
+@click.option(
+    "-r", "--recursive", is_flag=True, help="Take the .gimg files in folders and in their folders."
+)
 @json_option
 @limit_options
-def command(files: tuple[str, ...], as_json: bool, limits: Limits) -> None:
+def command(files: tuple[str, ...], recursive: bool, as_json: bool, limits: Limits) -> None:
     """Tell what .gimg files hold; FILE - is stdin.
 
     A file that is cut off or damaged is described as far as it goes, and counts as failed.
     """
 
     def work(source: str) -> None:
+        refuse_folder(source)
         data = read_input(source)
         damage = None
         try:
@@ -49,6 +56,12 @@ def command(files: tuple[str, ...], as_json: bool, limits: Limits) -> None:
         if damage is not None:
             raise damage
 
+    if recursive:
+        files = tuple(
+            found
+            for given in files
+            for found in (files_in(given, GIMG) if Path(given).is_dir() else [given])
+        )
     run_each(files, work)
 
 

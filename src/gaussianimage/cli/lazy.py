@@ -1,6 +1,8 @@
 """A group of commands that loads one only when it is called for."""
 
+import difflib
 import importlib
+import os
 from typing import Any
 
 import click
@@ -27,6 +29,33 @@ class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Return the names in the order of the help."""
         return list(self._listed)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that the first argument names.
+
+        Raises
+        ------
+        UsageError
+            There is none. The message has those that may be meant.
+        """
+        name = args[0]
+        known = name in self._listed or name.startswith("-")
+        if known or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        meant = difflib.get_close_matches(name, self._listed, cutoff=0.5)
+        if not meant and (command := self._for_file(name)):
+            meant = [f"{command} {name}"]
+        hint = f" Did you mean {' or '.join(meant)}?" if meant else ""
+        raise click.UsageError(f"No such command {name!r}.{hint}", ctx)
+
+    def _for_file(self, name: str) -> str | None:
+        """Return the command that a file was forgotten to be given to."""
+        if not (os.path.splitext(name)[1] or os.path.exists(name)):  # noqa: PTH110, PTH122
+            return None
+        command = "decode" if name.lower().endswith(".gimg") else "encode"
+        return command if command in self._listed else None
 
     def get_command(
         self,

@@ -2,16 +2,21 @@
 
 import functools
 import math
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
+from fractions import Fraction
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import click
 
 from gaussianimage.codec.effort import DEFAULT_EFFORT
-from gaussianimage.picture import MAX_PIXELS, rgb
+from gaussianimage.picture import MAX_PIXELS, Kept, rgb
+from gaussianimage.picture.keeping import KINDS
 
 __all__ = [
+    "Amount",
     "BatchOptions",
     "FiniteRange",
     "Function",
@@ -21,9 +26,12 @@ __all__ = [
     "batch_options",
     "bit_depth_option",
     "effort_option",
+    "files_argument",
     "json_option",
     "max_pixels_option",
+    "metadata_options",
     "packed",
+    "partial_option",
     "seed_option",
     "target_options",
     "threads_option",
@@ -47,6 +55,30 @@ class FiniteRange(click.FloatRange):
         return float(number)
 
 
+class Amount(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
+    """A whole number from 1 that may end in a unit: 20k and 20kB are 20000, 20KiB is 20480."""
+
+    name = "amount"
+    _UNITS = MappingProxyType({"": 0, "k": 1, "m": 2, "g": 3})
+    _PATTERN = re.compile(r"(\d{1,20}(?:\.\d{0,20})?|\.\d{1,20}) ?([kmg]?)(i?)b?", re.IGNORECASE)
+
+    def __init__(self, example: str) -> None:
+        self._example = example
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number."""
+        if isinstance(value, int):
+            return value
+        match = self._PATTERN.fullmatch(value)
+        if match is None or (match[3] and not match[2]):
+            self.fail(f"{value!r} is not a number such as {self._example}.", param, ctx)
+        base = 1024 if match[3] else 1000
+        number = int(Fraction(match[1]) * base ** self._UNITS[match[2].lower()])
+        if not 1 <= number <= 2**63:
+            self.fail(f"{value} is not in the range from 1.", param, ctx)
+        return number
+
+
 @dataclass(frozen=True)
 class BatchOptions:
     """How a command treats its files."""
@@ -56,6 +88,7 @@ class BatchOptions:
     threads: int | None
     no_overwrite: bool
     quiet: bool
+    recursive: bool | None = None  # None where a folder can't be an input
 
 
 @dataclass(frozen=True)
@@ -79,6 +112,8 @@ def _seed(_ctx: click.Context, _param: click.Parameter, value: int | None) -> in
         raise click.BadParameter(f"{value} is not in the range 0 to 2^63 - 1.")
     return value
 
+
+FILE = click.Path(readable=False)
 
 # An IntRange would fill the help with its digits.
 seed_option = click.option(
@@ -106,12 +141,17 @@ threads_option = click.option(
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object a line instead."
 )
+partial_option = click.option(
+    "--partial",
+    is_flag=True,
+    help="Accept a file that is cut off or damaged, and draw what comes before that place.",
+)
 max_pixels_option = click.option(
     "--max-pixels",
-    type=click.IntRange(1),
+    type=Amount("100000 or 50M"),
     default=MAX_PIXELS,
     metavar="N",
-    help="Refuse pictures of more pixels.  [default: 2^28]",
+    help="Refuse pictures of more pixels, such as 50M.  [default: 2^28]",
 )
 white_option = click.option(
     "--white",
@@ -163,6 +203,12 @@ def alpha_options(function: Function) -> Function:
     )
 
 
+def files_argument(metavar: str) -> Callable[[Function], Function]:
+    """Add one or more names of files; the function gets them as `files`."""
+    # Of this type, so that shells complete them; whether a file is there is found out later.
+    return click.argument("files", nargs=-1, required=True, metavar=metavar, type=FILE)
+
+
 def bit_depth_option(default: str) -> Callable[[Function], Function]:
     """Add --bit-depth; the function gets an int or None as `bit_depth`."""
     return click.option(
@@ -174,7 +220,7 @@ def bit_depth_option(default: str) -> Callable[[Function], Function]:
 
 
 def batch_options(function: Function) -> Function:
-    """Add -o, -j, -t, --no-overwrite and --quiet; the function gets them as `batch`."""
+    """Add -o, -r, -j, -t, --no-overwrite and --quiet; the function gets them as `batch`."""
     return packed(
         function,
         "batch",
@@ -182,8 +228,16 @@ def batch_options(function: Function) -> Function:
         click.option(
             "-o",
             "--output",
+            type=FILE,
             metavar="OUTPUT",
-            help="Output file, or folder, which is made if need be; all else is input then.",
+            help="Output file, or folder, which is made if need be: a name that ends in / or has "
+            "no extension. All else is input then.",
+        ),
+        click.option(
+            "-r",
+            "--recursive",
+            is_flag=True,
+            help="Take the files in folders and in their folders; OUTPUT gets the same folders.",
         ),
         click.option(
             "-j",
@@ -231,9 +285,9 @@ def target_options(function: Function) -> Function:
         ),
         click.option(
             "--size",
-            type=click.IntRange(1),
+            type=Amount("20000, 20k or 20KiB"),
             metavar="BYTES",
-            help="Size of the file at most, instead of a quality.",
+            help="Size of the file at most, such as 20000, 20k or 20KiB, instead of a quality.",
         ),
         click.option(
             "--psnr",
@@ -248,6 +302,40 @@ def target_options(function: Function) -> Function:
             help="SSIM of the decoded picture, instead of a quality.",
         ),
     )
+
+
+def metadata_options(function: Function) -> Function:
+    """Add --strip and --keep-icc and the like; the function gets them as `metadata`."""
+    return packed(
+        function,
+        "metadata",
+        _kept,
+        click.option(
+            "--strip", is_flag=True, help="Leave out all metadata: ICC profile, EXIF and XMP."
+        ),
+        click.option("--strip-gps", is_flag=True, help="Leave out the location from EXIF and XMP."),
+        click.option("--keep-icc", is_flag=True, help="Keep the ICC profile, and strip the rest."),
+        click.option(
+            "--keep-exif", is_flag=True, help="Keep EXIF but for the location, and strip the rest."
+        ),
+        click.option(
+            "--keep-xmp", is_flag=True, help="Keep XMP but for the location, and strip the rest."
+        ),
+        click.option(
+            "--keep-gps", is_flag=True, help="With --keep-exif or --keep-xmp: keep the location."
+        ),
+    )
+
+
+def _kept(*, strip: bool, strip_gps: bool, **given: bool) -> Kept:
+    kept = tuple(kind for kind in KINDS if given[f"keep_{kind}"])
+    if "gps" in kept and strip_gps:
+        raise click.UsageError("--strip-gps and --keep-gps contradict each other.")
+    if "gps" in kept and not {"exif", "xmp"} & set(kept):
+        raise click.UsageError("--keep-gps goes with --keep-exif or --keep-xmp.")
+    if kept or strip:
+        return kept
+    return tuple(kind for kind in KINDS if kind != "gps") if strip_gps else "all"
 
 
 def _one_target(**values: Any) -> Target:

@@ -3,8 +3,9 @@
 import errno
 import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -12,7 +13,7 @@ import click
 from gaussianimage.cli.errors import printable
 from gaussianimage.files import is_stream, is_terminal
 
-__all__ = ["Item", "check_names", "check_output", "identity", "plan"]
+__all__ = ["Item", "check_names", "check_output", "files_in", "identity", "plan", "refuse_folder"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Item:
     source: str
     target: str
     in_folder: bool = False  # which is made if it isn't there
+    whole_name: bool = False  # the target's name has the source's extension too
 
     @property
     def name(self) -> str:
@@ -40,19 +42,29 @@ def plan(
     *,
     suffix: str,
     refuse: Callable[[str], str | None],
+    recursive: bool = False,
+    extensions: Callable[[], Collection[str]] = frozenset,
 ) -> list[Item]:
-    """Pair inputs and outputs as `cp` does.
+    """Pair inputs and outputs.
+
+    Whether an output is a file or a folder hangs on its name alone: a folder is there already, ends
+    in ``/``, or has no extension; all else is a file.
 
     Parameters
     ----------
     files : sequence of str
         INPUT OUTPUT, or INPUT... FOLDER; with `output`, all are inputs.
     output : str, optional
-        File or folder given with -o. A folder exists or ends in ``/`` or is for several inputs.
+        File or folder given with -o.
     suffix : str
-        Of the names of outputs in a folder, such as ``.png``.
+        Of the names of outputs in a folder, such as ``.png``. It takes the place of the input's
+        extension; where two inputs differ in nothing else, it comes behind that.
     refuse : callable
         Given the name of an output file, returns why it can't be one, or None.
+    recursive : bool
+        Take the files in folders and in their folders, whose outputs are in folders of those names.
+    extensions : callable
+        Returns those of the files to take from a folder, in lower case.
 
     Returns
     -------
@@ -71,23 +83,59 @@ def plan(
         if len(inputs) == 1:
             raise click.UsageError("no output is given: name it after the input, or with -o.")
         output = inputs.pop()
-        if len(inputs) > 1 and not _is_folder(output):
-            raise click.UsageError("several inputs need a folder for their outputs: -o FOLDER.")
     check_names(*inputs, output)
-    if len(inputs) == 1 and not _is_folder(output):
+    several = len(inputs) > 1 or (recursive and _is_folder(inputs[0]))
+    if _names_folder(output):
+        items = [
+            Item(source, os.path.join(output, folder, _stem(source) + suffix), True)  # noqa: PTH118
+            for given in inputs
+            for source, folder in _found(given, extensions, recursive=recursive)
+        ]
+        items = _distinct(items, suffix)
+    elif several:
+        raise click.UsageError(f"{printable(output)}: {_why_no_folder(output)}")
+    else:
         if reason := refuse(output):
             raise click.UsageError(f"{printable(output)}: {reason}")
         items = [Item(inputs[0], output)]
-    else:
-        if is_stream(output) or (Path(output).exists() and not Path(output).is_dir()):
-            raise click.UsageError(f"{output}: several inputs need a folder, and this is none.")
-        stems = ["stdin" if is_stream(source) else Path(source).stem for source in inputs]
-        targets = [os.path.join(output, stem + suffix) for stem in stems]  # noqa: PTH118
-        items = [Item(*pair, True) for pair in zip(inputs, targets, strict=True)]
     _check_clashes(items)
     if is_stream(output) and is_terminal(sys.stdout):
         raise click.UsageError("stdout is a terminal: redirect it, or name an output file.")
     return items
+
+
+def files_in(folder: str, extensions: Collection[str]) -> list[str]:
+    """Return the paths of all files in a folder and its folders that are not hidden, in order.
+
+    Parameters
+    ----------
+    folder : str
+    extensions : collection of str
+        Of the files, in lower case.
+
+    Raises
+    ------
+    UsageError
+        There is none.
+    OSError
+        A folder can't be read.
+    """
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    found: list[str] = []
+    for parent, folders, names in os.walk(folder, onerror=fail):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found.extend(
+            os.path.join(parent, name)  # noqa: PTH118
+            for name in sorted(names)
+            if not name.startswith(".") and Path(name).suffix.lower() in extensions
+        )
+    if not found:
+        listed = f" {next(iter(extensions))}" if len(extensions) == 1 else ""
+        raise click.UsageError(f"{printable(folder)}: no{listed} files to take from this folder.")
+    return found
 
 
 def check_names(*names: str) -> None:
@@ -127,13 +175,73 @@ def check_output(target: str, *, overwrite: bool) -> None:
         raise PermissionError(errno.EACCES, "its folder is write-protected", target)
 
 
+def refuse_folder(source: str) -> None:
+    """Fail where a folder is given to a command that takes folders only if asked to.
+
+    Raises
+    ------
+    IsADirectoryError
+        It is one.
+    """
+    if _is_folder(source):
+        told = "Is a directory (-r takes the files in it)"
+        raise IsADirectoryError(errno.EISDIR, told, source)
+
+
 def identity(path: str) -> str:
     """Return what two names of one file have in common."""
     return os.path.normcase(Path(path).resolve())
 
 
 def _is_folder(path: str) -> bool:
-    return path.endswith(("/", os.sep)) or Path(path).is_dir()
+    return not is_stream(path) and Path(path).is_dir()
+
+
+def _names_folder(output: str) -> bool:
+    """Whether an output is a folder, by its name, unless there is something of that name."""
+    path = Path(output)
+    if is_stream(output) or (path.exists() and not path.is_dir()):
+        return False
+    return output.endswith(("/", os.sep)) or path.is_dir() or not path.suffix
+
+
+def _why_no_folder(output: str) -> str:
+    if is_stream(output) or Path(output).exists():
+        return "several inputs need a folder, and this is none."
+    return f"several inputs need a folder; name it with -o, as {printable(output)}/ if it is this."
+
+
+def _stem(source: str) -> str:
+    return "stdin" if is_stream(source) else Path(source).stem
+
+
+def _found(
+    given: str, extensions: Callable[[], Collection[str]], *, recursive: bool
+) -> list[tuple[str, str]]:
+    """Return the inputs that one stands for, each with its folder from there on."""
+    if not (recursive and _is_folder(given)):
+        return [(given, "")]
+    sources = files_in(given, extensions())
+    folders = [os.path.relpath(Path(source).parent, given) for source in sources]
+    return [
+        (source, "" if folder == os.curdir else folder)
+        for source, folder in zip(sources, folders, strict=True)
+    ]
+
+
+def _distinct(items: list[Item], suffix: str) -> list[Item]:
+    """Give outputs of the same name the whole names of their inputs."""
+    names = Counter(identity(item.target) for item in items)
+    return [
+        replace(
+            item,
+            target=os.fspath(Path(item.target).with_name(Path(item.source).name + suffix)),
+            whole_name=True,
+        )
+        if names[identity(item.target)] > 1 and not is_stream(item.source)
+        else item
+        for item in items
+    ]
 
 
 def _check_clashes(items: list[Item]) -> None:

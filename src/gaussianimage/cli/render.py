@@ -9,21 +9,23 @@ import numpy as np
 from gaussianimage import Limits, engine, picture
 from gaussianimage.cli.batch import Job, Outcome, run
 from gaussianimage.cli.command import subcommand
+from gaussianimage.cli.errors import describe
 from gaussianimage.cli.options import (
     BatchOptions,
     FiniteRange,
     Function,
     batch_options,
     bit_depth_option,
+    files_argument,
     packed,
+    partial_option,
 )
-from gaussianimage.cli.outputs import format_option, require_picture
+from gaussianimage.cli.outputs import PictureFormat, picture_format_options
 from gaussianimage.cli.paths import Item, plan
 from gaussianimage.cli.report import result_line
-from gaussianimage.cli.sources import limit_options, output_type, read_gaussians
+from gaussianimage.cli.sources import GIMG, limit_options, output_type, read_gaussians
 from gaussianimage.cli.viewport import Viewport, viewport_options
 from gaussianimage.ellipses import draw_ellipses
-from gaussianimage.files import is_stream
 
 EXAMPLES = """
 gaussianimage render photo.safetensors photo.png
@@ -72,11 +74,12 @@ def _look(*, wanted: bool, **options: Any) -> dict[str, Any] | None:
     "Draw Gaussians at any size, or as ellipses.",
     EXAMPLES,
 )
-@click.argument("files", nargs=-1, required=True, metavar="INPUT... [OUTPUT]")
+@files_argument("INPUT... [OUTPUT]")
 @viewport_options
 @_ellipse_options
 @bit_depth_option("8")
-@format_option
+@partial_option
+@picture_format_options
 @batch_options
 @limit_options
 def command(
@@ -84,15 +87,17 @@ def command(
     viewport: Viewport,
     ellipses: dict[str, Any] | None,
     bit_depth: int | None,
-    suffix: str,
+    partial: bool,
+    picture_format: PictureFormat,
     batch: BatchOptions,
     limits: Limits,
 ) -> None:
     """Draw Gaussians at any size, or as ellipses.
 
     INPUT is a .gimg file, or - for one on stdin, or a .safetensors file as `fit` writes it. OUTPUT
-    is a picture in any format that Pillow writes, which its extension tells, or - for stdout.
-    Several inputs need a folder as OUTPUT.
+    is a picture in any format that Pillow writes, which its extension tells, or - for stdout, or a
+    folder: one that is there, or a name that ends in / or has no extension. Several inputs need a
+    folder. Of metadata, only the ICC profile of a .gimg file is carried over.
 
     Ellipses have the color that the picture has there, and smaller ones lie on larger ones.
     """
@@ -101,7 +106,8 @@ def command(
 
     def work(item: Item, job: Job) -> Outcome:
         began = time.perf_counter()
-        gaussians = read_gaussians(item.source, limits)
+        drawing = read_gaussians(item.source, limits, partial=partial)
+        gaussians = drawing.gaussians
         size, crop = viewport.resolve(gaussians.height, gaussians.width)
         pixels: np.ndarray[Any, Any]
         if ellipses is not None:
@@ -109,10 +115,21 @@ def command(
         else:
             drawn = engine.render(gaussians, size=size, crop=crop, threads=job.threads)
             pixels = picture.to_array(drawn, output_type(bit_depth or 8))
-        picture.write(item.target, pixels, format=suffix if is_stream(item.target) else None)
+        picture.write(item.target, pixels, icc=drawing.icc, **picture_format.options(item.target))
+        if drawing.damage is not None:
+            told = describe(drawing.damage, item.source)
+            job.reporter.warn(f"gaussianimage: {told}; drawn in part")
         height, width = pixels.shape[:2]
         seconds = time.perf_counter() - began
         return Outcome(result_line(height, width, len(gaussians), seconds=seconds))
 
-    items = plan(files, batch.output, suffix=suffix, refuse=require_picture)
+    items = plan(
+        files,
+        batch.output,
+        suffix=picture_format.suffix,
+        refuse=picture_format.refuse,
+        recursive=bool(batch.recursive),
+        extensions=lambda: GIMG | {".safetensors"},
+    )
+    picture_format.check(items)
     run(items, work, batch)

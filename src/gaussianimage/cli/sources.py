@@ -1,14 +1,17 @@
 """Reading what commands work on: pictures, .gimg files and safetensors files."""
 
-from dataclasses import fields
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import click
 import numpy as np
 
-from gaussianimage import GaussianImageError, Limits, decode, decode_gaussians
+from gaussianimage import FormatError, GaussianImageError, Limits, decode
 from gaussianimage.cli.errors import warning
 from gaussianimage.cli.options import Function, max_pixels_option, packed
+from gaussianimage.codec.drawing import gaussians_of
 from gaussianimage.codec.format import SIGNATURE
 from gaussianimage.codec.opened import open_file
 from gaussianimage.files import is_stream, read_input
@@ -17,22 +20,51 @@ from gaussianimage.picture import Picture, from_array, read
 from gaussianimage.picture.warn import ignore
 
 __all__ = [
+    "GIMG",
+    "Drawing",
     "is_gimg",
     "limit_options",
+    "naming_partial",
     "output_type",
     "print_warning",
     "read_gaussians",
     "read_picture",
 ]
 
+GIMG = frozenset({".gimg"})
+
 _NO_LIMIT = 2**63
 
 
-def read_gaussians(source: str, limits: Limits) -> Gaussians:
+@dataclass(frozen=True)
+class Drawing:
+    """Gaussians to draw, the ICC profile of their colors, and what is wrong behind them."""
+
+    gaussians: Gaussians
+    icc: bytes | None = None
+    damage: FormatError | None = None
+
+
+def read_gaussians(source: str, limits: Limits, *, partial: bool = False) -> Drawing:
     """Read Gaussians: from a safetensors file if it is called so, else from a .gimg file."""
     if Path(source).suffix.lower() == ".safetensors":
-        return Gaussians.load(source)
-    return decode_gaussians(read_input(source), limits=limits)
+        return Drawing(Gaussians.load(source))
+    data = read_input(source)
+    with naming_partial(data, limits):
+        file = open_file(data, limits=limits, partial=partial)
+    return Drawing(gaussians_of(file), file.metadata.icc, file.damage)
+
+
+@contextmanager
+def naming_partial(data: bytes, limits: Limits, option: str = "--partial") -> Iterator[None]:
+    """Add to an error about damage that the rest can be drawn, if it can be."""
+    try:
+        yield
+    except FormatError as error:
+        with suppress(GaussianImageError):
+            open_file(data, limits=limits, partial=True)
+            error.add_note(f"{option} draws what comes before")
+        raise
 
 
 def read_picture(source: str, limits: Limits, *, white: float | None = None) -> Picture:
@@ -52,7 +84,8 @@ def read_picture(source: str, limits: Limits, *, white: float | None = None) -> 
     if not is_gimg(data):
         return read_file(data)
     try:
-        header = open_file(data, limits=limits).header
+        with naming_partial(data, limits, "decode --partial"):
+            header = open_file(data, limits=limits).header
         pixels = decode(data, dtype=output_type(header.bit_depth), limits=limits)
         return from_array(pixels, warn=ignore)
     except GaussianImageError as error:

@@ -1,24 +1,21 @@
 """Many files to pixels, with every core at work on another one."""
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
-from typing import Any, TypeAlias
+from os import PathLike
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from gaussianimage import _native
-from gaussianimage.arguments import thread_count
+from gaussianimage.arguments import Size, thread_count
 from gaussianimage.codec.decoder import Decoder
 from gaussianimage.codec.drawing import order_of
 from gaussianimage.codec.header import Limits
 from gaussianimage.codec.opened import DEFAULT_LIMITS
-from gaussianimage.codec.varint import Buffer
-
-Source: TypeAlias = str | os.PathLike[str] | Buffer
+from gaussianimage.codec.source import Source
 
 # Pictures in the works, beside the one that the caller has, for each thread.
 AHEAD = 2
@@ -29,7 +26,7 @@ def decode_many(
     *,
     threads: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
-    size: tuple[int, int] | None = None,
+    size: Size | None = None,
     crop: tuple[int, int, int, int] | None = None,
     dtype: DTypeLike = np.uint8,
     layers: int | None = None,
@@ -38,9 +35,10 @@ def decode_many(
 
     Parameters
     ----------
-    sources : iterable of path-like or bytes-like
-        The files, or their bytes. It is read only a few items ahead of what is asked for, so it
-        may be endless, and the memory in use is that of 2 pictures for each thread.
+    sources : iterable of path-like, bytes-like or binary stream
+        The files, their bytes, or streams of them. It is read only a few items ahead of what is
+        asked for, so it may be endless, and the memory in use is that of 2 pictures for each
+        thread.
     threads : int, optional
         How many files to decode at a time, each on one thread: 1 to 256; as many as there are CPUs
         that this process may run on by default.
@@ -62,7 +60,8 @@ def decode_many(
     TypeError, ValueError
         An argument is of a wrong type or out of range.
     """
-    if isinstance(sources, str | os.PathLike | bytes | bytearray | memoryview):
+    one = isinstance(sources, str | PathLike | bytes | bytearray | memoryview)
+    if one or hasattr(sources, "read"):
         raise TypeError(f"sources: expected several files, got one ({type(sources).__name__})")
     order_of(size, crop, dtype, layers, thread_count(threads))
     options = {"size": size, "crop": crop, "dtype": dtype, "layers": layers}
@@ -79,12 +78,7 @@ def _decode_many(
     def work(source: Source) -> NDArray[Any]:
         decoder = idle.pop()  # a deque may be used from several threads
         try:
-            data = Path(source).read_bytes() if isinstance(source, str | os.PathLike) else source
-            return decoder.decode(data, **options)
-        except Exception as error:
-            if isinstance(source, str | os.PathLike):
-                error.add_note(f"in {os.fspath(source)}")
-            raise
+            return decoder.decode(source, **options)
         finally:
             idle.append(decoder)
 

@@ -1,18 +1,21 @@
 """From the bytes of a file to pixels and Gaussians: the functions and the object for it."""
 
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from gaussianimage import _native
-from gaussianimage.arguments import side, thread_count
+from gaussianimage.arguments import Size, side, thread_count, within
 from gaussianimage.codec.drawing import gaussians_of, order_of, pixels_of
 from gaussianimage.codec.header import Limits
 from gaussianimage.codec.opened import DEFAULT_LIMITS, enough_layers, open_file
-from gaussianimage.codec.varint import Buffer
+from gaussianimage.codec.source import Source, reading
 from gaussianimage.gaussians import Gaussians
+
+if TYPE_CHECKING:
+    from gaussianimage.picture import Picture
 
 
 class _Context(threading.local):
@@ -44,7 +47,7 @@ class Decoder:
     -----
     `decode`, the function, keeps memory too, but gives it back after a picture of very many
     Gaussians. Several Python threads may use the same decoder; a call that finds it busy takes
-    memory of its own.
+    memory of its own. A pickled decoder keeps its options, not its memory.
     """
 
     def __init__(self, *, threads: int | None = None, limits: Limits = DEFAULT_LIMITS) -> None:
@@ -52,12 +55,23 @@ class Decoder:
         self._limits = Limits.checked(limits)
         self._native = _native.Decoder(keep_all=True)
 
+    def __repr__(self) -> str:
+        threads = self._threads or None
+        limits = "" if self._limits == DEFAULT_LIMITS else f", limits={self._limits}"
+        return f"Decoder(threads={threads}{limits})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_native"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _native=_native.Decoder(keep_all=True))
+
     def decode(
         self,
-        data: Buffer,
+        source: Source,
         out: NDArray[Any] | None = None,
         *,
-        size: tuple[int, int] | None = None,
+        size: Size | None = None,
         crop: tuple[int, int, int, int] | None = None,
         dtype: DTypeLike | None = None,
         layers: int | None = None,
@@ -67,7 +81,7 @@ class Decoder:
 
         Parameters
         ----------
-        data : bytes-like
+        source : path-like, bytes-like or binary stream
             The whole file.
         out : ndarray, optional
             Where to write the pixels: of the shape and type of the result, C-contiguous and
@@ -84,7 +98,7 @@ class Decoder:
 
         Raises
         ------
-        FormatError, TruncatedError, UnsupportedError, LimitError
+        FormatError, TruncatedError, UnsupportedError, LimitError, OSError
             As for `decode`.
         TypeError, ValueError
             An argument is of a wrong type or out of range, or `out` does not fit.
@@ -92,13 +106,14 @@ class Decoder:
         if dtype is None:
             dtype = out.dtype if isinstance(out, np.ndarray) else np.dtype(np.uint8)
         order = order_of(size, crop, dtype, layers, self._threads)
-        return pixels_of(self._native, data, order, out, partial, self._limits)
+        with reading(source) as data:
+            return pixels_of(self._native, data, order, out, partial, self._limits)
 
 
 def decode(
-    data: Buffer,
+    source: Source,
     *,
-    size: tuple[int, int] | None = None,
+    size: Size | None = None,
     crop: tuple[int, int, int, int] | None = None,
     dtype: DTypeLike = np.uint8,
     threads: int | None = None,
@@ -110,11 +125,11 @@ def decode(
 
     Parameters
     ----------
-    data : bytes-like
-        The whole file.
+    source : path-like, bytes-like or binary stream
+        The whole file: its name (``-`` is stdin), its bytes, or a stream, which is read to its end.
     size : (int, int), optional
-        Height and width to draw at, in pixels; the nominal size by default. A smaller size is
-        anti-aliased, as `render` does it.
+        Height and width to draw at, in pixels; the nominal size by default. One of them may be
+        None: (480, None) keeps the shape. A smaller size is anti-aliased, as `render` does it.
     crop : (int, int, int, int), optional
         Top, left, height and width of the part to draw, in pixels of the picture at `size`. Only
         this part is computed, and it has the same bits as in the whole picture.
@@ -146,15 +161,67 @@ def decode(
         The file needs a newer reader.
     LimitError
         It exceeds a limit.
+    OSError
+        The file can't be read.
     TypeError, ValueError
         An argument is of a wrong type or out of range.
+
+    Notes
+    -----
+    Where `source` has a name, a note of the error names it.
     """
     order = order_of(size, crop, dtype, layers, thread_count(threads))
-    return pixels_of(_of_this_thread.native, data, order, None, partial, limits)
+    with reading(source) as data:
+        return pixels_of(_of_this_thread.native, data, order, None, partial, limits)
+
+
+def decode_picture(
+    source: Source,
+    *,
+    size: Size | None = None,
+    crop: tuple[int, int, int, int] | None = None,
+    threads: int | None = None,
+    layers: int | None = None,
+    partial: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
+) -> "Picture":
+    """Decode a ``.gimg`` file to a picture with its ICC profile, EXIF and XMP.
+
+    Parameters
+    ----------
+    source, size, crop, threads, layers, partial, limits
+        As for `decode`.
+
+    Returns
+    -------
+    Picture
+        In the bit depth of the encoded picture. ``numpy.asarray`` of it has the pixels that
+        `decode` gives with that type, and `gaussianimage.write` writes it to a file.
+
+    Raises
+    ------
+    FormatError, TruncatedError, UnsupportedError, LimitError, OSError, TypeError, ValueError
+        As for `decode`.
+    """
+    from gaussianimage.picture import from_array  # Pillow, which no other function here needs
+
+    with reading(source) as data:
+        file = open_file(data, limits=limits, partial=partial)
+        depth: Literal[8, 16] = 16 if file.header.bit_depth == 16 else 8
+        dtype = np.uint16 if depth == 16 else np.uint8
+        order = order_of(size, crop, dtype, layers, thread_count(threads))
+        pixels = pixels_of(_of_this_thread.native, data, order, None, partial, limits)
+    return from_array(
+        pixels,
+        bit_depth=depth,
+        icc=file.metadata.icc,
+        exif=file.metadata.exif,
+        xmp=file.metadata.xmp,
+    )
 
 
 def thumbnail(
-    data: Buffer,
+    source: Source,
     longest: int,
     *,
     dtype: DTypeLike = np.uint8,
@@ -166,8 +233,8 @@ def thumbnail(
 
     Parameters
     ----------
-    data : bytes-like
-        The whole file; the first layers of it, with `partial`.
+    source : path-like, bytes-like or binary stream
+        The whole file, as for `decode`; the first layers of it, with `partial`.
     longest : int
         Most pixels a side. The shape is kept, and a smaller picture stays as it is.
     dtype, threads, partial, limits
@@ -181,23 +248,22 @@ def thumbnail(
 
     Raises
     ------
-    FormatError, TruncatedError, UnsupportedError, LimitError
+    FormatError, TruncatedError, UnsupportedError, LimitError, OSError
         As for `decode`.
     TypeError, ValueError
         An argument is of a wrong type or out of range.
     """
     most = side("longest", longest)
-    file = open_file(data, limits=limits, partial=partial)
-    height, width = file.header.height, file.header.width
-    shrink = min(1.0, most / max(height, width))
-    size = max(1, round(height * shrink)), max(1, round(width * shrink))
-    layers = enough_layers(file, size[0] * size[1])
-    order = order_of(size, None, dtype, layers, thread_count(threads))
-    return pixels_of(_of_this_thread.native, data, order, None, partial, limits)
+    with reading(source) as data:
+        file = open_file(data, limits=limits, partial=partial)
+        size = within((file.header.height, file.header.width), most)
+        layers = enough_layers(file, size[0] * size[1])
+        order = order_of(size, None, dtype, layers, thread_count(threads))
+        return pixels_of(_of_this_thread.native, data, order, None, partial, limits)
 
 
 def decode_gaussians(
-    data: Buffer,
+    source: Source,
     *,
     threads: int | None = None,
     layers: int | None = None,
@@ -208,7 +274,7 @@ def decode_gaussians(
 
     Parameters
     ----------
-    data, threads, layers, partial, limits
+    source, threads, layers, partial, limits
         As for `decode`.
 
     Returns
@@ -220,8 +286,9 @@ def decode_gaussians(
 
     Raises
     ------
-    FormatError, TruncatedError, UnsupportedError, LimitError, TypeError, ValueError
+    FormatError, TruncatedError, UnsupportedError, LimitError, OSError, TypeError, ValueError
         As for `decode`.
     """
-    file = open_file(data, limits=limits, partial=partial)
-    return gaussians_of(file, threads=threads, layers=layers)
+    with reading(source) as data:
+        file = open_file(data, limits=limits, partial=partial)
+        return gaussians_of(file, threads=threads, layers=layers)

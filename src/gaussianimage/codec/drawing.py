@@ -1,12 +1,21 @@
 """What is drawn of a file: pixels if it can be in one native call, and its Gaussians."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from gaussianimage import _native
-from gaussianimage.arguments import MAX_SIDE, crop_box, integer, rectangle, size_pair, thread_count
+from gaussianimage.arguments import (
+    MAX_SIDE,
+    Size,
+    crop_box,
+    full_size,
+    integer,
+    rectangle,
+    size_pair,
+    thread_count,
+)
 from gaussianimage.codec.header import MAX_LAYERS, Limits
 from gaussianimage.codec.opened import (
     File,
@@ -33,21 +42,29 @@ class Order(NamedTuple):
 
     kind: int
     dtype: np.dtype[Any]
-    size: tuple[int, int] | None
+    size: Size | None
     crop: tuple[int, int, int, int] | None
     layers: int | None
     threads: int
 
     @property
     def for_any_file(self) -> bool:
-        """Whether it does not take the file's header to see that the order is out of range."""
-        return (self.layers is None or 0 <= self.layers <= MAX_LAYERS) and (
-            self.crop is None or all(0 <= side <= MAX_SIDE for side in self.crop)
+        """Whether it does not take the file's header to see what is drawn, or that it can't be."""
+        return (
+            (self.layers is None or 0 <= self.layers <= MAX_LAYERS)
+            and (self.crop is None or all(0 <= side <= MAX_SIDE for side in self.crop))
+            and (self.size is None or None not in self.size)
         )
+
+    def at(self, height: int, width: int) -> "Order":
+        """Return the order with a whole size for a picture of this nominal one."""
+        if self.size is None:
+            return self
+        return self._replace(size=full_size("size", self.size, (height, width)))
 
 
 def order_of(
-    size: tuple[int, int] | None,
+    size: Size | None,
     crop: tuple[int, int, int, int] | None,
     dtype: DTypeLike,
     layers: int | None,
@@ -85,7 +102,7 @@ def pixels_of(
         pixels = native.decode(
             data,
             order.kind,
-            order.size,
+            cast("tuple[int, int] | None", order.size),
             order.crop,
             -1 if order.layers is None else order.layers,
             order.threads,
@@ -96,7 +113,8 @@ def pixels_of(
             return pixels
     file = open_file(data, limits=limits, partial=partial)
     header = file.header
-    size = order.size or (header.height, header.width)
+    order = order.at(header.height, header.width)
+    size = full_size("size", order.size, (header.height, header.width))
     crop = (0, 0, *size) if order.crop is None else crop_box("crop", order.crop, size)
     layer_count(file, order.layers)
     shape = crop[2:] if header.channels == 1 else (*crop[2:], header.channels)

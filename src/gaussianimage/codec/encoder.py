@@ -7,9 +7,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from gaussianimage.arguments import number, thread_count
+from gaussianimage.arguments import number, thread_count, within
 from gaussianimage.codec.alpha_map import encode_map, map_within, weighted
+from gaussianimage.codec.assemble import assemble
+from gaussianimage.codec.decoder import decode_picture
 from gaussianimage.codec.effort import DEFAULT_EFFORT, effort_level
+from gaussianimage.codec.metadata import Metadata
 from gaussianimage.codec.ratecontrol import (
     Target,
     gaussians_for_psnr,
@@ -26,16 +29,27 @@ from gaussianimage.codec.search import (
     search_quality,
     search_size,
 )
-from gaussianimage.codec.settings import MOST_STEP
+from gaussianimage.codec.settings import MOST_STEP, SHAPE_STEP_ONE, Settings
 from gaussianimage.codec.stretch import Stretch
 from gaussianimage.codec.writer import ENERGY, Draft, Writer
 from gaussianimage.devices import gpu_module
+from gaussianimage.errors import LimitError
 from gaussianimage.fitting.fit import fit
 from gaussianimage.fitting.placement import one_per_pixel
 from gaussianimage.fitting.run import FitProgress
 from gaussianimage.fitting.state import TRAIN_ALL, FitState
 from gaussianimage.metrics import SSIM_WINDOW
-from gaussianimage.picture import WHITE, Color, Picture, PictureSource, as_picture, flatten, rgb
+from gaussianimage.picture import (
+    WHITE,
+    Color,
+    Kept,
+    Picture,
+    PictureSource,
+    as_picture,
+    flatten,
+    kept_kinds,
+    rgb,
+)
 
 # Cut earlier than a fit of its own (2.65 σ for 3 σ): a third less to draw, for 0.2 % more bytes
 # (docs/decisions.md).
@@ -100,6 +114,12 @@ class Encoded:
         """Bits per pixel."""
         return 8 * len(self.data) / (self.height * self.width)
 
+    def _repr_png_(self) -> bytes:
+        from gaussianimage.picture.preview import LONGEST
+
+        size = within((self.height, self.width), LONGEST)
+        return decode_picture(self.data, size=size)._repr_png_()
+
 
 def encode(
     picture: PictureSource,
@@ -114,6 +134,7 @@ def encode(
     alpha: bool = True,
     alpha_quality: float | None = None,
     background: Color | None = None,
+    metadata: Kept = "all",
     effort: int = DEFAULT_EFFORT,
     seed: int = 0,
     threads: int | None = None,
@@ -136,7 +157,8 @@ def encode(
     gaussians : int, optional
         Number of Gaussians to fit; those that don't earn their bits are left out.
     bpp : float, optional
-        Bits per pixel of the file; it will not be larger than this, metadata aside.
+        Bits per pixel of the file, metadata included; it will not be larger than this, if any file
+        can be that small.
     size : int, optional
         Bytes of the file; it will not be larger, metadata included, if any file can be that small.
     psnr : float, optional
@@ -155,6 +177,10 @@ def encode(
     background : str or sequence of 3 int, optional
         A color to put a picture with alpha on, which is then left out: a name or "#rrggbb", as
         `PIL.ImageColor` knows them, or red, green and blue of 0 to 255.
+    metadata : str or collection of str, default "all"
+        "all", "none", or what to keep of the picture's metadata: some of "icc", "exif", "xmp" and
+        "gps". By default a photo's location goes along; EXIF and XMP are kept without it where
+        "gps" is not named.
     effort : int, default 5
         1 (fastest) to 10 (smallest); see docs/effort.md for times.
     seed : int, default 0
@@ -177,7 +203,8 @@ def encode(
     Raises
     ------
     PictureError, LimitError, OSError
-        If the picture can't be read, is too large, or holds NaN or infinite pixels.
+        If the picture can't be read, is too large, or holds NaN or infinite pixels; a `LimitError`
+        also if metadata takes so much that the file can't have the size or bpp asked for.
     TypeError, ValueError
         If an argument is of a wrong type or out of range, or there is more than one target.
     ImportError
@@ -202,6 +229,7 @@ def encode(
         alpha=alpha,
         alpha_quality=alpha_quality,
         background=background,
+        metadata=metadata,
         effort=effort,
         seed=seed,
         threads=threads,
@@ -223,6 +251,7 @@ def encode_picture(
     alpha: bool = True,
     alpha_quality: float | None = None,
     background: Color | None = None,
+    metadata: Kept = "all",
     effort: int = DEFAULT_EFFORT,
     seed: int = 0,
     threads: int | None = None,
@@ -234,7 +263,7 @@ def encode_picture(
         quality=quality, gaussians=gaussians, bpp=bpp, size=size, psnr=psnr, ssim=ssim
     )
     wanted = AlphaOptions(alpha, alpha_quality, background)
-    job = _Job(picture, white, wanted, effort, seed, threads, device, progress)
+    job = _Job(picture, white, wanted, metadata, effort, seed, threads, device, progress)
     writer, draft = job.run(target)
     pixels = writer.pixels(draft)
     return Encoded(
@@ -276,6 +305,21 @@ class AlphaOptions:
         return encode_map(picture, 100 if self.quality is None else self.quality)
 
 
+def _smallest(picture: Picture) -> int:
+    """Return the bytes of a file of that size without any Gaussians and metadata."""
+    settings = Settings(0, SHAPE_STEP_ONE, (0,) * picture.channels)
+    empty = assemble(
+        [],
+        settings,
+        Metadata(),
+        height=picture.height,
+        width=picture.width,
+        bit_depth=picture.bit_depth,
+        q_max=Q_MAX,
+    )
+    return len(empty)
+
+
 class _Job:
     """One call of `encode_picture`: how to fit, and whom to tell."""
 
@@ -284,6 +328,7 @@ class _Job:
         picture: PictureSource,
         white: float | None,
         alpha: AlphaOptions,
+        metadata: Kept,
         effort: int,
         seed: int,
         threads: int | None,
@@ -294,7 +339,8 @@ class _Job:
         thread_count(threads)
         gpu_module(device, "optimizer")  # says early what is missing
         self._device = device
-        self.picture = alpha.applied(as_picture(picture, white=white))
+        kept_kinds(metadata)
+        self.picture = alpha.applied(as_picture(picture, white=white)).keeping(metadata)
         self._stretch = Stretch.for_picture(self.picture)
         self._stretched = self.picture
         self._alpha = alpha
@@ -359,12 +405,19 @@ class _Job:
         return draft
 
     def _most_bytes(self, target: Target) -> float | None:
-        """Return what a file may have, metadata aside; None for other targets than a size."""
+        """Return what a size or bpp leaves for all but metadata; None for other targets."""
+        picture, most = self.picture, target.value
         if target.kind == "bpp":
-            return max(target.value * self.picture.height * self.picture.width / 8, 1.0)
-        if target.kind == "size":
-            return max(target.value - Writer.metadata_size(self.picture), 1.0)
-        return None
+            most *= picture.height * picture.width / 8
+        elif target.kind != "size":
+            return None
+        metadata = Writer.metadata_size(picture)
+        if metadata and metadata + _smallest(picture) > most:
+            raise LimitError(
+                f"{target.kind}: ICC profile, EXIF and XMP take {metadata} bytes, which leaves too "
+                f"few of {int(most)} for the picture; metadata='none' (--strip) leaves them out"
+            )
+        return max(most - metadata, 1.0)
 
     def _best_start(self, gaussians: int, step: float) -> tuple[Writer, Draft]:
         """Return the file that costs least in bits and error together, of several starts.

@@ -167,17 +167,25 @@ def _view(data: Buffer) -> memoryview:
 def _read_chunk(view: memoryview, start: int) -> tuple[Chunk, int]:
     kind = bytes(view[start : start + 4])
     if len(kind) < 4:
-        raise TruncatedError("the file ends where a chunk should start", start + len(kind))
+        raise TruncatedError(
+            "the file is cut off: it ends where a chunk should start", start + len(kind)
+        )
     if not _TYPE.fullmatch(kind):
         raise FormatError(f"expected a chunk type, found {kind.hex(' ')}", start)
-    length, payload_start = read_varint(view, start + 4)
+    try:
+        length, payload_start = read_varint(view, start + 4)
+    except TruncatedError:
+        raise TruncatedError(
+            "the file is cut off inside the length of a chunk", len(view)
+        ) from None
     name = kind.decode("ascii")
     if length > MAX_PAYLOAD:
         raise FormatError(f"chunk {name} claims {length} bytes, {MAX_PAYLOAD} at most", start)
     payload_end = payload_start + length
     if payload_end + 4 > len(view):
         raise TruncatedError(
-            f"chunk {name} needs {payload_end + 4 - start} bytes, {len(view) - start} are left",
+            f"the file is cut off: chunk {name} needs {payload_end + 4 - start} bytes, "
+            f"{len(view) - start} are left",
             start,
         )
     stored = int.from_bytes(view[payload_end : payload_end + 4], "little")
@@ -192,9 +200,13 @@ def _read_chunk(view: memoryview, start: int) -> tuple[Chunk, int]:
 def _check_signature(start: bytes) -> None:
     if start == SIGNATURE:
         return
+    if not start:
+        raise TruncatedError("the file is empty", 0)
     if SIGNATURE.startswith(start):
         raise TruncatedError(
-            f"the file has {len(start)} bytes, less than the signature of a .gimg file", len(start)
+            f"the file is cut off: it has {len(start)} bytes, less than the signature of a .gimg "
+            "file",
+            len(start),
         )
     if start[1:5] == SIGNATURE[1:5] or start.startswith(b"\xc2\x8bGIMG"):
         raise FormatError(

@@ -5,7 +5,7 @@ from typing import Any
 
 from gaussianimage.codec.header import Limits
 from gaussianimage.codec.opened import DEFAULT_LIMITS, File, open_file
-from gaussianimage.codec.varint import Buffer
+from gaussianimage.codec.source import Source, reading
 
 
 @dataclass(frozen=True)
@@ -113,13 +113,13 @@ class FileInfo:
         return asdict(self)
 
 
-def info(data: Buffer, *, partial: bool = False, limits: Limits = DEFAULT_LIMITS) -> FileInfo:
+def info(source: Source, *, partial: bool = False, limits: Limits = DEFAULT_LIMITS) -> FileInfo:
     """Tell what a ``.gimg`` file holds.
 
     Parameters
     ----------
-    data : bytes-like
-        The file.
+    source : path-like, bytes-like or binary stream
+        The file, as for `decode`.
     partial : bool, default False
         Accept a file that is cut off or damaged behind its header.
     limits : Limits, optional
@@ -131,12 +131,16 @@ def info(data: Buffer, *, partial: bool = False, limits: Limits = DEFAULT_LIMITS
 
     Raises
     ------
-    FormatError, TruncatedError, UnsupportedError, LimitError, TypeError
+    FormatError, TruncatedError, UnsupportedError, LimitError, OSError, TypeError
         As for `decode`.
     """
-    file = open_file(data, limits=limits, partial=partial)
+    with reading(source) as data:
+        file = open_file(data, limits=limits, partial=partial)
+        return _told(file, memoryview(data).nbytes)
+
+
+def _told(file: File, size: int) -> FileInfo:
     header, settings, metadata = file.header, file.settings, file.metadata
-    size = memoryview(data).nbytes
     return FileInfo(
         version=header.version,
         height=header.height,

@@ -68,6 +68,13 @@ class FitState:
     q_max: float
     energy: float
 
+    def __repr__(self) -> str:
+        return (
+            f"FitState({len(self.means)} Gaussians of {self.channels} channels, "
+            f"iteration={self.iteration}, iterations={self.iterations}, target={self.target}, "
+            f"seed={self.seed}, height={self.height}, width={self.width})"
+        )
+
     @property
     def gaussians(self) -> Gaussians:
         """The Gaussians as they are now."""

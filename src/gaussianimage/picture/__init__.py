@@ -1,6 +1,7 @@
 """Pictures in and out: files, arrays and Pillow images to and from `Picture`."""
 
 from gaussianimage.picture.flatten import WHITE, Color, flatten, flatten_array, rgb
+from gaussianimage.picture.keeping import Kept, kept_kinds
 from gaussianimage.picture.pixels import Picture, from_array, to_array
 from gaussianimage.picture.reader import MAX_PIXELS, PictureSource, as_picture, read
 from gaussianimage.picture.writer import write
@@ -9,12 +10,14 @@ __all__ = [
     "MAX_PIXELS",
     "WHITE",
     "Color",
+    "Kept",
     "Picture",
     "PictureSource",
     "as_picture",
     "flatten",
     "flatten_array",
     "from_array",
+    "kept_kinds",
     "read",
     "rgb",
     "to_array",

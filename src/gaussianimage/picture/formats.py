@@ -65,6 +65,10 @@ def what_it_is(prefix: bytes) -> str | None:
     for signature, name, advice in _PICTURES:
         if prefix.startswith(signature):
             return f"this is {name}; {advice}"
+    # The length of a header in JSON, which is padded to 8 bytes, and its start.
+    length = int.from_bytes(prefix[:8], "little")
+    if prefix[8:10] in (b'{"', b"{}") and length % 8 == 0 and length < 1 << 32:
+        return "this is a safetensors file, not a picture; `render` draws the Gaussians in one"
     if is_jpeg_xl(prefix):
         return "this is a JPEG XL file; the package pillow-jxl-plugin reads it"
     if is_heif(prefix):

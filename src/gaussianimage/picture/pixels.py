@@ -1,7 +1,7 @@
 """`Picture`, the pixels that every other part works on, and its way from and to arrays."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any, Literal, NamedTuple
 
@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gaussianimage.errors import PictureError
+from gaussianimage.picture.keeping import Extras, Kept, keep
 from gaussianimage.picture.warn import Warn, issue
 
 _MODES = {1: "gray", 2: "gray + alpha", 3: "RGB", 4: "RGBA"}
@@ -107,6 +108,53 @@ class Picture:
     def has_alpha(self) -> bool:
         """Whether the last channel is alpha."""
         return self.channels in (2, 4)
+
+    def keeping(self, metadata: Kept) -> "Picture":
+        """Return the picture with a part of its metadata.
+
+        Parameters
+        ----------
+        metadata : str or collection of str
+            "all", "none", or what to keep: some of "icc", "exif", "xmp" and "gps". Without "gps",
+            EXIF and XMP are kept without the location: EXIF's GPS directory and XMP's properties
+            ``exif:GPS...``. EXIF or XMP that is too broken to find them is left out then.
+
+        Raises
+        ------
+        TypeError, ValueError
+            `metadata` is something else.
+        """
+        own: Extras = {"icc": self.icc, "exif": self.exif, "xmp": self.xmp}
+        left = keep(metadata, own)
+        return self if left == own else replace(self, **left)
+
+    def __array__(
+        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
+    ) -> npt.NDArray[Any]:
+        """Return the pixels as `to_array` does: by default uint8, or uint16 for 16 bits.
+
+        Of another type, they are `to_array`'s uint8, uint16 or float32 (white is 1 in floating
+        point), or the default ones converted.
+
+        Raises
+        ------
+        ValueError
+            If `copy` is False: the pixels that a picture holds are multiplied by alpha.
+        """
+        if copy is False:
+            raise ValueError("a Picture's array is always a copy")
+        own = np.dtype(np.uint16 if self.bit_depth == 16 else np.uint8)
+        wanted = own if dtype is None else np.dtype(dtype)
+        if wanted.kind == "f":
+            own = np.dtype(np.float32)
+        elif wanted in (np.uint8, np.uint16):
+            own = wanted
+        return to_array(self.pixels, own).astype(wanted, copy=False)
+
+    def _repr_png_(self) -> bytes:
+        from gaussianimage.picture.preview import png_preview
+
+        return png_preview(self.pixels, icc=self.icc)
 
 
 class Samples(NamedTuple):

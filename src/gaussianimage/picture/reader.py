@@ -171,6 +171,15 @@ def as_picture(
     )
 
 
+def readable_extensions() -> frozenset[str]:
+    """Return the file name extensions of the formats that `read` reads, such as ``.png``."""
+    return frozenset(
+        extension
+        for extension, name in Image.registered_extensions().items()
+        if name in Image.OPEN and name not in _REFUSED
+    )
+
+
 @contextmanager
 def _opened(source: Source) -> Iterator[tuple[BinaryIO, str]]:
     """Yield a seekable file at its start, and its name for messages."""

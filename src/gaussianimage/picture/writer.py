@@ -111,6 +111,17 @@ def extensions() -> list[str]:
     return sorted(_formats())
 
 
+def takes_quality(target: StrPath | BinaryIO, format: str | None = None) -> bool:  # noqa: A002
+    """Whether a picture that `write` writes there has a `quality`, 1 to 100.
+
+    Raises
+    ------
+    ValueError
+        An unknown extension or format.
+    """
+    return _format_name(target, format) in _DEFAULTS
+
+
 def _formats() -> dict[str, str]:
     """Extensions and the formats that Pillow writes with them."""
     return {

@@ -170,3 +170,11 @@ def test_extreme_parameters_draw_nothing_and_warn_of_nothing() -> None:
     for rotation in (False, True):
         found = one(shape_quantizer=huge, rotation=rotation).gaussians()
         assert not found.drawable().any()
+
+
+def test_reprs_are_short() -> None:
+    record = paper_record(500)
+    assert repr(record).startswith("PaperRecord(500 Gaussians of 3 channels, height=")
+    for value in (record, record.shape_quantizer, record.color_quantizer):
+        assert "array" not in repr(value)
+        assert len(repr(value)) < 120

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gaussianimage.cli.command import subcommand
+from gaussianimage.cli.options import files_argument
 from gaussianimage.cli.paper.options import (
     FitOptions,
     Listed,
@@ -33,7 +34,7 @@ gaussianimage paper compress kodak/ -o out/ -n 5000 --stages 3 --entries 16 --co
     EXAMPLES,
     more_when_verbose="Show progress even where stderr is no terminal.",
 )
-@click.argument("files", nargs=-1, required=True, metavar="FOLDER...")
+@files_argument("FOLDER...")
 @click.option(
     "--model",
     "models",

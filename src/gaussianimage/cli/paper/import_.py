@@ -7,7 +7,7 @@ import click
 
 from gaussianimage.cli.batch import Job, Outcome, run
 from gaussianimage.cli.command import subcommand
-from gaussianimage.cli.options import BatchOptions
+from gaussianimage.cli.options import FILE, BatchOptions
 from gaussianimage.cli.paper.options import device_of, recipe_of, require_torch
 from gaussianimage.cli.paper.quantizers import QuantizerOptions, quantizer_options
 from gaussianimage.cli.paths import Item, plan
@@ -43,7 +43,7 @@ def _refuse(target: str) -> str | None:
     EXAMPLES,
     more_when_verbose="Show progress even where stderr is no terminal.",
 )
-@click.argument("files", nargs=2, metavar="INPUT OUTPUT")
+@click.argument("files", nargs=2, metavar="INPUT OUTPUT", type=FILE)
 @click.option(
     "--size",
     callback=_size,
@@ -53,6 +53,7 @@ def _refuse(target: str) -> str | None:
 @click.option(
     "--picture",
     "original",
+    type=FILE,
     metavar="FILE",
     help="The picture, to take the size from, measure against and fine-tune to.",
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gaussianimage.cli.options import (
+    FILE,
     FiniteRange,
     Function,
     max_pixels_option,
@@ -162,6 +163,7 @@ def fit_options(function: Function) -> Function:
             "-o",
             "--output",
             required=True,
+            type=FILE,
             metavar="FOLDER",
             help="Folder of results, made if need be. What is done there already is kept.",
         ),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gaussianimage.cli.command import subcommand
+from gaussianimage.cli.options import files_argument
 from gaussianimage.cli.paper.options import (
     MODELS,
     OFFSETS,
@@ -33,7 +34,7 @@ gaussianimage paper represent kodak/ -o out/ -n 3000 --iterations 2000 --only ko
     EXAMPLES,
     more_when_verbose="Show progress even where stderr is no terminal.",
 )
-@click.argument("files", nargs=-1, required=True, metavar="FOLDER...")
+@files_argument("FOLDER...")
 @click.option(
     "--model",
     "models",

@@ -3,6 +3,7 @@
 import click
 
 from gaussianimage.cli.command import subcommand
+from gaussianimage.cli.options import FILE
 from gaussianimage.cli.paths import check_names
 
 EXAMPLES = """
@@ -12,7 +13,7 @@ gaussianimage paper tables out/ > tables.md
 
 
 @subcommand("Print the tables of results.", EXAMPLES)
-@click.argument("files", nargs=1, metavar="FOLDER")
+@click.argument("files", nargs=1, metavar="FOLDER", type=FILE)
 @click.option("--quiet", is_flag=True, help="Only write tables.md and the figures.")
 def command(files: str, quiet: bool) -> None:
     """Print the paper's tables of a folder of results, its figures beside the measured ones.

@@ -35,6 +35,9 @@ class UniformQuantizer:
     scale: NDArray[np.float32]
     beta: NDArray[np.float32]
 
+    def __repr__(self) -> str:
+        return f"UniformQuantizer({self.components} components of {self.bits} bits)"
+
     def __post_init__(self) -> None:
         require("bits", self.bits, 1, MAX_BITS)
         for name in ("scale", "beta"):
@@ -80,6 +83,10 @@ class VectorQuantizer:
     """
 
     codebooks: NDArray[np.float32]
+
+    def __repr__(self) -> str:
+        stages = len(self.codebooks)
+        return f"VectorQuantizer({stages} codebooks of {self.bits} bits, C={self.components})"
 
     def __post_init__(self) -> None:
         codebooks = _float32("codebooks", self.codebooks)

@@ -84,6 +84,12 @@ class PaperRecord:
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
+    def __repr__(self) -> str:
+        return (
+            f"PaperRecord({len(self)} Gaussians of {self.channels} channels, "
+            f"height={self.height}, width={self.width}, q_max={self.q_max:g})"
+        )
+
     def __len__(self) -> int:
         return len(self.positions)
 
