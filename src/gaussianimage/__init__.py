@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gaussianimage.errors import (
     FormatError,
     GaussianImageError,
+    GaussianImageWarning,
     LimitError,
     PictureError,
     TruncatedError,
@@ -64,6 +65,7 @@ __all__ = [
     "FitState",
     "FormatError",
     "GaussianImageError",
+    "GaussianImageWarning",
     "Gaussians",
     "Gradient",
     "LimitError",

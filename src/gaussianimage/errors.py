@@ -1,4 +1,4 @@
-"""The errors that a caller may want to tell apart, all under `GaussianImageError`."""
+"""The errors that a caller may want to tell apart, under `GaussianImageError`; and a warning."""
 
 
 class GaussianImageError(Exception):
@@ -39,3 +39,7 @@ class LimitError(GaussianImageError):
 
 class UnsupportedError(GaussianImageError):
     """The file is valid but needs a newer version or a feature that is not here."""
+
+
+class GaussianImageWarning(UserWarning):
+    """What this package warns of: the call does what it says, but maybe not what is wanted."""
