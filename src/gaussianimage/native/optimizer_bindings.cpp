@@ -56,6 +56,7 @@ void bind_optimizer(nb::module_& m) {
           },
           nb::arg("target"), nb::arg("q_max"), nb::arg("threads"))
       .def("__len__", &Optimizer::count)
+      .def_prop_ro("steps", &Optimizer::steps)
       .def(
           "add",
           [](Optimizer& self, Rows<double> means, Rows<double> cholesky, Rows<float> colors) {

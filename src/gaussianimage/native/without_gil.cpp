@@ -6,6 +6,7 @@
 #include <chrono>
 #include <exception>
 #include <thread>
+#include <utility>
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
@@ -23,6 +24,8 @@ namespace {
 // that don't have the lock never ask for it, but for those that were about to get it.
 std::atomic<bool> exiting{false};
 std::atomic<int> returning{0};
+
+thread_local StopFlag* obeyed = nullptr;
 
 [[noreturn]] void stay_here() {
   for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
@@ -52,29 +55,35 @@ class Call final : public Interruptible {
 
   bool handle_signals() override {
     if (stop_ && stop_->load()) return false;
+    if (flag_ && flag_->is_set()) return false;
     if (!may_have_signals_) return !exiting.load();
     if (!take_gil()) return false;
-    if (!asked_) {
+    bool good = PyErr_CheckSignals() == 0;
+    if (good && !asked_) {
       // Others would take the lock for nothing.
       asked_ = true;
-      may_have_signals_ = is_main_thread();
+      good = ask_for_main_thread();
     }
-    const bool good = !may_have_signals_ || PyErr_CheckSignals() == 0;
     PyEval_SaveThread();
-    return good;
+    return good && !(flag_ && flag_->is_set());
   }
 
-  static bool is_main_thread() {
+  // False, with Python's error set, if a signal came to the Python code that is asked.
+  bool ask_for_main_thread() {
     try {
       const nb::module_ threading = nb::module_::import_("threading");
-      return threading.attr("get_ident")().equal(threading.attr("main_thread")().attr("ident"));
-    } catch (nb::python_error&) {
+      may_have_signals_ =
+          threading.attr("get_ident")().equal(threading.attr("main_thread")().attr("ident"));
       return true;
+    } catch (nb::python_error& error) {
+      error.restore();
+      return false;
     }
   }
 
   const std::thread::id own_;
   const std::atomic<bool>* const stop_;
+  const StopFlag* const flag_ = obeyed;
   PyThreadState* const state_;
   bool asked_ = false, may_have_signals_ = true;
 };
@@ -88,10 +97,11 @@ void run(FunctionRef<void()> task, const std::atomic<bool>* stop) {
     try {
       task();
     } catch (const Interrupted&) {
-      interrupted = true;
     } catch (...) {
       error = std::current_exception();
     }
+    // Also of a task that had no more to do when the signal came: its error is set.
+    interrupted = call.stopped();
     if (!call.take_gil()) stay_here();
   }
   if (error) std::rethrow_exception(error);
@@ -119,6 +129,17 @@ void without_gil(FunctionRef<void()> task, const std::atomic<bool>* stop) {
     }).join();
   }
   if (error) std::rethrow_exception(error);
+}
+
+StopFlag* StopFlag::obey(StopFlag* flag) { return std::exchange(obeyed, flag); }
+
+void bind_stop_flag(nb::module_& m) {
+  nb::class_<StopFlag>(m, "StopFlag")
+      .def(nb::init<>())
+      .def("set", &StopFlag::set)
+      .def("clear", &StopFlag::clear)
+      .def("is_set", &StopFlag::is_set);
+  m.def("obey", &StopFlag::obey, nb::arg("flag").none(), nb::rv_policy::reference);
 }
 
 void prepare_for_exit(nb::module_& m) {
