@@ -41,7 +41,7 @@ class Fitter:
     def __call__(self, gaussians: int) -> Writer:
         self.counts.append(gaussians)
         fitted = fit(PARROT, gaussians, iterations=60, energy=ENERGY)
-        return Writer(PARROT, fitted, effort_level(1), 1, self._on_stage, self._interrupt)
+        return Writer(PARROT, fitted, effort_level(1), 1, self._on_stage, interrupt=self._interrupt)
 
 
 @pytest.mark.parametrize("most", [150, 700, 2500])

@@ -127,7 +127,7 @@ def test_an_interrupt_makes_the_rest_quick_and_the_file_whole() -> None:
     def stop(stage: int, stages: int, decibels: float) -> None:
         raise KeyboardInterrupt
 
-    stopped = Writer(PARROT, writer().fitted, effort_level(1), 1, stop, Interrupt("keep"))
+    stopped = Writer(PARROT, writer().fitted, effort_level(1), 1, stop, interrupt=Interrupt("keep"))
     draft = stopped.draft(0.2)
     assert stopped.interrupted
     assert decode(draft.data).shape == (64, 96, 3)
