@@ -1,15 +1,17 @@
 import errno
 import io
 import os
+import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
 import pytest
 
-from gaussianimage import files
+from gaussianimage import GaussianImageWarning, files
 
 OLD = b"what was there before"
 NEW = b"\x00new\xff" * 1000
@@ -106,6 +108,103 @@ def test_a_disk_that_fills_up_leaves_everything_as_it_was(target, size):
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     assert run.stdout == f"{target}\n"
     assert only_file(target.parent) == OLD
+
+
+# Where an old file cannot be replaced ----------------------------------------------------------
+
+
+@pytest.fixture(params=["EBUSY", "EXDEV", "EPERM", "no folder to write to"])
+def unreplaceable(request, target, monkeypatch):
+    """Make the old file one that can be written to, but not replaced by another."""
+    target.write_bytes(OLD)
+    target.chmod(0o640)
+    open_it = Path.open
+    if hasattr(errno, request.param):
+        number = getattr(errno, request.param)
+
+        def fail(*_):
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(os, "replace", fail)
+    else:
+
+        def refuse(self, mode="r", *rest, **options):
+            if "x" in mode:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+            return open_it(self, mode, *rest, **options)
+
+        monkeypatch.setattr(Path, "open", refuse)
+    return target
+
+
+@pytest.mark.parametrize("new", [NEW, b"", b"short"])
+def test_a_file_that_cannot_be_replaced_is_written_over_and_that_is_said(unreplaceable, new):
+    before = unreplaceable.stat().st_ino
+    with pytest.warns(GaussianImageWarning, match=r"out\.gimg: .*in place"):
+        files.write_atomic(unreplaceable, new)
+    assert only_file(unreplaceable.parent) == new
+    assert unreplaceable.stat().st_ino == before
+    assert stat.S_IMODE(unreplaceable.stat().st_mode) == 0o640
+
+
+def test_a_failing_block_leaves_a_file_that_cannot_be_replaced_alone(unreplaceable):
+    def write_half_and_stop():
+        with files.atomic_output(unreplaceable) as file:
+            file.write(NEW)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_half_and_stop()
+    assert only_file(unreplaceable.parent) == OLD
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), KeyboardInterrupt()])
+def test_the_old_content_comes_back_if_writing_in_place_fails(unreplaceable, monkeypatch, error):
+    copy = shutil.copyfileobj
+    calls = []
+
+    def fail_once(source, to):
+        calls.append(1)
+        if len(calls) == 2:  # the first is the copy of the old content
+            to.write(source.read(100))
+            raise error
+        copy(source, to)
+
+    monkeypatch.setattr(shutil, "copyfileobj", fail_once)
+    with pytest.raises(type(error)):
+        files.write_atomic(unreplaceable, NEW)
+    assert len(calls) == 3
+    assert only_file(unreplaceable.parent) == OLD
+
+
+def test_old_content_that_cannot_be_put_back_is_kept_and_named(
+    unreplaceable, monkeypatch, tmp_path_factory
+):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
+    overwrite = files._overwrite
+
+    def fail(file, content):
+        overwrite(file, io.BytesIO(b"half"))
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(files, "_overwrite", fail)
+    with pytest.raises(OSError) as caught:
+        files.write_atomic(unreplaceable, NEW)
+    (kept,) = elsewhere.iterdir()
+    assert kept.read_bytes() == OLD
+    assert caught.value.errno == errno.EIO
+    assert caught.value.__notes__ == [f"the old content is in {kept}"]
+
+
+def test_a_new_file_where_none_can_be_made_is_an_error(target, monkeypatch):
+    def refuse(self, *_, **__):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(PermissionError) as caught:
+        files.write_atomic(target, NEW)
+    assert caught.value.filename == str(target)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gaussianimage.errors import (
     FormatError,
     GaussianImageError,
+    GaussianImageWarning,
     LimitError,
     PictureError,
     PictureWarning,
@@ -73,6 +74,7 @@ __all__ = [
     "FitState",
     "FormatError",
     "GaussianImageError",
+    "GaussianImageWarning",
     "Gaussians",
     "Gradient",
     "LimitError",

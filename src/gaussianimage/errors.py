@@ -1,4 +1,4 @@
-"""The errors that a caller may want to tell apart, all under `GaussianImageError`."""
+"""The errors that a caller may want to tell apart, under `GaussianImageError`; and a warning."""
 
 
 class GaussianImageError(Exception):
@@ -41,7 +41,11 @@ class UnsupportedError(GaussianImageError):
     """The file is valid but needs a newer version or a feature that is not here."""
 
 
-class PictureWarning(UserWarning):
+class GaussianImageWarning(UserWarning):
+    """What this package warns of: the call does what it says, but maybe not what is wanted."""
+
+
+class PictureWarning(GaussianImageWarning):
     """A picture was read, but perhaps not as its owner means it.
 
     For instance it has several pages, of which the first counts, or the file is cut short.

@@ -2,12 +2,17 @@
 
 import errno
 import os
+import shutil
 import stat
 import sys
+import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, TextIO, TypeAlias
+from typing import IO, BinaryIO, TextIO, TypeAlias
+
+from gaussianimage.errors import GaussianImageWarning
 
 __all__ = [
     "StrPath",
@@ -22,6 +27,13 @@ __all__ = [
 StrPath: TypeAlias = str | os.PathLike[str]
 
 _SUFFIX = ".gaussianimage-tmp"
+
+# What making a file beside another, or renaming it to the other, fails with where the other can be
+# written to all the same: a write-protected folder, a read-only one, a mount point.
+_NOT_HERE = (errno.EACCES, errno.EBUSY, errno.EPERM, errno.EROFS, errno.EXDEV)
+
+# Old content that is kept in memory while new content is written over it; more goes to a file.
+_BACKUP_BYTES = 64 << 20
 
 
 def is_stream(path: StrPath) -> bool:
@@ -99,6 +111,14 @@ def atomic_output(path: StrPath) -> Iterator[BinaryIO]:
     symbolic link stays and the file that it points to is replaced. What is no regular file
     (``/dev/null``, a pipe) cannot be replaced and is written to directly.
 
+    An old file that can be written to but not replaced (one that is a mount point of its own, or
+    in a folder where no file can be made) is written over, at the end of the block and with a
+    `GaussianImageWarning`. The new content is complete in a temporary file by then, and the old
+    content has been copied to memory or to another temporary file; if the writing fails,
+    `KeyboardInterrupt` included, the old content is written back. So what is left is one or the
+    other, unless the process is killed or the machine stops in the middle, or if even writing
+    back fails: then the error has a note that names the copy of the old content, which is kept.
+
     Parameters
     ----------
     path : str or os.PathLike
@@ -117,30 +137,97 @@ def atomic_output(path: StrPath) -> Iterator[BinaryIO]:
     path = Path(path)
     with _naming(path):
         mode = _permissions(path)
-        if mode is None or stat.S_ISREG(mode):
-            with _renamed_at_the_end(path.resolve(), mode) as file:
-                yield file
+        if mode is not None and not stat.S_ISREG(mode):
+            with path.open("wb") as special:
+                yield special
+            return
+        real = path.resolve()
+        name = real.with_name(f".{os.urandom(8).hex()}{_SUFFIX}")
+        try:
+            file = name.open("x+b")  # made with the permissions that the umask asks for
+        except OSError as error:
+            if mode is None or error.errno not in _NOT_HERE:
+                raise
+            with tempfile.TemporaryFile(suffix=_SUFFIX) as unnamed:
+                yield unnamed
+                _write_over(real, unnamed)
+            _warn(path)
         else:
-            with path.open("wb") as file:
+            with _removed_on_failure(name), file:
                 yield file
+                replaced = _replace(name, file, real, mode)
+            if not replaced:
+                _warn(path)
 
 
 @contextmanager
-def _renamed_at_the_end(path: Path, mode: int | None) -> Iterator[BinaryIO]:
-    temporary = path.with_name(f".{os.urandom(8).hex()}{_SUFFIX}")
-    file = temporary.open("xb")  # made with the permissions that the umask asks for
+def _removed_on_failure(temporary: Path) -> Iterator[None]:
     try:
-        with file:
-            yield file
-            file.flush()
-            if mode is not None:
-                temporary.chmod(stat.S_IMODE(mode))
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        yield
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def _replace(temporary: Path, file: BinaryIO, path: Path, mode: int | None) -> bool:
+    """Rename a temporary file to `path`, or copy it over what is there; tell which."""
+    file.flush()
+    if mode is not None:
+        temporary.chmod(stat.S_IMODE(mode))
+    os.fsync(file.fileno())
+    try:
+        temporary.replace(path)
+    except OSError as error:
+        if mode is None or error.errno not in _NOT_HERE:
+            raise
+        _write_over(path, file)
+        temporary.unlink()
+        return False
+    return True
+
+
+def _write_over(path: Path, new: BinaryIO) -> None:
+    """Write new content over a file, and on failure what it held before."""
+    with path.open("r+b") as file:
+        backup = tempfile.SpooledTemporaryFile(_BACKUP_BYTES)  # noqa: SIM115 - kept on failure
+        shutil.copyfileobj(file, backup)
+        try:
+            _overwrite(file, new)
+        except BaseException as error:
+            try:
+                _overwrite(file, backup)
+            except OSError:
+                _keep(backup, error)
+            raise
+        finally:
+            backup.close()
+
+
+def _overwrite(file: IO[bytes], content: IO[bytes]) -> None:
+    content.seek(0)
+    file.seek(0)
+    shutil.copyfileobj(content, file)
+    file.truncate()
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _keep(backup: IO[bytes], error: BaseException) -> None:
+    """Save old content that could not be written back where a user can find it."""
+    backup.seek(0)
+    with suppress(OSError):
+        with tempfile.NamedTemporaryFile(prefix="gaussianimage-backup-", delete=False) as saved:
+            shutil.copyfileobj(backup, saved)
+        error.add_note(f"the old content is in {saved.name}")
+
+
+def _warn(path: Path) -> None:
+    warnings.warn(
+        f"{path}: could not be replaced, so it was written over in place",
+        GaussianImageWarning,
+        stacklevel=2,
+    )
 
 
 def _permissions(path: Path) -> int | None:
@@ -166,4 +253,7 @@ def _naming(path: StrPath) -> Iterator[None]:
         ours = error.filename is None or str(error.filename).endswith(_SUFFIX)
         if error.errno is None or not ours:
             raise
-        raise OSError(error.errno, error.strerror, os.fspath(path)) from None
+        named = OSError(error.errno, error.strerror, os.fspath(path))
+        for note in getattr(error, "__notes__", ()):
+            named.add_note(note)
+        raise named from None

@@ -1,11 +1,14 @@
 """Errors as one line."""
 
 import errno
+import warnings
+from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 
-from gaussianimage import FormatError, PictureError
+from gaussianimage import FormatError, GaussianImageWarning, PictureError
 from gaussianimage.cli.errors import describe, details, printable, show
 
 
@@ -64,3 +67,16 @@ def test_showing_an_error_tells_the_exit_code(capsys: pytest.CaptureFixture[str]
         "gaussianimage: a mistake (see gaussianimage --help)",
         "gaussianimage: interrupted",
     ]
+
+
+def test_a_warning_of_the_package_is_a_line_and_others_are_not(
+    run: Any, parrot: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    def warn(*_: Any, **__: Any) -> str:
+        warnings.warn("of somebody else", UserWarning, stacklevel=1)
+        warnings.warn("mind \x1b this", GaussianImageWarning, stacklevel=1)
+        return "done"
+
+    monkeypatch.setattr("gaussianimage.cli.fit.result_line", warn)
+    result = run("fit", parrot, tmp_path / "x.safetensors", "-n", 5, "--iterations", 1)
+    assert result.stderr.splitlines() == ["gaussianimage: mind \\x1b this", "done"]

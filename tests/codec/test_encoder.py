@@ -497,16 +497,32 @@ def test_progress_goes_from_fitting_to_quantizing() -> None:
 @pytest.mark.parametrize("stage", ["fit", "quantize"])
 @pytest.mark.parametrize("target", [{"gaussians": 200}, {"bpp": 1.0}, {"psnr": 30.0}], ids=str)
 def test_an_interrupted_encoding_is_a_whole_file(stage: str, target: dict[str, Any]) -> None:
+    pressed: list[FitProgress] = []
+
     def press(progress: FitProgress) -> None:
-        if progress.stage == stage:
+        if progress.stage == stage and not pressed:
+            pressed.append(progress)
             signal.raise_signal(signal.SIGINT)
 
-    encoded = fast(PARROT, progress=press, **target)
+    encoded = fast(PARROT, progress=press, on_interrupt="keep", **target)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert encoded.interrupted
     decoded = decode(encoded.data)
     assert encoded.psnr == metrics.psnr(BYTES, decoded)
     if "bpp" in target:
         assert encoded.bpp <= 1.0
+
+
+@pytest.mark.parametrize("stage", ["fit", "quantize"])
+def test_an_interrupt_is_raised_unless_told_otherwise(stage: str) -> None:
+    def press(progress: FitProgress) -> None:
+        if progress.stage == stage:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        encode(PARROT, effort=1, gaussians=100, progress=press)
+    with pytest.raises(KeyboardInterrupt):
+        fast(PARROT, progress=press)
 
 
 def test_other_errors_of_the_callback_pass_through() -> None:

@@ -12,6 +12,7 @@ from gaussianimage.codec.settings import Settings
 from gaussianimage.fitting.fit import fit
 from gaussianimage.fitting.state import FitState
 from gaussianimage.gaussians import Gaussians
+from gaussianimage.interrupts import Interrupt
 
 HEIGHT, WIDTH = 32, 48
 SETTINGS = Settings(40, 128, (0, 0, 0))
@@ -40,7 +41,7 @@ def frozen(
 ) -> tuple[list[Levels], _native.Optimizer]:
     optimizer = _native.Optimizer(target(), 4.5, threads)
     fitted().restore(optimizer)
-    parts, interrupted = freeze(
+    parts = freeze(
         optimizer,
         rounding(settings, threads),
         energy=0.01,
@@ -48,7 +49,6 @@ def frozen(
         iterations=20,
         sweeps=sweeps,
     )
-    assert not interrupted
     return parts, optimizer
 
 
@@ -127,10 +127,18 @@ def test_an_interrupted_freeze_still_rounds_everything() -> None:
 
     optimizer = _native.Optimizer(target(), 4.5, 1)
     fitted().restore(optimizer)
-    parts, interrupted = freeze(
-        optimizer, rounding(), energy=0.01, stages=20, iterations=20, on_stage=stop
+    interrupt = Interrupt("keep")
+    parts = freeze(
+        optimizer,
+        rounding(),
+        energy=0.01,
+        stages=20,
+        iterations=20,
+        on_stage=stop,
+        interrupt=interrupt,
     )
-    assert interrupted
+    assert interrupt.is_pressed()
+    assert len(parts) == 3
     assert len(optimizer) == 0
     assert metrics.psnr(target(), drawn(parts)) > 20
 
@@ -140,6 +148,6 @@ def test_few_gaussians_or_none_can_be_frozen(count: int) -> None:
     optimizer = _native.Optimizer(target(), 4.5, 1)
     state = fitted()
     optimizer.add(state.means[1 : 1 + count], state.cholesky[1 : 1 + count], state.colors[:count])
-    parts, _ = freeze(optimizer, rounding(), energy=0.01, stages=20, iterations=20)
+    parts = freeze(optimizer, rounding(), energy=0.01, stages=20, iterations=20)
     assert sum(len(part.precision) for part in parts) <= count
     assert len(optimizer) == 0

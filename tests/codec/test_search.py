@@ -20,6 +20,7 @@ from gaussianimage.codec.search import (
 )
 from gaussianimage.codec.writer import ENERGY, Writer
 from gaussianimage.fitting.fit import fit
+from gaussianimage.interrupts import Interrupt
 from gaussianimage.picture import as_picture
 
 PARROT = as_picture(Path(__file__).parents[1] / "data" / "parrot.png")
@@ -35,11 +36,12 @@ class Fitter:
     def __init__(self, on_stage: Callable[[int, int, float], None] = ignore) -> None:
         self.counts: list[int] = []
         self._on_stage = on_stage
+        self._interrupt = Interrupt("keep")
 
     def __call__(self, gaussians: int) -> Writer:
         self.counts.append(gaussians)
         fitted = fit(PARROT, gaussians, iterations=60, energy=ENERGY)
-        return Writer(PARROT, fitted, effort_level(1), 1, self._on_stage)
+        return Writer(PARROT, fitted, effort_level(1), 1, self._on_stage, interrupt=self._interrupt)
 
 
 @pytest.mark.parametrize("most", [150, 700, 2500])

@@ -10,6 +10,7 @@ from gaussianimage.codec.info import info
 from gaussianimage.codec.writer import ENERGY, Draft, Writer
 from gaussianimage.fitting.fit import fit
 from gaussianimage.fitting.run import FitResult
+from gaussianimage.interrupts import Interrupt
 from gaussianimage.metrics import psnr, ssim
 from gaussianimage.picture import Picture, as_picture
 
@@ -126,7 +127,7 @@ def test_an_interrupt_makes_the_rest_quick_and_the_file_whole() -> None:
     def stop(stage: int, stages: int, decibels: float) -> None:
         raise KeyboardInterrupt
 
-    stopped = Writer(PARROT, writer().fitted, effort_level(1), 1, stop)
+    stopped = Writer(PARROT, writer().fitted, effort_level(1), 1, stop, interrupt=Interrupt("keep"))
     draft = stopped.draft(0.2)
     assert stopped.interrupted
     assert decode(draft.data).shape == (64, 96, 3)

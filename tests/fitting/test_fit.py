@@ -329,7 +329,8 @@ def stop_after(calls: int) -> Any:
 @pytest.mark.parametrize("calls", [1, 4, 9])
 @pytest.mark.usefixtures("ticking")
 def test_an_interrupted_fit_keeps_what_it_has(calls: int) -> None:
-    result = fit(PARROT, 300, iterations=300, progress=stop_after(calls))
+    stop = stop_after(calls)
+    result = fit(PARROT, 300, iterations=300, progress=stop, on_interrupt="keep")
     assert result.interrupted
     assert 0 < result.iterations < 300
     assert result.state.iteration == result.iterations
@@ -341,7 +342,8 @@ def test_an_interrupted_fit_keeps_what_it_has(calls: int) -> None:
 @pytest.mark.usefixtures("ticking")
 def test_an_interrupted_fit_goes_on_to_the_same_end(tmp_path: Path) -> None:
     whole = fit(PARROT, 200, iterations=120, seed=3, energy=0.01, q_max=5.0)
-    part = fit(PARROT, 200, iterations=120, seed=3, energy=0.01, q_max=5.0, progress=stop_after(5))
+    options: dict[str, Any] = {"seed": 3, "energy": 0.01, "q_max": 5.0, "on_interrupt": "keep"}
+    part = fit(PARROT, 200, iterations=120, progress=stop_after(5), **options)
     assert part.interrupted
     part.state.save(tmp_path / "state")
     rest = fit(PARROT, resume=FitState.load(tmp_path / "state"))
@@ -370,14 +372,40 @@ def test_a_finished_state_has_nothing_left_to_do() -> None:
 
 
 def test_a_signal_in_the_middle_is_an_interrupt_like_any() -> None:
+    states: list[FitState] = []
+
     def press(state: FitState) -> None:
-        if state.iteration == 40:
+        states.append(state)
+        if state.iteration == 40 and states[-2].iteration < 40:
             signal.raise_signal(signal.SIGINT)
 
-    result = fit(PARROT, 100, iterations=100, on_step=press)
+    result = fit(PARROT, 100, iterations=100, on_step=press, on_interrupt="keep")
     assert result.interrupted
     assert result.iterations == 40
     assert_usable(result, PARROT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("option", ["progress", "on_step"])
+@pytest.mark.usefixtures("ticking")
+def test_an_interrupt_is_raised_unless_told_otherwise(option: str) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        fit(PARROT, 100, iterations=100, **{option: lambda _: signal.raise_signal(signal.SIGINT)})
+
+
+def test_a_second_interrupt_is_raised_even_where_the_first_is_not() -> None:
+    def press(state: FitState) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):  # the last state is told of after the first one
+        fit(PARROT, 100, iterations=100, on_step=press, on_interrupt="keep")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("value", ["stop", "", None])
+def test_interrupts_are_raised_or_kept_and_nothing_else(value: Any) -> None:
+    with pytest.raises(ValueError, match="on_interrupt"):
+        fit(PARROT, 10, iterations=1, on_interrupt=value)
 
 
 @pytest.mark.usefixtures("ticking")
@@ -386,7 +414,8 @@ def test_an_interrupt_at_the_very_end_loses_nothing() -> None:
     for option in ("progress", "on_step"):
         calls = itertools.count(1)
         fit(PARROT, 50, iterations=20, **{option: lambda _, calls=calls: next(calls)})
-        result = fit(PARROT, 50, iterations=20, **{option: stop_after(next(calls) - 1)})
+        stop = stop_after(next(calls) - 1)
+        result = fit(PARROT, 50, iterations=20, on_interrupt="keep", **{option: stop})
         assert result.interrupted
         assert result.iterations == 20
         assert same(result.state.gaussians, whole.state.gaussians)

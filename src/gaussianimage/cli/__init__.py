@@ -2,13 +2,12 @@
 
 import os
 import sys
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from gaussianimage.cli.errors import show
+from gaussianimage.cli.errors import our_warnings_alone, show
 from gaussianimage.cli.lazy import LazyGroup
 
 __all__ = ["cli", "main"]
@@ -51,7 +50,8 @@ class CommandGroup(LazyGroup):
         """Run a command and end the process with its exit code."""
         extra.pop("standalone_mode", None)
         try:
-            code = super().main(args, prog_name, standalone_mode=False, **extra)
+            with our_warnings_alone(lambda line: click.echo(line, err=True)):
+                code = super().main(args, prog_name, standalone_mode=False, **extra)
         except (click.ClickException, click.Abort) as error:
             sys.exit(show(error))
         sys.exit(code if isinstance(code, int) else 0)
@@ -79,8 +79,6 @@ def cli(ctx: click.Context) -> None:
 
 def main() -> None:
     """Run the program `gaussianimage`."""
-    if not sys.warnoptions:
-        warnings.simplefilter("ignore")  # Pillow's, about metadata: no message for a user
     try:
         cli.main(prog_name="gaussianimage")
     finally:

@@ -1,13 +1,28 @@
-"""Errors as a user meets them: one line on stderr and an exit code."""
+"""Errors and warnings as a user meets them: one line on stderr, and an exit code."""
 
 import os
+import sys
 import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
 
 import click
 
-from gaussianimage.errors import GaussianImageError
+from gaussianimage.errors import GaussianImageError, GaussianImageWarning
 
-__all__ = ["FAILED", "INTERRUPTED", "describe", "details", "printable", "show", "warning"]
+__all__ = [
+    "FAILED",
+    "INTERRUPTED",
+    "describe",
+    "details",
+    "our_warnings",
+    "our_warnings_alone",
+    "printable",
+    "show",
+    "warning",
+]
 
 FAILED = 1
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -73,3 +88,39 @@ def show(error: click.ClickException | click.Abort) -> int:
         line = f"{line.rstrip('.')} (see {program} --help)"
     click.echo(f"{_PROGRAM}: {line}", err=True)
     return error.exit_code
+
+
+@contextmanager
+def our_warnings(say: Callable[[str], None]) -> Iterator[None]:
+    """Give every warning of this package to `say`, as a line, while the block runs."""
+    others = warnings.showwarning
+
+    def tell(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if issubclass(category, GaussianImageWarning):
+            say(f"{_PROGRAM}: {printable(str(message))}")
+        else:
+            others(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = tell
+    try:
+        yield
+    finally:
+        warnings.showwarning = others
+
+
+@contextmanager
+def our_warnings_alone(say: Callable[[str], None]) -> Iterator[None]:
+    """Do so, and keep quiet about all others unless Python was told to show them."""
+    with warnings.catch_warnings():
+        if not sys.warnoptions:
+            warnings.simplefilter("ignore")  # Pillow's, about metadata: no message for a user
+        warnings.simplefilter("always", GaussianImageWarning)
+        with our_warnings(say):
+            yield

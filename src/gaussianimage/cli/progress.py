@@ -4,12 +4,13 @@ import math
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 import click
 
+from gaussianimage.cli.errors import our_warnings
 from gaussianimage.cli.report import decibels, plural, seconds_text
 from gaussianimage.files import is_terminal
 
@@ -58,11 +59,14 @@ class Reporter:
         self.verbose = verbose
         self._bars: Any = None  # rich.progress.Progress, imported only if it is used
         self._lock = threading.Lock()
+        self._stack = ExitStack()
 
     def __enter__(self) -> Self:
+        self._stack.enter_context(our_warnings(self.warn))
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._stack.close()
         if self._bars is not None:
             self._bars.stop()
             self._bars = None

@@ -38,6 +38,7 @@ from gaussianimage.fitting.fit import fit
 from gaussianimage.fitting.placement import one_per_pixel
 from gaussianimage.fitting.run import FitProgress
 from gaussianimage.fitting.state import TRAIN_ALL, FitState
+from gaussianimage.interrupts import Interrupt
 from gaussianimage.metrics import SSIM_WINDOW
 from gaussianimage.picture import (
     WHITE,
@@ -97,7 +98,7 @@ class Encoded:
     seconds : float
         That encoding took.
     interrupted : bool
-        Whether Ctrl-C cut the work short; the file is whole all the same.
+        Whether Ctrl-C came, which was to be no error; the file is whole all the same.
     """
 
     data: bytes = field(repr=False)
@@ -140,6 +141,7 @@ def encode(
     threads: int | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
+    on_interrupt: str = "raise",
 ) -> bytes:
     """Encode a picture as a ``.gimg`` file.
 
@@ -193,15 +195,18 @@ def encode(
     progress : callable, optional
         Called with a `FitProgress` about ten times a second while fitting, and after each stage
         of quantizing.
+    on_interrupt : {"raise", "keep"}, default "raise"
+        What becomes of Ctrl-C. "keep" returns the best file so far, and raises only where there is
+        none yet, in the first second or so, or when it comes twice; `encode_picture` tells.
 
     Returns
     -------
     bytes
-        After Ctrl-C the best file so far; a KeyboardInterrupt is only raised where there is none
-        yet, in the first second or so.
 
     Raises
     ------
+    KeyboardInterrupt
+        Ctrl-C came, within some 50 ms.
     PictureError, LimitError, OSError
         If the picture can't be read, is too large, or holds NaN or infinite pixels; a `LimitError`
         also if metadata takes so much that the file can't have the size or bpp asked for.
@@ -235,6 +240,7 @@ def encode(
         threads=threads,
         device=device,
         progress=progress,
+        on_interrupt=on_interrupt,
     ).data
 
 
@@ -257,15 +263,19 @@ def encode_picture(
     threads: int | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
+    on_interrupt: str = "raise",
 ) -> Encoded:
     """Encode a picture and tell how it went; arguments and errors as for `encode`."""
     target = Target.of(
         quality=quality, gaussians=gaussians, bpp=bpp, size=size, psnr=psnr, ssim=ssim
     )
     wanted = AlphaOptions(alpha, alpha_quality, background)
-    job = _Job(picture, white, wanted, metadata, effort, seed, threads, device, progress)
-    writer, draft = job.run(target)
-    pixels = writer.pixels(draft)
+    with Interrupt(on_interrupt) as interrupt:
+        job = _Job(
+            picture, white, wanted, metadata, effort, seed, threads, device, progress, interrupt
+        )
+        writer, draft = job.run(target)
+        pixels = writer.pixels(draft)
     return Encoded(
         data=draft.data,
         height=job.picture.height,
@@ -334,6 +344,7 @@ class _Job:
         threads: int | None,
         device: str,
         progress: Progress | None,
+        interrupt: Interrupt,
     ) -> None:
         self._began = time.perf_counter()
         thread_count(threads)
@@ -349,6 +360,7 @@ class _Job:
         self._seed = seed
         self._threads = threads
         self._progress = progress
+        self._interrupt = interrupt
 
     @property
     def seconds(self) -> float:
@@ -476,6 +488,7 @@ class _Job:
             energy=ENERGY,
             progress=self._progress,
             resume=resume,
+            on_interrupt=self._interrupt,
         )
         return Writer(
             self.picture,
@@ -485,6 +498,7 @@ class _Job:
             self._on_stage,
             self._stretch,
             self._alpha_map,
+            self._interrupt,
         )
 
     def _on_stage(self, stage: int, stages: int, decibels: float) -> None:

@@ -9,6 +9,7 @@ from gaussianimage import _native
 from gaussianimage.codec.assemble import layer_ends, layers_of, model_set
 from gaussianimage.codec.quantize import Levels, normalized_colors, shown, strongest_first
 from gaussianimage.codec.refine import Rounding
+from gaussianimage.interrupts import Interrupt
 
 START_RATES = (0.05, 0.03, 0.015)
 END_FRACTION = 0.3
@@ -23,7 +24,8 @@ def freeze(
     iterations: int,
     sweeps: int = 1,
     on_stage: Callable[[int, int, float], None] | None = None,
-) -> tuple[list[Levels], bool]:
+    interrupt: Interrupt | None = None,
+) -> list[Levels]:
     """Round all Gaussians of an optimizer, a part at a time, the strongest first.
 
     Parameters
@@ -40,13 +42,13 @@ def freeze(
         Times that a part is refined before it is frozen; 0 rounds to the nearest.
     on_stage : callable, optional
         Called after each stage with its number, `stages` and the loss.
+    interrupt : Interrupt, optional
+        Once it is pressed, all that is left is rounded to the nearest at once.
 
     Returns
     -------
-    parts : list of Levels
+    list of Levels
         The stages' Gaussians; those that got the color zero are left out.
-    interrupted : bool
-        Whether Ctrl-C came: then what was left has been rounded without further iterations.
 
     Notes
     -----
@@ -57,34 +59,47 @@ def freeze(
     ramp = np.linspace(1, END_FRACTION, iterations)
     rates = (ramp[:, None] * np.array(START_RATES)).astype(np.float32)
     per_stage = -(-len(optimizer) // stages)
-    costs = rounding.costs(_guess(optimizer, rounding)) if sweeps else None
+    interrupt = interrupt or Interrupt()
+    costs = None
+    if sweeps and not interrupt.is_pressed():
+        costs = rounding.costs(_guess(optimizer, rounding))
     sets = _model_sets(len(optimizer))
     parts = []
-    interrupted = False
     for stage in range(stages):
         if len(optimizer) == 0:
             break
+        if interrupt.is_pressed():
+            parts.append(_rest(optimizer, rounding))
+            break
         chosen = _strongest(optimizer)[:per_stage]
         levels = _rounded(optimizer, rounding, chosen)
-        if costs is not None and not interrupted:
+        if costs is not None:
             refiner = rounding.refiner(optimizer.residual())
             here = sets[stage * per_stage :][: len(chosen)]
-            for _ in range(sweeps):
-                levels = rounding.sweep(refiner, levels, here, costs)
+            with interrupt.cut_short():
+                for _ in range(sweeps):
+                    levels = rounding.sweep(refiner, levels, here, costs)
             _replace(optimizer, rounding, chosen, levels)
         frozen = np.zeros(len(optimizer), np.uint8)
         frozen[chosen] = 1
         optimizer.bake(frozen)
         parts.append(levels.select(shown(levels)))
         loss = 0.0
-        try:
-            if len(optimizer) and not interrupted:
+        if interrupt.is_pressed():
+            continue
+        with interrupt.cut_short():
+            if len(optimizer):
                 loss = float(optimizer.run(rates, energy)[-1])
             if on_stage is not None:
                 on_stage(stage + 1, stages, loss)
-        except KeyboardInterrupt:
-            interrupted = True
-    return parts, interrupted
+    return parts
+
+
+def _rest(optimizer: _native.Optimizer, rounding: Rounding) -> Levels:
+    """Round all Gaussians of an optimizer to the nearest, and take them out."""
+    levels = _rounded(optimizer, rounding, _strongest(optimizer))
+    optimizer.keep(np.zeros(len(optimizer), np.uint8))
+    return levels.select(shown(levels))
 
 
 def _strongest(optimizer: _native.Optimizer) -> NDArray[np.intp]:

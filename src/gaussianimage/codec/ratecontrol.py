@@ -199,8 +199,6 @@ class _PowerLaw:
 def _probe(picture: Picture, gaussians: int, threads: int | None) -> float:
     """Return the squared error that a whole fit of so many Gaussians would have, about."""
     result = fit(picture, gaussians, iterations=PROBE_ITERATIONS, threads=threads)
-    if result.interrupted:
-        raise KeyboardInterrupt  # nothing is there yet that could be kept
     return float(10 ** (-(result.psnr + PROBE_LACK) / 10) * picture.pixels.size)
 
 

@@ -106,6 +106,8 @@ def search_size(
     above: Draft | None = None
     steps = _Steps(np.log2(most_bytes), OCTAVES_PER_OCTAVE)
     for left in range(drafts, 0, -1):
+        if writer.interrupted and below is not None:
+            break  # what has been cut short is no better
         size = draft.picture_bytes
         if size <= most_bytes:
             if below is None or size > below.picture_bytes:
@@ -165,6 +167,8 @@ def search_quality(
     steps = _Steps(target, measure.per_octave)
     for left in range(drafts, 0, -1):
         draft = writer.draft(step)
+        if writer.interrupted and best is not None:
+            break  # what has been cut short is no better
         found = measure.of(writer, writer.pixels(draft))
         off = abs(found - target)
         if best is None or off < best_off:

@@ -71,7 +71,7 @@ def settle(
     rates = (ramp[:, None] * np.array(RATES)).astype(np.float32)
     newton_rates = (ramp * NEWTON_RATE).astype(np.float32)
     for number in range(rounds):
-        _prune(optimizer, step)
+        prune(optimizer, step)
         count = 0
         if number < int(GROWN_UNTIL * rounds):
             count = min(round(GROWN * len(optimizer)), most - len(optimizer))
@@ -85,10 +85,11 @@ def settle(
         else:
             optimizer.run(rates, energy, BITS, step)
         yield
-    _prune(optimizer, step)
+    prune(optimizer, step)
 
 
-def _prune(optimizer: _native.Optimizer, step: float) -> None:
+def prune(optimizer: _native.Optimizer, step: float) -> None:
+    """Remove the Gaussians that are too weak to earn their bits."""
     cholesky = optimizer.cholesky
     log_size = 0.5 * np.log(cholesky[:, 0] * cholesky[:, 2])
     amplitude = np.linalg.norm(normalized_colors(log_size, optimizer.colors), axis=1)

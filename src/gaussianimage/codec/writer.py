@@ -27,11 +27,12 @@ from gaussianimage.codec.settings import (
     Settings,
     nearest_color_index,
 )
-from gaussianimage.codec.settle import settle
+from gaussianimage.codec.settle import prune, settle
 from gaussianimage.codec.stretch import Stretch
 from gaussianimage.engine import render
 from gaussianimage.fitting.density import bands
 from gaussianimage.fitting.run import FitResult
+from gaussianimage.interrupts import Interrupt
 from gaussianimage.metrics import psnr, ssim
 from gaussianimage.picture import Picture, from_array, to_array
 from gaussianimage.picture.warn import ignore
@@ -90,6 +91,8 @@ class Writer:
         What the picture was fitted as; by default itself.
     alpha_map : bytes, optional
         The map of alpha, encoded.
+    interrupt : Interrupt, optional
+        That of the whole work.
 
     Notes
     -----
@@ -105,6 +108,7 @@ class Writer:
         on_stage: Callable[[int, int, float], None],
         stretch: Stretch | None = None,
         alpha_map: bytes | None = None,
+        interrupt: Interrupt | None = None,
     ) -> None:
         self._alpha_map = alpha_map
         self._picture = picture
@@ -114,7 +118,7 @@ class Writer:
         self._effort = effort
         self._threads = threads
         self._on_stage = on_stage
-        self._interrupted = fitted.interrupted
+        self._interrupt = interrupt or Interrupt()
         mean = np.clip(self._stretch.restored(fitted.state.colors[0]), 0, 1)
         self._background = tuple(int(level) for level in np.rint(mean * BACKGROUND_LEVELS))
         self._dtype = np.dtype(np.uint16 if picture.bit_depth == 16 else np.uint8)
@@ -132,7 +136,7 @@ class Writer:
     @property
     def interrupted(self) -> bool:
         """Whether Ctrl-C came: what follows is to be as quick as can be."""
-        return self._interrupted
+        return self._interrupt.is_pressed()
 
     @property
     def most_gaussians(self) -> int:
@@ -159,7 +163,7 @@ class Writer:
         self._settled = optimizer.means, optimizer.cholesky, optimizer.colors
         self._settled_by = step
         rounding = self._rounding(settings, step)
-        parts, interrupted = freeze(
+        parts = freeze(
             optimizer,
             rounding,
             energy=ENERGY,
@@ -167,25 +171,25 @@ class Writer:
             iterations=self._effort.stage,
             sweeps=self._effort.stage_sweeps,
             on_stage=self._stage,
+            interrupt=self._interrupt,
         )
-        self._interrupted |= interrupted
         return self._assembled(self._refined(rounding, layers_of(parts), optimizer), settings, step)
 
     def _refined(
         self, rounding: Rounding, layers: list[Levels], optimizer: _native.Optimizer
     ) -> list[Levels]:
         """Refine what has been frozen; what the optimizer is left with is its residual."""
-        try:
-            weights = [] if self._interrupted else [1.0] * self._effort.sweeps
+        if self._interrupt.is_pressed():
+            return layers
+        with self._interrupt.cut_short():
+            weights = [1.0] * self._effort.sweeps
             for better in rounding.refined(layers, optimizer.residual(), weights):
                 layers = better
-        except KeyboardInterrupt:
-            self._interrupted = True
         return layers
 
     def repaired(self, draft: Draft) -> Draft:
         """Return a file with what the blocks of another have lost put back; see `repair`."""
-        if self._interrupted:
+        if self._interrupt.is_pressed():
             return draft
         rounding = self._rounding(draft.settings, draft.step)
         optimizer = self._optimizer(draft.settings)
@@ -203,10 +207,8 @@ class Writer:
             costs=rounding.costs(layers),
         )
         added: list[Levels] = []
-        try:
+        with self._interrupt.cut_short():
             added.extend(repairs)
-        except KeyboardInterrupt:
-            self._interrupted = True
         if not added:
             return draft
         last = Levels.concatenate([layers[-1], *added])
@@ -219,7 +221,13 @@ class Writer:
         optimizer.keep(np.zeros(len(optimizer), np.uint8))
         if draft.layers:
             optimizer.add(*rounding.quantizer.dequantize(*Levels.concatenate(draft.layers)))
-        for layers in rounding.refined(draft.layers, optimizer.residual(), LIGHTER):
+        refined = rounding.refined(draft.layers, optimizer.residual(), LIGHTER)
+        while not self._interrupt.is_pressed():
+            layers = None
+            with self._interrupt.cut_short():
+                layers = next(refined, None)
+            if layers is None:
+                return
             yield self._assembled(layers, draft.settings, draft.step)
 
     def shortened(self, draft: Draft, most_bytes: float) -> Draft:
@@ -324,23 +332,26 @@ class Writer:
         )
 
     def _settle(self, optimizer: _native.Optimizer, step: float, most: int, rounds: int) -> None:
-        """Thin out what is to be rounded, and fill it in; Ctrl-C cuts it short."""
+        """Thin out what is to be rounded, and fill it in, unless cut short."""
+        if self._interrupt.is_pressed():
+            prune(optimizer, step)
+            return
         settling = settle(
             optimizer,
             self._stretched.pixels,
             step,
             most=most,
             energy=ENERGY,
-            rounds=1 if self._interrupted else rounds,
-            iterations=1 if self._interrupted else self._effort.settle,
+            rounds=rounds,
+            iterations=self._effort.settle,
             newton=self._effort.newton,
             seed=self._fitted.state.seed,
         )
-        try:
+        with self._interrupt.cut_short():
             for _ in settling:
                 pass
-        except KeyboardInterrupt:
-            self._interrupted = True
+        if self._interrupt.is_pressed():
+            prune(optimizer, step)
 
     def _assembled(self, layers: list[Levels], settings: Settings, step: float) -> Draft:
         picture = self._picture

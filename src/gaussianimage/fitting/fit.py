@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from numbers import Real
 
 import numpy as np
@@ -14,6 +15,7 @@ from gaussianimage.fitting.placement import initial
 from gaussianimage.fitting.run import FitProgress, FitResult, Run
 from gaussianimage.fitting.schedule import Schedule
 from gaussianimage.fitting.state import MAX_GAUSSIANS, MAX_ITERATIONS, TRAIN_ALL, FitState
+from gaussianimage.interrupts import Interrupt
 from gaussianimage.picture import Picture, PictureSource, as_picture
 
 DEFAULT_ITERATIONS = 1000
@@ -38,6 +40,7 @@ def fit(
     progress: Callable[[FitProgress], None] | None = None,
     on_step: Callable[[FitState], None] | None = None,
     resume: FitState | None = None,
+    on_interrupt: str | Interrupt = "raise",
 ) -> FitResult:
     """Fit Gaussians to a picture.
 
@@ -70,14 +73,18 @@ def fit(
     resume : FitState, optional
         Go on from there. It brings its own number of Gaussians, iterations, seed, q_max and energy,
         and those arguments are ignored.
+    on_interrupt : {"raise", "keep"}, default "raise"
+        What becomes of Ctrl-C. "keep" ends the fit early and returns what there is by then, with
+        `interrupted` set; the colors are not solved for. Only a second Ctrl-C is raised.
 
     Returns
     -------
     FitResult
-        Ctrl-C (KeyboardInterrupt) ends the fit early, with `interrupted` set and the best so far.
 
     Raises
     ------
+    KeyboardInterrupt
+        Ctrl-C came, within some 50 ms.
     PictureError
         If the picture can't be read, holds NaN or infinite pixels, or has a side of more than
         65536 pixels.
@@ -123,7 +130,10 @@ def fit(
         return optimizer
 
     chunk = CHUNK if gpu is None else GPU_CHUNK
-    return Run(source, state, new_optimizer, chunk, progress, on_step).to_the_end()
+    with Interrupt.of(on_interrupt) as interrupt:
+        run = Run(source, state, new_optimizer, chunk, progress, on_step, interrupt)
+        result = run.to_the_end()
+    return replace(result, interrupted=interrupt.is_pressed())
 
 
 def _start(

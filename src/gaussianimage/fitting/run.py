@@ -14,6 +14,7 @@ from gaussianimage.fitting.placement import BLUR_RADIUS, births
 from gaussianimage.fitting.schedule import REPLACED_FRACTION, Schedule
 from gaussianimage.fitting.state import TRAIN_ALL, FitState
 from gaussianimage.gaussians import Gaussians
+from gaussianimage.interrupts import Interrupt
 from gaussianimage.picture import Picture
 
 SOLVE_ITERATIONS = 12
@@ -55,7 +56,7 @@ class FitResult:
     psnr: float  # dB, of the unclamped float picture; errors count by the picture's weights
     iterations: int  # done in all
     seconds: float  # of this call
-    interrupted: bool  # by Ctrl-C: fewer iterations, and maybe Gaussians, than asked for
+    interrupted: bool  # by Ctrl-C, which was to be no error: less was done than asked for
     state: FitState  # to go on from; before the final solve for the colors
 
 
@@ -70,6 +71,7 @@ class Run:
         chunk: int,
         progress: Callable[[FitProgress], None] | None,
         on_step: Callable[[FitState], None] | None,
+        interrupt: Interrupt,
     ) -> None:
         have = (picture.height, picture.width, picture.channels)
         want = (state.height, state.width, state.channels)
@@ -81,6 +83,7 @@ class Run:
         self._schedule = Schedule(state.iterations, state.target)
         self._progress = progress
         self._on_step = on_step
+        self._interrupt = interrupt
         self._chunk = chunk
         self._optimizer = new_optimizer()
         state.restore(self._optimizer)
@@ -90,26 +93,25 @@ class Run:
         self._told = self._began
 
     def to_the_end(self) -> FitResult:
-        """Do what is left of the iterations and solve for the colors; Ctrl-C cuts it short."""
-        interrupted = False
-        try:
-            self._iterate()
-        except KeyboardInterrupt:
-            interrupted = True
+        """Do what is left of the iterations and solve for the colors, unless cut short."""
+        self._interrupt.begin()
+        self._iterate()
         state = self._state()
-        try:
-            self._psnr = self._decibels(self._solve_colors())
-            if self._on_step is not None:
-                self._on_step(state)
-            self._tell(force=True)
-        except KeyboardInterrupt:
-            interrupted = True
+        if not self._interrupt.is_pressed():
+            with self._interrupt.cut_short():
+                self._psnr = self._decibels(self._solve_colors())
+        if self._interrupt.is_pressed():
+            self._psnr = self._decibels(self._optimizer.solve_colors(0, SOLVE_RIDGE))
+        self._step(state)
+        if not self._interrupt.is_pressed():
+            with self._interrupt.cut_short():
+                self._tell(force=True)
         return FitResult(
             gaussians=self._state().gaussians,
             psnr=self._psnr,
             iterations=self._iteration,
             seconds=time.perf_counter() - self._began,
-            interrupted=interrupted,
+            interrupted=self._interrupt.is_pressed(),
             state=state,
         )
 
@@ -119,14 +121,19 @@ class Run:
         while self._iteration < total:
             if self._iteration in renewals:
                 self._renew()
+            if self._interrupt.is_pressed():
+                return
             end = min(self._iteration + self._chunk, total)
             end = min([end, *(step for step in renewals if self._iteration < step < end)])
-            losses = self._optimizer.run(
-                self._schedule.rates(self._iteration, end), self._start.energy
-            )
-            self._iteration = end
-            self._psnr = self._decibels(float(losses[-1]))
-            self._tell()
+            begin, before = self._iteration, self._optimizer.steps
+            with self._interrupt.cut_short():
+                losses = self._optimizer.run(self._schedule.rates(begin, end), self._start.energy)
+                self._psnr = self._decibels(float(losses[-1]))
+            self._iteration = begin + self._optimizer.steps - before
+            if self._interrupt.is_pressed():
+                return
+            with self._interrupt.cut_short():
+                self._tell()
 
     def _renew(self) -> None:
         """Replace the weakest and grow to the schedule's target, by a generator of its own."""
@@ -142,7 +149,12 @@ class Run:
         new = births(self._optimizer.residual(), self._detail, count, self._start.target, generator)
         self._optimizer.add(*new)
         if self._on_step is not None:
-            self._on_step(self._state())
+            self._step(self._state())
+
+    def _step(self, state: FitState) -> None:
+        if self._on_step is not None:
+            with self._interrupt.cut_short():
+                self._on_step(state)
 
     def _remove_weakest(self) -> None:
         """Remove those whose energy is least, but for what is held."""

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "interrupt.h"
+
 namespace gi {
 namespace {
 
@@ -19,6 +21,7 @@ void blur_columns(const float* from, float* to, ptrdiff_t height, ptrdiff_t widt
     for (ptrdiff_t x = 0; x < width; ++x) sums[static_cast<size_t>(x)] += double{added[x]};
   }
   for (ptrdiff_t y = 0; y < height; ++y) {
+    check_interrupt();
     const float *added = row(y + radius + 1), *taken = row(y - radius);
     float* out = to + y * width;
     for (ptrdiff_t x = 0; x < width; ++x) {
@@ -32,6 +35,7 @@ void blur_columns(const float* from, float* to, ptrdiff_t height, ptrdiff_t widt
 void blur_rows(const float* from, float* to, ptrdiff_t height, ptrdiff_t width, ptrdiff_t radius) {
   const double share = 1.0 / static_cast<double>(2 * radius + 1);
   for (ptrdiff_t y = 0; y < height; ++y) {
+    check_interrupt();
     const float* row = from + y * width;
     const auto at = [&](ptrdiff_t x) {
       return double{row[std::clamp<ptrdiff_t>(x, 0, width - 1)]};

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <vector>
 
+#include "interrupt.h"
 #include "optimizer.h"
 #include "pool.h"
 
@@ -55,6 +56,7 @@ void Optimizer::descend(int count, const float* rates, const Penalty& penalty, d
   const int blocks = std::max(1, static_cast<int>(n / 256));
   for (int iteration = 0; iteration < count; ++iteration) {
     losses[iteration] = moments_with(colors.data(), true);
+    const Interruptible::Scope whole(nullptr);
     parallel(blocks, threads_, [&](int block) {
       const size_t begin = n * static_cast<size_t>(block) / static_cast<size_t>(blocks);
       const size_t end = n * static_cast<size_t>(block + 1) / static_cast<size_t>(blocks);
@@ -62,6 +64,7 @@ void Optimizer::descend(int count, const float* rates, const Penalty& penalty, d
         descend_one(i, rates[iteration] * share[i], penalty, velocity.data() + i * width);
       }
     });
+    ++steps_;
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "cells.h"
 #include "flush.h"
+#include "interrupt.h"
 #include "pool.h"
 #include "strips.h"
 
@@ -148,6 +149,7 @@ void Optimizer::bake(const uint8_t* bake) {
     }
   }
   const Kernels& k = kernels();
+  const Interruptible::Scope whole(nullptr);
   for_strips([&](int strip) {
     const auto add = [&](const Schedule::Cell& cell, const Entry* entries, size_t count, bool,
                          bool) {
@@ -255,11 +257,13 @@ void Optimizer::run(int count, const Rates* rates, const Penalty& penalty, doubl
   const int blocks = std::max(1, static_cast<int>(n / 256));
   for (int iteration = 0; iteration < count; ++iteration) {
     losses[iteration] = moments_with(colors.data(), true);
+    const Interruptible::Scope whole(nullptr);
     parallel(blocks, threads_, [&](int block) {
       const size_t begin = n * static_cast<size_t>(block) / static_cast<size_t>(blocks);
       const size_t end = n * static_cast<size_t>(block + 1) / static_cast<size_t>(blocks);
       step(begin, end, rates[iteration], penalty);
     });
+    ++steps_;
   }
 }
 

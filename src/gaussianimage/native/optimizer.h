@@ -37,6 +37,9 @@ class Optimizer {
   int height() const { return window_.height; }
   int width() const { return window_.width; }
   int parameters() const { return 5 + channels_; }
+  // Iterations done so far. A call that is stopped has done some of its own, and each of them
+  // completely; all other calls are stopped without having done anything.
+  int64_t steps() const { return steps_; }
 
   // The Gaussians. Positions and Cholesky factors in double, as everywhere outside the kernels.
   std::vector<double> means, cholesky;
@@ -91,6 +94,7 @@ class Optimizer {
   int channels_;
   double q_max_;
   int threads_;
+  int64_t steps_ = 0;
   std::vector<float> target_;  // in cells
   std::vector<float> roots_;   // of the weights, in cells; empty if all are 1
   std::vector<uint8_t> trainable_;

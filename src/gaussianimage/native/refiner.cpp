@@ -5,6 +5,7 @@
 
 #include "dequantize.h"
 #include "flush.h"
+#include "interrupt.h"
 #include "kernels.h"
 #include "model.h"
 #include "pool.h"
@@ -238,13 +239,17 @@ void Refiner::sweep(Layer& layer, const uint8_t* set, const SymbolCosts& costs, 
     }
   }
   const FlushDenormals flush;
-  for (const size_t i : others) refine(layer, i, {set[i], 0, height});
+  for (const size_t i : others) {
+    check_interrupt();
+    refine(layer, i, {set[i], 0, height});
+  }
   const auto go = [&](const std::vector<std::vector<size_t>>& parts, int shift) {
     parallel(bands, threads, [&](int band) {
       const FlushDenormals flush_here;
       const int top = std::max(band * band_rows - shift, 0);
       const int bottom = std::min((band + 1) * band_rows - shift, height);
       for (const size_t i : parts[static_cast<size_t>(band)]) {
+        check_interrupt();
         refine(layer, i, {set[i], top, bottom});
       }
     });

@@ -22,7 +22,8 @@ class Refiner {
   // models that its layer uses. One that isn't worth its bits gets the color zero.
   //
   // Gaussians within a band of rows are refined in parallel to those of other bands, which they
-  // don't touch: the result is the same for every number of threads.
+  // don't touch: the result is the same for every number of threads. A call that is stopped leaves
+  // a refiner that is of no more use.
   void sweep(Layer& layer, const uint8_t* set, const SymbolCosts& costs, double lambda,
              int threads);
 

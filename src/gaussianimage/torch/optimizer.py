@@ -77,6 +77,11 @@ class Optimizer:
     device : str
         "cuda", "cuda:1", ...; within Triton's interpreter also "cpu".
 
+    Attributes
+    ----------
+    steps : int
+        Iterations that were run so far.
+
     Notes
     -----
     Rows of the tables that wait for a Gaussian have a Cholesky factor of zero, so they are never
@@ -96,6 +101,7 @@ class Optimizer:
         self._target = torch.tensor(target, device=device)[None]
         self._q_max = q_max
         self._count = 0
+        self.steps = 0
         self._recording: _Recording | None = None
         self.tables = self._new_tables(0)
 
@@ -130,8 +136,11 @@ class Optimizer:
 
     def run(self, rates: NDArray[np.float32], energy: float) -> NDArray[np.float64]:
         """Run an iteration for each row of rates; return the loss before each."""
+        losses = []
         with self._on_device():
-            losses = [self._run(rates[i : i + CHUNK], energy) for i in range(0, len(rates), CHUNK)]
+            for i in range(0, len(rates), CHUNK):
+                losses.append(self._run(rates[i : i + CHUNK], energy))
+                self.steps += len(losses[-1])
         return np.concatenate([np.empty(0), *losses])
 
     def solve_colors(self, iterations: int, ridge: float) -> float:
