@@ -107,7 +107,7 @@ def test_help_imports_nothing_that_takes_time() -> None:
         (["a.gimg", "b.png"], "No such command 'a.gimg'. Did you mean decode a.gimg? (see"),
         (
             ["encode", "a.png", "b.gimg", "--qualty", "3"],
-            "No such option '--qualty'. (Did you mean one of: '--quality'",
+            "No such option '--qualty'. (Did you mean one of: '--alpha-quality', '--quality'",
         ),
         (
             ["encode", "-a.png", "b.gimg"],

@@ -254,10 +254,10 @@ class TestFailure:
 
     def test_a_failing_rename(self, target, monkeypatch):
         def fail(*_):
-            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
 
         monkeypatch.setattr(os, "replace", fail)
-        with pytest.raises(OSError, match="Read-only"):
+        with pytest.raises(OSError, match="Input/output error"):
             picture.write(target, RGB)
         self.check_untouched(target)
 
