@@ -69,7 +69,9 @@ def test_a_repair_puts_a_dot_and_a_stroke_back() -> None:
     optimizer = _native.Optimizer(pixels, 3.5, 1)
     rounding = Rounding(SETTINGS, STEP, height=40, width=56, q_max=3.5, threads=1)
     before = np.square(pixels).sum()
-    added = list(repair(optimizer, rounding, pixels, STEP, model_set=3, costs=rounding.costs([])))
+    added = list(
+        repair(optimizer, rounding, pixels, STEP, least=0.0, model_set=3, costs=rounding.costs([]))
+    )
     assert sum(len(levels.precision) for levels in added) >= 2
     assert len(optimizer) == 0
     residual = optimizer.residual()
@@ -83,4 +85,6 @@ def test_a_repair_of_nothing_adds_nothing() -> None:
     optimizer = _native.Optimizer(pixels, 3.5, 1)
     rounding = Rounding(SETTINGS, STEP, height=40, width=56, q_max=3.5, threads=1)
     costs = rounding.costs([])
-    assert list(repair(optimizer, rounding, pixels, STEP, model_set=3, costs=costs)) == []
+    assert (
+        list(repair(optimizer, rounding, pixels, STEP, least=0.0, model_set=3, costs=costs)) == []
+    )

@@ -31,7 +31,7 @@ from gaussianimage.codec.search import (
 )
 from gaussianimage.codec.settings import MOST_STEP, SHAPE_STEP_ONE, Settings
 from gaussianimage.codec.stretch import Stretch
-from gaussianimage.codec.writer import ENERGY, Draft, Writer
+from gaussianimage.codec.writer import ENERGY, LEAST_ERROR, Draft, Writer
 from gaussianimage.devices import gpu_module
 from gaussianimage.errors import LimitError
 from gaussianimage.fitting.fit import fit
@@ -68,10 +68,9 @@ PIXEL_BY_PIXEL = 64
 LEAST_REPAIRED = 40.0
 
 # A block may have so much more error, root mean square in steps of the quality, than its mean color
-# has. What repairs don't bring that far is below a step, and takes a finer one.
+# has. What repairs don't bring that far is below a step, and takes one that is finer by this.
 EXCESS = 0.036
-FINER = 0.7
-FINER_STEPS = 3
+FINER = 0.5, 0.8
 
 PIXELS_PER_GAUSSIAN = 130  # where nothing tells how many there should be
 
@@ -381,7 +380,8 @@ class _Job:
             writer = self._fit(count)
             draft = writer.draft(step)
             if value >= LEAST_REPAIRED:
-                most = EXCESS * step_for_quality(value)
+                least = 2 * LEAST_ERROR[self.picture.bit_depth]
+                most = max(EXCESS * step_for_quality(value), least)
                 draft = self._hold_blocks(writer, writer.repaired(draft), most)
             return writer, draft
         if target.kind == "gaussians":
@@ -408,13 +408,11 @@ class _Job:
 
     def _hold_blocks(self, writer: Writer, draft: Draft, most: float) -> Draft:
         """Return a file of finer steps if a block of this one is much worse than its mean color."""
-        step = draft.step
-        for _ in range(FINER_STEPS):
-            if writer.interrupted or writer.worst_excess(draft) <= most:
-                break
-            step *= FINER
-            draft = writer.repaired(writer.draft(step))
-        return draft
+        worst = writer.worst_excess(draft)
+        if writer.interrupted or worst <= most:
+            return draft
+        finer = draft.step * float(np.clip(most / worst, *FINER))
+        return writer.repaired(writer.draft(finer))
 
     def _most_bytes(self, target: Target) -> float | None:
         """Return what a size or bpp leaves for all but metadata; None for other targets."""

@@ -61,6 +61,7 @@ def repair(
     pixels: NDArray[np.float32],
     step: float,
     *,
+    least: float,
     model_set: int,
     costs: _native.SymbolCosts,
 ) -> Iterator[Levels]:
@@ -76,6 +77,8 @@ def repair(
         The picture.
     step : float
         The color step Δ.
+    least : float
+        Root mean square errors below this are not worth a repair, whatever the step.
     model_set : int
         Which of the format's sets of models codes them.
     costs : _native.SymbolCosts
@@ -89,7 +92,7 @@ def repair(
     rates = np.tile(np.array(RATES, np.float32), (ITERATIONS, 1))
     suspects = np.arange(count_blocks(pixels))
     for weight in WEIGHTS:
-        suspects, spots = lost(pixels, optimizer.residual(), step, suspects)
+        suspects, spots = lost(pixels, optimizer.residual(), step, suspects, least)
         if len(suspects) == 0:
             return
         optimizer.add(*spots)
@@ -115,6 +118,7 @@ def lost(
     residual: NDArray[np.float32],
     step: float,
     suspects: NDArray[np.intp],
+    least: float = 0.0,
 ) -> tuple[NDArray[np.intp], Spots]:
     """Find the blocks that have lost what they show, and Gaussians that bring it back.
 
@@ -126,6 +130,8 @@ def lost(
         The color step Δ.
     suspects : ndarray, (K,)
         Rising numbers of the blocks to look at, row by row.
+    least : float
+        As for `repair`.
 
     Returns
     -------
@@ -139,7 +145,7 @@ def lost(
         some = suspects[begin : begin + BAND // BLOCK**2]
         y, x = (BLOCK * number for number in np.divmod(some, across))
         source, error = cut_blocks(pixels, y, x), cut_blocks(residual, y, x)
-        failing = _failing(source, error, step)
+        failing = _failing(source, error, step, least)
         blocks.append(some[failing])
         spots = _spots(error[failing], x[failing], y[failing])
         size = pixels.shape[1], pixels.shape[0]
@@ -147,9 +153,10 @@ def lost(
     return np.concatenate(blocks), Spots(*(np.concatenate(p) for p in zip(*found, strict=True)))
 
 
-def _failing(source: Blocks, error: Blocks, step: float) -> NDArray[np.bool_]:
+def _failing(source: Blocks, error: Blocks, step: float, least: float) -> NDArray[np.bool_]:
     """Return which blocks have lost what they show."""
-    failing: NDArray[np.bool_] = excess_errors(source, error) > (TOLERANCE * step) ** 2
+    tolerance = max(TOLERANCE * step, least)
+    failing: NDArray[np.bool_] = excess_errors(source, error) > tolerance**2
     suspects = np.flatnonzero(~failing)
     if len(suspects):
         failing[suspects] = _things_missing(source[suspects], error[suspects], step)

@@ -50,6 +50,9 @@ DEAREST_STEP = 4.0
 AGAIN = 3
 FINER = 0.6
 
+# Blocks may have so much error by the depth of the picture's samples alone, for 0 to 1.
+LEAST_ERROR = {8: 1 / 255, 16: 0.0}
+
 # What a bit is worth, in units of what it usually is, where a file is to get a little smaller.
 LIGHTER = (1.1, 1.2, 1.35, 1.5, 1.7, 2.0)
 
@@ -203,6 +206,7 @@ class Writer:
             rounding,
             self._stretched.pixels,
             rounding.settings.color_step,
+            least=LEAST_ERROR[self._picture.bit_depth] * self._stretch.gain,
             model_set=model_set(len(layers) - 1, len(layers)),
             costs=rounding.costs(layers),
         )
