@@ -326,3 +326,40 @@ def test_what_was_written_is_read_back(target):
 def test_reading_a_missing_file_is_an_os_error(target):
     with pytest.raises(FileNotFoundError):
         files.read_input(target)
+
+
+LEAVING = """
+import os, sys, threading
+from pathlib import Path
+from gaussianimage import files
+
+begun, go_on = threading.Event(), threading.Event()
+
+def write():
+    with files.atomic_output(sys.argv[1]) as file:
+        file.write(b"half")
+        begun.set()
+        go_on.wait()
+
+thread = threading.Thread(target=write)
+thread.start()
+begun.wait()
+files.discard_unfinished()
+print(sorted(path.name for path in Path(sys.argv[1]).parent.iterdir()), flush=True)
+go_on.set()
+thread.join()
+try:
+    files.write_atomic(sys.argv[1], b"late")
+except OSError:
+    print("refused", flush=True)
+print(Path(sys.argv[1]).read_bytes())
+os._exit(0)
+"""
+
+
+def test_what_is_written_by_halves_can_be_discarded_from_another_thread(target):
+    target.write_bytes(OLD)
+    command = [sys.executable, "-c", LEAVING, str(target)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert run.stdout.splitlines()[:2] == ["['out.gimg']", "refused"]
+    assert only_file(target.parent) == OLD

@@ -6,6 +6,7 @@ import shutil
 import stat
 import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ from gaussianimage.errors import GaussianImageWarning
 __all__ = [
     "StrPath",
     "atomic_output",
+    "discard_unfinished",
     "is_stream",
     "is_terminal",
     "read_input",
@@ -31,6 +33,11 @@ _SUFFIX = ".gaussianimage-tmp"
 # What making a file beside another, or renaming it to the other, fails with where the other can be
 # written to all the same: a write-protected folder, a read-only one, a mount point.
 _NOT_HERE = (errno.EACCES, errno.EBUSY, errno.EPERM, errno.EROFS, errno.EXDEV)
+
+# Temporary files that are being written; None once the process is about to end. The lock also says
+# that a file is being written over.
+_unfinished: set[Path] | None = set()
+_lock = threading.RLock()
 
 # Old content that is kept in memory while new content is written over it; more goes to a file.
 _BACKUP_BYTES = 64 << 20
@@ -144,7 +151,7 @@ def atomic_output(path: StrPath) -> Iterator[BinaryIO]:
         real = path.resolve()
         name = real.with_name(f".{os.urandom(8).hex()}{_SUFFIX}")
         try:
-            file = name.open("x+b")  # made with the permissions that the umask asks for
+            file = _begin(name)
         except OSError as error:
             if mode is None or error.errno not in _NOT_HERE:
                 raise
@@ -168,6 +175,32 @@ def _removed_on_failure(temporary: Path) -> Iterator[None]:
         with suppress(OSError):
             temporary.unlink()
         raise
+    finally:
+        if _unfinished is not None:
+            _unfinished.discard(temporary)
+
+
+def _begin(temporary: Path) -> BinaryIO:
+    with _lock:
+        if _unfinished is None:
+            raise OSError(errno.ECANCELED, os.strerror(errno.ECANCELED))
+        file = temporary.open("x+b")  # made with the permissions that the umask asks for
+        _unfinished.add(temporary)
+        return file
+
+
+def discard_unfinished() -> None:
+    """Remove what other threads have written by halves, and let them write no more.
+
+    For a process that ends without waiting for them. A file that is being written over in place is
+    waited for.
+    """
+    global _unfinished
+    with _lock:
+        unfinished, _unfinished = _unfinished or set(), None
+        for temporary in unfinished:
+            with suppress(OSError):
+                temporary.unlink()
 
 
 def _replace(temporary: Path, file: BinaryIO, path: Path, mode: int | None) -> bool:
@@ -189,7 +222,9 @@ def _replace(temporary: Path, file: BinaryIO, path: Path, mode: int | None) -> b
 
 def _write_over(path: Path, new: BinaryIO) -> None:
     """Write new content over a file, and on failure what it held before."""
-    with path.open("r+b") as file:
+    with _lock, path.open("r+b") as file:
+        if _unfinished is None:
+            raise OSError(errno.ECANCELED, os.strerror(errno.ECANCELED))
         backup = tempfile.SpooledTemporaryFile(_BACKUP_BYTES)  # noqa: SIM115 - kept on failure
         shutil.copyfileobj(file, backup)
         try:

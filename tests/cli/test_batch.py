@@ -1,5 +1,7 @@
 """Many inputs at once: failures, Ctrl-C, exit codes."""
 
+import os
+import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -7,12 +9,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import click
+import numpy as np
 import pytest
 
+import gaussianimage
 from gaussianimage import PictureError, _native
+from gaussianimage.cli import batch
 from gaussianimage.cli.batch import Job, Outcome, run, run_each
 from gaussianimage.cli.options import BatchOptions
 from gaussianimage.cli.paths import Item
+from gaussianimage.files import atomic_output
 
 NEWS: Any = SimpleNamespace(
     stage="fit", iteration=1, iterations=2, gaussians=3, psnr=30.0, seconds_left=1.0
@@ -25,10 +31,10 @@ def exit_code(tmp_path: Path) -> Callable[..., int]:
 
     def exit_code(work: Callable[..., Outcome], count: int = 3, **options: Any) -> int:
         values = {"output": None, "jobs": 1, "threads": None, "no_overwrite": False}
-        batch = BatchOptions(**values | {"quiet": False} | options)  # type: ignore[arg-type]
+        choices = BatchOptions(**values | {"quiet": False} | options)  # type: ignore[arg-type]
         items = [Item(str(n), str(tmp_path / "out" / f"{n}.txt"), True) for n in range(count)]
         with click.Context(click.Command("x")), pytest.raises(click.exceptions.Exit) as caught:
-            run(items, work, batch)
+            run(items, work, choices)
         return caught.value.exit_code
 
     return exit_code
@@ -137,60 +143,130 @@ def test_ctrl_c_outside_of_a_fit_leaves_nothing(exit_code: Any, capsys: Any) -> 
     assert capsys.readouterr().err == "gaussianimage: interrupted; 3 of 3 not done\n"
 
 
+@pytest.fixture
+def pressed_when_all_run(monkeypatch: Any) -> threading.Barrier:
+    """Return what two jobs and Ctrl-C wait at, as the main thread gets it."""
+    barrier = threading.Barrier(3)
+    real_wait = batch.wait
+
+    def wait(futures: Any, timeout: float | None = None) -> Any:
+        if timeout is None:
+            barrier.wait(30)
+            raise KeyboardInterrupt
+        return real_wait(futures, 30)
+
+    monkeypatch.setattr(batch, "wait", wait)
+    return barrier
+
+
 def test_ctrl_c_reaches_jobs_in_threads_through_their_progress(
+    exit_code: Any, pressed_when_all_run: threading.Barrier, capsys: Any
+) -> None:
+    def work(item: Item, job: Job) -> Outcome:
+        assert job.on_interrupt == "raise"
+        pressed_when_all_run.wait(30)
+        while True:
+            job.progress(NEWS)
+
+    assert exit_code(work, 4, jobs=2) == 130
+    assert capsys.readouterr().err == "gaussianimage: interrupted; 4 of 4 not done\n"
+
+
+def test_ctrl_c_reaches_jobs_in_threads_in_their_native_calls(
+    exit_code: Any, pressed_when_all_run: threading.Barrier, capsys: Any
+) -> None:
+    def work(item: Item, job: Job) -> Outcome:
+        pressed_when_all_run.wait(30)
+        gaussianimage.fit(np.zeros((99, 99, 3), np.uint8), 50, iterations=10**7, threads=1)
+        return Outcome("done")
+
+    assert exit_code(work, 4, jobs=2) == 130
+    assert capsys.readouterr().err == "gaussianimage: interrupted; 4 of 4 not done\n"
+
+
+def test_what_ends_by_itself_after_ctrl_c_is_done(
+    exit_code: Any, pressed_when_all_run: threading.Barrier, capsys: Any
+) -> None:
+    def work(item: Item, job: Job) -> Outcome:
+        pressed_when_all_run.wait(30)
+        return Outcome("done")
+
+    assert exit_code(work, 3, jobs=2) == 130
+    lines = capsys.readouterr().err.splitlines()
+    assert sorted(lines[:2]) == ["0: done", "1: done"]
+    assert lines[2:] == ["gaussianimage: interrupted; 1 of 3 not done"]
+
+
+class Left(BaseException):
+    """Stands for the end of the process."""
+
+
+@pytest.mark.usefixtures("nothing_discarded")
+def test_jobs_that_do_not_end_are_left_behind(
     exit_code: Any, monkeypatch: Any, capsys: Any
 ) -> None:
-    both_run = threading.Barrier(3)
-    real_wait = threading.Event()
+    both_run, at_last = threading.Barrier(3), threading.Event()
+    codes: list[int] = []
 
-    def wait(futures: Any) -> None:
-        if not real_wait.is_set():
-            real_wait.set()
+    def wait(futures: Any, timeout: float | None = None) -> Any:
+        if timeout is None:
             both_run.wait(30)
-            raise KeyboardInterrupt  # as the main thread gets it
+            raise KeyboardInterrupt
+        return SimpleNamespace(not_done=set(futures))
 
-    monkeypatch.setattr("gaussianimage.cli.batch.wait", wait)
+    def leave(code: int) -> None:
+        codes.append(code)
+        at_last.set()
+        raise Left
+
+    monkeypatch.setattr(batch, "wait", wait)
+    monkeypatch.setattr(batch.os, "_exit", leave)
 
     def work(item: Item, job: Job) -> Outcome:
         both_run.wait(30)
-        interruptions = 0
-        while not interruptions:
-            try:
-                job.progress(NEWS)
-            except KeyboardInterrupt:
-                interruptions += 1
-        job.progress(NEWS)  # as at the end of a fit: it must not be interrupted again
-        return Outcome("done", interrupted=True)
-
-    assert exit_code(work, 4, jobs=2) == 130
-    lines = capsys.readouterr().err.splitlines()
-    assert sum("holds the best so far" in line for line in lines) == 2
-    assert lines[-1] == "gaussianimage: interrupted; 2 of 4 not done"
-
-
-def test_what_is_past_its_fit_is_finished_after_ctrl_c(exit_code: Any, monkeypatch: Any) -> None:
-    running = threading.Barrier(3)
-    stopped = threading.Event()
-
-    def wait(futures: Any) -> None:
-        if not stopped.is_set():
-            running.wait(30)
-            stopped.set()
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr("gaussianimage.cli.batch.wait", wait)
-    finished = []
-
-    def work(item: Item, job: Job) -> Outcome:
-        running.wait(30)
-        stopped.wait(30)
-        for _ in range(100):
-            job.progress(SimpleNamespace(**vars(NEWS) | {"stage": "quantize"}))
-        finished.append(item.source)
+        at_last.wait(30)
         return Outcome("done")
 
-    assert exit_code(work, 2, jobs=2) == 130
-    assert sorted(finished) == ["0", "1"]
+    with pytest.raises(Left):
+        exit_code(work, 3, jobs=2)
+    assert codes == [130]
+    assert "gaussianimage: interrupted; 3 of 3 not done" in capsys.readouterr().err
+
+
+@pytest.fixture
+def nothing_discarded(monkeypatch: Any) -> None:
+    """Keep this process able to write files."""
+    monkeypatch.setattr(batch, "discard_unfinished", lambda: None)
+
+
+def test_the_best_so_far_is_kept_of_a_single_input(exit_code: Any) -> None:
+    kept: list[str] = []
+
+    def work(item: Item, job: Job) -> Outcome:
+        kept.append(job.on_interrupt)
+        return Outcome("done")
+
+    exit_code(work, 1, jobs=2)
+    exit_code(work, 2)
+    assert kept == ["keep", "raise", "raise"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+@pytest.mark.parametrize("count", [1, 3])
+def test_sigterm_ends_the_work_with_a_code_of_its_own(
+    exit_code: Any, tmp_path: Path, count: int
+) -> None:
+    def work(item: Item, job: Job) -> Outcome:
+        with atomic_output(item.target) as file:
+            file.write(b"half")
+            signal.raise_signal(signal.SIGTERM)
+        return Outcome("done")
+
+    with pytest.raises(SystemExit) as caught:
+        exit_code(work, count)
+    assert caught.value.code == 143
+    assert list((tmp_path / "out").iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -199,9 +275,9 @@ def test_a_broken_pipe_is_left_to_click(tmp_path: Path, jobs: int) -> None:
         raise BrokenPipeError
 
     items = [Item("a", "-"), Item("b", "-")]
-    batch = BatchOptions(None, jobs, None, False, False)
+    choices = BatchOptions(None, jobs, None, False, False)
     with click.Context(click.Command("x")), pytest.raises(BrokenPipeError):
-        run(items, work, batch)
+        run(items, work, choices)
 
 
 def test_results_go_on_after_a_failure(capsys: Any) -> None:

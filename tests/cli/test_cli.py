@@ -304,7 +304,7 @@ def interrupted(arguments: list[str]) -> tuple[int, str]:
 
 def test_main_is_what_the_installed_program_runs() -> None:
     (entry,) = importlib.metadata.entry_points(name="gaussianimage", group="console_scripts")
-    assert entry.value == "gaussianimage.cli:main"
+    assert entry.value == "gaussianimage.__main__:main"
 
 
 def test_every_command_is_found_by_shell_completion(monkeypatch: Any) -> None:

@@ -9,6 +9,7 @@ import click
 
 from gaussianimage.cli.errors import our_warnings_alone, show
 from gaussianimage.cli.lazy import LazyGroup
+from gaussianimage.leaving import leave_on_interrupt_again
 
 __all__ = ["cli", "main"]
 
@@ -37,7 +38,8 @@ stdout. Exit codes:
   0    all is done
   1    an input failed; the others are done
   2    the command line is wrong; nothing is done
-  130  interrupted by Ctrl-C
+  130  interrupted by Ctrl-C: several inputs end where they are, one is finished
+       with the best so far; a second Ctrl-C ends that too
 """
 
 
@@ -83,6 +85,7 @@ def main() -> None:
         cli.main(prog_name="gaussianimage")
     finally:
         _close_stdout()
+        leave_on_interrupt_again()
 
 
 def _close_stdout() -> None:

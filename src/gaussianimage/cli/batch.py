@@ -1,33 +1,59 @@
 """Many inputs: each on its own, several at once, and none stopped by another's failure."""
 
+import os
+import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from gaussianimage import _native
 from gaussianimage.cli.command import verbosity
-from gaussianimage.cli.errors import FAILED, INTERRUPTED, describe, details, warning
+from gaussianimage.cli.errors import (
+    FAILED,
+    INTERRUPTED,
+    TERMINATED,
+    describe,
+    details,
+    warning,
+)
 from gaussianimage.cli.options import BatchOptions
 from gaussianimage.cli.paths import Item, check_output, refuse_folder
 from gaussianimage.cli.progress import Progress, Reporter, Watch
-from gaussianimage.files import is_terminal
+from gaussianimage.files import discard_unfinished
+from gaussianimage.interrupts import StopFlag, stoppable
 
 __all__ = ["Job", "Outcome", "run", "run_each"]
 
 
+# Seconds that jobs have to end by themselves after Ctrl-C: what is not the engine's can't be told.
+PATIENCE = 0.12
+
+
 @dataclass(frozen=True)
 class Job:
-    """What work on one item may use, and whom it tells how far it is."""
+    """What work on one item may use, and whom it tells how far it is.
+
+    Parameters
+    ----------
+    threads : int or None
+    progress : Watch
+    reporter : Reporter
+    on_interrupt : {"raise", "keep"}
+        What to do about Ctrl-C, as `gaussianimage.encode` takes it. The best so far is kept of a
+        single item; of many, those that were not done can be told by their missing outputs.
+    """
 
     threads: int | None
     progress: Watch
     reporter: Reporter
+    on_interrupt: str = "raise"
 
     def warn(self, message: str) -> None:
         """Tell of a picture that may not be what is meant, unless quiet."""
@@ -65,15 +91,16 @@ def run(items: Sequence[Item], work: Work, batch: BatchOptions) -> None:
     work : callable
         Reads the item's source, writes its target and returns an `Outcome`. Jobs run in threads,
         so it should spend its time in native code. Ctrl-C comes to it as KeyboardInterrupt, raised
-        by `Job.progress` where it isn't on the main thread.
+        by native calls and by `Job.progress` where it isn't on the main thread.
     batch : BatchOptions
 
     Raises
     ------
     Exit
-        Always: 0, 1 if an item failed, 130 after Ctrl-C.
+        Always: 0, 1 if an item failed, 130 after Ctrl-C. If jobs don't end soon after that, the
+        process ends here and now; so it does, with 143, after SIGTERM.
     """
-    with Reporter(quiet=batch.quiet, verbose=verbosity()) as reporter:
+    with Reporter(quiet=batch.quiet, verbose=verbosity()) as reporter, _terminable():
         if whole := [item.target_name for item in items if item.whole_name]:
             reporter.say(
                 f"{len(whole)} outputs keep the extensions of their inputs, which differ in "
@@ -125,6 +152,7 @@ class _Batch:
         if batch.threads is None and self._jobs > 1:
             self._threads = max(1, _native.cpus() // self._jobs)
         self._stop = threading.Event()
+        self._flag = StopFlag()  # that native calls obey
         self._lock = threading.Lock()
         self._failed = 0
 
@@ -133,11 +161,7 @@ class _Batch:
         left = len(self._items) - done
         if self._stop.is_set():
             if left:
-                self._reporter.warn(
-                    f"gaussianimage: interrupted; {left} of {len(self._items)} not done"
-                    if len(self._items) > 1
-                    else "gaussianimage: interrupted; nothing is written"
-                )
+                self._tell_of_end(left)
             return INTERRUPTED
         if self._failed and len(self._items) > 1:
             self._reporter.warn(f"gaussianimage: {self._failed} of {len(self._items)} failed")
@@ -163,7 +187,10 @@ class _Batch:
                 futures.extend(pool.submit(self._in_thread, item) for item in self._items)
                 wait(futures)
             except KeyboardInterrupt:
-                self._halt(futures)
+                self._halt(futures, INTERRUPTED)
+            except SystemExit:
+                self._halt(futures, TERMINATED)
+                raise
         for future in futures:
             if future.cancelled():
                 continue
@@ -172,19 +199,40 @@ class _Batch:
                 done += 1
         return done
 
-    def _halt(self, futures: list[Future[None]]) -> None:
-        """Let the running jobs write what they have, and start no others."""
+    def _halt(self, futures: list[Future[None]], code: int) -> None:
+        """End the running jobs, and start no others."""
         self._stop.set()
-        for future in futures:
-            future.cancel()
-        if is_terminal(sys.stderr):
-            self._reporter.warn("gaussianimage: finishing what has been started")
-        with suppress(KeyboardInterrupt):
-            wait(futures)
+        self._flag.set()
+        running = [future for future in futures if not future.cancel()]
+        try:
+            all_ended = not wait(running, PATIENCE).not_done
+        except (KeyboardInterrupt, SystemExit):
+            all_ended = False
+        if not all_ended:
+            self._leave(futures, code)
+
+    def _leave(self, futures: list[Future[None]], code: int) -> NoReturn:
+        """End the process though jobs are running, and leave no half file behind."""
+        discard_unfinished()
+        done = sum(future.done() and not future.cancelled() for future in futures)
+        self._tell_of_end(len(self._items) - done)
+        self._reporter.close()
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+        os._exit(code)
+
+    def _tell_of_end(self, left: int) -> None:
+        self._reporter.warn(
+            f"gaussianimage: interrupted; {left} of {len(self._items)} not done"
+            if len(self._items) > 1
+            else "gaussianimage: interrupted; nothing is written"
+        )
 
     def _in_thread(self, item: Item) -> None:
         if not self._stop.is_set():
-            self._finish(item, self._outcome(item))
+            with stoppable(self._flag):
+                outcome = self._outcome(item)
+            self._finish(item, outcome)
 
     def _outcome(self, item: Item) -> Outcome | Exception:
         try:
@@ -195,7 +243,8 @@ class _Batch:
             check_output(item.target, overwrite=not self._options.no_overwrite)
             with self._reporter.watch(item.name) as watch:
                 progress = watch if self._jobs == 1 else _Interruptible(watch, self._stop)
-                return self._work(item, Job(self._threads, progress, self._reporter))
+                kept = "keep" if len(self._items) == 1 else "raise"
+                return self._work(item, Job(self._threads, progress, self._reporter, kept))
         except (BrokenPipeError, click.ClickException):
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the others
@@ -218,17 +267,30 @@ class _Batch:
 
 
 class _Interruptible:
-    """Passes progress on, and after Ctrl-C raises KeyboardInterrupt, as Python would.
-
-    Only once, and only in a fit, which is what can be cut short: all other work is soon done.
-    """
+    """Passes progress on, and after Ctrl-C raises KeyboardInterrupt, as Python would."""
 
     def __init__(self, watch: Watch, stop: threading.Event) -> None:
         self._watch, self._stop = watch, stop
-        self._raised = False
 
     def __call__(self, progress: Progress) -> None:
-        if self._stop.is_set() and not self._raised and progress.stage == "fit":
-            self._raised = True
+        if self._stop.is_set():
             raise KeyboardInterrupt
         self._watch(progress)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end the block as an error does, so that no half file stays behind."""
+    on_main = threading.current_thread() is threading.main_thread()
+    if not on_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def terminate(*_: object) -> NoReturn:
+        sys.exit(TERMINATED)
+
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from gaussianimage.cli.errors import describe, details, printable
+from gaussianimage.leaving import leave_on_interrupt_again, raise_interrupts
 
 __all__ = ["subcommand", "verbosity"]
 
@@ -59,8 +60,12 @@ class Command(click.Command):
         ClickException
             For every error but click's own and a broken pipe, which click answers quietly.
         """
+        raise_interrupts()
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            leave_on_interrupt_again()
+            raise
         except click.UsageError as error:
             error.ctx = error.ctx or ctx
             raise

@@ -76,7 +76,8 @@ def command(
     The ICC profile, EXIF and XMP go along, the location in them included, and count as part of the
     size; see --strip and --strip-gps.
 
-    Ctrl-C ends a fit early; the file is written all the same, with the best so far.
+    Ctrl-C ends the work on a single input early; the file is written all the same, with the best so
+    far. A second Ctrl-C ends it at once, and so does the first where there are several inputs.
     """
 
     def work(item: Item, job: Job) -> Outcome:
@@ -90,6 +91,7 @@ def command(
             seed=seed or 0,
             threads=job.threads,
             progress=job.progress,
+            on_interrupt=job.on_interrupt,
         )
         write_output(item.target, encoded.data)
         if not encoded.interrupted and (missed := _missed(target, encoded)):

@@ -11,10 +11,12 @@ from typing import TextIO
 import click
 
 from gaussianimage.errors import GaussianImageError, GaussianImageWarning
+from gaussianimage.leaving import INTERRUPTED
 
 __all__ = [
     "FAILED",
     "INTERRUPTED",
+    "TERMINATED",
     "describe",
     "details",
     "our_warnings",
@@ -25,7 +27,7 @@ __all__ = [
 ]
 
 FAILED = 1
-INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+TERMINATED = 143  # 128 + SIGTERM, as shells have it
 
 _PROGRAM = "gaussianimage"
 

@@ -88,7 +88,8 @@ def command(
     folder. Nothing is quantized; `render` draws such a file, and the Python function Gaussians.load
     reads it.
 
-    Ctrl-C ends a fit early; the file is written all the same, with the best so far.
+    Ctrl-C ends the fit of a single input early; the file is written all the same, with the best so
+    far. A second Ctrl-C ends it at once, and so does the first where there are several inputs.
     """
     items = plan(
         files,
@@ -115,7 +116,14 @@ def command(
             check_output(state_file, overwrite=not batch.no_overwrite)
         source = read(item.source, white=white, max_pixels=max_pixels, warn=job.warn)
         resume = FitState.load(resume_file) if resume_file else None
-        result = fit(source, **given, threads=job.threads, progress=job.progress, resume=resume)
+        result = fit(
+            source,
+            **given,
+            threads=job.threads,
+            progress=job.progress,
+            resume=resume,
+            on_interrupt=job.on_interrupt,
+        )
         result.gaussians.save(item.target)
         if state_file:
             result.state.save(state_file)

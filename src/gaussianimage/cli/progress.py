@@ -67,6 +67,10 @@ class Reporter:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+        self.close()
+
+    def close(self) -> None:
+        """Give the terminal back."""
         if self._bars is not None:
             self._bars.stop()
             self._bars = None

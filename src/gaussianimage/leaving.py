@@ -1,0 +1,38 @@
+"""Ctrl-C while the program starts and ends: it leaves at once, and says nothing.
+
+Modules are being imported then, or Python is taking itself down. KeyboardInterrupt would come out
+of the middle of that with a traceback, or be taken for something else by who catches it there.
+This is a module of its own, and imports hardly anything, so that it can be the first.
+"""
+
+import os
+import signal
+from typing import Any
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+_in_use = False
+
+
+def leave_on_interrupt() -> None:
+    """From here on Ctrl-C ends the process, unless it has been told to ignore it."""
+    global _in_use
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        _in_use = True
+        signal.signal(signal.SIGINT, _leave)
+
+
+def leave_on_interrupt_again() -> None:
+    """Do so if the program has begun like that."""
+    if _in_use:
+        leave_on_interrupt()
+
+
+def raise_interrupts() -> None:
+    """From here on Ctrl-C is KeyboardInterrupt again."""
+    if signal.getsignal(signal.SIGINT) is _leave:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _leave(*_: Any) -> None:
+    os._exit(INTERRUPTED)
