@@ -5,11 +5,12 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/vector.h>
 
-#include <mutex>
+#include <atomic>
 #include <stdexcept>
 
 #include "bindings.h"
 #include "picture_decoder.h"
+#include "without_gil.h"
 
 namespace nb = nanobind;
 
@@ -107,8 +108,9 @@ class SharedDecoder {
   // Runs task(decoder).
   template <typename Task>
   void with(Task&& task) {
-    std::unique_lock<std::mutex> hold(lock_, std::try_to_lock);
-    if (!hold.owns_lock()) {
+    // Not a mutex: this very thread may have it, when a signal's handler decodes.
+    const Hold hold(busy_);
+    if (!hold.first) {
       PictureDecoder other;
       task(other);
       return;
@@ -135,10 +137,7 @@ class SharedDecoder {
       Target target = make_target(std::move(out), order.kind, order.part, file.quantizer.channels);
       if (!target.data) return;
       DecodedPicture picture;
-      {
-        nb::gil_scoped_release release;
-        picture = decoder.draw(file, order, target.data);
-      }
+      without_gil([&] { picture = decoder.draw(file, order, target.data); });
       const bool all = wanted == static_cast<size_t>(file.layers);
       if (picture.drawn && !(all && picture.gaussians != file.gaussians)) result = target.array;
     });
@@ -154,15 +153,25 @@ class SharedDecoder {
     if (!target.data) throw nb::value_error("out does not fit");
     DecodedPicture picture;
     with([&](PictureDecoder& decoder) {
-      nb::gil_scoped_release release;
-      picture = decoder.draw(file, order, target.data);
+      without_gil([&] { picture = decoder.draw(file, order, target.data); });
     });
     return nb::make_tuple(picture.layers, picture.gaussians,
                           picture.drawn ? target.array : nb::none());
   }
 
  private:
-  std::mutex lock_;
+  struct Hold {
+    explicit Hold(std::atomic<bool>& busy) : busy(busy), first(!busy.exchange(true)) {}
+    ~Hold() {
+      if (first) busy.store(false);
+    }
+    Hold(const Hold&) = delete;
+    Hold& operator=(const Hold&) = delete;
+    std::atomic<bool>& busy;
+    const bool first;
+  };
+
+  std::atomic<bool> busy_{false};
   PictureDecoder decoder_;
   bool keep_all_;
 };

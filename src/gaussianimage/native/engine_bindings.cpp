@@ -10,6 +10,7 @@
 #include "kernels.h"
 #include "pool.h"
 #include "render.h"
+#include "without_gil.h"
 
 namespace nb = nanobind;
 
@@ -54,10 +55,7 @@ nb::object render_to(Means means, Cholesky cholesky, Colors colors, double q_max
                                static_cast<size_t>(source.channels)});
   constexpr float black[max_channels] = {};
   const PixelSink sink(kind, false, source.channels, part, pixels.data());
-  {
-    nb::gil_scoped_release release;
-    render(source, window, black, UINT64_MAX, threads, sink);
-  }
+  without_gil([&] { render(source, window, black, UINT64_MAX, threads, sink); });
   return nb::cast(pixels);
 }
 
@@ -90,8 +88,9 @@ void bind_engine(nb::module_& m) {
          int threads) {
         const Source source = make_source(means, cholesky, colors, q_max);
         const Window window = make_window(height, width);
-        nb::gil_scoped_release release;
-        return work(source, window, threads);
+        uint64_t result = 0;
+        without_gil([&] { result = work(source, window, threads); });
+        return result;
       },
       nb::arg("means"), nb::arg("cholesky"), nb::arg("colors"), nb::arg("q_max"), nb::arg("height"),
       nb::arg("width"), nb::arg("threads"));
@@ -109,11 +108,10 @@ void bind_engine(nb::module_& m) {
         auto d_means = make_array<double>({n, 2});
         auto d_covariance = make_array<double>({n, 3});
         auto d_colors = make_array<double>({n, colors.shape(1)});
-        {
-          nb::gil_scoped_release release;
+        without_gil([&] {
           gradient(source, window, threads, residual.data(), d_means.data(), d_covariance.data(),
                    d_colors.data());
-        }
+        });
         return nb::make_tuple(d_means, d_covariance, d_colors);
       },
       nb::arg("means"), nb::arg("cholesky"), nb::arg("colors"), nb::arg("q_max"),
@@ -126,11 +124,10 @@ void bind_engine(nb::module_& m) {
         const size_t height = values.shape(0), width = values.shape(1);
         auto blurred = make_array<float>({height, width});
         std::copy_n(values.data(), values.size(), blurred.data());
-        {
-          nb::gil_scoped_release release;
+        without_gil([&] {
           box_blur(blurred.data(), static_cast<ptrdiff_t>(height), static_cast<ptrdiff_t>(width),
                    radius, passes);
-        }
+        });
         return blurred;
       },
       nb::arg("values"), nb::arg("radius"), nb::arg("passes"));

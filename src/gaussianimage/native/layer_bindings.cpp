@@ -9,6 +9,7 @@
 #include "kernels.h"
 #include "layer_arrays.h"
 #include "layer_decoder.h"
+#include "without_gil.h"
 
 namespace nb = nanobind;
 
@@ -111,10 +112,8 @@ void bind_layers(nb::module_& m) {
         for (const nb::bytes& part : layers) {
           parts.emplace_back(static_cast<const uint8_t*>(part.data()), part.size());
         }
-        {
-          nb::gil_scoped_release release;
-          LayerDecoder().decode(quantizer, parts, announced, most, threads, all, ends);
-        }
+        without_gil(
+            [&] { LayerDecoder().decode(quantizer, parts, announced, most, threads, all, ends); });
         return nb::make_tuple(ends, floats(quantizer, all));
       },
       nb::arg("quantizer"), nb::arg("layers"), nb::arg("announced"), nb::arg("most"),

@@ -2,6 +2,11 @@
 #include <nanobind/nanobind.h>
 
 #include "bindings.h"
+#include "without_gil.h"
+
+// The function that Python calls first is our own, below: nanobind's would share one state between
+// interpreters, each with a lock of its own perhaps, and wait for ever.
+#define PyInit__native init_in_main_interpreter
 
 NB_MODULE(_native, m) {
   m.doc() = "The native engine; private, use gaussianimage's public functions.";
@@ -11,4 +16,15 @@ NB_MODULE(_native, m) {
   gi::bind_optimizer(m);
   gi::bind_rans(m);
   gi::bind_refiner(m);
+  gi::prepare_for_exit(m);
+}
+
+#undef PyInit__native
+
+extern "C" NB_EXPORT PyObject* PyInit__native() {
+  if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+    PyErr_SetString(PyExc_ImportError, "gaussianimage does not work in subinterpreters");
+    return nullptr;
+  }
+  return init_in_main_interpreter();
 }

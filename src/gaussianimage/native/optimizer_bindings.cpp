@@ -4,6 +4,7 @@
 
 #include "bindings.h"
 #include "optimizer.h"
+#include "without_gil.h"
 
 namespace nb = nanobind;
 
@@ -76,8 +77,7 @@ void bind_optimizer(nb::module_& m) {
           "bake",
           [](Optimizer& self, Values<uint8_t> bake) {
             check(bake, size(self), "bake");
-            nb::gil_scoped_release release;
-            self.bake(bake.data());
+            without_gil([&] { self.bake(bake.data()); });
           },
           nb::arg("bake"))
       .def(
@@ -86,11 +86,10 @@ void bind_optimizer(nb::module_& m) {
             const size_t count = rates.shape(0);
             check(rates, count, 3, "rates");
             auto losses = make_array<double>({count});
-            {
-              nb::gil_scoped_release release;
+            without_gil([&] {
               self.run(static_cast<int>(count), reinterpret_cast<const Rates*>(rates.data()),
                        {energy, bits, step}, losses.data());
-            }
+            });
             return losses;
           },
           nb::arg("rates"), nb::arg("energy"), nb::arg("bits") = 0.0, nb::arg("step") = 1.0)
@@ -99,25 +98,27 @@ void bind_optimizer(nb::module_& m) {
           [](Optimizer& self, Values<float> rates, double energy, double bits, double step) {
             const size_t count = rates.shape(0);
             auto losses = make_array<double>({count});
-            {
-              nb::gil_scoped_release release;
+            without_gil([&] {
               self.descend(static_cast<int>(count), rates.data(), {energy, bits, step},
                            losses.data());
-            }
+            });
             return losses;
           },
           nb::arg("rates"), nb::arg("energy"), nb::arg("bits"), nb::arg("step"))
-      .def("solve_colors", &Optimizer::solve_colors, nb::arg("iterations"), nb::arg("ridge"),
-           nb::call_guard<nb::gil_scoped_release>())
+      .def(
+          "solve_colors",
+          [](Optimizer& self, int iterations, double ridge) {
+            double loss = 0;
+            without_gil([&] { loss = self.solve_colors(iterations, ridge); });
+            return loss;
+          },
+          nb::arg("iterations"), nb::arg("ridge"))
       .def("residual",
            [](Optimizer& self) {
              auto out = make_array<float>({static_cast<size_t>(self.height()),
                                            static_cast<size_t>(self.width()),
                                            static_cast<size_t>(self.channels())});
-             {
-               nb::gil_scoped_release release;
-               self.residual(out.data());
-             }
+             without_gil([&] { self.residual(out.data()); });
              return out;
            })
       .def_prop_rw(

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "interrupt.h"
 #include "waiting.h"
 
 #if defined(__linux__)
@@ -29,6 +30,7 @@ constexpr int max_threads = 256;
 // Tasks of one call.
 struct Batch {
   const FunctionRef<void(int)>* task;
+  Interruptible* call;  // that they are of, if it can be interrupted
   int count;
   int seats;  // how many workers may still join
   int users;  // threads that may still look at it; the pool's lock guards both numbers
@@ -38,8 +40,10 @@ struct Batch {
   std::exception_ptr error;
 
   void work() {
+    const Interruptible::Scope scope(call);
     for (int i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;) {
       try {
+        check_interrupt();
         (*task)(i);
       } catch (...) {
         std::lock_guard<std::mutex> hold(error_lock);
@@ -59,6 +63,7 @@ class Pool {
       std::lock_guard<std::mutex> hold(lock_);
       batch = current_ = unused();
       batch->task = &task;
+      batch->call = Interruptible::current();
       batch->count = count;
       batch->seats = threads - 1;
       batch->users = 1;
@@ -71,9 +76,12 @@ class Pool {
       wake_.notify_all();
     }
     batch->work();
-    // The remaining tasks are running already, so the wait is short.
+    // The remaining tasks are running already, so the wait is mostly short.
     Waiting waiting;
-    while (batch->done.load(std::memory_order_acquire) < count) waiting.step();
+    while (batch->done.load(std::memory_order_acquire) < count) {
+      waiting.step();
+      if (batch->call) batch->call->look();
+    }
     const std::exception_ptr error = std::exchange(batch->error, nullptr);
     {
       std::lock_guard<std::mutex> hold(lock_);
@@ -206,7 +214,10 @@ void parallel(int count, int threads, FunctionRef<void(int)> task) {
       return;
     }
   }
-  for (int i = 0; i < count; ++i) task(i);
+  for (int i = 0; i < count; ++i) {
+    check_interrupt();
+    task(i);
+  }
 }
 
 void parallel_ranges(int count, int threads, FunctionRef<void(int, int)> task) {

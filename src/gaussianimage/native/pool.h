@@ -12,7 +12,8 @@ int resolve_threads(int requested);
 //
 // Tasks are handed out one at a time, so their order across threads is not fixed: a task must
 // write only what no other task touches. Safe to call from several threads at once (a call that
-// finds the pool busy runs on its own thread alone) and after a fork.
+// finds the pool busy runs on its own thread alone) and after a fork. The first exception of a task
+// is thrown when all have ended; Interrupted if the caller's call has to stop, see interrupt.h.
 void parallel(int count, int threads, FunctionRef<void(int)> task);
 
 // The same in ranges: runs task(begin, end) over all of 0 … count - 1. The ranges become shorter

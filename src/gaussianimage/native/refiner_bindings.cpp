@@ -6,6 +6,7 @@
 #include "layer_arrays.h"
 #include "pool.h"
 #include "refiner.h"
+#include "without_gil.h"
 
 namespace nb = nanobind;
 
@@ -49,10 +50,8 @@ void bind_refiner(nb::module_& m) {
             check(quantizer, layer);
             const size_t n = layer.count();
             if (sets.shape(0) != n) throw nb::value_error("sets has the wrong length");
-            {
-              nb::gil_scoped_release release;
-              self.sweep(layer, sets.data(), costs, weight, resolve_threads(threads));
-            }
+            without_gil(
+                [&] { self.sweep(layer, sets.data(), costs, weight, resolve_threads(threads)); });
             return nb::make_tuple(
                 copy_array(layer.precision.data(), {n}),
                 copy_array(layer.position.data(), {n, size_t{2}}),

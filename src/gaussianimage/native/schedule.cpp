@@ -153,6 +153,17 @@ void Schedule::bin(int group) {
   });
 }
 
+const uint32_t* Schedule::list(int strip, const uint32_t* at, StripLists& lists) const {
+  constexpr ptrdiff_t some = 16384;  // Gaussians, in well below a millisecond
+  const uint32_t* const end = this->end(strip);
+  for (;;) {
+    check_interrupt();
+    const uint32_t* const stop = at + std::min(end - at, some);
+    at = kernels().list(outlines_.data(), at, stop, window_, strip, lists.cells());
+    if (at != stop || at == end) return at;
+  }
+}
+
 Schedule::Cell Schedule::cell(int strip, int band) const {
   const size_t padded = static_cast<size_t>(window_.height + 1) / 2 * 2;
   Cell cell;

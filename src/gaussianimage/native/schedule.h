@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "fixed_point.h"
+#include "interrupt.h"
 #include "kernels.h"
 
 namespace gi {
@@ -19,6 +20,8 @@ namespace gi {
 struct Part {
   int top, left, height, width;
 };
+
+class StripLists;
 
 class Schedule {
  public:
@@ -103,6 +106,8 @@ class Schedule {
     }
   };
 
+  // Lists Gaussians of a strip from `at` on, as far as they fit. Returns where it stops.
+  const uint32_t* list(int strip, const uint32_t* at, StripLists& lists) const;
   void keep_what_touches(Outline& outline) const;
   void find_groups();
   size_t start_of(int strip) const { return starts_[static_cast<size_t>(strip - group_begin_)]; }
@@ -152,15 +157,15 @@ class StripLists {
 template <typename Add, typename Then>
 void Schedule::visit(int strip, Add&& add, Then&& then) const {
   StripLists& lists = StripLists::of_this_thread(bands_);
-  const Kernels& k = kernels();
   const uint32_t* const end = this->end(strip);
   bool whole = true;
   for (const uint32_t* at = begin(strip);;) {
     const bool first = at == begin(strip);
-    at = k.list(outlines_.data(), at, end, window_, strip, lists.cells());
+    at = list(strip, at, lists);
     const bool last = at == end;
     whole = first && last;
     for (int band = first_band_; band < last_band_; ++band) {
+      check_interrupt();
       const Cell cell = this->cell(strip, band);
       const Entry* const entries = lists.all(band);
       add(cell, entries, lists.count(band), first, last);
@@ -171,8 +176,9 @@ void Schedule::visit(int strip, Add&& add, Then&& then) const {
   }
   if (whole) return;
   for (const uint32_t* at = begin(strip); at != end;) {
-    at = k.list(outlines_.data(), at, end, window_, strip, lists.cells());
+    at = list(strip, at, lists);
     for (int band = first_band_; band < last_band_; ++band) {
+      check_interrupt();
       then(cell(strip, band), lists.all(band), lists.count(band));
     }
     lists.clear(bands_);
