@@ -115,7 +115,12 @@ class SharedDecoder {
       task(other);
       return;
     }
-    task(decoder_);
+    try {
+      task(decoder_);
+    } catch (...) {
+      if (!keep_all_) decoder_.trim();
+      throw;
+    }
     if (!keep_all_) decoder_.trim();
   }
 

@@ -117,4 +117,8 @@ using LayerBytes = std::pair<const uint8_t*, size_t>;
 void dequantize(const Quantizer& quantizer, const Layer& layer, size_t begin, size_t end,
                 double* means, double* cholesky, float* colors);
 
+// All of a layer, by up to `threads` threads.
+void dequantize(const Quantizer& quantizer, const Layer& layer, int threads, double* means,
+                double* cholesky, float* colors);
+
 }  // namespace gi

@@ -97,10 +97,8 @@ void prepare(const Source& source, const Window& window, int longest, int begin,
     for (int i = 0; i < count; ++i) {
       Outline& outline = outlines[begin - first + i];
       outline.strip0 = outline.strip1 = outline.rows = 0;
-      if (!drawable[i] || g.high[i] <= 0 || g.low[i] >= strips || g.y[i] + g.reach[i] + 1 < 0 ||
-          g.y[i] - g.reach[i] - 1 > height) {
-        continue;
-      }
+      // One that covers no row must not be listed either: it would cost time in every strip.
+      if (!drawable[i] || g.high[i] <= 0 || g.low[i] >= strips || g.top[i] >= g.bottom[i]) continue;
       const int pairs = static_cast<int>(std::min(g.run[i], static_cast<double>(longest)));
       outline.x = g.x[i];
       outline.y = g.y[i];

@@ -48,17 +48,12 @@ void PictureDecoder::to_floats(const Quantizer& quantizer, int threads) {
   means_.resize(2 * n);
   cholesky_.resize(3 * n);
   colors_.resize(channels * n);
-  const int parts = static_cast<int>(std::clamp<size_t>(n / 512, 1, 64));
-  parallel(parts, threads, [&](int part) {
-    const size_t begin = n * static_cast<size_t>(part) / static_cast<size_t>(parts);
-    const size_t end = n * static_cast<size_t>(part + 1) / static_cast<size_t>(parts);
-    dequantize(quantizer, layer_, begin, end, means_.data() + 2 * begin,
-               cholesky_.data() + 3 * begin, colors_.data() + channels * begin);
-  });
+  dequantize(quantizer, layer_, threads, means_.data(), cholesky_.data(), colors_.data());
+  if (n > most_kept) layer_ = Layer{};
 }
 
 void PictureDecoder::trim() {
-  if (layer_.count() > most_kept) *this = PictureDecoder{};
+  if (means_.size() > 2 * most_kept) *this = PictureDecoder{};
 }
 
 }  // namespace gi

@@ -5,6 +5,7 @@
 
 #include "cells.h"
 #include "flush.h"
+#include "interrupt.h"
 #include "pool.h"
 #include "schedule.h"
 #include "strips.h"
@@ -212,8 +213,8 @@ void gradient(const Source& source, const Window& window, int threads, const flo
   }
   // With z = L⁻¹ d: dq = -zᵀ L⁻¹ dμ - ½ zᵀ L⁻¹ dΣ L⁻ᵀ z, and the loss changes by -Σ g dq. The
   // kernel's moments are those of (dx, u), and z = (dx / l11, u / l22).
-  for (size_t i = 0; i < n; ++i) {
-    if (!lists.visible(i)) continue;
+  for_many(n, [&](size_t i) {
+    if (!lists.visible(i)) return;
     const double* l = source.cholesky + 3 * i;
     const double i1 = 1 / l[0], i2 = 1 / l[2], s = -l[1] / l[0];
     const double z1 = means[2 * i] * i1, z2 = means[2 * i + 1] * i2;
@@ -226,7 +227,7 @@ void gradient(const Source& source, const Window& window, int threads, const flo
     covariance[3 * i] = 0.5 * (z11 * i1 * i1 + 2 * z12 * i1 * l21 + z22 * l21 * l21);
     covariance[3 * i + 1] = z12 * i1 * i2 + z22 * l21 * i2;
     covariance[3 * i + 2] = 0.5 * z22 * i2 * i2;
-  }
+  });
 }
 
 }  // namespace gi

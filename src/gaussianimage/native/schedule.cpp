@@ -51,19 +51,19 @@ void Schedule::prepare(const Source& source, const Window& window, const Part& p
     Chunk& chunk = chunks_[static_cast<size_t>(i)];
     chunk.begin = static_cast<int>(int64_t{source.count} * i / chunk_count);
     chunk.end = static_cast<int>(int64_t{source.count} * (i + 1) / chunk_count);
-    Outline* const outlines = outlines_.data() + chunk.begin;
-    if (words) {
-      // Some at a time: what they are prepared from stays in the cache.
-      constexpr int some = 128;
-      Atom atoms[some];
-      for (int begin = chunk.begin; begin < chunk.end; begin += some) {
-        const int count = std::min(some, chunk.end - begin), at = begin - chunk.begin;
-        k.prepare(source, window, max_run_of_words, begin, begin + count, atoms, outlines + at);
-        k.prepare_words(fixed_, atoms, count, word_atoms_.data() + begin, outlines + at);
+    // Some at a time: what they are prepared from stays in the cache.
+    constexpr int some = 128;
+    for (int begin = chunk.begin; begin < chunk.end; begin += some) {
+      check_interrupt();
+      const int count = std::min(some, chunk.end - begin);
+      Outline* const outlines = outlines_.data() + begin;
+      if (words) {
+        Atom atoms[some];
+        k.prepare(source, window, max_run_of_words, begin, begin + count, atoms, outlines);
+        k.prepare_words(fixed_, atoms, count, word_atoms_.data() + begin, outlines);
+      } else {
+        k.prepare(source, window, max_run, begin, begin + count, atoms_.data() + begin, outlines);
       }
-    } else {
-      k.prepare(source, window, max_run, chunk.begin, chunk.end, atoms_.data() + chunk.begin,
-                outlines);
     }
     chunk.change.assign(strip_count + 1, 0);
     chunk.work = 0;
