@@ -1,4 +1,10 @@
-"""The errors that a caller may want to tell apart, all under `GaussianImageError`."""
+"""The errors that a caller may want to tell apart, all under `GaussianImageError`; warnings."""
+
+import sys
+import warnings
+from pathlib import Path
+
+_PACKAGE = str(Path(__file__).parent)
 
 
 class GaussianImageError(Exception):
@@ -39,3 +45,21 @@ class LimitError(GaussianImageError):
 
 class UnsupportedError(GaussianImageError):
     """The file is valid but needs a newer version or a feature that is not here."""
+
+
+class GaussianImageWarning(UserWarning):
+    """What this package warns of: the call does what it says, but maybe not what is wanted."""
+
+
+class LargePictureWarning(GaussianImageWarning):
+    """A file asks for very many pixels: `Limits.warn_pixels` says from how many on."""
+
+
+def warn_outside(message: str, category: type[GaussianImageWarning]) -> None:
+    """Issue a warning for the line outside of this package that called it."""
+    level = 1
+    frame = sys._getframe(0)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+        level += 1
+    warnings.warn(message, category, stacklevel=level)

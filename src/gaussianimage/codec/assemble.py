@@ -81,7 +81,7 @@ def assemble(
     work = 0
     if layers:
         arrays = quantizer.dequantize(*Levels.concatenate(list(layers)))
-        work = _native.work(*arrays, nearest_q_max(q_max), height, width, 0)
+        work = _native.work(*arrays, nearest_q_max(q_max), height, width, None, 0)
     header = Header(
         height=height,
         width=width,

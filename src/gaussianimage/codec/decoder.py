@@ -52,6 +52,10 @@ class Decoder:
         self._limits = Limits.checked(limits)
         self._native = _native.Decoder(keep_all=True)
 
+    def _stop(self) -> None:
+        """End what other threads decode with it: a KeyboardInterrupt there, now and later."""
+        self._native.stop()
+
     def decode(
         self,
         data: Buffer,

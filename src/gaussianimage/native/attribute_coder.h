@@ -12,8 +12,8 @@
 #include <type_traits>
 #include <vector>
 
-#include "layer.h"
 #include "interrupt.h"
+#include "layer.h"
 #include "layer_models.h"
 #include "rans.h"
 

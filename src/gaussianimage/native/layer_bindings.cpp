@@ -43,9 +43,8 @@ nb::tuple floats(const Quantizer& quantizer, const Layer& layer, int threads) {
   auto means = make_array<double>({n, 2});
   auto cholesky = make_array<double>({n, 3});
   auto colors = make_array<float>({n, static_cast<size_t>(quantizer.channels)});
-  without_gil([&] {
-    dequantize(quantizer, layer, threads, means.data(), cholesky.data(), colors.data());
-  });
+  without_gil(
+      [&] { dequantize(quantizer, layer, threads, means.data(), cholesky.data(), colors.data()); });
   return nb::make_tuple(means, cholesky, colors);
 }
 

@@ -13,7 +13,8 @@
 namespace gi {
 namespace {
 
-constexpr size_t most_kept = 200000;  // Gaussians whose memory to decode in is kept for the next file
+constexpr size_t most_kept =
+    200000;  // Gaussians whose memory to decode in is kept for the next file
 
 // A little-endian base-128 number of at most 5 bytes; false at the end of the bytes, and for a
 // number that is longer than it has to be.

@@ -109,7 +109,10 @@ void prepare(const Source& source, const Window& window, int longest, int begin,
       outline.rho = static_cast<float>(g.k21[i] / g.reach[i]);
       outline.strip0 = static_cast<int32_t>(std::max(g.low[i], 0.0));
       outline.strip1 = static_cast<int32_t>(std::min(g.high[i], strips));
-      outline.rows = static_cast<int32_t>(g.bottom[i] - g.top[i]);
+      // From the lowest to the highest center of a pixel in a strip: its axis climbs, and its
+      // height is added to that.
+      const double height_here = 7 * std::fabs(g.s[i]) + 2 * g.k22[i];
+      outline.rows = static_cast<int32_t>(std::min(g.bottom[i] - g.top[i], height_here + 2));
       outline.longest = pairs >= 2 ? pairs : cell_pairs;
       Atom& atom = atoms[begin - first + i];
       const double inverse22 = g.inverse22[i], e1 = g.e1[i], e2 = e1 * e1;

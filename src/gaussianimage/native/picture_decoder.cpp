@@ -29,17 +29,21 @@ DecodedPicture PictureDecoder::draw(const PictureFile& file, const Order& order,
                       static_cast<int>(n), channels,         file.q_max};
   const Window nominal{0, 0, quantizer.height, quantizer.width};
   const Window window{0, 0, order.height, order.width};
-  uint64_t most_work = file.work;
+  Work most{file.work, UINT64_MAX};
+  result.honest = true;
   if (window.height != nominal.height || window.width != nominal.width) {
-    // The file says how much work the nominal size is; another size is the caller's decision.
-    if (work(source, nominal, threads) > most_work) return result;
-    most_work = UINT64_MAX;
+    // The file says how much work the nominal size is; how much another one is has to be found out.
+    const Part all{0, 0, nominal.height, nominal.width};
+    result.honest = work(source, nominal, all, threads).whole <= file.work;
+    if (!result.honest) return result;
+    most = {UINT64_MAX, order.most_work};
     resize(double(window.width) / nominal.width, double(window.height) / nominal.height, n,
            channels, means_.data(), cholesky_.data(), colors_.data());
   }
   const bool has_alpha = channels % 2 == 0;
   const PixelSink sink(order.kind, has_alpha, channels, order.part, out);
-  result.drawn = render(source, window, file.background, most_work, threads, sink);
+  result.drawn = render(source, window, file.background, most, threads, sink);
+  if (most.part == UINT64_MAX) result.honest = result.drawn;
   return result;
 }
 

@@ -66,18 +66,24 @@ void Schedule::prepare(const Source& source, const Window& window, const Part& p
       }
     }
     chunk.change.assign(strip_count + 1, 0);
-    chunk.work = 0;
+    chunk.work = chunk.part_work =
+        work_of_gaussian * static_cast<uint64_t>(chunk.end - chunk.begin);
     for (int j = chunk.begin; j < chunk.end; ++j) {
       Outline& outline = outlines_[static_cast<size_t>(j)];
-      const auto strips = static_cast<uint64_t>(outline.strip1 - outline.strip0);
-      chunk.work += strips * static_cast<uint64_t>(outline.rows);
+      const auto strips = [&] { return static_cast<uint64_t>(outline.strip1 - outline.strip0); };
+      const uint64_t of_strip = work_of_strip + static_cast<uint64_t>(outline.rows);
+      chunk.work += strips() * of_strip;
       if (!whole) keep_what_touches(outline);
+      chunk.part_work += strips() * of_strip;
       ++chunk.change[static_cast<size_t>(outline.strip0)];
       --chunk.change[static_cast<size_t>(outline.strip1)];
     }
   });
-  work_ = 0;
-  for (const Chunk& chunk : chunks_) work_ += chunk.work;
+  work_ = part_work_ = 0;
+  for (const Chunk& chunk : chunks_) {
+    work_ += chunk.work;
+    part_work_ += chunk.part_work;
+  }
   find_groups();
 }
 
