@@ -3,7 +3,6 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/array.h>
 #include <nanobind/stl/optional.h>
-#include <nanobind/stl/vector.h>
 
 #include <atomic>
 #include <stdexcept>
@@ -199,10 +198,11 @@ void bind_decoder(nb::module_& m) {
       .def(
           "__init__",
           [](Layers* self, const Quantizer& quantizer, Background background, double q_max,
-             uint64_t work, size_t gaussians, int announced, std::vector<nb::bytes> payloads) {
+             uint64_t work, size_t gaussians, int announced, nb::list list) {
             if (background.shape(0) != static_cast<size_t>(quantizer.channels)) {
               throw nb::value_error("background must have a value for each channel");
             }
+            std::vector<nb::bytes> payloads = bytes_of_list(list);
             new (self) Layers{{quantizer, {}, q_max, work, gaussians, announced, {}}, {}};
             std::copy_n(background.data(), background.shape(0), self->file.background);
             for (const nb::bytes& part : payloads) {

@@ -106,8 +106,8 @@ void bind_layers(nb::module_& m) {
   // Decodes layers in order; returns Gaussians after each that was whole, and the arrays.
   m.def(
       "decode_layers",
-      [](const Quantizer& quantizer, std::vector<nb::bytes> layers, int announced, size_t most,
-         int threads) {
+      [](const Quantizer& quantizer, nb::list payloads, int announced, size_t most, int threads) {
+        const std::vector<nb::bytes> layers = bytes_of_list(payloads);
         Layer all;
         std::vector<size_t> ends;
         std::vector<LayerBytes> parts;
