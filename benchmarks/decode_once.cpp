@@ -12,13 +12,15 @@ gi::PictureDecoder decoder;
 std::vector<uint8_t> data, out;
 
 __attribute__((noinline)) bool decode() {
-  constexpr gi::FileLimits limits{1 << 28, 1 << 16, 1 << 24, uint64_t{1} << 32};
+  constexpr gi::FileLimits limits{1 << 28,           1 << 16,           1 << 24,
+                                  uint64_t{1} << 32, uint64_t{1} << 32, uint64_t{1} << 34};
   gi::PictureFile& file = decoder.file;
   if (!gi::read_picture_file(data.data(), data.size(), limits, file)) return false;
   const int height = file.quantizer.height, width = file.quantizer.width;
   out.resize(static_cast<size_t>(height) * static_cast<size_t>(width) * gi::max_channels);
   const gi::Order order{
-      height, width, {0, 0, height, width}, file.payloads.size(), gi::PixelKind::bytes, 1};
+      height, width,     {0, 0, height, width}, file.payloads.size(), gi::PixelKind::bytes,
+      1,      UINT64_MAX};
   return decoder.draw(file, order, out.data()).drawn;
 }
 

@@ -32,6 +32,7 @@ def work(
     q_max: float,
     height: int,
     width: int,
+    crop: tuple[int, int, int, int] | None,
     threads: int,
 ) -> int: ...
 def gradient(
@@ -181,7 +182,7 @@ class Decoder:
         crop: tuple[int, int, int, int] | None,
         layers: int,
         threads: int,
-        limits: tuple[int, int, int, int],
+        limits: tuple[int, int, int, int, int, int],
         out: NDArray[Any] | None,
     ) -> NDArray[Any] | None: ...
     def draw(
@@ -191,7 +192,9 @@ class Decoder:
         size: tuple[int, int] | None,
         crop: tuple[int, int, int, int] | None,
         threads: int,
+        most_work: int,
         out: NDArray[Any] | None,
     ) -> tuple[int, int, bool, NDArray[Any] | None]: ...
+    def stop(self) -> None: ...
 
 def __getattr__(name: str) -> Any: ...

@@ -79,7 +79,7 @@ def render(
     """
     drawn = _checked(gaussians)
     if size is not None:
-        drawn = _resized(drawn, full_size("size", size, (drawn.height, drawn.width)))
+        drawn = resized(drawn, full_size("size", size, (drawn.height, drawn.width)))
     if crop is not None:
         crop = crop_box("crop", crop, (drawn.height, drawn.width))
     kind = np.dtype(dtype)
@@ -151,12 +151,12 @@ def _checked(gaussians: Gaussians) -> Gaussians:
 
 
 def _float32(values: NDArray[Any]) -> NDArray[np.float32]:
-    # A color that float32 can't hold becomes infinite, and draws nothing.
-    with np.errstate(over="ignore"):
+    # A color that float32 can't hold becomes infinite, and draws nothing; nor does a NaN.
+    with np.errstate(over="ignore", invalid="ignore"):
         return np.ascontiguousarray(values, dtype=np.float32)
 
 
-def _resized(gaussians: Gaussians, size: tuple[int, int]) -> Gaussians:
+def resized(gaussians: Gaussians, size: tuple[int, int]) -> Gaussians:
     """Scale Gaussians to another size, averaged over the pixels' area where it is smaller."""
     scaled = gaussians.scaled(size)
     sx, sy = size[1] / gaussians.width, size[0] / gaussians.height

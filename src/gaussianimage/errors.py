@@ -1,4 +1,10 @@
-"""The errors that a caller may want to tell apart, under `GaussianImageError`; and a warning."""
+"""The errors that a caller may want to tell apart, all under `GaussianImageError`; warnings."""
+
+import sys
+import warnings
+from pathlib import Path
+
+_PACKAGE = str(Path(__file__).parent)
 
 
 class GaussianImageError(Exception):
@@ -50,3 +56,17 @@ class PictureWarning(GaussianImageWarning):
 
     For instance it has several pages, of which the first counts, or the file is cut short.
     """
+
+
+class LargePictureWarning(GaussianImageWarning):
+    """A file asks for very many pixels: `Limits.warn_pixels` says from how many on."""
+
+
+def warn_outside(message: str, category: type[GaussianImageWarning]) -> None:
+    """Issue a warning for the line outside of this package that called it."""
+    level = 1
+    frame = sys._getframe(0)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+        level += 1
+    warnings.warn(message, category, stacklevel=level)

@@ -142,4 +142,7 @@ def _array(path: str | PathLike[str], name: str, entry: Mapping[str, Any]) -> ND
     dtype = _DTYPES.get(entry["dtype"])
     if dtype is None:
         raise FormatError(f"{path}: tensor {name}: no NumPy dtype for {entry['dtype']}")
-    return np.frombuffer(bytes(entry["data"]), dtype).reshape(entry["shape"])
+    try:
+        return np.frombuffer(bytes(entry["data"]), dtype).reshape(entry["shape"])
+    except (ValueError, OverflowError) as error:  # of no elements, but sides that NumPy can't have
+        raise FormatError(f"{path}: tensor {name}: {error}") from error

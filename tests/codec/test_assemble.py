@@ -61,7 +61,7 @@ def test_the_header_tells_what_the_file_holds(counts: tuple[int, ...], channels:
 def test_work_is_counted_without_the_background() -> None:
     assert Header.from_chunk(read_chunks(sample(()))[0]).work == 0
     one = Header.from_chunk(read_chunks(sample((1,)))[0]).work
-    assert 1 <= one <= WIDTH // 8 * HEIGHT
+    assert 64 < one <= 64 + WIDTH // 8 * (16 + HEIGHT)
 
 
 def test_the_gaussians_in_a_file_are_the_quantizers() -> None:

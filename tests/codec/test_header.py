@@ -32,7 +32,7 @@ def headers(draw: st.DrawFn) -> Header:
     height = draw(st.integers(1, 2**24))
     width = draw(st.integers(1, 2**24))
     gaussians = draw(st.integers(0, 2**28))
-    most = min(gaussians * height * -(-width // 8), 2**64 - 1)
+    most = min(gaussians * (64 + -(-width // 8) * (16 + height)), 2**64 - 1)
     channels = draw(st.integers(1, 4))
     settings, alpha_map = draw(st.binary(max_size=20)), b""
     if channels in (2, 4) and draw(st.booleans()):
@@ -105,7 +105,7 @@ def test_alpha_follows_from_the_channels() -> None:
         {"q_max": 4.50001},
         {"q_max": math.nan},
         {"work": -1},
-        {"work": 9000 * 512 * 96 + 1},
+        {"work": 9000 * (64 + 96 * (16 + 512)) + 1},
         {"min_reader": 2},
         {"version": 0},
     ],

@@ -105,9 +105,10 @@ def test_any_chunks_are_seen_alike(types: list[str]) -> None:
 def test_the_limits_are_the_same_for_both() -> None:
     data = sample()
     native = _native.Decoder(keep_all=True)
-    exact = [12 * 16, 16, 35, open_file(data).header.work]
+    output = 12 * 16 * 3
+    exact = [12 * 16, 16, 35, open_file(data).header.work, output, output + 35 * 200]
     assert native.decode(data, 2, None, None, -1, 1, tuple(exact), None) is not None  # type: ignore[arg-type]
-    for index in range(4):
+    for index in range(6):
         limits = [value - (index == at) for at, value in enumerate(exact)]
         assert native.decode(data, 2, None, None, -1, 1, tuple(limits), None) is None  # type: ignore[arg-type]
     assert all(limit > 0 for limit in DEFAULT_LIMITS.of_a_picture)

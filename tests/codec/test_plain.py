@@ -27,7 +27,13 @@ from gaussianimage.codec.settings import Settings
 from gaussianimage.errors import GaussianImageError, LimitError
 
 LARGEST = 2**25 + 78  # of a level of color
-LARGE = Limits(max_pixels=2**32, max_work=2**64)
+LARGE = Limits(
+    max_pixels=2**32,
+    warn_pixels=2**32,
+    max_work=2**64,
+    max_output=2**40,
+    max_memory=2**40,
+)
 
 
 class Case(NamedTuple):

@@ -48,7 +48,8 @@ void operator delete(void* memory, size_t, std::align_val_t) noexcept { std::fre
 
 namespace {
 
-constexpr gi::FileLimits limits{1 << 24, 1 << 16, 1 << 20, uint64_t{1} << 32};
+constexpr gi::FileLimits limits{1 << 24,           1 << 16,           1 << 20,
+                                uint64_t{1} << 32, uint64_t{1} << 32, uint64_t{1} << 32};
 
 std::vector<uint8_t> read(const char* path) {
   std::ifstream file(path, std::ios::binary);
@@ -61,7 +62,8 @@ bool decode(gi::PictureDecoder& decoder, const std::vector<uint8_t>& data, gi::P
   gi::PictureFile& file = decoder.file;
   if (!gi::read_picture_file(data.data(), data.size(), limits, file)) return false;
   const int height = file.quantizer.height, width = file.quantizer.width;
-  const gi::Order order{height, width, {0, 0, height, width}, file.payloads.size(), kind, threads};
+  const gi::Order order{height,  width,     {0, 0, height, width}, file.payloads.size(), kind,
+                        threads, UINT64_MAX};
   out.assign(static_cast<size_t>(height) * static_cast<size_t>(width) *
                  static_cast<size_t>(file.quantizer.channels) * gi::bytes_of(kind),
              0);
@@ -108,7 +110,8 @@ int damage(const char* path) {
     }
     const int height = file.quantizer.height, width = file.quantizer.width;
     const gi::Order order{
-        height, width, {0, 0, height, width}, file.payloads.size(), gi::PixelKind::bytes, 1};
+        height, width,     {0, 0, height, width}, file.payloads.size(), gi::PixelKind::bytes,
+        1,      UINT64_MAX};
     out.assign(static_cast<size_t>(height) * static_cast<size_t>(width) * 4, 0);
     drawn += other.draw(file, order, out.data()).drawn;
   }
@@ -198,7 +201,7 @@ int render() {
   constexpr float background[4] = {0.25f, 0.5f, 0.75f, 0};
   std::vector<float> out(size_t{height} * width * channels);
   const gi::PixelSink sink(gi::PixelKind::sums, false, channels, part, out.data());
-  gi::render(source, window, background, UINT64_MAX, 2, sink);
+  gi::render(source, window, background, gi::Work{}, 2, sink);
   double worst = 0;
   for (int y = 0; y < height; ++y) {
     for (int x = 0; x < width; ++x) {

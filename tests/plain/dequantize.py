@@ -70,18 +70,22 @@ def colors(quantizer: Quantizer, levels: Sequence[int], size: float) -> list[flo
 
 
 def blocks(gaussian: Numbers, height: int, width: int, q_max: float) -> int:
-    """How many blocks a Gaussian's bounding box has (section 2)."""
+    """What a Gaussian costs, in blocks (section 2)."""
     if not draws(gaussian):
-        return 0
+        return 64
     (x, y), (l11, l21, l22), _ = gaussian
     k = math.sqrt(2 * q_max)
     left = math.floor((x - k * l11 - 0.5 - 0.001) / 8)
     right = math.floor((x + k * l11 - 0.5 + 0.001) / 8) + 1
-    reach = k * math.sqrt(l21 * l21 + l22 * l22) * (1 - 1e-6)  # the least that a file may claim
+    least = 1 - 1e-6  # of lengths, for the least that a file may claim
+    reach = k * math.sqrt(l21 * l21 + l22 * l22) * least
     top = min(max(math.floor(y - reach), 0), height)
     bottom = min(max(math.ceil(y + reach), 0), height)
     columns = min(right, -(-width // 8)) - max(left, 0)
-    return max(columns, 0) * (bottom - top)
+    if columns <= 0 or bottom <= top:
+        return 64
+    here = math.floor((7 * abs(l21 / l11) + 2 * k * l22) * least) + 2
+    return 64 + columns * (16 + min(bottom - top, here))
 
 
 def draws(gaussian: Numbers) -> bool:

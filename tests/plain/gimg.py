@@ -138,7 +138,7 @@ def read_header(payload: bytes) -> Header:
         raise InvalidError("a header of a wrong length")
     if has_map and channels % 2:
         raise InvalidError("a map of alpha without alpha")
-    most_work = min(gaussians * -(-width // 8) * height, 2**64 - 1)
+    most_work = min(gaussians * (64 + -(-width // 8) * (16 + height)), 2**64 - 1)
     for value, low, high in (
         (height, 1, 2**24),
         (width, 1, 2**24),

@@ -111,7 +111,7 @@ def read_header(payload: bytes) -> Header:
     q_max = int.from_bytes(payload[position + 1 : position + 3], "little")
     work, position = varint(payload, position + 3)
     sizes_fit = 1 <= height <= 2**24 and 1 <= width <= 2**24 and count <= 2**28
-    most_work = min(count * -(-width // 8) * height, 2**64 - 1)
+    most_work = min(count * (64 + -(-width // 8) * (16 + height)), 2**64 - 1)
     if not sizes_fit or layers != min(count, 1) or q_max == 0 or work > most_work:
         raise InvalidError("a header with a number out of range")
     if position != len(payload):

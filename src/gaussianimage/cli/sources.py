@@ -10,10 +10,10 @@ import numpy as np
 
 from gaussianimage import FormatError, GaussianImageError, Limits, decode
 from gaussianimage.cli.errors import warning
-from gaussianimage.cli.options import Function, max_pixels_option, packed
+from gaussianimage.cli.options import Function, packed
 from gaussianimage.codec.drawing import gaussians_of
 from gaussianimage.codec.format import SIGNATURE
-from gaussianimage.codec.opened import open_file
+from gaussianimage.codec.opened import DEFAULT_LIMITS, open_file
 from gaussianimage.files import is_stream, read_input
 from gaussianimage.gaussians import Gaussians
 from gaussianimage.picture import Picture, from_array, read
@@ -34,6 +34,8 @@ __all__ = [
 GIMG = frozenset({".gimg"})
 
 _NO_LIMIT = 2**63
+_PIXEL_BYTES = 16
+"""The largest pixel: four channels in float32."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,12 @@ def limit_options(function: Function) -> Function:
         function,
         "limits",
         _limits,
-        max_pixels_option,
+        click.option(
+            "--max-pixels",
+            type=click.IntRange(1),
+            metavar="N",
+            help="Refuse pictures of more pixels.  [default: 178956970, with a warning from half]",
+        ),
         click.option(
             "--no-limits",
             is_flag=True,
@@ -123,7 +130,16 @@ def limit_options(function: Function) -> Function:
     )
 
 
-def _limits(*, max_pixels: int, no_limits: bool) -> Limits:
+def _limits(*, max_pixels: int | None, no_limits: bool) -> Limits:
     if no_limits:
         return Limits(**{limit.name: _NO_LIMIT for limit in fields(Limits)})
-    return Limits(max_pixels=max_pixels)
+    if max_pixels is None:
+        return DEFAULT_LIMITS
+    # So many pixels are wanted, then, and in any format.
+    room = _PIXEL_BYTES * max_pixels
+    return Limits(
+        max_pixels=max_pixels,
+        warn_pixels=max_pixels,
+        max_output=max(DEFAULT_LIMITS.max_output, room),
+        max_memory=DEFAULT_LIMITS.max_memory + room,
+    )

@@ -85,7 +85,7 @@ def assemble(
     work = 0
     if layers:
         arrays = quantizer.dequantize(*Levels.concatenate(list(layers)))
-        work = _native.work(*arrays, nearest_q_max(q_max), height, width, 0)
+        work = _native.work(*arrays, nearest_q_max(q_max), height, width, None, 0)
     if alpha_map is None or _alpha_is_constant(layers, settings, alpha_map):
         alpha_map = b""
     header = Header(

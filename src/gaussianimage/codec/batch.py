@@ -73,7 +73,8 @@ def decode_many(
 def _decode_many(
     sources: Iterator[Source], threads: int, of_decoder: dict[str, Any], options: dict[str, Any]
 ) -> Iterator[NDArray[Any]]:
-    idle = deque(Decoder(**of_decoder) for _ in range(threads))
+    decoders = [Decoder(**of_decoder) for _ in range(threads)]
+    idle = deque(decoders)
 
     def work(source: Source) -> NDArray[Any]:
         decoder = idle.pop()  # a deque may be used from several threads
@@ -92,4 +93,6 @@ def _decode_many(
         while pending:
             yield pending.popleft().result()
     finally:
+        for decoder in decoders:
+            decoder._stop()  # what nobody waits for any more need not be finished
         pool.shutdown(cancel_futures=True)

@@ -66,6 +66,10 @@ class Decoder:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _native=_native.Decoder(keep_all=True))
 
+    def _stop(self) -> None:
+        """End what other threads decode with it: a KeyboardInterrupt there, now and later."""
+        self._native.stop()
+
     def decode(
         self,
         source: Source,

@@ -1,5 +1,6 @@
 """What is drawn of a file: pixels if it can be in one native call, and its Gaussians."""
 
+import math
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -27,7 +28,8 @@ from gaussianimage.codec.opened import (
     too_much_work,
 )
 from gaussianimage.codec.varint import Buffer
-from gaussianimage.engine import render
+from gaussianimage.engine import render, resized
+from gaussianimage.errors import LimitError
 from gaussianimage.gaussians import Gaussians
 
 # Standard deviation of the Gaussian that stands for the background, in sides of the picture.
@@ -120,8 +122,9 @@ def pixels_of(
     shape = crop[2:] if header.channels == 1 else (*crop[2:], header.channels)
     if out is not None and out.shape != shape:
         raise ValueError(f"out: expected shape {shape}, got {out.shape}")
+    limits.check_output(math.prod(shape) * order.dtype.itemsize, header.gaussians)
     if file.profile is not None:
-        pixels = _drawn_from_gaussians(file, order)
+        pixels = _drawn_from_gaussians(file, order, limits)
         if out is None:
             return pixels
         out[...] = pixels
@@ -137,12 +140,15 @@ def pixels_of(
         [bytes(chunk.payload) for chunk in chunks],
         header.alpha_map,
     )
-    whole, found, good_map, drawn = native.draw(layers, order.kind, size, crop, order.threads, out)
+    most_work = min(limits.max_work, 2**64 - 1)
+    whole, found, good_map, honest, drawn = native.draw(
+        layers, order.kind, size, crop, order.threads, most_work, out
+    )
     check_layers(file, chunks, whole, found)
     if not good_map:
         raise bad_alpha_map(file)
     if drawn is None:
-        raise too_much_work(file)
+        raise _too_large(size, limits) if honest else too_much_work(file)
     return drawn
 
 
@@ -155,12 +161,24 @@ def _check_out(out: NDArray[Any], dtype: np.dtype[Any]) -> None:
         raise ValueError("out: expected a C-contiguous and writable array")
 
 
-def _drawn_from_gaussians(file: File, order: Order) -> NDArray[Any]:
+def _too_large(size: tuple[int, int], limits: Limits) -> LimitError:
+    return LimitError(
+        f"the work to render {size[0]} x {size[1]} pixels (height x width) is above the limit "
+        f"max_work={limits.max_work}"
+    )
+
+
+def _drawn_from_gaussians(file: File, order: Order, limits: Limits) -> NDArray[Any]:
     """Draw a file of the paper's profile, whose Gaussians Python decodes."""
+    from gaussianimage.codec.paper.file import work_of
     from gaussianimage.picture import to_array  # Pillow, which nothing else here needs
 
     threads = order.threads or None
     gaussians = gaussians_of(file, threads=threads, layers=order.layers)
+    if order.size is not None:
+        drawn = resized(gaussians, order.size)
+        if work_of(drawn, threads, crop=order.crop) > limits.max_work:
+            raise _too_large(order.size, limits)
     in_bytes = order.dtype == np.uint8 and not file.header.has_alpha
     pixels = render(
         gaussians,
@@ -194,7 +212,9 @@ def gaussians_of(file: File, *, threads: int | None = None, layers: int | None =
     )
     check_layers(file, chunks, len(counts), counts[-1] if counts else 0)
     means, cholesky, colors = arrays
-    work = _native.work(*arrays, header.q_max, header.height, header.width, thread_count(threads))
+    work = _native.work(
+        *arrays, header.q_max, header.height, header.width, None, thread_count(threads)
+    )
     if work > header.work:
         raise too_much_work(file)
     side = BACKGROUND_SIGMA * max(header.height, header.width)

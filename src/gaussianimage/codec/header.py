@@ -6,7 +6,13 @@ from gaussianimage.arguments import integer
 from gaussianimage.codec.format import HEAD, Chunk
 from gaussianimage.codec.settings import settings_size
 from gaussianimage.codec.varint import read_varint, write_varint
-from gaussianimage.errors import FormatError, LimitError, UnsupportedError
+from gaussianimage.errors import (
+    FormatError,
+    LargePictureWarning,
+    LimitError,
+    UnsupportedError,
+    warn_outside,
+)
 
 VERSION = 1
 """Version of the format that this package writes, and the newest that it reads."""
@@ -18,6 +24,14 @@ MAX_LAYERS = 255
 Q_MAX_UNIT = 1 / 2048
 BLOCK_WIDTH = 8
 """Pixels in a block, the unit of `Header.work`: 8 pixels of one row."""
+GAUSSIAN_WORK = 64
+"""Blocks that it takes as long to draw as to decode a Gaussian and prepare it."""
+STRIP_WORK = 16
+"""Blocks that it takes as long to draw as to list a Gaussian in a column of blocks."""
+WARN_PIXELS = 2**30 // 4 // 3
+"""A quarter of a gigabyte of red, green and blue bytes: where Pillow warns of a picture's size."""
+GAUSSIAN_MEMORY = 200
+"""Bytes that drawing takes for each Gaussian, estimated from above."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +41,20 @@ class Limits:
     Attributes
     ----------
     max_pixels, max_side : int
-        Height times width, and the longer of the two, in pixels.
+        Height times width, and the longer of the two, in pixels. By default twice what Pillow
+        warns of, which is where it refuses a picture too.
+    warn_pixels : int
+        Height times width above which a `LargePictureWarning` is issued; by default Pillow's.
     max_gaussians : int
         Number of Gaussians.
     max_work : int
-        Blocks (8 pixels of a row) that a Gaussian touches, summed over the Gaussians; the time
-        to render is in proportion to them.
+        What decoding and drawing cost, in the time that one block (8 pixels of a row) takes: some
+        2 to 4 ns of one core. It is checked for what the file announces and, when it is drawn at
+        another size, for what that size takes.
+    max_output : int
+        Bytes of the pixels that are drawn.
+    max_memory : int
+        Bytes of the pixels that are drawn, and 200 for each Gaussian: what decoding takes, about.
     max_metadata : int
         Bytes of each of ICC profile, EXIF and XMP, decompressed.
 
@@ -42,11 +64,14 @@ class Limits:
         A limit is no integer, or negative.
     """
 
-    max_pixels: int = 2**28
+    max_pixels: int = 2 * WARN_PIXELS
+    warn_pixels: int = WARN_PIXELS
     max_side: int = 2**16
-    max_gaussians: int = 2**24
-    max_work: int = 2**32
-    max_metadata: int = 2**26
+    max_gaussians: int = 2**22
+    max_work: int = 2**31
+    max_output: int = 2**29
+    max_memory: int = 10**9
+    max_metadata: int = 2**24
 
     def __post_init__(self) -> None:
         for limit in fields(self):
@@ -62,15 +87,28 @@ class Limits:
         return limits
 
     @property
-    def of_a_picture(self) -> tuple[int, int, int, int]:
-        """Pixels, side, Gaussians and work, as the native decoder takes them."""
-        most = 2**64 - 1
+    def of_a_picture(self) -> tuple[int, int, int, int, int, int]:
+        """Pixels without a warning, side, Gaussians, work, output and memory, for native code."""
         return (
-            min(self.max_pixels, most),
-            min(self.max_side, most),
-            min(self.max_gaussians, most),
-            min(self.max_work, most),
+            _u64(min(self.max_pixels, self.warn_pixels)),
+            _u64(self.max_side),
+            _u64(self.max_gaussians),
+            _u64(self.max_work),
+            _u64(self.max_output),
+            _u64(self.max_memory),
         )
+
+    def check_output(self, output: int, gaussians: int) -> None:
+        """Refuse to draw so many bytes of pixels of so many Gaussians.
+
+        Raises
+        ------
+        LimitError
+            It is more than the limits allow; the message names the limit.
+        """
+        self.require("max_output", output, "the size of the pixels, in bytes,")
+        memory = output + GAUSSIAN_MEMORY * gaussians
+        self.require("max_memory", memory, "the memory to draw in, in bytes,")
 
     def require(self, name: str, value: int, what: str) -> None:
         """Refuse a value above the limit of that name.
@@ -104,8 +142,9 @@ class Header:
     q_max : float
         Where a Gaussian is cut: a multiple of 1/2048 between 0 and 32; see `nearest_q_max`.
     work : int
-        Bound on the blocks (8 pixels of a row, the first at the left edge) that a Gaussian
-        touches with q ≤ q_max at the nominal size, summed over the Gaussians.
+        Bound on what decoding and drawing at the nominal size cost, see docs/format.md: for each
+        Gaussian `GAUSSIAN_WORK`, and in each column of blocks (8 pixels of a row, the first at the
+        left edge) that it touches with q ≤ q_max `STRIP_WORK` and the rows that it touches there.
     settings : bytes
         Parameters of the layers' syntax.
     alpha_map : bytes
@@ -134,7 +173,7 @@ class Header:
     min_reader: int = 1
 
     def __post_init__(self) -> None:
-        blocks = -(-self.width // BLOCK_WIDTH) * self.height
+        blocks = GAUSSIAN_WORK + -(-self.width // BLOCK_WIDTH) * (STRIP_WORK + self.height)
         ranges = {
             "version": (1, 255),
             "min_reader": (1, self.version),
@@ -164,7 +203,7 @@ class Header:
         return self.channels in (2, 4)
 
     def check(self, limits: Limits) -> None:
-        """Refuse a file that asks for more than the limits allow.
+        """Refuse a file that asks for more than the limits allow, and warn of many pixels.
 
         Raises
         ------
@@ -175,6 +214,12 @@ class Header:
         limits.require("max_pixels", self.height * self.width, "the number of pixels")
         limits.require("max_gaussians", self.gaussians, "the number of Gaussians")
         limits.require("max_work", self.work, "the work to render, in blocks,")
+        if self.height * self.width > limits.warn_pixels:
+            warn_outside(
+                f"the file's picture has {self.height} x {self.width} pixels (height x width), "
+                f"more than warn_pixels={limits.warn_pixels}",
+                LargePictureWarning,
+            )
 
     def to_chunk(self) -> Chunk:
         """The ``HEAD`` chunk."""
@@ -246,6 +291,10 @@ class Header:
             )
         except ValueError as error:
             raise FormatError(f"impossible header: {error}", offset) from None
+
+
+def _u64(value: int) -> int:
+    return min(value, 2**64 - 1)
 
 
 def nearest_q_max(q_max: float) -> float:

@@ -12,6 +12,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "interrupt.h"
 #include "layer.h"
 #include "layer_models.h"
 #include "rans.h"
@@ -95,17 +96,17 @@ void code_color_buckets(Coder& coder, LayerModels& models, size_t channels, size
   typename Coder::Run run(coder);
   Model* const all = &models[0];
   const int set = models.set();
-  for (size_t i = 0; i < n; ++i) {
+  for_many(n, [&](size_t i) {
     Model& model = all[luma + 16 * set + precision[i]];
     luma_level[i] = luma_levels[code_bucket<Coder>(run, model, color[channels * i])];
-  }
+  });
   if (channels >= 3) {
     // The two halves of the layer take turns: within one, each symbol's model depends on the symbol
     // before.
     const size_t half = (n + 1) / 2;
     Model* const chroma = all + chroma_1 + 16 * set;
     uint32_t before[2] = {0, 0};
-    for (size_t k = 0; k < half; ++k) {
+    for_many(half, [&](size_t k) {
       const size_t places[2] = {k, std::min(half + k, n - 1)};
       const size_t lanes = half + k < n ? 2 : 1;
       uint32_t first[2];
@@ -122,12 +123,12 @@ void code_color_buckets(Coder& coder, LayerModels& models, size_t channels, size
         const uint32_t second = code_bucket<Coder>(run, model, color[channels * i + 2]);
         before[lane] = std::min(first[lane], 7u) + std::min(second, 7u);
       }
-    }
+    });
   }
   if (channels % 2 == 0) {
-    for (size_t i = 0; i < n; ++i) {
+    for_many(n, [&](size_t i) {
       code_bucket<Coder>(run, all[alpha + luma_level[i]], color[channels * i + channels - 1]);
-    }
+    });
   }
 }
 
@@ -143,7 +144,7 @@ void code_colors(Coder& coder, LayerModels& models, int channel_count, Layer& la
   typename Coder::Loose loose(coder);
   // A number of channels that the compiler knows makes for straight code.
   const auto rests = [&](auto count) {
-    for (size_t i = 0; i < n; ++i) code_rests<Coder>(loose, color + count * i, count);
+    for_many(n, [&](size_t i) { code_rests<Coder>(loose, color + count * i, count); });
   };
   switch (channels) {
     case 1:
@@ -170,7 +171,7 @@ void code_shape_buckets(Coder& coder, LayerModels& models, size_t n, CodedSize* 
                         int32_t* shape) {
   typename Coder::Run run(coder);
   Model* const all = &models[0];
-  for (size_t i = 0; i < n; ++i, shape += 3) {
+  for_many(n, [&](size_t i) {
     CodedSize& s = sizes[i];
     const int32_t away = shape[0] - s.expected;
     const uint32_t symbol =
@@ -183,7 +184,8 @@ void code_shape_buckets(Coder& coder, LayerModels& models, size_t n, CodedSize* 
     }
     code_bucket<Coder>(run, all[shear_1 + s.amplitude], shape[1]);
     code_bucket<Coder>(run, all[shear_2 + s.amplitude], shape[2]);
-  }
+    shape += 3;
+  });
 }
 
 // The shapes of Gaussians [begin, end), all those of a layer, whose colors are known. `sizes` is
@@ -196,14 +198,14 @@ void code_shapes(Coder& coder, LayerModels& models, const Shapes& tables, Layer&
   const int32_t* const color = layer.color.data() + channels * begin;
   int32_t* shape = layer.shape.data() + 3 * begin;
   sizes.resize(n);
-  for (size_t i = 0; i < n; ++i) {
+  for_many(n, [&](size_t i) {
     const int amplitude = amplitude_class(color + channels * i, tables.channels());
     sizes[i].amplitude = static_cast<uint8_t>(amplitude);
     sizes[i].expected = tables.expected(precision[i], amplitude);
-  }
+  });
   code_shape_buckets(coder, models, n, sizes.data(), shape);
   typename Coder::Loose loose(coder);
-  for (size_t i = 0; i < n; ++i, shape += 3) {
+  for_many(n, [&](size_t i) {
     const CodedSize s = sizes[i];
     const uint32_t away = magnitude_of(shape[0] - s.expected);
     int32_t found = s.symbol - 8;
@@ -215,7 +217,8 @@ void code_shapes(Coder& coder, LayerModels& models, const Shapes& tables, Layer&
     if constexpr (Coder::decodes) shape[0] = s.expected + found;
     code_rests<Coder>(loose, shape + 1, 2);
     if (!tables.allow(shape, s.amplitude)) loose.reject();
-  }
+    shape += 3;
+  });
 }
 
 }  // namespace gi::GI_ISA

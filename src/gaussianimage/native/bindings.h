@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <array>
 #include <initializer_list>
+#include <memory>
 #include <optional>
+#include <vector>
 
 #include "schedule.h"
 
@@ -30,14 +32,22 @@ bool lies_within(const Crop& crop, const Size& size);
 // A crop of a picture, or all of it. Throws a ValueError if it isn't within the picture.
 Part make_part(const std::optional<Crop>& crop, int height, int width);
 
+// The bytes objects of a list. Of a vector as an argument nanobind makes no MemoryError.
+inline std::vector<nanobind::bytes> bytes_of_list(const nanobind::list& list) {
+  std::vector<nanobind::bytes> found;
+  found.reserve(list.size());
+  for (const nanobind::handle item : list) found.push_back(nanobind::cast<nanobind::bytes>(item));
+  return found;
+}
+
 // A new, uninitialized array that Python owns.
 template <typename T>
 nanobind::ndarray<nanobind::numpy, T> make_array(std::initializer_list<size_t> shape) {
   size_t size = 1;
   for (size_t n : shape) size *= n;
-  T* data = new T[std::max<size_t>(size, 1)];
-  nanobind::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
-  return nanobind::ndarray<nanobind::numpy, T>(data, shape, owner);
+  std::unique_ptr<T[]> data(new T[std::max<size_t>(size, 1)]);
+  nanobind::capsule owner(data.get(), [](void* p) noexcept { delete[] static_cast<T*>(p); });
+  return nanobind::ndarray<nanobind::numpy, T>(data.release(), shape, owner);
 }
 
 // A copy that Python owns, as an object: a property that returned the array itself would be taken

@@ -3,7 +3,6 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/array.h>
 #include <nanobind/stl/optional.h>
-#include <nanobind/stl/vector.h>
 
 #include <atomic>
 #include <stdexcept>
@@ -94,12 +93,13 @@ Size size_of(const PictureFile& file, const std::optional<Size>& size) {
 }
 
 Order make_order(const PictureFile& file, int kind, const std::optional<Size>& size,
-                 const std::optional<Crop>& crop, size_t layers, int threads) {
+                 const std::optional<Crop>& crop, size_t layers, int threads, uint64_t most_work) {
   const auto [height, width] = size_of(file, size);
   if (height < 1 || width < 1 || height > 65536 || width > 65536) {
     throw nb::value_error("height and width must be from 1 to 65536");
   }
-  return {height, width, make_part(crop, height, width), layers, make_kind(kind), threads};
+  return {height,  width,    make_part(crop, height, width), layers, make_kind(kind),
+          threads, most_work};
 }
 
 // A decoder that several Python threads may call: those that find it busy get another one.
@@ -117,48 +117,60 @@ class SharedDecoder {
       task(other);
       return;
     }
-    task(decoder_);
+    try {
+      task(decoder_);
+    } catch (...) {
+      if (!keep_all_) decoder_.trim();
+      throw;
+    }
     if (!keep_all_) decoder_.trim();
   }
+
+  // Ends what other threads decode with it, for good: with a KeyboardInterrupt there.
+  void stop() { stopped_.store(true); }
 
   // The pixels of a whole and ordinary file. None for any other file, and for an `out` that
   // doesn't fit: then it takes a closer look, to do it in another way or to say what is wrong.
   nb::object decode(nb::object data, int kind, std::optional<Size> size, std::optional<Crop> crop,
-                    int layers, int threads, std::array<uint64_t, 4> limits, nb::object out) {
+                    int layers, int threads, std::array<uint64_t, 6> limits, nb::object out) {
     const BytesView bytes(data);
     nb::object result = nb::none();
     with([&](PictureDecoder& decoder) {
       PictureFile& file = decoder.file;
-      if (!read_picture_file(bytes.data(), bytes.size(),
-                             {limits[0], limits[1], limits[2], limits[3]}, file) ||
-          layers > file.layers || (crop && !lies_within(*crop, size_of(file, size)))) {
+      const FileLimits most{limits[0], limits[1], limits[2], limits[3], limits[4], limits[5]};
+      if (!read_picture_file(bytes.data(), bytes.size(), most, file) || layers > file.layers ||
+          (crop && !lies_within(*crop, size_of(file, size)))) {
         return;
       }
       const size_t wanted = static_cast<size_t>(layers < 0 ? file.layers : layers);
-      const Order order = make_order(file, kind, size, crop, wanted, threads);
+      const Order order = make_order(file, kind, size, crop, wanted, threads, most.work);
+      const uint64_t output = uint64_t(order.part.height) * uint64_t(order.part.width) *
+                              uint64_t(file.quantizer.channels) * bytes_of(order.kind);
+      if (output > most.output || memory_of(file.gaussians, output) > most.memory) return;
       Target target = make_target(std::move(out), order.kind, order.part, file.quantizer.channels);
       if (!target.data) return;
       DecodedPicture picture;
-      without_gil([&] { picture = decoder.draw(file, order, target.data); });
+      without_gil([&] { picture = decoder.draw(file, order, target.data); }, &stopped_);
       const bool all = wanted == static_cast<size_t>(file.layers);
       if (picture.drawn && !(all && picture.gaussians != file.gaussians)) result = target.array;
     });
     return result;
   }
 
-  // Layers that were whole, the Gaussians in those, whether the map of alpha is good, and the
-  // pixels, or None if they are not drawn.
+  // Layers that were whole, the Gaussians in those, whether the map of alpha is good, whether they
+  // take no more work than announced, and the pixels, or None if they are not drawn.
   nb::tuple draw(const Layers& layers, int kind, std::optional<Size> size, std::optional<Crop> crop,
-                 int threads, nb::object out) {
+                 int threads, uint64_t most_work, nb::object out) {
     const PictureFile& file = layers.file;
-    const Order order = make_order(file, kind, size, crop, file.payloads.size(), threads);
+    const Order order =
+        make_order(file, kind, size, crop, file.payloads.size(), threads, most_work);
     Target target = make_target(std::move(out), order.kind, order.part, file.quantizer.channels);
     if (!target.data) throw nb::value_error("out does not fit");
     DecodedPicture picture;
     with([&](PictureDecoder& decoder) {
-      without_gil([&] { picture = decoder.draw(file, order, target.data); });
+      without_gil([&] { picture = decoder.draw(file, order, target.data); }, &stopped_);
     });
-    return nb::make_tuple(picture.layers, picture.gaussians, picture.good_map,
+    return nb::make_tuple(picture.layers, picture.gaussians, picture.good_map, picture.honest,
                           picture.drawn ? target.array : nb::none());
   }
 
@@ -174,7 +186,7 @@ class SharedDecoder {
     const bool first;
   };
 
-  std::atomic<bool> busy_{false};
+  std::atomic<bool> busy_{false}, stopped_{false};
   PictureDecoder decoder_;
   bool keep_all_;
 };
@@ -188,11 +200,11 @@ void bind_decoder(nb::module_& m) {
       .def(
           "__init__",
           [](Layers* self, const Quantizer& quantizer, Background background, double q_max,
-             uint64_t work, size_t gaussians, int announced, std::vector<nb::bytes> payloads,
-             nb::bytes alpha_map) {
+             uint64_t work, size_t gaussians, int announced, nb::list list, nb::bytes alpha_map) {
             if (background.shape(0) != static_cast<size_t>(quantizer.channels)) {
               throw nb::value_error("background must have a value for each channel");
             }
+            std::vector<nb::bytes> payloads = bytes_of_list(list);
             new (self) Layers{{quantizer, {}, q_max, work, gaussians, announced, {}, {}}, {}, {}};
             std::copy_n(background.data(), background.shape(0), self->file.background);
             for (const nb::bytes& part : payloads) {
@@ -239,7 +251,8 @@ void bind_decoder(nb::module_& m) {
            nb::arg("size").none(), nb::arg("crop").none(), nb::arg("layers"), nb::arg("threads"),
            nb::arg("limits"), nb::arg("out").none())
       .def("draw", &SharedDecoder::draw, nb::arg("layers"), nb::arg("kind"), nb::arg("size").none(),
-           nb::arg("crop").none(), nb::arg("threads"), nb::arg("out").none());
+           nb::arg("crop").none(), nb::arg("threads"), nb::arg("most_work"), nb::arg("out").none())
+      .def("stop", &SharedDecoder::stop);
 }
 
 }  // namespace gi

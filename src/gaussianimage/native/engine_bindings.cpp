@@ -55,7 +55,7 @@ nb::object render_to(Means means, Cholesky cholesky, Colors colors, double q_max
                                static_cast<size_t>(source.channels)});
   constexpr float black[max_channels] = {};
   const PixelSink sink(kind, false, source.channels, part, pixels.data());
-  without_gil([&] { render(source, window, black, UINT64_MAX, threads, sink); });
+  without_gil([&] { render(source, window, black, Work{}, threads, sink); });
   return nb::cast(pixels);
 }
 
@@ -85,15 +85,16 @@ void bind_engine(nb::module_& m) {
   m.def(
       "work",
       [](Means means, Cholesky cholesky, Colors colors, double q_max, int height, int width,
-         int threads) {
+         std::optional<Crop> crop, int threads) {
         const Source source = make_source(means, cholesky, colors, q_max);
         const Window window = make_window(height, width);
+        const Part part = make_part(crop, height, width);
         uint64_t result = 0;
-        without_gil([&] { result = work(source, window, threads); });
+        without_gil([&] { result = work(source, window, part, threads).part; });
         return result;
       },
       nb::arg("means"), nb::arg("cholesky"), nb::arg("colors"), nb::arg("q_max"), nb::arg("height"),
-      nb::arg("width"), nb::arg("threads"));
+      nb::arg("width"), nb::arg("crop").none(), nb::arg("threads"));
   m.def(
       "gradient",
       [](Means means, Cholesky cholesky, Colors colors, double q_max, Residual residual,

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 
 namespace gi {
 
@@ -61,6 +62,17 @@ class Interruptible {
 // Throws Interrupted if the call that this thread works for has to stop.
 inline void check_interrupt() {
   if (Interruptible* call = Interruptible::current()) call->check();
+}
+
+// Runs body(i) for i in 0 … count - 1, and looks now and then whether to stop.
+template <typename Body>
+__attribute__((always_inline)) inline void for_many(size_t count, Body&& body) {
+  constexpr size_t some = 16384;  // of what takes some nanoseconds each
+  for (size_t begin = 0; begin < count;) {
+    check_interrupt();
+    const size_t end = count - begin < some ? count : begin + some;
+    for (; begin < end; ++begin) body(begin);
+  }
 }
 
 }  // namespace gi

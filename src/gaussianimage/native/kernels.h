@@ -41,6 +41,11 @@ struct Window {
   int width;
 };
 
+// What drawing costs, in the time that a row of 8 pixels takes: in whatever way Gaussians are
+// placed, a unit takes about as long. docs/format.md says it for other implementers.
+constexpr uint64_t work_of_gaussian = 64;  // to decode and prepare it, drawn or not
+constexpr uint64_t work_of_strip = 16;     // to list it in one strip, besides its rows there
+
 // Whether a Gaussian can be drawn whose mean is (x, y) pixels from the window's corner. Comparisons
 // are written so that a NaN fails them. The bounds keep every later quantity finite in float; a
 // Gaussian outside them is either invisible or constant over any picture. Inlined always, for it is
@@ -81,7 +86,7 @@ struct alignas(64) Outline {
   float t, k21, k22;       // 1 / (k l11), k l21, k l22; k = √(2 q_max): it spans |t dx| <= 1
   float rho;               // l21 / hypot(l21, l22): where the ellipse is highest
   int32_t longest;         // row pairs that an entry may have
-  int32_t rows;            // of its bounding box in the window
+  int32_t rows;            // that it may touch in one strip, at most
   int32_t shares;          // of its colors: an entry's `up`, and its `down` above that
 };
 

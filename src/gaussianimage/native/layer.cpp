@@ -6,6 +6,7 @@
 
 #include "kernels.h"
 #include "model.h"
+#include "pool.h"
 
 namespace gi {
 
@@ -41,6 +42,18 @@ void grid_size(const Quantizer& quantizer, int precision, int64_t& columns, int6
 void dequantize(const Quantizer& quantizer, const Layer& layer, size_t begin, size_t end,
                 double* means, double* cholesky, float* colors) {
   kernels().dequantize(quantizer, layer, begin, end, means, cholesky, colors);
+}
+
+void dequantize(const Quantizer& quantizer, const Layer& layer, int threads, double* means,
+                double* cholesky, float* colors) {
+  const size_t n = layer.count(), channels = static_cast<size_t>(quantizer.channels);
+  const int parts = static_cast<int>(std::clamp<size_t>(n / 512, 1, 1024));
+  parallel(parts, threads, [&](int part) {
+    const size_t begin = n * static_cast<size_t>(part) / static_cast<size_t>(parts);
+    const size_t end = n * static_cast<size_t>(part + 1) / static_cast<size_t>(parts);
+    dequantize(quantizer, layer, begin, end, means + 2 * begin, cholesky + 3 * begin,
+               colors + channels * begin);
+  });
 }
 
 int amplitude_class(const int32_t* color, int channels) {

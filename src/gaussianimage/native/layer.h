@@ -14,11 +14,11 @@ constexpr int precisions = 16;  // position grids: class j has cells of 2^j / 16
 
 // What the file's header says of the quantizer.
 struct Quantizer {
-  int height;
-  int width;
-  int channels;
-  double color_step;  // Δ, of a color normalized to unit energy
-  double shape_step;  // of log-covariance, for a Gaussian whose amplitude is Δ
+  int height = 1;
+  int width = 1;
+  int channels = 1;
+  double color_step = 1;  // Δ, of a color normalized to unit energy
+  double shape_step = 1;  // of log-covariance, for a Gaussian whose amplitude is Δ
 };
 
 // Gaussians of one layer. Within a layer they are ordered by falling precision class, then along
@@ -116,5 +116,9 @@ using LayerBytes = std::pair<const uint8_t*, size_t>;
 // takes them. The same numbers on every machine.
 void dequantize(const Quantizer& quantizer, const Layer& layer, size_t begin, size_t end,
                 double* means, double* cholesky, float* colors);
+
+// All of a layer, by up to `threads` threads.
+void dequantize(const Quantizer& quantizer, const Layer& layer, int threads, double* means,
+                double* cholesky, float* colors);
 
 }  // namespace gi

@@ -9,6 +9,7 @@
 #include "kernels.h"
 #include "layer_arrays.h"
 #include "layer_decoder.h"
+#include "pool.h"
 #include "without_gil.h"
 
 namespace nb = nanobind;
@@ -37,12 +38,13 @@ Layer make_layer(const LayerEncoder& encoder, const Quantizer& quantizer,
 }
 
 // The three arrays of the engine, for all Gaussians of a layer.
-nb::tuple floats(const Quantizer& quantizer, const Layer& layer) {
+nb::tuple floats(const Quantizer& quantizer, const Layer& layer, int threads) {
   const size_t n = layer.count();
   auto means = make_array<double>({n, 2});
   auto cholesky = make_array<double>({n, 3});
   auto colors = make_array<float>({n, static_cast<size_t>(quantizer.channels)});
-  dequantize(quantizer, layer, 0, n, means.data(), cholesky.data(), colors.data());
+  without_gil(
+      [&] { dequantize(quantizer, layer, threads, means.data(), cholesky.data(), colors.data()); });
   return nb::make_tuple(means, cholesky, colors);
 }
 
@@ -64,7 +66,7 @@ void bind_layers(nb::module_& m) {
              IntegerArray shape) {
             const Layer layer = make_layer(self, precision, position, color, shape);
             check(self, layer);
-            return floats(self, layer);
+            return floats(self, layer, 1);
           },
           nb::arg("precision"), nb::arg("position"), nb::arg("color"), nb::arg("shape"));
 
@@ -104,8 +106,8 @@ void bind_layers(nb::module_& m) {
   // Decodes layers in order; returns Gaussians after each that was whole, and the arrays.
   m.def(
       "decode_layers",
-      [](const Quantizer& quantizer, std::vector<nb::bytes> layers, int announced, size_t most,
-         int threads) {
+      [](const Quantizer& quantizer, nb::list payloads, int announced, size_t most, int threads) {
+        const std::vector<nb::bytes> layers = bytes_of_list(payloads);
         Layer all;
         std::vector<size_t> ends;
         std::vector<LayerBytes> parts;
@@ -114,7 +116,7 @@ void bind_layers(nb::module_& m) {
         }
         without_gil(
             [&] { LayerDecoder().decode(quantizer, parts, announced, most, threads, all, ends); });
-        return nb::make_tuple(ends, floats(quantizer, all));
+        return nb::make_tuple(ends, floats(quantizer, all, resolve_threads(threads)));
       },
       nb::arg("quantizer"), nb::arg("layers"), nb::arg("announced"), nb::arg("most"),
       nb::arg("threads"));

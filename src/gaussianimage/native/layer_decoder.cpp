@@ -2,14 +2,19 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <exception>
 #include <mutex>
 
+#include "interrupt.h"
 #include "kernels.h"
 #include "pool.h"
 #include "waiting.h"
 
 namespace gi {
 namespace {
+
+constexpr size_t most_kept =
+    200000;  // Gaussians whose memory to decode in is kept for the next file
 
 // A little-endian base-128 number of at most 5 bytes; false at the end of the bytes, and for a
 // number that is longer than it has to be.
@@ -37,6 +42,7 @@ class Streams {
     std::unique_lock lock(mutex_);
     Waiting waiting;
     for (;;) {
+      check_interrupt();
       const int kind = next();
       if (kind < 0) {
         if (!any_taken()) return;
@@ -49,16 +55,24 @@ class Streams {
       taken_[kind] = true;
       const LayerPart& part = parts_[done_[kind]];
       lock.unlock();
-      const bool good = kind == colors      ? decoder_.colors(part, out_)
-                        : kind == positions ? decoder_.positions(part, out_)
-                                            : decoder_.shapes(part, out_);
+      bool good = false;
+      std::exception_ptr error;
+      try {
+        good = kind == colors      ? decoder_.colors(part, out_)
+               : kind == positions ? decoder_.positions(part, out_)
+                                   : decoder_.shapes(part, out_);
+      } catch (...) {
+        error = std::current_exception();
+      }
       lock.lock();
+      // After an error too: the other thread waits for it.
       taken_[kind] = false;
       if (good) {
         ++done_[kind];
       } else {
         last_ = std::min(last_, done_[kind]);
       }
+      if (error) std::rethrow_exception(error);
     }
   }
 
@@ -145,6 +159,7 @@ size_t LayerDecoder::decode(const Quantizer& quantizer, const std::vector<LayerB
   streams_->begin(quantizer, announced);
   Streams work(parts_, *streams_, out);
   parallel(2, resolve_threads(threads), [&](int) { work.run(); });
+  if (n > most_kept) streams_.reset();
   const size_t good = work.whole();
   ends.clear();
   for (size_t i = 0; i < good; ++i) ends.push_back(parts_[i].end);

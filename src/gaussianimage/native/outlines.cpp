@@ -97,10 +97,8 @@ void prepare(const Source& source, const Window& window, int longest, int begin,
     for (int i = 0; i < count; ++i) {
       Outline& outline = outlines[begin - first + i];
       outline.strip0 = outline.strip1 = outline.rows = 0;
-      if (!drawable[i] || g.high[i] <= 0 || g.low[i] >= strips || g.y[i] + g.reach[i] + 1 < 0 ||
-          g.y[i] - g.reach[i] - 1 > height) {
-        continue;
-      }
+      // One that covers no row must not be listed either: it would cost time in every strip.
+      if (!drawable[i] || g.high[i] <= 0 || g.low[i] >= strips || g.top[i] >= g.bottom[i]) continue;
       const int pairs = static_cast<int>(std::min(g.run[i], static_cast<double>(longest)));
       outline.x = g.x[i];
       outline.y = g.y[i];
@@ -111,7 +109,10 @@ void prepare(const Source& source, const Window& window, int longest, int begin,
       outline.rho = static_cast<float>(g.k21[i] / g.reach[i]);
       outline.strip0 = static_cast<int32_t>(std::max(g.low[i], 0.0));
       outline.strip1 = static_cast<int32_t>(std::min(g.high[i], strips));
-      outline.rows = static_cast<int32_t>(g.bottom[i] - g.top[i]);
+      // From the lowest to the highest center of a pixel in a strip: its axis climbs, and its
+      // height is added to that.
+      const double height_here = 7 * std::fabs(g.s[i]) + 2 * g.k22[i];
+      outline.rows = static_cast<int32_t>(std::min(g.bottom[i] - g.top[i], height_here + 2));
       outline.longest = pairs >= 2 ? pairs : cell_pairs;
       Atom& atom = atoms[begin - first + i];
       const double inverse22 = g.inverse22[i], e1 = g.e1[i], e2 = e1 * e1;

@@ -31,11 +31,14 @@ DecodedPicture PictureDecoder::draw(const PictureFile& file, const Order& order,
                       static_cast<int>(n), channels,         file.q_max};
   const Window nominal{0, 0, quantizer.height, quantizer.width};
   const Window window{0, 0, order.height, order.width};
-  uint64_t most_work = file.work;
+  Work most{file.work, UINT64_MAX};
+  result.honest = true;
   if (window.height != nominal.height || window.width != nominal.width) {
-    // The file says how much work the nominal size is; another size is the caller's decision.
-    if (work(source, nominal, threads) > most_work) return result;
-    most_work = UINT64_MAX;
+    // The file says how much work the nominal size is; how much another one is has to be found out.
+    const Part all{0, 0, nominal.height, nominal.width};
+    result.honest = work(source, nominal, all, threads).whole <= file.work;
+    if (!result.honest) return result;
+    most = {UINT64_MAX, order.most_work};
     resize(double(window.width) / nominal.width, double(window.height) / nominal.height, n,
            channels, means_.data(), cholesky_.data(), colors_.data());
   }
@@ -43,7 +46,8 @@ DecodedPicture PictureDecoder::draw(const PictureFile& file, const Order& order,
   const uint8_t* const classes = alpha(file, order, threads, result.good_map);
   if (!result.good_map) return result;
   const PixelSink sink(order.kind, has_alpha, channels, order.part, out, classes);
-  result.drawn = render(source, window, file.background, most_work, threads, sink);
+  result.drawn = render(source, window, file.background, most, threads, sink);
+  if (most.part == UINT64_MAX) result.honest = result.drawn;
   return result;
 }
 
@@ -70,17 +74,12 @@ void PictureDecoder::to_floats(const Quantizer& quantizer, int threads) {
   means_.resize(2 * n);
   cholesky_.resize(3 * n);
   colors_.resize(channels * n);
-  const int parts = static_cast<int>(std::clamp<size_t>(n / 512, 1, 64));
-  parallel(parts, threads, [&](int part) {
-    const size_t begin = n * static_cast<size_t>(part) / static_cast<size_t>(parts);
-    const size_t end = n * static_cast<size_t>(part + 1) / static_cast<size_t>(parts);
-    dequantize(quantizer, layer_, begin, end, means_.data() + 2 * begin,
-               cholesky_.data() + 3 * begin, colors_.data() + channels * begin);
-  });
+  dequantize(quantizer, layer_, threads, means_.data(), cholesky_.data(), colors_.data());
+  if (n > most_kept) layer_ = Layer{};
 }
 
 void PictureDecoder::trim() {
-  if (layer_.count() > most_kept || map_.size() + classes_.size() > most_classes) {
+  if (means_.size() > 2 * most_kept || map_.size() + classes_.size() > most_classes) {
     *this = PictureDecoder{};
   }
 }

@@ -20,12 +20,14 @@ struct Order {
   size_t layers;
   PixelKind kind;
   int threads;
+  uint64_t most_work;  // to draw it at another size than the file's
 };
 
 struct DecodedPicture {
   size_t layers;     // that were whole
   size_t gaussians;  // in those
-  bool drawn;        // false when something is damaged, or the work is more than was announced
+  bool drawn;        // false when something is damaged, or there is too much work
+  bool honest;       // whether the work is no more than was announced
   bool good_map;     // false when the map of alpha is damaged
 };
 

@@ -93,6 +93,11 @@ bool is_type(const uint8_t* type) {
          later(type[2]) && later(type[3]);
 }
 
+// What a header may say of the work; below 2^64, as sides are limited.
+uint64_t largest_work(uint64_t height, uint64_t width, uint64_t gaussians) {
+  return gaussians * (work_of_gaussian + (width + 7) / 8 * (work_of_strip + height));
+}
+
 bool read_header(Reader head, const FileLimits& limits, PictureFile& file) {
   const uint64_t version = head.little(1), min_reader = head.little(1), flags = head.little(1);
   const uint64_t height = head.varint(), width = head.varint(), gaussians = head.varint();
@@ -102,7 +107,7 @@ bool read_header(Reader head, const FileLimits& limits, PictureFile& file) {
   if (gaussians > most_gaussians || (layers == 0) != (gaussians == 0) || layers > gaussians) {
     return false;
   }
-  if (work > gaussians * ((width + 7) / 8 * height)) return false;
+  if (work > largest_work(height, width, gaussians)) return false;
   if (std::max(height, width) > limits.side || height * width > limits.pixels ||
       gaussians > limits.gaussians || work > limits.work) {
     return false;

@@ -22,9 +22,17 @@ struct PictureFile {
   LayerBytes alpha_map;              // encoded; null if there is none
 };
 
+// Of `output` and `memory` only what hangs on the header is looked at by read_picture_file.
 struct FileLimits {
   uint64_t pixels, side, gaussians, work;
+  uint64_t output;  // bytes of pixels that are drawn
+  uint64_t memory;  // bytes, see `memory_of`
 };
+
+// Bytes that drawing so many Gaussians takes, and the pixels, estimated from above.
+constexpr uint64_t memory_of(uint64_t gaussians, uint64_t output) {
+  return 200 * gaussians + output;
+}
 
 // Reads a whole and ordinary file within the limits. False for all else: damage of any kind, a
 // limit exceeded, metadata, chunks that are not known, the paper's profile. Whoever asks then finds

@@ -102,6 +102,8 @@ class Pool {
   }
 
   void grow(int workers) {
+    // Nothing may fail while a thread is not detached.
+    workers_.reserve(static_cast<size_t>(std::max(workers, 0)));
     while (static_cast<int>(workers_.size()) < workers) {
       std::thread worker;
       try {

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "interrupt.h"
 #include "layer_models.h"
 #include "rans.h"
 
@@ -94,7 +95,7 @@ class PositionCoder {
   // What the splits of all classes have left open; the layer's positions are at `cells`.
   void places(int32_t* cells) {
     typename Coder::Loose bits(coder_);
-    for (size_t i = 0; i + 1 < corners_.size(); ++i, cells += 2) {
+    for_many(corners_.size() - 1, [&](size_t i) {
       const Corner& corner = corners_[i];
       const uint32_t x = static_cast<uint32_t>(cells[0]) - corner.x;
       const uint32_t y = static_cast<uint32_t>(cells[1]) - corner.y;
@@ -104,7 +105,8 @@ class PositionCoder {
         cells[0] = static_cast<int32_t>(corner.x + found_x);
         cells[1] = static_cast<int32_t>(corner.y + found_y);
       }
-    }
+      cells += 2;
+    });
   }
 
  private:
@@ -130,9 +132,9 @@ class PositionCoder {
   Node* split_nodes(const Node* end, int level, bool halved) {
     typename Coder::Run run(coder_);
     Node* next = nodes_.data();
-    for (const Node* node = parents_.data(); node != end; ++node) {
-      split_node(run, next, *node, level, halved);
-    }
+    const Node* const nodes = parents_.data();
+    for_many(static_cast<size_t>(end - nodes),
+             [&](size_t i) { split_node(run, next, nodes[i], level, halved); });
     return next;
   }
 

@@ -5,6 +5,7 @@
 
 #include "cells.h"
 #include "flush.h"
+#include "interrupt.h"
 #include "pool.h"
 #include "schedule.h"
 #include "strips.h"
@@ -85,10 +86,10 @@ bool is_flat(const double* mean, const double* cholesky, const Window& window) {
 }
 
 // Takes the first Gaussians into the background for as long as they are flat: where they come
-// first the sums are the same to the bit. Returns their share of the work, for what a file may cost
-// does not hang on how it is drawn.
+// first the sums are the same to the bit. Returns their share of the work on the whole window, for
+// what a file may cost does not hang on how it is drawn.
 uint64_t take_flat(Source& source, const Window& window, float* background) {
-  const int strips = (window.width + cell_width - 1) / cell_width;
+  const auto strips = static_cast<uint64_t>((window.width + cell_width - 1) / cell_width);
   const int before = source.count;
   while (source.count > 0 &&
          is_drawable(source.means[0] - window.left, source.means[1] - window.top, source.cholesky,
@@ -101,13 +102,14 @@ uint64_t take_flat(Source& source, const Window& window, float* background) {
     --source.count;
   }
   const auto taken = static_cast<uint64_t>(before - source.count);
-  return taken * static_cast<uint64_t>(strips) * static_cast<uint64_t>(window.height);
+  const uint64_t of_strip = work_of_strip + static_cast<uint64_t>(window.height);
+  return taken * (work_of_gaussian + strips * of_strip);
 }
 
 }  // namespace
 
-bool render(Source source, const Window& window, const float* color, uint64_t most_work,
-            int threads, const PixelSink& sink) {
+bool render(Source source, const Window& window, const float* color, const Work& most, int threads,
+            const PixelSink& sink) {
   threads = resolve_threads(threads);
   float background[max_channels];
   std::copy_n(color, source.channels, background);
@@ -115,7 +117,7 @@ bool render(Source source, const Window& window, const float* color, uint64_t mo
   const Kept kept;
   Schedule& lists = kept.lists;
   lists.prepare(source, window, sink.part(), sink.takes_words(), threads);
-  if (flat_work + lists.work() > most_work) return false;
+  if (flat_work + lists.work() > most.whole || lists.part_work() > most.part) return false;
   const Kernels& k = kernels();
   for (int group = 0; group < lists.groups(); ++group) {
     lists.bin(group);
@@ -155,10 +157,10 @@ bool render(Source source, const Window& window, const float* color, uint64_t mo
   return true;
 }
 
-uint64_t work(const Source& source, const Window& window, int threads) {
+Work work(const Source& source, const Window& window, const Part& part, int threads) {
   const Kept kept;
-  kept.lists.prepare(source, window, resolve_threads(threads));
-  return kept.lists.work();
+  kept.lists.prepare(source, window, part, false, resolve_threads(threads));
+  return {kept.lists.work(), kept.lists.part_work()};
 }
 
 void gradient(const Source& source, const Window& window, int threads, const float* residual,
@@ -212,8 +214,8 @@ void gradient(const Source& source, const Window& window, int threads, const flo
   }
   // With z = L⁻¹ d: dq = -zᵀ L⁻¹ dμ - ½ zᵀ L⁻¹ dΣ L⁻ᵀ z, and the loss changes by -Σ g dq. The
   // kernel's moments are those of (dx, u), and z = (dx / l11, u / l22).
-  for (size_t i = 0; i < n; ++i) {
-    if (!lists.visible(i)) continue;
+  for_many(n, [&](size_t i) {
+    if (!lists.visible(i)) return;
     const double* l = source.cholesky + 3 * i;
     const double i1 = 1 / l[0], i2 = 1 / l[2], s = -l[1] / l[0];
     const double z1 = means[2 * i] * i1, z2 = means[2 * i + 1] * i2;
@@ -226,7 +228,7 @@ void gradient(const Source& source, const Window& window, int threads, const flo
     covariance[3 * i] = 0.5 * (z11 * i1 * i1 + 2 * z12 * i1 * l21 + z22 * l21 * l21);
     covariance[3 * i + 1] = z12 * i1 * i2 + z22 * l21 * i2;
     covariance[3 * i + 2] = 0.5 * z22 * i2 * i2;
-  }
+  });
 }
 
 }  // namespace gi

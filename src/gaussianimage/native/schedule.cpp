@@ -51,33 +51,39 @@ void Schedule::prepare(const Source& source, const Window& window, const Part& p
     Chunk& chunk = chunks_[static_cast<size_t>(i)];
     chunk.begin = static_cast<int>(int64_t{source.count} * i / chunk_count);
     chunk.end = static_cast<int>(int64_t{source.count} * (i + 1) / chunk_count);
-    Outline* const outlines = outlines_.data() + chunk.begin;
-    if (words) {
-      // Some at a time: what they are prepared from stays in the cache.
-      constexpr int some = 128;
-      Atom atoms[some];
-      for (int begin = chunk.begin; begin < chunk.end; begin += some) {
-        const int count = std::min(some, chunk.end - begin), at = begin - chunk.begin;
-        k.prepare(source, window, max_run_of_words, begin, begin + count, atoms, outlines + at);
-        k.prepare_words(fixed_, atoms, count, word_atoms_.data() + begin, outlines + at);
+    // Some at a time: what they are prepared from stays in the cache.
+    constexpr int some = 128;
+    for (int begin = chunk.begin; begin < chunk.end; begin += some) {
+      check_interrupt();
+      const int count = std::min(some, chunk.end - begin);
+      Outline* const outlines = outlines_.data() + begin;
+      if (words) {
+        Atom atoms[some];
+        k.prepare(source, window, max_run_of_words, begin, begin + count, atoms, outlines);
+        k.prepare_words(fixed_, atoms, count, word_atoms_.data() + begin, outlines);
+      } else {
+        k.prepare(source, window, max_run, begin, begin + count, atoms_.data() + begin, outlines);
       }
-    } else {
-      k.prepare(source, window, max_run, chunk.begin, chunk.end, atoms_.data() + chunk.begin,
-                outlines);
     }
     chunk.change.assign(strip_count + 1, 0);
-    chunk.work = 0;
+    chunk.work = chunk.part_work =
+        work_of_gaussian * static_cast<uint64_t>(chunk.end - chunk.begin);
     for (int j = chunk.begin; j < chunk.end; ++j) {
       Outline& outline = outlines_[static_cast<size_t>(j)];
-      const auto strips = static_cast<uint64_t>(outline.strip1 - outline.strip0);
-      chunk.work += strips * static_cast<uint64_t>(outline.rows);
+      const auto strips = [&] { return static_cast<uint64_t>(outline.strip1 - outline.strip0); };
+      const uint64_t of_strip = work_of_strip + static_cast<uint64_t>(outline.rows);
+      chunk.work += strips() * of_strip;
       if (!whole) keep_what_touches(outline);
+      chunk.part_work += strips() * of_strip;
       ++chunk.change[static_cast<size_t>(outline.strip0)];
       --chunk.change[static_cast<size_t>(outline.strip1)];
     }
   });
-  work_ = 0;
-  for (const Chunk& chunk : chunks_) work_ += chunk.work;
+  work_ = part_work_ = 0;
+  for (const Chunk& chunk : chunks_) {
+    work_ += chunk.work;
+    part_work_ += chunk.part_work;
+  }
   find_groups();
 }
 

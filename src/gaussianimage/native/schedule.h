@@ -35,9 +35,9 @@ class Schedule {
   void prepare(const Source& source, const Window& window, const Part& part, bool words,
                int threads);
 
-  // A bound on the cost of drawing: for each Gaussian the strips times the rows of its bounding box
-  // within the window, summed; all of the window, whatever the part is.
+  // A bound on the cost of drawing, see `work_of_gaussian`: of all of the window, and of the part.
   uint64_t work() const { return work_; }
+  uint64_t part_work() const { return part_work_; }
 
   // Number of groups: 1 unless very many Gaussians cover very many strips.
   int groups() const { return static_cast<int>(group_strips_.size()) - 1; }
@@ -93,7 +93,7 @@ class Schedule {
   // A share of the Gaussians.
   struct Chunk {
     int begin, end;
-    uint64_t work;                // their share of work()
+    uint64_t work, part_work;     // their shares of work() and part_work()
     std::vector<int32_t> change;  // by strip: how many more touch it than the strip before
     int32_t here;                 // how many touch the strip that was entered last
     uint32_t members;             // their places in the group
@@ -120,7 +120,7 @@ class Schedule {
   int first_band_ = 0, last_band_ = 0;
   float weight_min_ = 0;
   FixedPoint fixed_;
-  uint64_t work_ = 0;
+  uint64_t work_ = 0, part_work_ = 0;
   int group_begin_ = 0, group_end_ = 0;
   std::vector<int> group_strips_;
   std::vector<Atom> atoms_;

@@ -201,7 +201,7 @@ def test_work_is_announced_and_limited() -> None:
 
 @every_stream
 def test_gaussians_without_bytes_are_refused_before_anything_is_allocated(stream: str) -> None:
-    data = with_header(encode_record(paper_record(30), stream=stream), gaussians=2**24)
+    data = with_header(encode_record(paper_record(30), stream=stream), gaussians=2**22)
     tracemalloc.start()
     try:
         with pytest.raises(FormatError):

@@ -119,9 +119,14 @@ def record_of(file: File, *, layers: int | None = None) -> PaperRecord:
     return profile.record(file.header)
 
 
-def work_of(gaussians: Gaussians, threads: int | None = None) -> int:
-    """Return the blocks of 8 pixels that Gaussians touch, as a header announces them."""
-    with np.errstate(over="ignore"):  # an infinite color draws nothing
+def work_of(
+    gaussians: Gaussians,
+    threads: int | None = None,
+    *,
+    crop: tuple[int, int, int, int] | None = None,
+) -> int:
+    """Return what drawing Gaussians costs, as a header announces it; or drawing a crop."""
+    with np.errstate(over="ignore", invalid="ignore"):  # an infinite color draws nothing
         colors = np.ascontiguousarray(gaussians.colors, dtype=np.float32)
     return _native.work(
         gaussians.means,
@@ -130,5 +135,6 @@ def work_of(gaussians: Gaussians, threads: int | None = None) -> int:
         gaussians.q_max,
         gaussians.height,
         gaussians.width,
+        crop,
         thread_count(threads),
     )

@@ -129,7 +129,7 @@ ColorQuantizer = UniformQuantizer | VectorQuantizer
 
 
 def _float32(name: str, values: ArrayLike) -> NDArray[np.float32]:
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         array = np.array(values, dtype=np.float32)
     if not np.isfinite(array).all():
         raise ValueError(f"{name}: expected finite numbers")

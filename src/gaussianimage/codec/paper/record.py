@@ -157,11 +157,11 @@ class PaperRecord:
         means = (tanh(self.positions.astype(np.float64)) + 1) * (size / 2)
         if self.half_pixel:
             means += 0.5
-        shapes = self.shape_quantizer.dequantize(self.shapes)
-        if self.offset:
-            shapes = shapes + ((0.5, 0.5, 0.0) if self.rotation else (0.5, 0.0, 0.5))
-        colors = self.color_quantizer.dequantize(self.colors)
         with np.errstate(all="ignore"):  # too large a float32 makes a Gaussian that isn't drawn
+            shapes = self.shape_quantizer.dequantize(self.shapes)
+            if self.offset:
+                shapes = shapes + ((0.5, 0.5, 0.0) if self.rotation else (0.5, 0.0, 0.5))
+            colors = self.color_quantizer.dequantize(self.colors)
             covariance = _rotated(shapes) if self.rotation else _lower(shapes)
         return Gaussians(means, covariance, colors, self.height, self.width, self.q_max)
 
