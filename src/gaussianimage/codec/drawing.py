@@ -124,7 +124,7 @@ def pixels_of(
         raise ValueError(f"out: expected shape {shape}, got {out.shape}")
     limits.check_output(math.prod(shape) * order.dtype.itemsize, header.gaussians)
     if file.profile is not None:
-        pixels = _drawn_from_gaussians(file, order, limits)
+        pixels = _drawn_from_gaussians(file, order, size, limits)
         if out is None:
             return pixels
         out[...] = pixels
@@ -168,7 +168,9 @@ def _too_large(size: tuple[int, int], limits: Limits) -> LimitError:
     )
 
 
-def _drawn_from_gaussians(file: File, order: Order, limits: Limits) -> NDArray[Any]:
+def _drawn_from_gaussians(
+    file: File, order: Order, size: tuple[int, int], limits: Limits
+) -> NDArray[Any]:
     """Draw a file of the paper's profile, whose Gaussians Python decodes."""
     from gaussianimage.codec.paper.file import work_of
     from gaussianimage.picture import to_array  # Pillow, which nothing else here needs
@@ -176,9 +178,9 @@ def _drawn_from_gaussians(file: File, order: Order, limits: Limits) -> NDArray[A
     threads = order.threads or None
     gaussians = gaussians_of(file, threads=threads, layers=order.layers)
     if order.size is not None:
-        drawn = resized(gaussians, order.size)
+        drawn = resized(gaussians, size)
         if work_of(drawn, threads, crop=order.crop) > limits.max_work:
-            raise _too_large(order.size, limits)
+            raise _too_large(size, limits)
     in_bytes = order.dtype == np.uint8 and not file.header.has_alpha
     pixels = render(
         gaussians,

@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "alpha_priors.h"
+#include "interrupt.h"
 #include "pool.h"
 #include "rans.h"
 
@@ -82,6 +83,7 @@ void code_map(Coder& coder, MapModels& models, int height, int width, uint8_t* c
   {
     typename Coder::Run run(coder);
     for (int y = 0; y < rows; ++y) {
+      check_interrupt();
       uint8_t* const kind = room.kinds.data() + ptrdiff_t{y} * columns;
       for (int x = 0; x < columns; ++x) {
         const int left = x > 0 ? int{kind[x - 1]} : transparent;
@@ -97,6 +99,7 @@ void code_map(Coder& coder, MapModels& models, int height, int width, uint8_t* c
     if constexpr (Coder::decodes) {
       if (coder.failed()) return;
     }
+    check_interrupt();
     const uint8_t* const kind = room.kinds.data() + ptrdiff_t{y / block} * columns;
     uint8_t* const out = classes + ptrdiff_t{y} * width;
     uint8_t* const row = lines.row();
