@@ -144,7 +144,13 @@ def test_ctrl_c_outside_of_a_fit_leaves_nothing(exit_code: Any, capsys: Any) -> 
 
 
 @pytest.fixture
-def pressed_when_all_run(monkeypatch: Any) -> threading.Barrier:
+def halting() -> threading.Event:
+    """Return what is set once no more jobs are started."""
+    return threading.Event()
+
+
+@pytest.fixture
+def pressed_when_all_run(monkeypatch: Any, halting: threading.Event) -> threading.Barrier:
     """Return what two jobs and Ctrl-C wait at, as the main thread gets it."""
     barrier = threading.Barrier(3)
     real_wait = batch.wait
@@ -153,6 +159,7 @@ def pressed_when_all_run(monkeypatch: Any) -> threading.Barrier:
         if timeout is None:
             barrier.wait(30)
             raise KeyboardInterrupt
+        halting.set()
         return real_wait(futures, 30)
 
     monkeypatch.setattr(batch, "wait", wait)
@@ -185,10 +192,11 @@ def test_ctrl_c_reaches_jobs_in_threads_in_their_native_calls(
 
 
 def test_what_ends_by_itself_after_ctrl_c_is_done(
-    exit_code: Any, pressed_when_all_run: threading.Barrier, capsys: Any
+    exit_code: Any, pressed_when_all_run: threading.Barrier, halting: threading.Event, capsys: Any
 ) -> None:
     def work(item: Item, job: Job) -> Outcome:
         pressed_when_all_run.wait(30)
+        halting.wait(30)
         return Outcome("done")
 
     assert exit_code(work, 3, jobs=2) == 130

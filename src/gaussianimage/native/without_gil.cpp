@@ -89,6 +89,11 @@ class Call final : public Interruptible {
 };
 
 void run(FunctionRef<void()> task, const std::atomic<bool>* stop) {
+  // Calls that are too short to look at the flag would never see it.
+  if (obeyed && obeyed->is_set()) {
+    PyErr_SetNone(PyExc_KeyboardInterrupt);
+    throw nb::python_error();
+  }
   std::exception_ptr error;
   bool interrupted = false;
   {
