@@ -34,7 +34,7 @@ _LISTS = re.findall(
     r"set\((?:kernel|narrow)_sources ([^)]*)\)", (ROOT / "CMakeLists.txt").read_text()
 )
 KERNELS = [Path(name).stem for names in _LISTS for name in names.split()]
-LEFT_OUT = ("module", "layer_encoder", "optimizer", "gauss_newton")
+LEFT_OUT = ("module", "without_gil", "layer_encoder", "optimizer", "gauss_newton")
 
 _LINE = re.compile(r"\s*([\d,]+) \([ \d.]+%\)\s+(\S*?):(.+?)(?: \[[^]]*\])?$")
 

@@ -131,6 +131,17 @@ def constant(sample: int, channels: int) -> Callable[[Limits], bytes]:
     return make
 
 
+def alpha_map(limits: Limits) -> bytes:
+    """Return a constant picture, as large as the limits allow, with a map that is all mixed."""
+    side = min(limits.max_side, int(min(limits.max_pixels, limits.max_memory // 4) ** 0.5))
+    settings = Settings(0, 192, (40000,) * 4)
+    size = {"height": side, "width": side}
+    rng = np.random.default_rng(0)
+    return assemble(
+        [], settings, Metadata(), **size, bit_depth=8, q_max=4.5, alpha_map=rng.bytes(2600)
+    )
+
+
 def metadata(limits: Limits) -> bytes:
     """Return a file whose metadata are as large as the limits allow, and compress well."""
     most = bytes(limits.max_metadata)
@@ -191,6 +202,7 @@ KINDS = {
     "huge, RGB": Kind(dataclasses.replace(HUGE, channels=3)),
     "constant, RGB": Kind(constant(1, 3)),
     "constant, RGBA floats": Kind(constant(4, 4), FLOATS),
+    "map of alpha": Kind(alpha_map),
     "cut at the end": Kind(cut(TINY), DECODE.replace("data,", "data, partial=True,")),
     "drawn larger": Kind(
         Crowd(height=64, width=64, size=2),
