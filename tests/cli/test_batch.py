@@ -21,7 +21,7 @@ from gaussianimage.cli.paths import Item
 from gaussianimage.files import atomic_output
 
 NEWS: Any = SimpleNamespace(
-    stage="fit", iteration=1, iterations=2, gaussians=3, psnr=30.0, seconds_left=1.0
+    stage="fit", iteration=1, iterations=2, gaussians=3, psnr=30.0, seconds_left=1.0, done=0.5
 )
 
 

@@ -1,5 +1,6 @@
 """The command `encode`."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -200,8 +201,41 @@ def test_a_failure_among_many_is_told_and_the_others_are_done(
 
 def test_verbose_shows_progress(run: Any, parrot: Path, tmp_path: Path) -> None:
     stderr = run("encode", parrot, tmp_path / "x.gimg", "-n", 40, "-v").stderr
-    assert re.search(r"parrot\.png: 100% fit, \d+ Gaussians, [\d.]+ dB\n", stderr)
-    assert "quantize" in stderr
+    assert re.search(r"parrot\.png: \d+% fit, \d+ Gaussians, [\d.]+ dB", stderr)
+    for stage in ("settle", "quantize", "refine"):
+        assert f"% {stage}, " in stderr
+    parts = [int(part) for part in re.findall(r": (\d+)% ", stderr)]
+    assert parts == sorted(parts)
+
+
+def test_results_are_printed_as_json_if_asked_for(run: Any, parrot: Path, tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing.png")
+    out = tmp_path / "out"
+    result = run("encode", parrot, missing, "-o", out, "-n", 40, "-e", 1, "--json", code=1)
+    good, bad = [json.loads(line) for line in result.stdout.splitlines()]
+    data = (out / "parrot.gimg").read_bytes()
+    assert good["input"] == str(parrot)
+    assert good["output"] == str(out / "parrot.gimg")
+    assert good["bytes"] == len(data)
+    assert good["gaussians"] == info(data).gaussians
+    assert (good["width"], good["height"], good["interrupted"]) == (96, 64, False)
+    assert 15 < good["psnr"] < 40
+    assert bad["input"] == missing
+    assert "No such file" in bad["error"]
+
+
+def test_json_and_the_file_do_not_both_go_to_stdout(fails: Any, parrot: Path) -> None:
+    assert "--json goes to stdout" in fails("encode", parrot, "-", "--json", code=2)
+
+
+def test_decode_and_fit_print_json_too(run: Any, parrot: Path, tmp_path: Path) -> None:
+    run("encode", parrot, tmp_path / "x.gimg", "-n", 40, "-e", 1)
+    told = json.loads(run("decode", tmp_path / "x.gimg", tmp_path / "x.png", "--json").stdout)
+    assert (told["width"], told["height"], told["damaged"]) == (96, 64, False)
+    told = json.loads(
+        run("fit", parrot, tmp_path / "x.safetensors", "-n", 9, "--iterations", 5, "--json").stdout
+    )
+    assert (told["gaussians"], told["iterations"]) == (9, 5)
 
 
 @pytest.mark.parametrize(

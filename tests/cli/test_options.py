@@ -35,9 +35,13 @@ def parsed(decorate: Any, *arguments: str) -> dict[str, Any]:
 
 
 def test_batch_options_come_as_one_value() -> None:
-    assert parsed(batch_options) == {"batch": BatchOptions(None, 1, None, False, False, False)}
+    assert parsed(batch_options) == {
+        "batch": BatchOptions(None, 1, None, False, False, recursive=False)
+    }
     words = ["-o", "out", "-j", "3", "-t", "2", "--no-overwrite", "--quiet", "-r"]
-    assert parsed(batch_options, *words) == {"batch": BatchOptions("out", 3, 2, True, True, True)}
+    assert parsed(batch_options, *words) == {
+        "batch": BatchOptions("out", 3, 2, True, True, recursive=True)
+    }
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ def news(iteration: int, stage: str = "fit", **changes: Any) -> Any:
         "gaussians": 3400,
         "psnr": 28.31,
         "seconds_left": 2.1,
+        "done": iteration / 100,
     }
     return SimpleNamespace(**values | changes)
 
@@ -94,3 +95,32 @@ def test_several_threads_may_speak_at_once(capsys: pytest.CaptureFixture[str]) -
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 44
     assert all(line.endswith("left") for line in lines)
+
+
+def test_a_terminal_shows_how_many_of_all_are_done(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    with Reporter(quiet=False, verbose=0) as reporter, reporter.count(3) as tell:
+        tell(True)
+        tell(False)
+        tell(True)
+    shown = capsys.readouterr().err
+    assert "1 of 3, " in shown
+    assert "2 of 3, 1 failed, " in shown
+    assert "3 of 3, 1 failed" in shown
+
+
+@pytest.mark.parametrize(("total", "quiet"), [(1, False), (3, True)])
+def test_a_single_job_is_not_counted(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    total: int,
+    quiet: bool,
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with Reporter(quiet=quiet, verbose=0) as reporter, reporter.count(total) as tell:
+        tell(True)
+    assert capsys.readouterr().err == ""

@@ -482,19 +482,33 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
 # Watching and stopping ----------------------------------------------------------------------
 
 
-def test_progress_goes_from_fitting_to_quantizing() -> None:
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ({"gaussians": 100}, ["fit", "settle", "quantize", "refine"]),
+        ({"quality": 60}, ["probe", "fit", "settle", "quantize", "refine"]),
+    ],
+)
+def test_progress_goes_through_the_stages(target: dict[str, Any], expected: list[str]) -> None:
     told: list[FitProgress] = []
-    fast(PARROT, gaussians=100, progress=told.append)
-    stages = [progress.stage for progress in told]
-    assert set(stages) == {"fit", "quantize"}
-    assert stages == sorted(stages)
-    for _, group in itertools.groupby(told, lambda progress: progress.stage):
-        iterations = [progress.iteration for progress in group]
-        assert iterations == sorted(iterations)
-    assert all(progress.seconds_left >= 0 for progress in told)
+    fast(PARROT, progress=told.append, **target)
+    groups = itertools.groupby(told, lambda progress: progress.stage)
+    assert [stage for stage, _ in groups] == expected
+    assert all(0 <= one.iteration <= one.iterations for one in told)
+    assert all(one.seconds_left >= 0 and one.gaussians > 0 for one in told)
 
 
-@pytest.mark.parametrize("stage", ["fit", "quantize"])
+@pytest.mark.parametrize("target", [{"quality": 70}, {"bpp": 1.0}, {"psnr": 30.0}], ids=str)
+def test_the_part_that_is_done_never_falls(target: dict[str, Any]) -> None:
+    told: list[FitProgress] = []
+    fast(PARROT, progress=told.append, **target)
+    done = [progress.done for progress in told]
+    assert done == sorted(done)
+    assert 0 < done[0] < 0.4
+    assert 0.6 < done[-1] <= 1
+
+
+@pytest.mark.parametrize("stage", ["fit", "settle", "quantize", "refine"])
 @pytest.mark.parametrize("target", [{"gaussians": 200}, {"bpp": 1.0}, {"psnr": 30.0}], ids=str)
 def test_an_interrupted_encoding_is_a_whole_file(stage: str, target: dict[str, Any]) -> None:
     pressed: list[FitProgress] = []

@@ -26,14 +26,14 @@ from gaussianimage.picture import as_picture
 PARROT = as_picture(Path(__file__).parents[1] / "data" / "parrot.png")
 
 
-def ignore(stage: int, stages: int, decibels: float) -> None:
+def ignore(*_: object) -> None:
     pass
 
 
 class Fitter:
     """Makes writers, and keeps the numbers of Gaussians that they were for."""
 
-    def __init__(self, on_stage: Callable[[int, int, float], None] = ignore) -> None:
+    def __init__(self, on_stage: Callable[[str, int, int, int, float], None] = ignore) -> None:
         self.counts: list[int] = []
         self._on_stage = on_stage
         self._interrupt = Interrupt("keep")
@@ -121,7 +121,7 @@ def test_the_decibels_of_an_ssim_stay_finite() -> None:
 
 @pytest.mark.parametrize("kind", ["size", "quality"])
 def test_an_interrupted_search_ends_with_what_it_has(kind: str) -> None:
-    def stop(stage: int, stages: int, decibels: float) -> None:
+    def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     fitter = Fitter(stop)

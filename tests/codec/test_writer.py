@@ -17,7 +17,7 @@ from gaussianimage.picture import Picture, as_picture
 PARROT = as_picture(Path(__file__).parents[1] / "data" / "parrot.png")
 
 
-def ignore(stage: int, stages: int, decibels: float) -> None:
+def ignore(*_: object) -> None:
     pass
 
 
@@ -117,14 +117,18 @@ def test_metadata_is_counted_to_the_byte(size: int) -> None:
 
 
 def test_stages_are_reported_with_a_psnr() -> None:
-    told: list[tuple[int, int, float]] = []
+    told: list[tuple[str, int, int, int, float]] = []
     Writer(PARROT, writer().fitted, effort_level(1), 1, lambda *s: told.append(s)).draft(0.2)
-    assert [stage for stage, _, _ in told] == list(range(1, effort_level(1).stages + 1))
-    assert all(decibels > 15 for _, _, decibels in told)
+    effort = effort_level(1)
+    counts = {"settle": effort.rounds, "quantize": effort.stages, "refine": effort.sweeps}
+    expected = [(name, n + 1, count) for name, count in counts.items() for n in range(count)]
+    assert [news[:3] for news in told] == expected
+    assert all(gaussians > 50 for _, _, _, gaussians, _ in told)
+    assert all(decibels > 15 for stage, _, _, _, decibels in told if stage != "refine")
 
 
 def test_an_interrupt_makes_the_rest_quick_and_the_file_whole() -> None:
-    def stop(stage: int, stages: int, decibels: float) -> None:
+    def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     stopped = Writer(PARROT, writer().fitted, effort_level(1), 1, stop, interrupt=Interrupt("keep"))

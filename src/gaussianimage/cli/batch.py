@@ -1,15 +1,16 @@
 """Many inputs: each on its own, several at once, and none stopped by another's failure."""
 
+import json
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -26,7 +27,7 @@ from gaussianimage.cli.errors import (
 from gaussianimage.cli.options import BatchOptions
 from gaussianimage.cli.paths import Item, check_output, refuse_folder
 from gaussianimage.cli.progress import Progress, Reporter, Watch
-from gaussianimage.files import discard_unfinished
+from gaussianimage.files import discard_unfinished, is_stream
 from gaussianimage.interrupts import StopFlag, stoppable
 
 __all__ = ["Job", "Outcome", "run", "run_each"]
@@ -72,11 +73,14 @@ class Outcome:
         Whether Ctrl-C has cut it short; what there was by then is written.
     advice : str
         What to do about that.
+    facts : mapping
+        The same for programs: what --json prints, beside the names of input and output.
     """
 
     line: str
     interrupted: bool = False
     advice: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 Work = Callable[[Item, Job], Outcome]
@@ -100,6 +104,8 @@ def run(items: Sequence[Item], work: Work, batch: BatchOptions) -> None:
         Always: 0, 1 if an item failed, 130 after Ctrl-C. If jobs don't end soon after that, the
         process ends here and now; so it does, with 143, after SIGTERM.
     """
+    if batch.as_json and any(is_stream(item.target) for item in items):
+        raise click.UsageError("--json goes to stdout, and so does the output.")
     with Reporter(quiet=batch.quiet, verbose=verbosity()) as reporter, _terminable():
         if whole := [item.target_name for item in items if item.whole_name]:
             reporter.say(
@@ -157,7 +163,8 @@ class _Batch:
         self._failed = 0
 
     def run(self) -> int:
-        done = self._one_by_one() if self._jobs == 1 else self._side_by_side()
+        with self._reporter.count(len(self._items)) as self._count:
+            done = self._one_by_one() if self._jobs == 1 else self._side_by_side()
         left = len(self._items) - done
         if self._stop.is_set():
             if left:
@@ -250,12 +257,21 @@ class _Batch:
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the others
             return error
 
+    def _print(self, item: Item, facts: Mapping[str, Any]) -> None:
+        if self._options.as_json:
+            found = {"input": item.source, "output": item.target, **facts}
+            with self._lock:
+                click.echo(json.dumps(found))
+
     def _finish(self, item: Item, outcome: Outcome | Exception) -> None:
+        self._count(not isinstance(outcome, Exception))
         if isinstance(outcome, Exception):
             with self._lock:
                 self._failed += 1
             _tell(self._reporter, outcome, item.source)
+            self._print(item, {"error": describe(outcome, item.source)})
             return
+        self._print(item, {**outcome.facts, "interrupted": outcome.interrupted})
         name = f"{item.name}: " if len(self._items) > 1 else ""
         self._reporter.say(name + outcome.line)
         if outcome.interrupted:

@@ -113,7 +113,14 @@ def command(
             job.reporter.warn(f"gaussianimage: {describe(file.damage, item.source)}; drawn in part")
         height, width = pixels.shape[:2]
         seconds = time.perf_counter() - began
-        return Outcome(result_line(height, width, header.gaussians, seconds=seconds))
+        facts = {
+            "width": width,
+            "height": height,
+            "gaussians": header.gaussians,
+            "seconds": seconds,
+            "damaged": file.damage is not None,
+        }
+        return Outcome(result_line(height, width, header.gaussians, seconds=seconds), facts=facts)
 
     items = plan(
         files,

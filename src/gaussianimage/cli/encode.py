@@ -20,7 +20,7 @@ from gaussianimage.cli.options import (
 )
 from gaussianimage.cli.outputs import refuse_pictures
 from gaussianimage.cli.paths import Item, plan
-from gaussianimage.cli.report import bytes_text, result_line
+from gaussianimage.cli.report import bytes_text, finite, result_line
 from gaussianimage.codec.metadata import TYPES
 from gaussianimage.codec.search import QUALITY_TOLERANCE, decibels_of_ssim
 from gaussianimage.files import write_output
@@ -106,7 +106,17 @@ def command(
             psnr=encoded.psnr,
             seconds=encoded.seconds,
         )
-        return Outcome(line, encoded.interrupted)
+        facts = {
+            "width": source.width,
+            "height": source.height,
+            "gaussians": encoded.gaussians,
+            "bytes": len(encoded.data),
+            "bpp": encoded.bpp,
+            "psnr": finite(encoded.psnr),
+            "ssim": encoded.ssim,
+            "seconds": encoded.seconds,
+        }
+        return Outcome(line, encoded.interrupted, facts=facts)
 
     items = plan(
         files,

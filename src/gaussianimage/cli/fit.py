@@ -19,7 +19,7 @@ from gaussianimage.cli.options import (
 )
 from gaussianimage.cli.outputs import refuse_pictures
 from gaussianimage.cli.paths import Item, check_output, identity, plan
-from gaussianimage.cli.report import result_line
+from gaussianimage.cli.report import finite, result_line
 from gaussianimage.files import is_stream
 from gaussianimage.fitting.fit import DEFAULT_ITERATIONS
 from gaussianimage.picture import read
@@ -135,7 +135,15 @@ def command(
             seconds=result.seconds,
         )
         advice = f"; go on from there with --resume {printable(state_file)}" if state_file else ""
-        return Outcome(line, result.interrupted, advice)
+        facts = {
+            "width": source.width,
+            "height": source.height,
+            "gaussians": len(result.gaussians),
+            "psnr": finite(result.psnr),
+            "iterations": result.iterations,
+            "seconds": result.seconds,
+        }
+        return Outcome(line, result.interrupted, advice, facts)
 
     run(items, work, batch)
 

@@ -88,6 +88,7 @@ class BatchOptions:
     threads: int | None
     no_overwrite: bool
     quiet: bool
+    as_json: bool = False
     recursive: bool | None = None  # None where a folder can't be an input
 
 
@@ -254,6 +255,12 @@ def batch_options(function: Function) -> Function:
             help="Replace no file: an input whose output exists already counts as failed.",
         ),
         click.option("--quiet", is_flag=True, help="Print nothing but errors."),
+        click.option(
+            "--json",
+            "as_json",
+            is_flag=True,
+            help="Print one JSON object a line to stdout for each input, failed ones included.",
+        ),
     )
 
 

@@ -3,7 +3,8 @@
 import math
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -16,7 +17,7 @@ from gaussianimage.files import is_terminal
 
 __all__ = ["Progress", "Reporter", "Watch"]
 
-_LINE_EVERY = 0.1  # of a stage, where progress is written in lines
+_LINE_EVERY = 0.1  # of the work, where progress is written in lines
 
 
 class Progress(Protocol):
@@ -34,6 +35,8 @@ class Progress(Protocol):
     def psnr(self) -> float: ...  # noqa: D102
     @property
     def seconds_left(self) -> float: ...  # noqa: D102
+    @property
+    def done(self) -> float: ...  # noqa: D102
 
 
 class Watch(Protocol):
@@ -87,6 +90,38 @@ class Reporter:
                 click.echo(line, err=True)
             else:
                 self._bars.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def count(self, total: int) -> Iterator[Callable[[bool], None]]:
+        """Show how many of several jobs are done while the block runs.
+
+        What it gives is called after each job, with whether it came to what was asked for.
+        """
+        if self.quiet or total < 2 or not is_terminal(sys.stderr):
+            yield lambda _: None
+            return
+        bars = self._started_bars()
+        began = time.monotonic()
+        task = bars.add_task("all", total=total, news=f"0 of {total}")
+        done = failed = 0
+
+        def tell(good: bool) -> None:
+            nonlocal done, failed
+            with self._lock:
+                done += 1
+                failed += not good
+                parts = [f"{done} of {total}"]
+                if failed:
+                    parts.append(f"{failed} failed")
+                if done < total:
+                    left = (time.monotonic() - began) / done * (total - done)
+                    parts.append(f"{seconds_text(left)} left")
+                bars.update(task, completed=done, news=", ".join(parts), refresh=True)
+
+        try:
+            yield tell
+        finally:
+            bars.remove_task(task)
 
     @contextmanager
     def watch(self, name: str) -> Iterator[Watch]:
@@ -144,22 +179,22 @@ class _Bar:
     def __call__(self, progress: Progress) -> None:
         self._bars.update(
             self._task,
-            total=max(progress.iterations, 1),
-            completed=progress.iteration,
+            total=1.0,
+            completed=progress.done,
             news=_news(progress),
             refresh=True,
         )
 
 
 class _Lines:
-    """One line for every tenth of every stage."""
+    """One line for every tenth of the work, and one for every stage."""
 
     def __init__(self, reporter: Reporter, name: str) -> None:
         self._reporter, self._name = reporter, name
         self._last: tuple[str, int] | None = None
 
     def __call__(self, progress: Progress) -> None:
-        done = progress.iteration / max(progress.iterations, 1)
+        done = progress.done
         step = (progress.stage, int(done / _LINE_EVERY))
         if step != self._last:
             self._last = step

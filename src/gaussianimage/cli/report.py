@@ -4,7 +4,15 @@ import math
 
 from gaussianimage.metrics import bpp
 
-__all__ = ["bytes_text", "decibels", "dimensions", "plural", "result_line", "seconds_text"]
+__all__ = [
+    "bytes_text",
+    "decibels",
+    "dimensions",
+    "finite",
+    "plural",
+    "result_line",
+    "seconds_text",
+]
 
 
 def result_line(
@@ -38,6 +46,11 @@ def result_line(
     if seconds is not None:
         parts.append(seconds_text(seconds))
     return ", ".join(parts)
+
+
+def finite(value: float) -> float | None:
+    """Return a number as JSON can hold it: None where it is infinite."""
+    return value if math.isfinite(value) else None
 
 
 def dimensions(height: int, width: int) -> str:

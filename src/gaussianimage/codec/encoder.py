@@ -2,8 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from gaussianimage.codec.assemble import assemble
 from gaussianimage.codec.decoder import decode_picture
 from gaussianimage.codec.effort import DEFAULT_EFFORT, effort_level
 from gaussianimage.codec.metadata import Metadata
+from gaussianimage.codec.meter import Meter, Progress
 from gaussianimage.codec.ratecontrol import (
     Target,
     gaussians_for_psnr,
@@ -36,7 +37,6 @@ from gaussianimage.devices import gpu_module
 from gaussianimage.errors import LimitError
 from gaussianimage.fitting.fit import fit
 from gaussianimage.fitting.placement import one_per_pixel
-from gaussianimage.fitting.run import FitProgress
 from gaussianimage.fitting.state import TRAIN_ALL, FitState
 from gaussianimage.interrupts import Interrupt
 from gaussianimage.metrics import SSIM_WINDOW
@@ -73,8 +73,6 @@ EXCESS = 0.036
 FINER = 0.5, 0.8
 
 PIXELS_PER_GAUSSIAN = 130  # where nothing tells how many there should be
-
-Progress = Callable[[FitProgress], None]
 
 
 @dataclass(frozen=True)
@@ -192,8 +190,8 @@ def encode(
         "cuda" or "cuda:1" to fit on a GPU; needs `pip install gaussianimage[torch]`. The file is
         another one than from the CPU, and decodes everywhere.
     progress : callable, optional
-        Called with a `FitProgress` about ten times a second while fitting, and after each stage
-        of quantizing.
+        Called with a `FitProgress` about ten times a second while fitting, and after each round,
+        stage and sweep of quantizing.
     on_interrupt : {"raise", "keep"}, default "raise"
         What becomes of Ctrl-C. "keep" returns the best file so far, and raises only where there is
         none yet, in the first second or so, or when it comes twice; `encode_picture` tells.
@@ -269,11 +267,22 @@ def encode_picture(
         quality=quality, gaussians=gaussians, bpp=bpp, size=size, psnr=psnr, ssim=ssim
     )
     wanted = AlphaOptions(alpha, alpha_quality, background)
+    began = time.perf_counter()
     with Interrupt(on_interrupt) as interrupt:
         job = _Job(
-            picture, white, wanted, metadata, effort, seed, threads, device, progress, interrupt
+            picture,
+            target,
+            white,
+            wanted,
+            metadata,
+            effort,
+            seed,
+            threads,
+            device,
+            progress,
+            interrupt,
         )
-        writer, draft = job.run(target)
+        writer, draft = job.run()
         pixels = writer.pixels(draft)
     return Encoded(
         data=draft.data,
@@ -282,7 +291,7 @@ def encode_picture(
         gaussians=draft.gaussians,
         psnr=writer.psnr(pixels),
         ssim=writer.ssim(pixels) if target.kind == "ssim" else None,
-        seconds=job.seconds,
+        seconds=time.perf_counter() - began,
         interrupted=writer.interrupted,
     )
 
@@ -335,6 +344,7 @@ class _Job:
     def __init__(
         self,
         picture: PictureSource,
+        target: Target,
         white: float | None,
         alpha: AlphaOptions,
         metadata: Kept,
@@ -345,7 +355,6 @@ class _Job:
         progress: Progress | None,
         interrupt: Interrupt,
     ) -> None:
-        self._began = time.perf_counter()
         thread_count(threads)
         gpu_module(device, "optimizer")  # says early what is missing
         self._device = device
@@ -353,19 +362,24 @@ class _Job:
         self.picture = alpha.applied(as_picture(picture, white=white)).keeping(metadata)
         self._stretch = Stretch.for_picture(self.picture)
         self._stretched = self.picture
+        self._target = target
         self._alpha = alpha
         self._alpha_map: bytes | None = None
         self._effort = effort_level(effort)
         self._seed = seed
         self._threads = threads
-        self._progress = progress
         self._interrupt = interrupt
+        # A search may take more drafts, but seldom does.
+        drafts = 1 if target.kind in ("quality", "gaussians") else min(3, self._effort.drafts)
+        probes = target.kind not in ("gaussians", "ssim")
+        self._meter = Meter(progress, self._effort, drafts=drafts, probes=probes)
 
     @property
-    def seconds(self) -> float:
-        return time.perf_counter() - self._began
+    def _probing(self) -> dict[str, Any]:
+        return {"threads": self._threads, "progress": self._meter.tell_of_probe}
 
-    def run(self, target: Target) -> tuple[Writer, Draft]:
+    def run(self) -> tuple[Writer, Draft]:
+        target = self._target
         most = self._most_bytes(target)
         self._alpha_map = self._alpha.map_of(self.picture, most)
         self.picture = weighted(self.picture, self._alpha_map)
@@ -374,7 +388,7 @@ class _Job:
         pixels = picture.height * picture.width
         if target.kind == "quality":
             step = step_for_picture(self.picture, value) * self._stretch.gain
-            count = gaussians_for_step(picture, step, threads=self._threads)
+            count = gaussians_for_step(picture, step, **self._probing)
             if pixels <= FEW_PIXELS:
                 return self._best_start(count, step)
             writer = self._fit(count)
@@ -391,7 +405,7 @@ class _Job:
         if target.kind == "psnr":
             # An error is larger by the gain in the picture that is fitted.
             stretched = value + PSNR.loss - 20 * np.log10(self._stretch.gain)
-            guess = gaussians_for_psnr(picture, stretched, threads=self._threads)
+            guess = gaussians_for_psnr(picture, stretched, **self._probing)
             return search_quality(self._fit, guess, value, PSNR, self._effort.drafts)
         if target.kind == "ssim":
             if min(picture.height, picture.width) < SSIM_WINDOW:
@@ -403,7 +417,7 @@ class _Job:
             wanted = decibels_of_ssim(value)
             return search_quality(self._fit, guess, wanted, SSIM, self._effort.drafts)
         assert most is not None
-        guess = gaussians_for_size(picture, most, threads=self._threads)
+        guess = gaussians_for_size(picture, most, **self._probing)
         return search_size(self._fit, guess, most, self._effort.drafts)
 
     def _hold_blocks(self, writer: Writer, draft: Draft, most: float) -> Draft:
@@ -484,7 +498,7 @@ class _Job:
             device=self._device,
             q_max=Q_MAX,
             energy=ENERGY,
-            progress=self._progress,
+            progress=self._meter.tell_of_fit,
             resume=resume,
             on_interrupt=self._interrupt,
         )
@@ -493,22 +507,8 @@ class _Job:
             fitted,
             self._effort,
             self._threads,
-            self._on_stage,
+            self._meter.tell,
             self._stretch,
             self._alpha_map,
             self._interrupt,
         )
-
-    def _on_stage(self, stage: int, stages: int, decibels: float) -> None:
-        if self._progress is not None:
-            self._progress(
-                FitProgress(
-                    stage="quantize",
-                    iteration=stage,
-                    iterations=stages,
-                    gaussians=0,
-                    psnr=decibels,
-                    seconds=self.seconds,
-                    seconds_left=0.0,
-                )
-            )

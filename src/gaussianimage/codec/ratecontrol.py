@@ -9,6 +9,7 @@ error and Gaussians that are left out make coarser steps pay, so measurement fin
 and 1.4 cost up to 0.2 dB.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -19,8 +20,11 @@ from gaussianimage.arguments import integer, number
 from gaussianimage.codec.local_contrast import printed_share
 from gaussianimage.fitting.density import bands
 from gaussianimage.fitting.fit import fit
+from gaussianimage.fitting.run import FitProgress
 from gaussianimage.fitting.state import MAX_GAUSSIANS
 from gaussianimage.picture import Picture
+
+Progress = Callable[[FitProgress], None]
 
 BALANCE = 0.92
 # The same with the error of a fit as short ones foretell it, which is more than it comes to.
@@ -129,18 +133,22 @@ def step_for_fit(squared_error: float, gaussians: int) -> float:
     return BALANCE * float(np.sqrt(squared_error / gaussians))
 
 
-def gaussians_for_step(picture: Picture, step: float, *, threads: int | None) -> int:
+def gaussians_for_step(
+    picture: Picture, step: float, *, threads: int | None, progress: Progress | None = None
+) -> int:
     """Return how many Gaussians of a picture belong with a color step Δ.
 
     Solves N = SSE(N) (PROBE_BALANCE / Δ)² for the power law SSE(N) of two short fits.
     """
-    law = _PowerLaw.of(picture, threads)
+    law = _PowerLaw.of(picture, threads, progress)
     return law.count(2 * np.log(PROBE_BALANCE / step), 1 + law.slope)
 
 
-def gaussians_for_size(picture: Picture, size: float, *, threads: int | None) -> int:
+def gaussians_for_size(
+    picture: Picture, size: float, *, threads: int | None, progress: Progress | None = None
+) -> int:
     """Return how many Gaussians to fit for a file of so many bytes, about."""
-    law = _PowerLaw.of(picture, threads)
+    law = _PowerLaw.of(picture, threads, progress)
     if law.scale == 0:
         return 1
     pixels = picture.height * picture.width
@@ -148,9 +156,11 @@ def gaussians_for_size(picture: Picture, size: float, *, threads: int | None) ->
     return int(np.clip(np.rint(share * pixels), 1, law.most))
 
 
-def gaussians_for_psnr(picture: Picture, psnr: float, *, threads: int | None) -> int:
+def gaussians_for_psnr(
+    picture: Picture, psnr: float, *, threads: int | None, progress: Progress | None = None
+) -> int:
     """Return how many Gaussians fit a picture with a PSNR in dB, about."""
-    law = _PowerLaw.of(picture, threads)
+    law = _PowerLaw.of(picture, threads, progress)
     count = law.count(psnr * np.log(10) / 10 - np.log(picture.pixels.size), law.slope)
     known = max(1.0, PROBES[-1] * picture.height * picture.width)
     if count > known:
@@ -167,19 +177,19 @@ class _PowerLaw:
     most: int
 
     @classmethod
-    def of(cls, picture: Picture, threads: int | None) -> Self:
+    def of(cls, picture: Picture, threads: int | None, progress: Progress | None) -> Self:
         pixels = picture.height * picture.width
         most = most_gaussians(picture)
         if np.ptp(picture.pixels, axis=(0, 1)).max() <= FLAT:
             return cls(0.0, 1.0, most)
         few, many = (max(2, round(pixels * share)) for share in PROBES)
-        error_of_few = _probe(picture, few, threads)
-        error_of_many = _probe(picture, many, threads)
+        error_of_few = _probe(picture, few, threads, progress)
+        error_of_many = _probe(picture, many, threads, progress)
         # A sparse picture is explained by a handful of Gaussians: more of them tell nothing.
         while error_of_few <= EXPLAINED * pixels and few > 2:
             many, error_of_many = few, error_of_few
             few = max(2, few // 8)
-            error_of_few = _probe(picture, few, threads)
+            error_of_few = _probe(picture, few, threads, progress)
         error_of_many = max(error_of_many, 1e-3 * EXPLAINED * pixels)
         slope = 1.0
         if error_of_few > error_of_many and few < many:
@@ -196,9 +206,17 @@ class _PowerLaw:
         return int(np.exp(np.clip(logarithm / power, least, np.log(self.most))).round())
 
 
-def _probe(picture: Picture, gaussians: int, threads: int | None) -> float:
+def _probe(
+    picture: Picture, gaussians: int, threads: int | None, progress: Progress | None
+) -> float:
     """Return the squared error that a whole fit of so many Gaussians would have, about."""
-    result = fit(picture, gaussians, iterations=PROBE_ITERATIONS, threads=threads)
+    result = fit(
+        picture,
+        gaussians,
+        iterations=PROBE_ITERATIONS,
+        threads=threads,
+        progress=progress,
+    )
     return float(10 ** (-(result.psnr + PROBE_LACK) / 10) * picture.pixels.size)
 
 

@@ -37,7 +37,7 @@ def settle(
     iterations: int,
     newton: bool,
     seed: int,
-) -> Iterator[None]:
+) -> Iterator[tuple[int, float]]:
     """Remove Gaussians that don't earn their bits, again and again, and put others where they do.
 
     Parameters
@@ -61,8 +61,10 @@ def settle(
 
     Yields
     ------
-    None
-        After each round.
+    gaussians : int
+        How many there are after a round.
+    loss : float
+        ½ Σ (I − T)² before its last iteration.
     """
     if len(optimizer) == 0:
         return
@@ -81,10 +83,10 @@ def settle(
         if len(optimizer) == 0:
             return
         if newton:
-            optimizer.descend(newton_rates, energy, BITS, step)
+            losses = optimizer.descend(newton_rates, energy, BITS, step)
         else:
-            optimizer.run(rates, energy, BITS, step)
-        yield
+            losses = optimizer.run(rates, energy, BITS, step)
+        yield len(optimizer), float(losses[-1])
     prune(optimizer, step)
 
 

@@ -1,5 +1,6 @@
 """One fit, quantized to files of different steps."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -89,7 +90,8 @@ class Writer:
     effort : Effort
     threads : int or None
     on_stage : callable
-        Called after each stage of a freeze with its number, their number and the PSNR in dB.
+        Called after each round, stage of a freeze and sweep with what it is ("settle", "quantize",
+        "refine"), its number, their number, the number of Gaussians and the PSNR in dB.
     stretch : Stretch, optional
         What the picture was fitted as; by default itself.
     alpha_map : bytes, optional
@@ -108,7 +110,7 @@ class Writer:
         fitted: FitResult,
         effort: Effort,
         threads: int | None,
-        on_stage: Callable[[int, int, float], None],
+        on_stage: Callable[[str, int, int, int, float], None],
         stretch: Stretch | None = None,
         alpha_map: bytes | None = None,
         interrupt: Interrupt | None = None,
@@ -166,6 +168,7 @@ class Writer:
         self._settled = optimizer.means, optimizer.cholesky, optimizer.colors
         self._settled_by = step
         rounding = self._rounding(settings, step)
+        count = len(optimizer)
         parts = freeze(
             optimizer,
             rounding,
@@ -173,7 +176,7 @@ class Writer:
             stages=self._effort.stages,
             iterations=self._effort.stage,
             sweeps=self._effort.stage_sweeps,
-            on_stage=self._stage,
+            on_stage=lambda *news: self._tell("quantize", *news, gaussians=count),
             interrupt=self._interrupt,
         )
         return self._assembled(self._refined(rounding, layers_of(parts), optimizer), settings, step)
@@ -186,8 +189,11 @@ class Writer:
             return layers
         with self._interrupt.cut_short():
             weights = [1.0] * self._effort.sweeps
-            for better in rounding.refined(layers, optimizer.residual(), weights):
+            refinements = rounding.refined(layers, optimizer.residual(), weights)
+            for number, better in enumerate(refinements, 1):
                 layers = better
+                count = sum(len(layer.precision) for layer in layers)
+                self._tell("refine", number, len(weights), math.nan, gaussians=count)
         return layers
 
     def repaired(self, draft: Draft) -> Draft:
@@ -352,8 +358,8 @@ class Writer:
             seed=self._fitted.state.seed,
         )
         with self._interrupt.cut_short():
-            for _ in settling:
-                pass
+            for number, (count, loss) in enumerate(settling, 1):
+                self._tell("settle", number, rounds, loss, gaussians=count)
         if self._interrupt.is_pressed():
             prune(optimizer, step)
 
@@ -372,9 +378,10 @@ class Writer:
         )
         return Draft(data, layers, settings, step, self._metadata_bytes)
 
-    def _stage(self, stage: int, stages: int, loss: float) -> None:
+    def _tell(self, stage: str, number: int, count: int, loss: float, *, gaussians: int) -> None:
         mean = 2 * loss / self._picture.pixels.size
-        self._on_stage(stage, stages, float(-10 * np.log10(mean)) if mean > 0 else np.inf)
+        psnr = math.inf if mean <= 0 else -10 * math.log10(mean)
+        self._on_stage(stage, number, count, gaussians, psnr)
 
 
 def _rounded(pixels: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -23,20 +23,25 @@ SOLVE_RIDGE = 1e-4
 
 @dataclass(frozen=True)
 class FitProgress:
-    """How far a fit is, or the quantization of one for a file.
+    """How far a fit is, or the encoding of a file.
 
     Attributes
     ----------
     stage : str
-        "fit", or "quantize" while the Gaussians are rounded for a file.
+        "fit"; of an encoder also "probe" (short fits that find the number of Gaussians), "settle"
+        (Gaussians are removed and others put elsewhere), "quantize" (they are rounded, a part at a
+        time) and "refine" (all of them are, once more).
     iteration, iterations : int
-        Done, and to do in all; of quantizing, stages.
+        Done, and to do, in this stage: iterations, rounds, parts or sweeps.
     gaussians : int
-        So far; 0 while quantizing.
+        There are now.
     psnr : float
         In dB, of the unclamped float picture.
     seconds, seconds_left : float
-        Since the start, and estimated; the latter is 0 while quantizing.
+        Since the start, and estimated until the end of the whole work; infinite where nothing is
+        known yet.
+    done : float
+        Part of the whole work, 0 to 1; it never falls.
     """
 
     stage: str
@@ -46,6 +51,7 @@ class FitProgress:
     psnr: float
     seconds: float
     seconds_left: float
+    done: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,5 +233,6 @@ class Run:
                 psnr=self._psnr,
                 seconds=seconds,
                 seconds_left=seconds_left,
+                done=done / max(done + left, 1),
             )
         )

@@ -148,6 +148,7 @@ def news(
                 psnr=point.psnr,
                 seconds=point.seconds,
                 seconds_left=left * each if left else 0.0,
+                done=point.iteration / max(point.iterations, 1),
             )
         )
 
