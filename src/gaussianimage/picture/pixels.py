@@ -222,9 +222,7 @@ def from_array(
         )
     white = checked_white(white)
     values = np.asarray(array)
-    if values.ndim not in (2, 3):
-        raise ValueError(f"picture: expected shape (H, W) or (H, W, C), got {values.shape}")
-    _check_shape((*values.shape, 1)[:3])
+    check_array_shape(values.shape)
     kind, size = values.dtype.kind, values.dtype.itemsize
     natural: float | None = 1.0
     if kind == "u" and size <= 2:
@@ -414,6 +412,13 @@ def _fitting_white(samples: Samples, high: float) -> str:
     bits = int(high).bit_length()
     # Pixels have 8, 10, 12, 14 or 16 bits; fewer are labels or levels.
     return str(2 ** (bits + bits % 2 if bits > 7 else bits) - 1)
+
+
+def check_array_shape(shape: tuple[int, ...]) -> None:
+    """Refuse the shape of an array that is no picture's, with a ValueError."""
+    if len(shape) not in (2, 3):
+        raise ValueError(f"picture: expected shape (H, W) or (H, W, C), got {shape}")
+    _check_shape((*shape, 1)[:3])
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:

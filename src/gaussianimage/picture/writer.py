@@ -14,7 +14,7 @@ from PIL import Image, PngImagePlugin
 from gaussianimage.files import StrPath, is_stream, write_output
 from gaussianimage.picture import encode16
 from gaussianimage.picture.flatten import WHITE, flatten_array
-from gaussianimage.picture.pixels import Picture, from_array, to_array
+from gaussianimage.picture.pixels import Picture, check_array_shape, from_array, to_array
 from gaussianimage.picture.warn import ignore
 
 # What a second, unnoticed loss would undo: Pillow's own defaults are JPEG 75 with halved chroma,
@@ -151,10 +151,14 @@ def _format_name(target: StrPath | BinaryIO, asked: str | None) -> str:
 
 def _integers(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return a checked array (H, W) or (H, W, C), uint8 or uint16."""
-    picture = from_array(array, warn=ignore)  # which refuses what is no picture
     values = np.asarray(array)
-    if values.dtype.kind == "f":
-        return to_array(picture.pixels)
+    plain = values.dtype.kind in "ub" and values.dtype.itemsize <= 2
+    if plain and not isinstance(array, np.ma.MaskedArray):
+        check_array_shape(values.shape)  # nothing else can be wrong
+    else:
+        picture = from_array(array, warn=ignore)  # which refuses what is no picture
+        if values.dtype.kind == "f":
+            return to_array(picture.pixels)
     if values.dtype.kind == "b":
         values = values.astype(np.uint8) * np.uint8(255)
     values = values.astype(values.dtype.newbyteorder("="), copy=False)
