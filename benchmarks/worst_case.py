@@ -21,23 +21,26 @@ import numpy as np
 from harness import environment, print_environment, print_table, write_json
 
 from gaussianimage import Limits, _native
+from gaussianimage.codec.alpha_map import encode_map
 from gaussianimage.codec.assemble import assemble
 from gaussianimage.codec.header import GAUSSIAN_MEMORY
 from gaussianimage.codec.metadata import Metadata
 from gaussianimage.codec.paper.file import encode_record
 from gaussianimage.codec.paper.quantizers import UniformQuantizer, VectorQuantizer
 from gaussianimage.codec.paper.record import PaperRecord
+from gaussianimage.codec.paper.stream import MAX_STACKED
 from gaussianimage.codec.quantize import Levels
 from gaussianimage.codec.settings import Settings
+from gaussianimage.picture.pixels import from_array
+from gaussianimage.picture.warn import ignore
 
 RESULTS = Path(__file__).parent / "results" / "worst_case.json"
 STEP = 1 / 16  # of a log-covariance, in the files that are made here
-MOST_PAPER = 2**20  # Gaussians of a set in a file of the paper's profile
 
 _CHILD = """
 import json, sys, time
 import gaussianimage
-from gaussianimage import LimitError, Limits
+from gaussianimage import FormatError, LimitError, Limits
 data = open(sys.argv[1], "rb").read()
 limits = Limits(**json.loads(sys.argv[2]))
 gaussianimage.decode, gaussianimage.decode_gaussians, gaussianimage.thumbnail, gaussianimage.info
@@ -49,6 +52,8 @@ try:
     outcome = "decoded"
 except LimitError as error:
     outcome = "refused: " + str(error).rpartition("limit ")[2].split("=")[0]
+except FormatError:
+    outcome = "damaged"
 seconds = time.process_time() - start
 peak = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(json.dumps({"seconds": seconds, "bytes": 1024 * int(peak), "outcome": outcome}))
@@ -132,13 +137,19 @@ def constant(sample: int, channels: int) -> Callable[[Limits], bytes]:
 
 
 def alpha_map(limits: Limits) -> bytes:
-    """Return a constant picture, as large as the limits allow, with a map that is all mixed."""
-    side = min(limits.max_side, int(min(limits.max_pixels, limits.max_memory // 4) ** 0.5))
-    settings = Settings(0, 192, (40000,) * 4)
-    size = {"height": side, "width": side}
-    rng = np.random.default_rng(0)
+    """Return a constant picture with a map in which any pixel may be anything."""
+    side = min(4096, int(limits.max_pixels**0.5))
+    alpha = np.random.default_rng(0).integers(0, 3, (side, side), dtype=np.uint8) * 127
+    picture = from_array(np.stack((alpha, alpha), axis=2), warn=ignore)
     return assemble(
-        [], settings, Metadata(), **size, bit_depth=8, q_max=4.5, alpha_map=rng.bytes(2600)
+        [],
+        Settings(0, 192, (40000, 40000)),
+        Metadata(),
+        height=side,
+        width=side,
+        bit_depth=8,
+        q_max=4.5,
+        alpha_map=encode_map(picture, 100),
     )
 
 
@@ -154,7 +165,7 @@ def paper(stream: str) -> Callable[[Limits], bytes]:
     """Return what makes a file of the paper's profile with as many Gaussians as are read."""
 
     def make(limits: Limits) -> bytes:
-        count = min(limits.max_gaussians, MOST_PAPER)
+        count = min(limits.max_gaussians, 2**20 if stream == "plain" else MAX_STACKED)
         rng = np.random.default_rng(0)
         record = PaperRecord(
             height=1024,

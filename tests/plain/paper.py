@@ -157,7 +157,7 @@ def read_gaussians(payload: bytes, count: int, quantizers: Quantizers) -> list[R
     widths = quantizers.widths
     if quantizers.stream == 0:
         return plain(payload, count, widths)
-    if count > min(2**20, len(payload)):
+    if count > min(2**18, len(payload)):
         raise InvalidError("too many Gaussians")
     position = 0
     starts = [[i << 32 - w for i in range(2**w + 1)] for w in widths[2:]]

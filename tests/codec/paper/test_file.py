@@ -188,6 +188,6 @@ def test_misuse_is_refused() -> None:
 
 def test_sets_are_not_too_large() -> None:
     one = paper_record(1)
-    record = one.with_rows(np.repeat(one.rows(), 2**20 + 1, axis=0))
-    with pytest.raises(ValueError, match="interleaved takes 1048576 Gaussians at most"):
+    record = one.with_rows(np.repeat(one.rows(), 2**18 + 1, axis=0))
+    with pytest.raises(ValueError, match="interleaved takes 262144 Gaussians at most"):
         encode_record(record, stream="interleaved")

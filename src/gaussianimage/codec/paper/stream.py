@@ -29,7 +29,7 @@ STREAMS = (
 )
 """Names of the kinds of streams, by their number in the file."""
 
-MAX_STACKED = 2**20
+MAX_STACKED = 2**18
 """Most Gaussians in a stream that is not plain."""
 
 _POSITION_FIELDS = 2
