@@ -1,0 +1,106 @@
+"""Encode every picture file in some folders, and look for those that lose what they show.
+
+Usage: python benchmarks/sweep.py FOLDER ... [--quality 60] [--effort 1] [--most-pixels 3e6]
+
+The test pictures in the source packages of Pillow, scikit-image and imageio are a good thousand of
+all kinds. For each file that is read it tells the bytes, the PSNR, the seconds of CPU a megapixel,
+and by how much the worst block of 16 x 16 pixels is worse than its own mean color, in levels of 8
+bits. Files that can't be read are counted; other errors than the package's own are listed.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from harness import environment, print_environment, print_table, write_json
+
+from gaussianimage import GaussianImageError, Picture, as_picture, decode, encode_picture
+from gaussianimage.codec.local_contrast import worst_excess
+from gaussianimage.picture.pixels import from_array
+from gaussianimage.picture.warn import ignore
+
+RESULTS = Path(__file__).parent / "results" / "sweep.json"
+CONTRAST = 0.3 / 255  # a picture of less is one color
+SMALL = 1e5  # pixels below which the time is that of a start, not of a megapixel
+
+
+def look_at(picture: Picture, quality: float, effort: int) -> dict[str, Any]:
+    """Encode a picture, and compare what comes back."""
+    began = time.process_time()
+    encoded = encode_picture(picture, quality=quality, effort=effort)
+    seconds = time.process_time() - began
+    depth = np.uint16 if picture.bit_depth == 16 else np.uint8
+    decoded = from_array(decode(encoded.data, dtype=depth), warn=ignore).pixels
+    pixels = picture.height * picture.width
+    spread = picture.pixels - picture.pixels.mean(axis=(0, 1))
+    return {
+        "pixels": pixels,
+        "bytes": len(encoded.data),
+        "gaussians": encoded.gaussians,
+        "psnr": min(encoded.psnr, 200.0),
+        "seconds_a_megapixel": 1e6 * seconds / pixels,
+        "excess": 255 * worst_excess(picture.pixels, decoded),
+        "blank": encoded.gaussians == 0 and float(np.abs(spread).max()) > CONTRAST,
+    }
+
+
+def run(
+    folders: list[Path], quality: float, effort: int, most_pixels: float
+) -> tuple[dict[str, dict[str, Any]], int, list[str]]:
+    """Return what each picture came to, how many files are none, and unexpected errors."""
+    found: dict[str, dict[str, Any]] = {}
+    unread, errors = 0, []
+    for path in sorted(p for folder in folders for p in folder.rglob("*") if p.is_file()):
+        try:
+            picture = as_picture(path)
+            if picture.height * picture.width <= most_pixels:
+                found[str(path)] = look_at(picture, quality, effort)
+                print(path, file=sys.stderr)
+        except GaussianImageError:
+            unread += 1
+        except Exception as error:  # noqa: BLE001 - they are what is looked for
+            errors.append(f"{path}: {type(error).__name__}: {error}")
+    return found, unread, errors
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
+    parser.add_argument("--quality", type=float, default=60)
+    parser.add_argument("--effort", type=int, default=1)
+    parser.add_argument("--most-pixels", type=float, default=3e6, help="leave out larger ones")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="where the JSON goes")
+    options = parser.parse_args(arguments)
+    report = environment()
+    print_environment(report)
+    found, unread, errors = run(
+        options.folders, options.quality, options.effort, options.most_pixels
+    )
+    excess = np.array([one["excess"] for one in found.values()])
+    seconds = np.array(
+        [one["seconds_a_megapixel"] for one in found.values() if one["pixels"] > SMALL]
+    )
+    rows = [
+        ["pictures", str(len(found))],
+        ["files that are none", str(unread)],
+        ["unexpected errors", str(len(errors))],
+        ["blank", str(sum(one["blank"] for one in found.values()))],
+        *(
+            [f"a block worse than its mean color by {level} levels", str((excess > level).sum())]
+            for level in (1, 2, 3, 5, 8)
+        ),
+    ]
+    if len(seconds):
+        median, most = np.median(seconds), seconds.max()
+        rows.append(["CPU s a megapixel, above 0.1: median, most", f"{median:.1f}, {most:.1f}"])
+    print_table(["", "count"], rows)
+    for line in errors:
+        print(line)
+    write_json(options.output, {"environment": report, "pictures": found, "errors": errors})
+
+
+if __name__ == "__main__":
+    main()
