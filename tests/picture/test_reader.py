@@ -16,6 +16,7 @@ from PIL import Image, ImageFile
 
 from gaussianimage import picture
 from gaussianimage.errors import LimitError, PictureError, PictureWarning
+from gaussianimage.picture.reader import readable_extensions
 
 Y, X = np.mgrid[0:24, 0:32]
 RGB = np.stack([X * 8, Y * 10, X * Y % 256], axis=2).astype(np.uint8)
@@ -431,3 +432,9 @@ def test_a_place_before_the_start_of_a_file_is_no_error_of_the_disk(monkeypatch)
     monkeypatch.setattr(ImageFile.ImageFile, "load", fail)
     with pytest.raises(PictureError, match="broken PNG"):
         picture.read(encoded("PNG"))
+
+
+def test_extensions_are_those_of_pictures_alone():
+    found = readable_extensions()
+    assert {".png", ".jpg", ".tif", ".webp", ".avif", ".heic", ".jxl"} <= found
+    assert not {".gimg", ".safetensors", ".pdf", ".eps", ".mpg", ".txt", ".svg", ""} & found

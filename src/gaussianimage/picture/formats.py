@@ -11,6 +11,7 @@ Factory = Callable[[BinaryIO, str], ImageFile.ImageFile]
 # This much of a file's start tells what it is.
 PREFIX = 1024
 
+EXTENSIONS = frozenset({".heic", ".heif", ".jxl"})  # of what `plugin` opens
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"heif")
 _JXL_BOX = b"\0\0\0\x0cJXL \r\n\x87\n"
 _NEW_PAGE = "export the picture as PNG first"

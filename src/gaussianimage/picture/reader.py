@@ -172,12 +172,16 @@ def as_picture(
 
 
 def readable_extensions() -> frozenset[str]:
-    """Return the file name extensions of the formats that `read` reads, such as ``.png``."""
-    return frozenset(
+    """Return the file name extensions of the formats that `read` reads, such as ``.png``.
+
+    Those that take an optional package are among them without it too: its error names the package,
+    while a photo that is passed over would not be missed.
+    """
+    return formats.EXTENSIONS | {
         extension
         for extension, name in Image.registered_extensions().items()
         if name in Image.OPEN and name not in _REFUSED
-    )
+    }
 
 
 @contextmanager
