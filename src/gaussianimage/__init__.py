@@ -4,8 +4,6 @@
 `render` are the float halves of it, with `Gaussians` between them.
 """
 
-from typing import TYPE_CHECKING, Any
-
 from gaussianimage.errors import (
     FormatError,
     GaussianImageError,
@@ -18,7 +16,10 @@ from gaussianimage.errors import (
     UnsupportedError,
 )
 
+TYPE_CHECKING = False  # as that of typing, which takes long to import
 if TYPE_CHECKING:
+    from typing import Any
+
     from gaussianimage.codec.batch import decode_many
     from gaussianimage.codec.decoder import (
         Decoder,
@@ -102,7 +103,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,10 +1,10 @@
 """The errors that a caller may want to tell apart, all under `GaussianImageError`; warnings."""
 
+import os
 import sys
 import warnings
-from pathlib import Path
 
-_PACKAGE = str(Path(__file__).parent)
+_PACKAGE = os.path.dirname(__file__)  # noqa: PTH120 - pathlib takes long to import
 
 
 class GaussianImageError(Exception):

@@ -7,7 +7,6 @@ This is a module of its own, and imports hardly anything, so that it can be the 
 
 import os
 import signal
-from typing import Any
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
@@ -34,5 +33,5 @@ def raise_interrupts() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _leave(*_: Any) -> None:
+def _leave(*_: object) -> None:
     os._exit(INTERRUPTED)

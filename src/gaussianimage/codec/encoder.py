@@ -422,8 +422,10 @@ class _Job:
 
     def _hold_blocks(self, writer: Writer, draft: Draft, most: float) -> Draft:
         """Return a file of finer steps if a block of this one is much worse than its mean color."""
+        if writer.interrupted:
+            return draft
         worst = writer.worst_excess(draft)
-        if writer.interrupted or worst <= most:
+        if worst <= most:
             return draft
         finer = draft.step * float(np.clip(most / worst, *FINER))
         return writer.repaired(writer.draft(finer))

@@ -167,8 +167,9 @@ def search_quality(
     steps = _Steps(target, measure.per_octave)
     for left in range(drafts, 0, -1):
         draft = writer.draft(step)
-        if writer.interrupted and best is not None:
-            break  # what has been cut short is no better
+        if writer.interrupted:
+            best = best or draft  # what has been cut short is no better
+            break
         found = measure.of(writer, writer.pixels(draft))
         off = abs(found - target)
         if best is None or off < best_off:
