@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -567,3 +568,12 @@ def test_the_repr_of_a_gradient_is_short():
     g = random_gaussians(6, 5000, 30, 20, 3)
     found = engine.gradient(g, np.zeros((30, 20, 3)))
     assert repr(found) == "Gradient(5000 Gaussians of 3 channels)"
+
+
+def test_a_color_that_is_a_signaling_nan_draws_nothing_and_warns_of_nothing():
+    colors = np.array([[0x7FF0000000000001]], np.uint64).view(np.float64)
+    scene = Gaussians([[4.0, 4.0]], [[4.0, 0.0, 4.0]], colors, 8, 8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not engine.render(scene).any()
+        assert not engine.gradient(scene, np.ones((8, 8, 1))).colors.any()

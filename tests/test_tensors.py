@@ -97,3 +97,23 @@ def test_metadata_numbers_are_checked():
         metadata_number("f", {"n": "1.5"}, "n", int)
     with pytest.raises(FormatError, match=r"f: metadata n: expected int, got None"):
         metadata_number("f", {}, "n", int)
+
+
+def safetensors_file(header: dict[str, object], data: bytes) -> bytes:
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + data
+
+
+def test_sides_that_numpy_cannot_have_are_refused(tmp_path):
+    path = tmp_path / "sides.safetensors"
+    header = {
+        "__metadata__": {"kind": "test", "version": "1"},
+        "a": {"dtype": "F32", "shape": [0] + [1] * 100, "data_offsets": [0, 0]},
+        "b": {"dtype": "F32", "shape": [0, 2**62], "data_offsets": [0, 0]},
+    }
+    for name in "ab":
+        alone = {key: header[key] for key in ("__metadata__", name)}
+        path.write_bytes(safetensors_file(alone, b""))
+        with pytest.raises(FormatError):
+            load_tensors(path, "test", 1, [name], [])
