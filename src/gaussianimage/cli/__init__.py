@@ -9,7 +9,7 @@ import click
 
 from gaussianimage.cli.errors import our_warnings_alone, show
 from gaussianimage.cli.lazy import LazyGroup
-from gaussianimage.leaving import leave_on_interrupt_again
+from gaussianimage.leaving import INTERRUPTED, leave_on_interrupt_again
 
 __all__ = ["cli", "main"]
 
@@ -83,6 +83,13 @@ def main() -> None:
     """Run the program `gaussianimage`."""
     try:
         cli.main(prog_name="gaussianimage")
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            # All that is left to do is to give memory back, which takes longer here than there.
+            _close_stdout()
+            sys.stderr.flush()
+            os._exit(INTERRUPTED)
+        raise
     finally:
         _close_stdout()
         leave_on_interrupt_again()

@@ -159,11 +159,12 @@ class _Batch:
             self._threads = max(1, _native.cpus() // self._jobs)
         self._stop = threading.Event()
         self._flag = StopFlag()  # that native calls obey
+        self._over = threading.Event()
         self._lock = threading.Lock()
-        self._failed = 0
+        self._failed = self._finished = 0
 
     def run(self) -> int:
-        with self._reporter.count(len(self._items)) as self._count:
+        with self._reporter.count(len(self._items)) as self._count, self._watched():
             done = self._one_by_one() if self._jobs == 1 else self._side_by_side()
         left = len(self._items) - done
         if self._stop.is_set():
@@ -216,13 +217,49 @@ class _Batch:
         except (KeyboardInterrupt, SystemExit):
             all_ended = False
         if not all_ended:
-            self._leave(futures, code)
+            self._leave(code)
 
-    def _leave(self, futures: list[Future[None]], code: int) -> NoReturn:
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """End the process if the main thread does nothing about a signal while the block runs.
+
+        It is in a call that knows nothing of signals then: of an encoder of pictures, say.
+        """
+        ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if threading.current_thread() is not threading.main_thread() or not ours:
+            yield
+            return
+        news, written = os.pipe()
+        os.set_blocking(written, False)
+        before = signal.set_wakeup_fd(written, warn_on_full_buffer=False)
+        thread = threading.Thread(target=self._watch, args=(news,), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            signal.set_wakeup_fd(before)
+            os.close(written)
+            thread.join()
+            os.close(news)
+
+    def _watch(self, news: int) -> None:
+        codes = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
+        kept = False
+        while number := os.read(news, 1):
+            if number[0] not in codes:
+                continue
+            # An encoder that keeps the best so far has a handler of its own, for the first Ctrl-C.
+            default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+            if number[0] == signal.SIGINT and not default and not kept:
+                kept = True
+            elif not self._over.wait(PATIENCE) and not self._stop.is_set():
+                self._leave(codes[signal.Signals(number[0])])
+
+    def _leave(self, code: int) -> NoReturn:
         """End the process though jobs are running, and leave no half file behind."""
         discard_unfinished()
-        done = sum(future.done() and not future.cancelled() for future in futures)
-        self._tell_of_end(len(self._items) - done)
+        self._tell_of_end(len(self._items) - self._finished)
         self._reporter.close()
         with suppress(OSError, ValueError):
             sys.stdout.flush()
@@ -265,6 +302,8 @@ class _Batch:
 
     def _finish(self, item: Item, outcome: Outcome | Exception) -> None:
         self._count(not isinstance(outcome, Exception))
+        with self._lock:
+            self._finished += 1
         if isinstance(outcome, Exception):
             with self._lock:
                 self._failed += 1
