@@ -132,3 +132,14 @@ def test_sizes_follow_the_spacing_within_bounds() -> None:
     expected = [LEAST_SIGMA, SPACING_TO_SIGMA * 10, SPACING_TO_SIGMA * 50, 20]
     assert sigma_for_density(density, 20) == pytest.approx(expected)
     assert sigma_for_density(density, 0.1) == pytest.approx([LEAST_SIGMA] * 4)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (300, 1000)])
+def test_a_cumulative_sum_in_parts_has_the_bits_of_one_at_once(
+    shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.random.default_rng(1).random(shape, np.float32)
+    expected = np.cumsum(values, dtype=np.float64)
+    assert np.array_equal(module._cumulative(values), expected)
+    monkeypatch.setattr(module, "BAND", 4)
+    assert np.array_equal(module._cumulative(values), expected)

@@ -98,7 +98,7 @@ def draw_positions(
     Systematic sampling: the cumulative map is cut into `count` equal parts and one position is
     drawn from each, so that positions neither clump nor leave a part of the map out.
     """
-    cumulative = np.cumsum(density, dtype=np.float64)
+    cumulative = _cumulative(density)
     parts = (np.arange(count) + generator.uniform(size=count)) / count
     pixels = np.searchsorted(cumulative, parts * cumulative[-1], side="right")
     pixels = np.minimum(pixels, density.size - 1)
@@ -111,3 +111,20 @@ def sigma_for_density(per_pixel: NDArray[np.float64], most: float) -> NDArray[np
     """Return a standard deviation in px that suits a local density in Gaussians per px²."""
     with np.errstate(divide="ignore"):
         return np.clip(SPACING_TO_SIGMA / np.sqrt(per_pixel), LEAST_SIGMA, max(most, LEAST_SIGMA))
+
+
+def _cumulative(density: Map) -> NDArray[np.float64]:
+    """Return the cumulative sum of a map's values, made a part at a time.
+
+    NumPy lets no other thread run meanwhile, and looks at no signal.
+    """
+    values = density.ravel()
+    result = np.empty(len(values), np.float64)
+    last = 0.0
+    for part in bands(len(values), 1):
+        sums = result[part]
+        sums[:] = values[part]
+        sums[0] += last
+        np.cumsum(sums, out=sums)
+        last = sums[-1]
+    return result

@@ -77,7 +77,8 @@ void bind_layers(nb::module_& m) {
           [](LayerEncoder& self, const Quantizer& quantizer, ByteArray precision,
              IntegerArray position, IntegerArray color, IntegerArray shape) {
             Layer layer = make_layer(self, quantizer, precision, position, color, shape);
-            const std::vector<uint8_t> bytes = self.encode(layer);
+            std::vector<uint8_t> bytes;
+            without_gil([&] { bytes = self.encode(layer); });
             return nb::bytes(bytes.data(), bytes.size());
           },
           nb::arg("quantizer"), nb::arg("precision"), nb::arg("position"), nb::arg("color"),
@@ -87,7 +88,8 @@ void bind_layers(nb::module_& m) {
           [](LayerEncoder& self, const Quantizer& quantizer, ByteArray precision,
              IntegerArray position, IntegerArray color, IntegerArray shape) {
             Layer layer = make_layer(self, quantizer, precision, position, color, shape);
-            const std::vector<uint32_t> counts = self.tally(layer);
+            std::vector<uint32_t> counts;
+            without_gil([&] { counts = self.tally(layer); });
             return copy_array(counts.data(), {counts.size() / 16, size_t{16}});
           },
           nb::arg("quantizer"), nb::arg("precision"), nb::arg("position"), nb::arg("color"),

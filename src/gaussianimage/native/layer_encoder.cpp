@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "attribute_coder.h"
+#include "interrupt.h"
 #include "layer.h"
 #include "layer_models.h"
 #include "position_coder.h"
@@ -81,14 +82,17 @@ void write(Coder& positions, Coder& colors, Coder& shapes, LayerModels& models,
     uint32_t count = 0;
     while (begin + count < layer.count() && layer.precision[begin + count] == j) ++count;
     if (count == 0) continue;
+    check_interrupt();
     int64_t columns, rows;
     grid_size(quantizer, j, columns, rows);
     position_coder.splits(columns, rows, count, layer.position.data() + 2 * begin);
     begin += count;
   }
   position_coder.places(layer.position.data());
+  check_interrupt();
   std::vector<uint8_t> luma_levels;
   code_colors(colors, models, quantizer.channels, layer, 0, layer.count(), luma_levels);
+  check_interrupt();
   std::vector<CodedSize> sizes;
   code_shapes(shapes, models, Shapes(quantizer), layer, 0, layer.count(), sizes);
 }

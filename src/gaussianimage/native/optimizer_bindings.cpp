@@ -50,9 +50,11 @@ void bind_optimizer(nb::module_& m) {
                 target.shape(1) < 1) {
               throw nb::value_error("target must be (H, W, C) with 1 to 4 channels");
             }
-            new (self) Optimizer(target.data(), static_cast<int>(target.shape(0)),
-                                 static_cast<int>(target.shape(1)),
-                                 static_cast<int>(target.shape(2)), q_max, threads);
+            without_gil([&] {
+              new (self) Optimizer(target.data(), static_cast<int>(target.shape(0)),
+                                   static_cast<int>(target.shape(1)),
+                                   static_cast<int>(target.shape(2)), q_max, threads);
+            });
           },
           nb::arg("target"), nb::arg("q_max"), nb::arg("threads"))
       .def(
@@ -63,7 +65,7 @@ void bind_optimizer(nb::module_& m) {
                 weights.shape(2) != static_cast<size_t>(self.channels())) {
               throw nb::value_error("weights has the wrong shape");
             }
-            self.weigh(weights.data());
+            without_gil([&] { self.weigh(weights.data()); });
           },
           nb::arg("weights"))
       .def("__len__", &Optimizer::count)

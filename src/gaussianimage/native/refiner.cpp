@@ -37,6 +37,7 @@ Refiner::Refiner(const Quantizer& quantizer, double q_max, const float* residual
   floats_.assign(static_cast<size_t>(plane * quantizer.channels), 0.0f);
   planes_ = {floats_.data(), stride, plane, quantizer.height, quantizer.width, quantizer.channels};
   for (int y = 0; y < quantizer.height; ++y) {
+    check_interrupt();
     for (int x = 0; x < quantizer.width; ++x) {
       for (int k = 0; k < quantizer.channels; ++k) {
         floats_[static_cast<size_t>(k * plane + y * stride + x)] = *residual++;
@@ -47,6 +48,7 @@ Refiner::Refiner(const Quantizer& quantizer, double q_max, const float* residual
 
 void Refiner::residual(float* out) const {
   for (int y = 0; y < planes_.height; ++y) {
+    check_interrupt();
     for (int x = 0; x < planes_.width; ++x) {
       for (int k = 0; k < planes_.channels; ++k) {
         *out++ = planes_.data[k * planes_.plane + y * planes_.stride + x];

@@ -38,7 +38,7 @@ void bind_refiner(nb::module_& m) {
                 residual.shape(2) != static_cast<size_t>(quantizer.channels)) {
               throw nb::value_error("residual has the wrong shape");
             }
-            new (self) Refiner(quantizer, q_max, residual.data());
+            without_gil([&] { new (self) Refiner(quantizer, q_max, residual.data()); });
           },
           nb::arg("quantizer"), nb::arg("q_max"), nb::arg("residual"))
       .def(
@@ -65,7 +65,7 @@ void bind_refiner(nb::module_& m) {
         auto out = make_array<float>({static_cast<size_t>(self.height()),
                                       static_cast<size_t>(self.width()),
                                       static_cast<size_t>(self.channels())});
-        self.residual(out.data());
+        without_gil([&] { self.residual(out.data()); });
         return out;
       });
 }
