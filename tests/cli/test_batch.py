@@ -2,7 +2,10 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,8 +29,11 @@ NEWS: Any = SimpleNamespace(
 
 
 @pytest.fixture
-def exit_code(tmp_path: Path) -> Callable[..., int]:
+def exit_code(tmp_path: Path, monkeypatch: Any) -> Callable[..., int]:
     """Return a function that works on "0", "1", ... and returns the exit code."""
+
+    # Signals end this process where it doesn't answer soon, and it may be slow.
+    monkeypatch.setattr(batch, "PATIENCE", 30)
 
     def exit_code(work: Callable[..., Outcome], count: int = 3, **options: Any) -> int:
         values = {"output": None, "jobs": 1, "threads": None, "no_overwrite": False}
@@ -300,3 +306,47 @@ def test_results_go_on_after_a_failure(capsys: Any) -> None:
     captured = capsys.readouterr()
     assert captured.out == "a\nb\n"
     assert captured.err.splitlines() == ["gaussianimage: bad: no", "gaussianimage: 1 of 3 failed"]
+
+
+# The main thread is in a call that no signal ends, as those of Pillow's encoders are.
+BUSY = """
+import ctypes, signal, sys
+import click
+from gaussianimage.cli.batch import run
+from gaussianimage.cli.options import BatchOptions
+from gaussianimage.cli.paths import Item
+from gaussianimage.files import atomic_output
+
+def work(item, job):
+    with atomic_output(item.target) as file:
+        file.write(b"half")
+        file.flush()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        print("begun", flush=True)
+        ctypes.CDLL(None).sleep(60)
+
+with click.Context(click.Command("x")):
+    run([Item("a", sys.argv[1])], work, BatchOptions(None, 1, None, False, False))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_call_that_knows_nothing_of_signals_is_left(
+    number: int, code: int, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    command = [sys.executable, "-c", BUSY, str(out / "x")]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        assert len(list(out.iterdir())) == 1
+        time.sleep(0.2)  # it is about to make that call
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == code
+    # A slow machine hasn't made it yet, and ends by an error as usual.
+    assert errors in ("gaussianimage: interrupted; nothing is written\n", "")
+    assert list(out.iterdir()) == []

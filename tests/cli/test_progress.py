@@ -1,6 +1,8 @@
 """Messages and progress on stderr."""
 
+import itertools
 import math
+import re
 import sys
 import threading
 from types import SimpleNamespace
@@ -8,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from gaussianimage.cli import progress
 from gaussianimage.cli.progress import Reporter
 
 
@@ -124,3 +127,42 @@ def test_a_single_job_is_not_counted(
     with Reporter(quiet=quiet, verbose=0) as reporter, reporter.count(total) as tell:
         tell(True)
     assert capsys.readouterr().err == ""
+
+
+def test_the_time_left_of_all_goes_by_what_is_done_of_each(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count(0.0, 1.0)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    with (
+        Reporter(quiet=False, verbose=0) as reporter,
+        reporter.count(4) as tell,
+        reporter.watch("a.png") as watch,
+    ):
+        tell(False)  # says nothing of how long the others take
+        watch(news(50))
+        tell(True)
+    shown = capsys.readouterr().err
+    assert "1 of 4, 1 failed" in shown
+    assert "1 of 4, 1 failed, 0 ms left" not in shown
+    left = re.findall(r"1 of 4, 1 failed, ([0-9.]+) s left", shown)
+    assert left
+    assert float(left[-1]) >= 10  # half a job took some seconds, two and a half are left
+
+
+def test_a_narrow_terminal_shows_how_far_a_job_is_before_all_else(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "40")
+    with Reporter(quiet=False, verbose=0) as reporter, reporter.watch("photo.png") as watch:
+        watch(news(50))
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().err)
+    line = next(line for line in re.split(r"[\r\n]", shown) if "50%" in line)
+    assert line.startswith("photo.png ")
+    assert "fit" in line
+    assert len(line) <= 40

@@ -18,6 +18,9 @@ from gaussianimage.files import is_terminal
 __all__ = ["Progress", "Reporter", "Watch"]
 
 _LINE_EVERY = 0.1  # of the work, where progress is written in lines
+_ALL_EVERY = 0.5  # seconds between two looks at how far all jobs are together
+_NARROW = 60  # columns; a terminal of fewer shows no bar, only the part in percent
+_BAR, _PERCENT = 12, 4  # columns
 
 
 class Progress(Protocol):
@@ -61,6 +64,7 @@ class Reporter:
         self.quiet = quiet
         self.verbose = verbose
         self._bars: Any = None  # rich.progress.Progress, imported only if it is used
+        self._all: _All | None = None
         self._lock = threading.Lock()
         self._stack = ExitStack()
 
@@ -101,27 +105,12 @@ class Reporter:
             yield lambda _: None
             return
         bars = self._started_bars()
-        began = time.monotonic()
-        task = bars.add_task("all", total=total, news=f"0 of {total}")
-        done = failed = 0
-
-        def tell(good: bool) -> None:
-            nonlocal done, failed
-            with self._lock:
-                done += 1
-                failed += not good
-                parts = [f"{done} of {total}"]
-                if failed:
-                    parts.append(f"{failed} failed")
-                if done < total:
-                    left = (time.monotonic() - began) / done * (total - done)
-                    parts.append(f"{seconds_text(left)} left")
-                bars.update(task, completed=done, news=", ".join(parts), refresh=True)
-
+        self._all = _All(bars, total)
         try:
-            yield tell
+            yield self._all.end
         finally:
-            bars.remove_task(task)
+            bars.remove_task(self._all.task)
+            self._all = None
 
     @contextmanager
     def watch(self, name: str) -> Iterator[Watch]:
@@ -133,9 +122,11 @@ class Reporter:
             # A bar has little room, and of a path the end tells most.
             task = bars.add_task(Path(name).name or name, total=None, news="")
             try:
-                yield _Bar(bars, task)
+                yield _Bar(bars, task, self._all)
             finally:
                 bars.remove_task(task)
+                if self._all is not None:
+                    self._all.show(task, 0.0)
         elif self.verbose:
             yield _Lines(self, name)
         else:
@@ -148,20 +139,25 @@ class Reporter:
 
         with self._lock:
             if self._bars is None:
+                console = Console(stderr=True)
+                # Where there is little room, the news is cut first, and no bar is drawn.
+                bar = _BAR if console.width >= _NARROW else 0
+                name = min(30, max(8, console.width // 4))
+                news = max(1, console.width - name - _PERCENT - bar - 3)
                 self._bars = Progress(
                     TextColumn(
                         "{task.description}",
                         markup=False,
-                        table_column=Column(no_wrap=True, overflow="ellipsis", max_width=30),
+                        table_column=Column(no_wrap=True, overflow="ellipsis", max_width=name),
                     ),
-                    BarColumn(bar_width=12),
+                    *([BarColumn(bar_width=bar)] if bar else []),
                     TaskProgressColumn(),
                     TextColumn(
                         "{task.fields[news]}",
                         markup=False,
-                        table_column=Column(no_wrap=True, overflow="ellipsis"),
+                        table_column=Column(no_wrap=True, overflow="ellipsis", max_width=news),
                     ),
-                    console=Console(stderr=True),
+                    console=console,
                     transient=True,
                     redirect_stdout=False,  # may carry a file
                     redirect_stderr=False,
@@ -170,13 +166,60 @@ class Reporter:
             return self._bars
 
 
+class _All:
+    """The bar of several jobs together; any thread may use it.
+
+    What is left is estimated from the parts that are done, those of running jobs too. Jobs that
+    have failed took no time to speak of, and tell nothing of the others.
+    """
+
+    def __init__(self, bars: Any, total: int) -> None:
+        self._bars, self._total = bars, total
+        self._began = self._told = time.monotonic()
+        self._shares: dict[Any, float] = {}
+        self._done = self._failed = 0
+        self._lock = threading.Lock()
+        self.task = bars.add_task("all", total=total, news=f"0 of {total}")
+
+    def show(self, task: Any, share: float) -> None:
+        """Tell how far a running job is, 0 to 1; 0 when it ends."""
+        with self._lock:
+            self._shares[task] = share
+            if time.monotonic() - self._told >= _ALL_EVERY:
+                self._update()
+
+    def end(self, good: bool) -> None:
+        """Tell that a job is done, and whether it came to what was asked for."""
+        with self._lock:
+            self._done += 1
+            self._failed += not good
+            self._update()
+
+    def _update(self) -> None:
+        self._told = time.monotonic()
+        running = sum(self._shares.values())
+        parts = [f"{self._done} of {self._total}"]
+        if self._failed:
+            parts.append(f"{self._failed} failed")
+        worked = self._done - self._failed + running
+        left = max(self._total - self._done - running, 0.0)
+        if self._done < self._total and worked > 0:
+            seconds = (self._told - self._began) / worked * left
+            parts.append(f"{seconds_text(seconds)} left")
+        self._bars.update(
+            self.task, completed=self._done + running, news=", ".join(parts), refresh=True
+        )
+
+
 class _Bar:
     """One progress bar."""
 
-    def __init__(self, bars: Any, task: Any) -> None:
-        self._bars, self._task = bars, task
+    def __init__(self, bars: Any, task: Any, everything: _All | None) -> None:
+        self._bars, self._task, self._all = bars, task, everything
 
     def __call__(self, progress: Progress) -> None:
+        if self._all is not None:
+            self._all.show(self._task, progress.done)
         self._bars.update(
             self._task,
             total=1.0,

@@ -190,7 +190,7 @@ def _fit_for(make: MakeWriter, gaussians: int, target: float, measure: Measure) 
     last: tuple[float, float] | None = None
     for left in range(MAX_FITS, 0, -1):
         writer = make(gaussians)
-        if writer.interrupted:
+        if writer.fitted.interrupted:
             break
         # Where the step that suits is coarser than any, only the number of Gaussians is left to
         # come down to the target by. They are few then, so a file is soon made.

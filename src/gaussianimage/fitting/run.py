@@ -36,7 +36,7 @@ class FitProgress:
     gaussians : int
         There are now.
     psnr : float
-        In dB, of the unclamped float picture.
+        In dB, of the unclamped float picture; not finite where it has not been measured.
     seconds, seconds_left : float
         Since the start, and estimated until the end of the whole work; infinite where nothing is
         known yet.
