@@ -28,7 +28,7 @@ test: core $(VENV)/.test $(VENV)/.torch ## Run all tests; installs PyTorch
 test-core: core $(VENV)/.test ## Run all tests but those that need PyTorch
 	$(BIN)/python -m pytest --without-torch
 
-lint: core $(VENV)/.lint $(VENV)/.torch ## Check format, style and types (PyTorch's too)
+lint: core $(VENV)/.lint $(VENV)/.torch ## Check format, style and types; installs PyTorch for its types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -42,7 +42,7 @@ format: $(VENV)/.lint ## Rewrite the sources in the house format
 core: $(VENV)/.build ## Install the package in place; again after a change of C++
 	$(PIP_INSTALL) --quiet $(BUILD_OPTIONS) -e .
 
-develop: core $(VENV)/.test $(VENV)/.lint $(VENV)/.torch ## Install all that work on the package takes
+develop: core $(VENV)/.test $(VENV)/.lint $(VENV)/.torch ## Install in place with all that work on the package takes
 
 wheel: $(VENV)/.build ## Build a wheel into dist/
 	$(BIN)/python -m pip --disable-pip-version-check --quiet wheel --no-deps $(BUILD_OPTIONS) -w dist .
