@@ -2,9 +2,14 @@
 
 import signal
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
+
+# Asked before the folder of tests/torch, which would be found as `torch`, is on the path.
+TORCH_IS_MISSING = find_spec("torch") is None
 
 # Tests in every folder say `from strategies import ...`; importlib mode leaves the path alone.
 sys.path.insert(0, str(Path(__file__).parent))
@@ -17,3 +22,16 @@ settings.load_profile("gaussianimage")
 # here would inherit: those that tests interrupt would never end.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--without-torch",
+        action="store_true",
+        help="skip the tests that need PyTorch, as they are where it is not installed",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if TORCH_IS_MISSING or config.getoption("without_torch"):
+        sys.modules.update({"torch": None, "triton": None})  # an import of either fails

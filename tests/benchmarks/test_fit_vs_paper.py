@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 import pytest
 
-pytest.importorskip("torch")
+pytest.importorskip("torch", reason="needs PyTorch")
 
 from fit_vs_paper import at, main, pace_of
 

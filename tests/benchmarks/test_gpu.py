@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch", reason="needs PyTorch")
+
+import torch
+
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks/gpu.py"
 
 

@@ -1,11 +1,12 @@
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch", reason="needs PyTorch")
 
-from hashgrid import HashGrid, _interpolated  # noqa: E402
-from implicit import METHODS, Settings, coordinates, draw, fit  # noqa: E402
+import torch
+from hashgrid import HashGrid, _interpolated
+from implicit import METHODS, Settings, coordinates, draw, fit
 
-from gaussianimage.metrics import psnr  # noqa: E402
+from gaussianimage.metrics import psnr
 
 
 @pytest.mark.parametrize(

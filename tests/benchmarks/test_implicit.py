@@ -4,9 +4,10 @@ import pytest
 from PIL import Image
 from rivals import RIVALS
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch", reason="needs PyTorch")
 
-from implicit import (  # noqa: E402
+import torch
+from implicit import (
     Method,
     Settings,
     compress,
@@ -14,7 +15,7 @@ from implicit import (  # noqa: E402
     coordinates,
     represent,
 )
-from siren import Siren  # noqa: E402
+from siren import Siren
 
 SMALL = Method("small", lambda height, width, generator: Siren(16, 2, generator), 1e-3)
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-pytest.importorskip("torch")
+pytest.importorskip("torch", reason="needs PyTorch")
 
 from quantizers import compare, judge, main, middle, size
 

@@ -1,6 +1,8 @@
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch", reason="needs PyTorch")
+
+import torch
 
 
 class FakeClock:

@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch", reason="needs PyTorch")
 
-from implicit import Settings, coordinates, draw, fit  # noqa: E402
-from siren import Siren, read_coin, write_coin  # noqa: E402
+import torch
+from implicit import Settings, coordinates, draw, fit
+from siren import Siren, read_coin, write_coin
 
-from gaussianimage.metrics import psnr  # noqa: E402
+from gaussianimage.metrics import psnr
 
 
 @pytest.fixture

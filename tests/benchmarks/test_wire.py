@@ -1,11 +1,12 @@
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch", reason="needs PyTorch")
 
-from implicit import Settings, coordinates, draw, fit  # noqa: E402
-from wire import Wire  # noqa: E402
+import torch
+from implicit import Settings, coordinates, draw, fit
+from wire import Wire
 
-from gaussianimage.metrics import psnr  # noqa: E402
+from gaussianimage.metrics import psnr
 
 
 def test_the_paper_s_network_has_the_paper_s_size():

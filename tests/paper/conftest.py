@@ -2,19 +2,18 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from torch import Tensor
 
-from gaussianimage.paper.quantized_model import FlatModel
-from gaussianimage.paper.recipe import Recipe
 from gaussianimage.paper.results import Record
-from gaussianimage.paper.train import train
-from gaussianimage.torch.models import CholeskyModel
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gaussianimage.paper.quantized_model import FlatModel
 
 PARROT = Path(__file__).parents[1] / "data" / "parrot.png"
 
@@ -72,19 +71,25 @@ def record(kind: str, picture: str, settings: dict[str, Any], measured: dict[str
 
 
 @pytest.fixture(scope="session")
-def target() -> Tensor:
+def target() -> "Tensor":
     """A small part of a photo, (24, 32, 3)."""
+    import torch
+
     with Image.open(PARROT) as photo:
         pixels = np.asarray(photo.convert("RGB"))[20:44, 30:62]
     return torch.tensor(pixels / 255, dtype=torch.float32)
 
 
 @pytest.fixture(scope="session")
-def fitted(target: Tensor) -> Callable[..., FlatModel]:
+def fitted(target: "Tensor") -> "Callable[..., FlatModel]":
     """Return a maker of fitted models, each one new."""
+    from gaussianimage.paper.recipe import Recipe
+    from gaussianimage.paper.train import train
+    from gaussianimage.torch.models import CholeskyModel
+
     states: dict[type[FlatModel], dict[str, Tensor]] = {}
 
-    def make(kind: type[FlatModel] = CholeskyModel) -> FlatModel:
+    def make(kind: "type[FlatModel]" = CholeskyModel) -> "FlatModel":
         model = kind.random(60, 24, 32)
         if kind not in states:
             train(model, target, Recipe().shortened(250, learning_rate=2e-2))

@@ -1,6 +1,9 @@
 import math
 
 import pytest
+
+pytest.importorskip("torch", reason="needs PyTorch")
+
 import torch
 
 from gaussianimage.paper.best import Best

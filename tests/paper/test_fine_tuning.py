@@ -5,6 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+pytest.importorskip("torch", reason="needs PyTorch")
+
 import torch
 from torch import Tensor
 from torch_hosts import Examined, examine

@@ -2,6 +2,9 @@ import dataclasses
 import math
 
 import pytest
+
+pytest.importorskip("torch", reason="needs PyTorch")
+
 import torch
 
 from gaussianimage.paper.recipe import Recipe

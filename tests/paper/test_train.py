@@ -1,6 +1,9 @@
 import math
 
 import pytest
+
+pytest.importorskip("torch", reason="needs PyTorch")
+
 import torch
 from torch import nn
 from torch_hosts import Examined, examine

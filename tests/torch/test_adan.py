@@ -2,6 +2,9 @@ import copy
 
 import numpy as np
 import pytest
+
+pytest.importorskip("torch", reason="needs PyTorch")
+
 import torch
 
 from gaussianimage.torch import Adan

@@ -1,6 +1,9 @@
 """Checks of tensors."""
 
 import pytest
+
+pytest.importorskip("torch", reason="needs PyTorch")
+
 import torch
 
 from gaussianimage.torch.arguments import check_like_means, check_shape, check_tensor

@@ -1,9 +1,12 @@
 import math
 
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+pytest.importorskip("torch", reason="needs PyTorch")
+
+import torch
 
 from gaussianimage.torch import alpha_blend, tiles
 

@@ -4,6 +4,10 @@ import re
 import shutil
 from pathlib import Path
 
+import pytest
+
+pytest.importorskip("torch", reason="needs PyTorch")
+
 import gaussianimage.torch
 
 ROOT = Path(__file__).resolve().parents[2]

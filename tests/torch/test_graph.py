@@ -1,4 +1,7 @@
 import pytest
+
+pytest.importorskip("torch", reason="needs PyTorch")
+
 import torch
 from torch_device import DEVICE
 from torch_scenes import random_tensors

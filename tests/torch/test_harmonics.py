@@ -1,6 +1,10 @@
 import math
 
 import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="needs PyTorch")
+
 import torch
 
 from gaussianimage.torch.harmonics import HARMONICS, harmonics

@@ -2,6 +2,9 @@ import math
 
 import numpy as np
 import pytest
+
+pytest.importorskip("torch", reason="needs PyTorch")
+
 import torch
 
 import gaussianimage

@@ -1,4 +1,7 @@
 import pytest
+
+pytest.importorskip("torch", reason="needs PyTorch")
+
 import torch
 
 from gaussianimage.torch import BlendedModel, CholeskyModel, OpacityModel, alpha_blend

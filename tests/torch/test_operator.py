@@ -5,6 +5,9 @@ import sys
 
 import numpy as np
 import pytest
+
+pytest.importorskip("torch", reason="needs PyTorch")
+
 import torch
 from torch_device import DEVICE
 from torch_scenes import random_tensors

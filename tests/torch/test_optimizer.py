@@ -1,5 +1,9 @@
 import numpy as np
 import pytest
+
+pytest.importorskip("torch", reason="needs PyTorch")
+pytest.importorskip("triton", reason="needs Triton")
+
 from strategies import POISONS, poison, random_gaussians
 from torch_device import DEVICE
 from torch_launches import Launches

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+pytest.importorskip("torch", reason="needs PyTorch")
+
+import torch
 from strategies import cutoffs, gaussians, near_cut, needles
 from torch_scenes import (
     POISONS,

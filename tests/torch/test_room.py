@@ -1,4 +1,8 @@
 import pytest
+
+pytest.importorskip("torch", reason="needs PyTorch")
+pytest.importorskip("triton", reason="needs Triton")
+
 import torch
 from torch_device import DEVICE
 from torch_scenes import random_tensors

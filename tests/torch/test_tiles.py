@@ -2,9 +2,12 @@ import math
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+pytest.importorskip("torch", reason="needs PyTorch")
+
+import torch
 
 from gaussianimage.torch import tiles
 from gaussianimage.torch.tiles import TILE, make_table, tile_batches, tiled, untiled

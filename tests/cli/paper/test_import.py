@@ -11,7 +11,7 @@ from PIL import Image
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
     """Return a checkpoint as the authors' code writes it."""
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="needs PyTorch")
     state = {
         "_xyz": torch.linspace(-1, 1, 80).view(40, 2),
         "_cholesky": torch.ones(40, 3),

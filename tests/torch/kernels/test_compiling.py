@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+pytest.importorskip("torch", reason="needs PyTorch")
+pytest.importorskip("triton", reason="needs Triton")
+
 # In a process of its own, for in this one the interpreter may stand in for the compiler.
 PROGRAM = """
 import sys

@@ -1,8 +1,12 @@
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+pytest.importorskip("torch", reason="needs PyTorch")
+pytest.importorskip("triton", reason="needs Triton")
+
+import torch
 from strategies import gaussians, needles
 from torch_device import DEVICE
 from torch_scenes import random_tensors, tensors

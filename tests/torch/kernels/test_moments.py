@@ -1,8 +1,12 @@
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+pytest.importorskip("torch", reason="needs PyTorch")
+pytest.importorskip("triton", reason="needs Triton")
+
+import torch
 from strategies import gaussians, near_cut, needles
 from torch_device import DEVICE
 from torch_scenes import POISONS, as_gaussians, doubles, magnitudes, random_tensors, tensors
