@@ -28,10 +28,10 @@ from pictures import Sample, find_pictures
 from PIL import Image
 
 from gaussianimage.metrics import ms_ssim
-from gaussianimage.paper import published
 from gaussianimage.paper.recipe import Recipe
 from gaussianimage.paper.settings import MODELS, FitSettings
-from gaussianimage.paper.train import train
+from gaussianimage.paper.tables import published
+from gaussianimage.paper.training import train
 
 HERE = Path(__file__).resolve().parent
 

@@ -28,8 +28,8 @@ from pictures import Bytes, Sample, find_pictures
 from rivals import RIVALS
 
 from gaussianimage.cli.report import seconds_text
-from gaussianimage.paper.published import CODECS, REPRESENTATIONS
-from gaussianimage.paper.table_text import number, speed
+from gaussianimage.paper.tables.published import CODECS, REPRESENTATIONS
+from gaussianimage.paper.tables.text import number, speed
 
 HERE = Path(__file__).resolve().parent
 NEWS_EVERY = 30.0  # seconds, of a network that is being fitted

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gaussianimage.bjontegaard import _interpolate
 from gaussianimage.metrics import bd_psnr, bd_rate
+from gaussianimage.metrics.bd_rate import _interpolate
 
 GRID = 64
 

@@ -14,7 +14,7 @@ from rivals import RIVALS, decode, encode_at_psnr
 
 import gaussianimage
 from gaussianimage import Decoder, _native
-from gaussianimage.codec.opened import layer_chunks, open_file
+from gaussianimage.codec.decoder.file import layer_chunks, open_file
 from gaussianimage.metrics import psnr
 
 OURS = "gaussianimage"

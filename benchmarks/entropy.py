@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from pictures import find_pictures
 
 from gaussianimage import _native
-from gaussianimage.codec.effort import effort_level
-from gaussianimage.codec.quantize import Levels
-from gaussianimage.codec.settings import Settings
-from gaussianimage.codec.writer import ENERGY, Writer
+from gaussianimage.codec.encoder.effort import effort_level
+from gaussianimage.codec.encoder.quantize_fit import ENERGY, Writer
+from gaussianimage.codec.encoder.rounding import Levels
+from gaussianimage.codec.format.quantizer import Settings
 from gaussianimage.fitting.fit import fit
 from gaussianimage.picture import as_picture
 

@@ -36,7 +36,7 @@ from pictures import Bytes, Sample, find_pictures
 import gaussianimage
 from gaussianimage.metrics import psnr
 from gaussianimage.paper.recipe import Recipe
-from gaussianimage.paper.train import TrainingPoint, train
+from gaussianimage.paper.training import TrainingPoint, train
 from gaussianimage.torch import CholeskyModel
 
 HERE = Path(__file__).resolve().parent

@@ -24,15 +24,15 @@ from PIL import Image
 from scene_cost import ROUNDS, Cost, EventClock, measure
 from torch import Tensor
 
-from gaussianimage.files import write_atomic
+from gaussianimage._util.files import write_atomic
 from gaussianimage.paper.datasets import Dataset, find_dataset
-from gaussianimage.paper.published import REPRESENTATIONS
 from gaussianimage.paper.recipe import Recipe
 from gaussianimage.paper.represent import Job, represent
 from gaussianimage.paper.results import Record, Results
 from gaussianimage.paper.settings import FitSettings, check_device
-from gaussianimage.paper.table_text import Table
-from gaussianimage.paper.tables import make_tables
+from gaussianimage.paper.tables.make import make_tables
+from gaussianimage.paper.tables.published import REPRESENTATIONS
+from gaussianimage.paper.tables.text import Table
 
 HERE = Path(__file__).resolve().parent
 SIZES = ((512, 768), (1356, 2040))  # of Kodak and of DIV2K, height first

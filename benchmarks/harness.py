@@ -22,7 +22,7 @@ import PIL
 
 import gaussianimage
 from gaussianimage import _native
-from gaussianimage.files import write_atomic
+from gaussianimage._util.files import write_atomic
 from gaussianimage.paper.machine import cpu_name
 
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from wire import Wire
 
 from gaussianimage.metrics import bpp
-from gaussianimage.paper.measure import PeakMemory, frames_per_second, synchronize
+from gaussianimage.paper.measurement import PeakMemory, frames_per_second, synchronize
 from gaussianimage.paper.represent import quality
 
 CHUNK = 65536  # pixels drawn at once: bounds the memory of a frame

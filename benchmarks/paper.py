@@ -6,7 +6,7 @@ the Kodak set, whatever pictures our own codec is measured on.
 
 from curves import Curve, decibels
 
-from gaussianimage.paper.published import RATE_DISTORTION, formula_bits
+from gaussianimage.paper.tables.published import RATE_DISTORTION, formula_bits
 
 KEY = "paper"
 NAME = "GaussianImage (ECCV 2024), published"

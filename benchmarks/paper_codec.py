@@ -21,10 +21,10 @@ from harness import environment, print_environment, print_table, take_turns, wri
 from pictures import Sample, find_pictures
 
 import gaussianimage
-from gaussianimage.codec.paper.bits_back import log2_factorial
-from gaussianimage.codec.paper.file import STREAMS, decode_record, encode_record
-from gaussianimage.codec.paper.frequencies import entropies
-from gaussianimage.codec.paper.record import PaperRecord
+from gaussianimage.codec.paper_profile.bits_back import log2_factorial
+from gaussianimage.codec.paper_profile.file import STREAMS, decode_record, encode_record
+from gaussianimage.codec.paper_profile.frequencies import entropies
+from gaussianimage.codec.paper_profile.record import PaperRecord
 from gaussianimage.metrics import psnr
 
 HERE = Path(__file__).resolve().parent
@@ -52,8 +52,8 @@ def compress(sample: Sample, count: int, arguments: argparse.Namespace) -> Paper
 
     from gaussianimage.paper.fine_tuning import fine_tune
     from gaussianimage.paper.recipe import Recipe
-    from gaussianimage.paper.train import train
-    from gaussianimage.torch.models import CholeskyModel
+    from gaussianimage.paper.training import train
+    from gaussianimage.torch.models.sum import CholeskyModel
 
     torch.set_num_threads(arguments.threads)
     target = torch.tensor(sample.pixels / 255, dtype=torch.float32)

@@ -26,13 +26,13 @@ import torch
 from harness import environment, print_environment, print_table, write_json
 from pictures import Sample, find_pictures
 
-from gaussianimage.bjontegaard import bd_psnr, bd_rate
-from gaussianimage.paper import published
+from gaussianimage.metrics.bd_rate import bd_psnr, bd_rate
 from gaussianimage.paper.fine_tuning import fine_tune
 from gaussianimage.paper.quantized_model import VARIANTS
 from gaussianimage.paper.recipe import Recipe
-from gaussianimage.paper.train import train
-from gaussianimage.torch.models import CholeskyModel
+from gaussianimage.paper.tables import published
+from gaussianimage.paper.training import train
+from gaussianimage.torch.models.sum import CholeskyModel
 
 HERE = Path(__file__).resolve().parent
 FLOAT = "not quantized"

@@ -22,7 +22,7 @@ from rivals import RIVALS, Rival
 from tables import write_report
 
 import gaussianimage
-from gaussianimage.codec.effort import DEFAULT_EFFORT
+from gaussianimage.codec.encoder.effort import DEFAULT_EFFORT
 
 HERE = Path(__file__).resolve().parent
 

@@ -37,9 +37,9 @@ from PIL import Image
 
 import gaussianimage
 from gaussianimage import _native
-from gaussianimage.engine import render
 from gaussianimage.gaussians import Gaussians
 from gaussianimage.metrics import psnr
+from gaussianimage.rendering import render
 
 HERE = Path(__file__).resolve().parent
 PHOTO = HERE.parent / "examples/pictures/kodim23.png"

@@ -14,9 +14,9 @@ from pictures import Bytes
 
 import gaussianimage
 from gaussianimage import Decoder, _native
-from gaussianimage.codec.assemble import assemble
-from gaussianimage.codec.opened import layer_chunks, open_file
-from gaussianimage.codec.quantize import Levels, quantize
+from gaussianimage.codec.decoder.file import layer_chunks, open_file
+from gaussianimage.codec.encoder.rounding import Levels, quantize
+from gaussianimage.codec.encoder.serialize import assemble
 
 
 class Point(NamedTuple):

@@ -8,9 +8,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from gaussianimage.paper.measure import PeakMemory, frames_per_second
+from gaussianimage.paper.measurement import PeakMemory, frames_per_second
 from gaussianimage.paper.recipe import Recipe
-from gaussianimage.paper.train import train
+from gaussianimage.paper.training import train
 from gaussianimage.torch import CholeskyModel, RecordedStep
 
 ROUNDS = 5

@@ -18,7 +18,7 @@ import numpy as np
 from harness import environment, print_environment, print_table, write_json
 
 from gaussianimage import GaussianImageError, Picture, as_picture, decode, encode_picture
-from gaussianimage.codec.local_contrast import worst_excess
+from gaussianimage.codec.encoder.local_contrast import worst_excess
 from gaussianimage.picture.pixels import from_array
 from gaussianimage.picture.warn import ignore
 

@@ -9,7 +9,7 @@ from analysis import Measurements
 from measure import OURS, at_effort
 from rivals import RIVALS
 
-from gaussianimage.paper.table_text import NONE, markdown, percent
+from gaussianimage.paper.tables.text import NONE, markdown, percent
 
 NAMES = (
     {OURS: "gaussianimage", paper.KEY: paper.NAME}

@@ -21,16 +21,16 @@ import numpy as np
 from harness import environment, print_environment, print_table, write_json
 
 from gaussianimage import Limits, _native
-from gaussianimage.codec.alpha_map import encode_map
-from gaussianimage.codec.assemble import assemble
-from gaussianimage.codec.header import GAUSSIAN_MEMORY
-from gaussianimage.codec.metadata import Metadata
-from gaussianimage.codec.paper.file import encode_record
-from gaussianimage.codec.paper.quantizers import UniformQuantizer, VectorQuantizer
-from gaussianimage.codec.paper.record import PaperRecord
-from gaussianimage.codec.paper.stream import MAX_STACKED
-from gaussianimage.codec.quantize import Levels
-from gaussianimage.codec.settings import Settings
+from gaussianimage.codec.encoder.alpha_map import encode_map
+from gaussianimage.codec.encoder.rounding import Levels
+from gaussianimage.codec.encoder.serialize import assemble
+from gaussianimage.codec.format.header import GAUSSIAN_MEMORY
+from gaussianimage.codec.format.metadata import Metadata
+from gaussianimage.codec.format.quantizer import Settings
+from gaussianimage.codec.paper_profile.file import encode_record
+from gaussianimage.codec.paper_profile.quantizers import UniformQuantizer, VectorQuantizer
+from gaussianimage.codec.paper_profile.record import PaperRecord
+from gaussianimage.codec.paper_profile.stream import MAX_STACKED
 from gaussianimage.picture.pixels import from_array
 from gaussianimage.picture.warn import ignore
 

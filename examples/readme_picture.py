@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 import gaussianimage
-from gaussianimage.ellipses import draw_ellipses
+from gaussianimage.visualize.ellipses import draw_ellipses
 
 ROOT = Path(__file__).resolve().parent.parent
 DETAIL = (20, 20, 404, 404)  # left, top, right, bottom

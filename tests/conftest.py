@@ -12,7 +12,8 @@ from hypothesis import settings
 TORCH_IS_MISSING = find_spec("torch") is None
 
 # Tests in every folder say `from strategies import ...`; importlib mode leaves the path alone.
-sys.path.insert(0, str(Path(__file__).parent))
+TESTS = Path(__file__).parent
+sys.path[:0] = [str(TESTS / "support"), str(TESTS)]
 
 # A slow or busy machine is not a failure, so no example has a deadline.
 settings.register_profile("gaussianimage", deadline=None, print_blob=True)

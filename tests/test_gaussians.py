@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import POISONS, gaussians, poison, poisoned, random_gaussians
 
+from gaussianimage._util.safetensors import save_tensors
 from gaussianimage.errors import FormatError, UnsupportedError
 from gaussianimage.gaussians import Gaussians
-from gaussianimage.tensors import save_tensors
 
 MEANS = [[1.0, 2.0], [3.0, 4.0]]
 COVARIANCE = [[4.0, 1.0, 2.0], [1.0, 0.0, 1.0]]

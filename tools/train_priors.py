@@ -26,10 +26,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaussianimage import _native
-from gaussianimage.codec.effort import Effort, effort_level
-from gaussianimage.codec.quantize import Levels
-from gaussianimage.codec.settings import Settings
-from gaussianimage.codec.writer import ENERGY, Writer
+from gaussianimage.codec.encoder.effort import Effort, effort_level
+from gaussianimage.codec.encoder.quantize_fit import ENERGY, Writer
+from gaussianimage.codec.encoder.rounding import Levels
+from gaussianimage.codec.format.quantizer import Settings
 from gaussianimage.errors import PictureError
 from gaussianimage.fitting.fit import fit
 from gaussianimage.picture import Picture, as_picture

@@ -20,50 +20,50 @@ TYPE_CHECKING = False  # as that of typing, which takes long to import
 if TYPE_CHECKING:
     from typing import Any
 
-    from gaussianimage.codec.batch import decode_many
-    from gaussianimage.codec.decoder import (
+    from gaussianimage.codec.decoder.decode import (
         Decoder,
         decode,
         decode_gaussians,
         decode_picture,
         thumbnail,
     )
-    from gaussianimage.codec.encoder import Encoded, encode, encode_picture
-    from gaussianimage.codec.header import Limits
-    from gaussianimage.codec.info import FileInfo, info
-    from gaussianimage.engine import Gradient, gradient, render
+    from gaussianimage.codec.decoder.decode_many import decode_many
+    from gaussianimage.codec.decoder.info import FileInfo, info
+    from gaussianimage.codec.encoder.encode import Encoded, encode, encode_picture
+    from gaussianimage.codec.format.header import Limits
     from gaussianimage.fitting.fit import fit
-    from gaussianimage.fitting.run import FitProgress, FitResult
+    from gaussianimage.fitting.loop import FitProgress, FitResult
     from gaussianimage.fitting.state import FitState
     from gaussianimage.gaussians import Gaussians
     from gaussianimage.picture import Picture, as_picture, write
+    from gaussianimage.rendering import Gradient, gradient, render
 
 __version__ = "0.1.0"
 
 # Loaded at first use: nobody who decodes waits for what only an encoder needs.
 _HOMES = {
-    "Decoder": "gaussianimage.codec.decoder",
-    "Encoded": "gaussianimage.codec.encoder",
-    "FileInfo": "gaussianimage.codec.info",
-    "FitProgress": "gaussianimage.fitting.run",
-    "FitResult": "gaussianimage.fitting.run",
+    "Decoder": "gaussianimage.codec.decoder.decode",
+    "Encoded": "gaussianimage.codec.encoder.encode",
+    "FileInfo": "gaussianimage.codec.decoder.info",
+    "FitProgress": "gaussianimage.fitting.loop",
+    "FitResult": "gaussianimage.fitting.loop",
     "FitState": "gaussianimage.fitting.state",
     "Gaussians": "gaussianimage.gaussians",
-    "Gradient": "gaussianimage.engine",
-    "Limits": "gaussianimage.codec.header",
+    "Gradient": "gaussianimage.rendering",
+    "Limits": "gaussianimage.codec.format.header",
     "Picture": "gaussianimage.picture",
     "as_picture": "gaussianimage.picture",
-    "decode": "gaussianimage.codec.decoder",
-    "decode_gaussians": "gaussianimage.codec.decoder",
-    "decode_many": "gaussianimage.codec.batch",
-    "decode_picture": "gaussianimage.codec.decoder",
-    "encode": "gaussianimage.codec.encoder",
-    "encode_picture": "gaussianimage.codec.encoder",
+    "decode": "gaussianimage.codec.decoder.decode",
+    "decode_gaussians": "gaussianimage.codec.decoder.decode",
+    "decode_many": "gaussianimage.codec.decoder.decode_many",
+    "decode_picture": "gaussianimage.codec.decoder.decode",
+    "encode": "gaussianimage.codec.encoder.encode",
+    "encode_picture": "gaussianimage.codec.encoder.encode",
     "fit": "gaussianimage.fitting.fit",
-    "gradient": "gaussianimage.engine",
-    "info": "gaussianimage.codec.info",
-    "render": "gaussianimage.engine",
-    "thumbnail": "gaussianimage.codec.decoder",
+    "gradient": "gaussianimage.rendering",
+    "info": "gaussianimage.codec.decoder.info",
+    "render": "gaussianimage.rendering",
+    "thumbnail": "gaussianimage.codec.decoder.decode",
     "write": "gaussianimage.picture",
 }
 

@@ -1,6 +1,6 @@
 """The program `gaussianimage`, also as `python -m gaussianimage`."""
 
-from gaussianimage import leaving
+from gaussianimage._util import leaving
 
 
 def main() -> None:

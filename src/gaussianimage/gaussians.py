@@ -10,9 +10,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gaussianimage import geometry
-from gaussianimage.arguments import Size, crop_box, cutoff, full_size, real_array, side, within
+from gaussianimage._util.arguments import (
+    Size,
+    crop_box,
+    cutoff,
+    full_size,
+    real_array,
+    side,
+    within,
+)
+from gaussianimage._util.safetensors import load_tensors, metadata_number, save_tensors
 from gaussianimage.errors import FormatError
-from gaussianimage.tensors import load_tensors, metadata_number, save_tensors
 
 Floats = NDArray[np.float64]
 
@@ -334,8 +342,8 @@ class Gaussians:
         )
 
     def _repr_png_(self) -> bytes:
-        from gaussianimage.engine import render
         from gaussianimage.picture.preview import LONGEST, png_preview
+        from gaussianimage.rendering import render
 
         return png_preview(render(self, size=within((self.height, self.width), LONGEST)))
 

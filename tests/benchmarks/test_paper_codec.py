@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gaussianimage.codec.paper.file import STREAMS
+from gaussianimage.codec.paper_profile.file import STREAMS
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "data" / "v1" / "paper"

@@ -54,7 +54,7 @@ def test_a_picture_and_its_gaussians_set_the_quality_of_webp(tmp_path):
     import numpy as np
     from PIL import Image
 
-    from gaussianimage.engine import render
+    from gaussianimage.rendering import render
 
     g = random_gaussians(0, 200, 64, 64)
     g.save(tmp_path / "g.safetensors")

@@ -17,11 +17,11 @@ import pytest
 
 import gaussianimage
 from gaussianimage import PictureError, _native
+from gaussianimage._util.files import atomic_output
 from gaussianimage.cli import batch
 from gaussianimage.cli.batch import Job, Outcome, run, run_each
 from gaussianimage.cli.options import BatchOptions
 from gaussianimage.cli.paths import Item
-from gaussianimage.files import atomic_output
 
 NEWS: Any = SimpleNamespace(
     stage="fit", iteration=1, iterations=2, gaussians=3, psnr=30.0, seconds_left=1.0, done=0.5
@@ -315,7 +315,7 @@ import click
 from gaussianimage.cli.batch import run
 from gaussianimage.cli.options import BatchOptions
 from gaussianimage.cli.paths import Item
-from gaussianimage.files import atomic_output
+from gaussianimage._util.files import atomic_output
 
 def work(item, job):
     with atomic_output(item.target) as file:

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 import gaussianimage
-from gaussianimage.difference import difference
 from gaussianimage.metrics import ms_ssim, psnr, ssim
 from gaussianimage.picture import as_picture, write
+from gaussianimage.visualize.difference import difference
 
 
 def saved(path: Path, array: Any) -> Path:

@@ -10,7 +10,7 @@ from alpha_samples import ball
 from paper_samples import paper_record
 
 import gaussianimage
-from gaussianimage.codec.paper.file import encode_record
+from gaussianimage.codec.paper_profile.file import encode_record
 from gaussianimage.picture import Picture
 
 

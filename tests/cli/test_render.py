@@ -9,10 +9,10 @@ from paper_samples import paper_record
 from PIL import Image
 
 import gaussianimage
-from gaussianimage.codec.paper.file import encode_record
-from gaussianimage.ellipses import draw_ellipses
+from gaussianimage.codec.paper_profile.file import encode_record
 from gaussianimage.gaussians import Gaussians
 from gaussianimage.picture import read, to_array
+from gaussianimage.visualize.ellipses import draw_ellipses
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from paper_samples import paper_record
 from samples import HEIGHT, WIDTH, file_of, levels, sample
 
-from gaussianimage import engine
-from gaussianimage.codec.decoder import Decoder, decode, decode_gaussians
-from gaussianimage.codec.header import Limits
-from gaussianimage.codec.metadata import Metadata
-from gaussianimage.codec.paper.file import encode_record
+from gaussianimage import rendering
+from gaussianimage.codec.decoder.decode import Decoder, decode, decode_gaussians
+from gaussianimage.codec.format.header import Limits
+from gaussianimage.codec.format.metadata import Metadata
+from gaussianimage.codec.paper_profile.file import encode_record
 from gaussianimage.errors import FormatError, LimitError
 from gaussianimage.picture import to_array
 
@@ -190,7 +190,7 @@ def test_a_crop_of_a_partial_file_has_the_bits_of_the_whole(wholes: dict[int, by
 def test_a_size_is_drawn_as_the_engine_draws_it(wholes: dict[int, bytes], size: Any) -> None:
     for channels, data in wholes.items():
         gaussians = decode_gaussians(data)
-        expected = to_array(engine.render(gaussians, size=size), np.float32)
+        expected = to_array(rendering.render(gaussians, size=size), np.float32)
         found = decode(data, size=size, dtype=np.float32)
         if channels in (1, 3):
             assert found == pytest.approx(expected, abs=2e-5)

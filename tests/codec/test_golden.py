@@ -20,9 +20,9 @@ from plain.appendix import PRIORS
 from plain.layer import CONFIDENCE, SPLIT, Decoder
 
 from gaussianimage import _native
-from gaussianimage.codec.decoder import decode, decode_gaussians
-from gaussianimage.codec.format import LAYER
-from gaussianimage.codec.opened import open_file
+from gaussianimage.codec.decoder.decode import decode, decode_gaussians
+from gaussianimage.codec.decoder.file import open_file
+from gaussianimage.codec.format.container import LAYER
 
 FOLDER = Path(__file__).resolve().parents[1] / "data" / "v1"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((FOLDER / "expected.json").read_text())

@@ -8,7 +8,7 @@ from paper_samples import paper_record
 from samples import file_of, levels, sample, with_header
 
 from gaussianimage import LargePictureWarning, LimitError, Limits, decode, decode_gaussians, info
-from gaussianimage.codec.paper.file import encode_record
+from gaussianimage.codec.paper_profile.file import encode_record
 
 SIZE = 12 * 16 * 3  # bytes of the sample's pixels
 

@@ -16,14 +16,14 @@ from plain.varint import InvalidError
 from samples import file_of, levels, sample
 
 from gaussianimage import _native, encode
-from gaussianimage.codec.assemble import assemble
-from gaussianimage.codec.decoder import decode, decode_gaussians
-from gaussianimage.codec.format import LAYER, read_chunks, write_chunks
-from gaussianimage.codec.header import Limits
-from gaussianimage.codec.metadata import Metadata
-from gaussianimage.codec.opened import open_file
-from gaussianimage.codec.quantize import Levels
-from gaussianimage.codec.settings import Settings
+from gaussianimage.codec.decoder.decode import decode, decode_gaussians
+from gaussianimage.codec.decoder.file import open_file
+from gaussianimage.codec.encoder.rounding import Levels
+from gaussianimage.codec.encoder.serialize import assemble
+from gaussianimage.codec.format.container import LAYER, read_chunks, write_chunks
+from gaussianimage.codec.format.header import Limits
+from gaussianimage.codec.format.metadata import Metadata
+from gaussianimage.codec.format.quantizer import Settings
 from gaussianimage.errors import GaussianImageError, LimitError
 
 LARGEST = 2**25 + 78  # of a level of color

@@ -7,11 +7,11 @@ import pytest
 from paper_samples import paper_record
 from samples import file_of, levels, sample, with_chunks
 
-from gaussianimage.codec.decoder import decode, thumbnail
-from gaussianimage.codec.format import Chunk
-from gaussianimage.codec.header import Limits
-from gaussianimage.codec.opened import enough_layers, open_file
-from gaussianimage.codec.paper.file import encode_record
+from gaussianimage.codec.decoder.decode import decode, thumbnail
+from gaussianimage.codec.decoder.file import enough_layers, open_file
+from gaussianimage.codec.format.container import Chunk
+from gaussianimage.codec.format.header import Limits
+from gaussianimage.codec.paper_profile.file import encode_record
 from gaussianimage.errors import FormatError, LimitError
 
 

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gaussianimage import encode
-from gaussianimage.codec.assemble import assemble
-from gaussianimage.codec.decoder import decode
-from gaussianimage.codec.header import VERSION
-from gaussianimage.codec.metadata import Metadata
-from gaussianimage.codec.quantize import Levels
-from gaussianimage.codec.settings import Settings
+from gaussianimage.codec.decoder.decode import decode
+from gaussianimage.codec.encoder.rounding import Levels
+from gaussianimage.codec.encoder.serialize import assemble
+from gaussianimage.codec.format.header import VERSION
+from gaussianimage.codec.format.metadata import Metadata
+from gaussianimage.codec.format.quantizer import Settings
 from gaussianimage.picture import Picture
 from gaussianimage.picture.pixels import from_array
 
@@ -31,7 +31,7 @@ DATA = Path(__file__).resolve().parent
 FOLDER = DATA / f"v{VERSION}"
 EXPECTED = FOLDER / "expected.json"
 
-sys.path.insert(0, str(DATA.parent))
+sys.path.insert(0, str(DATA.parent / "support"))
 
 
 def photo(name: str) -> NDArray[np.uint8]:

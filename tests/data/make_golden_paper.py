@@ -15,15 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from gaussianimage.codec.decoder import decode, decode_gaussians
-from gaussianimage.codec.header import VERSION
-from gaussianimage.codec.paper.file import decode_record, encode_record
+from gaussianimage.codec.decoder.decode import decode, decode_gaussians
+from gaussianimage.codec.format.header import VERSION
+from gaussianimage.codec.paper_profile.file import decode_record, encode_record
 
 DATA = Path(__file__).resolve().parent
 FOLDER = DATA / f"v{VERSION}" / "paper"
 EXPECTED = FOLDER / "expected.json"
 
-sys.path.insert(0, str(DATA.parent))
+sys.path.insert(0, str(DATA.parent / "support"))
 
 SIZE = {"height": 45, "width": 77}
 

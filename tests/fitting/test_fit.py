@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gaussianimage import engine, metrics
+from gaussianimage import metrics, rendering
 from gaussianimage.errors import PictureError
 from gaussianimage.fitting.fit import MAX_GAUSSIANS, fit
-from gaussianimage.fitting.run import FitProgress, FitResult
+from gaussianimage.fitting.loop import FitProgress, FitResult
 from gaussianimage.fitting.state import FitState
 from gaussianimage.gaussians import Gaussians
 from gaussianimage.picture import Picture, as_picture
@@ -35,7 +35,7 @@ def assert_usable(result: FitResult, picture: Picture) -> None:
     assert (gaussians.height, gaussians.width) == (picture.height, picture.width)
     assert gaussians.channels == picture.channels
     assert gaussians.drawable().all()
-    actual = metrics.psnr(picture.pixels, engine.render(gaussians))
+    actual = metrics.psnr(picture.pixels, rendering.render(gaussians))
     if result.psnr < 70:
         assert result.psnr == pytest.approx(actual, abs=0.01)
     else:
@@ -47,7 +47,7 @@ def ticking(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a second pass between any two looks at the clock, so that every chunk is reported."""
     clock = itertools.count()
     fake = SimpleNamespace(perf_counter=lambda: float(next(clock)))
-    monkeypatch.setattr("gaussianimage.fitting.run.time", fake)
+    monkeypatch.setattr("gaussianimage.fitting.loop.time", fake)
 
 
 # How well -----------------------------------------------------------------------------------
@@ -79,7 +79,7 @@ def test_more_gaussians_and_more_iterations_are_better() -> None:
 
 def test_the_colors_are_solved_at_the_end() -> None:
     result = fit(PARROT, 100, iterations=50)
-    before = metrics.psnr(PARROT.pixels, engine.render(result.state.gaussians))
+    before = metrics.psnr(PARROT.pixels, rendering.render(result.state.gaussians))
     assert before < result.psnr
     assert np.array_equal(result.gaussians.means, result.state.means)
 
@@ -451,7 +451,7 @@ def test_pixels_without_weight_do_not_count() -> None:
     result = fit(Picture(pixels, weights=weights), 12, iterations=100)
     plain = fit(Picture(pixels), 12, iterations=100)
     error = {
-        name: float(np.abs(engine.render(found.gaussians) - pixels)[:, :16].mean())
+        name: float(np.abs(rendering.render(found.gaussians) - pixels)[:, :16].mean())
         for name, found in (("weighted", result), ("plain", plain))
     }
     assert error["weighted"] < 0.5 * error["plain"]

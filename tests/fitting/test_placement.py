@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gaussianimage import engine
+from gaussianimage import rendering
 from gaussianimage.fitting.density import detail
 from gaussianimage.fitting.placement import BIRTH_COLOR, START_COLOR, NewGaussians, births, initial
 from gaussianimage.gaussians import Gaussians
@@ -17,7 +17,7 @@ def half_busy(height: int = 40, width: int = 60, channels: int = 3) -> np.ndarra
 
 def drawn(new: NewGaussians, height: int, width: int) -> np.ndarray:
     gaussians = Gaussians.from_cholesky(new.means, new.cholesky, new.colors, height, width, 4.5)
-    return engine.render(gaussians)
+    return rendering.render(gaussians)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])

@@ -124,8 +124,8 @@ def test_impossible_numbers_are_refused(tmp_path: Path, changes: dict[str, Any])
     ids=lambda changes: " ".join(f"{k} {v.shape} {v.dtype}" for k, v in changes.items()),
 )
 def test_arrays_that_do_not_fit_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+    from gaussianimage._util.safetensors import save_tensors
     from gaussianimage.fitting import state as module
-    from gaussianimage.tensors import save_tensors
 
     state = some_state()
     arrays = {name: getattr(state, name) for name in ARRAYS} | changes

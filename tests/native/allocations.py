@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from gaussianimage import Decoder, Gaussians, _native, decode, gradient, render
-from gaussianimage.codec.assemble import assemble
-from gaussianimage.codec.decoder import decode_gaussians
-from gaussianimage.codec.metadata import Metadata
-from gaussianimage.codec.quantize import Levels
-from gaussianimage.codec.settings import Settings
+from gaussianimage.codec.decoder.decode import decode_gaussians
+from gaussianimage.codec.encoder.rounding import Levels
+from gaussianimage.codec.encoder.serialize import assemble
+from gaussianimage.codec.format.metadata import Metadata
+from gaussianimage.codec.format.quantizer import Settings
 
 HEIGHT, WIDTH, COUNT = 300, 200, 600
 SETTINGS = Settings(60, 128, (30000, 20000, 10000))

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from gaussianimage.codec.metadata import Metadata
-from gaussianimage.codec.opened import open_file
+from gaussianimage.codec.decoder.file import open_file
+from gaussianimage.codec.format.metadata import Metadata
 
 HERE = Path(__file__).parent
 NATIVE = HERE.parents[1] / "src" / "gaussianimage" / "native"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from gaussianimage import _native
-from gaussianimage.codec.varint import write_varint
+from gaussianimage.codec.format.varint import write_varint
 
 Floats = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32]]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from strategies import POISONS, poison, random_gaussians
 
-from gaussianimage import _native, engine, reference
+from gaussianimage import _native, reference, rendering
 from gaussianimage.gaussians import Gaussians
 
 POSITION, COVARIANCE, COLOR = 1, 2, 4
@@ -157,7 +157,7 @@ def test_optimizing_recovers_gaussians_that_were_moved():
 def test_the_energy_penalty_pulls_colors_and_sizes_down():
     g = scene()
     # Nothing to gain from the picture: the penalty alone moves the Gaussians.
-    o = optimizer(g, engine.render(g))
+    o = optimizer(g, rendering.render(g))
 
     def energy():
         l11, _, l22 = o.cholesky.T
@@ -177,7 +177,7 @@ def test_the_energy_penalty_pulls_colors_and_sizes_down():
 
 def test_the_penalty_on_bits_has_the_gradient_of_a_logarithm():
     g = scene()
-    o = optimizer(g, engine.render(g))
+    o = optimizer(g, rendering.render(g))
     l11, _, l22 = g.cholesky().T
     area = np.pi * l11 * l22
     square = np.sum(g.colors**2, axis=1)

@@ -14,7 +14,7 @@ from strategies import (
     random_gaussians,
 )
 
-from gaussianimage import _native, decode, engine, reference
+from gaussianimage import _native, decode, reference, rendering
 from gaussianimage.gaussians import Gaussians
 
 # A pixel may be drawn or not where q is this close to q_max: weights have 15 bits.
@@ -52,38 +52,38 @@ def assert_is_the_reference_rounded(g, levels):
 @settings(max_examples=300)
 @given(gaussians(max_count=12), st.sampled_from([1, 2]))
 def test_bytes_are_the_clamped_sums_rounded_to_nearest(g, threads):
-    assert_is_the_reference_rounded(g, engine.render(g, dtype=np.uint8, threads=threads))
+    assert_is_the_reference_rounded(g, rendering.render(g, dtype=np.uint8, threads=threads))
 
 
 @settings(max_examples=200)
 @given(st.one_of(gaussians(), needles()), st.sampled_from([0.5, 3.5, 4.5, PAPER_Q_MAX, 6.2, 6.3]))
 def test_bytes_are_right_for_every_cut_and_the_thinnest_gaussians(g, q_max):
     g = replaced(g, q_max=q_max)
-    assert_is_the_reference_rounded(g, engine.render(g, dtype=np.uint8, threads=1))
+    assert_is_the_reference_rounded(g, rendering.render(g, dtype=np.uint8, threads=1))
 
 
 @given(gaussians(max_count=8), st.floats(0.01, 40))
 def test_bytes_are_right_for_colors_of_any_size(g, factor):
     g = replaced(g, colors=g.colors * factor)
-    assert_is_the_reference_rounded(g, engine.render(g, dtype=np.uint8, threads=1))
+    assert_is_the_reference_rounded(g, rendering.render(g, dtype=np.uint8, threads=1))
 
 
 @given(poisoned())
 def test_poisoned_gaussians_change_no_byte_of_the_rest(pair):
-    clean = engine.render(pair.clean, dtype=np.uint8, threads=1)
-    assert np.array_equal(engine.render(pair.poisoned, dtype=np.uint8, threads=1), clean)
+    clean = rendering.render(pair.clean, dtype=np.uint8, threads=1)
+    assert np.array_equal(rendering.render(pair.poisoned, dtype=np.uint8, threads=1), clean)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (61, 37), (300, 24), (2, 530), (9000, 3)])
 def test_bytes_are_the_same_on_every_cpu(height, width, channels):
     g = random_gaussians(height + channels, 400, height, width, channels, q_max=3.5)
-    expected = engine.render(g, dtype=np.uint8, threads=1)
+    expected = rendering.render(g, dtype=np.uint8, threads=1)
     try:
         for name in ("baseline", "avx2", "avx512"):
             if _native.select_instruction_set(name):
                 for threads in (1, 3):
-                    pixels = engine.render(g, dtype=np.uint8, threads=threads)
+                    pixels = rendering.render(g, dtype=np.uint8, threads=threads)
                     assert np.array_equal(pixels, expected), (name, threads)
     finally:
         _native.select_instruction_set("")
@@ -93,8 +93,8 @@ def test_most_bytes_of_a_crowded_picture_are_those_of_the_floats():
     # Some 18 Gaussians to a pixel, of colors as in pictures: errors in steps add up like noise.
     g = random_gaussians(7, 3000, 128, 128, largest_scale=8, q_max=3.5)
     g = replaced(g, colors=g.colors / 2)
-    exact = engine.render(g).clip(0, 1) * 255
-    difference = np.abs(engine.render(g, dtype=np.uint8) - exact)
+    exact = rendering.render(g).clip(0, 1) * 255
+    difference = np.abs(rendering.render(g, dtype=np.uint8) - exact)
     assert np.mean(difference > 0.5) < 0.05
     assert np.mean(difference > 0.6) < 0.001
 
@@ -104,7 +104,7 @@ def test_most_bytes_of_a_crowded_picture_are_those_of_the_floats():
 def test_large_sums_on_the_way_do_not_show(size, order):
     colors = [[0.6]] + [[size * sign] for sign in order]
     g = Gaussians([(8, 8)] * 5, [(1e8, 0, 1e8)] * 5, colors, 16, 16, 3.5)
-    off = np.abs(engine.render(g, dtype=np.uint8).astype(int) - 153)
+    off = np.abs(rendering.render(g, dtype=np.uint8).astype(int) - 153)
     # A float has lost some of the 0.6 beside a million.
     assert off.max() <= (8 if size > 1e5 else 0)
 
@@ -116,7 +116,7 @@ def test_sums_beyond_black_and_white_are_black_and_white(color, count):
         colors = [[1.0 if sign > 0 else 0.0]] + [[sign * color]] * count
         n = count + 1
         g = Gaussians([(8, 8)] * n, [(1e8, 0, 1e8)] * n, colors, 16, 16, 3.5)
-        assert np.all(engine.render(g, dtype=np.uint8) == expected)
+        assert np.all(rendering.render(g, dtype=np.uint8) == expected)
 
 
 def test_a_cell_may_need_another_scale_than_its_neighbors():
@@ -127,14 +127,14 @@ def test_a_cell_may_need_another_scale_than_its_neighbors():
     means = np.stack([x, rng.uniform(0, 40, n)], axis=1)
     colors = rng.normal(0, x / 40)[:, None] * [1.0, -0.5, 0.2]
     g = Gaussians(means, [(9, 2, 6)] * n, colors, 40, 128, 3.5)
-    assert_is_the_reference_rounded(g, engine.render(g, dtype=np.uint8))
+    assert_is_the_reference_rounded(g, rendering.render(g, dtype=np.uint8))
 
 
 def test_more_gaussians_than_a_list_holds():
     # They go through the lists in several parts, which sums in 16 bits cannot.
     g = random_gaussians(1, 6000, 20, 8, largest_scale=1, q_max=3.5)
     g = replaced(g, colors=g.colors / 20)
-    assert_is_the_reference_rounded(g, engine.render(g, dtype=np.uint8))
+    assert_is_the_reference_rounded(g, rendering.render(g, dtype=np.uint8))
 
 
 @pytest.mark.parametrize("top", [0, 3, 250, 256, 290])

@@ -84,8 +84,8 @@ def target() -> "Tensor":
 def fitted(target: "Tensor") -> "Callable[..., FlatModel]":
     """Return a maker of fitted models, each one new."""
     from gaussianimage.paper.recipe import Recipe
-    from gaussianimage.paper.train import train
-    from gaussianimage.torch.models import CholeskyModel
+    from gaussianimage.paper.training import train
+    from gaussianimage.torch.models.sum import CholeskyModel
 
     states: dict[type[FlatModel], dict[str, Tensor]] = {}
 

@@ -12,12 +12,12 @@ pytest.importorskip("torch", reason="needs PyTorch")
 import torch
 from torch import Tensor, nn
 
+from gaussianimage._util.safetensors import load_tensors, save_tensors
 from gaussianimage.errors import FormatError, UnsupportedError
 from gaussianimage.paper.checkpoints import import_checkpoint, load_model, save_model
-from gaussianimage.tensors import load_tensors, save_tensors
-from gaussianimage.torch.models import Canvas, CholeskyModel, RawParameters, ScaleRotationModel
-from gaussianimage.torch.opacity import BlendedModel, OpacityModel
-from gaussianimage.torch.splatting import SplattingModel
+from gaussianimage.torch.models.opacity import BlendedModel, OpacityModel
+from gaussianimage.torch.models.splatting import SplattingModel
+from gaussianimage.torch.models.sum import Canvas, CholeskyModel, RawParameters, ScaleRotationModel
 
 SIZE = (12, 17)
 

@@ -10,7 +10,7 @@ pytest.importorskip("torch", reason="needs PyTorch")
 
 import torch
 
-from gaussianimage.codec.paper.file import STREAMS
+from gaussianimage.codec.paper_profile.file import STREAMS
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "paper_codec.md").read_text(encoding="utf-8")

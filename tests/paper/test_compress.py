@@ -11,18 +11,18 @@ pytest.importorskip("torch", reason="needs PyTorch")
 
 import gaussianimage
 from gaussianimage import FormatError
-from gaussianimage.codec.paper.file import decode_record
-from gaussianimage.codec.paper.stream import STREAMS
+from gaussianimage.codec.paper_profile.file import decode_record
+from gaussianimage.codec.paper_profile.stream import STREAMS
 from gaussianimage.metrics import psnr
 from gaussianimage.paper import compress as module
 from gaussianimage.paper.compress import CompressSettings, compress
 from gaussianimage.paper.datasets import Dataset, Sample
-from gaussianimage.paper.published import QUANTIZATION
 from gaussianimage.paper.quantized_model import VARIANTS, QuantizerSettings
 from gaussianimage.paper.recipe import Recipe
 from gaussianimage.paper.represent import Job, represent
 from gaussianimage.paper.results import Results
 from gaussianimage.paper.settings import FitSettings
+from gaussianimage.paper.tables.published import QUANTIZATION
 
 PARROT = Path(__file__).parent.parent / "data" / "parrot.png"
 RECIPE = Recipe(iterations=8, learning_rate=0.03)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gaussianimage.paper.comparison import grouped
 from gaussianimage.paper.figures import MissingMatplotlibError, draw_rate_distortion
+from gaussianimage.paper.tables.comparison import grouped
 
 
 @pytest.mark.parametrize("metrics", [2, 1])

@@ -13,14 +13,14 @@ from torch import Tensor
 from torch_hosts import Examined, examine
 
 import gaussianimage
-from gaussianimage.codec.paper.file import encode_record
+from gaussianimage.codec.paper_profile.file import encode_record
 from gaussianimage.metrics import psnr
 from gaussianimage.paper import fine_tuning
 from gaussianimage.paper.fine_tuning import fine_tune
 from gaussianimage.paper.quantized_model import VARIANTS, FlatModel, QuantizedModel
 from gaussianimage.paper.recipe import Recipe
-from gaussianimage.paper.train import TrainingPoint
-from gaussianimage.torch.models import CholeskyModel, ScaleRotationModel
+from gaussianimage.paper.training import TrainingPoint
+from gaussianimage.torch.models.sum import CholeskyModel, ScaleRotationModel
 
 SHORT = Recipe().shortened(40, learning_rate=1e-2)
 

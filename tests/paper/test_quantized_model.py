@@ -19,8 +19,8 @@ from gaussianimage.paper.quantized_model import (
     QuantizerSettings,
 )
 from gaussianimage.paper.recipe import Recipe
-from gaussianimage.torch.models import Canvas, CholeskyModel, RawParameters
-from gaussianimage.torch.opacity import OpacityModel
+from gaussianimage.torch.models.opacity import OpacityModel
+from gaussianimage.torch.models.sum import Canvas, CholeskyModel, RawParameters
 
 
 def test_the_sizes_are_those_of_the_variants(fitted: Callable[..., FlatModel]) -> None:

@@ -12,7 +12,7 @@ pytest.importorskip("torch", reason="needs PyTorch")
 
 import torch
 
-from gaussianimage.fitting.run import FitProgress
+from gaussianimage.fitting.loop import FitProgress
 from gaussianimage.metrics import ms_ssim, psnr
 from gaussianimage.paper import represent as module
 from gaussianimage.paper.checkpoints import load_model

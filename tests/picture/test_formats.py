@@ -8,7 +8,7 @@ from PIL import Image
 
 import gaussianimage
 from gaussianimage import picture
-from gaussianimage.codec.format import SIGNATURE
+from gaussianimage.codec.format.container import SIGNATURE
 from gaussianimage.errors import LimitError, PictureError
 from gaussianimage.picture import formats
 

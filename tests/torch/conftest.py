@@ -13,8 +13,8 @@ with contextlib.suppress(ModuleNotFoundError):
 def on_kernels(monkeypatch):
     """Have what runs on a CPU drawn by the kernels, as on a GPU."""
     pytest.importorskip("triton", reason="needs Triton")
-    from gaussianimage.torch import native
-    from gaussianimage.torch.kernels import drawing, moments
+    from gaussianimage.torch import cpu
+    from gaussianimage.torch.cuda import backward, forward
 
-    monkeypatch.setattr(native, "render", lambda *a: drawing.render(*a[:-1]))
-    monkeypatch.setattr(native, "gradient", lambda *a: moments.gradient(*a[:-1]))
+    monkeypatch.setattr(cpu, "render", lambda *a: forward.render(*a[:-1]))
+    monkeypatch.setattr(cpu, "gradient", lambda *a: backward.gradient(*a[:-1]))

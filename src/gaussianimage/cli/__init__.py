@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
+from gaussianimage._util.leaving import INTERRUPTED, leave_on_interrupt_again
 from gaussianimage.cli.errors import our_warnings_alone, show
 from gaussianimage.cli.lazy import LazyGroup
-from gaussianimage.leaving import INTERRUPTED, leave_on_interrupt_again
 
 __all__ = ["cli", "main"]
 

@@ -15,6 +15,8 @@ from typing import Any, NoReturn
 import click
 
 from gaussianimage import _native
+from gaussianimage._util.files import discard_unfinished, is_stream
+from gaussianimage._util.interrupt import StopFlag, stoppable
 from gaussianimage.cli.command import verbosity
 from gaussianimage.cli.errors import (
     FAILED,
@@ -27,8 +29,6 @@ from gaussianimage.cli.errors import (
 from gaussianimage.cli.options import BatchOptions
 from gaussianimage.cli.paths import Item, check_output, refuse_folder
 from gaussianimage.cli.progress import Progress, Reporter, Watch
-from gaussianimage.files import discard_unfinished, is_stream
-from gaussianimage.interrupts import StopFlag, stoppable
 
 __all__ = ["Job", "Outcome", "run", "run_each"]
 

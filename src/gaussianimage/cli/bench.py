@@ -11,6 +11,7 @@ import click
 import numpy as np
 
 from gaussianimage import Decoder, GaussianImageError, _native, decode_many, encode_picture, info
+from gaussianimage._util.files import is_stream, read_input
 from gaussianimage.cli.batch import run_each
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.errors import printable
@@ -24,7 +25,6 @@ from gaussianimage.cli.options import (
 )
 from gaussianimage.cli.report import plural, result_line, seconds_text
 from gaussianimage.cli.sources import is_gimg, print_warning
-from gaussianimage.files import is_stream, read_input
 from gaussianimage.picture import read
 
 EXAMPLES = """

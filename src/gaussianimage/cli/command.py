@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
+from gaussianimage._util.leaving import leave_on_interrupt_again, raise_interrupts
 from gaussianimage.cli.errors import describe, details, printable
-from gaussianimage.leaving import leave_on_interrupt_again, raise_interrupts
 
 __all__ = ["subcommand", "verbosity"]
 

@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaussianimage import Limits, Picture
+from gaussianimage._util.files import is_stream
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.options import FILE, FiniteRange, json_option, white_option
 from gaussianimage.cli.outputs import require_picture
 from gaussianimage.cli.paths import check_output, identity
 from gaussianimage.cli.report import dimensions
 from gaussianimage.cli.sources import limit_options, read_picture
-from gaussianimage.difference import difference
-from gaussianimage.files import is_stream
 from gaussianimage.metrics import ms_ssim, mse, psnr, ssim
 from gaussianimage.picture import write
+from gaussianimage.visualize.difference import difference
 
 Pixels: TypeAlias = NDArray[np.float32]  # (H, W, C)
 

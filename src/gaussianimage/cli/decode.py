@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from gaussianimage import Limits, decode, picture, thumbnail
-from gaussianimage.arguments import MAX_SIDE
+from gaussianimage._util.arguments import MAX_SIDE
+from gaussianimage._util.files import read_input
 from gaussianimage.cli.batch import Job, Outcome, run
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.errors import describe
@@ -24,8 +25,7 @@ from gaussianimage.cli.paths import Item, plan
 from gaussianimage.cli.report import result_line
 from gaussianimage.cli.sources import GIMG, limit_options, naming_partial, output_type
 from gaussianimage.cli.viewport import Viewport, viewport_options
-from gaussianimage.codec.opened import open_file
-from gaussianimage.files import read_input
+from gaussianimage.codec.decoder.file import open_file
 from gaussianimage.picture.keeping import Kept, keep
 
 EXAMPLES = """

@@ -3,6 +3,7 @@
 from typing import Any
 
 from gaussianimage import Encoded, encode_picture, info
+from gaussianimage._util.files import write_output
 from gaussianimage.cli.batch import Job, Outcome, run
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.options import (
@@ -21,9 +22,8 @@ from gaussianimage.cli.options import (
 from gaussianimage.cli.outputs import refuse_pictures
 from gaussianimage.cli.paths import Item, plan
 from gaussianimage.cli.report import bytes_text, finite, result_line
-from gaussianimage.codec.metadata import TYPES
-from gaussianimage.codec.search import QUALITY_TOLERANCE, decibels_of_ssim
-from gaussianimage.files import write_output
+from gaussianimage.codec.encoder.search import QUALITY_TOLERANCE, decibels_of_ssim
+from gaussianimage.codec.format.metadata import TYPES
 from gaussianimage.picture import Kept, read
 from gaussianimage.picture.reader import readable_extensions
 

@@ -10,8 +10,8 @@ from typing import TextIO
 
 import click
 
+from gaussianimage._util.leaving import INTERRUPTED
 from gaussianimage.errors import GaussianImageError, GaussianImageWarning
-from gaussianimage.leaving import INTERRUPTED
 
 __all__ = [
     "FAILED",

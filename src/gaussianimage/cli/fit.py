@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from gaussianimage import FitState, fit
+from gaussianimage._util.files import is_stream
 from gaussianimage.cli.batch import Job, Outcome, run
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.errors import printable
@@ -20,7 +21,6 @@ from gaussianimage.cli.options import (
 from gaussianimage.cli.outputs import refuse_pictures
 from gaussianimage.cli.paths import Item, check_output, identity, plan
 from gaussianimage.cli.report import finite, result_line
-from gaussianimage.files import is_stream
 from gaussianimage.fitting.fit import DEFAULT_ITERATIONS
 from gaussianimage.picture import read
 from gaussianimage.picture.reader import readable_extensions

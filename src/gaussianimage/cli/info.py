@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from gaussianimage import FileInfo, FormatError, Limits, info
+from gaussianimage._util.files import is_stream, read_input
 from gaussianimage.cli.batch import run_each
 from gaussianimage.cli.command import subcommand, verbosity
 from gaussianimage.cli.errors import printable
@@ -14,8 +15,7 @@ from gaussianimage.cli.options import files_argument, json_option
 from gaussianimage.cli.paths import files_in, refuse_folder
 from gaussianimage.cli.report import bytes_text, plural, result_line
 from gaussianimage.cli.sources import GIMG, limit_options
-from gaussianimage.codec.info import PaperInfo
-from gaussianimage.files import is_stream, read_input
+from gaussianimage.codec.decoder.info import PaperInfo
 
 EXAMPLES = """
 gaussianimage info photo.gimg

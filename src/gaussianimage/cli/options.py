@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from gaussianimage.codec.effort import DEFAULT_EFFORT
+from gaussianimage.codec.encoder.effort import DEFAULT_EFFORT
 from gaussianimage.picture import MAX_PIXELS, Kept, rgb
 from gaussianimage.picture.keeping import KINDS
 

@@ -9,9 +9,9 @@ from typing import Any
 import click
 from PIL import Image
 
+from gaussianimage._util.files import is_stream
 from gaussianimage.cli.options import Function, packed
 from gaussianimage.cli.paths import Item
-from gaussianimage.files import is_stream
 from gaussianimage.picture.writer import extensions, takes_quality
 
 __all__ = ["PictureFormat", "picture_format_options", "refuse_pictures", "require_picture"]

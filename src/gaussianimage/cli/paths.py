@@ -10,8 +10,8 @@ from pathlib import Path
 
 import click
 
+from gaussianimage._util.files import is_stream, is_terminal
 from gaussianimage.cli.errors import printable
-from gaussianimage.files import is_stream, is_terminal
 
 __all__ = ["Item", "check_names", "check_output", "files_in", "identity", "plan", "refuse_folder"]
 

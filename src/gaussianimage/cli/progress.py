@@ -11,9 +11,9 @@ from typing import Any, Protocol, Self
 
 import click
 
+from gaussianimage._util.files import is_terminal
 from gaussianimage.cli.errors import our_warnings
 from gaussianimage.cli.report import decibels, plural, seconds_text
-from gaussianimage.files import is_terminal
 
 __all__ = ["Progress", "Reporter", "Watch"]
 

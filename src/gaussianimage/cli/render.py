@@ -6,7 +6,7 @@ from typing import Any
 import click
 import numpy as np
 
-from gaussianimage import Limits, engine, picture
+from gaussianimage import Limits, picture, rendering
 from gaussianimage.cli.batch import Job, Outcome, run
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.errors import describe
@@ -25,7 +25,7 @@ from gaussianimage.cli.paths import Item, plan
 from gaussianimage.cli.report import result_line
 from gaussianimage.cli.sources import GIMG, limit_options, output_type, read_gaussians
 from gaussianimage.cli.viewport import Viewport, viewport_options
-from gaussianimage.ellipses import draw_ellipses
+from gaussianimage.visualize.ellipses import draw_ellipses
 
 EXAMPLES = """
 gaussianimage render photo.safetensors photo.png
@@ -113,7 +113,7 @@ def command(
         if ellipses is not None:
             pixels = draw_ellipses(gaussians, size=size, crop=crop, **ellipses)
         else:
-            drawn = engine.render(gaussians, size=size, crop=crop, threads=job.threads)
+            drawn = rendering.render(gaussians, size=size, crop=crop, threads=job.threads)
             pixels = picture.to_array(drawn, output_type(bit_depth or 8))
         picture.write(item.target, pixels, icc=drawing.icc, **picture_format.options(item.target))
         if drawing.damage is not None:

@@ -9,12 +9,12 @@ import click
 import numpy as np
 
 from gaussianimage import FormatError, GaussianImageError, Limits, decode
+from gaussianimage._util.files import is_stream, read_input
 from gaussianimage.cli.errors import warning
 from gaussianimage.cli.options import Function, packed
-from gaussianimage.codec.drawing import gaussians_of
-from gaussianimage.codec.format import SIGNATURE
-from gaussianimage.codec.opened import DEFAULT_LIMITS, open_file
-from gaussianimage.files import is_stream, read_input
+from gaussianimage.codec.decoder.draw import gaussians_of
+from gaussianimage.codec.decoder.file import DEFAULT_LIMITS, open_file
+from gaussianimage.codec.format.container import SIGNATURE
 from gaussianimage.gaussians import Gaussians
 from gaussianimage.picture import Picture, from_array, read
 from gaussianimage.picture.warn import ignore

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import click
 
-from gaussianimage.arguments import MAX_SIDE
+from gaussianimage._util.arguments import MAX_SIDE
 from gaussianimage.cli.options import FiniteRange, Function, packed
 from gaussianimage.cli.report import dimensions
 

@@ -8,14 +8,14 @@ from numbers import Real
 import numpy as np
 
 from gaussianimage import _native
-from gaussianimage.arguments import MAX_SIDE, cutoff, integer, thread_count
-from gaussianimage.devices import gpu_module
+from gaussianimage._util.arguments import MAX_SIDE, cutoff, integer, thread_count
+from gaussianimage._util.interrupt import Interrupt
+from gaussianimage.backends import gpu_module
 from gaussianimage.errors import PictureError
+from gaussianimage.fitting.loop import FitProgress, FitResult, Run
 from gaussianimage.fitting.placement import initial
-from gaussianimage.fitting.run import FitProgress, FitResult, Run
 from gaussianimage.fitting.schedule import Schedule
 from gaussianimage.fitting.state import MAX_GAUSSIANS, MAX_ITERATIONS, TRAIN_ALL, FitState
-from gaussianimage.interrupts import Interrupt
 from gaussianimage.picture import Picture, PictureSource, as_picture
 
 DEFAULT_ITERATIONS = 1000
@@ -109,7 +109,7 @@ def fit(
     """
     if not isinstance(resume, FitState | None):
         raise TypeError(f"resume: expected a FitState, got {type(resume).__name__}")
-    gpu = gpu_module(device, "optimizer")
+    gpu = gpu_module(device, "cuda.optimizer")
     source = as_picture(picture, white=white)
     if max(source.height, source.width) > MAX_SIDE:
         raise PictureError(

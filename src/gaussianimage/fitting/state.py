@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaussianimage import _native
-from gaussianimage.arguments import cutoff, side
+from gaussianimage._util.arguments import cutoff, side
+from gaussianimage._util.safetensors import load_tensors, metadata_number, save_tensors
 from gaussianimage.errors import FormatError
 from gaussianimage.gaussians import Gaussians
-from gaussianimage.tensors import load_tensors, metadata_number, save_tensors
 
 MAX_GAUSSIANS = 2**24
 MAX_ITERATIONS = 10**7

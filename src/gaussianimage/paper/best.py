@@ -6,7 +6,7 @@ import gaussianimage.torch  # noqa: F401  # isort: skip  (says how to get PyTorc
 import torch
 from torch import Tensor, nn
 
-from gaussianimage.paper.train import psnr_of
+from gaussianimage.paper.training import psnr_of
 from gaussianimage.torch.losses import l2
 
 

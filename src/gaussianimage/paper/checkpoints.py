@@ -9,17 +9,17 @@ import gaussianimage.torch  # noqa: F401  # isort: skip  (says how to get PyTorc
 import torch
 from torch import Tensor, nn
 
+from gaussianimage._util.safetensors import load_tensors, metadata_number, save_tensors
 from gaussianimage.errors import FormatError
-from gaussianimage.tensors import load_tensors, metadata_number, save_tensors
-from gaussianimage.torch.models import (
+from gaussianimage.torch.models.opacity import BlendedModel, OpacityModel
+from gaussianimage.torch.models.splatting import SplattingModel
+from gaussianimage.torch.models.sum import (
     Canvas,
     CholeskyModel,
     GaussianModel,
     RawParameters,
     ScaleRotationModel,
 )
-from gaussianimage.torch.opacity import BlendedModel, OpacityModel
-from gaussianimage.torch.splatting import SplattingModel
 
 __all__ = ["import_checkpoint", "load_model", "save_model"]
 

@@ -8,21 +8,21 @@ import gaussianimage.torch  # isort: skip  (says how to get PyTorch)
 import torch
 
 import gaussianimage
-from gaussianimage.codec.paper.file import encode_record
-from gaussianimage.codec.paper.record import PaperRecord
-from gaussianimage.codec.paper.stream import STREAMS
+from gaussianimage._util.files import write_atomic
+from gaussianimage.codec.paper_profile.file import encode_record
+from gaussianimage.codec.paper_profile.record import PaperRecord
+from gaussianimage.codec.paper_profile.stream import STREAMS
 from gaussianimage.errors import FormatError
-from gaussianimage.files import write_atomic
 from gaussianimage.metrics import bpp
 from gaussianimage.paper.checkpoints import load_model
 from gaussianimage.paper.fine_tuning import fine_tune
-from gaussianimage.paper.measure import frames_per_second
+from gaussianimage.paper.measurement import frames_per_second
 from gaussianimage.paper.quantized_model import QuantizerSettings
 from gaussianimage.paper.recipe import Recipe
 from gaussianimage.paper.represent import Job, decibels, history, news, quality, represent
 from gaussianimage.paper.results import Record, Setting
 from gaussianimage.paper.settings import FitSettings, environment
-from gaussianimage.torch.models import CholeskyModel, ScaleRotationModel
+from gaussianimage.torch.models.sum import CholeskyModel, ScaleRotationModel
 
 __all__ = ["CODEC_MODELS", "CompressSettings", "compress"]
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gaussianimage._util.files import StrPath
 from gaussianimage.errors import PictureError
-from gaussianimage.files import StrPath
 from gaussianimage.picture import MAX_PIXELS, read
 
 __all__ = ["EXTENSIONS", "Dataset", "Sample", "find_dataset", "pixels_digest"]

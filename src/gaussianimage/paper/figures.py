@@ -4,9 +4,9 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from gaussianimage.paper import published
-from gaussianimage.paper.comparison import Group, Row
-from gaussianimage.paper.table_text import SETS, by_count, measured_on
+from gaussianimage.paper.tables import published
+from gaussianimage.paper.tables.comparison import Group, Row
+from gaussianimage.paper.tables.text import SETS, by_count, measured_on
 
 __all__ = ["MissingMatplotlibError", "draw_rate_distortion"]
 

@@ -7,18 +7,18 @@ import gaussianimage.torch  # noqa: F401  # isort: skip  (says how to get PyTorc
 import torch
 from torch import Tensor
 
-from gaussianimage.codec.paper.record import PaperRecord
+from gaussianimage.codec.paper_profile.record import PaperRecord
 from gaussianimage.paper.best import Best
 from gaussianimage.paper.quantized_model import FlatModel, QuantizedModel, QuantizerSettings
 from gaussianimage.paper.recipe import Recipe
-from gaussianimage.paper.train import (
+from gaussianimage.paper.training import (
     TrainingPoint,
     TrainingResult,
     Watch,
     iterate,
     recordable,
 )
-from gaussianimage.torch.graph import RecordedStep
+from gaussianimage.torch.cuda.recorded_step import RecordedStep
 from gaussianimage.torch.losses import get_loss
 
 

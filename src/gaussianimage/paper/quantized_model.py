@@ -7,10 +7,10 @@ import gaussianimage.torch  # noqa: F401  # isort: skip  (says how to get PyTorc
 import torch
 from torch import Tensor, nn
 
-from gaussianimage.codec.paper.record import MAX_CHANNELS, PaperRecord
-from gaussianimage.paper.quantizers import UniformQuantizer, half_precision
+from gaussianimage.codec.paper_profile.record import MAX_CHANNELS, PaperRecord
 from gaussianimage.paper.residual_vq import ResidualQuantizer
-from gaussianimage.torch.models import CholeskyModel, RawParameters, ScaleRotationModel
+from gaussianimage.paper.uniform_quantizer import UniformQuantizer, half_precision
+from gaussianimage.torch.models.sum import CholeskyModel, RawParameters, ScaleRotationModel
 
 FlatModel = CholeskyModel | ScaleRotationModel
 

@@ -11,7 +11,7 @@ import gaussianimage.torch  # noqa: F401  # isort: skip  (says how to get PyTorc
 import torch
 from torch import Tensor
 
-from gaussianimage.arguments import integer
+from gaussianimage._util.arguments import integer
 from gaussianimage.torch.adan import Adan
 from gaussianimage.torch.losses import get_loss
 

@@ -10,14 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from gaussianimage.fitting.run import FitProgress
+from gaussianimage.fitting.loop import FitProgress
 from gaussianimage.metrics import MS_SSIM_SIDE, ms_ssim, psnr
 from gaussianimage.paper.checkpoints import save_model
 from gaussianimage.paper.datasets import Dataset, Sample
-from gaussianimage.paper.measure import PeakMemory, frames_per_second
+from gaussianimage.paper.measurement import PeakMemory, frames_per_second
 from gaussianimage.paper.results import Record, Results
 from gaussianimage.paper.settings import FitSettings, environment
-from gaussianimage.paper.train import TrainingPoint, TrainingResult, train
+from gaussianimage.paper.training import TrainingPoint, TrainingResult, train
 
 __all__ = ["Job", "decibels", "draw", "history", "news", "quality", "represent", "warm_up"]
 

@@ -6,8 +6,8 @@ import gaussianimage.torch  # noqa: F401  # isort: skip  (says how to get PyTorc
 import torch
 from torch import Tensor, nn
 
-from gaussianimage.codec.paper import quantizers as stored
-from gaussianimage.paper.quantizers import straight_through
+from gaussianimage.codec.paper_profile import quantizers as stored
+from gaussianimage.paper.uniform_quantizer import straight_through
 
 # An entry that less than this part of an even share of the vectors uses is put to better use.
 DEAD_SHARE = 0.01

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
+from gaussianimage._util.files import StrPath, write_atomic
 from gaussianimage.errors import FormatError
-from gaussianimage.files import StrPath, write_atomic
 from gaussianimage.paper.datasets import Sample
 
 __all__ = ["Record", "Results", "Setting"]

@@ -11,13 +11,13 @@ import torch
 from torch import nn
 
 import gaussianimage
-from gaussianimage.arguments import positive
+from gaussianimage._util.arguments import positive
 from gaussianimage.paper.machine import cpu_name
 from gaussianimage.paper.recipe import Recipe
 from gaussianimage.paper.results import Setting
-from gaussianimage.torch.models import CholeskyModel, ScaleRotationModel
-from gaussianimage.torch.opacity import BlendedModel, OpacityModel
-from gaussianimage.torch.splatting import SplattingModel
+from gaussianimage.torch.models.opacity import BlendedModel, OpacityModel
+from gaussianimage.torch.models.splatting import SplattingModel
+from gaussianimage.torch.models.sum import CholeskyModel, ScaleRotationModel
 
 __all__ = ["MODELS", "FitSettings", "check_device", "environment"]
 

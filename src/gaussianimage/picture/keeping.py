@@ -5,7 +5,7 @@ import struct
 from collections.abc import Collection
 from typing import TypeAlias, TypedDict
 
-from gaussianimage.arguments import one_of
+from gaussianimage._util.arguments import one_of
 
 __all__ = ["KINDS", "Extras", "Kept", "exif_without_gps", "keep", "kept_kinds", "xmp_without_gps"]
 

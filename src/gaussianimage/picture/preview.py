@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from gaussianimage.arguments import within
+from gaussianimage._util.arguments import within
 from gaussianimage.picture.pixels import to_array
 
 __all__ = ["LONGEST", "png_preview"]

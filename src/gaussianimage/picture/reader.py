@@ -13,18 +13,17 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy.typing as npt
 from PIL import Image, ImageFile
 
-from gaussianimage.arguments import MAX_SIDE
+from gaussianimage._util.arguments import MAX_SIDE
+from gaussianimage._util.files import StrPath, is_stream, read_input
 from gaussianimage.errors import (
     GaussianImageError,
     LimitError,
     PictureError,
     PictureWarning,
 )
-from gaussianimage.files import StrPath, is_stream, read_input
 from gaussianimage.picture import formats, frames, metadata, tiff, truncated
 from gaussianimage.picture.color import ColorTags, color_tags, profile_for
-from gaussianimage.picture.convert import samples
-from gaussianimage.picture.deep import deep_samples
+from gaussianimage.picture.from_pillow import samples
 from gaussianimage.picture.pixels import (
     Picture,
     Samples,
@@ -34,6 +33,7 @@ from gaussianimage.picture.pixels import (
     normalized,
     scale_problem,
 )
+from gaussianimage.picture.read16 import deep_samples
 from gaussianimage.picture.warn import Warn, issue
 
 MAX_PIXELS = 2**28

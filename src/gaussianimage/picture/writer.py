@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, PngImagePlugin
 
-from gaussianimage.files import StrPath, is_stream, write_output
-from gaussianimage.picture import encode16
+from gaussianimage._util.files import StrPath, is_stream, write_output
+from gaussianimage.picture import write16
 from gaussianimage.picture.flatten import WHITE, flatten_array
 from gaussianimage.picture.pixels import Picture, check_array_shape, from_array, to_array
 from gaussianimage.picture.warn import ignore
@@ -30,9 +30,9 @@ _LEFT_OUT = ("BUFR", "GRIB", "HDF5", "WMF", "ICNS", ".pfm")
 _DROP_ALPHA = ("BMP", "DIB", "PPM")  # take RGBA and lose its alpha
 _GRAY16 = ("PNG", "TIFF", "PPM", "JPEG2000")
 _COLOR16: dict[str, Callable[..., bytes]] = {
-    "PNG": encode16.png,
-    "TIFF": encode16.tiff,
-    "PPM": encode16.ppm,
+    "PNG": write16.png,
+    "TIFF": write16.tiff,
+    "PPM": write16.ppm,
 }
 
 
@@ -48,7 +48,7 @@ def write(
 ) -> None:
     """Write a picture in any format that Pillow writes.
 
-    A file appears whole or not at all; see `gaussianimage.files`.
+    A file appears whole or not at all; see `gaussianimage._util.files`.
 
     - ``uint16`` arrays and pictures of 16 bits are written with 16 bits to PNG, TIFF and PPM,
       and to JPEG 2000 if gray; rounded to 8 bits to every other format. Floating-point arrays
@@ -227,7 +227,7 @@ def _saved(
     if icc:
         settings.setdefault("icc_profile", icc)
     if name == "TIFF":
-        settings.setdefault("tiffinfo", encode16.tiff_directory(exif=exif, xmp=xmp))
+        settings.setdefault("tiffinfo", write16.tiff_directory(exif=exif, xmp=xmp))
         exif = xmp = None
     if exif:
         settings.setdefault("exif", b"Exif\0\0" + exif)

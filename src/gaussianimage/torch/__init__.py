@@ -10,10 +10,12 @@ except ModuleNotFoundError as error:
     ) from error
 
 from gaussianimage.torch.adan import Adan
-from gaussianimage.torch.blending import alpha_blend
-from gaussianimage.torch.graph import RecordedStep
+from gaussianimage.torch.cuda.recorded_step import RecordedStep
 from gaussianimage.torch.losses import get_loss
-from gaussianimage.torch.models import (
+from gaussianimage.torch.models.blending import alpha_blend
+from gaussianimage.torch.models.opacity import BlendedModel, OpacityModel
+from gaussianimage.torch.models.splatting import SplattingModel
+from gaussianimage.torch.models.sum import (
     PAPER_Q_MAX,
     Canvas,
     CholeskyModel,
@@ -21,9 +23,7 @@ from gaussianimage.torch.models import (
     RawParameters,
     ScaleRotationModel,
 )
-from gaussianimage.torch.opacity import BlendedModel, OpacityModel
 from gaussianimage.torch.rasterize import rasterize
-from gaussianimage.torch.splatting import SplattingModel
 
 __all__ = [
     "PAPER_Q_MAX",

@@ -106,7 +106,7 @@ class Adan(torch.optim.Optimizer):
         state["step"] += 1
         if parameter.is_cuda and parameter.dtype == torch.float32 and parameter.is_contiguous():
             # All that follows, in one kernel.
-            from gaussianimage.torch.kernels.adan import AdanState, adan
+            from gaussianimage.torch.cuda.adan import AdanState, adan
 
             with torch.cuda.device(parameter.device):
                 adan(

@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gaussianimage.arguments import cutoff, side, thread_count
-from gaussianimage.torch import native, plain
+from gaussianimage._util.arguments import cutoff, side, thread_count
+from gaussianimage.torch import cpu, reference
 from gaussianimage.torch.arguments import check_like_means, check_tensor
 
 # Indices of numbers, of all Gaussians and of all pixels, stay below 2³¹ in every kernel.
@@ -109,13 +109,13 @@ def _draw(
 ) -> Tensor:  # (B, height, width, C)
     inputs = means.detach(), cholesky.detach(), colors.detach()
     if means.dtype == torch.float64:
-        return plain.render(*inputs, height, width, q_max)
+        return reference.render(*inputs, height, width, q_max)
     if means.is_cuda:
-        from gaussianimage.torch.kernels import drawing
+        from gaussianimage.torch.cuda import forward
 
         with torch.cuda.device(means.device):
-            return drawing.render(*inputs, height, width, q_max)
-    return native.render(*inputs, height, width, q_max, threads)
+            return forward.render(*inputs, height, width, q_max)
+    return cpu.render(*inputs, height, width, q_max, threads)
 
 
 @_draw.register_fake
@@ -134,13 +134,13 @@ def _differentiate(
 ) -> tuple[Tensor, Tensor, Tensor]:
     inputs = means.detach(), cholesky.detach(), colors.detach(), gradient.detach()
     if means.dtype == torch.float64:
-        return plain.gradient(*inputs, q_max)
+        return reference.gradient(*inputs, q_max)
     if means.is_cuda:
-        from gaussianimage.torch.kernels import moments
+        from gaussianimage.torch.cuda import backward
 
         with torch.cuda.device(means.device):
-            return moments.gradient(*inputs, q_max)
-    return native.gradient(*inputs, q_max, threads)
+            return backward.gradient(*inputs, q_max)
+    return cpu.gradient(*inputs, q_max, threads)
 
 
 @_differentiate.register_fake

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from gaussianimage._util.files import is_stream
 from gaussianimage.cli.batch import Job, Outcome, run
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.options import FILE, BatchOptions
@@ -12,7 +13,6 @@ from gaussianimage.cli.paper.options import device_of, recipe_of, require_torch
 from gaussianimage.cli.paper.quantizers import QuantizerOptions, quantizer_options
 from gaussianimage.cli.paths import Item, plan
 from gaussianimage.cli.report import result_line
-from gaussianimage.files import is_stream
 
 EXAMPLES = """
 gaussianimage paper import gaussian_model.pth.tar kodim03.safetensors --size 768x512
@@ -92,7 +92,11 @@ def command(
     items = plan(files[:1], files[1], suffix=".safetensors", refuse=_refuse)
     require_torch()
     from gaussianimage.paper.datasets import Sample
-    from gaussianimage.paper.imports import Quantization, import_as_file, import_as_gaussians
+    from gaussianimage.paper.import_checkpoint import (
+        Quantization,
+        import_as_file,
+        import_as_gaussians,
+    )
     from gaussianimage.paper.represent import news
 
     settings = quantizers.settings()

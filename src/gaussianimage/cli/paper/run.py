@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gaussianimage._util.files import write_atomic
 from gaussianimage.cli.batch import Job as BatchJob
 from gaussianimage.cli.batch import Outcome, run
 from gaussianimage.cli.errors import INTERRUPTED, printable
 from gaussianimage.cli.options import BatchOptions
 from gaussianimage.cli.paper.options import RunOptions
 from gaussianimage.cli.paths import Item, check_names
-from gaussianimage.files import write_atomic
 from gaussianimage.paper.datasets import find_dataset
 from gaussianimage.paper.results import Results
 
@@ -103,7 +103,7 @@ def show_tables(results: Results, kind: str | None = None, *, quiet: bool = Fals
     FormatError, OSError
         The results can't be read, or the tables not be written.
     """
-    from gaussianimage.paper.tables import make_tables
+    from gaussianimage.paper.tables.make import make_tables
 
     records = results.all()
     tables = make_tables(records)
@@ -119,7 +119,7 @@ def show_tables(results: Results, kind: str | None = None, *, quiet: bool = Fals
 
 def _draw_figures(results: Results, records: Sequence[Any], *, quiet: bool) -> None:
     from gaussianimage.paper.figures import MissingMatplotlibError, draw_rate_distortion
-    from gaussianimage.paper.tables import rate_distortion_groups
+    from gaussianimage.paper.tables.make import rate_distortion_groups
 
     for number, group in enumerate(rate_distortion_groups(records), 1):
         path = results.folder / f"rate-distortion-{group.dataset}-{number}.png"

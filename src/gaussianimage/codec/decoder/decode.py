@@ -1,0 +1,298 @@
+"""From the bytes of a file to pixels and Gaussians: the functions and the object for it."""
+
+import threading
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from gaussianimage import _native
+from gaussianimage._util.arguments import Size, side, thread_count, within
+from gaussianimage.codec.decoder.draw import gaussians_of, order_of, pixels_of
+from gaussianimage.codec.decoder.file import DEFAULT_LIMITS, enough_layers, open_file
+from gaussianimage.codec.decoder.source import Source, reading
+from gaussianimage.codec.format.header import Limits
+from gaussianimage.gaussians import Gaussians
+
+if TYPE_CHECKING:
+    from gaussianimage.picture import Picture
+
+
+class _Context(threading.local):
+    """The native decoder of each thread, for the function `decode`."""
+
+    def __init__(self) -> None:
+        self.native = _native.Decoder(keep_all=False)
+
+
+_of_this_thread = _Context()
+
+
+class Decoder:
+    """A decoder for many files, which keeps its memory from one to the next.
+
+    Parameters
+    ----------
+    threads : int, optional
+        Threads to use, 1 to 256; all CPUs that this process may run on by default.
+    limits : Limits, optional
+        What to refuse to decode.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument is of a wrong type or out of range.
+
+    Notes
+    -----
+    `decode`, the function, keeps memory too, but gives it back after a picture of very many
+    Gaussians. Several Python threads may use the same decoder; a call that finds it busy takes
+    memory of its own. A pickled decoder keeps its options, not its memory.
+    """
+
+    def __init__(self, *, threads: int | None = None, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._threads = thread_count(threads)
+        self._limits = Limits.checked(limits)
+        self._native = _native.Decoder(keep_all=True)
+
+    def __repr__(self) -> str:
+        threads = self._threads or None
+        limits = "" if self._limits == DEFAULT_LIMITS else f", limits={self._limits}"
+        return f"Decoder(threads={threads}{limits})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_native"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _native=_native.Decoder(keep_all=True))
+
+    def _stop(self) -> None:
+        """End what other threads decode with it: a KeyboardInterrupt there, now and later."""
+        self._native.stop()
+
+    def decode(
+        self,
+        source: Source,
+        out: NDArray[Any] | None = None,
+        *,
+        size: Size | None = None,
+        crop: tuple[int, int, int, int] | None = None,
+        dtype: DTypeLike | None = None,
+        layers: int | None = None,
+        partial: bool = False,
+    ) -> NDArray[Any]:
+        """Decode a ``.gimg`` file to pixels, as the function `decode` does.
+
+        Parameters
+        ----------
+        source : path-like, bytes-like or binary stream
+            The whole file.
+        out : ndarray, optional
+            Where to write the pixels: of the shape and type of the result, C-contiguous and
+            writable. After an error its content is undefined.
+        dtype : uint8, uint16 or float32, optional
+            By default that of `out`, or uint8.
+        size, crop, layers, partial
+            As for `decode`.
+
+        Returns
+        -------
+        ndarray, (height, width) for gray, (height, width, C) otherwise
+            `out` itself if it is given.
+
+        Raises
+        ------
+        FormatError, TruncatedError, UnsupportedError, LimitError, OSError
+            As for `decode`.
+        TypeError, ValueError
+            An argument is of a wrong type or out of range, or `out` does not fit.
+        """
+        if dtype is None:
+            dtype = out.dtype if isinstance(out, np.ndarray) else np.dtype(np.uint8)
+        order = order_of(size, crop, dtype, layers, self._threads)
+        with reading(source) as data:
+            return pixels_of(self._native, data, order, out, partial, self._limits)
+
+
+def decode(
+    source: Source,
+    *,
+    size: Size | None = None,
+    crop: tuple[int, int, int, int] | None = None,
+    dtype: DTypeLike = np.uint8,
+    threads: int | None = None,
+    layers: int | None = None,
+    partial: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
+) -> NDArray[Any]:
+    """Decode a ``.gimg`` file to pixels.
+
+    Parameters
+    ----------
+    source : path-like, bytes-like or binary stream
+        The whole file: its name (``-`` is stdin), its bytes, or a stream, which is read to its end.
+    size : (int, int), optional
+        Height and width to draw at, in pixels; the nominal size by default. One of them may be
+        None: (480, None) keeps the shape. A smaller size is anti-aliased, as `render` does it.
+    crop : (int, int, int, int), optional
+        Top, left, height and width of the part to draw, in pixels of the picture at `size`. Only
+        this part is computed, and it has the same bits as in the whole picture.
+    dtype : uint8, uint16 or float32, default uint8
+        Floats are 0 to 1. Bytes without alpha are made faster than others, and a few in a hundred
+        are the neighbor of the nearest one.
+    threads : int, optional
+        Threads to use, 1 to 256; all CPUs that this process may run on by default.
+    layers : int, optional
+        Use this many of the file's layers, from 0; all by default.
+    partial : bool, default False
+        Accept a file that is cut off or damaged behind its header, and use the whole layers
+        before that place.
+    limits : Limits, optional
+        What to refuse to decode.
+
+    Returns
+    -------
+    ndarray, (height, width) for gray, (height, width, C) otherwise
+        Colors are not premultiplied by alpha. What was fully transparent or fully opaque is so
+        again, if the file says where (`encode`, `alpha_quality`); at another size, where all
+        pixels within one of these, or one of the result, were.
+
+    Raises
+    ------
+    FormatError
+        The bytes are not a valid file; `offset` tells where. `TruncatedError` if they end early.
+    UnsupportedError
+        The file needs a newer reader.
+    LimitError
+        It exceeds a limit.
+    OSError
+        The file can't be read.
+    TypeError, ValueError
+        An argument is of a wrong type or out of range.
+
+    Notes
+    -----
+    Where `source` has a name, a note of the error names it.
+    """
+    order = order_of(size, crop, dtype, layers, thread_count(threads))
+    with reading(source) as data:
+        return pixels_of(_of_this_thread.native, data, order, None, partial, limits)
+
+
+def decode_picture(
+    source: Source,
+    *,
+    size: Size | None = None,
+    crop: tuple[int, int, int, int] | None = None,
+    threads: int | None = None,
+    layers: int | None = None,
+    partial: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
+) -> "Picture":
+    """Decode a ``.gimg`` file to a picture with its ICC profile, EXIF and XMP.
+
+    Parameters
+    ----------
+    source, size, crop, threads, layers, partial, limits
+        As for `decode`.
+
+    Returns
+    -------
+    Picture
+        In the bit depth of the encoded picture. ``numpy.asarray`` of it has the pixels that
+        `decode` gives with that type, and `gaussianimage.write` writes it to a file.
+
+    Raises
+    ------
+    FormatError, TruncatedError, UnsupportedError, LimitError, OSError, TypeError, ValueError
+        As for `decode`.
+    """
+    from gaussianimage.picture import from_array  # Pillow, which no other function here needs
+
+    with reading(source) as data:
+        file = open_file(data, limits=limits, partial=partial)
+        depth: Literal[8, 16] = 16 if file.header.bit_depth == 16 else 8
+        dtype = np.uint16 if depth == 16 else np.uint8
+        order = order_of(size, crop, dtype, layers, thread_count(threads))
+        pixels = pixels_of(_of_this_thread.native, data, order, None, partial, limits)
+    return from_array(
+        pixels,
+        bit_depth=depth,
+        icc=file.metadata.icc,
+        exif=file.metadata.exif,
+        xmp=file.metadata.xmp,
+    )
+
+
+def thumbnail(
+    source: Source,
+    longest: int,
+    *,
+    dtype: DTypeLike = np.uint8,
+    threads: int | None = None,
+    partial: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
+) -> NDArray[Any]:
+    """Decode a ``.gimg`` file to a small picture, from its most important Gaussians.
+
+    Parameters
+    ----------
+    source : path-like, bytes-like or binary stream
+        The whole file, as for `decode`; the first layers of it, with `partial`.
+    longest : int
+        Most pixels a side. The shape is kept, and a smaller picture stays as it is.
+    dtype, threads, partial, limits
+        As for `decode`.
+
+    Returns
+    -------
+    ndarray, (height, width) for gray, (height, width, C) otherwise
+        What `decode` gives at that size from the fewest first layers that have a Gaussian for each
+        pixel of it, or from all of them.
+
+    Raises
+    ------
+    FormatError, TruncatedError, UnsupportedError, LimitError, OSError
+        As for `decode`.
+    TypeError, ValueError
+        An argument is of a wrong type or out of range.
+    """
+    most = side("longest", longest)
+    with reading(source) as data:
+        file = open_file(data, limits=limits, partial=partial)
+        size = within((file.header.height, file.header.width), most)
+        layers = enough_layers(file, size[0] * size[1])
+        order = order_of(size, None, dtype, layers, thread_count(threads))
+        return pixels_of(_of_this_thread.native, data, order, None, partial, limits)
+
+
+def decode_gaussians(
+    source: Source,
+    *,
+    threads: int | None = None,
+    layers: int | None = None,
+    partial: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Gaussians:
+    """Decode a ``.gimg`` file to Gaussians.
+
+    Parameters
+    ----------
+    source, threads, layers, partial, limits
+        As for `decode`.
+
+    Returns
+    -------
+    Gaussians
+        The first is the background, a Gaussian of 100,000 times the longer side, which a file of
+        the paper's profile does not have; then those of the layers, the most important layer first.
+        Colors are multiplied by alpha, which is not exact where that of `decode` is.
+
+    Raises
+    ------
+    FormatError, TruncatedError, UnsupportedError, LimitError, OSError, TypeError, ValueError
+        As for `decode`.
+    """
+    with reading(source) as data:
+        file = open_file(data, limits=limits, partial=partial)
+        return gaussians_of(file, threads=threads, layers=layers)

@@ -1,0 +1,98 @@
+"""Many files to pixels, with every core at work on another one."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from gaussianimage import _native
+from gaussianimage._util.arguments import Size, thread_count
+from gaussianimage.codec.decoder.decode import Decoder
+from gaussianimage.codec.decoder.draw import order_of
+from gaussianimage.codec.decoder.file import DEFAULT_LIMITS
+from gaussianimage.codec.decoder.source import Source
+from gaussianimage.codec.format.header import Limits
+
+# Pictures in the works, beside the one that the caller has, for each thread.
+AHEAD = 2
+
+
+def decode_many(
+    sources: Iterable[Source],
+    *,
+    threads: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    size: Size | None = None,
+    crop: tuple[int, int, int, int] | None = None,
+    dtype: DTypeLike = np.uint8,
+    layers: int | None = None,
+) -> Iterator[NDArray[Any]]:
+    """Decode many ``.gimg`` files, several at a time.
+
+    Parameters
+    ----------
+    sources : iterable of path-like, bytes-like or binary stream
+        The files, their bytes, or streams of them. It is read only a few items ahead of what is
+        asked for, so it may be endless, and the memory in use is that of 2 pictures for each
+        thread.
+    threads : int, optional
+        How many files to decode at a time, each on one thread: 1 to 256; as many as there are CPUs
+        that this process may run on by default.
+    limits, size, crop, dtype, layers
+        As for `decode`; the same for every file.
+
+    Yields
+    ------
+    ndarray, (height, width) for gray, (height, width, C) otherwise
+        What `decode` gives for each of the sources, in their order.
+
+    Raises
+    ------
+    FormatError, TruncatedError, UnsupportedError, LimitError
+        As for `decode`, when it is the turn of that file; its name is in a note of the error. No
+        more files are decoded after that.
+    OSError
+        A file can't be read; likewise.
+    TypeError, ValueError
+        An argument is of a wrong type or out of range.
+    """
+    one = isinstance(sources, str | PathLike | bytes | bytearray | memoryview)
+    if one or hasattr(sources, "read"):
+        raise TypeError(f"sources: expected several files, got one ({type(sources).__name__})")
+    order_of(size, crop, dtype, layers, thread_count(threads))
+    options = {"size": size, "crop": crop, "dtype": dtype, "layers": layers}
+    count = thread_count(threads) or _native.cpus()
+    decoder_options = {"threads": 1, "limits": Limits.checked(limits)}
+    return _decode_many(iter(sources), count, decoder_options, options)
+
+
+def _decode_many(
+    sources: Iterator[Source], threads: int, of_decoder: dict[str, Any], options: dict[str, Any]
+) -> Iterator[NDArray[Any]]:
+    decoders = [Decoder(**of_decoder) for _ in range(threads)]
+    idle = deque(decoders)
+
+    def work(source: Source) -> NDArray[Any]:
+        decoder = idle.pop()  # a deque may be used from several threads
+        try:
+            return decoder.decode(source, **options)
+        finally:
+            idle.append(decoder)
+
+    pool = ThreadPoolExecutor(threads, "decode_many")
+    pending: deque[Future[NDArray[Any]]] = deque()
+    try:
+        for source in sources:
+            pending.append(pool.submit(work, source))
+            if len(pending) >= AHEAD * threads:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        for decoder in decoders:
+            decoder._stop()  # what nobody waits for any more need not be finished
+        pool.shutdown(cancel_futures=True)

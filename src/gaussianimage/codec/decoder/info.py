@@ -1,0 +1,186 @@
+"""What a file says of itself, without decoding it."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from gaussianimage.codec.decoder.file import DEFAULT_LIMITS, File, open_file
+from gaussianimage.codec.decoder.source import Source, reading
+from gaussianimage.codec.format.header import Limits
+
+
+@dataclass(frozen=True)
+class ChunkInfo:
+    """A chunk: its type, where it starts, and the bytes of its payload."""
+
+    type: str
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True)
+class PaperInfo:
+    """What a file of the paper's profile says of its quantizers.
+
+    Attributes
+    ----------
+    stream : str
+        How the Gaussians are coded: "plain", "entropy", "bits-back", "entropy-bits-back",
+        "interleaved" or "entropy-interleaved".
+    shape : str
+        "cholesky" or "scale-rotation".
+    shape_bits : int
+        Of each of its three indices.
+    color : str
+        "vector" for residual vector quantization, "uniform" for an index per channel.
+    color_bits : tuple of int
+        Of each index.
+    formula_bits : int
+        Bits of the file by the paper's count: every index at its full width, and the quantizers'
+        parameters.
+    """
+
+    stream: str
+    shape: str
+    shape_bits: int
+    color: str
+    color_bits: tuple[int, ...]
+    formula_bits: int
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """What a file says of itself.
+
+    Attributes
+    ----------
+    version : int
+        Version of the format.
+    height, width : int
+        Nominal size in pixels.
+    channels : int
+        1 gray, 2 gray and alpha, 3 RGB, 4 RGB and alpha.
+    bit_depth : int
+        Of the source, 8 or 16.
+    gaussians, layers : int
+        How many.
+    q_max : float
+        Cut-off of the model.
+    bytes : int
+        Size of the file.
+    bpp : float
+        Bits per pixel at the nominal size.
+    color_step, shape_step : float or None
+        Steps of the quantizer; None in a file of the paper's profile.
+    background : tuple of float
+        The constant part of the picture, per channel, 0 to 1.
+    work : int
+        Bound on the blocks of 8 pixels that the Gaussians touch.
+    icc, exif, xmp : int or None
+        Size of each in bytes, if there.
+    alpha_map : int or None
+        Size in bytes of the map that keeps fully transparent and fully opaque pixels exactly so.
+    chunks : tuple of ChunkInfo
+    complete : bool
+        False for a file that is cut off or damaged behind its header.
+    paper : PaperInfo or None
+        For a file of the paper's profile.
+    """
+
+    version: int
+    height: int
+    width: int
+    channels: int
+    bit_depth: int
+    gaussians: int
+    layers: int
+    q_max: float
+    bytes: int
+    bpp: float
+    color_step: float | None
+    shape_step: float | None
+    background: tuple[float, ...]
+    work: int
+    icc: int | None
+    exif: int | None
+    xmp: int | None
+    alpha_map: int | None
+    chunks: tuple[ChunkInfo, ...]
+    complete: bool
+    paper: PaperInfo | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, as JSON can hold."""
+        return asdict(self)
+
+
+def info(source: Source, *, partial: bool = False, limits: Limits = DEFAULT_LIMITS) -> FileInfo:
+    """Tell what a ``.gimg`` file holds.
+
+    Parameters
+    ----------
+    source : path-like, bytes-like or binary stream
+        The file, as for `decode`.
+    partial : bool, default False
+        Accept a file that is cut off or damaged behind its header.
+    limits : Limits, optional
+        What to refuse.
+
+    Returns
+    -------
+    FileInfo
+
+    Raises
+    ------
+    FormatError, TruncatedError, UnsupportedError, LimitError, OSError, TypeError
+        As for `decode`.
+    """
+    with reading(source) as data:
+        file = open_file(data, limits=limits, partial=partial)
+        return _told(file, memoryview(data).nbytes)
+
+
+def _told(file: File, size: int) -> FileInfo:
+    header, settings, metadata = file.header, file.settings, file.metadata
+    return FileInfo(
+        version=header.version,
+        height=header.height,
+        width=header.width,
+        channels=header.channels,
+        bit_depth=header.bit_depth,
+        gaussians=header.gaussians,
+        layers=header.layers,
+        q_max=header.q_max,
+        bytes=size,
+        bpp=8 * size / (header.height * header.width),
+        color_step=None if file.profile else settings.color_step,
+        shape_step=None if file.profile else settings.shape_step,
+        background=tuple(float(level) for level in settings.background_color),
+        work=header.work,
+        icc=_size(metadata.icc),
+        exif=_size(metadata.exif),
+        xmp=_size(metadata.xmp),
+        alpha_map=len(header.alpha_map) or None,
+        chunks=tuple(
+            ChunkInfo(chunk.name, chunk.offset, len(chunk.payload)) for chunk in file.chunks
+        ),
+        complete=file.damage is None,
+        paper=_paper(file),
+    )
+
+
+def _paper(file: File) -> PaperInfo | None:
+    profile = file.profile
+    if profile is None:
+        return None
+    return PaperInfo(
+        stream=profile.stream,
+        shape="scale-rotation" if profile.rotation else "cholesky",
+        shape_bits=profile.shape_quantizer.bits,
+        color="vector" if profile.color_stages else "uniform",
+        color_bits=profile.color_quantizer.widths,
+        formula_bits=profile.formula_bits(file.header),
+    )
+
+
+def _size(data: bytes | None) -> int | None:
+    return None if data is None else len(data)

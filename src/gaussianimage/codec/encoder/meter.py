@@ -1,0 +1,96 @@
+"""How far an encoder is: the stages of its work, each with what it costs."""
+
+import math
+import time
+from collections.abc import Callable
+
+from gaussianimage.codec.encoder.effort import Effort
+from gaussianimage.fitting.loop import FitProgress
+
+Progress = Callable[[FitProgress], None]
+
+# Cost of a stage's iteration in those of a fit, about: of a probe's, a round's, a freeze's and a
+# sweep's.
+PROBE, ROUND, STAGE, SWEEP = 0.5, 1.3, 0.8, 30.0
+
+LAST_FEW = 0.99  # what is shown while more is left than was thought
+
+
+class Meter:
+    """Turns what stages tell into the progress of the whole work.
+
+    Parameters
+    ----------
+    progress : callable or None
+        Whom to tell.
+    effort : Effort
+    drafts : int
+        Quantizations that are likely to be made; the first takes longer than those that go on from
+        it.
+    probes : bool
+        Whether short fits come first.
+    """
+
+    def __init__(
+        self, progress: Progress | None, effort: Effort, *, drafts: int, probes: bool
+    ) -> None:
+        self._progress = progress
+        self._began = time.perf_counter()
+        self._costs = {
+            "probe": PROBE * 50,
+            "fit": float(effort.fit),
+            "settle": ROUND * effort.rounds * effort.settle,
+            "quantize": STAGE * effort.stages * effort.stage + SWEEP * effort.stage_sweeps,
+            "refine": SWEEP * effort.sweeps,
+        }
+        draft = self._costs["settle"] + self._costs["quantize"] + self._costs["refine"]
+        further = draft - 2 / 3 * self._costs["settle"]
+        self._planned = self._costs["fit"] + draft + further * (drafts - 1)
+        self._planned += 2 * self._costs["probe"] * probes
+        self._past = 0.0  # cost of the stages that are over
+        self._stage, self._share = "", 0.0
+        self._shown = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Since the work began."""
+        return time.perf_counter() - self._began
+
+    def tell(
+        self, stage: str, iteration: int, iterations: int, gaussians: int, psnr: float
+    ) -> None:
+        """Say how far a stage is; as `FitProgress` for the arguments."""
+        share = iteration / max(iterations, 1)
+        if stage != self._stage or share < self._share:
+            self._past += self._costs.get(self._stage, 0.0)
+        self._stage, self._share = stage, share
+        done = self._past + share * self._costs[stage]
+        # More drafts or fits than were planned slow the bar down, and never set it back.
+        fraction = min(done / self._planned, LAST_FEW)
+        self._shown = max(self._shown, fraction)
+        if self._progress is None:
+            return
+        seconds = self.seconds
+        left = seconds / self._shown - seconds if self._shown > 0 else math.inf
+        self._progress(
+            FitProgress(
+                stage=stage,
+                iteration=iteration,
+                iterations=iterations,
+                gaussians=gaussians,
+                psnr=psnr,
+                seconds=seconds,
+                seconds_left=left,
+                done=self._shown,
+            )
+        )
+
+    def tell_of_fit(self, progress: FitProgress) -> None:
+        """Pass on how far a fit is that is part of the work."""
+        self.tell("fit", progress.iteration, progress.iterations, progress.gaussians, progress.psnr)
+
+    def tell_of_probe(self, progress: FitProgress) -> None:
+        """Pass on how far a short fit is."""
+        self.tell(
+            "probe", progress.iteration, progress.iterations, progress.gaussians, progress.psnr
+        )

@@ -1,0 +1,98 @@
+"""Fewer Gaussians that earn their bits: a fit is thinned out and filled in before it is rounded."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaussianimage import _native
+from gaussianimage.codec.encoder.rounding import normalized_colors
+from gaussianimage.fitting.density import box_blur, detail
+from gaussianimage.fitting.placement import BLUR_RADIUS, births
+
+# Weight of the penalty on bits. What all numbers of a Gaussian cost, and what rounding them adds to
+# the error, grows with the logarithm of its amplitude and is worth about ½ Δ² ln(1 + |b|² / Δ²).
+BITS = 0.8
+
+# Gaussians whose amplitude is below this many color steps cost more than they bring.
+PRUNE = 1.4
+
+GROWN = 0.2  # of the Gaussians, new in a round
+GROWN_UNTIL = 0.7  # of the rounds
+
+# Of a Gauss-Newton step, and of Adam for positions, shapes and colors, falling over a round.
+NEWTON_RATE = 2.0
+RATES = (0.05, 0.03, 0.015)
+END_FRACTION = 0.5
+
+
+def settle(
+    optimizer: _native.Optimizer,
+    pixels: NDArray[np.float32],
+    step: float,
+    *,
+    most: int,
+    energy: float,
+    rounds: int,
+    iterations: int,
+    newton: bool,
+    seed: int,
+) -> Iterator[tuple[int, float]]:
+    """Remove Gaussians that don't earn their bits, again and again, and put others where they do.
+
+    Parameters
+    ----------
+    optimizer : _native.Optimizer
+        A fit of the picture less the background.
+    pixels : ndarray, (H, W, C), float32
+        The picture.
+    step : float
+        The color step Δ that they are going to be rounded by, or a coarser one for fewer of them.
+    most : int
+        There are never more Gaussians than that.
+    energy : float
+        Weight of the penalty on energy, as in `fit`.
+    rounds, iterations : int
+        Number of rounds, and of the optimizer's steps in each.
+    newton : bool
+        Whether to take Gauss-Newton steps, of which few are enough, or Adam's.
+    seed : int
+        Of the places of new Gaussians.
+
+    Yields
+    ------
+    gaussians : int
+        How many there are after a round.
+    loss : float
+        ½ Σ (I − T)² before its last iteration.
+    """
+    if len(optimizer) == 0:
+        return
+    places = box_blur(detail(pixels), BLUR_RADIUS)
+    ramp = np.linspace(1, END_FRACTION, iterations)
+    rates = (ramp[:, None] * np.array(RATES)).astype(np.float32)
+    newton_rates = (ramp * NEWTON_RATE).astype(np.float32)
+    for number in range(rounds):
+        prune(optimizer, step)
+        count = 0
+        if number < int(GROWN_UNTIL * rounds):
+            count = min(round(GROWN * len(optimizer)), most - len(optimizer))
+        if count > 0:
+            generator = np.random.default_rng([seed, rounds, number])
+            optimizer.add(*births(optimizer.residual(), places, count, most, generator))
+        if len(optimizer) == 0:
+            return
+        if newton:
+            losses = optimizer.descend(newton_rates, energy, BITS, step)
+        else:
+            losses = optimizer.run(rates, energy, BITS, step)
+        yield len(optimizer), float(losses[-1])
+    prune(optimizer, step)
+
+
+def prune(optimizer: _native.Optimizer, step: float) -> None:
+    """Remove the Gaussians that are too weak to earn their bits."""
+    cholesky = optimizer.cholesky
+    log_size = 0.5 * np.log(cholesky[:, 0] * cholesky[:, 2])
+    amplitude = np.linalg.norm(normalized_colors(log_size, optimizer.colors), axis=1)
+    optimizer.keep((amplitude > PRUNE * step).astype(np.uint8))

@@ -1,0 +1,157 @@
+"""Rounding that weighs bits against error: every Gaussian moves to the integers that pay best.
+
+With λ the squared error that a bit is worth, a sweep goes through the Gaussians one by one. It
+takes of the neighboring integers, color, shape, position and its grid, those that lower the sum of
+the squared error and λ times the bits most, and removes a Gaussian that isn't worth its bits. The
+error is exact, against all other Gaussians as they are; the bits are a static estimate of what the
+adaptive models will spend. Rounding to the nearest would waste what the others can make up for, and
+bits on what hardly shows.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaussianimage import _native
+from gaussianimage.codec.encoder.rounding import Levels, quantize, shown, strongest_first
+from gaussianimage.codec.encoder.serialize import model_set
+from gaussianimage.codec.format.quantizer import Settings
+
+# The squared error of a number rounded to steps Δ is Δ²/12, and a bit more quarters it.
+WEIGHT_OF_A_BIT = np.log(2) / 6
+
+SYMBOLS, PRECISIONS, SETS = 16, 16, 4
+
+
+class Rounding:
+    """What it takes to refine the Gaussians of one file.
+
+    Parameters
+    ----------
+    settings : Settings
+        Steps and background of the file.
+    step : float
+        The color step by which bits are weighed against error: the file's own, or a coarser one
+        for a smaller file.
+    height, width : int
+        Of the picture.
+    q_max : float
+        Cut-off of the model.
+    threads : int
+        Threads to use; they change nothing but the time.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        step: float,
+        *,
+        height: int,
+        width: int,
+        q_max: float,
+        threads: int,
+    ) -> None:
+        self.settings = settings
+        self.quantizer = settings.quantizer(height, width)
+        self._size = height, width
+        self._q_max = q_max
+        self._threads = threads
+        self._weight = float(WEIGHT_OF_A_BIT * step**2)
+
+    def nearest(
+        self,
+        means: NDArray[np.float64],
+        cholesky: NDArray[np.float64],
+        colors: NDArray[np.float32],
+    ) -> Levels:
+        """Round Gaussians, (N, 2), (N, 3) and (N, C), to the nearest that the file can hold."""
+        height, width = self._size
+        return quantize(
+            means,
+            cholesky,
+            colors,
+            height=height,
+            width=width,
+            color_step=self.settings.color_step,
+            shape_step=self.settings.shape_step,
+        )
+
+    def costs(self, layers: Sequence[Levels]) -> _native.SymbolCosts:
+        """Return what symbols cost in files like the one of these layers."""
+        filled = [layer.select(shown(layer)) for layer in layers]
+        filled = [layer for layer in filled if len(layer.precision)]
+        encoder = _native.LayerEncoder(self.quantizer, max(len(filled), 1))
+        counts = np.zeros((_native.SYMBOL_MODELS, SYMBOLS), np.uint32)
+        classes = np.zeros((SETS, PRECISIONS), np.uint32)
+        for number, layer in enumerate(filled):
+            counts += encoder.tally(self.quantizer, *layer)
+            used = classes[model_set(number, len(filled))]
+            used += np.bincount(layer.precision, minlength=PRECISIONS).astype(np.uint32)
+        return _native.SymbolCosts(self.quantizer, counts, classes)
+
+    def refiner(self, residual: NDArray[np.float32]) -> _native.Refiner:
+        """Return a refiner for the picture less its target, (H, W, C), with everything drawn."""
+        return _native.Refiner(self.quantizer, self._q_max, residual)
+
+    def sweep(
+        self,
+        refiner: _native.Refiner,
+        levels: Levels,
+        sets: NDArray[np.uint8],
+        costs: _native.SymbolCosts,
+        weight: float = 1.0,
+    ) -> Levels:
+        """Go once through some of a refiner's Gaussians, the strongest first.
+
+        Those that aren't worth their bits get the color zero. `weight` is what a bit is worth in
+        units of what it usually is.
+        """
+        order = strongest_first(levels.color)
+        swept = refiner.sweep(
+            self.quantizer,
+            *levels.select(order),
+            sets[order],
+            costs,
+            self._weight * weight,
+            self._threads,
+        )
+        back = np.argsort(order)
+        return Levels(*swept).select(back)
+
+    def refined(
+        self, layers: Sequence[Levels], residual: NDArray[np.float32], weights: Sequence[float]
+    ) -> Iterator[list[Levels]]:
+        """Refine the layers of a file, and yield them after each sweep.
+
+        Parameters
+        ----------
+        layers : sequence of Levels
+        residual : ndarray, (H, W, C), float32
+            The file's picture less its target.
+        weights : sequence of float
+            What a bit is worth in each sweep, as for `sweep`.
+        """
+        refiner = self.refiner(residual)
+        layers = list(layers)
+        for weight in weights:
+            if not layers:
+                return
+            counts = [len(layer.precision) for layer in layers]
+            numbers = [model_set(number, len(layers)) for number in range(len(layers))]
+            levels = self.sweep(
+                refiner,
+                Levels.concatenate(layers),
+                np.repeat(np.array(numbers, np.uint8), counts),
+                self.costs(layers),
+                weight,
+            )
+            alive = shown(levels)
+            ends = np.cumsum([0, *counts])
+            layers = [
+                levels.select(begin + np.flatnonzero(alive[begin:end]))
+                for begin, end in pairwise(ends)
+                if alive[begin:end].any()
+            ]
+            yield layers

@@ -1,0 +1,142 @@
+"""Quantizing a fit in stages, so that what is still free makes up for what has been rounded."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaussianimage import _native
+from gaussianimage._util.interrupt import Interrupt
+from gaussianimage.codec.encoder.rd_quantization import Rounding
+from gaussianimage.codec.encoder.rounding import Levels, normalized_colors, shown, strongest_first
+from gaussianimage.codec.encoder.serialize import layer_ends, layers_of, model_set
+
+START_RATES = (0.05, 0.03, 0.015)
+END_FRACTION = 0.3
+
+
+def freeze(
+    optimizer: _native.Optimizer,
+    rounding: Rounding,
+    *,
+    energy: float,
+    stages: int,
+    iterations: int,
+    sweeps: int = 1,
+    on_stage: Callable[[int, int, float], None] | None = None,
+    interrupt: Interrupt | None = None,
+) -> list[Levels]:
+    """Round all Gaussians of an optimizer, a part at a time, the strongest first.
+
+    Parameters
+    ----------
+    optimizer : _native.Optimizer
+        A fit of the picture less the background. It is empty afterwards.
+    rounding : Rounding
+        By what to round, for the file and the picture.
+    energy : float
+        Weight of the penalty on energy, as in `fit`.
+    stages, iterations : int
+        Number of parts, and the optimizer's steps after each.
+    sweeps : int
+        Times that a part is refined before it is frozen; 0 rounds to the nearest.
+    on_stage : callable, optional
+        Called after each stage with its number, `stages` and the loss.
+    interrupt : Interrupt, optional
+        Once it is pressed, all that is left is rounded to the nearest at once.
+
+    Returns
+    -------
+    list of Levels
+        The stages' Gaussians; those that got the color zero are left out.
+
+    Notes
+    -----
+    A rounded Gaussian is drawn into the target and leaves the optimizer, so later stages are also
+    faster. Straight-through gradients, the usual way, were worse than rounding all at once: Adam
+    keeps crossing the thresholds.
+    """
+    ramp = np.linspace(1, END_FRACTION, iterations)
+    rates = (ramp[:, None] * np.array(START_RATES)).astype(np.float32)
+    per_stage = -(-len(optimizer) // stages)
+    interrupt = interrupt or Interrupt()
+    costs = None
+    if sweeps and not interrupt.is_pressed():
+        costs = rounding.costs(_guess(optimizer, rounding))
+    sets = _model_sets(len(optimizer))
+    parts = []
+    for stage in range(stages):
+        if len(optimizer) == 0:
+            break
+        if interrupt.is_pressed():
+            parts.append(_rest(optimizer, rounding))
+            break
+        chosen = _strongest(optimizer)[:per_stage]
+        levels = _rounded(optimizer, rounding, chosen)
+        if costs is not None:
+            refiner = rounding.refiner(optimizer.residual())
+            here = sets[stage * per_stage :][: len(chosen)]
+            with interrupt.cut_short():
+                for _ in range(sweeps):
+                    levels = rounding.sweep(refiner, levels, here, costs)
+            _replace(optimizer, rounding, chosen, levels)
+        frozen = np.zeros(len(optimizer), np.uint8)
+        frozen[chosen] = 1
+        optimizer.bake(frozen)
+        parts.append(levels.select(shown(levels)))
+        loss = 0.0
+        if interrupt.is_pressed():
+            continue
+        with interrupt.cut_short():
+            if len(optimizer):
+                loss = float(optimizer.run(rates, energy)[-1])
+            if on_stage is not None:
+                on_stage(stage + 1, stages, loss)
+    return parts
+
+
+def _rest(optimizer: _native.Optimizer, rounding: Rounding) -> Levels:
+    """Round all Gaussians of an optimizer to the nearest, and take them out."""
+    levels = _rounded(optimizer, rounding, _strongest(optimizer))
+    optimizer.keep(np.zeros(len(optimizer), np.uint8))
+    return levels.select(shown(levels))
+
+
+def _strongest(optimizer: _native.Optimizer) -> NDArray[np.intp]:
+    """Return the order of falling amplitude."""
+    cholesky = optimizer.cholesky
+    log_size = 0.5 * np.log(cholesky[:, 0] * cholesky[:, 2])
+    return strongest_first(normalized_colors(log_size, optimizer.colors))
+
+
+def _rounded(optimizer: _native.Optimizer, rounding: Rounding, chosen: NDArray[np.intp]) -> Levels:
+    """Round some of an optimizer's Gaussians, in place too, and return their levels."""
+    levels = rounding.nearest(
+        optimizer.means[chosen], optimizer.cholesky[chosen], optimizer.colors[chosen]
+    )
+    _replace(optimizer, rounding, chosen, levels)
+    return levels
+
+
+def _replace(
+    optimizer: _native.Optimizer, rounding: Rounding, chosen: NDArray[np.intp], levels: Levels
+) -> None:
+    means, cholesky, colors = optimizer.means, optimizer.cholesky, optimizer.colors
+    means[chosen], cholesky[chosen], colors[chosen] = rounding.quantizer.dequantize(*levels)
+    optimizer.means, optimizer.cholesky, optimizer.colors = means, cholesky, colors
+
+
+def _model_sets(count: int) -> NDArray[np.uint8]:
+    """Return which set of models codes each of so many Gaussians, the strongest first."""
+    ends = layer_ends(count)
+    sets = np.array([model_set(layer, len(ends)) for layer in range(len(ends))], np.uint8)
+    return np.repeat(sets, np.diff([0, *ends]))
+
+
+def _guess(optimizer: _native.Optimizer, rounding: Rounding) -> list[Levels]:
+    """Return layers as they would be if all Gaussians were rounded at once."""
+    order = _strongest(optimizer)
+    levels = rounding.nearest(
+        optimizer.means[order], optimizer.cholesky[order], optimizer.colors[order]
+    )
+    return layers_of([levels])

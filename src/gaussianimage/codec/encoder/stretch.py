@@ -1,0 +1,80 @@
+"""A picture of little contrast is fitted as if it had much: in a range of its own."""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaussianimage import _native
+from gaussianimage.codec.format.quantizer import STEPS_PER_OCTAVE
+from gaussianimage.picture import Picture
+
+# A picture that uses more of its range than this is fitted as it is.
+LEAST_RANGE = 0.5
+MOST_OCTAVES = 12
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """The map x → ½ + gain · (x − middle) from a picture's pixels to those that are fitted.
+
+    Step sizes of the optimizer suit pixels that use the range from 0 to 1; in a picture that uses a
+    hundredth of it they are larger than anything there is to see. The gain is 2^(sixteenths / 16):
+    with it the color step of the file is one that the header can say, and no integer of a Gaussian
+    depends on it.
+
+    Attributes
+    ----------
+    sixteenths : int
+        16 log₂ of the gain, 0 to 192.
+    middle : ndarray, (C,), float64
+        Middle of each channel's range.
+    """
+
+    sixteenths: int
+    middle: NDArray[np.float64]
+
+    @classmethod
+    def for_picture(cls, picture: Picture) -> Self:
+        """Return the map that spreads the widest channel of a picture over 0 to 1, about."""
+        low = picture.pixels.min(axis=(0, 1)).astype(np.float64)
+        high = picture.pixels.max(axis=(0, 1)).astype(np.float64)
+        used = float((high - low).max())
+        if used > LEAST_RANGE or used == 0:
+            return cls.none(picture.channels)
+        # Rounded down, and a little less, so that nothing leaves the range.
+        octaves = min(-np.log2(used * (1 + 1e-5)), MOST_OCTAVES)
+        return cls(int(STEPS_PER_OCTAVE * octaves), (low + high) / 2)
+
+    @classmethod
+    def none(cls, channels: int) -> Self:
+        """Return the map that leaves a picture of so many channels as it is."""
+        return cls(0, np.full(channels, 0.5))
+
+    @property
+    def gain(self) -> float:
+        """Factor by which contrast grows, at least 1."""
+        return _native.sixteenth_power(self.sixteenths)
+
+    def apply(self, picture: Picture) -> Picture:
+        """Return the picture that is fitted."""
+        if self.sixteenths == 0:
+            return picture
+        pixels = picture.pixels - self.middle.astype(np.float32)
+        pixels *= np.float32(self.gain)
+        pixels += np.float32(0.5)
+        np.clip(pixels, 0, 1, out=pixels)
+        pixels.flags.writeable = False
+        return replace(picture, pixels=pixels)
+
+    def stretched(self, colors: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return colors (…, C) of the picture as those of the fitted one."""
+        return 0.5 + self.gain * (colors - self.middle)
+
+    def restored(self, colors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return colors (…, C) of the fitted picture as those of the picture."""
+        if self.sixteenths == 0:
+            return colors
+        restored = (colors.astype(np.float64) - 0.5) / self.gain + self.middle
+        return restored.astype(np.float32)

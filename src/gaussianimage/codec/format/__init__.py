@@ -1,0 +1,1 @@
+"""The container and the syntax of a `.gimg` file, read and written alike."""

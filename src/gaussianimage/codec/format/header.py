@@ -1,0 +1,304 @@
+"""The header of a `.gimg` file: what can be known, and refused, before anything is decoded."""
+
+from dataclasses import dataclass, field, fields
+
+from gaussianimage._util.arguments import integer
+from gaussianimage.codec.format.container import HEAD, Chunk
+from gaussianimage.codec.format.quantizer import settings_size
+from gaussianimage.codec.format.varint import read_varint, write_varint
+from gaussianimage.errors import (
+    FormatError,
+    LargePictureWarning,
+    LimitError,
+    UnsupportedError,
+    warn_outside,
+)
+
+VERSION = 1
+"""Version of the format that this package writes, and the newest that it reads."""
+
+# What a file may say at all, whatever limits the caller sets: float32 numbers pixels up to 2^24.
+MAX_SIDE = 2**24
+MAX_GAUSSIANS = 2**28
+MAX_LAYERS = 255
+Q_MAX_UNIT = 1 / 2048
+BLOCK_WIDTH = 8
+"""Pixels in a block, the unit of `Header.work`: 8 pixels of one row."""
+GAUSSIAN_WORK = 64
+"""Blocks that it takes as long to draw as to decode a Gaussian and prepare it."""
+STRIP_WORK = 16
+"""Blocks that it takes as long to draw as to list a Gaussian in a column of blocks."""
+WARN_PIXELS = 2**30 // 4 // 3
+"""A quarter of a gigabyte of red, green and blue bytes: where Pillow warns of a picture's size."""
+GAUSSIAN_MEMORY = 200
+"""Bytes that drawing takes for each Gaussian, estimated from above."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much a file may ask for before it is refused.
+
+    Attributes
+    ----------
+    max_pixels, max_side : int
+        Height times width, and the longer of the two, in pixels. By default twice what Pillow
+        warns of, which is where it refuses a picture too.
+    warn_pixels : int
+        Height times width above which a `LargePictureWarning` is issued; by default Pillow's.
+    max_gaussians : int
+        Number of Gaussians.
+    max_work : int
+        What decoding and drawing cost, in the time that one block (8 pixels of a row) takes: some
+        2 to 4 ns of one core. It is checked for what the file announces and, when it is drawn at
+        another size, for what that size takes.
+    max_output : int
+        Bytes of the pixels that are drawn.
+    max_memory : int
+        Bytes of the pixels that are drawn, and 200 for each Gaussian: what decoding takes, about.
+    max_metadata : int
+        Bytes of each of ICC profile, EXIF and XMP, decompressed.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A limit is no integer, or negative.
+    """
+
+    max_pixels: int = 2 * WARN_PIXELS
+    warn_pixels: int = WARN_PIXELS
+    max_side: int = 2**16
+    max_gaussians: int = 2**22
+    max_work: int = 2**31
+    max_output: int = 2**29
+    max_memory: int = 10**9
+    max_metadata: int = 2**24
+
+    def __post_init__(self) -> None:
+        for limit in fields(self):
+            value = integer(limit.name, getattr(self, limit.name))
+            if value < 0:
+                raise ValueError(f"{limit.name}: expected at least 0, got {value}")
+
+    @classmethod
+    def checked(cls, limits: object) -> "Limits":
+        """Return the argument `limits` of a function; a `TypeError` if it is something else."""
+        if not isinstance(limits, Limits):
+            raise TypeError(f"limits: expected Limits, got {type(limits).__name__}")
+        return limits
+
+    @property
+    def of_a_picture(self) -> tuple[int, int, int, int, int, int]:
+        """Pixels without a warning, side, Gaussians, work, output and memory, for native code."""
+        return (
+            _u64(min(self.max_pixels, self.warn_pixels)),
+            _u64(self.max_side),
+            _u64(self.max_gaussians),
+            _u64(self.max_work),
+            _u64(self.max_output),
+            _u64(self.max_memory),
+        )
+
+    def check_output(self, output: int, gaussians: int) -> None:
+        """Refuse to draw so many bytes of pixels of so many Gaussians.
+
+        Raises
+        ------
+        LimitError
+            It is more than the limits allow; the message names the limit.
+        """
+        self.require("max_output", output, "the size of the pixels, in bytes,")
+        memory = output + GAUSSIAN_MEMORY * gaussians
+        self.require("max_memory", memory, "the memory to draw in, in bytes,")
+
+    def require(self, name: str, value: int, what: str) -> None:
+        """Refuse a value above the limit of that name.
+
+        Raises
+        ------
+        LimitError
+            It is above.
+        """
+        limit = getattr(self, name)
+        if value > limit:
+            raise LimitError(f"{what} is {value}, above the limit {name}={limit}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What the ``HEAD`` chunk says.
+
+    Attributes
+    ----------
+    height, width : int
+        Nominal size in pixels, 1…2^24.
+    channels : int
+        1 gray, 2 gray and alpha, 3 RGB, 4 RGB and alpha.
+    bit_depth : int
+        Of the source picture, 8 or 16; a hint for the decoder's output.
+    gaussians : int
+        Their number in all layers together, 0…2^28.
+    layers : int
+        Number of ``LAYR`` chunks of the whole file, at most one per Gaussian and 255.
+    q_max : float
+        Where a Gaussian is cut: a multiple of 1/2048 between 0 and 32; see `nearest_q_max`.
+    work : int
+        Bound on what decoding and drawing at the nominal size cost, see docs/format.md: for each
+        Gaussian `GAUSSIAN_WORK`, and in each column of blocks (8 pixels of a row, the first at the
+        left edge) that it touches with q ≤ q_max `STRIP_WORK` and the rows that it touches there.
+    settings : bytes
+        Parameters of the layers' syntax.
+    alpha_map : bytes
+        The map of fully transparent and fully opaque pixels; empty if there is none.
+    version, min_reader : int
+        Version of the format that the file was written in, and the oldest whose readers can
+        read it.
+
+    Raises
+    ------
+    ValueError
+        A value out of range.
+    """
+
+    height: int
+    width: int
+    channels: int
+    bit_depth: int = 8
+    gaussians: int
+    layers: int
+    q_max: float
+    work: int
+    settings: bytes = field(default=b"", repr=False)
+    alpha_map: bytes = field(default=b"", repr=False)
+    version: int = VERSION
+    min_reader: int = 1
+
+    def __post_init__(self) -> None:
+        blocks = GAUSSIAN_WORK + -(-self.width // BLOCK_WIDTH) * (STRIP_WORK + self.height)
+        ranges = {
+            "version": (1, 255),
+            "min_reader": (1, self.version),
+            "height": (1, MAX_SIDE),
+            "width": (1, MAX_SIDE),
+            "channels": (1, 4),
+            "gaussians": (0, MAX_GAUSSIANS),
+            "layers": (min(1, self.gaussians), min(MAX_LAYERS, self.gaussians)),
+            "work": (0, min(self.gaussians * blocks, 2**64 - 1)),
+        }
+        for name, (low, high) in ranges.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ValueError(f"{name} must be in {low}..{high}, got {value}")
+        if self.bit_depth not in (8, 16):
+            raise ValueError(f"bit_depth must be 8 or 16, got {self.bit_depth}")
+        if self.alpha_map and not self.has_alpha:
+            raise ValueError(f"a map of alpha in a picture of {self.channels} channels")
+        if self.alpha_map and len(self.settings) != settings_size(self.channels):
+            raise ValueError("a map of alpha without settings of layers")
+        if self.q_max != nearest_q_max(self.q_max):
+            raise ValueError(f"q_max must be a multiple of 1/2048, got {self.q_max}")
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether the last channel is alpha."""
+        return self.channels in (2, 4)
+
+    def check(self, limits: Limits) -> None:
+        """Refuse a file that asks for more than the limits allow, and warn of many pixels.
+
+        Raises
+        ------
+        LimitError
+            It does; the message names the limit.
+        """
+        limits.require("max_side", max(self.height, self.width), "the longer side in pixels")
+        limits.require("max_pixels", self.height * self.width, "the number of pixels")
+        limits.require("max_gaussians", self.gaussians, "the number of Gaussians")
+        limits.require("max_work", self.work, "the work to render, in blocks,")
+        if self.height * self.width > limits.warn_pixels:
+            warn_outside(
+                f"the file's picture has {self.height} x {self.width} pixels (height x width), "
+                f"more than warn_pixels={limits.warn_pixels}",
+                LargePictureWarning,
+            )
+
+    def to_chunk(self) -> Chunk:
+        """The ``HEAD`` chunk."""
+        flags = self.channels - 1 | (self.bit_depth == 16) << 2 | bool(self.alpha_map) << 3
+        parts = [
+            bytes([self.version, self.min_reader, flags]),
+            write_varint(self.height),
+            write_varint(self.width),
+            write_varint(self.gaussians),
+            bytes([self.layers]),
+            round(self.q_max / Q_MAX_UNIT).to_bytes(2, "little"),
+            write_varint(self.work),
+            self.settings,
+            self.alpha_map,
+        ]
+        return Chunk(HEAD, b"".join(parts))
+
+    @classmethod
+    def from_chunk(cls, chunk: Chunk) -> "Header":
+        """The header that a ``HEAD`` chunk holds.
+
+        Raises
+        ------
+        UnsupportedError
+            The file needs a newer reader.
+        FormatError
+            The chunk is not a valid header.
+        """
+        data, offset = chunk.payload, chunk.payload_offset
+        fixed = bytes(data[:3])
+        if len(fixed) < 3:
+            raise FormatError("chunk HEAD is too short", offset)
+        version, min_reader, flags = fixed
+        if min_reader > VERSION:
+            raise UnsupportedError(
+                f"the file needs a reader of version {min_reader} of the format, this one "
+                f"reads up to {VERSION}"
+            )
+        if flags >> 4:
+            raise FormatError(f"reserved flags must be 0, found {flags >> 4:#x}", offset + 2)
+        position = 3
+        sizes = []
+        for _ in range(3):
+            value, position = read_varint(data, position, offset=offset)
+            sizes.append(value)
+        height, width, gaussians = sizes
+        tail = bytes(data[position : position + 3])
+        if len(tail) < 3:
+            raise FormatError("chunk HEAD is too short", offset + position)
+        work, position = read_varint(data, position + 3, offset=offset)
+        channels = (flags & 3) + 1
+        end = position + settings_size(channels) if flags & 8 else len(data)
+        if flags & 8 and len(data) <= end:
+            raise FormatError("the map of alpha is empty", offset + len(data))
+        try:
+            return cls(
+                height=height,
+                width=width,
+                channels=channels,
+                bit_depth=16 if flags & 4 else 8,
+                gaussians=gaussians,
+                layers=tail[0],
+                q_max=int.from_bytes(tail[1:], "little") * Q_MAX_UNIT,
+                work=work,
+                settings=bytes(data[position:end]),
+                alpha_map=bytes(data[end:]),
+                version=version,
+                min_reader=min_reader,
+            )
+        except ValueError as error:
+            raise FormatError(f"impossible header: {error}", offset) from None
+
+
+def _u64(value: int) -> int:
+    return min(value, 2**64 - 1)
+
+
+def nearest_q_max(q_max: float) -> float:
+    """Nearest value of q_max that a header can hold: a multiple of 1/2048 between 0 and 32."""
+    if not 0 < q_max < 32:
+        raise ValueError(f"q_max must be between 0 and 32, got {q_max}")
+    return min(max(round(q_max / Q_MAX_UNIT), 1), 65535) * Q_MAX_UNIT

@@ -1,0 +1,179 @@
+"""The two chunks of the paper's profile: `QUAN`, its quantizers, and `GAUS`, its Gaussians."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gaussianimage.codec.format.container import GAUSSIANS, LAYER, QUANTIZERS, Chunk
+from gaussianimage.codec.format.header import Header
+from gaussianimage.codec.paper_profile.quantizers import (
+    MAX_BITS,
+    MAX_STAGE_BITS,
+    MAX_STAGES,
+    ColorQuantizer,
+    UniformQuantizer,
+    VectorQuantizer,
+)
+from gaussianimage.codec.paper_profile.record import PaperRecord
+from gaussianimage.codec.paper_profile.stream import STREAMS, read_stream, write_stream
+from gaussianimage.errors import FormatError
+
+_FIXED_BYTES = 5
+_SHAPE_COMPONENTS = 3
+_ROTATION, _OFFSET, _HALF_PIXEL = 1, 2, 4
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a file of the profile says before its Gaussians are decoded.
+
+    Attributes
+    ----------
+    stream : str
+        How they are coded, one of `gaussianimage.codec.paper_profile.stream.STREAMS`.
+    shape_quantizer : UniformQuantizer
+    color_quantizer : UniformQuantizer or VectorQuantizer
+    rotation, offset, half_pixel : bool
+        As `gaussianimage.codec.paper_profile.record.PaperRecord` has them.
+    gaussians : Chunk or None
+        The chunk with the Gaussians; None if there are none, or in a damaged file.
+    """
+
+    stream: str
+    shape_quantizer: UniformQuantizer
+    color_quantizer: ColorQuantizer
+    rotation: bool
+    offset: bool
+    half_pixel: bool
+    gaussians: Chunk | None
+
+    @property
+    def color_stages(self) -> int:
+        """Codebooks of the color; 0 if it has an index for each channel."""
+        quantizer = self.color_quantizer
+        return len(quantizer.codebooks) if isinstance(quantizer, VectorQuantizer) else 0
+
+    def formula_bits(self, header: Header) -> int:
+        """Return the bits of a file by the paper's count, see `PaperRecord.formula_bits`."""
+        empty = self._empty(header)
+        return header.gaussians * sum(empty.widths) + empty.formula_bits
+
+    def record(self, header: Header) -> PaperRecord:
+        """Decode the Gaussians, or none if there is no chunk with them.
+
+        Raises
+        ------
+        FormatError
+            They don't decode.
+        """
+        empty, chunk = self._empty(header), self.gaussians
+        if chunk is None:
+            return empty
+        rows = read_stream(
+            bytes(chunk.payload),
+            header.gaussians,
+            empty.widths,
+            self.stream,
+            offset=chunk.payload_offset,
+        )
+        try:
+            return empty.with_rows(rows)
+        except ValueError as error:
+            raise FormatError(f"impossible Gaussians: {error}", chunk.payload_offset) from None
+
+    def _empty(self, header: Header) -> PaperRecord:
+        """Return a record without Gaussians."""
+        return PaperRecord(
+            positions=np.empty((0, 2), np.float16),
+            shapes=np.empty((0, _SHAPE_COMPONENTS), np.uint16),
+            colors=np.empty((0, len(self.color_quantizer.widths)), np.uint16),
+            shape_quantizer=self.shape_quantizer,
+            color_quantizer=self.color_quantizer,
+            height=header.height,
+            width=header.width,
+            q_max=header.q_max,
+            rotation=self.rotation,
+            offset=self.offset,
+            half_pixel=self.half_pixel,
+        )
+
+
+def write_profile(record: PaperRecord, stream: str) -> list[Chunk]:
+    """Return the chunks of a record, coded as one of `STREAMS`.
+
+    Raises
+    ------
+    ValueError
+        There are more Gaussians than the stream takes.
+    """
+    quantizer = record.color_quantizer
+    stages = len(quantizer.codebooks) if isinstance(quantizer, VectorQuantizer) else 0
+    flags = _ROTATION * record.rotation | _OFFSET * record.offset | _HALF_PIXEL * record.half_pixel
+    fixed = [STREAMS.index(stream), flags, record.shape_quantizer.bits, quantizer.bits, stages]
+    chunks = [Chunk(QUANTIZERS, bytes(fixed) + record.side_information())]
+    if len(record):
+        chunks.append(Chunk(GAUSSIANS, write_stream(record.rows(), record.widths, stream)))
+    return chunks
+
+
+def read_profile(header: Header, chunks: Sequence[Chunk], damage: FormatError | None) -> Profile:
+    """Check a file's chunks and read its quantizers; `damage` is what cut the chunks short.
+
+    Raises
+    ------
+    FormatError
+        Chunks are missing, out of order, there twice, or don't hold what they should.
+    """
+    kinds = [chunk.type for chunk in chunks if chunk.type in (QUANTIZERS, GAUSSIANS, LAYER)]
+    expected = [QUANTIZERS, GAUSSIANS][: 1 + min(header.gaussians, 1)]
+    if damage is not None and not kinds:
+        raise damage
+    if kinds != (expected if damage is None else expected[: len(kinds)]):
+        names, found = (b", ".join(types).decode() for types in (expected, kinds))
+        raise FormatError(f"expected chunks {names}, found {found or 'none'}", chunks[0].offset)
+    if header.layers != min(header.gaussians, 1):
+        raise FormatError("a file of this profile has one layer", chunks[0].payload_offset)
+    found_chunks = {chunk.type: chunk for chunk in chunks}
+    return _read_quantizers(found_chunks[QUANTIZERS], header.channels, found_chunks.get(GAUSSIANS))
+
+
+def _read_quantizers(chunk: Chunk, channels: int, gaussians: Chunk | None) -> Profile:
+    data, offset = bytes(chunk.payload), chunk.payload_offset
+    if len(data) < _FIXED_BYTES:
+        raise FormatError(f"chunk {chunk.name} is too short", offset)
+    stream, flags, shape_bits, color_bits, stages = data[:_FIXED_BYTES]
+    most_color_bits = MAX_STAGE_BITS if stages else MAX_BITS
+    for place, (value, least, most) in enumerate(
+        (
+            (stream, 0, len(STREAMS) - 1),
+            (flags, 0, _ROTATION | _OFFSET | _HALF_PIXEL),
+            (shape_bits, 1, MAX_BITS),
+            (color_bits, 1, most_color_bits),
+            (stages, 0, MAX_STAGES),
+        )
+    ):
+        if not least <= value <= most:
+            raise FormatError(f"expected {least} to {most}, found {value}", offset + place)
+    colors = stages * 2**color_bits * channels if stages else 2 * channels
+    size = _FIXED_BYTES + 4 * (2 * _SHAPE_COMPONENTS + colors)
+    if len(data) != size:
+        raise FormatError(f"expected {size} bytes of quantizers, found {len(data)}", offset)
+    numbers = np.frombuffer(data, "<f4", offset=_FIXED_BYTES)
+    shape, color = np.split(numbers, [2 * _SHAPE_COMPONENTS])
+    try:
+        return Profile(
+            stream=STREAMS[stream],
+            shape_quantizer=UniformQuantizer(shape_bits, *np.split(shape, 2)),
+            color_quantizer=(
+                VectorQuantizer(color.reshape(stages, 2**color_bits, channels))
+                if stages
+                else UniformQuantizer(color_bits, *np.split(color, 2))
+            ),
+            rotation=bool(flags & _ROTATION),
+            offset=bool(flags & _OFFSET),
+            half_pixel=bool(flags & _HALF_PIXEL),
+            gaussians=gaussians,
+        )
+    except ValueError as error:
+        raise FormatError(f"impossible quantizers: {error}", offset) from None

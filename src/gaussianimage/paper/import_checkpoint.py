@@ -1,0 +1,138 @@
+"""Checkpoints of the authors' code as files of this package."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import gaussianimage.torch  # isort: skip  (says how to get PyTorch)
+import torch
+
+import gaussianimage
+from gaussianimage._util.files import StrPath, write_output
+from gaussianimage.codec.paper_profile.file import encode_record
+from gaussianimage.paper.checkpoints import import_checkpoint
+from gaussianimage.paper.datasets import Sample
+from gaussianimage.paper.fine_tuning import fine_tune
+from gaussianimage.paper.quantized_model import QuantizedModel, QuantizerSettings
+from gaussianimage.paper.recipe import Recipe
+from gaussianimage.paper.represent import quality
+from gaussianimage.paper.training import TrainingPoint
+from gaussianimage.rendering import render
+
+__all__ = ["Imported", "Quantization", "import_as_file", "import_as_gaussians"]
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """How a checkpoint becomes a file: merely rounded by default.
+
+    Parameters
+    ----------
+    settings : QuantizerSettings
+        The paper's by default.
+    recipe : Recipe
+        Of the fine-tuning; no iterations by default.
+    device : str, default "cpu"
+        Where to fine-tune.
+    stream : str, default "plain"
+        See `gaussianimage.codec.paper_profile.file.encode_record`.
+    """
+
+    settings: QuantizerSettings = field(default_factory=QuantizerSettings)
+    recipe: Recipe = field(default_factory=lambda: Recipe(iterations=0))
+    device: str = "cpu"
+    stream: str = "plain"
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What a checkpoint has become."""
+
+    height: int
+    width: int
+    gaussians: int
+    n_bytes: int | None  # of a .gimg file
+    psnr: float | None  # dB, where there is a picture to compare with
+    seconds: float
+
+
+def import_as_gaussians(
+    source: StrPath, target: StrPath, size: tuple[int, int] | Sample
+) -> Imported:
+    """Write the Gaussians of a checkpoint to a safetensors file, as `Gaussians.load` reads it.
+
+    Parameters
+    ----------
+    source, target : path-like
+    size : (int, int) or Sample
+        Height and width of the picture in pixels, or the picture, to compare with.
+
+    Raises
+    ------
+    FormatError, OSError
+        As `import_checkpoint`, or the file can't be written.
+    """
+    began = time.perf_counter()
+    height, width = _size(size)
+    gaussians = import_checkpoint(source, (height, width)).gaussians()
+    gaussians.save(target)
+    psnr = None
+    if isinstance(size, Sample):
+        psnr = quality(size.pixels, render(gaussians).clip(0, 1))["psnr"]
+    seconds = time.perf_counter() - began
+    return Imported(height, width, len(gaussians), None, psnr, seconds)
+
+
+def import_as_file(
+    source: StrPath,
+    target: StrPath,
+    size: tuple[int, int] | Sample,
+    quantization: Quantization | None = None,
+    *,
+    progress: Callable[[TrainingPoint], None] | None = None,
+) -> Imported:
+    """Quantize a checkpoint as the paper's codec does, and write a .gimg file.
+
+    Parameters
+    ----------
+    source, target : path-like
+        ``-`` as a target is stdout.
+    size : (int, int) or Sample
+        Height and width of the picture in pixels, or the picture, to compare with and fine-tune to.
+    quantization : Quantization, optional
+    progress : callable, optional
+        Called with a `TrainingPoint` about ten times a second.
+
+    Raises
+    ------
+    ValueError
+        There are iterations to be done, and no picture.
+    FormatError, GaussianImageError, OSError
+        As `import_checkpoint` and `fine_tune`, or the file can't be written.
+    """
+    quantization = Quantization() if quantization is None else quantization
+    began = time.perf_counter()
+    height, width = _size(size)
+    model = import_checkpoint(source, (height, width)).to(quantization.device)
+    if quantization.recipe.iterations == 0:
+        record = QuantizedModel(model, quantization.settings).record()
+    elif isinstance(size, Sample):
+        picture = torch.tensor(size.pixels, device=quantization.device)
+        recipe, settings = quantization.recipe, quantization.settings
+        record = fine_tune(model, picture, recipe, settings, progress=progress).record
+    else:
+        raise ValueError("size: fine-tuning needs the picture, not only its size")
+    data = encode_record(record, stream=quantization.stream)
+    write_output(target, data)
+    psnr = None
+    if isinstance(size, Sample):
+        psnr = quality(size.pixels, gaussianimage.decode(data))["psnr"]
+    seconds = time.perf_counter() - began
+    return Imported(height, width, len(record), len(data), psnr, seconds)
+
+
+def _size(size: tuple[int, int] | Sample) -> tuple[int, int]:
+    if isinstance(size, Sample):
+        height, width, _ = size.pixels.shape
+        return height, width
+    return size

@@ -1,0 +1,1 @@
+"""The tables of the paper: its own numbers, and those of one's own results."""

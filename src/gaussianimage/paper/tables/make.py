@@ -1,0 +1,63 @@
+"""The paper's tables of one's own results: its rows and columns, its figures beside ours."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gaussianimage.paper.results import Record
+from gaussianimage.paper.tables.codec import complexity, points, quantization, variants
+from gaussianimage.paper.tables.comparison import Group, grouped
+from gaussianimage.paper.tables.representation import ablation, initialization, representation
+from gaussianimage.paper.tables.text import Table
+
+__all__ = ["Table", "make_tables", "rate_distortion_groups"]
+
+_SIZES = ("model", "gaussians", "loss", "fill")
+_QUANTIZERS = ("gaussians", "color", "color_bits", "stages", "entries", "commitment")
+_BOTH = {True, False}
+
+
+def _usual(settings: Mapping[str, Any]) -> bool:
+    """Whether a fit is one of Table 1's, and of none but the ablations."""
+    return bool(settings["offset"]) and settings["loss"] == (
+        "l1+ssim" if settings["model"] == "3dgs" else "l2"
+    )
+
+
+def _final(settings: Mapping[str, Any]) -> bool:
+    """Whether a codec is the final one and not a variant of Table 4."""
+    return settings["color"] == "rvq" and bool(settings["commitment"])
+
+
+def make_tables(records: Sequence[Record]) -> list[Table]:
+    """Return every table for which there are results.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        Of any kinds, settings and pictures; only what may be compared comes into one table.
+
+    Returns
+    -------
+    list of Table
+        Ordered as in the paper: representation (1), complexity (2), ablations (3), quantization
+        (4), initialization (5), and the points of the rate–distortion figure.
+    """
+    fits = [record for record in records if record.kind == "represent"]
+    codings = [record for record in records if record.kind == "compress"]
+    tables = [representation(group) for group in grouped(fits, _SIZES, _usual)]
+    tables += [complexity(group) for group in rate_distortion_groups(codings)]
+    components = grouped(fits, ("model", "loss", "fill"), lambda settings: bool(settings["offset"]))
+    tables += [ablation(group) for group in components if len(group.rows) > 1]
+    tables += [quantization(g) for g in grouped(codings, _QUANTIZERS) if variants(g) > 1]
+    offsets = grouped(fits, ("model", "offset"), lambda s: s["model"] in ("cholesky", "rs"))
+    tables += [
+        initialization(g) for g in offsets if {r.settings["offset"] for r in g.rows} == _BOTH
+    ]
+    tables += [points(group) for group in rate_distortion_groups(codings)]
+    return tables
+
+
+def rate_distortion_groups(records: Sequence[Record]) -> list[Group]:
+    """Return what a rate–distortion figure is of: the codec's results that differ in N only."""
+    codings = [record for record in records if record.kind == "compress"]
+    return grouped(codings, ("gaussians",), _final)

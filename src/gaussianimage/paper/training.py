@@ -1,0 +1,219 @@
+"""Training as the paper does it: any model that draws itself, towards a picture."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import gaussianimage.torch  # noqa: F401  # isort: skip  (says how to get PyTorch)
+import torch
+from torch import Tensor, nn
+
+from gaussianimage.errors import GaussianImageError
+from gaussianimage.paper.recipe import Recipe
+from gaussianimage.torch.cuda.recorded_step import RecordedStep
+from gaussianimage.torch.losses import get_loss, l2
+from gaussianimage.torch.models.opacity import OpacityModel
+from gaussianimage.torch.models.sum import CholeskyModel, ScaleRotationModel
+
+# Points of the history, besides its end: evenly spread over the iterations.
+HISTORY_POINTS = 200
+
+# Seconds between two calls of `progress`.
+_TELL_EVERY = 0.1
+
+# Iterations of a recording between two looks at the clock.
+_STRETCH = 500
+
+# Models that never wait for the device. Blending does, to sort what is seen.
+_RECORDABLE = (CholeskyModel, ScaleRotationModel, OpacityModel)
+
+
+@dataclass(frozen=True)
+class TrainingPoint:
+    """Where a training run was at one time: before the step of the optimizer that follows."""
+
+    iteration: int  # steps done
+    iterations: int  # to be done in all
+    psnr: float  # dB, of the picture clamped to 0..1
+    seconds: float  # since the start
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a training run has come to."""
+
+    psnr: float  # dB, of the picture clamped to 0..1, after the last step
+    seconds: float
+    iterations: int  # steps done
+    history: tuple[TrainingPoint, ...]
+
+
+def train(
+    model: nn.Module,
+    target: Tensor,
+    recipe: Recipe | None = None,
+    *,
+    progress: Callable[[TrainingPoint], None] | None = None,
+) -> TrainingResult:
+    """Fit a model to a picture by the paper's recipe.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Called without arguments it returns its picture, (H, W, C). Its parameters are changed in
+        place; Ctrl-C leaves them as they are then, and goes on to the caller.
+    target : Tensor, (H, W, C)
+        The picture, from 0 to 1, of the model's type and on its device.
+    recipe : Recipe, optional
+        The paper's by default.
+    progress : callable, optional
+        Called with a `TrainingPoint` about ten times a second.
+
+    Returns
+    -------
+    TrainingResult
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the target is not a picture like the model's.
+    GaussianImageError
+        If the training diverges: the picture is no longer finite.
+
+    Notes
+    -----
+    As in the released code the picture is clamped to 0..1 *before* the loss, so that saturated
+    pixels have no gradient. The same start gives the same result, bit for bit, on a CPU. On a GPU
+    the iteration is recorded as a CUDA graph, but for models that blend.
+    """
+    recipe = Recipe() if recipe is None else recipe
+    watch = Watch(recipe, progress)
+    loss_of = get_loss(recipe.loss)
+    optimizer = recipe.make_optimizer(model.parameters())
+
+    def step() -> Tensor:
+        optimizer.zero_grad(set_to_none=True)
+        image: Tensor = model().clamp(0, 1)
+        loss_of(image, target).backward()  # type: ignore[no-untyped-call]  # as PyTorch has it
+        optimizer.step()
+        return image.detach()
+
+    repeat = RecordedStep(step, optimizer).run if recordable(model) else None
+    done = iterate(step, repeat, optimizer, watch, target)
+    with torch.no_grad():
+        return watch.finish(done, model().clamp(0, 1), target)
+
+
+def psnr_of(error: float) -> float:
+    """Return the PSNR in dB of a mean squared error."""
+    return math.inf if error == 0 else -10 * math.log10(error)
+
+
+def recordable(model: nn.Module) -> bool:
+    """Tell whether a model is drawn on a GPU without waiting for it, as float64 isn't either."""
+    if type(model) not in _RECORDABLE:
+        return False
+    parameter = next(model.parameters())
+    return parameter.is_cuda and parameter.dtype == torch.float32
+
+
+def iterate(
+    step: Callable[[], Tensor],
+    repeat: Callable[[int], Tensor | None] | None,
+    optimizer: torch.optim.Optimizer,
+    watch: "Watch",
+    target: Tensor,
+) -> int:
+    """Run the iterations of a recipe, and return how many there were.
+
+    Parameters
+    ----------
+    step : callable
+        One iteration; it returns the picture before it, clamped to 0..1.
+    repeat : callable, optional
+        Does a number of them and returns the last one's picture: a `RecordedStep`'s `run`.
+    optimizer : torch.optim.Optimizer
+        The step size of each iteration is set here.
+    watch : Watch
+        Has the recipe, and looks at the pictures.
+    target : Tensor, (H, W, C)
+    """
+    recipe, done = watch.recipe, 0
+    while done < recipe.iterations and not (done and watch.over()):
+        recipe.set_rate(optimizer, done)
+        count = 1 if repeat is None else watch.stretch(done)
+        image = step() if repeat is None else repeat(count)
+        assert image is not None
+        done += count
+        watch.look(done - 1, image, target)
+    optimizer.zero_grad(set_to_none=True)
+    return done
+
+
+class Watch:
+    """The clock of a run, what it remembers and whom it tells.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        How long it is to be.
+    progress : callable or None
+        Called with a `TrainingPoint` about ten times a second.
+    """
+
+    def __init__(self, recipe: Recipe, progress: Callable[[TrainingPoint], None] | None) -> None:
+        self.history: list[TrainingPoint] = []
+        self.recipe = recipe
+        self._progress = progress
+        self._every = max(1, recipe.iterations // HISTORY_POINTS)
+        self._began = time.perf_counter()
+        self._told = self._began
+
+    def seconds(self) -> float:
+        """Return the time since the start."""
+        return time.perf_counter() - self._began
+
+    def over(self) -> bool:
+        """Whether the recipe's time is over."""
+        return self.recipe.seconds is not None and self.seconds() >= self.recipe.seconds
+
+    def stretch(self, iteration: int) -> int:
+        """Return how many iterations, from this one on, have one step size and only a last look."""
+        look = -iteration % self._every + 1
+        halving = self.recipe.halve_every - iteration % self.recipe.halve_every
+        return min(look, halving, self.recipe.iterations - iteration, _STRETCH)
+
+    def look(self, iteration: int, image: Tensor, target: Tensor) -> None:
+        """Note how close the picture is before an iteration, if it is time to."""
+        keep = iteration % self._every == 0
+        tell = self._progress is not None and time.perf_counter() - self._told >= _TELL_EVERY
+        if not (keep or tell):
+            return
+        point = self._point(iteration, image, target, self.seconds())
+        if keep:
+            self.history.append(point)
+        if tell:
+            self._tell(point)
+
+    def finish(self, iteration: int, image: Tensor, target: Tensor) -> TrainingResult:
+        """Return what the run has come to, with the picture after its last step."""
+        if target.is_cuda:
+            torch.cuda.synchronize(target.device)
+        point = self._point(iteration, image, target, self.seconds())
+        self.history.append(point)
+        self._tell(point)
+        return TrainingResult(point.psnr, point.seconds, iteration, tuple(self.history))
+
+    def _point(
+        self, iteration: int, image: Tensor, target: Tensor, seconds: float
+    ) -> TrainingPoint:
+        error = float(l2(image, target))
+        if not math.isfinite(error):
+            raise GaussianImageError(f"the training diverged within {iteration} iterations")
+        return TrainingPoint(iteration, self.recipe.iterations, psnr_of(error), seconds)
+
+    def _tell(self, point: TrainingPoint) -> None:
+        self._told = time.perf_counter()
+        if self._progress is not None:
+            self._progress(point)

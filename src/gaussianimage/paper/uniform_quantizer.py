@@ -1,0 +1,101 @@
+"""Quantizers that are learned: rounding with a gradient passed straight through it."""
+
+import math
+
+import gaussianimage.torch  # noqa: F401  # isort: skip  (says how to get PyTorch)
+import torch
+from torch import Tensor, nn
+
+from gaussianimage.codec.paper_profile import quantizers as stored
+
+# A learned step below this would divide by nothing.
+_LEAST_SCALE = 1e-8
+
+
+def straight_through(exact: Tensor, rounded: Tensor) -> Tensor:
+    """Return `rounded`, with the gradient of `exact`."""
+    return exact + (rounded - exact).detach()
+
+
+def half_precision(values: Tensor) -> Tensor:
+    """Round to float16 and back, with the gradient passed through."""
+    return straight_through(values, values.half().to(values.dtype))
+
+
+class UniformQuantizer(nn.Module):
+    """Evenly spaced levels for each column, whose step and offset are learned.
+
+    A value v becomes round(clip((v − β) / γ, 0, Q)) γ + β with Q = 2^bits − 1 (section 3.3 of
+    the paper). Rounding passes gradients through, so γ gets the rounding error of what lies within
+    the range, 0 or Q beyond it, and β gets what lies beyond.
+
+    Parameters
+    ----------
+    values : Tensor, (N, D)
+        What will be quantized, N ≥ 1: its least and largest values, by columns, are the range to
+        start from.
+    bits : int
+        1 to 12.
+    scaling : bool, default True
+        Multiply the gradients of γ and β by 1 / √(N Q), as LSQ has it. The released code computes
+        that factor and then does not use it; an optimizer that divides by the gradients' own size,
+        such as Adam or Adan, is indifferent to it but for its ε.
+
+    Raises
+    ------
+    ValueError
+        If the bits are out of range or there are no values.
+
+    References
+    ----------
+    S. K. Esser et al.: Learned step size quantization. ICLR 2020, arXiv 1902.08153, section 2.2.
+    """
+
+    scale: nn.Parameter
+    beta: nn.Parameter
+
+    def __init__(self, values: Tensor, bits: int, *, scaling: bool = True) -> None:
+        super().__init__()
+        stored.require("bits", bits, 1, stored.MAX_BITS)
+        if values.ndim != 2 or not len(values):
+            raise ValueError(
+                f"values: expected shape (N, D) with N from 1, got {tuple(values.shape)}"
+            )
+        self.bits = bits
+        self.most = 2**bits - 1
+        self._factor = 1 / math.sqrt(len(values) * self.most) if scaling else 1.0
+        low, high = values.detach().amin(0), values.detach().amax(0)
+        # Equal values, as of a single Gaussian, still need a step.
+        self.scale = nn.Parameter(((high - low) / self.most).clamp_min(1e-3 / self.most))
+        self.beta = nn.Parameter(low.clone())
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Return the nearest levels, (N, D)."""
+        scale = self._scaled(self.positive_scale())
+        beta = self._scaled(self.beta)
+        exact = ((values - beta) / scale).clamp(0, self.most)
+        return straight_through(exact, exact.round()) * scale + beta
+
+    def positive_scale(self) -> Tensor:
+        """Return γ, above 0 whatever has been learned, (D,)."""
+        return self.scale.abs().clamp_min(_LEAST_SCALE)
+
+    @torch.no_grad()
+    def indices(self, values: Tensor) -> Tensor:
+        """Return the numbers of the nearest levels, int64, (N, D)."""
+        exact = ((values - self.beta) / self.positive_scale()).clamp(0, self.most)
+        return exact.round().long()
+
+    @torch.no_grad()
+    def stored(self) -> stored.UniformQuantizer:
+        """Return the quantizer as a file holds it."""
+        scale, beta = (t.float().cpu().numpy() for t in (self.positive_scale(), self.beta))
+        return stored.UniformQuantizer(self.bits, scale, beta)
+
+    def extra_repr(self) -> str:
+        """Return what is printed of the module besides its name."""
+        return f"bits={self.bits}, columns={len(self.beta)}"
+
+    def _scaled(self, parameter: Tensor) -> Tensor:
+        """Return a parameter as it is, its gradient multiplied by LSQ's factor."""
+        return straight_through(parameter * self._factor, parameter)

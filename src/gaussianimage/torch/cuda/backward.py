@@ -1,0 +1,182 @@
+"""The gradient: sums over every entry's pixels, then over every Gaussian's entries.
+
+With z = L⁻¹ d, the weight w, R the loss' derivative by the picture and g = w Σ c R, the sums are
+those of g z₁, g z₂, g z₁², g z₁ z₂, g z₂² and, per channel, of w R. They give every derivative: by
+the center L⁻ᵀ (Σ g z), by the Cholesky factor the lower triangle of L⁻ᵀ (Σ g z zᵀ).
+"""
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from gaussianimage.torch.cuda.batch import TILE, Lists, Scene
+from gaussianimage.torch.cuda.forward import footprints, tile_pixels
+from gaussianimage.torch.cuda.tile_lists import lists_of
+
+# Entries that a tile looks at together, and warps that share its pixels: fewer than in drawing,
+# for every entry's sums must cross the warps.
+STEP = 4
+WARPS = 2
+# Entries that a Gaussian adds up at a time.
+ROWS = 64
+
+
+@triton.jit(do_not_specialize=["channels", "height", "width", "tiles_x", "tiles_y"])
+def _sum_entries(
+    corners,
+    owners,
+    order,
+    starts,
+    cholesky,
+    colors,
+    gradient,
+    sums,
+    channels,
+    height,
+    width,
+    tiles_x,
+    tiles_y,
+    q_max,
+    tile: tl.constexpr,
+    step: tl.constexpr,
+):
+    """Write the 5 + C sums of all entries of one tile into their rows."""
+    index = tl.program_id(0)
+    pixel, inside = tile_pixels(index, height, width, tiles_x, tiles_y, tile)
+    end = tl.load(starts + index + 1)
+    for begin in range(tl.load(starts + index), end, step):
+        i = begin + tl.arange(0, step)
+        some = i < end
+        entry = tl.load(order + i, some, 0)
+        owner = tl.load(owners + entry, some, 0)
+        z1, z2, weight = footprints(corners, cholesky, entry, owner, some, q_max, tile)
+        to = sums + entry * (5 + channels)
+        g = tl.zeros((step, tile * tile), tl.float32)
+        for channel in range(channels):
+            residual = tl.load(gradient + pixel * channels + channel, inside, 0.0)
+            color = tl.load(colors + owner * channels + channel, some, 0.0)
+            weighted = weight * residual[None, :]
+            g += weighted * color[:, None]
+            tl.store(to + 5 + channel, tl.sum(weighted, axis=1), some)
+        g1 = g * z1
+        g2 = g * z2
+        tl.store(to, tl.sum(g1, axis=1), some)
+        tl.store(to + 1, tl.sum(g2, axis=1), some)
+        tl.store(to + 2, tl.sum(g1 * z1, axis=1), some)
+        tl.store(to + 3, tl.sum(g1 * z2, axis=1), some)
+        tl.store(to + 4, tl.sum(g2 * z2, axis=1), some)
+
+
+@triton.jit
+def gather(sums, begin, end, column, columns, rows: tl.constexpr):
+    """Add up one column over the rows of one Gaussian, always in the same order."""
+    total = tl.zeros((rows,), tl.float32)
+    for row in range(begin, end, rows):
+        i = row + tl.arange(0, rows)
+        total += tl.load(sums + i * columns + column, i < end, 0.0)
+    return tl.sum(total)
+
+
+@triton.jit(do_not_specialize=["capacity", "channels"])
+def _differentiate(
+    offsets,
+    sums,
+    cholesky,
+    d_means,
+    d_cholesky,
+    d_colors,
+    capacity,
+    channels,
+    rows: tl.constexpr,
+):
+    """Turn the sums of one Gaussian's entries into its derivatives."""
+    i = tl.program_id(0)
+    start = tl.load(offsets)
+    begin = tl.load(offsets + i) - start
+    end = tl.minimum(tl.load(offsets + i + 1) - start, capacity)
+    columns = 5 + channels
+    g1 = gather(sums, begin, end, 0, columns, rows)
+    g2 = gather(sums, begin, end, 1, columns, rows)
+    g11 = gather(sums, begin, end, 2, columns, rows)
+    g12 = gather(sums, begin, end, 3, columns, rows)
+    g22 = gather(sums, begin, end, 4, columns, rows)
+    # What isn't drawn has no entries, and its factors may be anything.
+    some = end > begin
+    l11 = tl.load(cholesky + 3 * i, some, 1.0)
+    l21 = tl.load(cholesky + 3 * i + 1, some, 0.0)
+    l22 = tl.load(cholesky + 3 * i + 2, some, 1.0)
+    # L⁻¹ = [[1 / l₁₁, 0], [low, 1 / l₂₂]].
+    low = -(l21 / l11) / l22
+    tl.store(d_means + 2 * i, g1 / l11 + low * g2)
+    tl.store(d_means + 2 * i + 1, g2 / l22)
+    tl.store(d_cholesky + 3 * i, g11 / l11 + low * g12)
+    tl.store(d_cholesky + 3 * i + 1, g12 / l22)
+    tl.store(d_cholesky + 3 * i + 2, g22 / l22)
+    for channel in range(channels):
+        value = gather(sums, begin, end, 5 + channel, columns, rows)
+        tl.store(d_colors + i * channels + channel, value)
+
+
+def sum_entries(scene: Scene, lists: Lists, image_gradient: Tensor, sums: Tensor) -> None:
+    """Write the sums of every entry, (E, 5 + C), given the derivatives by the picture."""
+    if scene.tiles == 0:
+        return
+    _sum_entries[(scene.tiles,)](
+        lists.corners,
+        lists.owners,
+        lists.order,
+        lists.starts,
+        scene.cholesky[lists.first :],
+        scene.colors[lists.first :],
+        image_gradient,
+        sums,
+        scene.channels,
+        scene.height,
+        scene.width,
+        scene.tiles_x,
+        scene.tiles_y,
+        scene.q_max,
+        tile=TILE,
+        step=STEP,
+        num_warps=WARPS,
+    )
+
+
+def differentiate(
+    scene: Scene,
+    lists: Lists,
+    sums: Tensor,
+    results: tuple[Tensor, Tensor, Tensor],  # as the Gaussians: means, Cholesky factors, colors
+) -> None:
+    """Turn the sums of entries into the derivatives by their Gaussians."""
+    if lists.count == 0:
+        return
+    first = lists.first
+    _differentiate[(lists.count,)](
+        lists.offsets,
+        sums,
+        scene.cholesky[first:],
+        *(t[first:] for t in results),
+        len(sums),
+        scene.channels,
+        rows=ROWS,
+        num_warps=1,
+    )
+
+
+def gradient(
+    means: Tensor, cholesky: Tensor, colors: Tensor, image_gradient: Tensor, q_max: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the derivatives of (B, N, 2), (B, N, 3) and (B, N, C), given those of the picture."""
+    _, height, width, channels = image_gradient.shape
+    scene = Scene.of(means, cholesky, colors, (height, width), q_max)
+    image_gradient = image_gradient.contiguous()
+    d_means, d_cholesky, d_colors = (
+        torch.empty_like(t) for t in (scene.means, scene.cholesky, scene.colors)
+    )
+    for lists in lists_of(scene):
+        sums = colors.new_empty((len(lists.order), 5 + channels))
+        sum_entries(scene, lists, image_gradient, sums)
+        differentiate(scene, lists, sums, (d_means, d_cholesky, d_colors))
+    return d_means.view(means.shape), d_cholesky.view(cholesky.shape), d_colors.view(colors.shape)

@@ -1,0 +1,278 @@
+"""The optimizer of `gaussianimage.fit` on a GPU, with the interface of the engine's own."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import DTypeLike, NDArray
+from torch import Tensor
+
+from gaussianimage.torch.cuda import adam, backward, forward
+from gaussianimage.torch.cuda.batch import Scene
+from gaussianimage.torch.cuda.graph_replay import replayable
+from gaussianimage.torch.cuda.tile_lists import count_entries, make_lists
+
+# Iterations between two looks at the device.
+CHUNK = 256
+# Room for entries beyond those that there are: Gaussians grow while a recorded iteration runs.
+SPARE = 1.25
+SPARE_ENTRIES = 1024
+
+TRAIN_COLOR = 4
+TRAIN_ALL = 7
+
+
+class _Table:
+    """An attribute of the Gaussians: a tensor with room to grow, of which NumPy sees the used part.
+
+    Parameters
+    ----------
+    columns : callable
+        Gives the numbers per Gaussian, by the channels of the picture; 0 for one without an axis.
+    kind : torch.dtype
+    seen : dtype
+        Of the array.
+    """
+
+    def __init__(
+        self, columns: Callable[[int], int], kind: torch.dtype, seen: DTypeLike = np.float32
+    ) -> None:
+        self._columns = columns
+        self._kind = kind
+        self._seen = np.dtype(seen)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: "Optimizer", owner: type) -> NDArray[Any]:
+        used = instance.tables[self._name][: len(instance)]
+        return used.cpu().numpy().astype(self._seen)
+
+    def __set__(self, instance: "Optimizer", values: NDArray[Any]) -> None:
+        used = instance.tables[self._name][: len(instance)]
+        used.copy_(torch.from_numpy(values.astype(self._signed)))
+
+    @property
+    def _signed(self) -> np.dtype[Any]:
+        # PyTorch has no arithmetic on unsigned numbers.
+        return np.dtype(np.int32) if self._seen == np.uint32 else self._seen
+
+    def allocate(self, rows: int, channels: int, device: torch.device) -> Tensor:
+        """Return zeros for a number of Gaussians."""
+        columns = self._columns(channels)
+        shape = (rows, columns) if columns else (rows,)
+        return torch.zeros(shape, dtype=self._kind, device=device)
+
+
+class Optimizer:
+    """Adam on the Gaussians of one picture; native/optimizer.h tells what each method does.
+
+    Parameters
+    ----------
+    target : ndarray, (H, W, C), float32
+        Finite.
+    q_max : float
+        Cut-off of the model.
+    device : str
+        "cuda", "cuda:1", ...; within Triton's interpreter also "cpu".
+
+    Attributes
+    ----------
+    steps : int
+        Iterations that were run so far.
+
+    Notes
+    -----
+    Rows of the tables that wait for a Gaussian have a Cholesky factor of zero, so they are never
+    drawn. An iteration is recorded as a CUDA graph with room for some more entries than there are;
+    where even more turn up, the iterations are repeated with more room.
+    """
+
+    means = _Table(lambda _: 2, torch.float32, np.float64)
+    cholesky = _Table(lambda _: 3, torch.float32, np.float64)
+    colors = _Table(lambda channels: channels, torch.float32)
+    first = _Table(lambda channels: 5 + channels, torch.float32)
+    second = _Table(lambda channels: 5 + channels, torch.float32)
+    age = _Table(lambda _: 0, torch.int32, np.uint32)
+    trainable = _Table(lambda _: 0, torch.uint8, np.uint8)
+
+    def __init__(self, target: NDArray[np.float32], q_max: float, device: str) -> None:
+        self._target = torch.tensor(target, device=device)[None]
+        self._q_max = q_max
+        self._count = 0
+        self.steps = 0
+        self._recording: _Recording | None = None
+        self.tables = self._new_tables(0)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(
+        self,
+        means: NDArray[np.float64],
+        cholesky: NDArray[np.float64],
+        colors: NDArray[np.float32],
+    ) -> None:
+        """Add Gaussians with fresh moments."""
+        begin, self._count = self._count, self._count + len(means)
+        if self._count > len(self.tables["age"]):
+            old, self.tables = self.tables, self._new_tables(2 * self._count)
+            for name, table in old.items():
+                self.tables[name][:begin] = table[:begin]
+            self._recording = None
+        for name, values in (("means", means), ("cholesky", cholesky), ("colors", colors)):
+            self.tables[name][begin : self._count] = torch.tensor(values, dtype=torch.float32)
+        self.tables["trainable"][begin : self._count] = TRAIN_ALL
+
+    def keep(self, keep: NDArray[np.uint8]) -> None:
+        """Keep those that are not 0, (N,)."""
+        rows = torch.from_numpy(np.flatnonzero(keep)).to(self._target.device)
+        for table in self.tables.values():
+            kept = table[rows]
+            table[len(rows) : self._count] = 0
+            table[: len(rows)] = kept
+        self._count = len(rows)
+
+    def run(self, rates: NDArray[np.float32], energy: float) -> NDArray[np.float64]:
+        """Run an iteration for each row of rates; return the loss before each."""
+        losses = []
+        with self._on_device():
+            for i in range(0, len(rates), CHUNK):
+                losses.append(self._run(rates[i : i + CHUNK], energy))
+                self.steps += len(losses[-1])
+        return np.concatenate([np.empty(0), *losses])
+
+    def solve_colors(self, iterations: int, ridge: float) -> float:
+        """Solve for the trainable colors by conjugate gradients; return the loss after it."""
+        with self._on_device():
+            return self._solve_colors(iterations, ridge)
+
+    def residual(self) -> NDArray[np.float32]:
+        """Return picture minus target, (H, W, C)."""
+        with self._on_device():
+            residual = self._draw(self.tables["colors"]) - self._target
+        array: NDArray[np.float32] = residual[0].cpu().numpy()
+        return array
+
+    def _on_device(self) -> torch.cuda.device_of:
+        """Make the target's GPU the current one, on which Triton launches whatever it is given."""
+        return torch.cuda.device_of(self._target)
+
+    def _solve_colors(self, iterations: int, ridge: float) -> float:
+        colors = self.tables["colors"].double()
+        l11, _, l22 = self.tables["cholesky"].double().unbind(1)
+        # The diagonal of the normal equations, which also preconditions them; 0 holds a color.
+        moves = (self.tables["trainable"] & TRAIN_COLOR != 0) & (count_entries(self._scene()) > 0)
+        diagonal = torch.where(moves, torch.pi * l11 * l22, 0)[:, None]
+        inverse = torch.where(diagonal > 0, 1 / diagonal, 0)
+        products, loss = self._project(colors, against=self._target)
+        r = torch.where(diagonal > 0, -products - ridge * diagonal * colors, 0)
+        x, p, rho = torch.zeros_like(r), torch.zeros_like(r), 1.0
+        for _ in range(iterations):
+            rho, before = float((r * r * inverse).sum()), rho
+            if not rho > 1e-12:
+                break
+            p = r * inverse + (rho / before) * p
+            products, _ = self._project(p)
+            products = torch.where(diagonal > 0, products + ridge * diagonal * p, 0)
+            curvature = float((p * products).sum())
+            if not curvature > 0:
+                break
+            x += (rho / curvature) * p
+            r -= (rho / curvature) * products
+        colors = torch.where((colors + x).abs() < 1e6, colors + x, colors)
+        self.tables["colors"].copy_(colors)
+        _, loss = self._project(colors, against=self._target)
+        return loss
+
+    def _new_tables(self, rows: int) -> dict[str, Tensor]:
+        kinds = {name: kind for name, kind in vars(Optimizer).items() if isinstance(kind, _Table)}
+        channels, device = self._target.shape[3], self._target.device
+        return {name: kind.allocate(rows, channels, device) for name, kind in kinds.items()}
+
+    def _scene(self) -> Scene:
+        means, cholesky, colors = (self.tables[name] for name in ("means", "cholesky", "colors"))
+        _, height, width, _ = self._target.shape
+        return Scene(means, cholesky, colors, 1, height, width, self._q_max)
+
+    def _draw(self, colors: Tensor) -> Tensor:
+        means, cholesky = self.tables["means"][None], self.tables["cholesky"][None]
+        _, height, width, _ = self._target.shape
+        return forward.render(means, cholesky, colors[None], height, width, self._q_max)
+
+    def _project(self, colors: Tensor, against: Tensor | None = None) -> tuple[Tensor, float]:
+        """Draw with these colors, minus a target; return Σ w R per Gaussian, and ½ Σ R²."""
+        R = self._draw(colors.float())
+        if against is not None:
+            R -= against
+        means, cholesky = self.tables["means"][None], self.tables["cholesky"][None]
+        now = self.tables["colors"][None]
+        _, _, products = backward.gradient(means, cholesky, now, R, self._q_max)
+        return products[0].double(), float(R.double().square().sum()) / 2
+
+    def _run(self, rates: NDArray[np.float32], energy: float) -> NDArray[np.float64]:
+        if self._recording is None or self._recording.energy != energy:
+            entries = int(count_entries(self._scene()).sum())
+            self._recording = _Recording(self._scene(), self.tables, self._target, energy, entries)
+        while True:
+            before = {name: table.clone() for name, table in self.tables.items()}
+            losses, entries = self._recording.run(rates)
+            if entries <= self._recording.capacity:
+                return losses
+            for name, table in self.tables.items():
+                table.copy_(before[name])
+            self._recording = _Recording(self._scene(), self.tables, self._target, energy, entries)
+
+
+class _Recording:
+    """One iteration on the tables as they lie in memory, ready to be repeated."""
+
+    def __init__(
+        self,
+        scene: Scene,
+        tables: dict[str, Tensor],
+        target: Tensor,
+        energy: float,
+        entries: int,
+    ) -> None:
+        device = target.device
+        self.energy = energy
+        self.capacity = int(entries * SPARE) + SPARE_ENTRIES
+        self._scene = scene
+        self._target = target
+        self._residual = torch.empty_like(target)
+        groups = -(-scene.channels // forward.GROUP)
+        self._tile_losses = torch.empty((scene.tiles, groups), device=device)
+        self._sums = torch.empty((self.capacity, 5 + scene.channels), device=device)
+        self._state = adam.AdamState(
+            first=tables["first"],
+            second=tables["second"],
+            age=tables["age"],
+            trainable=tables["trainable"],
+            rates=torch.zeros((CHUNK, 3), device=device),
+            losses=torch.zeros(CHUNK, dtype=torch.float64, device=device),
+            iteration=torch.zeros(1, dtype=torch.int32, device=device),
+            peak=torch.zeros(1, dtype=torch.int64, device=device),
+        )
+        changed = [*tables.values(), self._state.iteration, self._state.peak]
+        self._repeat = replayable(self._iterate, changed)
+
+    def run(self, rates: NDArray[np.float32]) -> tuple[NDArray[np.float64], int]:
+        """Run iterations; return their losses and the most entries that there were."""
+        state = self._state
+        state.rates[: len(rates)] = torch.from_numpy(rates).to(state.rates.device)
+        state.iteration.zero_()
+        state.peak.zero_()
+        for _ in range(len(rates)):
+            self._repeat()
+        losses: NDArray[np.float64] = state.losses[: len(rates)].cpu().numpy().copy()
+        return losses, int(state.peak)
+
+    def _iterate(self) -> None:
+        (lists,) = make_lists(self._scene, self.capacity)
+        forward.draw(
+            self._scene, lists, self._residual, target=self._target, losses=self._tile_losses
+        )
+        backward.sum_entries(self._scene, lists, self._residual, self._sums)
+        adam.step(self._scene, lists, self._sums, self._tile_losses, self._state, self.energy)

@@ -1,0 +1,131 @@
+"""Refinement in the integers of a file: what it must lower, keep consistent, and leave alone."""
+
+import functools
+
+import numpy as np
+import pytest
+from samples import payload_bits
+
+from gaussianimage import rendering
+from gaussianimage.codec.encoder.rd_quantization import WEIGHT_OF_A_BIT, Rounding
+from gaussianimage.codec.encoder.rounding import Levels
+from gaussianimage.codec.format.quantizer import Settings
+from gaussianimage.fitting.fit import fit
+from gaussianimage.gaussians import Gaussians
+
+HEIGHT, WIDTH = 300, 40  # several bands, and a width that isn't a multiple of a block
+
+
+def settings(channels: int = 3) -> Settings:
+    return Settings(24, 128, (0,) * channels)
+
+
+def rounding(channels: int = 3, threads: int = 1) -> Rounding:
+    chosen = settings(channels)
+    return Rounding(
+        chosen, chosen.color_step, height=HEIGHT, width=WIDTH, q_max=4.5, threads=threads
+    )
+
+
+@functools.cache
+def target(channels: int = 3) -> np.ndarray:
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
+    waves = [np.sin(x / (4 + k) + y / (13 - 2 * k)) + np.cos((x - y) / 17) for k in range(channels)]
+    return 0.2 * np.stack(waves, axis=2).astype(np.float32)
+
+
+@functools.cache
+def rounded(channels: int = 3) -> tuple[Levels, ...]:
+    """Return two layers of a fit, rounded to the nearest."""
+    state = fit(target(channels), 160, iterations=80, threads=1, energy=0.01).state
+    levels = rounding(channels).nearest(state.means[1:], state.cholesky[1:], state.colors[1:])
+    return levels.select(np.arange(60)), levels.select(np.arange(60, 159))
+
+
+def drawn(layers: tuple[Levels, ...] | list[Levels], channels: int = 3) -> np.ndarray:
+    arrays = rounding(channels).quantizer.dequantize(*Levels.concatenate(list(layers)))
+    return rendering.render(Gaussians.from_cholesky(*arrays, HEIGHT, WIDTH, 4.5))
+
+
+def refined(sweeps: int, *, channels: int = 3, threads: int = 1) -> list[Levels]:
+    layers = rounded(channels)
+    residual = drawn(layers, channels) - target(channels)
+    for result in rounding(channels, threads).refined(layers, residual, [1.0] * sweeps):
+        found = result
+    return found
+
+
+def aim(layers: tuple[Levels, ...] | list[Levels], channels: int = 3) -> float:
+    """Return the squared error plus what the bits are worth."""
+    used = settings(channels)
+    bits = payload_bits(list(layers), used, HEIGHT, WIDTH)
+    error = float(np.square(drawn(layers, channels) - target(channels)).sum())
+    return error + WEIGHT_OF_A_BIT * used.color_step**2 * bits
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_every_sweep_lowers_what_it_aims_at(channels: int) -> None:
+    before, once, thrice = (
+        aim(rounded(channels), channels),
+        aim(refined(1, channels=channels), channels),
+        aim(refined(3, channels=channels), channels),
+    )
+    assert thrice < once < 0.97 * before
+
+
+def test_a_refiner_keeps_its_residual_up_to_date() -> None:
+    levels = Levels.concatenate(list(rounded()))
+    worker = rounding()
+    refiner = worker.refiner(drawn([levels]) - target())
+    sets = np.full(len(levels.precision), 3, np.uint8)
+    found = worker.sweep(refiner, levels, sets, worker.costs([levels]))
+    assert any(not np.array_equal(a, b) for a, b in zip(found, levels, strict=True))
+    alive = found.select(found.color.any(axis=1))
+    off = np.abs(refiner.residual() - (drawn([alive]) - target()))
+    # A pixel at the cut-off may fall on the other side of it.
+    assert off.max() < 0.02
+    assert off.mean() < 1e-5
+
+
+def test_threads_change_nothing() -> None:
+    one, three = (Levels.concatenate(refined(2, threads=n)) for n in (1, 3))
+    assert all(np.array_equal(a, b) for a, b in zip(one, three, strict=True))
+
+
+def test_what_the_picture_does_not_need_is_removed() -> None:
+    layers = rounded()
+    weak = layers[1].select(np.arange(20))
+    weak = weak._replace(color=np.sign(weak.color) * np.array([1, 0, 0], np.int32))
+    weak = weak._replace(shape=np.zeros_like(weak.shape))
+    (found,) = rounding().refined([weak], np.zeros((HEIGHT, WIDTH, 3), np.float32), [1.0])
+    assert found == [] or len(found[0].precision) < 20
+    # Drawn into a picture that lacks nothing else, each is worth its energy, one step squared, at
+    # most: that is less than ten bits.
+    assert sum(len(layer.precision) for layer in found) == 0
+
+
+def test_a_file_that_is_its_own_target_stays_as_it_is() -> None:
+    strong = [layer.select(np.abs(layer.color).max(axis=1) > 3) for layer in rounded()]
+    assert sum(len(layer.precision) for layer in strong) > 10
+    worker = rounding()
+    worker._weight = 0.0  # bits are free, so nothing is better than no error
+    (found,) = worker.refined(strong, np.zeros((HEIGHT, WIDTH, 3), np.float32), [1.0])
+    for layer, same in zip(strong, found, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(layer, same, strict=True))
+
+
+def test_no_gaussians_are_no_work() -> None:
+    empty = np.zeros((HEIGHT, WIDTH, 3), np.float32)
+    assert list(rounding().refined([], empty, [1.0] * 3)) == []
+
+
+def test_finer_files_keep_more() -> None:
+    layers = rounded()
+    residual = drawn(layers) - target()
+    kept = []
+    for weight in (1.0, 20.0):
+        worker = rounding()
+        worker._weight *= weight
+        (found,) = worker.refined(layers, residual, [1.0])
+        kept.append(sum(len(layer.precision) for layer in found))
+    assert kept[1] < kept[0]

@@ -1,0 +1,88 @@
+"""Checkpoints of the authors' code: what becomes of them."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="needs PyTorch")
+
+import torch
+
+import gaussianimage
+from gaussianimage.codec.paper_profile.file import decode_record
+from gaussianimage.errors import FormatError
+from gaussianimage.metrics import psnr
+from gaussianimage.paper.checkpoints import import_checkpoint
+from gaussianimage.paper.datasets import Sample
+from gaussianimage.paper.import_checkpoint import Quantization, import_as_file, import_as_gaussians
+from gaussianimage.paper.quantized_model import QuantizerSettings
+from gaussianimage.paper.recipe import Recipe
+
+PARROT = Sample(Path(__file__).parent.parent / "data" / "parrot.png")
+SIZE = (64, 96)
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    generator = torch.Generator().manual_seed(2)
+    state = {
+        "_xyz": torch.randn(80, 2, generator=generator),
+        "_cholesky": torch.rand(80, 3, generator=generator) * 4,
+        "_features_dc": torch.rand(80, 3, generator=generator) * 0.4,
+    }
+    torch.save(state, tmp_path / "gaussian_model.pth.tar")
+    return tmp_path / "gaussian_model.pth.tar"
+
+
+def test_gaussians_are_written_as_they_are(checkpoint: Path, tmp_path: Path) -> None:
+    done = import_as_gaussians(checkpoint, tmp_path / "a.safetensors", SIZE)
+    gaussians = gaussianimage.Gaussians.load(tmp_path / "a.safetensors")
+    assert gaussians == import_checkpoint(checkpoint, SIZE).gaussians()
+    assert (done.height, done.width, done.gaussians) == (*SIZE, 80)
+    assert done.psnr is done.n_bytes is None
+
+
+def test_a_picture_gives_the_size_and_something_to_compare_with(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    done = import_as_gaussians(checkpoint, tmp_path / "a.safetensors", PARROT)
+    shown = gaussianimage.render(gaussianimage.Gaussians.load(tmp_path / "a.safetensors"))
+    assert (done.height, done.width) == SIZE
+    assert done.psnr == pytest.approx(psnr(PARROT.pixels, shown.clip(0, 1)))
+
+
+def test_a_file_has_them_rounded(checkpoint: Path, tmp_path: Path) -> None:
+    settings = QuantizerSettings(covariance_bits=12, color="int", color_bits=12)
+    done = import_as_file(checkpoint, tmp_path / "a.gimg", SIZE, Quantization(settings))
+    data = (tmp_path / "a.gimg").read_bytes()
+    assert done.n_bytes == len(data)
+    exact = gaussianimage.render(import_checkpoint(checkpoint, SIZE).gaussians())
+    assert psnr(exact, gaussianimage.decode(data, dtype=exact.dtype)) > 45
+    assert decode_record(data).half_pixel
+
+
+def test_fine_tuning_brings_the_file_closer_to_the_picture(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    rounded = import_as_file(checkpoint, tmp_path / "a.gimg", PARROT)
+    tuned = Quantization(recipe=Recipe(iterations=15, learning_rate=0.02))
+    closer = import_as_file(checkpoint, tmp_path / "a.gimg", PARROT, tuned)
+    assert rounded.psnr is not None
+    assert closer.psnr is not None
+    assert closer.psnr > rounded.psnr + 0.5
+    decoded = gaussianimage.decode((tmp_path / "a.gimg").read_bytes())
+    assert closer.psnr == psnr(PARROT.pixels, decoded)
+
+
+def test_fine_tuning_needs_the_picture(checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^size: fine-tuning needs the picture"):
+        import_as_file(checkpoint, tmp_path / "a.gimg", SIZE, Quantization(recipe=Recipe()))
+    assert not (tmp_path / "a.gimg").exists()
+
+
+def test_a_broken_checkpoint_writes_nothing(checkpoint: Path, tmp_path: Path) -> None:
+    checkpoint.write_bytes(checkpoint.read_bytes()[:300])
+    for write, name in ((import_as_file, "a.gimg"), (import_as_gaussians, "a.safetensors")):
+        with pytest.raises(FormatError, match=r"gaussian_model\.pth\.tar"):
+            write(checkpoint, tmp_path / name, SIZE)
+        assert not (tmp_path / name).exists()

@@ -1,0 +1,87 @@
+"""Files to test the codec with: small, made at once without a fit, and changed at will."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gaussianimage import _native
+from gaussianimage.codec.encoder.rounding import Levels
+from gaussianimage.codec.encoder.serialize import assemble
+from gaussianimage.codec.format.container import Chunk, read_chunks, write_chunks
+from gaussianimage.codec.format.header import Header
+from gaussianimage.codec.format.metadata import Metadata
+from gaussianimage.codec.format.quantizer import Settings
+
+HEIGHT, WIDTH = 12, 16
+NOTHING = Metadata()
+
+
+def settings_of(channels: int) -> Settings:
+    """Return medium steps, and another background for each channel."""
+    background = {1: (30000,), 2: (30000, 60000), 3: (30000, 20000, 40000)}
+    return Settings(40, 128, background.get(channels, (30000, 20000, 40000, 60000)))
+
+
+def levels(
+    seed: int, count: int, channels: int = 3, *, height: int = HEIGHT, width: int = WIDTH
+) -> Levels:
+    """Return random Gaussians as integers, of all precisions that matter in a small picture."""
+    rng = np.random.default_rng(seed)
+    precision = rng.integers(0, 6, count).astype(np.uint8)
+    cells = np.ceil(np.array([width, height]) * 16 / 2.0 ** precision[:, None])
+    color = np.rint(rng.normal(0, 3, (count, channels)))
+    color[:, 0] += color[:, 0] == 0
+    shape = np.rint(rng.normal(0, 2, (count, 3)))
+    parts = (np.floor(rng.uniform(size=(count, 2)) * cells), color, shape)
+    return Levels(precision, *(np.ascontiguousarray(part, dtype=np.int32) for part in parts))
+
+
+def file_of(
+    layers: Sequence[Levels],
+    channels: int = 3,
+    *,
+    height: int = HEIGHT,
+    width: int = WIDTH,
+    bit_depth: int = 8,
+    metadata: Metadata = NOTHING,
+) -> bytes:
+    """Return a file of these layers."""
+    return assemble(
+        layers,
+        settings_of(channels),
+        metadata,
+        height=height,
+        width=width,
+        bit_depth=bit_depth,
+        q_max=4.5,
+    )
+
+
+def sample(counts: Sequence[int] = (5, 10, 20), channels: int = 3, **options: Any) -> bytes:
+    """Return a file of random layers with these numbers of Gaussians."""
+    layers = [levels(seed, count, channels) for seed, count in enumerate(counts)]
+    return file_of(layers, channels, **options)
+
+
+def with_header(data: bytes, **changes: Any) -> bytes:
+    """Return a file with other values in its header; its checksums are right."""
+    chunks = read_chunks(data)
+    header = dataclasses.replace(Header.from_chunk(chunks[0]), **changes)
+    return write_chunks([header.to_chunk(), *chunks[1:]])
+
+
+def with_chunks(data: bytes, change: Any) -> bytes:
+    """Return a file whose list of chunks went through a function; its checksums are right."""
+    chunks: list[Chunk] = change(read_chunks(data))
+    return write_chunks(chunks)
+
+
+def payload_bits(layers: Sequence[Levels], settings: Settings, height: int, width: int) -> float:
+    """Return about the bits that layers' chunks take, as the native encoder measures them."""
+    quantizer = settings.quantizer(height, width)
+    if not layers:
+        return 0.0
+    whole = Levels.concatenate(list(layers))
+    return float(np.sum(_native.LayerEncoder(quantizer, 1).measure(quantizer, *whole)))

@@ -1,0 +1,75 @@
+"""Every kernel is compiled to machine code for an NVIDIA GPU: that needs none."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("torch", reason="needs PyTorch")
+pytest.importorskip("triton", reason="needs Triton")
+
+# In a process of its own, for in this one the interpreter may stand in for the compiler.
+PROGRAM = """
+import sys
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+from gaussianimage.torch.cuda import adam
+from gaussianimage.torch.cuda import adan
+from gaussianimage.torch.cuda import forward
+from gaussianimage.torch.cuda import tile_lists
+from gaussianimage.torch.cuda import backward
+
+NUMBERS = {
+    "boxes": "*i32", "counts": "*i32", "offsets": "*i64", "owners": "*i32", "order": "*i64",
+    "starts": "*i32", "reach": "fp32", "q_max": "fp32", "energy": "fp32", "epsilon": "fp32",
+    "age": "*i32", "trainable": "*u8", "iteration": "*i32", "peak": "*i64", "rate": "fp32",
+    "step": "*fp64", **{name + n: "fp32" for name in ("beta", "log") for n in "123"},
+}
+WHOLE = {
+    "count", "channels", "tiles_x", "tiles_y", "first", "per_picture", "sentinel", "capacity",
+    "steps", "height", "width", "tiles",
+}
+
+def compile(kernel, warps, constants, **numbers):
+    kinds = dict.fromkeys(WHOLE, "i32") | NUMBERS | dict.fromkeys(constants, "constexpr") | numbers
+    signature = {name: kinds.get(name, "*fp32") for name in kernel.arg_names}
+    source = ASTSource(fn=kernel, signature=signature, constexprs=constants)
+    target = GPUTarget("cuda", int(sys.argv[1]), 32)
+    compiled = triton.compile(source, target=target, options={"num_warps": warps})
+    assert compiled.asm["cubin"][:4] == bytes([0x7f]) + b"ELF"
+    print(kernel.__name__)
+
+block = {"tile": 16, "block": tile_lists.BLOCK}
+compile(tile_lists._measure, 4, block)
+compile(tile_lists._spread, 4, block, keys="*i16")
+compile(tile_lists._spread, 4, block, keys="*i32")
+for mode, group in ((0, 3), (1, 4), (2, 1)):
+    constants = {"mode": mode, "group": group, "tile": 16, "step": forward.STEP}
+    compile(forward._draw, forward.WARPS, constants)
+compile(backward._sum_entries, backward.WARPS, {"tile": 16, "step": backward.STEP})
+compile(backward._differentiate, 1, {"rows": backward.ROWS})
+compile(adam._step, 1, {"columns": 8, "rows": adam.ROWS}, first="*fp32")
+compile(adam._finish, 4, {"block": adam.TOTAL_BLOCK}, losses="*fp64")
+for stored in (False, True):
+    rates = "*fp32" if stored else "*fp64"
+    compile(adan._adan, 4, {"rate_is_stored": stored, "block": adan.BLOCK}, rates=rates)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("capability", [80, 90, 120])  # from Ampere to Blackwell
+def test_the_kernels_compile(capability, tmp_path):
+    environment = os.environ | {"TRITON_CACHE_DIR": str(tmp_path)}
+    environment.pop("TRITON_INTERPRET", None)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(capability)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.split()) == 12

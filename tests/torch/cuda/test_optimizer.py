@@ -1,0 +1,196 @@
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="needs PyTorch")
+pytest.importorskip("triton", reason="needs Triton")
+
+from strategies import POISONS, poison, random_gaussians
+from torch_device import DEVICE
+from torch_launches import Launches
+
+from gaussianimage import _native
+from gaussianimage.gaussians import Gaussians
+from gaussianimage.torch.cuda import optimizer as module
+from gaussianimage.torch.cuda.optimizer import Optimizer
+
+STATE = ("means", "cholesky", "colors", "first", "second", "age", "trainable")
+
+
+def scene(count=6, height=11, width=19, channels=3, *, seed=0):
+    """Gaussians of 0.5 to 4 px; cut so far out that no pixel on the cut matters to a sum."""
+    g = random_gaussians(seed, count, height, width, channels, largest_scale=4, q_max=12.0)
+    scales, angles = g.scale_rotation()
+    return Gaussians.from_scale_rotation(
+        g.means, np.maximum(scales, 0.5), angles, g.colors, height, width, 12.0
+    )
+
+
+def picture(g, *, seed=1):
+    values = np.random.default_rng(seed).uniform(0, 1, (g.height, g.width, g.channels))
+    return values.astype(np.float32)
+
+
+def filled(optimizer, g):
+    with np.errstate(over="ignore"):
+        colors = g.colors.astype(np.float32)
+    optimizer.add(g.means, g.cholesky(), colors)
+    return optimizer
+
+
+def pair(g, target):
+    """The engine's optimizer, and the one of this module, with the same Gaussians."""
+    native = filled(_native.Optimizer(target, g.q_max, 1), g)
+    return native, filled(Optimizer(target, g.q_max, DEVICE), g)
+
+
+def rates(count, position=0.02, covariance=0.01, color=0.01):
+    return np.tile(np.array([position, covariance, color], dtype=np.float32), (count, 1))
+
+
+def assert_alike(got, expected, *, tolerance=2e-3):
+    for name in STATE:
+        a, b = getattr(got, name), getattr(expected, name)
+        assert a.shape == b.shape
+        assert a.dtype == b.dtype
+        limit = tolerance * float(np.abs(b).max(initial=0))
+        assert a == pytest.approx(b, rel=tolerance, abs=limit), name
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_it_takes_the_steps_of_the_engine(channels):
+    g = scene(channels=channels)
+    native, ours = pair(g, picture(g))
+    schedule = rates(4) * np.linspace(1, 0.2, 4, dtype=np.float32)[:, None]
+    losses = native.run(schedule, 0.01)
+    assert ours.run(schedule, 0.01) == pytest.approx(losses, rel=1e-4)
+    assert_alike(ours, native)
+
+
+def test_what_may_not_move_stays_and_ages():
+    g = scene(4)
+    native, ours = pair(g, picture(g))
+    for o in (native, ours):
+        o.trainable = np.array([0, 1, 2, 4], dtype=np.uint8)
+        o.run(rates(3), 0.0)
+    assert_alike(ours, native)
+    assert np.array_equal(ours.means[[0, 2, 3]], g.means[[0, 2, 3]].astype(np.float32))
+
+
+def test_what_draws_nothing_stays_as_it_is():
+    like = scene(3)
+    parts = [poison(name, like=like) for name in sorted(POISONS)]
+    g = Gaussians.concatenate(like, *parts)
+    ours = filled(Optimizer(picture(g), g.q_max, DEVICE), g)
+    before = {name: getattr(ours, name) for name in STATE}
+    alone = filled(Optimizer(picture(g), g.q_max, DEVICE), like)
+    assert np.array_equal(ours.run(rates(2), 0.01), alone.run(rates(2), 0.01))
+    for name in STATE:
+        after = getattr(ours, name)
+        assert np.array_equal(after[3:], before[name][3:], equal_nan=True)
+        assert np.array_equal(after[:3], getattr(alone, name))
+
+
+def test_gaussians_that_are_added_later_start_afresh():
+    g = scene(9)
+    target = picture(g)
+    native, ours = pair(g[:3], target)
+    for o in (native, ours):
+        o.run(rates(2), 0.0)
+        filled(o, g[3:])
+        o.run(rates(2), 0.0)
+    assert list(ours.age) == [4] * 3 + [2] * 6
+    assert_alike(ours, native)
+
+
+def test_gaussians_that_are_not_kept_leave_room_for_fresh_ones():
+    g = scene(9)
+    target = picture(g)
+    native, ours = pair(g[:6], target)
+    for o in (native, ours):
+        o.run(rates(2), 0.0)
+        o.keep(np.array([0, 1, 1, 0, 1, 0], dtype=np.uint8))
+        assert len(o) == 3
+        filled(o, g[6:])
+        o.run(rates(2), 0.0)
+    assert list(ours.age) == [4] * 3 + [2] * 3
+    assert_alike(ours, native)
+
+
+def test_a_restored_state_goes_on_to_the_same_bits():
+    g = scene(5)
+    target = picture(g)
+    ours = filled(Optimizer(target, g.q_max, DEVICE), g)
+    ours.run(rates(2), 0.01)
+    other = Optimizer(target, g.q_max, DEVICE)
+    other.add(ours.means, ours.cholesky, ours.colors)
+    for name in STATE[3:]:
+        setattr(other, name, getattr(ours, name))
+    assert np.array_equal(other.run(rates(2), 0.01), ours.run(rates(2), 0.01))
+    for name in STATE:
+        assert np.array_equal(getattr(other, name), getattr(ours, name))
+
+
+def test_more_entries_than_there_was_room_for_change_no_bit(monkeypatch):
+    g = scene(6)
+    target = picture(g)
+    expected = filled(Optimizer(target, g.q_max, DEVICE), g)
+    losses = expected.run(rates(3), 0.0)
+    recordings = []
+
+    class Tight(module._Recording):
+        def __init__(self, *arguments):
+            recordings.append(self)
+            # The first one has room for three entries.
+            super().__init__(*arguments[:-1], arguments[-1] if recordings[1:] else 3)
+
+    monkeypatch.setattr(module, "_Recording", Tight)
+    monkeypatch.setattr(module, "SPARE_ENTRIES", 0)
+    ours = filled(Optimizer(target, g.q_max, DEVICE), g)
+    assert np.array_equal(ours.run(rates(3), 0.0), losses)
+    assert len(recordings) == 2
+    for name in STATE:
+        assert np.array_equal(getattr(ours, name), getattr(expected, name))
+
+
+def test_colors_are_solved_for_as_by_the_engine():
+    g = scene()
+    native, ours = pair(g, picture(g))
+    for o in (native, ours):
+        o.trainable = np.array([0] + [7] * 5, dtype=np.uint8)
+    expected = native.solve_colors(3, 1e-4)
+    assert ours.solve_colors(3, 1e-4) == pytest.approx(expected, rel=1e-4)
+    assert ours.colors == pytest.approx(native.colors, abs=2e-3)
+    assert np.array_equal(ours.colors[0], g.colors[0].astype(np.float32))
+
+
+def test_the_residual_is_picture_minus_target():
+    g = scene(10)
+    native, ours = pair(g, picture(g))
+    assert ours.residual() == pytest.approx(native.residual(), abs=1e-5)
+    assert ours.residual().dtype == np.float32
+
+
+def test_no_gaussians_are_black():
+    target = picture(scene(1))
+    empty = Optimizer(target, 4.5, DEVICE)
+    assert len(empty) == 0
+    assert empty.run(rates(2), 0.0) == pytest.approx([np.sum(target**2.0) / 2] * 2, rel=1e-6)
+    assert np.array_equal(empty.residual(), -target)
+    assert empty.run(rates(0), 0.0).shape == (0,)
+
+
+def test_kernels_are_launched_on_the_gpu_that_was_asked_for(monkeypatch):
+    g = scene()
+    launches = Launches(monkeypatch)
+    ours = filled(Optimizer(picture(g), g.q_max, DEVICE), g)
+    ours.run(rates(2), 0.01)
+    ours.solve_colors(2, 1e-3)
+    ours.residual()
+    assert set(launches.names) == {
+        "_measured",
+        "_sorted",
+        "draw",
+        "sum_entries",
+        "differentiate",
+        "step",
+    }
