@@ -52,7 +52,7 @@ def main() -> None:
         for effort in efforts:
             for quality in arguments.qualities:
                 began = time.process_time()
-                encoded = gaussianimage.encode_picture(
+                encoded = gaussianimage.encode_with_result(
                     picture.pixels, quality=quality, effort=effort, threads=arguments.threads
                 )
                 runs.append(

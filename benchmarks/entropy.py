@@ -20,7 +20,8 @@ from pictures import find_pictures
 
 from gaussianimage import _native
 from gaussianimage.codec.encoder.effort import effort_level
-from gaussianimage.codec.encoder.quantize_fit import ENERGY, Writer
+from gaussianimage.codec.encoder.prepare import PreparedPicture
+from gaussianimage.codec.encoder.quantize_fit import ENERGY, FitQuantizer
 from gaussianimage.codec.encoder.rounding import Levels
 from gaussianimage.codec.format.quantizer import Settings
 from gaussianimage.fitting.fit import fit
@@ -136,8 +137,10 @@ def main() -> None:
                 energy=ENERGY,
                 threads=arguments.threads,
             )
-            writer = Writer(picture, fitted, effort, arguments.threads, lambda *_: None)
-            draft = writer.draft(writer.balanced_step())
+            quantizer = FitQuantizer(
+                PreparedPicture.plain(picture), fitted, effort, arguments.threads, lambda *_: None
+            )
+            draft = quantizer.quantize(quantizer.balanced_step())
             found = spent(draft.layers, draft.settings, picture.height, picture.width)
             files.append({"picture": sample.name, "fitted": count, **found})
             print(f"{sample.name}, {count} Gaussians", file=sys.stderr)

@@ -103,7 +103,7 @@ def measure(task: Task, version: str) -> tuple[Record, bytes]:
     if task.is_ours:
         start = time.perf_counter()
         target = {task.dial: task.setting}
-        encoded = gaussianimage.encode_picture(
+        encoded = gaussianimage.encode_with_result(
             pixels, effort=task.effort, threads=task.threads, **target
         )
         encode_seconds = time.perf_counter() - start

@@ -15,7 +15,7 @@ from pictures import Bytes
 import gaussianimage
 from gaussianimage import Decoder, _native
 from gaussianimage.codec.decoder.file import layer_chunks, open_file
-from gaussianimage.codec.encoder.rounding import Levels, quantize
+from gaussianimage.codec.encoder.rounding import Levels, round_to_nearest
 from gaussianimage.codec.encoder.serialize import assemble
 
 
@@ -50,7 +50,7 @@ def tiled(data: bytes, rows: int, columns: int) -> bytes:
     for begin, end in zip([0, *ends], ends, strict=False):
         means, cholesky, colors = (array[begin:end] for array in arrays)
         parts = [
-            quantize(
+            round_to_nearest(
                 means + np.array([header.width * x, header.height * y]),
                 cholesky,
                 colors,

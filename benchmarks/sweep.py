@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from harness import environment, print_environment, print_table, write_json
 
-from gaussianimage import GaussianImageError, Picture, as_picture, decode, encode_picture
+from gaussianimage import GaussianImageError, Picture, as_picture, decode, encode_with_result
 from gaussianimage.codec.encoder.local_contrast import worst_excess
 from gaussianimage.picture.pixels import from_array
 from gaussianimage.picture.warn import ignore
@@ -30,7 +30,7 @@ SMALL = 1e5  # pixels below which the time is that of a start, not of a megapixe
 def look_at(picture: Picture, quality: float, effort: int) -> dict[str, Any]:
     """Encode a picture, and compare what comes back."""
     began = time.process_time()
-    encoded = encode_picture(picture, quality=quality, effort=effort)
+    encoded = encode_with_result(picture, quality=quality, effort=effort)
     seconds = time.process_time() - began
     depth = np.uint16 if picture.bit_depth == 16 else np.uint8
     decoded = from_array(decode(encoded.data, dtype=depth), warn=ignore).pixels

@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 
 from gaussianimage import _native
 from gaussianimage.codec.encoder.effort import Effort, effort_level
-from gaussianimage.codec.encoder.quantize_fit import ENERGY, Writer
+from gaussianimage.codec.encoder.prepare import PreparedPicture
+from gaussianimage.codec.encoder.quantize_fit import ENERGY, FitQuantizer
 from gaussianimage.codec.encoder.rounding import Levels
 from gaussianimage.codec.format.quantizer import Settings
 from gaussianimage.errors import PictureError
@@ -93,8 +94,9 @@ class Sample(NamedTuple):
 def quantized(picture: Picture, gaussians: int, effort: Effort, threads: int | None) -> Sample:
     """Fit a picture and quantize it with the step that suits the fit."""
     fitted = fit(picture, gaussians, iterations=effort.fit, energy=ENERGY, threads=threads)
-    writer = Writer(picture, fitted, effort, threads, on_stage=lambda *_: None)
-    draft = writer.draft(writer.balanced_step())
+    source = PreparedPicture.plain(picture)
+    quantizer = FitQuantizer(source, fitted, effort, threads, on_stage=lambda *_: None)
+    draft = quantizer.quantize(quantizer.balanced_step())
     return Sample(draft.layers, draft.settings, picture.height, picture.width, gaussians)
 
 

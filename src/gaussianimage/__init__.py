@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     )
     from gaussianimage.codec.decoder.decode_many import decode_many
     from gaussianimage.codec.decoder.info import FileInfo, info
-    from gaussianimage.codec.encoder.encode import Encoded, encode, encode_picture
+    from gaussianimage.codec.encoder.encode import EncodeResult, encode, encode_with_result
     from gaussianimage.codec.format.header import Limits
     from gaussianimage.fitting.fit import fit
     from gaussianimage.fitting.loop import FitProgress, FitResult
@@ -43,7 +43,7 @@ __version__ = "0.1.0"
 # Loaded at first use: nobody who decodes waits for what only an encoder needs.
 _HOMES = {
     "Decoder": "gaussianimage.codec.decoder.decode",
-    "Encoded": "gaussianimage.codec.encoder.encode",
+    "EncodeResult": "gaussianimage.codec.encoder.encode",
     "FileInfo": "gaussianimage.codec.decoder.info",
     "FitProgress": "gaussianimage.fitting.loop",
     "FitResult": "gaussianimage.fitting.loop",
@@ -58,7 +58,7 @@ _HOMES = {
     "decode_many": "gaussianimage.codec.decoder.decode_many",
     "decode_picture": "gaussianimage.codec.decoder.decode",
     "encode": "gaussianimage.codec.encoder.encode",
-    "encode_picture": "gaussianimage.codec.encoder.encode",
+    "encode_with_result": "gaussianimage.codec.encoder.encode",
     "fit": "gaussianimage.fitting.fit",
     "gradient": "gaussianimage.rendering",
     "info": "gaussianimage.codec.decoder.info",
@@ -69,7 +69,7 @@ _HOMES = {
 
 __all__ = [
     "Decoder",
-    "Encoded",
+    "EncodeResult",
     "FileInfo",
     "FitProgress",
     "FitResult",
@@ -93,7 +93,7 @@ __all__ = [
     "decode_many",
     "decode_picture",
     "encode",
-    "encode_picture",
+    "encode_with_result",
     "fit",
     "gradient",
     "info",

@@ -61,7 +61,7 @@ def test_while_modules_are_imported(module: str, photo: Path, tmp_path: Path) ->
     check(run.returncode, run.stderr, out)
 
 
-@pytest.mark.parametrize("stage", ["probe", "fit", "settle", "quantize", "refine"])
+@pytest.mark.parametrize("stage", ["probe", "fit", "prune", "quantize", "refine"])
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_in_every_stage_of_an_encoding(stage: str, jobs: int, photo: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"

@@ -202,7 +202,7 @@ def test_a_failure_among_many_is_told_and_the_others_are_done(
 def test_verbose_shows_progress(run: Any, parrot: Path, tmp_path: Path) -> None:
     stderr = run("encode", parrot, tmp_path / "x.gimg", "-n", 40, "-v").stderr
     assert re.search(r"parrot\.png: \d+% fit, \d+ Gaussians, [\d.]+ dB", stderr)
-    for stage in ("settle", "quantize", "refine"):
+    for stage in ("prune", "quantize", "refine"):
         assert f"% {stage}, " in stderr
     parts = [int(part) for part in re.findall(r": (\d+)% ", stderr)]
     assert parts == sorted(parts)
@@ -275,7 +275,7 @@ def test_stdin_is_named_when_it_is_no_picture(fails: Any) -> None:
 def test_an_output_in_no_folder_fails_before_the_work(
     fails: Any, parrot: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("gaussianimage.cli.encode.encode_picture", None)
+    monkeypatch.setattr("gaussianimage.cli.encode.encode_with_result", None)
     output = tmp_path / "missing" / "x.gimg"
     assert fails("encode", parrot, output) == f"{output}: its folder does not exist"
 
@@ -321,14 +321,14 @@ def test_names_that_are_no_text_are_escaped(run: Any, parrot: Path, tmp_path: Pa
 def test_ctrl_c_during_the_fit_still_writes_the_file(
     run: Any, parrot: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    module = "gaussianimage.cli.encode.encode_picture"
+    module = "gaussianimage.cli.encode.encode_with_result"
 
     def interrupted(picture: Any, *, progress: Any, **options: Any) -> Any:
         def interrupt(news: Any) -> None:
             if news.stage == "fit" and news.iteration < news.iterations:
                 raise KeyboardInterrupt
 
-        return gaussianimage.encode_picture(picture, progress=interrupt, **options)
+        return gaussianimage.encode_with_result(picture, progress=interrupt, **options)
 
     monkeypatch.setattr(module, interrupted)
     big, output = tmp_path / "big.png", tmp_path / "x.gimg"

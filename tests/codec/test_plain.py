@@ -19,7 +19,7 @@ from gaussianimage import _native, encode
 from gaussianimage.codec.decoder.decode import decode, decode_gaussians
 from gaussianimage.codec.decoder.file import open_file
 from gaussianimage.codec.encoder.rounding import Levels
-from gaussianimage.codec.encoder.serialize import assemble
+from gaussianimage.codec.encoder.serialize import serialize
 from gaussianimage.codec.format.container import LAYER, read_chunks, write_chunks
 from gaussianimage.codec.format.header import Limits
 from gaussianimage.codec.format.metadata import Metadata
@@ -47,7 +47,7 @@ class Case(NamedTuple):
 
     @property
     def file(self) -> bytes:
-        return assemble(
+        return serialize(
             self.layers,
             self.settings,
             Metadata(),

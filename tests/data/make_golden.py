@@ -20,7 +20,7 @@ from PIL import Image
 from gaussianimage import encode
 from gaussianimage.codec.decoder.decode import decode
 from gaussianimage.codec.encoder.rounding import Levels
-from gaussianimage.codec.encoder.serialize import assemble
+from gaussianimage.codec.encoder.serialize import serialize
 from gaussianimage.codec.format.header import VERSION
 from gaussianimage.codec.format.metadata import Metadata
 from gaussianimage.codec.format.quantizer import Settings
@@ -89,7 +89,7 @@ def extremes(channels: int, counts: Sequence[int]) -> bytes:
         parts = (np.floor(place * cells), color, shape)
         layers.append(Levels(precision, *(part.astype(np.int32) for part in parts)))
     settings = Settings(77, 128, (40000, 20000, 30000, 65535)[:channels])
-    return assemble(
+    return serialize(
         layers, settings, Metadata(), height=height, width=width, bit_depth=8, q_max=5.5
     )
 

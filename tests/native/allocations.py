@@ -19,7 +19,7 @@ import numpy as np
 from gaussianimage import Decoder, Gaussians, _native, decode, gradient, render
 from gaussianimage.codec.decoder.decode import decode_gaussians
 from gaussianimage.codec.encoder.rounding import Levels
-from gaussianimage.codec.encoder.serialize import assemble
+from gaussianimage.codec.encoder.serialize import serialize
 from gaussianimage.codec.format.metadata import Metadata
 from gaussianimage.codec.format.quantizer import Settings
 
@@ -68,7 +68,7 @@ def encoded() -> Any:
 def file() -> bytes:
     """Return a file of two layers."""
     layers = [levels(1), levels(2)]
-    return assemble(
+    return serialize(
         layers, SETTINGS, Metadata(), height=HEIGHT, width=WIDTH, bit_depth=8, q_max=4.5
     )
 

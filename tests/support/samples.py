@@ -8,7 +8,7 @@ import numpy as np
 
 from gaussianimage import _native
 from gaussianimage.codec.encoder.rounding import Levels
-from gaussianimage.codec.encoder.serialize import assemble
+from gaussianimage.codec.encoder.serialize import serialize
 from gaussianimage.codec.format.container import Chunk, read_chunks, write_chunks
 from gaussianimage.codec.format.header import Header
 from gaussianimage.codec.format.metadata import Metadata
@@ -48,7 +48,7 @@ def file_of(
     metadata: Metadata = NOTHING,
 ) -> bytes:
     """Return a file of these layers."""
-    return assemble(
+    return serialize(
         layers,
         settings_of(channels),
         metadata,

@@ -10,7 +10,14 @@ from typing import Any
 import click
 import numpy as np
 
-from gaussianimage import Decoder, GaussianImageError, _native, decode_many, encode_picture, info
+from gaussianimage import (
+    Decoder,
+    GaussianImageError,
+    _native,
+    decode_many,
+    encode_with_result,
+    info,
+)
 from gaussianimage._util.files import is_stream, read_input
 from gaussianimage.cli.batch import run_each
 from gaussianimage.cli.command import subcommand
@@ -117,7 +124,9 @@ def command(
         encoding = None
         if not is_gimg(data):
             picture = read(data if is_stream(source) else source, warn=print_warning)
-            encoded = encode_picture(picture, **target.as_arguments(), effort=effort, threads=used)
+            encoded = encode_with_result(
+                picture, **target.as_arguments(), effort=effort, threads=used
+            )
             data = encoded.data
             encoding = Timing([encoded.seconds], picture.height * picture.width)
         found = info(data)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gaussianimage import Encoded, encode_picture, info
+from gaussianimage import EncodeResult, encode_with_result, info
 from gaussianimage._util.files import write_output
 from gaussianimage.cli.batch import Job, Outcome, run
 from gaussianimage.cli.command import subcommand
@@ -82,7 +82,7 @@ def command(
 
     def work(item: Item, job: Job) -> Outcome:
         source = read(item.source, white=white, max_pixels=max_pixels, warn=job.warn)
-        encoded = encode_picture(
+        encoded = encode_with_result(
             source,
             **target.as_arguments(),
             **alpha,
@@ -129,7 +129,7 @@ def command(
     run(items, work, batch)
 
 
-def _mostly_metadata(target: Target, encoded: Encoded) -> str | None:
+def _mostly_metadata(target: Target, encoded: EncodeResult) -> str | None:
     """Return what to say of a size that metadata takes more than half of."""
     if target.size is None and target.bpp is None:
         return None
@@ -139,7 +139,7 @@ def _mostly_metadata(target: Target, encoded: Encoded) -> str | None:
     return f"{bytes_text(taken)} of it are ICC profile, EXIF and XMP (--strip leaves them out)"
 
 
-def _missed(target: Target, encoded: Encoded) -> str | None:
+def _missed(target: Target, encoded: EncodeResult) -> str | None:
     """Return what to say of a target that the file does not meet."""
     too_many_bits = target.bpp is not None and encoded.bpp > target.bpp
     if too_many_bits or (target.size is not None and len(encoded.data) > target.size):

@@ -28,9 +28,9 @@ class FitProgress:
     Attributes
     ----------
     stage : str
-        "fit"; of an encoder also "probe" (short fits that find the number of Gaussians), "settle"
-        (Gaussians are removed and others put elsewhere), "quantize" (they are rounded, a part at a
-        time) and "refine" (all of them are, once more).
+        "fit"; of an encoder also "probe" (short fits that find the number of Gaussians), "prune"
+        (Gaussians are removed and others added elsewhere), "quantize" (they are rounded, a part at
+        a time) and "refine" (all are rounded once more).
     iteration, iterations : int
         Done, and to do, in this stage: iterations, rounds, parts or sweeps.
     gaussians : int

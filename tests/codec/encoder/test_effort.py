@@ -10,7 +10,11 @@ from gaussianimage.codec.encoder.effort import DEFAULT_EFFORT, effort_level
 def test_more_effort_is_never_less_of_anything() -> None:
     levels = [effort_level(level) for level in range(1, 11)]
     rows = [
-        (*astuple(replace(e, settle=0, rounds=0, newton=0)), e.rounds * e.settle) for e in levels
+        (
+            *astuple(replace(e, round_iterations=0, rounds=0, newton=0)),
+            e.rounds * e.round_iterations,
+        )
+        for e in levels
     ]
     for less, more in pairwise(rows):
         assert all(a <= b for a, b in zip(less, more, strict=True))

@@ -13,8 +13,8 @@ from PIL import Image, ImageCms
 from gaussianimage import metrics
 from gaussianimage.codec.decoder.decode import decode, decode_picture
 from gaussianimage.codec.decoder.info import info
-from gaussianimage.codec.encoder.encode import Encoded, encode, encode_picture
-from gaussianimage.codec.encoder.rate_control import step_for_quality
+from gaussianimage.codec.encoder.encode import EncodeResult, encode, encode_with_result
+from gaussianimage.codec.encoder.rate_model import step_for_quality
 from gaussianimage.codec.format.quantizer import MOST_STEP
 from gaussianimage.errors import GaussianImageError, LimitError, PictureError, TruncatedError
 from gaussianimage.fitting.loop import FitProgress
@@ -29,8 +29,8 @@ CORNER = BYTES[20:32, 30:46].copy()  # 16 x 12
 LEAST = 50
 
 
-def fast(picture: Any, **options: Any) -> Encoded:
-    return encode_picture(picture, **{"effort": 1, **options})
+def fast(picture: Any, **options: Any) -> EncodeResult:
+    return encode_with_result(picture, **{"effort": 1, **options})
 
 
 def noise(*shape: int) -> np.ndarray:
@@ -169,7 +169,7 @@ def test_a_checkerboard_of_four_pixels_is_right() -> None:
 def test_photos_have_a_sensible_size_and_psnr(
     name: str, dbs: tuple[float, float], sizes: tuple[int, int]
 ) -> None:
-    encoded = encode_picture(DATA / f"{name}.png")
+    encoded = encode_with_result(DATA / f"{name}.png")
     assert dbs[0] < encoded.psnr < dbs[1]
     assert sizes[0] < len(encoded.data) < sizes[1]
 
@@ -393,13 +393,13 @@ def test_what_is_too_small_for_any_file_gives_the_smallest(target: dict[str, Any
 
 @pytest.mark.parametrize("psnr", [22.0, 27.0, 33.0])
 def test_a_psnr_is_nearly_met(psnr: float) -> None:
-    encoded = encode_picture(PARROT, psnr=psnr, effort=3)
+    encoded = encode_with_result(PARROT, psnr=psnr, effort=3)
     assert encoded.psnr == pytest.approx(psnr, abs=0.4)
 
 
 @pytest.mark.parametrize("ssim", [0.8, 0.9])
 def test_an_ssim_is_nearly_met(ssim: float) -> None:
-    encoded = encode_picture(PARROT, ssim=ssim, effort=3)
+    encoded = encode_with_result(PARROT, ssim=ssim, effort=3)
     assert metrics.ssim(BYTES, decode(encoded.data)) == pytest.approx(ssim, abs=0.02)
 
 
@@ -416,7 +416,7 @@ def test_a_constant_picture_has_any_psnr(psnr: float) -> None:
 
 
 def test_more_effort_is_better_and_not_much_larger() -> None:
-    low, high = (encode_picture(PARROT, quality=80, effort=effort) for effort in (1, 6))
+    low, high = (encode_with_result(PARROT, quality=80, effort=effort) for effort in (1, 6))
     assert low.psnr + 0.3 < high.psnr
     assert len(high.data) < 1.02 * len(low.data)
 
@@ -485,8 +485,8 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("target", "expected"),
     [
-        ({"gaussians": 100}, ["fit", "settle", "quantize", "refine"]),
-        ({"quality": 60}, ["probe", "fit", "settle", "quantize", "refine"]),
+        ({"gaussians": 100}, ["fit", "prune", "quantize", "refine"]),
+        ({"quality": 60}, ["probe", "fit", "prune", "quantize", "refine"]),
     ],
 )
 def test_progress_goes_through_the_stages(target: dict[str, Any], expected: list[str]) -> None:
@@ -508,7 +508,7 @@ def test_the_part_that_is_done_never_falls(target: dict[str, Any]) -> None:
     assert 0.6 < done[-1] <= 1
 
 
-@pytest.mark.parametrize("stage", ["fit", "settle", "quantize", "refine"])
+@pytest.mark.parametrize("stage", ["fit", "prune", "quantize", "refine"])
 @pytest.mark.parametrize("target", [{"gaussians": 200}, {"bpp": 1.0}, {"psnr": 30.0}], ids=str)
 def test_an_interrupted_encoding_is_a_whole_file(stage: str, target: dict[str, Any]) -> None:
     pressed: list[FitProgress] = []

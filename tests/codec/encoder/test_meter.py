@@ -12,7 +12,7 @@ def meter(told: list[FitProgress], **options: int) -> Meter:
 def test_what_is_planned_ends_near_the_whole() -> None:
     told: list[FitProgress] = []
     one = meter(told)
-    for stage in ("fit", "settle", "quantize", "refine"):
+    for stage in ("fit", "prune", "quantize", "refine"):
         for number in range(1, 5):
             one.tell(stage, number, 4, 10, 30.0)
     assert told[0].done < 0.2
@@ -25,7 +25,7 @@ def test_more_drafts_than_planned_never_set_it_back() -> None:
     one = meter(told)
     one.tell("fit", 4, 4, 10, 30.0)
     for _ in range(5):
-        for stage in ("settle", "quantize", "refine"):
+        for stage in ("prune", "quantize", "refine"):
             for number in range(1, 5):
                 one.tell(stage, number, 4, 10, 30.0)
     done = [news.done for news in told]

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from gaussianimage import _native
-from gaussianimage.codec.encoder.prune_and_regrow import PRUNE, settle
+from gaussianimage.codec.encoder.prune_and_regrow import PRUNE, prune_and_regrow
 from gaussianimage.codec.encoder.quantize_fit import ENERGY
 from gaussianimage.codec.encoder.rounding import normalized_colors
 from gaussianimage.fitting.fit import fit
@@ -34,11 +34,11 @@ def amplitudes(optimizer: _native.Optimizer) -> NDArray[np.float64]:
     return norms
 
 
-def settled(
+def pruned(
     rounds: int, *, step: float = STEP, threads: int = 1, seed: int = 0, newton: bool = True
 ) -> _native.Optimizer:
     optimizer = fitted(150, threads)
-    parts = settle(
+    parts = prune_and_regrow(
         optimizer,
         PARROT.pixels,
         step,
@@ -64,32 +64,32 @@ def value(optimizer: _native.Optimizer) -> float:
 
 
 def test_what_is_left_earns_its_bits() -> None:
-    optimizer = settled(4, step=2 * STEP)
+    optimizer = pruned(4, step=2 * STEP)
     assert amplitudes(optimizer).min() > PRUNE * 2 * STEP
     assert len(optimizer) < len(fitted(150))
 
 
 @pytest.mark.parametrize("newton", [False, True])
 def test_more_rounds_find_better_ones(newton: bool) -> None:
-    many, one = (value(settled(rounds, newton=newton)) for rounds in (12, 1))
+    many, one = (value(pruned(rounds, newton=newton)) for rounds in (12, 1))
     assert many < one < value(fitted(150))
 
 
 def test_few_gauss_newton_steps_are_worth_more_than_as_many_of_adam() -> None:
-    assert value(settled(3, newton=True)) < 0.98 * value(settled(3, newton=False))
+    assert value(pruned(3, newton=True)) < 0.98 * value(pruned(3, newton=False))
 
 
 def test_a_coarser_step_leaves_fewer() -> None:
-    assert len(settled(4, step=0.4)) < len(settled(4, step=0.1))
+    assert len(pruned(4, step=0.4)) < len(pruned(4, step=0.1))
 
 
 def test_a_step_that_is_too_coarse_for_all_leaves_none() -> None:
-    assert len(settled(4, step=1e3)) == 0
+    assert len(pruned(4, step=1e3)) == 0
 
 
 def test_no_gaussians_stay_none() -> None:
     optimizer = _native.Optimizer(PARROT.pixels, 4.5, 1)
-    rounds = settle(
+    rounds = prune_and_regrow(
         optimizer,
         PARROT.pixels,
         STEP,
@@ -105,5 +105,5 @@ def test_no_gaussians_stay_none() -> None:
 
 @pytest.mark.parametrize(("threads", "seed", "same"), [(2, 0, True), (1, 1, False)])
 def test_seeds_change_the_result_and_threads_do_not(threads: int, seed: int, same: bool) -> None:
-    one, other = settled(6), settled(6, threads=threads, seed=seed)
+    one, other = pruned(6), pruned(6, threads=threads, seed=seed)
     assert np.array_equal(one.means, other.means) is same

@@ -7,7 +7,7 @@ import pytest
 from samples import payload_bits
 
 from gaussianimage import rendering
-from gaussianimage.codec.encoder.rd_quantization import WEIGHT_OF_A_BIT, Rounding
+from gaussianimage.codec.encoder.rd_quantization import WEIGHT_OF_A_BIT, RdQuantizer
 from gaussianimage.codec.encoder.rounding import Levels
 from gaussianimage.codec.format.quantizer import Settings
 from gaussianimage.fitting.fit import fit
@@ -20,9 +20,9 @@ def settings(channels: int = 3) -> Settings:
     return Settings(24, 128, (0,) * channels)
 
 
-def rounding(channels: int = 3, threads: int = 1) -> Rounding:
+def rounding(channels: int = 3, threads: int = 1) -> RdQuantizer:
     chosen = settings(channels)
-    return Rounding(
+    return RdQuantizer(
         chosen, chosen.color_step, height=HEIGHT, width=WIDTH, q_max=4.5, threads=threads
     )
 

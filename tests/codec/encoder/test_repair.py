@@ -3,7 +3,7 @@ import pytest
 
 from gaussianimage import _native
 from gaussianimage.codec.encoder.local_contrast import BLOCK
-from gaussianimage.codec.encoder.rd_quantization import Rounding
+from gaussianimage.codec.encoder.rd_quantization import RdQuantizer
 from gaussianimage.codec.encoder.repair import lost, repair
 from gaussianimage.codec.format.quantizer import Settings
 
@@ -67,7 +67,7 @@ def test_a_repair_puts_a_dot_and_a_stroke_back() -> None:
     pixels[4:7, 4:7] = -0.6
     pixels[20:30, 40:42] = -0.5
     optimizer = _native.Optimizer(pixels, 3.5, 1)
-    rounding = Rounding(SETTINGS, STEP, height=40, width=56, q_max=3.5, threads=1)
+    rounding = RdQuantizer(SETTINGS, STEP, height=40, width=56, q_max=3.5, threads=1)
     before = np.square(pixels).sum()
     added = list(
         repair(optimizer, rounding, pixels, STEP, least=0.0, model_set=3, costs=rounding.costs([]))
@@ -83,7 +83,7 @@ def test_a_repair_puts_a_dot_and_a_stroke_back() -> None:
 def test_a_repair_of_nothing_adds_nothing() -> None:
     pixels = plain() - np.float32(0.8)
     optimizer = _native.Optimizer(pixels, 3.5, 1)
-    rounding = Rounding(SETTINGS, STEP, height=40, width=56, q_max=3.5, threads=1)
+    rounding = RdQuantizer(SETTINGS, STEP, height=40, width=56, q_max=3.5, threads=1)
     costs = rounding.costs([])
     assert (
         list(repair(optimizer, rounding, pixels, STEP, least=0.0, model_set=3, costs=costs)) == []

@@ -9,7 +9,7 @@ from gaussianimage.codec.encoder.rounding import (
     Levels,
     color_basis,
     normalized_colors,
-    quantize,
+    round_to_nearest,
 )
 from gaussianimage.gaussians import Gaussians
 
@@ -34,7 +34,7 @@ def random_gaussians(seed: int, count: int, channels: int = 3) -> Gaussians:
 
 
 def quantized(g: Gaussians, color_step: float, shape_step: float = 1.0, **options: float) -> Levels:
-    return quantize(
+    return round_to_nearest(
         g.means,
         g.cholesky(),
         g.colors.astype(np.float32),
@@ -145,7 +145,7 @@ def test_whatever_was_quantized_can_be_coded(
 ) -> None:
     data = np.array(rows, np.float64).reshape(-1, 6)
     color_step, shape_step = 2.0 ** (-color_index / 16), 2.0 ** ((128 - shape_index) / 16)
-    levels = quantize(
+    levels = round_to_nearest(
         data[:, :2],
         np.stack((data[:, 2], data[:, 4] * data[:, 3], data[:, 3]), axis=1),
         data[:, [5]].astype(np.float32),

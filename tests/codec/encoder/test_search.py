@@ -8,7 +8,8 @@ import pytest
 from gaussianimage._util.interrupt import Interrupt
 from gaussianimage.codec.decoder.decode import decode
 from gaussianimage.codec.encoder.effort import effort_level
-from gaussianimage.codec.encoder.quantize_fit import ENERGY, Writer
+from gaussianimage.codec.encoder.prepare import PreparedPicture
+from gaussianimage.codec.encoder.quantize_fit import ENERGY, FitQuantizer
 from gaussianimage.codec.encoder.search import (
     MAX_FITS,
     PSNR,
@@ -20,10 +21,13 @@ from gaussianimage.codec.encoder.search import (
     search_quality,
     search_size,
 )
+from gaussianimage.codec.encoder.source_quality import SourceQuality
 from gaussianimage.fitting.fit import fit
 from gaussianimage.picture import as_picture
 
 PARROT = as_picture(Path(__file__).parents[2] / "data" / "parrot.png")
+SOURCE = PreparedPicture.plain(PARROT)
+QUALITY = SourceQuality(SOURCE, 1)
 
 
 def ignore(*_: object) -> None:
@@ -31,24 +35,24 @@ def ignore(*_: object) -> None:
 
 
 class Fitter:
-    """Makes writers, and keeps the numbers of Gaussians that they were for."""
+    """Fits, and keeps the numbers of Gaussians that it was asked for."""
 
     def __init__(self, on_stage: Callable[[str, int, int, int, float], None] = ignore) -> None:
         self.counts: list[int] = []
         self._on_stage = on_stage
-        self._interrupt = Interrupt("keep")
+        self.interrupt = Interrupt("keep")
 
-    def __call__(self, gaussians: int) -> Writer:
+    def __call__(self, gaussians: int) -> FitQuantizer:
         self.counts.append(gaussians)
         fitted = fit(PARROT, gaussians, iterations=60, energy=ENERGY)
-        return Writer(PARROT, fitted, effort_level(1), 1, self._on_stage, interrupt=self._interrupt)
+        return FitQuantizer(SOURCE, fitted, effort_level(1), 1, self._on_stage, self.interrupt)
 
 
 @pytest.mark.parametrize("most", [150, 700, 2500])
 @pytest.mark.parametrize("guess", [1, 150, 6000])
 def test_a_size_is_found_from_any_guess(most: int, guess: int) -> None:
     fitter = Fitter()
-    _, draft = search_size(fitter, guess, most, 6)
+    draft = search_size(fitter, guess, most, 6)
     assert (1 - 3 * SIZE_TOLERANCE) * most - 14 < draft.picture_bytes <= most
     assert fitter.counts[0] == guess
     assert len(fitter.counts) <= MAX_FITS
@@ -61,21 +65,21 @@ def test_a_good_guess_takes_one_fit() -> None:
 
 
 def test_a_file_that_is_a_little_too_large_is_refined_rather_than_cut() -> None:
-    writer = Fitter()(200)
-    draft = writer.draft(0.15)
+    quantizer = Fitter()(200)
+    draft = quantizer.quantize(0.15)
     most = 0.97 * draft.picture_bytes
-    lighter, cut = _cut(writer, draft, most), writer.shortened(draft, most)
+    lighter, cut = _cut(quantizer, draft, most), draft.shortened(most)
     for smaller in (lighter, cut):
         assert (1 - SIZE_TOLERANCE) * most <= smaller.picture_bytes <= most
-    assert writer.psnr(writer.pixels(lighter)) > writer.psnr(writer.pixels(cut))
+    assert QUALITY.psnr(QUALITY.decode(lighter)) > QUALITY.psnr(QUALITY.decode(cut))
 
 
 @pytest.mark.parametrize("target", [20.0, 25.0, 30.0])
 @pytest.mark.parametrize("guess", [10, 300])
 def test_a_psnr_is_found_from_any_guess(target: float, guess: int) -> None:
     fitter = Fitter()
-    writer, draft = search_quality(fitter, guess, target, PSNR, 6)
-    found = writer.psnr(writer.pixels(draft))
+    draft = search_quality(fitter, QUALITY, guess, target, PSNR, 6)
+    found = QUALITY.psnr(QUALITY.decode(draft))
     assert found == pytest.approx(target, abs=5 * QUALITY_TOLERANCE)
     assert len(fitter.counts) <= MAX_FITS
 
@@ -83,7 +87,7 @@ def test_a_psnr_is_found_from_any_guess(target: float, guess: int) -> None:
 @pytest.mark.parametrize("most", [1e12, 1.0])
 def test_absurd_sizes_give_the_nearest_file(most: float) -> None:
     fitter = Fitter()
-    _, draft = search_size(fitter, 100, most, 3)
+    draft = search_size(fitter, 100, most, 3)
     assert max(fitter.counts) <= 64 * 96
     assert decode(draft.data).shape == (64, 96, 3)
     if most == 1.0:
@@ -93,24 +97,24 @@ def test_absurd_sizes_give_the_nearest_file(most: float) -> None:
 @pytest.mark.parametrize("target", [1.0, 100.0])
 def test_absurd_psnrs_give_a_file_all_the_same(target: float) -> None:
     fitter = Fitter()
-    writer, draft = search_quality(fitter, 100, target, PSNR, 3)
+    draft = search_quality(fitter, QUALITY, 100, target, PSNR, 3)
     assert max(fitter.counts) <= 64 * 96
-    assert 10 < writer.psnr(writer.pixels(draft)) < 100
+    assert 10 < QUALITY.psnr(QUALITY.decode(draft)) < 100
 
 
 @pytest.mark.parametrize("target", [0.6, 0.8, 0.9])
 def test_an_ssim_is_found(target: float) -> None:
     fitter = Fitter()
-    writer, draft = search_quality(fitter, 100, decibels_of_ssim(target), SSIM, 6)
-    found = decibels_of_ssim(writer.ssim(writer.pixels(draft)))
+    draft = search_quality(fitter, QUALITY, 100, decibels_of_ssim(target), SSIM, 6)
+    found = decibels_of_ssim(QUALITY.ssim(QUALITY.decode(draft)))
     assert found == pytest.approx(decibels_of_ssim(target), abs=5 * QUALITY_TOLERANCE)
     assert len(fitter.counts) <= MAX_FITS
 
 
 def test_an_ssim_below_that_of_the_mean_color_takes_next_to_nothing() -> None:
-    writer, draft = search_quality(Fitter(), 100, decibels_of_ssim(0.0), SSIM, 3)
+    draft = search_quality(Fitter(), QUALITY, 100, decibels_of_ssim(0.0), SSIM, 3)
     assert draft.gaussians <= 5
-    assert 0 < writer.ssim(writer.pixels(draft)) < 0.6
+    assert 0 < QUALITY.ssim(QUALITY.decode(draft)) < 0.6
 
 
 def test_the_decibels_of_an_ssim_stay_finite() -> None:
@@ -126,9 +130,9 @@ def test_an_interrupted_search_ends_with_what_it_has(kind: str) -> None:
 
     fitter = Fitter(stop)
     if kind == "size":
-        writer, draft = search_size(fitter, 150, 300.0, 6)
+        draft = search_size(fitter, 150, 300.0, 6)
     else:
-        writer, draft = search_quality(fitter, 150, 30.0, PSNR, 6)
-    assert writer.interrupted
+        draft = search_quality(fitter, QUALITY, 150, 30.0, PSNR, 6)
+    assert fitter.interrupt.is_pressed()
     assert len(fitter.counts) <= 3
     assert decode(draft.data).shape == (64, 96, 3)

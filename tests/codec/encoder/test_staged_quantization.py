@@ -6,9 +6,9 @@ from samples import payload_bits
 
 from gaussianimage import _native, metrics, rendering
 from gaussianimage._util.interrupt import Interrupt
-from gaussianimage.codec.encoder.rd_quantization import WEIGHT_OF_A_BIT, Rounding
+from gaussianimage.codec.encoder.rd_quantization import WEIGHT_OF_A_BIT, RdQuantizer
 from gaussianimage.codec.encoder.rounding import Levels
-from gaussianimage.codec.encoder.staged_quantization import freeze
+from gaussianimage.codec.encoder.staged_quantization import quantize_in_stages
 from gaussianimage.codec.format.quantizer import Settings
 from gaussianimage.fitting.fit import fit
 from gaussianimage.fitting.state import FitState
@@ -30,8 +30,8 @@ def fitted() -> FitState:
     return fit(target(), 150, iterations=120, energy=0.01).state
 
 
-def rounding(settings: Settings = SETTINGS, threads: int = 1) -> Rounding:
-    return Rounding(
+def rounding(settings: Settings = SETTINGS, threads: int = 1) -> RdQuantizer:
+    return RdQuantizer(
         settings, settings.color_step, height=HEIGHT, width=WIDTH, q_max=4.5, threads=threads
     )
 
@@ -41,7 +41,7 @@ def frozen(
 ) -> tuple[list[Levels], _native.Optimizer]:
     optimizer = _native.Optimizer(target(), 4.5, threads)
     fitted().restore(optimizer)
-    parts = freeze(
+    parts = quantize_in_stages(
         optimizer,
         rounding(settings, threads),
         energy=0.01,
@@ -108,7 +108,7 @@ def test_every_stage_is_reported() -> None:
     told: list[tuple[int, int, float]] = []
     optimizer = _native.Optimizer(target(), 4.5, 1)
     fitted().restore(optimizer)
-    freeze(
+    quantize_in_stages(
         optimizer,
         rounding(),
         energy=0.01,
@@ -128,7 +128,7 @@ def test_an_interrupted_freeze_still_rounds_everything() -> None:
     optimizer = _native.Optimizer(target(), 4.5, 1)
     fitted().restore(optimizer)
     interrupt = Interrupt("keep")
-    parts = freeze(
+    parts = quantize_in_stages(
         optimizer,
         rounding(),
         energy=0.01,
@@ -148,6 +148,6 @@ def test_few_gaussians_or_none_can_be_frozen(count: int) -> None:
     optimizer = _native.Optimizer(target(), 4.5, 1)
     state = fitted()
     optimizer.add(state.means[1 : 1 + count], state.cholesky[1 : 1 + count], state.colors[:count])
-    parts = freeze(optimizer, rounding(), energy=0.01, stages=20, iterations=20)
+    parts = quantize_in_stages(optimizer, rounding(), energy=0.01, stages=20, iterations=20)
     assert sum(len(part.precision) for part in parts) <= count
     assert len(optimizer) == 0

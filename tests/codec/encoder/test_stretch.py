@@ -3,7 +3,7 @@ import pytest
 
 from gaussianimage.codec.decoder.decode import decode
 from gaussianimage.codec.decoder.info import info
-from gaussianimage.codec.encoder.encode import encode_picture
+from gaussianimage.codec.encoder.encode import encode_with_result
 from gaussianimage.codec.encoder.stretch import Stretch
 from gaussianimage.picture import Picture, from_array
 
@@ -63,7 +63,7 @@ def test_more_bytes_of_little_contrast_are_a_better_picture(effort: int) -> None
     source = np.rint(picture.pixels * 65535)
     psnrs, worst = [], []
     for size in (300, 900, 2700):
-        encoded = encode_picture(picture, size=size, effort=effort)
+        encoded = encode_with_result(picture, size=size, effort=effort)
         psnrs.append(encoded.psnr)
         worst.append(np.abs(decode(encoded.data, dtype=np.uint16) - source).max())
     assert psnrs == sorted(psnrs)
@@ -74,11 +74,11 @@ def test_more_bytes_of_little_contrast_are_a_better_picture(effort: int) -> None
 
 
 def test_a_psnr_is_that_of_the_file_whatever_the_contrast() -> None:
-    encoded = encode_picture(waves(0.4, 0.413), psnr=66, effort=1)
+    encoded = encode_with_result(waves(0.4, 0.413), psnr=66, effort=1)
     assert encoded.psnr == pytest.approx(66, abs=0.6)
 
 
 def test_the_header_says_the_step_of_the_file() -> None:
     picture = waves(0.4, 0.413)
-    low, full = (encode_picture(p, quality=60, effort=1).data for p in (picture, waves(0, 1)))
+    low, full = (encode_with_result(p, quality=60, effort=1).data for p in (picture, waves(0, 1)))
     assert info(low).color_step < info(full).color_step / 20

@@ -14,25 +14,25 @@ class Effort:
     Attributes
     ----------
     fit : int
-        Of the fit.
-    rounds, settle : int
-        Rounds in which weak Gaussians are removed and others put elsewhere, and iterations of each.
+        Iterations of the fit.
+    rounds, round_iterations : int
+        Rounds of pruning and regrowing, and iterations of each.
     newton : bool
-        Whether these are Gauss-Newton steps, which need fewer, or Adam's, which end up better.
-    stages, stage : int
-        Stages of the freezing, and iterations after each.
+        Whether these are Gauss-Newton's, which needs fewer, or Adam's, which ends up better.
+    stages, stage_iterations : int
+        Stages of the quantization, and iterations after each.
     stage_sweeps, sweeps : int
-        Refinements of each stage's Gaussians, and of all together in the end.
+        Sweeps over each stage's Gaussians, and over all together in the end.
     drafts : int
         Quantizations at most in the search for a size or a PSNR.
     """
 
     fit: int
     rounds: int
-    settle: int
+    round_iterations: int
     newton: bool
     stages: int
-    stage: int
+    stage_iterations: int
     stage_sweeps: int
     sweeps: int
     drafts: int
@@ -41,7 +41,7 @@ class Effort:
 _EFFORTS = tuple(
     Effort(*row)
     for row in (
-        # fit, rounds, settle, newton, stages, stage, stage_sweeps, sweeps, drafts
+        # fit, rounds, of each, newton, stages, of each, stage_sweeps, sweeps, drafts
         (70, 4, 18, True, 5, 6, 1, 1, 3),
         (110, 6, 20, True, 8, 8, 1, 1, 3),
         (150, 10, 24, True, 10, 12, 1, 2, 4),

@@ -1,82 +1,66 @@
-"""From a picture to the bytes of a file."""
+"""A picture's way to the bytes of a file: the stages in their order.
 
-import math
+prepare → choose the number of Gaussians and the color step → fit → quantize → repair → measure
+"""
+
 import time
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from gaussianimage._util.arguments import number, thread_count, within
+from gaussianimage._util.arguments import thread_count, within
 from gaussianimage._util.interrupt import Interrupt
 from gaussianimage.backends import gpu_module
 from gaussianimage.codec.decoder.decode import decode_picture
-from gaussianimage.codec.encoder.alpha_map import encode_map, map_within, weighted
-from gaussianimage.codec.encoder.effort import DEFAULT_EFFORT, effort_level
+from gaussianimage.codec.encoder.draft import Draft
+from gaussianimage.codec.encoder.effort import DEFAULT_EFFORT, Effort, effort_level
 from gaussianimage.codec.encoder.meter import Meter, Progress
-from gaussianimage.codec.encoder.quantize_fit import ENERGY, LEAST_ERROR, Draft, Writer
-from gaussianimage.codec.encoder.rate_control import (
-    Target,
+from gaussianimage.codec.encoder.prepare import AlphaOptions, PreparedPicture, prepare
+from gaussianimage.codec.encoder.quantize_fit import ENERGY, LEAST_ERROR, FitQuantizer
+from gaussianimage.codec.encoder.rate_model import (
     gaussians_for_psnr,
     gaussians_for_size,
     gaussians_for_step,
-    most_gaussians,
     step_for_picture,
     step_for_quality,
 )
 from gaussianimage.codec.encoder.search import (
     PSNR,
     SSIM,
+    Measure,
     decibels_of_ssim,
     search_quality,
     search_size,
 )
-from gaussianimage.codec.encoder.serialize import assemble
-from gaussianimage.codec.encoder.stretch import Stretch
-from gaussianimage.codec.format.metadata import Metadata
-from gaussianimage.codec.format.quantizer import MOST_STEP, SHAPE_STEP_ONE, Settings
-from gaussianimage.errors import LimitError
+from gaussianimage.codec.encoder.source_quality import SourceQuality
+from gaussianimage.codec.encoder.targets import Target
+from gaussianimage.codec.encoder.tiny_pictures import FEW_PIXELS, best_start
+from gaussianimage.codec.format.quantizer import MOST_STEP
 from gaussianimage.fitting.fit import fit
-from gaussianimage.fitting.placement import one_per_pixel
-from gaussianimage.fitting.state import TRAIN_ALL, FitState
+from gaussianimage.fitting.state import FitState
 from gaussianimage.metrics import SSIM_WINDOW
-from gaussianimage.picture import (
-    WHITE,
-    Color,
-    Kept,
-    Picture,
-    PictureSource,
-    as_picture,
-    flatten,
-    kept_kinds,
-    rgb,
-)
+from gaussianimage.picture import Color, Kept, PictureSource, as_picture, kept_kinds
 
-# Cut earlier than a fit of its own (2.65 σ for 3 σ): a third less to draw, for 0.2 % more bytes
-# (docs/decisions.md).
+# Cut-off of the file's Gaussians. A fit of its own has 4.5 (3 σ instead of 2.65 σ): this one draws
+# a third less for 0.2 % more bytes (docs/experiments).
 Q_MAX = 3.5
 
-# Pictures of so few pixels are fitted from several starts, and the best is kept.
-FEW_PIXELS = 1024
-STARTS = 6
-STARTS_OF_PIXELS = 1024  # of a single one, falling to the other number
-
-# So few pixels may have a Gaussian each.
-PIXEL_BY_PIXEL = 64
-
-# Below this quality nobody expects small things to be there.
+# From this quality on, small things on a plain ground are held to be in the file.
 LEAST_REPAIRED = 40.0
 
-# A block may have so much more error, root mean square in steps of the quality, than its mean color
-# has. What repairs don't bring that far is below a step, and takes one that is finer by this.
+# A block may have this much more error than its mean color has, root mean square in steps of the
+# quality. If repairs leave more, the file is made once more with steps that are finer by a factor
+# within FINER.
 EXCESS = 0.036
 FINER = 0.5, 0.8
 
-PIXELS_PER_GAUSSIAN = 130  # where nothing tells how many there should be
+# Pixels for each Gaussian of a first guess, where nothing tells more.
+PIXELS_PER_GAUSSIAN = 130
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodeResult:
     """A file and how it came about.
 
     Attributes
@@ -194,7 +178,7 @@ def encode(
         stage and sweep of quantizing.
     on_interrupt : {"raise", "keep"}, default "raise"
         What becomes of Ctrl-C. "keep" returns the best file so far, and raises only where there is
-        none yet, in the first second or so, or when it comes twice; `encode_picture` tells.
+        none yet, in the first second or so, or when it comes twice; `encode_with_result` tells.
 
     Returns
     -------
@@ -219,7 +203,7 @@ def encode(
     PictureWarning
         If the picture may not be what is meant; see `gaussianimage.as_picture`.
     """
-    return encode_picture(
+    return encode_with_result(
         picture,
         white=white,
         quality=quality,
@@ -241,7 +225,7 @@ def encode(
     ).data
 
 
-def encode_picture(
+def encode_with_result(
     picture: PictureSource,
     *,
     white: float | None = None,
@@ -261,238 +245,158 @@ def encode_picture(
     device: str = "cpu",
     progress: Progress | None = None,
     on_interrupt: str = "raise",
-) -> Encoded:
-    """Encode a picture and tell how it went; arguments and errors as for `encode`."""
-    target = Target.of(
+) -> EncodeResult:
+    """Encode a picture and tell how it went; `encode` documents the arguments and errors.
+
+    Returns
+    -------
+    EncodeResult
+    """
+    target = Target.parse(
         quality=quality, gaussians=gaussians, bpp=bpp, size=size, psnr=psnr, ssim=ssim
     )
-    wanted = AlphaOptions(alpha, alpha_quality, background)
+    alpha_options = AlphaOptions(alpha, alpha_quality, background)
     began = time.perf_counter()
     with Interrupt(on_interrupt) as interrupt:
-        job = _Job(
-            picture,
-            target,
-            white,
-            wanted,
-            metadata,
-            effort,
-            seed,
-            threads,
-            device,
+        thread_count(threads)
+        gpu_module(device, "cuda.optimizer")  # says early what is missing
+        kept_kinds(metadata)
+        level = effort_level(effort)
+        loaded = as_picture(picture, white=white)
+        source = prepare(loaded, target, alpha_options, metadata, q_max=Q_MAX)
+        meter = Meter(
             progress,
-            interrupt,
+            level,
+            # A search may take more drafts, but seldom does.
+            drafts=1 if target.kind in ("quality", "gaussians") else min(3, level.drafts),
+            probes=target.kind not in ("gaussians", "ssim"),
         )
-        writer, draft = job.run()
-        pixels = writer.pixels(draft)
-    return Encoded(
+        encoder = _Encoder(source, level, seed, threads, device, meter, interrupt)
+        draft = encoder.encode(target)
+        pixels = encoder.quality.decode(draft)
+    return EncodeResult(
         data=draft.data,
-        height=job.picture.height,
-        width=job.picture.width,
+        height=source.picture.height,
+        width=source.picture.width,
         gaussians=draft.gaussians,
-        psnr=writer.psnr(pixels),
-        ssim=writer.ssim(pixels) if target.kind == "ssim" else None,
+        psnr=encoder.quality.psnr(pixels),
+        ssim=encoder.quality.ssim(pixels) if target.kind == "ssim" else None,
         seconds=time.perf_counter() - began,
-        interrupted=writer.interrupted,
+        interrupted=interrupt.is_pressed(),
     )
 
 
-@dataclass(frozen=True)
-class AlphaOptions:
-    """What becomes of a picture's alpha; as `encode` for the arguments and errors."""
-
-    keep: bool = True
-    quality: float | None = None
-    background: Color | None = None
-
-    def __post_init__(self) -> None:
-        if self.background is not None:
-            rgb(self.background)
-        if self.quality is not None:
-            number("alpha_quality", self.quality, 0, 100)
-
-    def applied(self, picture: Picture) -> Picture:
-        """Return the picture to encode."""
-        if self.keep and self.background is None:
-            return picture
-        return flatten(picture, WHITE if self.background is None else self.background)
-
-    def map_of(self, picture: Picture, most_bytes: float | None) -> bytes | None:
-        """Return the encoded map of alpha for a file of a size, if one was asked for."""
-        if self.quality is None and most_bytes is not None:
-            return map_within(picture, most_bytes)
-        return encode_map(picture, 100 if self.quality is None else self.quality)
-
-
-def _smallest(picture: Picture) -> int:
-    """Return the bytes of a file of that size without any Gaussians and metadata."""
-    settings = Settings(0, SHAPE_STEP_ONE, (0,) * picture.channels)
-    empty = assemble(
-        [],
-        settings,
-        Metadata(),
-        height=picture.height,
-        width=picture.width,
-        bit_depth=picture.bit_depth,
-        q_max=Q_MAX,
-    )
-    return len(empty)
-
-
-class _Job:
-    """One call of `encode_picture`: how to fit, and whom to tell."""
+class _Encoder:
+    """The stages between a prepared picture and a draft, for each kind of target."""
 
     def __init__(
         self,
-        picture: PictureSource,
-        target: Target,
-        white: float | None,
-        alpha: AlphaOptions,
-        metadata: Kept,
-        effort: int,
+        source: PreparedPicture,
+        effort: Effort,
         seed: int,
         threads: int | None,
         device: str,
-        progress: Progress | None,
+        meter: Meter,
         interrupt: Interrupt,
     ) -> None:
-        thread_count(threads)
-        gpu_module(device, "cuda.optimizer")  # says early what is missing
-        self._device = device
-        kept_kinds(metadata)
-        self.picture = alpha.applied(as_picture(picture, white=white)).keeping(metadata)
-        self._stretch = Stretch.for_picture(self.picture)
-        self._stretched = self.picture
-        self._target = target
-        self._alpha = alpha
-        self._alpha_map: bytes | None = None
-        self._effort = effort_level(effort)
+        self.quality = SourceQuality(source, threads)
+        self._source = source
+        self._effort = effort
         self._seed = seed
         self._threads = threads
+        self._device = device
+        self._meter = meter
         self._interrupt = interrupt
-        # A search may take more drafts, but seldom does.
-        drafts = 1 if target.kind in ("quality", "gaussians") else min(3, self._effort.drafts)
-        probes = target.kind not in ("gaussians", "ssim")
-        self._meter = Meter(progress, self._effort, drafts=drafts, probes=probes)
 
-    @property
-    def _probing(self) -> dict[str, Any]:
-        return {"threads": self._threads, "progress": self._meter.tell_of_probe}
+    def encode(self, target: Target) -> Draft:
+        """Return the draft that comes closest to a target."""
+        ways: dict[str, Callable[[float], Draft]] = {
+            "quality": self._encode_at_quality,
+            "gaussians": self._encode_gaussians,
+            "psnr": self._encode_at_psnr,
+            "ssim": self._encode_at_ssim,
+            "size": self._encode_within_size,
+            "bpp": self._encode_within_size,
+        }
+        return ways[target.kind](target.value)
 
-    def run(self) -> tuple[Writer, Draft]:
-        target = self._target
-        most = self._most_bytes(target)
-        self._alpha_map = self._alpha.map_of(self.picture, most)
-        self.picture = weighted(self.picture, self._alpha_map)
-        self._stretched = self._stretch.apply(self.picture)
-        picture, value = self._stretched, target.value
-        pixels = picture.height * picture.width
-        if target.kind == "quality":
-            step = step_for_picture(self.picture, value) * self._stretch.gain
-            count = gaussians_for_step(picture, step, **self._probing)
-            if pixels <= FEW_PIXELS:
-                return self._best_start(count, step)
-            writer = self._fit(count)
-            draft = writer.draft(step)
-            if value >= LEAST_REPAIRED:
-                least = 2 * LEAST_ERROR[self.picture.bit_depth]
-                most = max(EXCESS * step_for_quality(value), least)
-                draft = self._hold_blocks(writer, writer.repaired(draft), most)
-            return writer, draft
-        if target.kind == "gaussians":
-            writer = self._fit(int(value))
-            # No coarser: a number that was asked for is not to be thinned out for bits.
-            return writer, writer.draft(min(writer.balanced_step(), MOST_STEP))
-        if target.kind == "psnr":
-            # An error is larger by the gain in the picture that is fitted.
-            stretched = value + PSNR.loss - 20 * np.log10(self._stretch.gain)
-            guess = gaussians_for_psnr(picture, stretched, **self._probing)
-            return search_quality(self._fit, guess, value, PSNR, self._effort.drafts)
-        if target.kind == "ssim":
-            if min(picture.height, picture.width) < SSIM_WINDOW:
-                raise ValueError(
-                    f"ssim: expected a picture of {SSIM_WINDOW} pixels a side at least, "
-                    f"got {picture.height} x {picture.width}"
-                )
-            guess = max(1, pixels // PIXELS_PER_GAUSSIAN)
-            wanted = decibels_of_ssim(value)
-            return search_quality(self._fit, guess, wanted, SSIM, self._effort.drafts)
+    def _encode_at_quality(self, quality: float) -> Draft:
+        source = self._source
+        step = step_for_picture(source.picture, quality) * source.stretch.gain
+        count = gaussians_for_step(
+            source.fitted, step, threads=self._threads, progress=self._meter.tell_of_probe
+        )
+        if source.pixels <= FEW_PIXELS:
+            return best_start(self._fit, self.quality, source, count, step)
+        quantizer = self._fit(count)
+        draft = quantizer.quantize(step)
+        if quality < LEAST_REPAIRED:
+            return draft
+        draft = quantizer.repair(draft)
+        return self._hold_blocks(quantizer, draft, step_for_quality(quality))
+
+    def _encode_gaussians(self, count: float) -> Draft:
+        quantizer = self._fit(int(count))
+        # A coarser step would thin out the number that was asked for.
+        return quantizer.quantize(min(quantizer.balanced_step(), MOST_STEP))
+
+    def _encode_at_psnr(self, psnr: float) -> Draft:
+        # The stretched picture has an error that is larger by the gain.
+        stretched = psnr + PSNR.loss - 20 * np.log10(self._source.stretch.gain)
+        guess = gaussians_for_psnr(
+            self._source.fitted,
+            stretched,
+            threads=self._threads,
+            progress=self._meter.tell_of_probe,
+        )
+        return self._search_quality(guess, psnr, PSNR)
+
+    def _encode_at_ssim(self, ssim: float) -> Draft:
+        height, width = self._source.picture.height, self._source.picture.width
+        if min(height, width) < SSIM_WINDOW:
+            raise ValueError(
+                f"ssim: expected a picture of {SSIM_WINDOW} pixels a side at least, "
+                f"got {height} x {width}"
+            )
+        guess = max(1, self._source.pixels // PIXELS_PER_GAUSSIAN)
+        return self._search_quality(guess, decibels_of_ssim(ssim), SSIM)
+
+    def _search_quality(self, guess: int, decibels: float, measure: Measure) -> Draft:
+        return search_quality(
+            self._fit, self.quality, guess, decibels, measure, self._effort.drafts
+        )
+
+    def _encode_within_size(self, _: float) -> Draft:
+        most = self._source.most_bytes
         assert most is not None
-        guess = gaussians_for_size(picture, most, **self._probing)
+        guess = gaussians_for_size(
+            self._source.fitted, most, threads=self._threads, progress=self._meter.tell_of_probe
+        )
         return search_size(self._fit, guess, most, self._effort.drafts)
 
-    def _hold_blocks(self, writer: Writer, draft: Draft, most: float) -> Draft:
-        """Return a file of finer steps if a block of this one is much worse than its mean color."""
-        if writer.interrupted:
+    def _hold_blocks(self, quantizer: FitQuantizer, draft: Draft, step: float) -> Draft:
+        """Return a draft of finer steps if a block is much worse than its mean color.
+
+        Parameters
+        ----------
+        quantizer : FitQuantizer
+        draft : Draft
+        step : float
+            The color step Δ of the quality that was asked for.
+        """
+        if self._interrupt.is_pressed():
             return draft
-        worst = writer.worst_excess(draft)
+        most = max(EXCESS * step, 2 * LEAST_ERROR[self._source.picture.bit_depth])
+        worst = self.quality.worst_excess(self.quality.decode(draft))
         if worst <= most:
             return draft
         finer = draft.step * float(np.clip(most / worst, *FINER))
-        return writer.repaired(writer.draft(finer))
+        return quantizer.repair(quantizer.quantize(finer))
 
-    def _most_bytes(self, target: Target) -> float | None:
-        """Return what a size or bpp leaves for all but metadata; None for other targets."""
-        picture, most = self.picture, target.value
-        if target.kind == "bpp":
-            most *= picture.height * picture.width / 8
-        elif target.kind != "size":
-            return None
-        metadata = Writer.metadata_size(picture)
-        if metadata and metadata + _smallest(picture) > most:
-            raise LimitError(
-                f"{target.kind}: ICC profile, EXIF and XMP take {metadata} bytes, which leaves too "
-                f"few of {int(most)} for the picture; metadata='none' (--strip) leaves them out"
-            )
-        return max(most - metadata, 1.0)
-
-    def _best_start(self, gaussians: int, step: float) -> tuple[Writer, Draft]:
-        """Return the file that costs least in bits and error together, of several starts.
-
-        A fit of a handful of Gaussians to a few pixels hangs on where they start.
-        """
-        most = most_gaussians(self._stretched)
-        starts = max(STARTS, min(64, STARTS_OF_PIXELS // most))
-        best: tuple[Writer, Draft] | None = None
-        least = math.inf
-        for start in range(starts):
-            if start == 0 and most <= PIXEL_BY_PIXEL:
-                writer = self._fit_pixels()
-            else:
-                writer = self._fit(gaussians if start % 2 == 0 else most, start)
-            draft = writer.draft(step)
-            cost = writer.cost(draft, step)
-            if cost < least:
-                best, least = (writer, draft), cost
-            if writer.interrupted:
-                break
-        assert best is not None
-        return best
-
-    def _fit_pixels(self) -> Writer:
-        """Return a fit of one narrow Gaussian for each pixel."""
-        state = self._fit(1).fitted.state
-        pixels = one_per_pixel(self._stretched.pixels, state.colors[0])
-        count = 1 + len(pixels.means)
-        width = 5 + self._stretched.channels
-        return self._fit(
-            1,
-            resume=replace(
-                state,
-                means=np.concatenate((state.means, pixels.means)),
-                cholesky=np.concatenate((state.cholesky, pixels.cholesky)),
-                colors=np.concatenate((state.colors, pixels.colors)),
-                first=np.zeros((count, width), np.float32),
-                second=np.zeros((count, width), np.float32),
-                age=np.zeros(count, np.uint32),
-                trainable=np.append(state.trainable, np.full(count - 1, TRAIN_ALL, np.uint8)),
-                iteration=state.iterations,
-                target=count,
-            ),
-        )
-
-    def _fit(self, gaussians: int, start: int = 0, resume: FitState | None = None) -> Writer:
+    def _fit(self, gaussians: int, start: int = 0, resume: FitState | None = None) -> FitQuantizer:
+        """Fit Gaussians to the picture; `start` numbers the fits of one picture."""
         fitted = fit(
-            self._stretched,
+            self._source.fitted,
             gaussians,
             iterations=self._effort.fit,
             seed=(self._seed + start) % 2**63 if start else self._seed,
@@ -504,13 +408,6 @@ class _Job:
             resume=resume,
             on_interrupt=self._interrupt,
         )
-        return Writer(
-            self.picture,
-            fitted,
-            self._effort,
-            self._threads,
-            self._meter.tell,
-            self._stretch,
-            self._alpha_map,
-            self._interrupt,
+        return FitQuantizer(
+            self._source, fitted, self._effort, self._threads, self._meter.tell, self._interrupt
         )

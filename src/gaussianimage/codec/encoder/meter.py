@@ -1,4 +1,4 @@
-"""How far an encoder is: the stages of its work, each with what it costs."""
+"""How far an encoder is: its stages, each with its cost."""
 
 import math
 import time
@@ -9,11 +9,11 @@ from gaussianimage.fitting.loop import FitProgress
 
 Progress = Callable[[FitProgress], None]
 
-# Cost of a stage's iteration in those of a fit, about: of a probe's, a round's, a freeze's and a
-# sweep's.
+# Cost of an iteration, in iterations of a fit, about: in a probe, in a round of pruning, in a stage
+# of the quantization, and of a sweep.
 PROBE, ROUND, STAGE, SWEEP = 0.5, 1.3, 0.8, 30.0
 
-LAST_FEW = 0.99  # what is shown while more is left than was thought
+LAST_FEW = 0.99  # shown while more is left than was planned
 
 
 class Meter:
@@ -39,12 +39,13 @@ class Meter:
         self._costs = {
             "probe": PROBE * 50,
             "fit": float(effort.fit),
-            "settle": ROUND * effort.rounds * effort.settle,
-            "quantize": STAGE * effort.stages * effort.stage + SWEEP * effort.stage_sweeps,
+            "prune": ROUND * effort.rounds * effort.round_iterations,
+            "quantize": STAGE * effort.stages * effort.stage_iterations
+            + SWEEP * effort.stage_sweeps,
             "refine": SWEEP * effort.sweeps,
         }
-        draft = self._costs["settle"] + self._costs["quantize"] + self._costs["refine"]
-        further = draft - 2 / 3 * self._costs["settle"]
+        draft = self._costs["prune"] + self._costs["quantize"] + self._costs["refine"]
+        further = draft - 2 / 3 * self._costs["prune"]
         self._planned = self._costs["fit"] + draft + further * (drafts - 1)
         self._planned += 2 * self._costs["probe"] * probes
         self._past = 0.0  # cost of the stages that are over

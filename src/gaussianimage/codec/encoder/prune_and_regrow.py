@@ -1,4 +1,4 @@
-"""Fewer Gaussians that earn their bits: a fit is thinned out and filled in before it is rounded."""
+"""Pruning: a fit loses the Gaussians that don't earn their bits and regrows some where they do."""
 
 from collections.abc import Iterator
 
@@ -10,23 +10,25 @@ from gaussianimage.codec.encoder.rounding import normalized_colors
 from gaussianimage.fitting.density import box_blur, detail
 from gaussianimage.fitting.placement import BLUR_RADIUS, births
 
-# Weight of the penalty on bits. What all numbers of a Gaussian cost, and what rounding them adds to
-# the error, grows with the logarithm of its amplitude and is worth about ½ Δ² ln(1 + |b|² / Δ²).
+# Weight of the penalty on bits. The bits of a Gaussian and the error by rounding it grow with the
+# logarithm of its amplitude b; together they weigh about ½ Δ² ln(1 + |b|² / Δ²).
 BITS = 0.8
 
-# Gaussians whose amplitude is below this many color steps cost more than they bring.
+# A Gaussian is pruned if its amplitude |b| is below this many color steps Δ: its bits would buy
+# more error elsewhere.
 PRUNE = 1.4
 
-GROWN = 0.2  # of the Gaussians, new in a round
-GROWN_UNTIL = 0.7  # of the rounds
+GROWN = 0.2  # new Gaussians in a round, as a share of their number
+GROWN_UNTIL = 0.7  # the share of the rounds that have new ones
 
-# Of a Gauss-Newton step, and of Adam for positions, shapes and colors, falling over a round.
+# Rates of a Gauss-Newton step, and of Adam for positions, shapes and colors. They fall over a round
+# to END_FRACTION.
 NEWTON_RATE = 2.0
 RATES = (0.05, 0.03, 0.015)
 END_FRACTION = 0.5
 
 
-def settle(
+def prune_and_regrow(
     optimizer: _native.Optimizer,
     pixels: NDArray[np.float32],
     step: float,
@@ -38,7 +40,7 @@ def settle(
     newton: bool,
     seed: int,
 ) -> Iterator[tuple[int, float]]:
-    """Remove Gaussians that don't earn their bits, again and again, and put others where they do.
+    """Remove Gaussians that don't earn their bits, in rounds, and add others where the error is.
 
     Parameters
     ----------
@@ -47,22 +49,22 @@ def settle(
     pixels : ndarray, (H, W, C), float32
         The picture.
     step : float
-        The color step Δ that they are going to be rounded by, or a coarser one for fewer of them.
+        The color step Δ of the quantization that follows, or a coarser one for fewer Gaussians.
     most : int
-        There are never more Gaussians than that.
+        The largest number of Gaussians at any time.
     energy : float
         Weight of the penalty on energy, as in `fit`.
     rounds, iterations : int
         Number of rounds, and of the optimizer's steps in each.
     newton : bool
-        Whether to take Gauss-Newton steps, of which few are enough, or Adam's.
+        Whether the steps are Gauss-Newton's, of which few are enough, or Adam's.
     seed : int
-        Of the places of new Gaussians.
+        Seed of the places of new Gaussians.
 
     Yields
     ------
     gaussians : int
-        How many there are after a round.
+        Number of Gaussians after a round.
     loss : float
         ½ Σ (I − T)² before its last iteration.
     """

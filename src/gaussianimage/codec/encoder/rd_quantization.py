@@ -1,11 +1,10 @@
-"""Rounding that weighs bits against error: every Gaussian moves to the integers that pay best.
+"""Rate-distortion quantization: every Gaussian moves to the integers that pay best.
 
-With λ the squared error that a bit is worth, a sweep goes through the Gaussians one by one. It
-takes of the neighboring integers, color, shape, position and its grid, those that lower the sum of
-the squared error and λ times the bits most, and removes a Gaussian that isn't worth its bits. The
-error is exact, against all other Gaussians as they are; the bits are a static estimate of what the
-adaptive models will spend. Rounding to the nearest would waste what the others can make up for, and
-bits on what hardly shows.
+Let λ be the squared error that a bit is worth. A sweep goes through the Gaussians one by one. Of
+the neighboring integers of color, shape, position and grid it takes those with the least sum of
+squared error and λ times the bits, and it removes a Gaussian that isn't worth its bits. The error
+is exact, with all other Gaussians as they are; the bits are a static estimate of what the adaptive
+models will spend.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaussianimage import _native
-from gaussianimage.codec.encoder.rounding import Levels, quantize, shown, strongest_first
+from gaussianimage.codec.encoder.rounding import Levels, round_to_nearest, shown, strongest_first
 from gaussianimage.codec.encoder.serialize import model_set
 from gaussianimage.codec.format.quantizer import Settings
 
@@ -25,22 +24,22 @@ WEIGHT_OF_A_BIT = np.log(2) / 6
 SYMBOLS, PRECISIONS, SETS = 16, 16, 4
 
 
-class Rounding:
-    """What it takes to refine the Gaussians of one file.
+class RdQuantizer:
+    """Rounds the Gaussians of one file: to the nearest, or weighing bits against error.
 
     Parameters
     ----------
     settings : Settings
         Steps and background of the file.
     step : float
-        The color step by which bits are weighed against error: the file's own, or a coarser one
-        for a smaller file.
+        The color step Δ that weighs bits against error: the one of the file, or a coarser one for
+        a smaller file.
     height, width : int
-        Of the picture.
+        Size of the picture in pixels.
     q_max : float
         Cut-off of the model.
     threads : int
-        Threads to use; they change nothing but the time.
+        Threads to use. The result does not depend on them.
     """
 
     def __init__(
@@ -68,7 +67,7 @@ class Rounding:
     ) -> Levels:
         """Round Gaussians, (N, 2), (N, 3) and (N, C), to the nearest that the file can hold."""
         height, width = self._size
-        return quantize(
+        return round_to_nearest(
             means,
             cholesky,
             colors,
@@ -79,7 +78,7 @@ class Rounding:
         )
 
     def costs(self, layers: Sequence[Levels]) -> _native.SymbolCosts:
-        """Return what symbols cost in files like the one of these layers."""
+        """Return the bits of each symbol in a file of these layers, estimated."""
         filled = [layer.select(shown(layer)) for layer in layers]
         filled = [layer for layer in filled if len(layer.precision)]
         encoder = _native.LayerEncoder(self.quantizer, max(len(filled), 1))
@@ -92,7 +91,7 @@ class Rounding:
         return _native.SymbolCosts(self.quantizer, counts, classes)
 
     def refiner(self, residual: NDArray[np.float32]) -> _native.Refiner:
-        """Return a refiner for the picture less its target, (H, W, C), with everything drawn."""
+        """Return a refiner for a residual (H, W, C): all Gaussians drawn, less the target."""
         return _native.Refiner(self.quantizer, self._q_max, residual)
 
     def sweep(
@@ -105,8 +104,8 @@ class Rounding:
     ) -> Levels:
         """Go once through some of a refiner's Gaussians, the strongest first.
 
-        Those that aren't worth their bits get the color zero. `weight` is what a bit is worth in
-        units of what it usually is.
+        A Gaussian that isn't worth its bits gets the color zero. `weight` is the worth of a bit in
+        units of its usual worth.
         """
         order = strongest_first(levels.color)
         swept = refiner.sweep(
@@ -131,7 +130,7 @@ class Rounding:
         residual : ndarray, (H, W, C), float32
             The file's picture less its target.
         weights : sequence of float
-            What a bit is worth in each sweep, as for `sweep`.
+            The worth of a bit in each sweep, as for `sweep`.
         """
         refiner = self.refiner(residual)
         layers = list(layers)

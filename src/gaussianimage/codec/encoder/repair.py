@@ -25,7 +25,7 @@ from gaussianimage.codec.encoder.local_contrast import (
     excess_errors,
     find_things,
 )
-from gaussianimage.codec.encoder.rd_quantization import Rounding
+from gaussianimage.codec.encoder.rd_quantization import RdQuantizer
 from gaussianimage.codec.encoder.rounding import Levels, shown, strongest_first
 from gaussianimage.fitting.density import BAND
 
@@ -57,7 +57,7 @@ class Spots(NamedTuple):
 
 def repair(
     optimizer: _native.Optimizer,
-    rounding: Rounding,
+    quantizer: RdQuantizer,
     pixels: NDArray[np.float32],
     step: float,
     *,
@@ -71,7 +71,7 @@ def repair(
     ----------
     optimizer : _native.Optimizer
         Without Gaussians; those of the file have been drawn into its target.
-    rounding : Rounding
+    quantizer : RdQuantizer
         Of the file.
     pixels : ndarray, (H, W, C), float32
         The picture.
@@ -97,18 +97,18 @@ def repair(
             return
         optimizer.add(*spots)
         optimizer.run(rates, 0.0)
-        levels = rounding.nearest(optimizer.means, optimizer.cholesky, optimizer.colors)
+        levels = quantizer.nearest(optimizer.means, optimizer.cholesky, optimizer.colors)
         optimizer.keep(np.zeros(len(optimizer), np.uint8))
         # The refiner wants them drawn.
-        optimizer.add(*rounding.quantizer.dequantize(*levels))
-        refiner = rounding.refiner(optimizer.residual())
+        optimizer.add(*quantizer.quantizer.dequantize(*levels))
+        refiner = quantizer.refiner(optimizer.residual())
         sets = np.full(len(levels.precision), model_set, np.uint8)
-        levels = rounding.sweep(refiner, levels, sets, costs, weight)
+        levels = quantizer.sweep(refiner, levels, sets, costs, weight)
         levels = levels.select(shown(levels))
         optimizer.keep(np.zeros(len(optimizer), np.uint8))
         if len(levels.precision) == 0:
             continue
-        optimizer.add(*rounding.quantizer.dequantize(*levels))
+        optimizer.add(*quantizer.quantizer.dequantize(*levels))
         optimizer.bake(np.ones(len(optimizer), np.uint8))
         yield levels.select(strongest_first(levels.color))
 

@@ -93,7 +93,7 @@ def color_basis(channels: int) -> Floats:
     return basis
 
 
-def quantize(
+def round_to_nearest(
     means: Floats,
     cholesky: Floats,
     colors: NDArray[np.float32],

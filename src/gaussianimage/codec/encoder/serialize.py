@@ -36,7 +36,10 @@ def model_set(layer: int, layers: int) -> int:
 
 
 def layers_of(parts: Sequence[Levels]) -> list[Levels]:
-    """Join the stages of a freeze and cut them into layers of falling importance; none is empty."""
+    """Join the stages of a quantization and cut them into layers; the first is the most important.
+
+    No layer is empty.
+    """
     filled = [part for part in parts if len(part.precision)]
     if not filled:
         return []
@@ -45,7 +48,7 @@ def layers_of(parts: Sequence[Levels]) -> list[Levels]:
     return [whole.select(np.arange(begin, end)) for begin, end in pairwise(ends)]
 
 
-def assemble(
+def serialize(
     layers: Sequence[Levels],
     settings: Settings,
     metadata: Metadata,

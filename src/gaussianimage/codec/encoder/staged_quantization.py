@@ -1,4 +1,4 @@
-"""Quantizing a fit in stages, so that what is still free makes up for what has been rounded."""
+"""Quantizing a fit in stages: the Gaussians that are still free make up for the rounded ones."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from gaussianimage import _native
 from gaussianimage._util.interrupt import Interrupt
-from gaussianimage.codec.encoder.rd_quantization import Rounding
+from gaussianimage.codec.encoder.rd_quantization import RdQuantizer
 from gaussianimage.codec.encoder.rounding import Levels, normalized_colors, shown, strongest_first
 from gaussianimage.codec.encoder.serialize import layer_ends, layers_of, model_set
 
@@ -15,9 +15,9 @@ START_RATES = (0.05, 0.03, 0.015)
 END_FRACTION = 0.3
 
 
-def freeze(
+def quantize_in_stages(
     optimizer: _native.Optimizer,
-    rounding: Rounding,
+    quantizer: RdQuantizer,
     *,
     energy: float,
     stages: int,
@@ -32,29 +32,29 @@ def freeze(
     ----------
     optimizer : _native.Optimizer
         A fit of the picture less the background. It is empty afterwards.
-    rounding : Rounding
-        By what to round, for the file and the picture.
+    quantizer : RdQuantizer
+        Of the file and the picture.
     energy : float
         Weight of the penalty on energy, as in `fit`.
     stages, iterations : int
         Number of parts, and the optimizer's steps after each.
     sweeps : int
-        Times that a part is refined before it is frozen; 0 rounds to the nearest.
+        Times that a part is refined before it is fixed; 0 rounds to the nearest.
     on_stage : callable, optional
         Called after each stage with its number, `stages` and the loss.
     interrupt : Interrupt, optional
-        Once it is pressed, all that is left is rounded to the nearest at once.
+        Once it is pressed, all Gaussians that are left are rounded to the nearest at once.
 
     Returns
     -------
     list of Levels
-        The stages' Gaussians; those that got the color zero are left out.
+        The Gaussians of each stage, without those of color zero.
 
     Notes
     -----
     A rounded Gaussian is drawn into the target and leaves the optimizer, so later stages are also
-    faster. Straight-through gradients, the usual way, were worse than rounding all at once: Adam
-    keeps crossing the thresholds.
+    faster. Straight-through gradients, the usual way, give worse files than rounding all Gaussians
+    at once, because Adam keeps crossing the thresholds.
     """
     ramp = np.linspace(1, END_FRACTION, iterations)
     rates = (ramp[:, None] * np.array(START_RATES)).astype(np.float32)
@@ -62,27 +62,27 @@ def freeze(
     interrupt = interrupt or Interrupt()
     costs = None
     if sweeps and not interrupt.is_pressed():
-        costs = rounding.costs(_guess(optimizer, rounding))
+        costs = quantizer.costs(_guess(optimizer, quantizer))
     sets = _model_sets(len(optimizer))
     parts = []
     for stage in range(stages):
         if len(optimizer) == 0:
             break
         if interrupt.is_pressed():
-            parts.append(_rest(optimizer, rounding))
+            parts.append(_rest(optimizer, quantizer))
             break
         chosen = _strongest(optimizer)[:per_stage]
-        levels = _rounded(optimizer, rounding, chosen)
+        levels = _rounded(optimizer, quantizer, chosen)
         if costs is not None:
-            refiner = rounding.refiner(optimizer.residual())
+            refiner = quantizer.refiner(optimizer.residual())
             here = sets[stage * per_stage :][: len(chosen)]
             with interrupt.cut_short():
                 for _ in range(sweeps):
-                    levels = rounding.sweep(refiner, levels, here, costs)
-            _replace(optimizer, rounding, chosen, levels)
-        frozen = np.zeros(len(optimizer), np.uint8)
-        frozen[chosen] = 1
-        optimizer.bake(frozen)
+                    levels = quantizer.sweep(refiner, levels, here, costs)
+            _replace(optimizer, quantizer, chosen, levels)
+        fixed = np.zeros(len(optimizer), np.uint8)
+        fixed[chosen] = 1
+        optimizer.bake(fixed)
         parts.append(levels.select(shown(levels)))
         loss = 0.0
         if interrupt.is_pressed():
@@ -95,9 +95,9 @@ def freeze(
     return parts
 
 
-def _rest(optimizer: _native.Optimizer, rounding: Rounding) -> Levels:
+def _rest(optimizer: _native.Optimizer, quantizer: RdQuantizer) -> Levels:
     """Round all Gaussians of an optimizer to the nearest, and take them out."""
-    levels = _rounded(optimizer, rounding, _strongest(optimizer))
+    levels = _rounded(optimizer, quantizer, _strongest(optimizer))
     optimizer.keep(np.zeros(len(optimizer), np.uint8))
     return levels.select(shown(levels))
 
@@ -109,20 +109,22 @@ def _strongest(optimizer: _native.Optimizer) -> NDArray[np.intp]:
     return strongest_first(normalized_colors(log_size, optimizer.colors))
 
 
-def _rounded(optimizer: _native.Optimizer, rounding: Rounding, chosen: NDArray[np.intp]) -> Levels:
+def _rounded(
+    optimizer: _native.Optimizer, quantizer: RdQuantizer, chosen: NDArray[np.intp]
+) -> Levels:
     """Round some of an optimizer's Gaussians, in place too, and return their levels."""
-    levels = rounding.nearest(
+    levels = quantizer.nearest(
         optimizer.means[chosen], optimizer.cholesky[chosen], optimizer.colors[chosen]
     )
-    _replace(optimizer, rounding, chosen, levels)
+    _replace(optimizer, quantizer, chosen, levels)
     return levels
 
 
 def _replace(
-    optimizer: _native.Optimizer, rounding: Rounding, chosen: NDArray[np.intp], levels: Levels
+    optimizer: _native.Optimizer, quantizer: RdQuantizer, chosen: NDArray[np.intp], levels: Levels
 ) -> None:
     means, cholesky, colors = optimizer.means, optimizer.cholesky, optimizer.colors
-    means[chosen], cholesky[chosen], colors[chosen] = rounding.quantizer.dequantize(*levels)
+    means[chosen], cholesky[chosen], colors[chosen] = quantizer.quantizer.dequantize(*levels)
     optimizer.means, optimizer.cholesky, optimizer.colors = means, cholesky, colors
 
 
@@ -133,10 +135,10 @@ def _model_sets(count: int) -> NDArray[np.uint8]:
     return np.repeat(sets, np.diff([0, *ends]))
 
 
-def _guess(optimizer: _native.Optimizer, rounding: Rounding) -> list[Levels]:
+def _guess(optimizer: _native.Optimizer, quantizer: RdQuantizer) -> list[Levels]:
     """Return layers as they would be if all Gaussians were rounded at once."""
     order = _strongest(optimizer)
-    levels = rounding.nearest(
+    levels = quantizer.nearest(
         optimizer.means[order], optimizer.cholesky[order], optimizer.colors[order]
     )
     return layers_of([levels])

@@ -1,4 +1,4 @@
-"""From what a user asks for to the numbers that an encoder works with.
+"""How the number of Gaussians, the color step, the size and the error of a file belong together.
 
 Two numbers make a file's size and quality: how many Gaussians there are, N, and how coarsely they
 are rounded, Δ. They belong together: a bit spent on one more Gaussian must buy as much as a bit
@@ -16,7 +16,6 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gaussianimage._util.arguments import integer, number
 from gaussianimage.codec.encoder.local_contrast import printed_share
 from gaussianimage.fitting.density import bands
 from gaussianimage.fitting.fit import fit
@@ -41,7 +40,6 @@ STEEPNESS = 1.4
 # most; where a quality asks for a coarser one, only the number of Gaussians still falls.
 COARSEST_STEP = 2.7
 FINEST_STEP = 0.078
-DEFAULT_QUALITY = 60.0
 
 # A picture whose pixels deviate less from their mean gets finer steps, in proportion, down to what
 # its bit depth can hold.
@@ -54,15 +52,6 @@ SMALL_POWER = 0.4
 # So do pages: pictures of which most is small things on a plain ground.
 PRINTED_SHARES = (0.5, 0.7)
 PRINTED_STEPS = (1.0, 0.4)
-
-_RANGES = {
-    "quality": (0.0, 100.0),
-    "gaussians": (1.0, float(MAX_GAUSSIANS)),
-    "bpp": (1e-4, 64.0),
-    "size": (1.0, 2.0**40),
-    "psnr": (1.0, 100.0),
-    "ssim": (0.0, 0.9999),
-}
 
 # Short fits that show how the error of a picture falls with N: Gaussians per pixel, iterations, by
 # how much a whole fit is better in PSNR (1 to 3 dB on photos), and how much steeper its power law.
@@ -140,7 +129,7 @@ def gaussians_for_step(
 
     Solves N = SSE(N) (PROBE_BALANCE / Δ)² for the power law SSE(N) of two short fits.
     """
-    law = _PowerLaw.of(picture, threads, progress)
+    law = PowerLaw.probe(picture, threads, progress)
     return law.count(2 * np.log(PROBE_BALANCE / step), 1 + law.slope)
 
 
@@ -148,7 +137,7 @@ def gaussians_for_size(
     picture: Picture, size: float, *, threads: int | None, progress: Progress | None = None
 ) -> int:
     """Return how many Gaussians to fit for a file of so many bytes, about."""
-    law = _PowerLaw.of(picture, threads, progress)
+    law = PowerLaw.probe(picture, threads, progress)
     if law.scale == 0:
         return 1
     pixels = picture.height * picture.width
@@ -160,7 +149,7 @@ def gaussians_for_psnr(
     picture: Picture, psnr: float, *, threads: int | None, progress: Progress | None = None
 ) -> int:
     """Return how many Gaussians fit a picture with a PSNR in dB, about."""
-    law = _PowerLaw.of(picture, threads, progress)
+    law = PowerLaw.probe(picture, threads, progress)
     count = law.count(psnr * np.log(10) / 10 - np.log(picture.pixels.size), law.slope)
     known = max(1.0, PROBES[-1] * picture.height * picture.width)
     if count > known:
@@ -169,7 +158,7 @@ def gaussians_for_psnr(
 
 
 @dataclass(frozen=True)
-class _PowerLaw:
+class PowerLaw:
     """The squared error of a picture's fits as scale · N^(−slope)."""
 
     scale: float
@@ -177,7 +166,8 @@ class _PowerLaw:
     most: int
 
     @classmethod
-    def of(cls, picture: Picture, threads: int | None, progress: Progress | None) -> Self:
+    def probe(cls, picture: Picture, threads: int | None, progress: Progress | None) -> Self:
+        """Fit the law to the errors of two short fits."""
         pixels = picture.height * picture.width
         most = most_gaussians(picture)
         if np.ptp(picture.pixels, axis=(0, 1)).max() <= FLAT:
@@ -218,46 +208,3 @@ def _probe(
         progress=progress,
     )
     return float(10 ** (-(result.psnr + PROBE_LACK) / 10) * picture.pixels.size)
-
-
-@dataclass(frozen=True)
-class Target:
-    """What an encoder aims at: ``kind`` is one of the six arguments of `encode`."""
-
-    kind: str
-    value: float
-
-    @classmethod
-    def of(
-        cls,
-        *,
-        quality: float | None = None,
-        gaussians: int | None = None,
-        bpp: float | None = None,
-        size: int | None = None,
-        psnr: float | None = None,
-        ssim: float | None = None,
-    ) -> Self:
-        """Check that at most one target is given and that it is in range.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If more than one is given, or it is no number, or out of range.
-        """
-        everything = {
-            "quality": quality,
-            "gaussians": gaussians,
-            "bpp": bpp,
-            "size": size,
-            "psnr": psnr,
-            "ssim": ssim,
-        }
-        given = {kind: value for kind, value in everything.items() if value is not None}
-        if len(given) > 1:
-            raise ValueError(f"expected one target, got {' and '.join(given)}")
-        kind, value = next(iter(given.items()), ("quality", DEFAULT_QUALITY))
-        if kind in ("gaussians", "size"):
-            value = integer(kind, value)
-        low, high = _RANGES[kind]
-        return cls(kind, number(kind, value, low, high))

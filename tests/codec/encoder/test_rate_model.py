@@ -5,11 +5,9 @@ import numpy as np
 import pytest
 
 from gaussianimage import fit
-from gaussianimage.codec.encoder.rate_control import (
+from gaussianimage.codec.encoder.rate_model import (
     COARSEST_STEP,
-    DEFAULT_QUALITY,
     FINEST_STEP,
-    Target,
     gaussians_for_psnr,
     gaussians_for_size,
     gaussians_for_step,
@@ -110,56 +108,3 @@ def test_there_are_never_more_gaussians_than_pixels() -> None:
 def test_threads_change_nothing() -> None:
     one, two = (gaussians_for_step(PARROT, 0.3, threads=threads) for threads in (1, 2))
     assert one == two
-
-
-def test_a_target_is_the_one_that_is_given() -> None:
-    assert Target.of() == Target("quality", DEFAULT_QUALITY)
-    assert Target.of(quality=0) == Target("quality", 0.0)
-    assert Target.of(gaussians=7) == Target("gaussians", 7.0)
-    assert Target.of(bpp=np.float32(0.5)) == Target("bpp", 0.5)
-    assert Target.of(size=np.int64(900)) == Target("size", 900.0)
-    assert Target.of(psnr=30) == Target("psnr", 30.0)
-
-
-@pytest.mark.parametrize(
-    ("options", "error"),
-    [
-        ({"quality": -0.1}, ValueError),
-        ({"quality": 100.1}, ValueError),
-        ({"quality": float("nan")}, ValueError),
-        ({"quality": "high"}, TypeError),
-        ({"quality": True}, TypeError),
-        ({"gaussians": 0}, ValueError),
-        ({"gaussians": 2**24 + 1}, ValueError),
-        ({"gaussians": 7.0}, TypeError),
-        ({"bpp": 0}, ValueError),
-        ({"bpp": 65}, ValueError),
-        ({"bpp": float("inf")}, ValueError),
-        ({"bpp": [1]}, TypeError),
-        ({"size": 0}, ValueError),
-        ({"size": 10.5}, TypeError),
-        ({"size": -5}, ValueError),
-        ({"psnr": 0}, ValueError),
-        ({"psnr": 101}, ValueError),
-        ({"psnr": 1j}, TypeError),
-    ],
-    ids=str,
-)
-def test_targets_out_of_range_are_named(options: dict[str, Any], error: type[Exception]) -> None:
-    with pytest.raises(error, match=next(iter(options))):
-        Target.of(**options)
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"quality": 50, "bpp": 1},
-        {"gaussians": 50, "size": 100},
-        {"psnr": 30, "quality": 30},
-        {"quality": 1, "gaussians": 1, "bpp": 1, "size": 1, "psnr": 1},
-    ],
-    ids=str,
-)
-def test_two_targets_are_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"one target, got .* and"):
-        Target.of(**options)

@@ -1,0 +1,166 @@
+"""From what a user brings to the picture that is fitted, and what its file carries beside it."""
+
+from dataclasses import dataclass, field
+
+from gaussianimage._util.arguments import number
+from gaussianimage.codec.encoder.alpha_map import encode_map, map_within, weighted
+from gaussianimage.codec.encoder.serialize import serialize
+from gaussianimage.codec.encoder.stretch import Stretch
+from gaussianimage.codec.encoder.targets import Target
+from gaussianimage.codec.format.metadata import Metadata
+from gaussianimage.codec.format.quantizer import SHAPE_STEP_ONE, Settings
+from gaussianimage.errors import LimitError
+from gaussianimage.picture import WHITE, Color, Kept, Picture, flatten, rgb
+
+CRC_BYTES = 4
+
+
+@dataclass(frozen=True)
+class AlphaOptions:
+    """What the file keeps of a picture's alpha; `encode` documents the arguments and errors."""
+
+    keep: bool = True
+    quality: float | None = None
+    background: Color | None = None
+
+    def __post_init__(self) -> None:
+        if self.background is not None:
+            rgb(self.background)
+        if self.quality is not None:
+            number("alpha_quality", self.quality, 0, 100)
+
+    def apply(self, picture: Picture) -> Picture:
+        """Return the picture to encode."""
+        if self.keep and self.background is None:
+            return picture
+        return flatten(picture, WHITE if self.background is None else self.background)
+
+    def make_map(self, picture: Picture, most_bytes: float | None) -> bytes | None:
+        """Return the encoded map of alpha, or None if the file has none.
+
+        Parameters
+        ----------
+        picture : Picture
+        most_bytes : float or None
+            Size of the file, of which the map may take a part only; None if the target is no size.
+        """
+        if self.quality is None and most_bytes is not None:
+            return map_within(picture, most_bytes)
+        return encode_map(picture, 100 if self.quality is None else self.quality)
+
+
+@dataclass(frozen=True)
+class PreparedPicture:
+    """A picture as an encoder works on it.
+
+    Attributes
+    ----------
+    picture : Picture
+        The source, alpha flattened if it is left out, with the weights of its map of alpha and the
+        metadata that the file keeps.
+    stretch : Stretch
+        How the range of `fitted` differs from that of `picture`.
+    fitted : Picture
+        The picture that Gaussians are fitted to.
+    alpha_map : bytes or None
+        The encoded map of alpha.
+    metadata : Metadata
+        ICC profile, EXIF and XMP of the file.
+    most_bytes : float or None
+        Size that the target leaves for everything but metadata; None if the target is no size.
+    """
+
+    picture: Picture
+    stretch: Stretch
+    fitted: Picture
+    alpha_map: bytes | None = None
+    metadata: Metadata = field(default_factory=Metadata)
+    most_bytes: float | None = None
+
+    @classmethod
+    def plain(cls, picture: Picture) -> "PreparedPicture":
+        """Return a picture that is fitted in its own range, without a map of alpha."""
+        stretch = Stretch.none(picture.channels)
+        return cls(picture, stretch, picture, metadata=parse_metadata(picture))
+
+    @property
+    def pixels(self) -> int:
+        """Number of pixels."""
+        return self.picture.height * self.picture.width
+
+
+def prepare(
+    picture: Picture, target: Target, alpha: AlphaOptions, kept: Kept, *, q_max: float
+) -> PreparedPicture:
+    """Return a picture as an encoder works on it.
+
+    Parameters
+    ----------
+    picture : Picture
+        The source.
+    target : Target
+        A size or bpp bounds the map of alpha and must leave room beside the metadata.
+    alpha : AlphaOptions
+    kept : str or collection of str
+        Which metadata the file keeps; see `encode`.
+    q_max : float
+        Cut-off of the file's Gaussians.
+
+    Raises
+    ------
+    LimitError
+        The metadata takes so much that the file can't have the size or bpp asked for.
+    """
+    picture = alpha.apply(picture).keeping(kept)
+    stretch = Stretch.for_picture(picture)
+    metadata = parse_metadata(picture)
+    most_bytes = _most_bytes(picture, metadata, target, q_max)
+    alpha_map = alpha.make_map(picture, most_bytes)
+    picture = weighted(picture, alpha_map)
+    return PreparedPicture(
+        picture=picture,
+        stretch=stretch,
+        fitted=stretch.apply(picture),
+        alpha_map=alpha_map,
+        metadata=metadata,
+        most_bytes=most_bytes,
+    )
+
+
+def parse_metadata(picture: Picture) -> Metadata:
+    """Return the metadata of a picture as that of a file."""
+    return Metadata(icc=picture.icc, exif=picture.exif, xmp=picture.xmp)
+
+
+def metadata_size(metadata: Metadata) -> int:
+    """Return the bytes that metadata takes in a file."""
+    chunks = metadata.to_chunks()
+    return sum(chunk.payload_offset + len(chunk.payload) + CRC_BYTES for chunk in chunks)
+
+
+def _most_bytes(picture: Picture, metadata: Metadata, target: Target, q_max: float) -> float | None:
+    """Return what a size or bpp leaves for everything but metadata; None for other targets."""
+    most = target.file_bytes(picture.height * picture.width)
+    if most is None:
+        return None
+    taken = metadata_size(metadata)
+    if taken and taken + _smallest_file(picture, q_max) > most:
+        raise LimitError(
+            f"{target.kind}: ICC profile, EXIF and XMP take {taken} bytes, which leaves too "
+            f"few of {int(most)} for the picture; metadata='none' (--strip) leaves them out"
+        )
+    return max(most - taken, 1.0)
+
+
+def _smallest_file(picture: Picture, q_max: float) -> int:
+    """Return the size of a picture's file without Gaussians and metadata."""
+    empty = serialize(
+        [],
+        Settings(0, SHAPE_STEP_ONE, (0,) * picture.channels),
+        Metadata(),
+        height=picture.height,
+        width=picture.width,
+        bit_depth=picture.bit_depth,
+        q_max=q_max,
+    )
+    return len(empty)

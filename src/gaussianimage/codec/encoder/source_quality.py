@@ -1,0 +1,89 @@
+"""How close a draft or a fit comes to the source, in the source's bit depth."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaussianimage.codec.decoder.decode import decode
+from gaussianimage.codec.encoder.draft import Draft
+from gaussianimage.codec.encoder.local_contrast import worst_excess
+from gaussianimage.codec.encoder.prepare import PreparedPicture
+from gaussianimage.codec.encoder.rd_quantization import WEIGHT_OF_A_BIT
+from gaussianimage.fitting.density import bands
+from gaussianimage.fitting.loop import FitResult
+from gaussianimage.metrics import psnr, ssim
+from gaussianimage.picture import from_array, to_array
+from gaussianimage.picture.warn import ignore
+from gaussianimage.rendering import render
+
+Pixels = NDArray[Any]  # (H, W) or (H, W, C), uint8 or uint16
+
+
+class SourceQuality:
+    """Compares what is drawn with one source.
+
+    Colors are multiplied by alpha, so that invisible colors don't count.
+
+    Parameters
+    ----------
+    source : PreparedPicture
+    threads : int or None
+        Threads of decoding and drawing; all CPUs of this process by default.
+    """
+
+    def __init__(self, source: PreparedPicture, threads: int | None) -> None:
+        self._source = source
+        self._threads = threads
+        self._dtype = np.dtype(np.uint16 if source.picture.bit_depth == 16 else np.uint8)
+
+    def decode(self, draft: Draft) -> Pixels:
+        """Return the pixels that a draft decodes to."""
+        return decode(draft.data, dtype=self._dtype, threads=self._threads)
+
+    def draw(self, fitted: FitResult) -> Pixels:
+        """Return the pixels of a fit, nothing quantized."""
+        drawn = render(fitted.gaussians, threads=self._threads)
+        return to_array(self._source.stretch.restored(drawn), self._dtype)
+
+    def psnr(self, pixels: Pixels) -> float:
+        """Return the PSNR of pixels in dB."""
+        return psnr(*self._pair(pixels))
+
+    def ssim(self, pixels: Pixels) -> float:
+        """Return the SSIM of pixels, at most 1.
+
+        Raises
+        ------
+        ValueError
+            The picture is smaller than the metric's window.
+        """
+        return ssim(*self._pair(pixels))
+
+    def worst_excess(self, pixels: Pixels) -> float:
+        """Return by how much the worst block is worse than its mean color, for values 0 to 1."""
+        drawn = from_array(pixels, warn=ignore).pixels
+        return worst_excess(self._source.picture.pixels, drawn)
+
+    def cost(self, draft: Draft, step: float) -> float:
+        """Return a draft's squared error plus its bits as the color step Δ weighs them."""
+        picture, gain = self._source.picture, self._source.stretch.gain
+        error = 10 ** (-self.psnr(self.decode(draft)) / 10) * picture.pixels.size
+        weight = WEIGHT_OF_A_BIT * step**2
+        return float(error * gain**2 + weight * 8 * len(draft.data))
+
+    def _pair(self, pixels: Pixels) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the source and the pixels in a form that metrics compare."""
+        picture = self._source.picture
+        if picture.has_alpha:
+            return picture.pixels, from_array(pixels, warn=ignore).pixels
+        return _round_pixels(picture.pixels, self._dtype), pixels
+
+
+def _round_pixels(pixels: NDArray[np.float32], dtype: np.dtype[Any]) -> Pixels:
+    """Return the integers that a picture file of this depth holds, made a few rows at a time."""
+    height, width, channels = pixels.shape
+    rounded: Pixels = np.empty((height, width) if channels == 1 else pixels.shape, dtype)
+    for rows in bands(height, width):
+        rounded[rows] = to_array(pixels[rows], dtype)
+    return rounded
