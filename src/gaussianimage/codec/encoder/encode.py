@@ -34,7 +34,7 @@ from gaussianimage.codec.encoder.search import (
 from gaussianimage.codec.encoder.serialize import assemble
 from gaussianimage.codec.encoder.stretch import Stretch
 from gaussianimage.codec.format.metadata import Metadata
-from gaussianimage.codec.format.quantizer import MOST_STEP, SHAPE_STEP_ONE, Settings
+from gaussianimage.codec.format.quantizer import MOST_STEP, SHAPE_STEP_ONE, QuantizerParameters
 from gaussianimage.errors import LimitError
 from gaussianimage.fitting.fit import fit
 from gaussianimage.fitting.placement import one_per_pixel
@@ -325,7 +325,7 @@ class AlphaOptions:
 
 def _smallest(picture: Picture) -> int:
     """Return the bytes of a file of that size without any Gaussians and metadata."""
-    settings = Settings(0, SHAPE_STEP_ONE, (0,) * picture.channels)
+    settings = QuantizerParameters(0, SHAPE_STEP_ONE, (0,) * picture.channels)
     empty = assemble(
         [],
         settings,

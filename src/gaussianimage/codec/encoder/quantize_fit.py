@@ -18,17 +18,18 @@ from gaussianimage.codec.encoder.prune_and_regrow import prune, settle
 from gaussianimage.codec.encoder.rate_control import most_gaussians, step_for_fit
 from gaussianimage.codec.encoder.rd_quantization import WEIGHT_OF_A_BIT, Rounding
 from gaussianimage.codec.encoder.repair import repair
-from gaussianimage.codec.encoder.rounding import Levels
-from gaussianimage.codec.encoder.serialize import assemble, layers_of, model_set
+from gaussianimage.codec.encoder.serialize import assemble
 from gaussianimage.codec.encoder.staged_quantization import freeze
 from gaussianimage.codec.encoder.stretch import Stretch
+from gaussianimage.codec.format.layers import divide_into_layers, model_set
+from gaussianimage.codec.format.levels import QuantizedGaussians
 from gaussianimage.codec.format.metadata import Metadata
 from gaussianimage.codec.format.quantizer import (
     BACKGROUND_LEVELS,
     MOST_COLOR_INDEX,
     MOST_STEP,
     SHAPE_STEP_ONE,
-    Settings,
+    QuantizerParameters,
     nearest_color_index,
 )
 from gaussianimage.fitting.density import bands
@@ -63,8 +64,8 @@ class Draft:
     """A file, and what it was made from."""
 
     data: bytes
-    layers: list[Levels]
-    settings: Settings
+    layers: list[QuantizedGaussians]
+    settings: QuantizerParameters
     step: float  # the color step Δ; beyond the coarsest, the one that bits were priced by
     metadata_bytes: int
 
@@ -156,7 +157,7 @@ class Writer:
     def draft(self, step: float) -> Draft:
         """Return a file of this color step, or of the coarsest and fewer Gaussians."""
         index = min(nearest_color_index(step), MOST_COLOR_INDEX - self._stretch.sixteenths)
-        settings = Settings(index, SHAPE_STEP_ONE, self._background)
+        settings = QuantizerParameters(index, SHAPE_STEP_ONE, self._background)
         step = min(step, DEAREST_STEP) if step > MOST_STEP else settings.color_step
         optimizer = self._optimizer(settings)
         most, rounds = len(optimizer), self._effort.rounds
@@ -179,11 +180,13 @@ class Writer:
             on_stage=lambda *news: self._tell("quantize", *news, gaussians=count),
             interrupt=self._interrupt,
         )
-        return self._assembled(self._refined(rounding, layers_of(parts), optimizer), settings, step)
+        return self._assembled(
+            self._refined(rounding, divide_into_layers(parts), optimizer), settings, step
+        )
 
     def _refined(
-        self, rounding: Rounding, layers: list[Levels], optimizer: _native.Optimizer
-    ) -> list[Levels]:
+        self, rounding: Rounding, layers: list[QuantizedGaussians], optimizer: _native.Optimizer
+    ) -> list[QuantizedGaussians]:
         """Refine what has been frozen; what the optimizer is left with is its residual."""
         if self._interrupt.is_pressed():
             return layers
@@ -204,9 +207,11 @@ class Writer:
         optimizer = self._optimizer(draft.settings)
         optimizer.keep(np.zeros(len(optimizer), np.uint8))
         if draft.layers:
-            optimizer.add(*rounding.quantizer.dequantize(*Levels.concatenate(draft.layers)))
+            optimizer.add(
+                *rounding.quantizer.dequantize(*QuantizedGaussians.concatenate(draft.layers))
+            )
             optimizer.bake(np.ones(len(optimizer), np.uint8))
-        layers = draft.layers or [Levels.none(self._picture.channels)]
+        layers = draft.layers or [QuantizedGaussians.none(self._picture.channels)]
         repairs = repair(
             optimizer,
             rounding,
@@ -216,12 +221,12 @@ class Writer:
             model_set=model_set(len(layers) - 1, len(layers)),
             costs=rounding.costs(layers),
         )
-        added: list[Levels] = []
+        added: list[QuantizedGaussians] = []
         with self._interrupt.cut_short():
             added.extend(repairs)
         if not added:
             return draft
-        last = Levels.concatenate([layers[-1], *added])
+        last = QuantizedGaussians.concatenate([layers[-1], *added])
         return self._assembled([*layers[:-1], last], draft.settings, draft.step)
 
     def lighter(self, draft: Draft) -> Iterator[Draft]:
@@ -230,7 +235,9 @@ class Writer:
         optimizer = self._optimizer(draft.settings)
         optimizer.keep(np.zeros(len(optimizer), np.uint8))
         if draft.layers:
-            optimizer.add(*rounding.quantizer.dequantize(*Levels.concatenate(draft.layers)))
+            optimizer.add(
+                *rounding.quantizer.dequantize(*QuantizedGaussians.concatenate(draft.layers))
+            )
         refined = rounding.refined(draft.layers, optimizer.residual(), LIGHTER)
         while not self._interrupt.is_pressed():
             layers = None
@@ -315,7 +322,7 @@ class Writer:
         chunks = _metadata(picture).to_chunks()
         return sum(chunk.payload_offset + len(chunk.payload) + CRC_BYTES for chunk in chunks)
 
-    def _optimizer(self, settings: Settings) -> _native.Optimizer:
+    def _optimizer(self, settings: QuantizerParameters) -> _native.Optimizer:
         """Return an optimizer with the fit, and the rounded background in its target."""
         state = self._fitted.state
         optimizer = _native.Optimizer(
@@ -331,7 +338,7 @@ class Writer:
         optimizer.bake(background)
         return optimizer
 
-    def _rounding(self, settings: Settings, step: float) -> Rounding:
+    def _rounding(self, settings: QuantizerParameters, step: float) -> Rounding:
         return Rounding(
             settings,
             step,
@@ -363,7 +370,9 @@ class Writer:
         if self._interrupt.is_pressed():
             prune(optimizer, step)
 
-    def _assembled(self, layers: list[Levels], settings: Settings, step: float) -> Draft:
+    def _assembled(
+        self, layers: list[QuantizedGaussians], settings: QuantizerParameters, step: float
+    ) -> Draft:
         picture = self._picture
         index = settings.color_index + self._stretch.sixteenths
         data = assemble(

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaussianimage import _native
-from gaussianimage.codec.encoder.rounding import Levels, quantize, shown, strongest_first
-from gaussianimage.codec.encoder.serialize import model_set
-from gaussianimage.codec.format.quantizer import Settings
+from gaussianimage.codec.encoder.rounding import quantize, shown, strongest_first
+from gaussianimage.codec.format.layers import model_set
+from gaussianimage.codec.format.levels import QuantizedGaussians
+from gaussianimage.codec.format.quantizer import QuantizerParameters
 
 # The squared error of a number rounded to steps Δ is Δ²/12, and a bit more quarters it.
 WEIGHT_OF_A_BIT = np.log(2) / 6
@@ -30,7 +31,7 @@ class Rounding:
 
     Parameters
     ----------
-    settings : Settings
+    settings : QuantizerParameters
         Steps and background of the file.
     step : float
         The color step by which bits are weighed against error: the file's own, or a coarser one
@@ -45,7 +46,7 @@ class Rounding:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: QuantizerParameters,
         step: float,
         *,
         height: int,
@@ -65,7 +66,7 @@ class Rounding:
         means: NDArray[np.float64],
         cholesky: NDArray[np.float64],
         colors: NDArray[np.float32],
-    ) -> Levels:
+    ) -> QuantizedGaussians:
         """Round Gaussians, (N, 2), (N, 3) and (N, C), to the nearest that the file can hold."""
         height, width = self._size
         return quantize(
@@ -78,7 +79,7 @@ class Rounding:
             shape_step=self.settings.shape_step,
         )
 
-    def costs(self, layers: Sequence[Levels]) -> _native.SymbolCosts:
+    def costs(self, layers: Sequence[QuantizedGaussians]) -> _native.SymbolCosts:
         """Return what symbols cost in files like the one of these layers."""
         filled = [layer.select(shown(layer)) for layer in layers]
         filled = [layer for layer in filled if len(layer.precision)]
@@ -98,11 +99,11 @@ class Rounding:
     def sweep(
         self,
         refiner: _native.Refiner,
-        levels: Levels,
+        levels: QuantizedGaussians,
         sets: NDArray[np.uint8],
         costs: _native.SymbolCosts,
         weight: float = 1.0,
-    ) -> Levels:
+    ) -> QuantizedGaussians:
         """Go once through some of a refiner's Gaussians, the strongest first.
 
         Those that aren't worth their bits get the color zero. `weight` is what a bit is worth in
@@ -118,16 +119,19 @@ class Rounding:
             self._threads,
         )
         back = np.argsort(order)
-        return Levels(*swept).select(back)
+        return QuantizedGaussians(*swept).select(back)
 
     def refined(
-        self, layers: Sequence[Levels], residual: NDArray[np.float32], weights: Sequence[float]
-    ) -> Iterator[list[Levels]]:
+        self,
+        layers: Sequence[QuantizedGaussians],
+        residual: NDArray[np.float32],
+        weights: Sequence[float],
+    ) -> Iterator[list[QuantizedGaussians]]:
         """Refine the layers of a file, and yield them after each sweep.
 
         Parameters
         ----------
-        layers : sequence of Levels
+        layers : sequence of QuantizedGaussians
         residual : ndarray, (H, W, C), float32
             The file's picture less its target.
         weights : sequence of float
@@ -142,7 +146,7 @@ class Rounding:
             numbers = [model_set(number, len(layers)) for number in range(len(layers))]
             levels = self.sweep(
                 refiner,
-                Levels.concatenate(layers),
+                QuantizedGaussians.concatenate(layers),
                 np.repeat(np.array(numbers, np.uint8), counts),
                 self.costs(layers),
                 weight,
