@@ -22,8 +22,8 @@ from gaussianimage import _native
 from gaussianimage.codec.encoder.effort import effort_level
 from gaussianimage.codec.encoder.prepare import PreparedPicture
 from gaussianimage.codec.encoder.quantize_fit import ENERGY, FitQuantizer
-from gaussianimage.codec.encoder.rounding import Levels
-from gaussianimage.codec.format.quantizer import Settings
+from gaussianimage.codec.format.levels import QuantizedGaussians
+from gaussianimage.codec.format.quantizer import QuantizerParameters
 from gaussianimage.fitting.fit import fit
 from gaussianimage.picture import as_picture
 
@@ -52,7 +52,9 @@ def entropy(counts: NDArray[Any]) -> float:
     return float(-(counts * np.log2(shares)).sum())
 
 
-def spent(layers: list[Levels], settings: Settings, height: int, width: int) -> dict[str, Any]:
+def spent(
+    layers: list[QuantizedGaussians], settings: QuantizerParameters, height: int, width: int
+) -> dict[str, Any]:
     """Return bits of a file by stream: coded, raw, and the empirical entropy by group of models."""
     quantizer = settings.quantizer(height, width)
     encoder = _native.LayerEncoder(quantizer, len(layers))

@@ -15,8 +15,9 @@ from pictures import Bytes
 import gaussianimage
 from gaussianimage import Decoder, _native
 from gaussianimage.codec.decoder.file import layer_chunks, open_file
-from gaussianimage.codec.encoder.rounding import Levels, round_to_nearest
-from gaussianimage.codec.encoder.serialize import assemble
+from gaussianimage.codec.encoder.rounding import round_to_nearest
+from gaussianimage.codec.encoder.serialize import serialize
+from gaussianimage.codec.format.levels import QuantizedGaussians
 
 
 class Point(NamedTuple):
@@ -62,8 +63,8 @@ def tiled(data: bytes, rows: int, columns: int) -> bytes:
             for y in range(rows)
             for x in range(columns)
         ]
-        layers.append(Levels.concatenate(parts))
-    return assemble(
+        layers.append(QuantizedGaussians.concatenate(parts))
+    return serialize(
         layers,
         settings,
         file.metadata,

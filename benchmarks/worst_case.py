@@ -22,11 +22,11 @@ from harness import environment, print_environment, print_table, write_json
 
 from gaussianimage import Limits, _native
 from gaussianimage.codec.encoder.alpha_map import encode_map
-from gaussianimage.codec.encoder.rounding import Levels
-from gaussianimage.codec.encoder.serialize import assemble
+from gaussianimage.codec.encoder.serialize import serialize
 from gaussianimage.codec.format.header import GAUSSIAN_MEMORY
+from gaussianimage.codec.format.levels import QuantizedGaussians
 from gaussianimage.codec.format.metadata import Metadata
-from gaussianimage.codec.format.quantizer import Settings
+from gaussianimage.codec.format.quantizer import QuantizerParameters
 from gaussianimage.codec.paper_profile.file import encode_record
 from gaussianimage.codec.paper_profile.quantizers import UniformQuantizer, VectorQuantizer
 from gaussianimage.codec.paper_profile.record import PaperRecord
@@ -90,14 +90,14 @@ class Crowd:
 
     def __call__(self, limits: Limits) -> bytes:
         """Make it."""
-        settings = Settings(0, 192, (0,) * self.channels)
+        settings = QuantizerParameters(0, 192, (0,) * self.channels)
         arrays = settings.quantizer(self.height, self.width).dequantize(*self.levels(0, 256))
         work = _native.work(*arrays, self.q_max, self.height, self.width, None, 1) / 256
         room = limits.max_memory - self.height * self.width * self.channels * self.sample
         most = min(limits.max_work / work, limits.max_gaussians, room / GAUSSIAN_MEMORY)
         count = max(int(0.97 * most) // self.layers, 1)
         parts = [self.levels(seed + 1, count) for seed in range(self.layers)]
-        return assemble(
+        return serialize(
             parts,
             settings,
             Metadata(),
@@ -107,14 +107,14 @@ class Crowd:
             q_max=self.q_max,
         )
 
-    def levels(self, seed: int, count: int) -> Levels:
+    def levels(self, seed: int, count: int) -> QuantizedGaussians:
         """Return so many of them, anywhere in the picture and a bit to each for its color."""
         rng = np.random.default_rng(seed)
         ends = np.ceil(np.array([self.width, self.height]) * 16 / 2**self.precision)
         color = np.zeros((count, self.channels), np.int32)
         color[:, 0] = rng.integers(0, 2, count) * 2 - 1
         shape = np.rint(np.array([self.size, *self.shear]) / STEP).astype(np.int32)
-        return Levels(
+        return QuantizedGaussians(
             np.full(count, self.precision, np.uint8),
             np.floor(rng.uniform(size=(count, 2)) * ends).astype(np.int32),
             color,
@@ -128,10 +128,10 @@ def constant(sample: int, channels: int) -> Callable[[Limits], bytes]:
     def make(limits: Limits) -> bytes:
         most = min(limits.max_pixels, limits.max_output // (sample * channels))
         height = min(limits.max_side, int(most**0.5))
-        settings = Settings(0, 192, (40000,) * channels)
+        settings = QuantizerParameters(0, 192, (40000,) * channels)
         width = min(limits.max_side, most // height)
         size = {"height": height, "width": width}
-        return assemble([], settings, Metadata(), **size, bit_depth=8, q_max=4.5)
+        return serialize([], settings, Metadata(), **size, bit_depth=8, q_max=4.5)
 
     return make
 
@@ -141,9 +141,9 @@ def alpha_map(limits: Limits) -> bytes:
     side = min(4096, int(limits.max_pixels**0.5))
     alpha = np.random.default_rng(0).integers(0, 3, (side, side), dtype=np.uint8) * 127
     picture = from_array(np.stack((alpha, alpha), axis=2), warn=ignore)
-    return assemble(
+    return serialize(
         [],
-        Settings(0, 192, (40000, 40000)),
+        QuantizerParameters(0, 192, (40000, 40000)),
         Metadata(),
         height=side,
         width=side,
@@ -156,9 +156,9 @@ def alpha_map(limits: Limits) -> bytes:
 def metadata(limits: Limits) -> bytes:
     """Return a file whose metadata are as large as the limits allow, and compress well."""
     most = bytes(limits.max_metadata)
-    settings = Settings(0, 192, (0,) * 3)
+    settings = QuantizerParameters(0, 192, (0,) * 3)
     everything = Metadata(icc=most, exif=most, xmp=most)
-    return assemble([], settings, everything, height=1, width=1, bit_depth=8, q_max=4.5)
+    return serialize([], settings, everything, height=1, width=1, bit_depth=8, q_max=4.5)
 
 
 def paper(stream: str) -> Callable[[Limits], bytes]:

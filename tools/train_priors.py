@@ -29,8 +29,8 @@ from gaussianimage import _native
 from gaussianimage.codec.encoder.effort import Effort, effort_level
 from gaussianimage.codec.encoder.prepare import PreparedPicture
 from gaussianimage.codec.encoder.quantize_fit import ENERGY, FitQuantizer
-from gaussianimage.codec.encoder.rounding import Levels
-from gaussianimage.codec.format.quantizer import Settings
+from gaussianimage.codec.format.levels import QuantizedGaussians
+from gaussianimage.codec.format.quantizer import QuantizerParameters
 from gaussianimage.errors import PictureError
 from gaussianimage.fitting.fit import fit
 from gaussianimage.picture import Picture, as_picture
@@ -84,8 +84,8 @@ Counts = NDArray[np.float64]  # (MODELS, 16)
 class Sample(NamedTuple):
     """A quantized picture."""
 
-    layers: list[Levels]
-    settings: Settings
+    layers: list[QuantizedGaussians]
+    settings: QuantizerParameters
     height: int
     width: int
     gaussians: int  # that were fitted
@@ -110,7 +110,7 @@ def tally(sample: Sample) -> Counts:
     quantizer = sample.settings.quantizer(sample.height, sample.width)
     encoder = _native.LayerEncoder(quantizer, len(sample.layers))
     counts = sum(encoder.tally(quantizer, *layer).astype(np.float64) for layer in sample.layers)
-    whole = Levels.concatenate(sample.layers)
+    whole = QuantizedGaussians.concatenate(sample.layers)
     single = _native.LayerEncoder(quantizer, 1).tally(quantizer, *whole)
     result = np.array(counts)
     result[SINGLE_LAYER_ROWS] = single[SINGLE_LAYER_ROWS]

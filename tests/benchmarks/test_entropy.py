@@ -18,10 +18,12 @@ def test_the_entropy_of_counts_is_that_of_each_model():
 
 
 def test_the_groups_are_all_models_of_the_coder():
-    layers = [entropy.Levels(*(np.zeros(shape, dtype) for shape, dtype in SHAPES))]
+    layers = [entropy.QuantizedGaussians(*(np.zeros(shape, dtype) for shape, dtype in SHAPES))]
     layers[0].color[:] = 3
-    encoder = entropy._native.LayerEncoder(entropy.Settings(40, 128, (0,)).quantizer(8, 8), 1)
-    counts = encoder.tally(entropy.Settings(40, 128, (0,)).quantizer(8, 8), *layers[0])
+    encoder = entropy._native.LayerEncoder(
+        entropy.QuantizerParameters(40, 128, (0,)).quantizer(8, 8), 1
+    )
+    counts = encoder.tally(entropy.QuantizerParameters(40, 128, (0,)).quantizer(8, 8), *layers[0])
     assert len(counts) == sum(models for _, models in entropy.GROUPS.values())
 
 

@@ -18,12 +18,12 @@ from samples import file_of, levels, sample
 from gaussianimage import _native, encode
 from gaussianimage.codec.decoder.decode import decode, decode_gaussians
 from gaussianimage.codec.decoder.file import open_file
-from gaussianimage.codec.encoder.rounding import Levels
 from gaussianimage.codec.encoder.serialize import serialize
 from gaussianimage.codec.format.container import LAYER, read_chunks, write_chunks
 from gaussianimage.codec.format.header import Limits
+from gaussianimage.codec.format.levels import QuantizedGaussians
 from gaussianimage.codec.format.metadata import Metadata
-from gaussianimage.codec.format.quantizer import Settings
+from gaussianimage.codec.format.quantizer import QuantizerParameters
 from gaussianimage.errors import GaussianImageError, LimitError
 
 LARGEST = 2**25 + 78  # of a level of color
@@ -41,9 +41,9 @@ class Case(NamedTuple):
 
     height: int
     width: int
-    settings: Settings
+    settings: QuantizerParameters
     q_max: float
-    layers: list[Levels]
+    layers: list[QuantizedGaussians]
 
     @property
     def file(self) -> bytes:
@@ -58,7 +58,7 @@ class Case(NamedTuple):
         )
 
 
-def in_order(layer: Levels) -> list[Gaussian]:
+def in_order(layer: QuantizedGaussians) -> list[Gaussian]:
     """The Gaussians of a layer in the order of the format."""
 
     def key(g: Gaussian) -> tuple[int, int]:
@@ -92,7 +92,7 @@ def assert_same(data: bytes) -> gimg.File:
     return plain
 
 
-def assert_decodes_to(data: bytes, layers: list[Levels]) -> gimg.File:
+def assert_decodes_to(data: bytes, layers: list[QuantizedGaussians]) -> gimg.File:
     """Both decoders get these integers, or the numbers that they mean."""
     plain = assert_same(data)
     assert plain.layers == [in_order(layer) for layer in layers]
@@ -194,7 +194,7 @@ def gaussians(
 def cases(draw: st.DrawFn) -> Case:
     height, width, channels = draw(sides), draw(sides), draw(st.integers(1, 4))
     backgrounds = st.lists(st.integers(0, 65535), min_size=channels, max_size=channels)
-    steps = Settings(
+    steps = QuantizerParameters(
         draw(st.integers(0, 255)), draw(st.integers(64, 192)), tuple(draw(backgrounds))
     )
     one = gaussians(height, width, channels, steps.shape_step)
@@ -202,7 +202,7 @@ def cases(draw: st.DrawFn) -> Case:
     for rows in draw(st.lists(st.lists(one, min_size=1, max_size=10), max_size=4)):
         precision, position, color, shape = zip(*rows, strict=True)
         layers.append(
-            Levels(
+            QuantizedGaussians(
                 np.array(precision, np.uint8),
                 np.array(position, np.int32),
                 np.array(color, np.int32),
@@ -229,13 +229,13 @@ def test_crowds_decode_the_same(count: int, place: str) -> None:
         crowd.position[:] = 0
     elif place == "end":
         crowd.position[:] = cells
-    assert_same(Case(37, 41, Settings(40, 128, (0, 0, 0)), 4.5, [crowd]).file)
+    assert_same(Case(37, 41, QuantizerParameters(40, 128, (0, 0, 0)), 4.5, [crowd]).file)
 
 
 def test_every_step_means_the_same() -> None:
     for index in range(256):
         layer = levels(index, 4, 4)
-        steps = Settings(index, 64 + index // 2, (1, 2, 3, 4))
+        steps = QuantizerParameters(index, 64 + index // 2, (1, 2, 3, 4))
         assert_same(Case(12, 16, steps, 4.5, [layer]).file)
 
 

@@ -19,11 +19,11 @@ from PIL import Image
 
 from gaussianimage import encode
 from gaussianimage.codec.decoder.decode import decode
-from gaussianimage.codec.encoder.rounding import Levels
 from gaussianimage.codec.encoder.serialize import serialize
 from gaussianimage.codec.format.header import VERSION
+from gaussianimage.codec.format.levels import QuantizedGaussians
 from gaussianimage.codec.format.metadata import Metadata
-from gaussianimage.codec.format.quantizer import Settings
+from gaussianimage.codec.format.quantizer import QuantizerParameters
 from gaussianimage.picture import Picture
 from gaussianimage.picture.pixels import from_array
 
@@ -87,8 +87,8 @@ def extremes(channels: int, counts: Sequence[int]) -> bytes:
         shear = rng.normal(0, 0.6, (count, 2))
         shape = np.trunc(np.column_stack((size, shear)) / step[:, None])
         parts = (np.floor(place * cells), color, shape)
-        layers.append(Levels(precision, *(part.astype(np.int32) for part in parts)))
-    settings = Settings(77, 128, (40000, 20000, 30000, 65535)[:channels])
+        layers.append(QuantizedGaussians(precision, *(part.astype(np.int32) for part in parts)))
+    settings = QuantizerParameters(77, 128, (40000, 20000, 30000, 65535)[:channels])
     return serialize(
         layers, settings, Metadata(), height=height, width=width, bit_depth=8, q_max=5.5
     )

@@ -18,17 +18,17 @@ import numpy as np
 
 from gaussianimage import Decoder, Gaussians, _native, decode, gradient, render
 from gaussianimage.codec.decoder.decode import decode_gaussians
-from gaussianimage.codec.encoder.rounding import Levels
 from gaussianimage.codec.encoder.serialize import serialize
+from gaussianimage.codec.format.levels import QuantizedGaussians
 from gaussianimage.codec.format.metadata import Metadata
-from gaussianimage.codec.format.quantizer import Settings
+from gaussianimage.codec.format.quantizer import QuantizerParameters
 
 HEIGHT, WIDTH, COUNT = 300, 200, 600
-SETTINGS = Settings(60, 128, (30000, 20000, 10000))
+SETTINGS = QuantizerParameters(60, 128, (30000, 20000, 10000))
 REACHED_END, FOUND, WRONG = 0, 1, 2
 
 
-def levels(seed: int) -> Levels:
+def levels(seed: int) -> QuantizedGaussians:
     """Return a layer of Gaussians of some pixels."""
     rng = np.random.default_rng(seed)
     place = rng.uniform(0, 1, (COUNT, 2)) * [WIDTH, HEIGHT]
@@ -36,7 +36,7 @@ def levels(seed: int) -> Levels:
     color[:, 0] = 12
     shape = np.column_stack((rng.integers(0, 30, COUNT), rng.integers(-3, 4, (COUNT, 2))))
     precision = np.full(COUNT, 4, np.uint8)
-    return Levels(precision, *(part.astype(np.int32) for part in (place, color, shape)))
+    return QuantizedGaussians(precision, *(part.astype(np.int32) for part in (place, color, shape)))
 
 
 def gaussians() -> Gaussians:

@@ -7,26 +7,26 @@ from typing import Any
 import numpy as np
 
 from gaussianimage import _native
-from gaussianimage.codec.encoder.rounding import Levels
 from gaussianimage.codec.encoder.serialize import serialize
 from gaussianimage.codec.format.container import Chunk, read_chunks, write_chunks
 from gaussianimage.codec.format.header import Header
+from gaussianimage.codec.format.levels import QuantizedGaussians
 from gaussianimage.codec.format.metadata import Metadata
-from gaussianimage.codec.format.quantizer import Settings
+from gaussianimage.codec.format.quantizer import QuantizerParameters
 
 HEIGHT, WIDTH = 12, 16
 NOTHING = Metadata()
 
 
-def settings_of(channels: int) -> Settings:
+def settings_of(channels: int) -> QuantizerParameters:
     """Return medium steps, and another background for each channel."""
     background = {1: (30000,), 2: (30000, 60000), 3: (30000, 20000, 40000)}
-    return Settings(40, 128, background.get(channels, (30000, 20000, 40000, 60000)))
+    return QuantizerParameters(40, 128, background.get(channels, (30000, 20000, 40000, 60000)))
 
 
 def levels(
     seed: int, count: int, channels: int = 3, *, height: int = HEIGHT, width: int = WIDTH
-) -> Levels:
+) -> QuantizedGaussians:
     """Return random Gaussians as integers, of all precisions that matter in a small picture."""
     rng = np.random.default_rng(seed)
     precision = rng.integers(0, 6, count).astype(np.uint8)
@@ -35,11 +35,13 @@ def levels(
     color[:, 0] += color[:, 0] == 0
     shape = np.rint(rng.normal(0, 2, (count, 3)))
     parts = (np.floor(rng.uniform(size=(count, 2)) * cells), color, shape)
-    return Levels(precision, *(np.ascontiguousarray(part, dtype=np.int32) for part in parts))
+    return QuantizedGaussians(
+        precision, *(np.ascontiguousarray(part, dtype=np.int32) for part in parts)
+    )
 
 
 def file_of(
-    layers: Sequence[Levels],
+    layers: Sequence[QuantizedGaussians],
     channels: int = 3,
     *,
     height: int = HEIGHT,
@@ -78,10 +80,12 @@ def with_chunks(data: bytes, change: Any) -> bytes:
     return write_chunks(chunks)
 
 
-def payload_bits(layers: Sequence[Levels], settings: Settings, height: int, width: int) -> float:
+def payload_bits(
+    layers: Sequence[QuantizedGaussians], settings: QuantizerParameters, height: int, width: int
+) -> float:
     """Return about the bits that layers' chunks take, as the native encoder measures them."""
     quantizer = settings.quantizer(height, width)
     if not layers:
         return 0.0
-    whole = Levels.concatenate(list(layers))
+    whole = QuantizedGaussians.concatenate(list(layers))
     return float(np.sum(_native.LayerEncoder(quantizer, 1).measure(quantizer, *whole)))

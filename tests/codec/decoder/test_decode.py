@@ -26,11 +26,11 @@ from gaussianimage.codec.decoder.decode import (
 )
 from gaussianimage.codec.decoder.file import open_file
 from gaussianimage.codec.decoder.info import info
-from gaussianimage.codec.encoder.rounding import Levels
 from gaussianimage.codec.format.container import Chunk, read_chunks, write_chunks
 from gaussianimage.codec.format.header import Header, Limits
+from gaussianimage.codec.format.levels import QuantizedGaussians
 from gaussianimage.codec.format.metadata import Metadata
-from gaussianimage.codec.format.quantizer import Settings
+from gaussianimage.codec.format.quantizer import QuantizerParameters
 from gaussianimage.errors import (
     FormatError,
     GaussianImageError,
@@ -104,7 +104,7 @@ def test_colors_are_divided_by_alpha(channels: int, dtype: type) -> None:
 
 
 def test_a_transparent_picture_decodes_to_no_color() -> None:
-    header = {"settings": Settings(40, 128, (30000, 20000, 10000, 0)).to_bytes()}
+    header = {"settings": QuantizerParameters(40, 128, (30000, 20000, 10000, 0)).to_bytes()}
     assert not decode(with_header(file_of([], 4), **header)).any()
 
 
@@ -492,7 +492,9 @@ def test_work_is_limited() -> None:
 @pytest.mark.parametrize("log_size", [8, 19])  # in steps; the second is flat over the picture
 def test_work_counts_whatever_way_a_gaussian_is_drawn(log_size: int) -> None:
     numbers = ([[3, 3]], [[1, 0, 0]], [[log_size, 0, 0]])
-    alone = Levels(np.array([5], np.uint8), *(np.array(part, np.int32) for part in numbers))
+    alone = QuantizedGaussians(
+        np.array([5], np.uint8), *(np.array(part, np.int32) for part in numbers)
+    )
     data = file_of([alone])
     work = Header.from_chunk(read_chunks(data)[0]).work
     for function in (decode, decode_gaussians):

@@ -8,16 +8,16 @@ from samples import payload_bits
 
 from gaussianimage import rendering
 from gaussianimage.codec.encoder.rd_quantization import WEIGHT_OF_A_BIT, RdQuantizer
-from gaussianimage.codec.encoder.rounding import Levels
-from gaussianimage.codec.format.quantizer import Settings
+from gaussianimage.codec.format.levels import QuantizedGaussians
+from gaussianimage.codec.format.quantizer import QuantizerParameters
 from gaussianimage.fitting.fit import fit
 from gaussianimage.gaussians import Gaussians
 
 HEIGHT, WIDTH = 300, 40  # several bands, and a width that isn't a multiple of a block
 
 
-def settings(channels: int = 3) -> Settings:
-    return Settings(24, 128, (0,) * channels)
+def settings(channels: int = 3) -> QuantizerParameters:
+    return QuantizerParameters(24, 128, (0,) * channels)
 
 
 def rounding(channels: int = 3, threads: int = 1) -> RdQuantizer:
@@ -35,19 +35,21 @@ def target(channels: int = 3) -> np.ndarray:
 
 
 @functools.cache
-def rounded(channels: int = 3) -> tuple[Levels, ...]:
+def rounded(channels: int = 3) -> tuple[QuantizedGaussians, ...]:
     """Return two layers of a fit, rounded to the nearest."""
     state = fit(target(channels), 160, iterations=80, threads=1, energy=0.01).state
     levels = rounding(channels).nearest(state.means[1:], state.cholesky[1:], state.colors[1:])
     return levels.select(np.arange(60)), levels.select(np.arange(60, 159))
 
 
-def drawn(layers: tuple[Levels, ...] | list[Levels], channels: int = 3) -> np.ndarray:
-    arrays = rounding(channels).quantizer.dequantize(*Levels.concatenate(list(layers)))
+def drawn(
+    layers: tuple[QuantizedGaussians, ...] | list[QuantizedGaussians], channels: int = 3
+) -> np.ndarray:
+    arrays = rounding(channels).quantizer.dequantize(*QuantizedGaussians.concatenate(list(layers)))
     return rendering.render(Gaussians.from_cholesky(*arrays, HEIGHT, WIDTH, 4.5))
 
 
-def refined(sweeps: int, *, channels: int = 3, threads: int = 1) -> list[Levels]:
+def refined(sweeps: int, *, channels: int = 3, threads: int = 1) -> list[QuantizedGaussians]:
     layers = rounded(channels)
     residual = drawn(layers, channels) - target(channels)
     for result in rounding(channels, threads).refined(layers, residual, [1.0] * sweeps):
@@ -55,7 +57,9 @@ def refined(sweeps: int, *, channels: int = 3, threads: int = 1) -> list[Levels]
     return found
 
 
-def aim(layers: tuple[Levels, ...] | list[Levels], channels: int = 3) -> float:
+def aim(
+    layers: tuple[QuantizedGaussians, ...] | list[QuantizedGaussians], channels: int = 3
+) -> float:
     """Return the squared error plus what the bits are worth."""
     used = settings(channels)
     bits = payload_bits(list(layers), used, HEIGHT, WIDTH)
@@ -74,7 +78,7 @@ def test_every_sweep_lowers_what_it_aims_at(channels: int) -> None:
 
 
 def test_a_refiner_keeps_its_residual_up_to_date() -> None:
-    levels = Levels.concatenate(list(rounded()))
+    levels = QuantizedGaussians.concatenate(list(rounded()))
     worker = rounding()
     refiner = worker.refiner(drawn([levels]) - target())
     sets = np.full(len(levels.precision), 3, np.uint8)
@@ -88,7 +92,7 @@ def test_a_refiner_keeps_its_residual_up_to_date() -> None:
 
 
 def test_threads_change_nothing() -> None:
-    one, three = (Levels.concatenate(refined(2, threads=n)) for n in (1, 3))
+    one, three = (QuantizedGaussians.concatenate(refined(2, threads=n)) for n in (1, 3))
     assert all(np.array_equal(a, b) for a, b in zip(one, three, strict=True))
 
 

@@ -5,10 +5,10 @@ from gaussianimage import _native
 from gaussianimage.codec.encoder.local_contrast import BLOCK
 from gaussianimage.codec.encoder.rd_quantization import RdQuantizer
 from gaussianimage.codec.encoder.repair import lost, repair
-from gaussianimage.codec.format.quantizer import Settings
+from gaussianimage.codec.format.quantizer import QuantizerParameters
 
 STEP_INDEX = 26  # a step of about 0.32
-SETTINGS = Settings(STEP_INDEX, 128, (0, 0, 0))
+SETTINGS = QuantizerParameters(STEP_INDEX, 128, (0, 0, 0))
 STEP = SETTINGS.color_step
 
 

@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 from gaussianimage import _native, geometry
 from gaussianimage.codec.encoder.rounding import (
     FINEST_CELL,
-    Levels,
     color_basis,
     normalized_colors,
     round_to_nearest,
 )
+from gaussianimage.codec.format.levels import QuantizedGaussians
 from gaussianimage.gaussians import Gaussians
 
 HEIGHT, WIDTH = 40, 60
@@ -33,7 +33,9 @@ def random_gaussians(seed: int, count: int, channels: int = 3) -> Gaussians:
     )
 
 
-def quantized(g: Gaussians, color_step: float, shape_step: float = 1.0, **options: float) -> Levels:
+def quantized(
+    g: Gaussians, color_step: float, shape_step: float = 1.0, **options: float
+) -> QuantizedGaussians:
     return round_to_nearest(
         g.means,
         g.cholesky(),
@@ -164,5 +166,8 @@ def test_parts_are_joined_and_chosen_from() -> None:
     whole = quantized(random_gaussians(0, 10), 0.1)
     index = np.arange(10)
     parts = [whole.select(index[:3]), whole.select(index >= 3)]
-    assert all(np.array_equal(a, b) for a, b in zip(Levels.concatenate(parts), whole, strict=True))
+    assert all(
+        np.array_equal(a, b)
+        for a, b in zip(QuantizedGaussians.concatenate(parts), whole, strict=True)
+    )
     assert len(whole.select(np.array([7])).color) == 1

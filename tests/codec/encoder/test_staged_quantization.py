@@ -7,15 +7,15 @@ from samples import payload_bits
 from gaussianimage import _native, metrics, rendering
 from gaussianimage._util.interrupt import Interrupt
 from gaussianimage.codec.encoder.rd_quantization import WEIGHT_OF_A_BIT, RdQuantizer
-from gaussianimage.codec.encoder.rounding import Levels
 from gaussianimage.codec.encoder.staged_quantization import quantize_in_stages
-from gaussianimage.codec.format.quantizer import Settings
+from gaussianimage.codec.format.levels import QuantizedGaussians
+from gaussianimage.codec.format.quantizer import QuantizerParameters
 from gaussianimage.fitting.fit import fit
 from gaussianimage.fitting.state import FitState
 from gaussianimage.gaussians import Gaussians
 
 HEIGHT, WIDTH = 32, 48
-SETTINGS = Settings(40, 128, (0, 0, 0))
+SETTINGS = QuantizerParameters(40, 128, (0, 0, 0))
 
 
 @functools.cache
@@ -30,15 +30,15 @@ def fitted() -> FitState:
     return fit(target(), 150, iterations=120, energy=0.01).state
 
 
-def rounding(settings: Settings = SETTINGS, threads: int = 1) -> RdQuantizer:
+def rounding(settings: QuantizerParameters = SETTINGS, threads: int = 1) -> RdQuantizer:
     return RdQuantizer(
         settings, settings.color_step, height=HEIGHT, width=WIDTH, q_max=4.5, threads=threads
     )
 
 
 def frozen(
-    *, settings: Settings = SETTINGS, stages: int = 10, sweeps: int = 1, threads: int = 1
-) -> tuple[list[Levels], _native.Optimizer]:
+    *, settings: QuantizerParameters = SETTINGS, stages: int = 10, sweeps: int = 1, threads: int = 1
+) -> tuple[list[QuantizedGaussians], _native.Optimizer]:
     optimizer = _native.Optimizer(target(), 4.5, threads)
     fitted().restore(optimizer)
     parts = quantize_in_stages(
@@ -52,8 +52,8 @@ def frozen(
     return parts, optimizer
 
 
-def drawn(parts: list[Levels], settings: Settings = SETTINGS) -> np.ndarray:
-    arrays = settings.quantizer(HEIGHT, WIDTH).dequantize(*Levels.concatenate(parts))
+def drawn(parts: list[QuantizedGaussians], settings: QuantizerParameters = SETTINGS) -> np.ndarray:
+    arrays = settings.quantizer(HEIGHT, WIDTH).dequantize(*QuantizedGaussians.concatenate(parts))
     return rendering.render(Gaussians.from_cholesky(*arrays, HEIGHT, WIDTH, 4.5))
 
 
@@ -73,7 +73,7 @@ def test_what_has_been_rounded_is_what_was_drawn_into_the_residual() -> None:
 
 
 def test_freezing_in_stages_is_better_than_at_once() -> None:
-    coarse = Settings(16, 128, (0, 0, 0))
+    coarse = QuantizerParameters(16, 128, (0, 0, 0))
     at_once, in_stages = (
         metrics.psnr(target(), drawn(frozen(settings=coarse, stages=stages, sweeps=0)[0], coarse))
         for stages in (1, 10)
@@ -85,22 +85,22 @@ def test_refined_stages_are_worth_more_than_rounded_ones() -> None:
     def aim(sweeps: int) -> float:
         parts, _ = frozen(sweeps=sweeps)
         error = np.square(drawn(parts) - target()).sum()
-        bits = payload_bits([Levels.concatenate(parts)], SETTINGS, HEIGHT, WIDTH)
+        bits = payload_bits([QuantizedGaussians.concatenate(parts)], SETTINGS, HEIGHT, WIDTH)
         return float(error + WEIGHT_OF_A_BIT * SETTINGS.color_step**2 * bits)
 
     assert aim(1) < 0.97 * aim(0)
 
 
 def test_gaussians_whose_color_rounds_to_zero_are_left_out() -> None:
-    coarse = Settings(0, 128, (0, 0, 0))
+    coarse = QuantizerParameters(0, 128, (0, 0, 0))
     parts, _ = frozen(settings=coarse)
-    levels = Levels.concatenate(parts)
+    levels = QuantizedGaussians.concatenate(parts)
     assert levels.color.any(axis=1).all()
     assert len(levels.precision) < 150
 
 
 def test_threads_change_nothing() -> None:
-    one, two = (Levels.concatenate(frozen(threads=n)[0]) for n in (1, 2))
+    one, two = (QuantizedGaussians.concatenate(frozen(threads=n)[0]) for n in (1, 2))
     assert all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
 
 

@@ -15,7 +15,7 @@ from gaussianimage.codec.format.container import (
 )
 from gaussianimage.codec.format.header import Header, Limits
 from gaussianimage.codec.format.metadata import TYPES, Metadata
-from gaussianimage.codec.format.quantizer import SHAPE_STEP_ONE, Settings
+from gaussianimage.codec.format.quantizer import SHAPE_STEP_ONE, QuantizerParameters
 from gaussianimage.codec.format.varint import Buffer, read_varint
 from gaussianimage.errors import FormatError, UnsupportedError
 
@@ -34,7 +34,7 @@ class File:
     Attributes
     ----------
     header : Header
-    settings : Settings
+    settings : QuantizerParameters
         Of the layers; a black background for a file of the paper's profile, which has none.
     metadata : Metadata
     chunks : list of Chunk
@@ -46,7 +46,7 @@ class File:
     """
 
     header: Header
-    settings: Settings
+    settings: QuantizerParameters
     metadata: Metadata
     chunks: list[Chunk]
     damage: FormatError | None
@@ -81,9 +81,9 @@ def open_file(data: Buffer, *, limits: Limits = DEFAULT_LIMITS, partial: bool = 
         from gaussianimage.codec.paper_profile.chunks import read_profile
 
         profile = read_profile(header, chunks, damage)
-        settings = Settings(0, SHAPE_STEP_ONE, (0,) * header.channels)
+        settings = QuantizerParameters(0, SHAPE_STEP_ONE, (0,) * header.channels)
         return File(header, settings, metadata, chunks, damage, profile)
-    settings = Settings.from_bytes(
+    settings = QuantizerParameters.from_bytes(
         header.settings, header.channels, offset=_settings_offset(head, header)
     )
     for chunk in chunks:

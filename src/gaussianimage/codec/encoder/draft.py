@@ -7,9 +7,9 @@ from typing import Self
 import numpy as np
 
 from gaussianimage.codec.encoder.prepare import PreparedPicture, metadata_size
-from gaussianimage.codec.encoder.rounding import Levels
 from gaussianimage.codec.encoder.serialize import serialize
-from gaussianimage.codec.format.quantizer import Settings
+from gaussianimage.codec.format.levels import QuantizedGaussians
+from gaussianimage.codec.format.quantizer import QuantizerParameters
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,9 @@ class Draft:
     Attributes
     ----------
     source : PreparedPicture
-    layers : list of Levels
+    layers : list of QuantizedGaussians
         The Gaussians, the most important first.
-    settings : Settings
+    settings : QuantizerParameters
         Of the Gaussians of the stretched picture, before the file's header takes the stretch back.
     step : float
         The color step Δ. Beyond the coarsest that a file can have, it is the step that the bits
@@ -33,8 +33,8 @@ class Draft:
     """
 
     source: PreparedPicture = field(repr=False)
-    layers: list[Levels] = field(repr=False)
-    settings: Settings
+    layers: list[QuantizedGaussians] = field(repr=False)
+    settings: QuantizerParameters
     step: float
     q_max: float
     data: bytes = field(repr=False)
@@ -43,8 +43,8 @@ class Draft:
     def make(
         cls,
         source: PreparedPicture,
-        layers: Sequence[Levels],
-        settings: Settings,
+        layers: Sequence[QuantizedGaussians],
+        settings: QuantizerParameters,
         *,
         step: float,
         q_max: float,
@@ -73,7 +73,7 @@ class Draft:
         """Size of the file without ICC profile, EXIF and XMP."""
         return len(self.data) - metadata_size(self.source.metadata)
 
-    def with_layers(self, layers: Sequence[Levels]) -> "Draft":
+    def with_layers(self, layers: Sequence[QuantizedGaussians]) -> "Draft":
         """Return a file with the steps of this one and other Gaussians."""
         return Draft.make(self.source, layers, self.settings, step=self.step, q_max=self.q_max)
 

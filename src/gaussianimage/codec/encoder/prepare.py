@@ -8,7 +8,7 @@ from gaussianimage.codec.encoder.serialize import serialize
 from gaussianimage.codec.encoder.stretch import Stretch
 from gaussianimage.codec.encoder.targets import Target
 from gaussianimage.codec.format.metadata import Metadata
-from gaussianimage.codec.format.quantizer import SHAPE_STEP_ONE, Settings
+from gaussianimage.codec.format.quantizer import SHAPE_STEP_ONE, QuantizerParameters
 from gaussianimage.errors import LimitError
 from gaussianimage.picture import WHITE, Color, Kept, Picture, flatten, rgb
 
@@ -156,7 +156,7 @@ def _smallest_file(picture: Picture, q_max: float) -> int:
     """Return the size of a picture's file without Gaussians and metadata."""
     empty = serialize(
         [],
-        Settings(0, SHAPE_STEP_ONE, (0,) * picture.channels),
+        QuantizerParameters(0, SHAPE_STEP_ONE, (0,) * picture.channels),
         Metadata(),
         height=picture.height,
         width=picture.width,

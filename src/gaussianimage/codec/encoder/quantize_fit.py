@@ -18,15 +18,15 @@ from gaussianimage.codec.encoder.prune_and_regrow import prune, prune_and_regrow
 from gaussianimage.codec.encoder.rate_model import most_gaussians, step_for_fit
 from gaussianimage.codec.encoder.rd_quantization import RdQuantizer
 from gaussianimage.codec.encoder.repair import repair
-from gaussianimage.codec.encoder.rounding import Levels
-from gaussianimage.codec.encoder.serialize import layers_of, model_set
 from gaussianimage.codec.encoder.staged_quantization import quantize_in_stages
+from gaussianimage.codec.format.layers import divide_into_layers, model_set
+from gaussianimage.codec.format.levels import QuantizedGaussians
 from gaussianimage.codec.format.quantizer import (
     BACKGROUND_LEVELS,
     MOST_COLOR_INDEX,
     MOST_STEP,
     SHAPE_STEP_ONE,
-    Settings,
+    QuantizerParameters,
     nearest_color_index,
 )
 from gaussianimage.fitting.loop import FitResult
@@ -135,7 +135,7 @@ class FitQuantizer:
             The color step Δ. Beyond the coarsest that a file can hold, bits are priced by it.
         """
         index = min(nearest_color_index(step), MOST_COLOR_INDEX - self._source.stretch.sixteenths)
-        settings = Settings(index, SHAPE_STEP_ONE, self._background)
+        settings = QuantizerParameters(index, SHAPE_STEP_ONE, self._background)
         step = min(step, DEAREST_STEP) if step > MOST_STEP else settings.color_step
         quantizer = self._rd_quantizer(settings, step)
 
@@ -153,7 +153,7 @@ class FitQuantizer:
         quantizer = self._rd_quantizer(draft.settings, draft.step)
         optimizer = self._optimizer_of(draft, quantizer)
         optimizer.bake(np.ones(len(optimizer), np.uint8))
-        layers = draft.layers or [Levels.none(source.picture.channels)]
+        layers = draft.layers or [QuantizedGaussians.none(source.picture.channels)]
         repairs = repair(
             optimizer,
             quantizer,
@@ -163,12 +163,14 @@ class FitQuantizer:
             model_set=model_set(len(layers) - 1, len(layers)),
             costs=quantizer.costs(layers),
         )
-        added: list[Levels] = []
+        added: list[QuantizedGaussians] = []
         with self._interrupt.cut_short():
             added.extend(repairs)
         if not added:
             return draft
-        return draft.with_layers([*layers[:-1], Levels.concatenate([layers[-1], *added])])
+        return draft.with_layers(
+            [*layers[:-1], QuantizedGaussians.concatenate([layers[-1], *added])]
+        )
 
     def lighter(self, draft: Draft) -> Iterator[Draft]:
         """Yield smaller and smaller drafts of a draft's Gaussians, refined as if bits cost more."""
@@ -214,7 +216,7 @@ class FitQuantizer:
 
     def _quantize_in_stages(
         self, optimizer: _native.Optimizer, quantizer: RdQuantizer
-    ) -> list[Levels]:
+    ) -> list[QuantizedGaussians]:
         """Round all Gaussians, and cut them into layers."""
         count = len(optimizer)
         parts = quantize_in_stages(
@@ -227,11 +229,11 @@ class FitQuantizer:
             on_stage=lambda *news: self._tell("quantize", *news, gaussians=count),
             interrupt=self._interrupt,
         )
-        return layers_of(parts)
+        return divide_into_layers(parts)
 
     def _refine(
-        self, optimizer: _native.Optimizer, quantizer: RdQuantizer, layers: list[Levels]
-    ) -> list[Levels]:
+        self, optimizer: _native.Optimizer, quantizer: RdQuantizer, layers: list[QuantizedGaussians]
+    ) -> list[QuantizedGaussians]:
         """Refine the integers of all Gaussians, against the residual that the optimizer holds."""
         if self._interrupt.is_pressed():
             return layers
@@ -250,7 +252,7 @@ class FitQuantizer:
     def _q_max(self) -> float:
         return self._fitted.state.q_max
 
-    def _optimizer(self, settings: Settings) -> _native.Optimizer:
+    def _optimizer(self, settings: QuantizerParameters) -> _native.Optimizer:
         """Return an optimizer that holds the fit, with the rounded background in its target."""
         state, source = self._fitted.state, self._source
         optimizer = _native.Optimizer(
@@ -271,11 +273,11 @@ class FitQuantizer:
         optimizer = self._optimizer(draft.settings)
         optimizer.keep(np.zeros(len(optimizer), np.uint8))
         if draft.layers:
-            arrays = quantizer.quantizer.dequantize(*Levels.concatenate(draft.layers))
+            arrays = quantizer.quantizer.dequantize(*QuantizedGaussians.concatenate(draft.layers))
             optimizer.add(*arrays)
         return optimizer
 
-    def _rd_quantizer(self, settings: Settings, step: float) -> RdQuantizer:
+    def _rd_quantizer(self, settings: QuantizerParameters, step: float) -> RdQuantizer:
         picture = self._source.picture
         return RdQuantizer(
             settings,

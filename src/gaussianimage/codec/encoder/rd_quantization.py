@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaussianimage import _native
-from gaussianimage.codec.encoder.rounding import Levels, round_to_nearest, shown, strongest_first
-from gaussianimage.codec.encoder.serialize import model_set
-from gaussianimage.codec.format.quantizer import Settings
+from gaussianimage.codec.encoder.rounding import round_to_nearest, shown, strongest_first
+from gaussianimage.codec.format.layers import model_set
+from gaussianimage.codec.format.levels import QuantizedGaussians
+from gaussianimage.codec.format.quantizer import QuantizerParameters
 
 # The squared error of a number rounded to steps Δ is Δ²/12, and a bit more quarters it.
 WEIGHT_OF_A_BIT = np.log(2) / 6
@@ -29,7 +30,7 @@ class RdQuantizer:
 
     Parameters
     ----------
-    settings : Settings
+    settings : QuantizerParameters
         Steps and background of the file.
     step : float
         The color step Δ that weighs bits against error: the one of the file, or a coarser one for
@@ -44,7 +45,7 @@ class RdQuantizer:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: QuantizerParameters,
         step: float,
         *,
         height: int,
@@ -64,7 +65,7 @@ class RdQuantizer:
         means: NDArray[np.float64],
         cholesky: NDArray[np.float64],
         colors: NDArray[np.float32],
-    ) -> Levels:
+    ) -> QuantizedGaussians:
         """Round Gaussians, (N, 2), (N, 3) and (N, C), to the nearest that the file can hold."""
         height, width = self._size
         return round_to_nearest(
@@ -77,7 +78,7 @@ class RdQuantizer:
             shape_step=self.settings.shape_step,
         )
 
-    def costs(self, layers: Sequence[Levels]) -> _native.SymbolCosts:
+    def costs(self, layers: Sequence[QuantizedGaussians]) -> _native.SymbolCosts:
         """Return the bits of each symbol in a file of these layers, estimated."""
         filled = [layer.select(shown(layer)) for layer in layers]
         filled = [layer for layer in filled if len(layer.precision)]
@@ -97,11 +98,11 @@ class RdQuantizer:
     def sweep(
         self,
         refiner: _native.Refiner,
-        levels: Levels,
+        levels: QuantizedGaussians,
         sets: NDArray[np.uint8],
         costs: _native.SymbolCosts,
         weight: float = 1.0,
-    ) -> Levels:
+    ) -> QuantizedGaussians:
         """Go once through some of a refiner's Gaussians, the strongest first.
 
         A Gaussian that isn't worth its bits gets the color zero. `weight` is the worth of a bit in
@@ -117,16 +118,19 @@ class RdQuantizer:
             self._threads,
         )
         back = np.argsort(order)
-        return Levels(*swept).select(back)
+        return QuantizedGaussians(*swept).select(back)
 
     def refined(
-        self, layers: Sequence[Levels], residual: NDArray[np.float32], weights: Sequence[float]
-    ) -> Iterator[list[Levels]]:
+        self,
+        layers: Sequence[QuantizedGaussians],
+        residual: NDArray[np.float32],
+        weights: Sequence[float],
+    ) -> Iterator[list[QuantizedGaussians]]:
         """Refine the layers of a file, and yield them after each sweep.
 
         Parameters
         ----------
-        layers : sequence of Levels
+        layers : sequence of QuantizedGaussians
         residual : ndarray, (H, W, C), float32
             The file's picture less its target.
         weights : sequence of float
@@ -141,7 +145,7 @@ class RdQuantizer:
             numbers = [model_set(number, len(layers)) for number in range(len(layers))]
             levels = self.sweep(
                 refiner,
-                Levels.concatenate(layers),
+                QuantizedGaussians.concatenate(layers),
                 np.repeat(np.array(numbers, np.uint8), counts),
                 self.costs(layers),
                 weight,

@@ -26,7 +26,8 @@ from gaussianimage.codec.encoder.local_contrast import (
     find_things,
 )
 from gaussianimage.codec.encoder.rd_quantization import RdQuantizer
-from gaussianimage.codec.encoder.rounding import Levels, shown, strongest_first
+from gaussianimage.codec.encoder.rounding import shown, strongest_first
+from gaussianimage.codec.format.levels import QuantizedGaussians
 from gaussianimage.fitting.density import BAND
 
 # A block may have this much more error, root mean square in color steps, than its mean color has.
@@ -64,7 +65,7 @@ def repair(
     least: float,
     model_set: int,
     costs: _native.SymbolCosts,
-) -> Iterator[Levels]:
+) -> Iterator[QuantizedGaussians]:
     """Add rounded Gaussians where blocks have lost what they show.
 
     Parameters
@@ -86,7 +87,7 @@ def repair(
 
     Yields
     ------
-    Levels
+    QuantizedGaussians
         What a round adds, the strongest first.
     """
     rates = np.tile(np.array(RATES, np.float32), (ITERATIONS, 1))

@@ -7,14 +7,12 @@ in its position as much as one of |b| / (√2 σ) times its size, so the steps o
 Δ / |b| and √2 σ Δ / |b|: strong Gaussians are placed finely, weak ones roughly.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
 from gaussianimage import geometry
+from gaussianimage.codec.format.levels import Integers, QuantizedGaussians
 
-Integers = NDArray[np.int32]
 Floats = NDArray[np.float64]
 
 PRECISIONS = 16
@@ -32,42 +30,7 @@ _RGB_BASIS = np.array([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 2.0, -1.0]])
 _RGB_BASIS /= np.linalg.norm(_RGB_BASIS, axis=1, keepdims=True)
 
 
-class Levels(NamedTuple):
-    """N Gaussians as integers, in the terms of docs/format.md."""
-
-    precision: NDArray[np.uint8]  # (N,)
-    position: Integers  # (N, 2)
-    color: Integers  # (N, C)
-    shape: Integers  # (N, 3)
-
-    def select(self, index: NDArray[np.intp] | NDArray[np.bool_]) -> "Levels":
-        """Return some of them."""
-        return Levels(
-            self.precision[index], self.position[index], self.color[index], self.shape[index]
-        )
-
-    @staticmethod
-    def none(channels: int) -> "Levels":
-        """Return no Gaussians at all."""
-        return Levels(
-            np.empty(0, np.uint8),
-            np.empty((0, 2), np.int32),
-            np.empty((0, channels), np.int32),
-            np.empty((0, 3), np.int32),
-        )
-
-    @staticmethod
-    def concatenate(parts: "list[Levels]") -> "Levels":
-        """Join several, of which there is at least one."""
-        return Levels(
-            np.concatenate([part.precision for part in parts]),
-            np.concatenate([part.position for part in parts]),
-            np.concatenate([part.color for part in parts]),
-            np.concatenate([part.shape for part in parts]),
-        )
-
-
-def shown(levels: Levels) -> NDArray[np.bool_]:
+def shown(levels: QuantizedGaussians) -> NDArray[np.bool_]:
     """Return which of some Gaussians have a color other than zero, (N,)."""
     result: NDArray[np.bool_] = np.any(levels.color != 0, axis=1)
     return result
@@ -102,7 +65,7 @@ def round_to_nearest(
     width: int,
     color_step: float,
     shape_step: float,
-) -> Levels:
+) -> QuantizedGaussians:
     """Round Gaussians to the nearest that a file can hold.
 
     Parameters
@@ -116,7 +79,7 @@ def round_to_nearest(
 
     Returns
     -------
-    Levels
+    QuantizedGaussians
     """
     shape = geometry.log_euclidean_from_covariance(geometry.covariance_from_cholesky(cholesky))
     shape[:, 0] = np.clip(shape[:, 0], LEAST_LOG_SIZE, MOST_LOG_SIZE)
@@ -135,7 +98,7 @@ def round_to_nearest(
     # One in a thousand lies outside of the picture; those move to its border.
     cells = np.ceil(np.array([width, height]) / grid[:, None])
     position = np.clip(np.floor(means / grid[:, None]), 0, cells - 1)
-    return Levels(
+    return QuantizedGaussians(
         precision,
         np.ascontiguousarray(position, dtype=np.int32),
         np.ascontiguousarray(color, dtype=np.int32),

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from gaussianimage import _native
 from gaussianimage._util.interrupt import Interrupt
 from gaussianimage.codec.encoder.rd_quantization import RdQuantizer
-from gaussianimage.codec.encoder.rounding import Levels, normalized_colors, shown, strongest_first
-from gaussianimage.codec.encoder.serialize import layer_ends, layers_of, model_set
+from gaussianimage.codec.encoder.rounding import normalized_colors, shown, strongest_first
+from gaussianimage.codec.format.layers import divide_into_layers, layer_ends, model_set
+from gaussianimage.codec.format.levels import QuantizedGaussians
 
 START_RATES = (0.05, 0.03, 0.015)
 END_FRACTION = 0.3
@@ -25,7 +26,7 @@ def quantize_in_stages(
     sweeps: int = 1,
     on_stage: Callable[[int, int, float], None] | None = None,
     interrupt: Interrupt | None = None,
-) -> list[Levels]:
+) -> list[QuantizedGaussians]:
     """Round all Gaussians of an optimizer, a part at a time, the strongest first.
 
     Parameters
@@ -47,7 +48,7 @@ def quantize_in_stages(
 
     Returns
     -------
-    list of Levels
+    list of QuantizedGaussians
         The Gaussians of each stage, without those of color zero.
 
     Notes
@@ -95,7 +96,7 @@ def quantize_in_stages(
     return parts
 
 
-def _rest(optimizer: _native.Optimizer, quantizer: RdQuantizer) -> Levels:
+def _rest(optimizer: _native.Optimizer, quantizer: RdQuantizer) -> QuantizedGaussians:
     """Round all Gaussians of an optimizer to the nearest, and take them out."""
     levels = _rounded(optimizer, quantizer, _strongest(optimizer))
     optimizer.keep(np.zeros(len(optimizer), np.uint8))
@@ -111,7 +112,7 @@ def _strongest(optimizer: _native.Optimizer) -> NDArray[np.intp]:
 
 def _rounded(
     optimizer: _native.Optimizer, quantizer: RdQuantizer, chosen: NDArray[np.intp]
-) -> Levels:
+) -> QuantizedGaussians:
     """Round some of an optimizer's Gaussians, in place too, and return their levels."""
     levels = quantizer.nearest(
         optimizer.means[chosen], optimizer.cholesky[chosen], optimizer.colors[chosen]
@@ -121,7 +122,10 @@ def _rounded(
 
 
 def _replace(
-    optimizer: _native.Optimizer, quantizer: RdQuantizer, chosen: NDArray[np.intp], levels: Levels
+    optimizer: _native.Optimizer,
+    quantizer: RdQuantizer,
+    chosen: NDArray[np.intp],
+    levels: QuantizedGaussians,
 ) -> None:
     means, cholesky, colors = optimizer.means, optimizer.cholesky, optimizer.colors
     means[chosen], cholesky[chosen], colors[chosen] = quantizer.quantizer.dequantize(*levels)
@@ -135,10 +139,10 @@ def _model_sets(count: int) -> NDArray[np.uint8]:
     return np.repeat(sets, np.diff([0, *ends]))
 
 
-def _guess(optimizer: _native.Optimizer, quantizer: RdQuantizer) -> list[Levels]:
+def _guess(optimizer: _native.Optimizer, quantizer: RdQuantizer) -> list[QuantizedGaussians]:
     """Return layers as they would be if all Gaussians were rounded at once."""
     order = _strongest(optimizer)
     levels = quantizer.nearest(
         optimizer.means[order], optimizer.cholesky[order], optimizer.colors[order]
     )
-    return layers_of([levels])
+    return divide_into_layers([levels])

@@ -20,7 +20,7 @@ _SHAPE_INDICES = range(64, 193)
 
 
 @dataclass(frozen=True)
-class Settings:
+class QuantizerParameters:
     """The quantizer's steps and the background.
 
     Attributes

@@ -1,0 +1,39 @@
+"""How the Gaussians of a file are divided into layers, and which entropy models a layer uses."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from gaussianimage.codec.format.levels import QuantizedGaussians
+
+# A first picture comes from the strongest twentieth of the Gaussians, which take less than a tenth
+# of the bytes, and a better one from three tenths. Each cut costs some bytes, which few Gaussians
+# do not repay: a file has the first cut from 1000 Gaussians on and the second from 4000 on.
+LAYER_ENDS = (0.05, 0.3)
+LEAST_FOR_LAYERS = (1000, 4000)
+
+
+def layer_ends(count: int) -> list[int]:
+    """Return where each layer ends among `count` Gaussians that are sorted strongest first."""
+    inner = (
+        round(end * count)
+        for end, least in zip(LAYER_ENDS, LEAST_FOR_LAYERS, strict=True)
+        if count >= least
+    )
+    return [*inner, count]
+
+
+def model_set(layer: int, layers: int) -> int:
+    """Return which of the format's four sets of models layer number `layer` of `layers` uses."""
+    return 3 if layers == 1 else min(layer, 2)
+
+
+def divide_into_layers(parts: Sequence[QuantizedGaussians]) -> list[QuantizedGaussians]:
+    """Join parts, the strongest Gaussians first, and cut them into layers; no layer is empty."""
+    filled = [part for part in parts if len(part.precision)]
+    if not filled:
+        return []
+    whole = QuantizedGaussians.concatenate(filled)
+    ends = [0, *layer_ends(len(whole.precision))]
+    return [whole.select(np.arange(begin, end)) for begin, end in pairwise(ends)]
