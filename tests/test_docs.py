@@ -1,4 +1,4 @@
-"""The documents: links, anchors, paths and commands lead somewhere, and the guides' examples run."""
+"""The documents: links, paths and commands lead somewhere, and the examples of the guides run."""
 
 import re
 import shlex
