@@ -1,4 +1,4 @@
-"""The examples in docs/torch.md run, and its table names everything there is."""
+"""The examples in docs/guide/torch.md run, and its table names everything there is."""
 
 import re
 import shutil
@@ -11,7 +11,7 @@ pytest.importorskip("torch", reason="needs PyTorch")
 import gaussianimage.torch
 
 ROOT = Path(__file__).resolve().parents[2]
-TEXT = (ROOT / "docs/torch.md").read_text(encoding="utf-8")
+TEXT = (ROOT / "docs/guide/torch.md").read_text(encoding="utf-8")
 
 
 def test_the_examples_run_one_after_the_other(tmp_path, monkeypatch):
@@ -21,7 +21,7 @@ def test_the_examples_run_one_after_the_other(tmp_path, monkeypatch):
     assert len(blocks) == 7
     names = {"__name__": "example"}
     for number, block in enumerate(blocks, 1):
-        exec(compile(block, f"docs/torch.md, block {number}", "exec"), names)
+        exec(compile(block, f"docs/guide/torch.md, block {number}", "exec"), names)
     assert (tmp_path / "dots.safetensors").exists()
 
 

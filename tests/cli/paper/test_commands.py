@@ -36,7 +36,7 @@ def test_every_example_parses(name: str, tmp_path: Path, monkeypatch: Any) -> No
 
 
 def test_every_command_of_the_documentation_parses(tmp_path: Path, monkeypatch: Any) -> None:
-    text = (Path(__file__).parents[3] / "docs" / "paper.md").read_text()
+    text = (Path(__file__).parents[3] / "docs" / "reproduce" / "paper.md").read_text()
     lines = re.findall(r"gaussianimage (paper \w+ [^`\n]+)", text)
     assert len(lines) > 10
     monkeypatch.chdir(tmp_path)

@@ -16,7 +16,7 @@ TOLERANCE = 0.25
 MOST_SIDE = 9
 
 # What errors count in a fit that the map makes good. With less, outlines at other sizes are worse
-# than without a map (docs/decisions.md).
+# than without a map (docs/experiments/exact-alpha.md).
 LIGHT = 0.25
 
 # Without a quality that was asked for, the map takes no more than this of a size that was.

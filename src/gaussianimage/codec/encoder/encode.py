@@ -165,7 +165,7 @@ def encode(
         "gps". By default a photo's location goes along; EXIF and XMP are kept without it where
         "gps" is not named.
     effort : int, default 5
-        1 (fastest) to 10 (smallest); see docs/effort.md for times.
+        1 (fastest) to 10 (smallest); see docs/guide/effort.md for times.
     seed : int, default 0
         The same picture, options and seed give the same file, whatever the threads.
     threads : int, optional

@@ -1,0 +1,151 @@
+"""The documents: links, paths and commands lead somewhere, and the examples of the guides run."""
+
+import re
+import shlex
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gaussianimage.cli import cli
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+PAGES = [*sorted(DOCS.rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+EXPERIMENTS = sorted(page for page in (DOCS / "experiments").glob("*.md") if page.stem != "index")
+# Pages that name files of the repository; a path may be relative to one of these folders.
+ON_THE_CODE = [*sorted((DOCS / "design").glob("*.md")), DOCS / "contributing.md"]
+BASES = [ROOT, *(ROOT / "src/gaussianimage" / name for name in ("", "native", "torch"))]
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def text_of(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def prose(page: Path) -> str:
+    """The text without code blocks."""
+    return re.sub(r"^```.*?^```$", "", text_of(page), flags=re.DOTALL | re.MULTILINE)
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    found = re.findall(rf"```{language}\n(.*?)```", text_of(page), re.DOTALL)
+    assert found
+    return found
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, made as GitHub makes them."""
+    found: set[str] = set()
+    seen: Counter[str] = Counter()
+    for heading in re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE):
+        plain = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading)
+        slug = re.sub(r"[^\w\- ]", "", plain.lower()).replace(" ", "-")
+        found.add(f"{slug}-{seen[slug]}" if seen[slug] else slug)
+        seen[slug] += 1
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{link} in {name_of(page)}"
+        if anchor:
+            assert anchor in anchors(target), f"{link} in {name_of(page)}"
+
+
+def test_every_page_can_be_reached_from_the_index() -> None:
+    reached: set[Path] = set()
+    waiting = [DOCS / "index.md"]
+    while waiting:
+        page = waiting.pop()
+        if page in reached:
+            continue
+        reached.add(page)
+        links = re.findall(r"\]\(([^)\s#]+\.md)[^)]*\)", prose(page))
+        waiting += [(page.parent / link).resolve() for link in links if ":" not in link]
+    assert set(DOCS.rglob("*.md")) <= reached
+
+
+@pytest.mark.parametrize("page", EXPERIMENTS, ids=name_of)
+def test_every_experiment_has_a_status_and_a_date(page: Path) -> None:
+    title, _, status, date = text_of(page).splitlines()[:4]
+    assert title.startswith("# ")
+    assert re.match(r"Status: (accepted|rejected|superseded by \[.+\]\(.+\.md\))", status)
+    assert re.fullmatch(r"Date: \d{4}-\d\d-\d\d", date)
+
+
+def test_the_index_of_experiments_agrees_with_their_pages() -> None:
+    index = text_of(DOCS / "experiments" / "index.md")
+    rows = re.findall(r"^\| (\S+) \| \[(.+)\]\((\S+)\.md\) \| (.+) \|$", index, re.MULTILINE)
+    listed = {stem: (date, title, status) for date, title, stem, status in rows}
+    assert len(listed) == len(rows)
+    pages = {}
+    for page in EXPERIMENTS:
+        title, _, status, date = text_of(page).splitlines()[:4]
+        status = status.removeprefix("Status: ").rstrip()
+        pages[page.stem] = (date.removeprefix("Date: "), title.removeprefix("# "), status)
+    assert listed == pages
+
+
+@pytest.mark.parametrize("page", ON_THE_CODE, ids=name_of)
+def test_every_path_on_the_code_exists(page: Path) -> None:
+    spans = re.findall(r"`([^`\n]+)`", prose(page))
+    path = re.compile(r"(?:[\w.-]+/)+|(?:[\w.-]+/)*[\w.-]+\.(?:py|cpp|h|json|md|txt)")
+    paths = {span for span in spans if path.fullmatch(span) and "NAME" not in span}
+    assert paths
+    missing = {name for name in paths if not any((base / name).exists() for base in BASES)}
+    assert not missing
+
+
+def test_every_benchmark_that_is_named_exists() -> None:
+    for page in [*PAGES, ROOT / "benchmarks" / "README.md"]:
+        for name in re.findall(r"\bbenchmarks/[\w/]+\.py\b", text_of(page)):
+            assert (ROOT / name).exists(), f"{name} in {name_of(page)}"
+
+
+def test_every_document_that_the_sources_name_exists() -> None:
+    files = [ROOT / "CHANGELOG.md", ROOT / "Makefile", ROOT / "benchmarks" / "README.md"]
+    for folder in ("src", "tests", "tools", "benchmarks", "examples"):
+        for suffix in ("py", "pyi", "cpp", "h"):
+            files += (ROOT / folder).rglob(f"*.{suffix}")
+    for file in files:
+        for name in re.findall(r"\bdocs/[\w/.-]+\.(?:md|png)\b", text_of(file)):
+            assert (ROOT / name).exists(), f"{name} in {name_of(file)}"
+
+
+def test_the_examples_of_the_python_guide_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(ROOT / "tests/data/parrot.png", tmp_path / "photo.png")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"__name__": "example"}
+    for number, block in enumerate(blocks(DOCS / "guide/python.md", "python"), 1):
+        exec(compile(block, f"docs/guide/python.md, block {number}", "exec"), names)
+    assert (tmp_path / "photo.webp").exists()
+    assert names["of_the_file"].height == names["height"]
+
+
+def test_the_command_lines_of_the_guide_parse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("small", "photos"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path)
+    text = "".join(blocks(DOCS / "guide/cli.md", "sh"))
+    lines = [shlex.split(line, comments=True) for line in text.splitlines()]
+    assert len(lines) > 10
+    for program, name, *words in lines:
+        assert program == "gaussianimage"
+        group: Any = cli
+        command = group.get_command(None, name)
+        assert command.make_context(name, words).params
