@@ -8,9 +8,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gaussianimage import _native
 from gaussianimage._util.arguments import cutoff, side
 from gaussianimage._util.safetensors import load_tensors, metadata_number, save_tensors
+from gaussianimage.backends import FitOptimizer
 from gaussianimage.errors import FormatError
 from gaussianimage.gaussians import Gaussians
 
@@ -87,7 +87,7 @@ class FitState:
         """Number of color channels, 1 to 4."""
         return int(self.colors.shape[1])
 
-    def restore(self, optimizer: _native.Optimizer) -> None:
+    def restore(self, optimizer: FitOptimizer) -> None:
         """Put the Gaussians and their moments into an optimizer that has none yet."""
         optimizer.add(self.means, self.cholesky, self.colors)
         optimizer.first = self.first

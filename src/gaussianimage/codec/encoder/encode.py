@@ -9,11 +9,11 @@ import numpy as np
 
 from gaussianimage._util.arguments import number, thread_count, within
 from gaussianimage._util.interrupt import Interrupt
-from gaussianimage.backends import gpu_module
+from gaussianimage.backends import select_backend
 from gaussianimage.codec.decoder.decode import decode_picture
 from gaussianimage.codec.encoder.alpha_map import encode_map, map_within, weighted
 from gaussianimage.codec.encoder.effort import DEFAULT_EFFORT, effort_level
-from gaussianimage.codec.encoder.meter import Meter, Progress
+from gaussianimage.codec.encoder.meter import Meter
 from gaussianimage.codec.encoder.quantize_fit import ENERGY, LEAST_ERROR, Draft, Writer
 from gaussianimage.codec.encoder.rate_control import (
     Target,
@@ -38,6 +38,7 @@ from gaussianimage.codec.format.quantizer import MOST_STEP, SHAPE_STEP_ONE, Sett
 from gaussianimage.errors import LimitError
 from gaussianimage.fitting.fit import fit
 from gaussianimage.fitting.placement import one_per_pixel
+from gaussianimage.fitting.progress import OnProgress
 from gaussianimage.fitting.state import TRAIN_ALL, FitState
 from gaussianimage.metrics import SSIM_WINDOW
 from gaussianimage.picture import (
@@ -137,7 +138,7 @@ def encode(
     seed: int = 0,
     threads: int | None = None,
     device: str = "cpu",
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
     on_interrupt: str = "raise",
 ) -> bytes:
     """Encode a picture as a ``.gimg`` file.
@@ -190,7 +191,7 @@ def encode(
         "cuda" or "cuda:1" to fit on a GPU; needs `pip install gaussianimage[torch]`. The file is
         another one than from the CPU, and decodes everywhere.
     progress : callable, optional
-        Called with a `FitProgress` about ten times a second while fitting, and after each round,
+        Called with a `Progress` about ten times a second while fitting, and after each round,
         stage and sweep of quantizing.
     on_interrupt : {"raise", "keep"}, default "raise"
         What becomes of Ctrl-C. "keep" returns the best file so far, and raises only where there is
@@ -259,7 +260,7 @@ def encode_picture(
     seed: int = 0,
     threads: int | None = None,
     device: str = "cpu",
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
     on_interrupt: str = "raise",
 ) -> Encoded:
     """Encode a picture and tell how it went; arguments and errors as for `encode`."""
@@ -352,11 +353,10 @@ class _Job:
         seed: int,
         threads: int | None,
         device: str,
-        progress: Progress | None,
+        progress: OnProgress | None,
         interrupt: Interrupt,
     ) -> None:
-        thread_count(threads)
-        gpu_module(device, "cuda.optimizer")  # says early what is missing
+        select_backend(device, thread_count(threads))  # says early what is missing
         self._device = device
         kept_kinds(metadata)
         self.picture = alpha.applied(as_picture(picture, white=white)).keeping(metadata)

@@ -9,7 +9,6 @@ error and Gaussians that are left out make coarser steps pay, so measurement fin
 and 1.4 cost up to 0.2 dB.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -20,11 +19,9 @@ from gaussianimage._util.arguments import integer, number
 from gaussianimage.codec.encoder.local_contrast import printed_share
 from gaussianimage.fitting.density import bands
 from gaussianimage.fitting.fit import fit
-from gaussianimage.fitting.loop import FitProgress
+from gaussianimage.fitting.progress import OnProgress
 from gaussianimage.fitting.state import MAX_GAUSSIANS
 from gaussianimage.picture import Picture
-
-Progress = Callable[[FitProgress], None]
 
 BALANCE = 0.92
 # The same with the error of a fit as short ones foretell it, which is more than it comes to.
@@ -134,7 +131,7 @@ def step_for_fit(squared_error: float, gaussians: int) -> float:
 
 
 def gaussians_for_step(
-    picture: Picture, step: float, *, threads: int | None, progress: Progress | None = None
+    picture: Picture, step: float, *, threads: int | None, progress: OnProgress | None = None
 ) -> int:
     """Return how many Gaussians of a picture belong with a color step Δ.
 
@@ -145,7 +142,7 @@ def gaussians_for_step(
 
 
 def gaussians_for_size(
-    picture: Picture, size: float, *, threads: int | None, progress: Progress | None = None
+    picture: Picture, size: float, *, threads: int | None, progress: OnProgress | None = None
 ) -> int:
     """Return how many Gaussians to fit for a file of so many bytes, about."""
     law = _PowerLaw.of(picture, threads, progress)
@@ -157,7 +154,7 @@ def gaussians_for_size(
 
 
 def gaussians_for_psnr(
-    picture: Picture, psnr: float, *, threads: int | None, progress: Progress | None = None
+    picture: Picture, psnr: float, *, threads: int | None, progress: OnProgress | None = None
 ) -> int:
     """Return how many Gaussians fit a picture with a PSNR in dB, about."""
     law = _PowerLaw.of(picture, threads, progress)
@@ -177,7 +174,7 @@ class _PowerLaw:
     most: int
 
     @classmethod
-    def of(cls, picture: Picture, threads: int | None, progress: Progress | None) -> Self:
+    def of(cls, picture: Picture, threads: int | None, progress: OnProgress | None) -> Self:
         pixels = picture.height * picture.width
         most = most_gaussians(picture)
         if np.ptp(picture.pixels, axis=(0, 1)).max() <= FLAT:
@@ -207,7 +204,7 @@ class _PowerLaw:
 
 
 def _probe(
-    picture: Picture, gaussians: int, threads: int | None, progress: Progress | None
+    picture: Picture, gaussians: int, threads: int | None, progress: OnProgress | None
 ) -> float:
     """Return the squared error that a whole fit of so many Gaussians would have, about."""
     result = fit(
