@@ -4,6 +4,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from fake_backend import fake_gpu
 from strategies import random_gaussians
 
 import gaussianimage
@@ -90,28 +91,9 @@ gaussianimage.fit(b"", device="cuda")
     assert "pip install gaussianimage[torch]" in done.stderr.strip().splitlines()[-1]
 
 
-class Recorder:
-    """A backend that does what the CPU does and records what it is asked for."""
-
-    iterations_per_call = 7
-
-    def __init__(self):
-        self.calls = []
-
-    def render(self, gaussians, window, dtype):
-        self.calls.append(("render", window, dtype))
-        return Cpu(1).render(gaussians, window, dtype)
-
-    def optimizer(self, target, q_max):
-        self.calls.append(("optimizer", target.shape, q_max))
-        return Cpu(1).optimizer(target, q_max)
-
-
 @pytest.fixture
 def recorder(monkeypatch):
-    backend = Recorder()
-    monkeypatch.setattr(backends, "_load", lambda kind: {"cuda": lambda device: backend}[kind])
-    return backend
+    return fake_gpu(monkeypatch)
 
 
 def test_a_gpu_draws_what_is_asked_for(recorder):
@@ -127,7 +109,7 @@ def test_a_gpu_fits_with_the_weights_of_the_picture(recorder):
     weights = np.ones_like(pixels)
     weights[:, 7:] = 0
     picture = gaussianimage.Picture(pixels, weights=weights)
-    fitted = gaussianimage.fit(picture, 5, iterations=8, device="cuda", q_max=4.0)
+    fitted = gaussianimage.fit(picture, 5, iterations=8, device="cuda:1", q_max=4.0)
     expected = gaussianimage.fit(picture, 5, iterations=8, q_max=4.0)
     assert fitted.gaussians == expected.gaussians
     assert fitted.psnr == expected.psnr
