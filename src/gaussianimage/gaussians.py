@@ -342,13 +342,14 @@ class Gaussians:
         )
 
     def _repr_png_(self) -> bytes:
+        from gaussianimage.picture.pixels import to_array
         from gaussianimage.picture.preview import LONGEST, png_preview
 
         small = resized(self, within((self.height, self.width), LONGEST))
         size = small.height, small.width
         arrays = small.means, small.cholesky(), to_float32(small.colors)
         # Not `gaussianimage.render`, which imports this module.
-        return png_preview(_native.render_floats(*arrays, small.q_max, *size, None, 0))
+        return png_preview(to_array(_native.render_floats(*arrays, small.q_max, *size, None, 0)))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write a safetensors file, all of it or nothing.

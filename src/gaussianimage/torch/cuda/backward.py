@@ -7,7 +7,7 @@ L⁻ᵀ (Σ g z), and that by the Cholesky factor is the lower triangle of L⁻�
 
 import torch
 
-import gaussianimage.torch.cuda.require_triton  # noqa: F401  # isort: skip  (says how to get it)
+from gaussianimage.torch.cuda import require_triton  # noqa: F401  # isort: skip
 import triton
 import triton.language as tl
 from torch import Tensor

@@ -4,7 +4,7 @@ Cost per pixel-Gaussian pair: one exponential, a dozen multiplications and addit
 each per channel. A tile processes several entries at a time, so that their loads overlap.
 """
 
-import gaussianimage.torch.cuda.require_triton  # noqa: F401  # isort: skip  (says how to get it)
+from gaussianimage.torch.cuda import require_triton  # noqa: F401  # isort: skip
 import triton
 import triton.language as tl
 from torch import Tensor

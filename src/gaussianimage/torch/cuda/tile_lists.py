@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import torch
 
-import gaussianimage.torch.cuda.require_triton  # noqa: F401  # isort: skip  (says how to get it)
+from gaussianimage.torch.cuda import require_triton  # noqa: F401  # isort: skip
 import triton
 import triton.language as tl
 from torch import Tensor
