@@ -4,11 +4,12 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from fake_backend import fake_gpu
 from strategies import random_gaussians
 
 import gaussianimage
-from gaussianimage import GaussianImageError
-from gaussianimage.backends import gpu_module
+from gaussianimage import GaussianImageError, backends
+from gaussianimage.backends import Cpu, select_backend
 
 needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="needs PyTorch")
 PICTURE = np.zeros((6, 7, 3), np.float32)
@@ -19,8 +20,16 @@ CALLS = {
 }
 
 
-def test_the_cpu_needs_no_module():
-    assert gpu_module("cpu", "whatever") is None
+def test_the_cpu_is_always_there():
+    assert select_backend("cpu", 3) == Cpu(3)
+
+
+def test_the_entry_point_of_cuda_loads_the_backend_of_pytorch():
+    pytest.importorskip("torch", reason="needs PyTorch")
+    pytest.importorskip("triton", reason="needs Triton")
+    from gaussianimage.torch.cuda.backend import cuda_backend
+
+    assert backends._load("cuda") is cuda_backend
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
@@ -80,3 +89,28 @@ gaussianimage.fit(b"", device="cuda")
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
     )
     assert "pip install gaussianimage[torch]" in done.stderr.strip().splitlines()[-1]
+
+
+@pytest.fixture
+def recorder(monkeypatch):
+    return fake_gpu(monkeypatch)
+
+
+def test_a_gpu_draws_what_is_asked_for(recorder):
+    gaussians = random_gaussians(0, 3, 6, 7)
+    drawn = gaussianimage.render(gaussians, crop=(1, 2, 3, 4), dtype="uint8", device="cuda:1")
+    expected = gaussianimage.render(gaussians, crop=(1, 2, 3, 4), dtype="uint8")
+    assert np.array_equal(drawn, expected)
+    assert recorder.calls == [("render", (1, 2, 3, 4), np.uint8)]
+
+
+def test_a_gpu_fits_with_the_weights_of_the_picture(recorder):
+    pixels = np.random.default_rng(0).random((12, 14, 3)).astype(np.float32)
+    weights = np.ones_like(pixels)
+    weights[:, 7:] = 0
+    picture = gaussianimage.Picture(pixels, weights=weights)
+    fitted = gaussianimage.fit(picture, 5, iterations=8, device="cuda:1", q_max=4.0)
+    expected = gaussianimage.fit(picture, 5, iterations=8, q_max=4.0)
+    assert fitted.gaussians == expected.gaussians
+    assert fitted.psnr == expected.psnr
+    assert recorder.calls == [("optimizer", (12, 14, 3), 4.0)]

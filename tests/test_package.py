@@ -1,6 +1,5 @@
 """What a user gets: the built distributions, the import, and the names it gives."""
 
-import ast
 import importlib.metadata
 import json
 import subprocess
@@ -15,8 +14,6 @@ import gaussianimage
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "gaussianimage"
-# From the bottom up; everything that is not named here lies below them all.
-UPPER_ROOMS = ("fitting", "codec", "torch", "paper", "cli")
 
 
 def run_python(code: str) -> str:
@@ -117,35 +114,6 @@ tiny = np.full(16, 1e-40, dtype=np.float32)
 print(np.all(tiny * np.float32(0.5) != 0), 5e-324 * 1.0 != 0)
 """
     assert run_python(code).split() == ["True", "True"]
-
-
-def imported_rooms(path: Path) -> set[str]:
-    """Return the parts of this package that a file imports, by their first name."""
-    modules: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            modules |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module == "gaussianimage":
-            modules |= {f"gaussianimage.{alias.name}" for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            modules.add(node.module or "")
-    return {name.split(".")[1] for name in modules if name.startswith("gaussianimage.")}
-
-
-def test_a_lower_room_never_imports_an_upper_one() -> None:
-    foundation = [*PACKAGE.glob("*.py"), *(PACKAGE / "picture").rglob("*.py")]
-    entrances = (PACKAGE / "__init__.py", PACKAGE / "__main__.py")
-    foundation = [path for path in foundation if path not in entrances]
-    rooms = [(path, UPPER_ROOMS) for path in foundation]
-    for index, room in enumerate(UPPER_ROOMS):
-        assert (PACKAGE / room).is_dir()
-        rooms += [(path, UPPER_ROOMS[index + 1 :]) for path in (PACKAGE / room).rglob("*.py")]
-    offences = {
-        path.relative_to(PACKAGE).as_posix(): forbidden
-        for path, above in rooms
-        if (forbidden := imported_rooms(path) & set(above))
-    }
-    assert not offences
 
 
 # -- The names -----------------------------------------------------------------------------------

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from gaussianimage.codec.encoder.encode import EncodeResult, encode, encode_with_result
     from gaussianimage.codec.format.header import Limits
     from gaussianimage.fitting.fit import fit
-    from gaussianimage.fitting.loop import FitProgress, FitResult
+    from gaussianimage.fitting.loop import FitResult
+    from gaussianimage.fitting.progress import Progress
     from gaussianimage.fitting.state import FitState
     from gaussianimage.gaussians import Gaussians
     from gaussianimage.picture import Picture, as_picture, write
@@ -45,13 +46,13 @@ _HOMES = {
     "Decoder": "gaussianimage.codec.decoder.decode",
     "EncodeResult": "gaussianimage.codec.encoder.encode",
     "FileInfo": "gaussianimage.codec.decoder.info",
-    "FitProgress": "gaussianimage.fitting.loop",
     "FitResult": "gaussianimage.fitting.loop",
     "FitState": "gaussianimage.fitting.state",
     "Gaussians": "gaussianimage.gaussians",
     "Gradient": "gaussianimage.rendering",
     "Limits": "gaussianimage.codec.format.header",
     "Picture": "gaussianimage.picture",
+    "Progress": "gaussianimage.fitting.progress",
     "as_picture": "gaussianimage.picture",
     "decode": "gaussianimage.codec.decoder.decode",
     "decode_gaussians": "gaussianimage.codec.decoder.decode",
@@ -71,7 +72,6 @@ __all__ = [
     "Decoder",
     "EncodeResult",
     "FileInfo",
-    "FitProgress",
     "FitResult",
     "FitState",
     "FormatError",
@@ -85,6 +85,7 @@ __all__ = [
     "Picture",
     "PictureError",
     "PictureWarning",
+    "Progress",
     "TruncatedError",
     "UnsupportedError",
     "as_picture",

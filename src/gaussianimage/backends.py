@@ -1,24 +1,188 @@
-"""Where to compute: on the CPU, or on a GPU by the PyTorch part of this package.
+"""Where to compute: what a device must offer, the CPU's backend, and how that of a GPU is found.
 
-The core never imports that part. It asks for it here, by name, when a caller asks for a GPU.
+The core imports nothing that a GPU needs. The distribution names its GPU backends as entry points
+of the group `gaussianimage.backends`, and one is loaded when a caller asks for such a device.
 """
 
 import re
-from importlib import import_module
-from types import ModuleType
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
-from gaussianimage.errors import GaussianImageError
+import numpy as np
+from numpy.typing import NDArray
+
+from gaussianimage import _native
+from gaussianimage.gaussians import Gaussians, to_float32
+
+# The group of entry points. The name of one is a kind of device, such as "cuda"; its value is a
+# callable that takes the device and returns a `Backend`.
+ENTRY_POINTS: Final = "gaussianimage.backends"
+
+Window = tuple[int, int, int, int]  # top, left, height, width, in pixels
 
 
-def gpu_module(device: object, name: str) -> ModuleType | None:
-    """Return the module that does the work on a device, or None for the CPU.
+class Renderer(Protocol):
+    """Draws Gaussians."""
+
+    def __call__(
+        self, gaussians: Gaussians, window: Window | None, dtype: np.dtype[Any]
+    ) -> NDArray[Any]:
+        """Draw a part of the plane.
+
+        Parameters
+        ----------
+        gaussians : Gaussians
+            N Gaussians of C channels; those that aren't `drawable` draw nothing.
+        window : (int, int, int, int) or None
+            Top, left, height and width in pixels; the whole picture if None.
+        dtype : dtype
+            float32 for the plain sum, or uint8 for the sum clamped to [0, 1], times 255, rounded.
+
+        Returns
+        -------
+        ndarray, (height, width, C)
+        """
+
+
+class FitOptimizer(Protocol):
+    """The state of a fit and the steps that improve it: all that fitting needs of a device.
+
+    The state is N Gaussians of C channels with Adam's moments. Every array is a copy when it is
+    read, and has the same number of rows when it is written.
+    """
+
+    means: NDArray[np.float64]  # (N, 2), px
+    cholesky: NDArray[np.float64]  # (N, 3), px
+    colors: NDArray[np.float32]  # (N, C)
+    first: NDArray[np.float32]  # (N, 5 + C): Adam's mean of the gradients
+    second: NDArray[np.float32]  # (N, 5 + C): Adam's mean of their squares
+    age: NDArray[np.uint32]  # (N,): steps that each Gaussian has taken
+    trainable: NDArray[np.uint8]  # (N,): the sum of 1 for position, 2 for shape, 4 for color
+
+    @property
+    def steps(self) -> int:
+        """Iterations that were done so far."""
+
+    def __len__(self) -> int:
+        """Return N."""
+
+    def weigh(self, weights: NDArray[np.float32]) -> None:
+        """Let the squared error of each value count by a weight of 0 to 1, (H, W, C)."""
+
+    def add(
+        self,
+        means: NDArray[np.float64],
+        cholesky: NDArray[np.float64],
+        colors: NDArray[np.float32],
+    ) -> None:
+        """Add trainable Gaussians with moments of zero."""
+
+    def keep(self, keep: NDArray[np.uint8]) -> None:
+        """Remove the Gaussians whose entry is 0, (N,)."""
+
+    def run(self, rates: NDArray[np.float32], energy: float) -> NDArray[np.float64]:
+        """Do one iteration of Adam per row of rates.
+
+        Parameters
+        ----------
+        rates : ndarray, (K, 3), float32
+            Step sizes for positions, shapes and colors.
+        energy : float
+            Weight κ of the penalty ½ κ Σ |c|² π l₁₁ l₂₂.
+
+        Returns
+        -------
+        ndarray, (K,)
+            The loss ½ Σ w (I − T)² before each iteration, without the penalty.
+        """
+
+    def solve_colors(self, iterations: int, ridge: float) -> float:
+        """Solve for the trainable colors by conjugate gradients.
+
+        Parameters
+        ----------
+        iterations : int
+            At most; with 0 the colors stay as they are.
+        ridge : float
+            Relative to each Gaussian's own energy.
+
+        Returns
+        -------
+        float
+            The loss ½ Σ w (I − T)² after it.
+        """
+
+    def residual(self) -> NDArray[np.float32]:
+        """Return w (I − T), (H, W, C)."""
+
+
+class Backend(Protocol):
+    """A device that renders and fits."""
+
+    @property
+    def render(self) -> Renderer:
+        """Draws Gaussians on the device."""
+
+    @property
+    def iterations_per_call(self) -> int:
+        """Iterations in one call of `FitOptimizer.run`: Ctrl-C and progress wait for them."""
+
+    def optimizer(self, target: NDArray[np.float32], q_max: float) -> FitOptimizer:
+        """Make an optimizer without Gaussians.
+
+        Parameters
+        ----------
+        target : ndarray, (H, W, C), float32
+            The picture T, finite.
+        q_max : float
+            Cut-off of the model.
+        """
+
+
+@dataclass(frozen=True)
+class Cpu:
+    """The compiled module on the CPU.
+
+    Parameters
+    ----------
+    threads : int
+        1 to 256; 0 for all CPUs that this process may run on.
+    """
+
+    threads: int
+    iterations_per_call: int = 10
+
+    def render(
+        self, gaussians: Gaussians, window: Window | None, dtype: np.dtype[Any]
+    ) -> NDArray[Any]:
+        """Draw a part of the plane; see `Renderer`."""
+        draw = _native.render_bytes if dtype == np.uint8 else _native.render_floats
+        return draw(
+            gaussians.means,
+            gaussians.cholesky(),
+            to_float32(gaussians.colors),
+            gaussians.q_max,
+            gaussians.height,
+            gaussians.width,
+            window,
+            self.threads,
+        )
+
+    def optimizer(self, target: NDArray[np.float32], q_max: float) -> FitOptimizer:
+        """Make an optimizer without Gaussians; see `Backend`."""
+        return _native.Optimizer(target, q_max, self.threads)
+
+
+def select_backend(device: object, threads: int) -> Backend:
+    """Return the backend of a device.
 
     Parameters
     ----------
     device : str
         "cpu", "cuda" for the current GPU, or "cuda:0", "cuda:1", ...
-    name : str
-        Of the module in `gaussianimage.torch`.
+    threads : int
+        Threads that the CPU's backend uses, 1 to 256; 0 for all CPUs of this process.
 
     Raises
     ------
@@ -32,16 +196,20 @@ def gpu_module(device: object, name: str) -> ModuleType | None:
     if not isinstance(device, str):
         raise TypeError(f"device: expected a string, got {type(device).__name__}")
     if device == "cpu":
-        return None
-    match = re.fullmatch(r"cuda(?::(\d+))?", device)
-    if match is None:
+        return Cpu(threads)
+    if re.fullmatch(r"cuda(?::\d+)?", device) is None:
         raise ValueError(
             f'device: expected "cpu", "cuda" or "cuda:0", "cuda:1", ..., got {device!r}'
         )
-    import_module("gaussianimage.torch")
-    cuda = import_module("torch").cuda
-    present = cuda.device_count() if cuda.is_available() else 0
-    if int(match[1] or 0) >= present:
-        found = {0: "no CUDA GPU", 1: "only one CUDA GPU"}.get(present, f"only {present} CUDA GPUs")
-        raise GaussianImageError(f'device "{device}": PyTorch finds {found} here')
-    return import_module(f"gaussianimage.torch.{name}")
+    return _load(device.partition(":")[0])(device)
+
+
+def _load(kind: str) -> Callable[[str], Backend]:
+    """Return what this distribution's entry point for a kind of device refers to."""
+    from importlib.metadata import distribution  # takes long to import, and few ask for a GPU
+
+    (entry_point,) = distribution("gaussianimage").entry_points.select(
+        group=ENTRY_POINTS, name=kind
+    )
+    backend: Callable[[str], Backend] = entry_point.load()
+    return backend

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gaussianimage import geometry
+from gaussianimage import _native, geometry
 from gaussianimage._util.arguments import (
     Size,
     crop_box,
@@ -342,10 +342,14 @@ class Gaussians:
         )
 
     def _repr_png_(self) -> bytes:
+        from gaussianimage.picture.pixels import to_array
         from gaussianimage.picture.preview import LONGEST, png_preview
-        from gaussianimage.rendering import render
 
-        return png_preview(render(self, size=within((self.height, self.width), LONGEST)))
+        small = resized(self, within((self.height, self.width), LONGEST))
+        size = small.height, small.width
+        arrays = small.means, small.cholesky(), to_float32(small.colors)
+        # Not `gaussianimage.render`, which imports this module.
+        return png_preview(to_array(_native.render_floats(*arrays, small.q_max, *size, None, 0)))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write a safetensors file, all of it or nothing.
@@ -387,3 +391,27 @@ class Gaussians:
             return cls(means, covariance, colors, height, width, q_max)
         except (TypeError, ValueError) as error:
             raise FormatError(f"{path}: {error}") from error
+
+
+def resized(gaussians: Gaussians, size: tuple[int, int]) -> Gaussians:
+    """Scale Gaussians to another size, averaged over the pixels' area where it is smaller."""
+    scaled = gaussians.scaled(size)
+    sx, sy = size[1] / gaussians.width, size[0] / gaussians.height
+    if sx >= 1 and sy >= 1:
+        return scaled
+    footprint = (max(0.0, 1 - sx * sx) / 6, 0.0, max(0.0, 1 - sy * sy) / 6)
+    with np.errstate(all="ignore"):
+        covariance = scaled.covariance + footprint
+        before, after = geometry.determinant(scaled.covariance), geometry.determinant(covariance)
+        colors = scaled.colors * np.sqrt(before / after)[:, None]
+    # A Gaussian that couldn't be drawn must not become one that can.
+    undrawable = ~scaled.drawable()
+    covariance[undrawable] = np.nan
+    return Gaussians(scaled.means, covariance, colors, *size, gaussians.q_max)
+
+
+def to_float32(values: NDArray[Any]) -> NDArray[np.float32]:
+    """Convert numbers to float32; one that float32 can't hold becomes infinite."""
+    # A Gaussian draws nothing if its color is infinite or NaN.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.ascontiguousarray(values, dtype=np.float32)

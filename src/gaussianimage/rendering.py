@@ -1,14 +1,14 @@
-"""The thin Python face of the native engine: it validates, then calls."""
+"""`render` and `gradient`: they check their arguments and call a backend."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from gaussianimage import _native, geometry
+from gaussianimage import _native
 from gaussianimage._util.arguments import Size, crop_box, full_size, thread_count
-from gaussianimage.backends import gpu_module
-from gaussianimage.gaussians import Gaussians
+from gaussianimage.backends import select_backend
+from gaussianimage.gaussians import Gaussians, resized, to_float32
 
 Floats = NDArray[np.float64]
 
@@ -48,8 +48,8 @@ def render(
         this part is computed, and it has the same bits as in the whole picture.
     dtype : float32 or uint8, default float32
         Floats are the plain sum, unclamped. Bytes are the sum clamped to [0, 1], times 255,
-        rounded to nearest; a Gaussian's share is off by some hundredths of a level, so a few in a
-        hundred are the neighbor of the nearest one. Floats don't have that error.
+        rounded to nearest; each Gaussian's share has an error of some hundredths of a level, so a
+        few bytes in a hundred are one level off. Floats don't have that error.
     threads : int, optional
         Threads to use, 1 to 256; all CPUs that this process may run on by default.
     device : str, default "cpu"
@@ -58,8 +58,8 @@ def render(
     Returns
     -------
     ndarray, (height, width, C)
-        The same bytes for every number of threads and every CPU; from a GPU within rounding of
-        them.
+        The same bytes for every number of threads and every CPU; those of a GPU differ from them
+        by rounding.
 
     Raises
     ------
@@ -73,9 +73,9 @@ def render(
     Notes
     -----
     A picture that is scaled by s < 1 is blurred first: (1 − s²)/6 px² is added to the scaled
-    variance on that axis, and the color is multiplied so as to keep the integral. That is between
-    the pixel's own box, of variance 1/12, which lets patterns of one cycle per pixel through, and
-    the blur that would remove them altogether.
+    variance on that axis, and the color is multiplied so as to keep the integral. This blur is
+    wider than the pixel's own box, whose variance of 1/12 px² lets patterns of one cycle per pixel
+    through, and narrower than the blur that would remove such patterns.
     """
     drawn = _checked(gaussians)
     if size is not None:
@@ -85,22 +85,7 @@ def render(
     kind = np.dtype(dtype)
     if kind not in (np.dtype(np.float32), np.dtype(np.uint8)):
         raise TypeError(f"dtype: expected float32 or uint8, got {kind}")
-    count = thread_count(threads)
-    if (gpu := gpu_module(device, "cuda.render")) is not None:
-        window = crop or (0, 0, drawn.height, drawn.width)
-        pixels: NDArray[Any] = gpu.render_window(drawn, window, kind, device)
-        return pixels
-    draw = _native.render_bytes if kind == np.uint8 else _native.render_floats
-    return draw(
-        drawn.means,
-        drawn.cholesky(),
-        _float32(drawn.colors),
-        drawn.q_max,
-        drawn.height,
-        drawn.width,
-        crop,
-        count,
-    )
+    return select_backend(device, thread_count(threads)).render(drawn, crop, kind)
 
 
 def gradient(gaussians: Gaussians, residual: ArrayLike, *, threads: int | None = None) -> Gradient:
@@ -136,9 +121,9 @@ def gradient(gaussians: Gaussians, residual: ArrayLike, *, threads: int | None =
         *_native.gradient(
             gaussians.means,
             gaussians.cholesky(),
-            _float32(gaussians.colors),
+            to_float32(gaussians.colors),
             gaussians.q_max,
-            _float32(values),
+            to_float32(values),
             thread_count(threads),
         )
     )
@@ -148,26 +133,3 @@ def _checked(gaussians: Gaussians) -> Gaussians:
     if not isinstance(gaussians, Gaussians):
         raise TypeError(f"gaussians: expected Gaussians, got {type(gaussians).__name__}")
     return gaussians
-
-
-def _float32(values: NDArray[Any]) -> NDArray[np.float32]:
-    # A color that float32 can't hold becomes infinite, and draws nothing; nor does a NaN.
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.ascontiguousarray(values, dtype=np.float32)
-
-
-def resized(gaussians: Gaussians, size: tuple[int, int]) -> Gaussians:
-    """Scale Gaussians to another size, averaged over the pixels' area where it is smaller."""
-    scaled = gaussians.scaled(size)
-    sx, sy = size[1] / gaussians.width, size[0] / gaussians.height
-    if sx >= 1 and sy >= 1:
-        return scaled
-    footprint = (max(0.0, 1 - sx * sx) / 6, 0.0, max(0.0, 1 - sy * sy) / 6)
-    with np.errstate(all="ignore"):
-        covariance = scaled.covariance + footprint
-        before, after = geometry.determinant(scaled.covariance), geometry.determinant(covariance)
-        colors = scaled.colors * np.sqrt(before / after)[:, None]
-    # A Gaussian that couldn't be drawn must not become one that can.
-    undrawable = ~scaled.drawable()
-    covariance[undrawable] = np.nan
-    return Gaussians(scaled.means, covariance, colors, *size, gaussians.q_max)

@@ -11,7 +11,8 @@ import pytest
 from gaussianimage import metrics, rendering
 from gaussianimage.errors import PictureError
 from gaussianimage.fitting.fit import MAX_GAUSSIANS, fit
-from gaussianimage.fitting.loop import FitProgress, FitResult
+from gaussianimage.fitting.loop import FitResult
+from gaussianimage.fitting.progress import Progress
 from gaussianimage.fitting.state import FitState
 from gaussianimage.gaussians import Gaussians
 from gaussianimage.picture import Picture, as_picture
@@ -278,7 +279,7 @@ def test_arguments_out_of_range_are_named(options: dict[str, Any], error: type[E
 
 
 def test_progress_tells_how_far_the_fit_is(ticking: None) -> None:
-    told: list[FitProgress] = []
+    told: list[Progress] = []
     result = fit(PARROT, 200, iterations=95, progress=told.append)
     assert [p.iteration for p in told] == sorted(p.iteration for p in told)
     assert [p.gaussians for p in told] == sorted(p.gaussians for p in told)
@@ -296,7 +297,7 @@ def test_progress_tells_how_far_the_fit_is(ticking: None) -> None:
 
 @pytest.mark.parametrize("iterations", [0, 1])
 def test_progress_is_told_once_at_the_end_even_of_a_short_fit(iterations: int) -> None:
-    told: list[FitProgress] = []
+    told: list[Progress] = []
     fit(PARROT, 20, iterations=iterations, progress=told.append)
     assert told
     assert told[-1].iteration == iterations
@@ -365,7 +366,7 @@ def test_a_fit_goes_on_from_every_state_to_the_same_end() -> None:
 
 def test_a_finished_state_has_nothing_left_to_do() -> None:
     whole = fit(PARROT, 50, iterations=20)
-    told: list[FitProgress] = []
+    told: list[Progress] = []
     again = fit(PARROT, resume=whole.state, progress=told.append)
     assert same(again.gaussians, whole.gaussians)
     assert told[-1].seconds_left == 0

@@ -12,7 +12,7 @@ pytest.importorskip("torch", reason="needs PyTorch")
 
 import torch
 
-from gaussianimage.fitting.loop import FitProgress
+from gaussianimage.fitting.progress import Progress
 from gaussianimage.metrics import ms_ssim, psnr
 from gaussianimage.paper import represent as module
 from gaussianimage.paper.checkpoints import load_model
@@ -72,7 +72,7 @@ def test_what_is_there_is_not_done_again(job: Job, monkeypatch: Any) -> None:
 
 
 def test_a_run_that_was_cut_short_leaves_no_result_and_starts_again(job: Job) -> None:
-    def stop(progress: FitProgress) -> None:
+    def stop(progress: Progress) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -87,7 +87,7 @@ def test_the_same_settings_give_the_same_numbers(job: Job, tmp_path: Path) -> No
 
 
 def test_progress_counts_to_the_end(job: Job) -> None:
-    told: list[FitProgress] = []
+    told: list[Progress] = []
     represent(dataclasses.replace(job, progress=told.append), SETTINGS)
     last = told[-1]
     assert (last.stage, last.iteration, last.iterations) == ("fit", 6, 6)

@@ -9,7 +9,7 @@ from PIL import Image
 
 import gaussianimage
 from gaussianimage.picture import Picture, from_array
-from gaussianimage.picture.preview import png_preview
+from gaussianimage.picture.preview import png_preview, thinned
 
 
 def opened(png: bytes) -> Any:
@@ -21,8 +21,15 @@ def opened(png: bytes) -> Any:
     [((30, 40), (40, 30)), ((1, 5000), (1024, 1)), ((3000, 2000), (683, 1024))],
 )
 def test_a_side_is_at_most_1024_pixels(size: tuple[int, int], shown: tuple[int, int]) -> None:
-    with opened(png_preview(np.zeros((*size, 1), np.float32))) as image:
+    with opened(png_preview(np.zeros(size, np.uint8))) as image:
         assert (image.format, image.size) == ("PNG", shown)
+
+
+def test_a_very_large_picture_is_thinned_out() -> None:
+    pixels = np.zeros((3, 20_000, 1), np.float32)
+    assert thinned(pixels).shape == (1, 5000, 1)
+    with opened(Picture(pixels, 8)._repr_png_()) as image:
+        assert image.size == (1024, 1)
 
 
 @pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (2, "LA"), (3, "RGB"), (4, "RGBA")])

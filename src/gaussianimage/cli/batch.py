@@ -28,7 +28,8 @@ from gaussianimage.cli.errors import (
 )
 from gaussianimage.cli.options import BatchOptions
 from gaussianimage.cli.paths import Item, check_output, refuse_folder
-from gaussianimage.cli.progress import Progress, Reporter, Watch
+from gaussianimage.cli.progress import Reporter, Watch
+from gaussianimage.fitting.progress import Progress
 
 __all__ = ["Job", "Outcome", "run", "run_each"]
 

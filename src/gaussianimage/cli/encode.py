@@ -11,6 +11,8 @@ from gaussianimage.cli.options import (
     Target,
     alpha_options,
     batch_options,
+    check_device,
+    device_option,
     effort_option,
     files_argument,
     max_pixels_option,
@@ -38,6 +40,7 @@ gaussianimage encode logo.png logo.gimg --background white
 gaussianimage encode photo.jpg photo.gimg --strip-gps
 gaussianimage encode *.jpg -o small/ -n 9000 -j 2
 gaussianimage encode -r photos/ -o small/
+gaussianimage encode photo.png photo.gimg --device cuda
 gaussianimage encode - - < photo.png > photo.gimg
 """
 
@@ -53,6 +56,7 @@ gaussianimage encode - - < photo.png > photo.gimg
 @metadata_options
 @effort_option
 @seed_option
+@device_option
 @batch_options
 @white_option
 @max_pixels_option
@@ -63,6 +67,7 @@ def command(
     metadata: Kept,
     effort: int,
     seed: int | None,
+    device: str,
     batch: BatchOptions,
     white: float | None,
     max_pixels: int,
@@ -76,9 +81,12 @@ def command(
     The ICC profile, EXIF and XMP go along, the location in them included, and count as part of the
     size; see --strip and --strip-gps.
 
+    --device is where Gaussians are fitted; the rest of the work is done on the CPU.
+
     Ctrl-C ends the work on a single input early; the file is written all the same, with the best so
     far. A second Ctrl-C ends it at once, and so does the first where there are several inputs.
     """
+    check_device(device, batch)
 
     def work(item: Item, job: Job) -> Outcome:
         source = read(item.source, white=white, max_pixels=max_pixels, warn=job.warn)
@@ -90,6 +98,7 @@ def command(
             effort=effort,
             seed=seed or 0,
             threads=job.threads,
+            device=device,
             progress=job.progress,
             on_interrupt=job.on_interrupt,
         )

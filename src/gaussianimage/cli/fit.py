@@ -13,6 +13,8 @@ from gaussianimage.cli.options import (
     FILE,
     BatchOptions,
     batch_options,
+    check_device,
+    device_option,
     files_argument,
     max_pixels_option,
     seed_option,
@@ -29,6 +31,7 @@ EXAMPLES = """
 gaussianimage fit photo.png photo.safetensors
 gaussianimage fit photo.png photo.safetensors -n 3000 --state photo.state
 gaussianimage fit photo.png photo.safetensors --resume photo.state
+gaussianimage fit photo.png photo.safetensors --device cuda
 gaussianimage fit *.png -o fitted/ -j 2
 """
 
@@ -67,6 +70,7 @@ gaussianimage fit *.png -o fitted/ -j 2
     metavar="FILE",
     help="Go on from a saved state of the same picture.",
 )
+@device_option
 @batch_options
 @white_option
 @max_pixels_option
@@ -77,6 +81,7 @@ def command(
     seed: int | None,
     state_file: str | None,
     resume_file: str | None,
+    device: str,
     batch: BatchOptions,
     white: float | None,
     max_pixels: int,
@@ -111,6 +116,8 @@ def command(
             f"{' and '.join(f'--{name}' for name in given)}."
         )
 
+    check_device(device, batch)
+
     def work(item: Item, job: Job) -> Outcome:
         if state_file:
             check_output(state_file, overwrite=not batch.no_overwrite)
@@ -120,6 +127,7 @@ def command(
             source,
             **given,
             threads=job.threads,
+            device=device,
             progress=job.progress,
             resume=resume,
             on_interrupt=job.on_interrupt,

@@ -11,7 +11,9 @@ from typing import Any, TypeVar
 
 import click
 
+from gaussianimage.backends import select_backend
 from gaussianimage.codec.encoder.effort import DEFAULT_EFFORT
+from gaussianimage.errors import GaussianImageError
 from gaussianimage.picture import MAX_PIXELS, Kept, rgb
 from gaussianimage.picture.keeping import KINDS
 
@@ -25,6 +27,8 @@ __all__ = [
     "background_option",
     "batch_options",
     "bit_depth_option",
+    "check_device",
+    "device_option",
     "effort_option",
     "files_argument",
     "json_option",
@@ -139,6 +143,13 @@ threads_option = click.option(
     metavar="N",
     help="Threads to use.  [default: all CPUs]",
 )
+device_option = click.option(
+    "--device",
+    default="cpu",
+    metavar="DEVICE",
+    help="cpu, or a GPU, which takes one file at a time and needs PyTorch: cuda, cuda:0, cuda:1 "
+    "and so on.  [default: cpu]",
+)
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object a line instead."
 )
@@ -160,6 +171,29 @@ white_option = click.option(
     metavar="W",
     help="Sample that is white, where it isn't the largest: 4095 for 12 bits in a file of 16.",
 )
+
+
+def check_device(device: str, batch: BatchOptions) -> None:
+    """Check --device before any work is done.
+
+    Raises
+    ------
+    UsageError
+        If `device` names none, there is no such GPU, or several jobs are to share one.
+    ClickException
+        If PyTorch or Triton is not installed.
+    """
+    if device == "cpu":
+        return
+    try:
+        select_backend(device, 0)
+    except (ValueError, GaussianImageError) as error:
+        raise click.UsageError(f"--{error}.") from error
+    except ImportError as error:
+        raise click.ClickException(f"--device {device}: {error}") from error
+    # PyTorch records CUDA graphs for the whole process: another thread's work would break them.
+    if batch.jobs > 1:
+        raise click.UsageError(f"--device {device} takes one file at a time; leave out --jobs.")
 
 
 def _color(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:

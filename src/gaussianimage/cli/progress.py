@@ -14,8 +14,9 @@ import click
 from gaussianimage._util.files import is_terminal
 from gaussianimage.cli.errors import our_warnings
 from gaussianimage.cli.report import decibels, plural, seconds_text
+from gaussianimage.fitting.progress import Progress
 
-__all__ = ["Progress", "Reporter", "Watch"]
+__all__ = ["Reporter", "Watch"]
 
 _LINE_EVERY = 0.1  # of the work, where progress is written in lines
 _ALL_EVERY = 0.5  # seconds between two looks at how far all jobs are together
@@ -23,30 +24,11 @@ _NARROW = 60  # columns; a terminal of fewer shows no bar, only the part in perc
 _BAR, _PERCENT = 12, 4  # columns
 
 
-class Progress(Protocol):
-    """How far a fit is: what the functions that take long tell, see `FitProgress`."""
-
-    @property
-    def stage(self) -> str: ...  # noqa: D102
-    @property
-    def iteration(self) -> int: ...  # noqa: D102
-    @property
-    def iterations(self) -> int: ...  # noqa: D102
-    @property
-    def gaussians(self) -> int: ...  # noqa: D102
-    @property
-    def psnr(self) -> float: ...  # noqa: D102
-    @property
-    def seconds_left(self) -> float: ...  # noqa: D102
-    @property
-    def done(self) -> float: ...  # noqa: D102
-
-
 class Watch(Protocol):
-    """Takes the news of one job."""
+    """Shows how far one job is."""
 
     def __call__(self, progress: Progress) -> None:
-        """Show them."""
+        """Show it."""
 
 
 class Reporter:
@@ -133,8 +115,8 @@ class Reporter:
             yield _nothing
 
     def _started_bars(self) -> Any:
+        from rich import progress as rich_progress
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
         from rich.table import Column
 
         with self._lock:
@@ -144,15 +126,15 @@ class Reporter:
                 bar = _BAR if console.width >= _NARROW else 0
                 name = min(30, max(8, console.width // 4))
                 news = max(1, console.width - name - _PERCENT - bar - 3)
-                self._bars = Progress(
-                    TextColumn(
+                self._bars = rich_progress.Progress(
+                    rich_progress.TextColumn(
                         "{task.description}",
                         markup=False,
                         table_column=Column(no_wrap=True, overflow="ellipsis", max_width=name),
                     ),
-                    *([BarColumn(bar_width=bar)] if bar else []),
-                    TaskProgressColumn(),
-                    TextColumn(
+                    *([rich_progress.BarColumn(bar_width=bar)] if bar else []),
+                    rich_progress.TaskProgressColumn(),
+                    rich_progress.TextColumn(
                         "{task.fields[news]}",
                         markup=False,
                         table_column=Column(no_wrap=True, overflow="ellipsis", max_width=news),

@@ -16,6 +16,8 @@ from gaussianimage.cli.options import (
     Function,
     batch_options,
     bit_depth_option,
+    check_device,
+    device_option,
     files_argument,
     packed,
     partial_option,
@@ -80,6 +82,7 @@ def _look(*, wanted: bool, **options: Any) -> dict[str, Any] | None:
 @bit_depth_option("8")
 @partial_option
 @picture_format_options
+@device_option
 @batch_options
 @limit_options
 def command(
@@ -89,6 +92,7 @@ def command(
     bit_depth: int | None,
     partial: bool,
     picture_format: PictureFormat,
+    device: str,
     batch: BatchOptions,
     limits: Limits,
 ) -> None:
@@ -103,6 +107,9 @@ def command(
     """
     if ellipses is not None and bit_depth == 16:
         raise click.UsageError("--ellipses are drawn with 8 bits.")
+    if ellipses is not None and device != "cpu":
+        raise click.UsageError("--ellipses are drawn on the CPU; leave out --device.")
+    check_device(device, batch)
 
     def work(item: Item, job: Job) -> Outcome:
         began = time.perf_counter()
@@ -113,7 +120,9 @@ def command(
         if ellipses is not None:
             pixels = draw_ellipses(gaussians, size=size, crop=crop, **ellipses)
         else:
-            drawn = rendering.render(gaussians, size=size, crop=crop, threads=job.threads)
+            drawn = rendering.render(
+                gaussians, size=size, crop=crop, threads=job.threads, device=device
+            )
             pixels = picture.to_array(drawn, output_type(bit_depth or 8))
         picture.write(item.target, pixels, icc=drawing.icc, **picture_format.options(item.target))
         if drawing.damage is not None:

@@ -1,4 +1,4 @@
-"""Where to put Gaussians: maps of how many a place deserves, and drawing positions from them."""
+"""Maps of the density of Gaussians, and random positions that follow them."""
 
 from collections.abc import Iterator
 
@@ -14,16 +14,16 @@ Map = NDArray[np.float32]  # (H, W)
 SPACING_TO_SIGMA = 0.3
 LEAST_SIGMA = 0.7
 
-BAND = 2**18  # pixels that are worked on at a time
+BAND = 2**18  # pixels that are processed at a time
 
 
 def bands(length: int, across: int) -> Iterator[slice]:
-    """Cut an axis of a picture so that temporary arrays stay small, whatever its size is.
+    """Cut an axis of a picture into parts, so that temporary arrays stay small.
 
     Parameters
     ----------
     length, across : int
-        Of the axis to cut, and of the other one, in pixels.
+        Length of the axis to cut and of the other one, in pixels.
     """
     step = max(1, BAND // across)
     for start in range(0, length, step):
@@ -36,7 +36,7 @@ def box_blur(values: Map, radius: int, passes: int = 2) -> Map:
 
 
 def channel_sum(values: NDArray[np.float32]) -> Map:
-    """Return the sum over the channels, (H, W, C); NumPy's own over so short an axis is slow."""
+    """Return the sum over the channels, (H, W, C); NumPy's own is slow for so short an axis."""
     total: Map = values[..., 0].copy()
     for channel in range(1, values.shape[2]):
         total += values[..., channel]
@@ -53,13 +53,13 @@ def detail(pixels: NDArray[np.float32]) -> Map:
     Returns
     -------
     ndarray, (H, W), float32
-        Mean 1: nine parts the gradient's magnitude and one part uniform, so that flat areas get
-        some Gaussians too.
+        The gradient's magnitude makes nine tenths of it and a constant one tenth, so that flat
+        areas get some Gaussians too. Its mean is 1.
     """
     height, width, channels = pixels.shape
     result = np.empty((height, width), np.float32)
     for rows in bands(height, width):
-        # With the rows next to these, so that only the picture's own edges are edges.
+        # The block and a row on each side, for the gradient of its first and last row.
         first, last = max(0, rows.start - 1), min(height, rows.stop + 1)
         mean = channel_sum(pixels[first:last]) / np.float32(channels)
         dy = np.gradient(mean, axis=0) if height > 1 else np.zeros_like(mean)
@@ -76,7 +76,7 @@ def detail(pixels: NDArray[np.float32]) -> Map:
 def draw_positions(
     density: Map, count: int, generator: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Draw positions with a probability in proportion to a map.
+    """Draw random positions with a probability in proportion to a map.
 
     Parameters
     ----------
@@ -91,12 +91,12 @@ def draw_positions(
     means : ndarray, (count, 2), float64
         x, y in pixels, uniform within the chosen pixels.
     pixels : ndarray, (count,)
-        Flat index of each one's pixel.
+        Flat index of the pixel of each position.
 
     Notes
     -----
     Systematic sampling: the cumulative map is cut into `count` equal parts and one position is
-    drawn from each, so that positions neither clump nor leave a part of the map out.
+    drawn from each, so that positions neither clump nor miss a part of the map.
     """
     cumulative = _cumulative(density)
     parts = (np.arange(count) + generator.uniform(size=count)) / count
@@ -114,9 +114,10 @@ def sigma_for_density(per_pixel: NDArray[np.float64], most: float) -> NDArray[np
 
 
 def _cumulative(density: Map) -> NDArray[np.float64]:
-    """Return the cumulative sum of a map's values, made a part at a time.
+    """Return the cumulative sum of a map's values.
 
-    NumPy lets no other thread run meanwhile, and looks at no signal.
+    It is computed in parts, because NumPy holds the interpreter's lock: between two parts other
+    threads run and signals are handled.
     """
     values = density.ravel()
     result = np.empty(len(values), np.float64)

@@ -7,23 +7,18 @@ from numbers import Real
 
 import numpy as np
 
-from gaussianimage import _native
 from gaussianimage._util.arguments import MAX_SIDE, cutoff, integer, thread_count
 from gaussianimage._util.interrupt import Interrupt
-from gaussianimage.backends import gpu_module
+from gaussianimage.backends import select_backend
 from gaussianimage.errors import PictureError
-from gaussianimage.fitting.loop import FitProgress, FitResult, Run
+from gaussianimage.fitting.loop import FitResult, Run
 from gaussianimage.fitting.placement import initial
+from gaussianimage.fitting.progress import OnProgress
 from gaussianimage.fitting.schedule import Schedule
 from gaussianimage.fitting.state import MAX_GAUSSIANS, MAX_ITERATIONS, TRAIN_ALL, FitState
 from gaussianimage.picture import Picture, PictureSource, as_picture
 
 DEFAULT_ITERATIONS = 1000
-
-# Iterations in one call of the engine: Ctrl-C and progress wait for no more than these.
-CHUNK = 10
-# A GPU does them faster, and every look at it costs.
-GPU_CHUNK = 50
 
 
 def fit(
@@ -37,7 +32,7 @@ def fit(
     device: str = "cpu",
     q_max: float = 4.5,
     energy: float = 0.0,
-    progress: Callable[[FitProgress], None] | None = None,
+    progress: OnProgress | None = None,
     on_step: Callable[[FitState], None] | None = None,
     resume: FitState | None = None,
     on_interrupt: str | Interrupt = "raise",
@@ -59,23 +54,24 @@ def fit(
     threads : int, optional
         Threads to use, 1 to 256; all CPUs that this process may run on by default.
     device : str, default "cpu"
-        "cuda" or "cuda:1" to fit on a GPU; needs `pip install gaussianimage[torch]`. Its rounding
-        is another, so the Gaussians differ from those of a CPU.
+        "cuda" or "cuda:1" to fit on a GPU; needs `pip install gaussianimage[torch]`. A GPU rounds
+        differently, so its Gaussians differ from those of a CPU.
     q_max : float, default 4.5
         Cut-off of the model, see `Gaussians`.
     energy : float, default 0
         Weight κ of the penalty ½ κ Σ |c|² π σ₁ σ₂, added to the loss ½ Σ (I − T)². A small one,
         such as 0.01, keeps Gaussians from cancelling each other, which makes them cheaper to code.
     progress : callable, optional
-        Called with a `FitProgress` about ten times a second.
+        Called with a `Progress` about ten times a second.
     on_step : callable, optional
         Called with a `FitState` every time that Gaussians have been added and once at the end.
     resume : FitState, optional
-        Go on from there. It brings its own number of Gaussians, iterations, seed, q_max and energy,
-        and those arguments are ignored.
+        The state to continue from. It has its own number of Gaussians, iterations, seed, q_max and
+        energy; those arguments are ignored.
     on_interrupt : {"raise", "keep"}, default "raise"
-        What becomes of Ctrl-C. "keep" ends the fit early and returns what there is by then, with
-        `interrupted` set; the colors are not solved for. Only a second Ctrl-C is raised.
+        What Ctrl-C does. "keep" ends the fit early and returns the Gaussians so far, with
+        `interrupted` set; their colors are not solved for. Only a second Ctrl-C raises
+        KeyboardInterrupt.
 
     Returns
     -------
@@ -84,7 +80,7 @@ def fit(
     Raises
     ------
     KeyboardInterrupt
-        Ctrl-C came, within some 50 ms.
+        After Ctrl-C, within some 50 ms.
     PictureError
         If the picture can't be read, holds NaN or infinite pixels, or has a side of more than
         65536 pixels.
@@ -102,37 +98,23 @@ def fit(
 
     Notes
     -----
-    Adam on positions, log-Cholesky factors and colors, each relative to the Gaussian's own size and
-    shape; a tenth of the Gaussians to start with, the others where the error is largest; there go
-    the weakest too, a few at a time; a cosine schedule; and at the end the exact least-squares
-    colors.
+    Adam moves positions, log-Cholesky factors and colors, each relative to the Gaussian's own size
+    and shape, by step sizes that fall along a cosine. The fit starts with a tenth of the Gaussians
+    and adds the rest where the error is largest; every few iterations it also moves the weakest
+    Gaussians there. At the end it solves for the colors by least squares.
     """
     if not isinstance(resume, FitState | None):
         raise TypeError(f"resume: expected a FitState, got {type(resume).__name__}")
-    gpu = gpu_module(device, "cuda.optimizer")
+    backend = select_backend(device, thread_count(threads))
     source = as_picture(picture, white=white)
     if max(source.height, source.width) > MAX_SIDE:
         raise PictureError(
             f"a picture of {source.height} x {source.width} pixels (height x width) is too large: "
             f"{MAX_SIDE} a side at most"
         )
-    count = thread_count(threads)
     state = resume or _start(source, gaussians, iterations, seed, q_max, energy)
-
-    def new_optimizer() -> _native.Optimizer:
-        optimizer: _native.Optimizer
-        if gpu is None:
-            optimizer = _native.Optimizer(source.pixels, state.q_max, count)
-            if source.weights is not None:
-                optimizer.weigh(source.weights)
-        else:
-            optimizer = gpu.Optimizer(source.pixels, state.q_max, device)
-        return optimizer
-
-    chunk = CHUNK if gpu is None else GPU_CHUNK
     with Interrupt.of(on_interrupt) as interrupt:
-        run = Run(source, state, new_optimizer, chunk, progress, on_step, interrupt)
-        result = run.to_the_end()
+        result = Run(source, state, backend, progress, on_step, interrupt).to_the_end()
     return replace(result, interrupted=interrupt.is_pressed())
 
 
@@ -144,7 +126,7 @@ def _start(
     q_max: float,
     energy: float,
 ) -> FitState:
-    """Check the arguments and make a state before the first iteration."""
+    """Check the arguments and return the state before the first iteration."""
     count = integer("gaussians", gaussians)
     if not 1 <= count <= MAX_GAUSSIANS:
         raise ValueError(f"gaussians: expected 1 to {MAX_GAUSSIANS}, got {count}")

@@ -1,4 +1,4 @@
-"""One run of a fit: the optimizer, what drives it and whom it tells."""
+"""The loop of a fit: iterations of the optimizer, and between them the renewal of Gaussians."""
 
 import math
 import time
@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gaussianimage import _native
 from gaussianimage._util.interrupt import Interrupt
+from gaussianimage.backends import Backend
 from gaussianimage.fitting.density import box_blur, detail
 from gaussianimage.fitting.placement import BLUR_RADIUS, births
+from gaussianimage.fitting.progress import OnProgress, Progress
 from gaussianimage.fitting.schedule import REPLACED_FRACTION, Schedule
 from gaussianimage.fitting.state import TRAIN_ALL, FitState
 from gaussianimage.gaussians import Gaussians
@@ -21,61 +22,27 @@ SOLVE_ITERATIONS = 12
 SOLVE_RIDGE = 1e-4
 
 
-@dataclass(frozen=True)
-class FitProgress:
-    """How far a fit is, or the encoding of a file.
-
-    Attributes
-    ----------
-    stage : str
-        "fit"; of an encoder also "probe" (short fits that find the number of Gaussians), "prune"
-        (Gaussians are removed and others added elsewhere), "quantize" (they are rounded, a part at
-        a time) and "refine" (all are rounded once more).
-    iteration, iterations : int
-        Done, and to do, in this stage: iterations, rounds, parts or sweeps.
-    gaussians : int
-        There are now.
-    psnr : float
-        In dB, of the unclamped float picture; not finite where it has not been measured.
-    seconds, seconds_left : float
-        Since the start, and estimated until the end of the whole work; infinite where nothing is
-        known yet.
-    done : float
-        Part of the whole work, 0 to 1; it never falls.
-    """
-
-    stage: str
-    iteration: int
-    iterations: int
-    gaussians: int
-    psnr: float
-    seconds: float
-    seconds_left: float
-    done: float
-
-
 @dataclass(frozen=True, eq=False)
 class FitResult:
-    """What a fit has come to."""
+    """What `fit` returns."""
 
     gaussians: Gaussians
-    psnr: float  # dB, of the unclamped float picture; errors count by the picture's weights
+    psnr: float  # dB, of the unclamped float picture; the picture's weights apply
     iterations: int  # done in all
     seconds: float  # of this call
-    interrupted: bool  # by Ctrl-C, which was to be no error: less was done than asked for
-    state: FitState  # to go on from; before the final solve for the colors
+    interrupted: bool  # whether Ctrl-C ended the fit early, with on_interrupt="keep"
+    state: FitState  # where a later fit continues; before the final solve for the colors
 
 
 class Run:
-    """One call of `fit`: the optimizer, what drives it and whom it tells."""
+    """One call of `fit`: it drives the optimizer and calls the callbacks."""
 
     def __init__(
         self,
         picture: Picture,
         state: FitState,
-        new_optimizer: Callable[[], _native.Optimizer],
-        chunk: int,
-        progress: Callable[[FitProgress], None] | None,
+        backend: Backend,
+        progress: OnProgress | None,
         on_step: Callable[[FitState], None] | None,
         interrupt: Interrupt,
     ) -> None:
@@ -90,8 +57,10 @@ class Run:
         self._progress = progress
         self._on_step = on_step
         self._interrupt = interrupt
-        self._chunk = chunk
-        self._optimizer = new_optimizer()
+        self._iterations_per_call = backend.iterations_per_call
+        self._optimizer = backend.optimizer(picture.pixels, state.q_max)
+        if picture.weights is not None:
+            self._optimizer.weigh(picture.weights)
         state.restore(self._optimizer)
         self._detail: NDArray[np.float32] | None = None
         self._psnr = -math.inf
@@ -99,7 +68,7 @@ class Run:
         self._told = self._began
 
     def to_the_end(self) -> FitResult:
-        """Do what is left of the iterations and solve for the colors, unless cut short."""
+        """Do the iterations that are left and solve for the colors, unless Ctrl-C comes."""
         self._interrupt.begin()
         self._iterate()
         state = self._state()
@@ -129,7 +98,7 @@ class Run:
                 self._renew()
             if self._interrupt.is_pressed():
                 return
-            end = min(self._iteration + self._chunk, total)
+            end = min(self._iteration + self._iterations_per_call, total)
             end = min([end, *(step for step in renewals if self._iteration < step < end)])
             begin, before = self._iteration, self._optimizer.steps
             with self._interrupt.cut_short():
@@ -142,9 +111,13 @@ class Run:
                 self._tell()
 
     def _renew(self) -> None:
-        """Replace the weakest and grow to the schedule's target, by a generator of its own."""
+        """Replace the weakest Gaussians and add new ones up to the schedule's target.
+
+        The random generator depends only on the seed and the iteration, so that a resumed fit
+        places the same Gaussians.
+        """
         if self._iteration == self._start.iteration and self._optimizer.age[-1] == 0:
-            return  # a state from after this renewal: its last Gaussians are new
+            return  # the resumed state has had this renewal: its last Gaussians are new
         self._remove_weakest()
         count = self._schedule.target(self._iteration) - len(self._optimizer)
         if count <= 0:
@@ -163,7 +136,7 @@ class Run:
                 self._on_step(state)
 
     def _remove_weakest(self) -> None:
-        """Remove those whose energy is least, but for what is held."""
+        """Remove the Gaussians of the least energy among those that are wholly trainable."""
         optimizer = self._optimizer
         count = int(REPLACED_FRACTION * len(optimizer))
         candidates = np.flatnonzero(optimizer.trainable == TRAIN_ALL)
@@ -176,15 +149,15 @@ class Run:
         optimizer.keep(keep)
 
     def _solve_colors(self) -> float:
-        """Solve for the colors and return ½ Σ (I − T)², which does not get larger."""
+        """Solve for the colors unless that raises the loss; return the loss, ½ Σ w (I − T)²."""
         optimizer = self._optimizer
         colors = optimizer.colors.copy()
         before = optimizer.solve_colors(0, SOLVE_RIDGE)
         after = optimizer.solve_colors(SOLVE_ITERATIONS, SOLVE_RIDGE)
         if after <= before:
             return after
-        # The ridge is relative to a Gaussian's energy on the whole plane: it takes the color away
-        # from one that has grown far beyond the picture.
+        # The ridge is relative to a Gaussian's energy on the whole plane, so it takes too
+        # much color away from a Gaussian that has grown far beyond the picture.
         optimizer.colors = colors
         return before
 
@@ -209,7 +182,7 @@ class Run:
         )
 
     def _decibels(self, loss: float) -> float:
-        """Turn ½ Σ (I − T)² into dB of PSNR, for values of 0 to 1."""
+        """Convert the loss ½ Σ w (I − T)² to dB of PSNR, for values of 0 to 1."""
         mean = 2 * loss / self._picture.pixels.size
         return math.inf if mean <= 0 else -10 * math.log10(mean)
 
@@ -225,7 +198,7 @@ class Run:
         if left:
             seconds_left = seconds / done * left if done else math.inf
         self._progress(
-            FitProgress(
+            Progress(
                 stage="fit",
                 iteration=self._iteration,
                 iterations=self._start.iterations,

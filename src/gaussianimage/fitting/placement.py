@@ -1,4 +1,4 @@
-"""New Gaussians: the ones that a fit starts with and the ones that it grows."""
+"""New Gaussians: those that a fit starts with, and those that it adds."""
 
 from typing import NamedTuple
 
@@ -14,10 +14,10 @@ from gaussianimage.fitting.density import (
     sigma_for_density,
 )
 
-START_COLOR = 0.3  # of the pixel's color: what overlapping neighbors leave to one Gaussian
-BIRTH_COLOR = 0.5  # of the residual
-ERROR_POWER = 4  # growth goes where the error is largest, more than in proportion
-ERROR_FLOOR = 0.02  # of the mean, everywhere
+START_COLOR = 0.3  # part of the pixel's color; the neighbors that overlap there give the rest
+BIRTH_COLOR = 0.5  # part of the residual
+ERROR_POWER = 4  # of the error, in the density of new Gaussians
+ERROR_FLOOR = 0.02  # part of the mean density that every pixel gets
 BLUR_RADIUS = 2
 PIXEL_SIGMA = 0.3  # 0.4 % of a pixel's color reach its neighbor
 
@@ -67,7 +67,7 @@ def initial(
 
 
 def one_per_pixel(pixels: NDArray[np.float32], background: NDArray[np.float32]) -> NewGaussians:
-    """Place a Gaussian on every pixel, too narrow to reach the next.
+    """Place a Gaussian on every pixel, too narrow to reach the next pixel.
 
     Parameters
     ----------
@@ -97,11 +97,11 @@ def births(
     residual : ndarray, (H, W, C), float32
         Picture minus target.
     detail_density : ndarray, (H, W), float32
-        The picture's `detail`, blurred: what the first Gaussians were placed by.
+        The picture's `detail`, blurred, by which the first Gaussians were placed.
     count : int
         How many to place.
     total : int
-        How many Gaussians the fit will have in the end: what their size goes by.
+        How many Gaussians the fit will have in the end, on which their size depends.
     generator : numpy.random.Generator
 
     Returns
@@ -130,8 +130,8 @@ def births(
         * (0.25 * total / float(detail_density.sum())),
     )
     sigma = sigma_for_density(per_pixel, 30.0)
-    # Where newborns crowd, each takes so little that together they don't overshoot: otherwise the
-    # error would grow from birth to birth when there are almost as many Gaussians as pixels.
+    # Where many new Gaussians overlap, each gets so little color that their sum does not overshoot.
+    # Otherwise the error would grow at every renewal of a fit with almost one Gaussian per pixel.
     crowd = 2 * np.pi * sigma**2 * share * count
     part = BIRTH_COLOR / np.maximum(1, BIRTH_COLOR * crowd)
     colors = -part[:, None].astype(np.float32) * residual.reshape(-1, channels)[where]
@@ -146,7 +146,7 @@ def _round(
 
 
 def _background(height: int, width: int, mean: NDArray[np.float64]) -> NewGaussians:
-    """Make one Gaussian that is constant over the picture, to less than 10⁻⁶."""
+    """Make one Gaussian that varies by less than 10⁻⁶ of its color over the picture."""
     sigma = np.array([1000.0 * max(height, width)])
     center = np.array([[width / 2, height / 2]])
     return _round(center, sigma, mean[None].astype(np.float32))

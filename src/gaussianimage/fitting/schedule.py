@@ -1,4 +1,4 @@
-"""When a fit does what: step sizes by iteration, and when Gaussians are added or replaced."""
+"""The schedule of a fit: step sizes by iteration, and when Gaussians are added or replaced."""
 
 from dataclasses import dataclass
 
@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 START_RATES = (0.2, 0.12, 0.03)
 END_FRACTION = 0.01
 
-FIRST_FRACTION = 0.1  # of the Gaussians that a fit starts with
-GROWTH_UNTIL = 0.4  # of the iterations
+FIRST_FRACTION = 0.1  # part of the Gaussians that a fit starts with
+GROWTH_UNTIL = 0.4  # part of the iterations
 
-# Every so often some of the weakest are taken away and put where they are needed more.
+# A renewal removes some of the weakest Gaussians and adds new ones where the error is largest.
 RENEWAL_EVERY = 25  # iterations
-RENEWAL_UNTIL = 0.75  # of the iterations
+RENEWAL_UNTIL = 0.75  # part of the iterations
 REPLACED_FRACTION = 0.03
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """The plan of a fit of `iterations` iterations that ends with `gaussians` Gaussians."""
+    """The schedule of a fit of `iterations` iterations that ends with `gaussians` Gaussians."""
 
     iterations: int
     gaussians: int
@@ -43,7 +43,7 @@ class Schedule:
         return range(self.every, int(self.iterations * RENEWAL_UNTIL) + 1, self.every)
 
     def target(self, iteration: int) -> int:
-        """Return how many Gaussians there are to be once the renewal before `iteration` is done."""
+        """Return how many Gaussians there are after the renewal before `iteration`."""
         end = max(int(self.iterations * GROWTH_UNTIL), self.every)
         done, steps = (min(last, end) // self.every for last in (iteration, self.iterations))
         if done >= steps:

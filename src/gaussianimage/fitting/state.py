@@ -1,4 +1,4 @@
-"""Everything that a fit needs to go on where it stopped."""
+"""The state of a fit: all that it needs to continue."""
 
 import math
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gaussianimage import _native
 from gaussianimage._util.arguments import cutoff, side
 from gaussianimage._util.safetensors import load_tensors, metadata_number, save_tensors
+from gaussianimage.backends import FitOptimizer
 from gaussianimage.errors import FormatError
 from gaussianimage.gaussians import Gaussians
 
 MAX_GAUSSIANS = 2**24
 MAX_ITERATIONS = 10**7
-# Of what a Gaussian has, positions, shapes and colors are trained.
+# The sum of 1 for position, 2 for shape and 4 for color.
 TRAIN_ALL = 7
 
 _KIND = "gaussianimage.FitState"
@@ -26,7 +26,7 @@ _COUNTS = ("iteration", "iterations", "target", "seed", "height", "width")
 
 @dataclass(frozen=True, eq=False)
 class FitState:
-    """A fit in progress: immutable, and the same picture continues from it to the same result.
+    """An immutable state of a fit; with the same picture it continues to the same result.
 
     Attributes
     ----------
@@ -40,16 +40,16 @@ class FitState:
     age : ndarray, (N,), uint32
         Steps that each Gaussian has taken.
     trainable : ndarray, (N,), uint8
-        What of each may move: the sum of 1 for its position, 2 for its shape and 4 for its color.
+        What of each is trained: the sum of 1 for position, 2 for shape and 4 for color.
     iteration, iterations : int
-        Iterations done, and in all.
+        Iterations that are done, and in all.
     target : int
-        Gaussians that the fit will end with.
+        How many Gaussians the fit ends with.
     seed : int
     height, width : int
         The picture's size.
     q_max, energy : float
-        Cut-off, and weight of the penalty on energy.
+        Cut-off of the model, and weight of the penalty on energy; see `gaussianimage.fit`.
     """
 
     means: NDArray[np.float64]
@@ -77,7 +77,7 @@ class FitState:
 
     @property
     def gaussians(self) -> Gaussians:
-        """The Gaussians as they are now."""
+        """The Gaussians of this state."""
         return Gaussians.from_cholesky(
             self.means, self.cholesky, self.colors, self.height, self.width, self.q_max
         )
@@ -87,8 +87,8 @@ class FitState:
         """Number of color channels, 1 to 4."""
         return int(self.colors.shape[1])
 
-    def restore(self, optimizer: _native.Optimizer) -> None:
-        """Put the Gaussians and their moments into an optimizer that has none yet."""
+    def restore(self, optimizer: FitOptimizer) -> None:
+        """Give the Gaussians and their moments to an optimizer that has none."""
         optimizer.add(self.means, self.cholesky, self.colors)
         optimizer.first = self.first
         optimizer.second = self.second
@@ -115,7 +115,7 @@ class FitState:
         Raises
         ------
         FormatError
-            If it isn't such a file, or something in it is missing or wrong.
+            If it isn't such a file, or a value in it is missing or wrong.
         UnsupportedError
             If a newer version of this package wrote it.
         OSError

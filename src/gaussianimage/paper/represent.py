@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from gaussianimage.fitting.loop import FitProgress
+from gaussianimage.fitting.progress import OnProgress, Progress
 from gaussianimage.metrics import MS_SSIM_SIDE, ms_ssim, psnr
 from gaussianimage.paper.checkpoints import save_model
 from gaussianimage.paper.datasets import Dataset, Sample
@@ -36,7 +36,7 @@ class Job:
     results : Results
         Where to keep what comes out.
     progress : callable, optional
-        Called with a `FitProgress` about ten times a second.
+        Called with a `Progress` about ten times a second.
     timed : float, default 1
         Seconds that frames are timed for, at least.
     """
@@ -44,7 +44,7 @@ class Job:
     sample: Sample
     dataset: Dataset
     results: Results
-    progress: Callable[[FitProgress], None] | None = None
+    progress: OnProgress | None = None
     timed: float = 1.0
 
     def target(self, device: str) -> torch.Tensor:
@@ -130,7 +130,7 @@ def history(trained: TrainingResult) -> list[list[float]]:
 
 
 def news(
-    progress: Callable[[FitProgress], None] | None, stage: str, gaussians: int = 0
+    progress: OnProgress | None, stage: str, gaussians: int = 0
 ) -> Callable[[TrainingPoint], None] | None:
     """Return what passes the progress of a training on, with the time that is left."""
     if progress is None:
@@ -140,7 +140,7 @@ def news(
         left = point.iterations - point.iteration
         each = point.seconds / point.iteration if point.iteration else math.inf
         progress(
-            FitProgress(
+            Progress(
                 stage=stage,
                 iteration=point.iteration,
                 iterations=point.iterations,

@@ -152,9 +152,10 @@ class Picture:
         return to_array(self.pixels, own).astype(wanted, copy=False)
 
     def _repr_png_(self) -> bytes:
-        from gaussianimage.picture.preview import png_preview
+        from gaussianimage.picture.preview import png_preview, thinned
 
-        return png_preview(self.pixels, icc=self.icc)
+        # Before the conversion, which takes long for very large pictures.
+        return png_preview(to_array(thinned(self.pixels)), icc=self.icc)
 
 
 class Samples(NamedTuple):

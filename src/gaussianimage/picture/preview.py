@@ -1,4 +1,4 @@
-"""Small PNG pictures of values, for notebooks."""
+"""Small PNG pictures for notebooks."""
 
 import io
 from typing import Any
@@ -8,26 +8,29 @@ import numpy.typing as npt
 from PIL import Image
 
 from gaussianimage._util.arguments import within
-from gaussianimage.picture.pixels import to_array
 
-__all__ = ["LONGEST", "png_preview"]
+__all__ = ["LONGEST", "png_preview", "thinned"]
 
 LONGEST = 1024
 
 
-def png_preview(pixels: npt.NDArray[np.floating[Any]], *, icc: bytes | None = None) -> bytes:
+def thinned(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return every so many rows and columns, so that at most some 4096 pixels a side are left."""
+    step = max(1, max(pixels.shape[:2]) // (4 * LONGEST))
+    return pixels[::step, ::step]
+
+
+def png_preview(pixels: npt.NDArray[np.uint8], *, icc: bytes | None = None) -> bytes:
     """Return a PNG file of at most 1024 pixels a side.
 
     Parameters
     ----------
-    pixels : ndarray, (H, W, C), floating point
-        As `to_array` takes them: color multiplied by alpha.
+    pixels : ndarray, (H, W) or (H, W, C), uint8
+        As `gaussianimage.picture.to_array` returns them; larger pictures are shrunk.
     icc : bytes, optional
         The ICC profile.
     """
-    # Pillow's resampling works on 8 bits; very large pictures are thinned out before that.
-    step = max(1, max(pixels.shape[:2]) // (4 * LONGEST))
-    image = Image.fromarray(to_array(pixels[::step, ::step]))
+    image = Image.fromarray(pixels)
     height, width = within((image.height, image.width), LONGEST)
     if (width, height) != image.size:
         image = image.resize((width, height), Image.Resampling.BOX)

@@ -15,7 +15,7 @@ class Adan(torch.optim.Optimizer):
     Parameters
     ----------
     params : iterable of Tensor or of dict
-        What to optimize, as any `torch.optim.Optimizer` takes it.
+        The parameters to optimize, as any `torch.optim.Optimizer` takes them.
     lr : float or Tensor, default 1e-3
         Step size, from 0; a parameter changes by about that much in every step. A tensor of no
         dimensions can be changed in place, also under a captured CUDA graph.
@@ -38,9 +38,9 @@ class Adan(torch.optim.Optimizer):
         nₖ = β₃ nₖ₋₁ + (1 − β₃) (gₖ + β₂ dₖ)²
         θₖ = θₖ₋₁ − lr (m̂ₖ + β₂ v̂ₖ) / (√n̂ₖ + ε)
 
-    where a hat divides by 1 − βᵏ. These β are one minus those of the paper, as in its released
-    code, which also has ε outside of the root. Steps are counted in a tensor beside the parameter,
-    so that a step is free of the host and a CUDA graph can hold it.
+    where a hat divides by 1 − βᵏ. These β are one minus those of the paper, and ε is outside of the
+    root; both are so in its released code. The steps are counted in a tensor on the parameter's
+    device, so that a step needs no number from the host and a CUDA graph can hold it.
 
     References
     ----------
@@ -105,7 +105,7 @@ class Adan(torch.optim.Optimizer):
             state["previous"] = gradient.clone()
         state["step"] += 1
         if parameter.is_cuda and parameter.dtype == torch.float32 and parameter.is_contiguous():
-            # All that follows, in one kernel.
+            # One kernel does all that the code below does.
             from gaussianimage.torch.cuda.adan import AdanState, adan
 
             with torch.cuda.device(parameter.device):
@@ -125,7 +125,7 @@ class Adan(torch.optim.Optimizer):
         ahead = gradient.add(change, alpha=beta2)
         state["square"].mul_(beta3).addcmul_(ahead, ahead, value=1 - beta3)
 
-        # Tensors of no dimensions, but numbers to PyTorch's rules of types: float32 stays float32.
+        # By PyTorch's rules, a tensor of no dimensions does not change the type of the parameter.
         scale1 = group["lr"] / (1 - beta1 ** state["step"])
         scale2 = group["lr"] * beta2 / (1 - beta2 ** state["step"])
         scale3 = (1 - beta3 ** state["step"]).rsqrt()

@@ -1,4 +1,4 @@
-"""Checks of tensors that several operators and models share: what came, and where."""
+"""Checks of tensors that several operators and models share."""
 
 import torch
 from torch import Tensor
@@ -7,8 +7,8 @@ from torch import Tensor
 def check_tensor(name: str, tensor: object) -> None:
     """Raise `TypeError` unless it is an ordinary tensor of float32 or float64.
 
-    Sparse, nested and other tensors without strides are turned away here: further on they would
-    fail in a way that names neither the argument nor what is wrong with it.
+    Sparse, nested and other tensors without strides are refused here: later they would fail with a
+    message that names neither the argument nor the problem.
     """
     if not isinstance(tensor, Tensor):
         raise TypeError(f"{name}: expected a Tensor, got {type(tensor).__name__}")

@@ -1,7 +1,7 @@
-"""float32 on a CPU: the native engine on the tensors' own memory.
+"""Rendering and its gradient for float32 on a CPU, by the compiled module.
 
-Colors, pictures and their gradients are handed over as they are; centers and Cholesky factors, a
-few numbers per Gaussian, become the float64 that the engine takes.
+Colors, pictures and their gradients are passed without a copy. Centers and Cholesky factors, a few
+numbers per Gaussian, are converted to float64.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from gaussianimage import _native
 from gaussianimage._util.arguments import MAX_THREADS
 from gaussianimage.torch.reference import drawable
 
-# Channels that the engine draws in one pass; more take several passes.
+# Channels that the module draws in one pass; more channels take several passes.
 GROUP = 4
 
 
@@ -75,14 +75,14 @@ def gradient(
 
 
 class _Source:
-    """One picture's centers and Cholesky factors as the engine takes them: positive diagonals."""
+    """One picture's centers and Cholesky factors, with positive diagonals as the module expects."""
 
     def __init__(self, means: Tensor, cholesky: Tensor, colors: Tensor) -> None:
         self.means = means.double().numpy()
         self.cholesky = cholesky.double().numpy()  # a copy
-        # A zero on the diagonal draws nothing. What is not finite must not meet the derivatives in
-        # `chain`, which are zero; and of many channels the engine sees some at a time, while a bad
-        # number may be in another one.
+        # A Gaussian with a zero on the diagonal draws nothing. Factors that are not finite would
+        # make NaN of the zero derivatives in `chain`. The module sees some channels at a time, so
+        # it would draw a Gaussian whose color is bad in another one.
         self.cholesky[~np.isfinite(self.cholesky).all(axis=1)] = 0
         if colors.shape[1] > GROUP:
             self.cholesky[~drawable(means, cholesky, colors).numpy()] = 0
@@ -98,7 +98,7 @@ class _Source:
         )
 
     def chain(self, covariance: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Turn derivatives with respect to Σ = L Lᵀ, xy being one entry, into those of L."""
+        """Convert derivatives by Σ = L Lᵀ, with xy as one parameter, to those by L."""
         (xx, xy, yy), (l11, l21, l22) = covariance.T, self.cholesky.T
         result = np.stack((2 * l11 * xx + l21 * xy, l11 * xy + 2 * l21 * yy, 2 * l22 * yy), axis=1)
         result *= self._signs

@@ -11,7 +11,7 @@ from gaussianimage.metrics import SSIM_C1, SSIM_C2, SSIM_SIGMA, SSIM_WINDOW
 
 Loss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
-# Of the first part of a mixture, the other being 1 − SSIM: the weights of the released code.
+# The weight of L1 or L2 in a mixture with 1 − SSIM, as in the released code.
 PIXEL_WEIGHT = 0.7
 
 _BLOCK = 32
@@ -50,7 +50,7 @@ def ssim(image: Tensor, target: Tensor) -> Tensor:
     _check(image, target)
     if min(image.shape[:2]) < SSIM_WINDOW:
         raise ValueError(f"image: expected at least {SSIM_WINDOW} x {SSIM_WINDOW} pixels for SSIM")
-    # Variances don't change with a shift, and around zero they lose fewer digits.
+    # A shift doesn't change the variances, and around zero they lose fewer digits.
     a, b = image.movedim(2, 0) - 0.5, target.movedim(2, 0) - 0.5
     blurred = _blur(torch.stack([a, b, a * a, b * b, a * b]))
     mean_a, mean_b = blurred[0], blurred[1]
@@ -108,7 +108,7 @@ def get_loss(name: str) -> Loss:
 def _check(image: Tensor, target: Tensor) -> None:
     if image.ndim != 3 or image.numel() == 0:
         raise ValueError(f"image: expected shape (H, W, C), got {tuple(image.shape)}")
-    # A loss of two shapes would be broadcast, and be of something else.
+    # PyTorch would broadcast two shapes, and the loss would be that of other pictures.
     if target.shape != image.shape:
         raise ValueError(f"target: expected shape {tuple(image.shape)}, got {tuple(target.shape)}")
     if target.dtype != image.dtype:
@@ -118,7 +118,7 @@ def _check(image: Tensor, target: Tensor) -> None:
 
 
 class _Blur(torch.autograd.Function):
-    """The window's blur where it lies inside the planes: (..., H, W) to (..., H − 10, W − 10)."""
+    """Blur by the window where it is inside the planes: (..., H, W) to (..., H − 10, W − 10)."""
 
     @staticmethod
     def forward(ctx: Any, planes: Tensor) -> Tensor:  # noqa: ARG004 - the signature is PyTorch's
@@ -126,7 +126,7 @@ class _Blur(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ARG004
-        # The window is symmetric, so the transposed blur is the blur itself with margins of zeros.
+        # The window is symmetric: the transposed blur is that of planes with margins of zeros.
         margins = [SSIM_WINDOW - 1] * 4
         return _blur(pad(gradient, margins))
 
@@ -138,8 +138,8 @@ def _blur(planes: Tensor) -> Tensor:
 
 def _blurred_lines(planes: Tensor) -> Tensor:
     """Blur along the lines: (..., H, W) to (..., H, W − 10)."""
-    # One matrix product over blocks of all lines: on a CPU much faster than a convolution of so few
-    # taps, which passes over memory for each of them.
+    # One matrix product over blocks of all lines. On a CPU that is much faster than a convolution,
+    # which passes over memory for each tap.
     length = planes.shape[-1] - SSIM_WINDOW + 1
     blocks = pad(planes, [0, -length % _BLOCK]).unfold(-1, _BLOCK + SSIM_WINDOW - 1, _BLOCK)
     blurred = blocks.reshape(-1, blocks.shape[-1]) @ _band(planes)
@@ -148,7 +148,7 @@ def _blurred_lines(planes: Tensor) -> Tensor:
 
 def _band(like: Tensor) -> Tensor:
     """Return the matrix that takes a block of a line to its blur, (block + 10, block)."""
-    # Made where it is used: a CUDA graph may copy nothing from the host.
+    # Computed on the device, because a CUDA graph may copy nothing from the host.
     window = torch.arange(SSIM_WINDOW, dtype=torch.float64, device=like.device)
     rows = torch.arange(_BLOCK + SSIM_WINDOW - 1, device=like.device)
     offsets = rows[:, None] - rows[:_BLOCK]

@@ -1,4 +1,4 @@
-"""The rasterizer as a PyTorch operator: checks, dispatch by device and type, registration."""
+"""The rasterizer as a PyTorch operator: its checks, its implementations and its gradient."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from gaussianimage._util.arguments import cutoff, side, thread_count
 from gaussianimage.torch import cpu, reference
 from gaussianimage.torch.arguments import check_like_means, check_tensor
 
-# Indices of numbers, of all Gaussians and of all pixels, stay below 2³¹ in every kernel.
+# Kernels index the numbers of all Gaussians and of all pixels in 32 bits.
 MAX_ELEMENTS = 2**31 - 1
 
 
@@ -45,8 +45,9 @@ def rasterize(
     -------
     Tensor, (height, width, C) or (B, height, width, C)
         Σᵢ cᵢ exp(−qᵢ(p)) over all i with qᵢ(p) ≤ q_max, qᵢ(p) = ½ (p − μᵢ)ᵀ Σᵢ⁻¹ (p − μᵢ); not
-        clamped, of the type and on the device of the inputs. Gradients are the exact derivatives
-        but for the cut-off, which is not differentiated. The same bits for every number of threads.
+        clamped, of the type and on the device of the inputs. The gradients are the exact
+        derivatives of this sum; the cut-off is not differentiated. Every number of threads gives
+        the same bits.
 
     Raises
     ------
@@ -57,8 +58,8 @@ def rasterize(
 
     Notes
     -----
-    float32 runs on the native engine on a CPU and on Triton kernels on CUDA. float64 evaluates the
-    formulas pixel by pixel, on any device: slow, and there for checking gradients.
+    float32 is computed by the compiled module on a CPU and by Triton kernels on CUDA. float64 is
+    computed pixel by pixel on any device; it is slow, and serves to check gradients.
     """
     _check(means, cholesky, colors)
     size = side("height", height), side("width", width)

@@ -1,4 +1,4 @@
-"""float64 on any device: the rendering equation and its derivatives, pixel by pixel.
+"""The rendering equation and its derivatives pixel by pixel, for float64 on any device.
 
 With L z = p − μ, q = ½ zᵀ z and the weight w = exp(−q), so with v = L⁻ᵀ z: ∂w/∂μ = w v and
 ∂w/∂L = w v zᵀ, of which the lower triangle counts. Sums of g = w (∂loss/∂I · c) times 1, z and z zᵀ
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gaussianimage.gaussians import MAX_COLOR, MAX_LENGTH, MIN_LENGTH
 
-# Pixel-Gaussian pairs that are held in memory at once.
+# Pairs of a pixel and a Gaussian that are held in memory at once.
 CHUNK = 2**20
 
 
@@ -59,7 +59,7 @@ def gradient(
 def _footprints(
     means: Tensor, cholesky: Tensor, colors: Tensor, size: tuple[int, int], q_max: float
 ) -> Iterator[tuple[int, Tensor, Tensor, Tensor, Tensor]]:
-    """Yield, some Gaussians at a time: picture, their rows, and per pixel weight, z₁ and z₂."""
+    """Yield for some Gaussians at a time: picture, rows, and per pixel the weight, z₁ and z₂."""
     height, width = size
     x = torch.arange(width, dtype=means.dtype, device=means.device) + 0.5
     y = torch.arange(height, dtype=means.dtype, device=means.device)[:, None] + 0.5

@@ -17,7 +17,7 @@ from gaussianimage.codec.encoder.encode import EncodeResult, encode, encode_with
 from gaussianimage.codec.encoder.rate_model import step_for_quality
 from gaussianimage.codec.format.quantizer import MOST_STEP
 from gaussianimage.errors import GaussianImageError, LimitError, PictureError, TruncatedError
-from gaussianimage.fitting.loop import FitProgress
+from gaussianimage.fitting.progress import Progress
 from gaussianimage.picture import Picture, as_picture, to_array
 
 DATA = Path(__file__).parents[2] / "data"
@@ -490,7 +490,7 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_progress_goes_through_the_stages(target: dict[str, Any], expected: list[str]) -> None:
-    told: list[FitProgress] = []
+    told: list[Progress] = []
     fast(PARROT, progress=told.append, **target)
     groups = itertools.groupby(told, lambda progress: progress.stage)
     assert [stage for stage, _ in groups] == expected
@@ -500,7 +500,7 @@ def test_progress_goes_through_the_stages(target: dict[str, Any], expected: list
 
 @pytest.mark.parametrize("target", [{"quality": 70}, {"bpp": 1.0}, {"psnr": 30.0}], ids=str)
 def test_the_part_that_is_done_never_falls(target: dict[str, Any]) -> None:
-    told: list[FitProgress] = []
+    told: list[Progress] = []
     fast(PARROT, progress=told.append, **target)
     done = [progress.done for progress in told]
     assert done == sorted(done)
@@ -511,9 +511,9 @@ def test_the_part_that_is_done_never_falls(target: dict[str, Any]) -> None:
 @pytest.mark.parametrize("stage", ["fit", "prune", "quantize", "refine"])
 @pytest.mark.parametrize("target", [{"gaussians": 200}, {"bpp": 1.0}, {"psnr": 30.0}], ids=str)
 def test_an_interrupted_encoding_is_a_whole_file(stage: str, target: dict[str, Any]) -> None:
-    pressed: list[FitProgress] = []
+    pressed: list[Progress] = []
 
-    def press(progress: FitProgress) -> None:
+    def press(progress: Progress) -> None:
         if progress.stage == stage and not pressed:
             pressed.append(progress)
             signal.raise_signal(signal.SIGINT)
@@ -529,7 +529,7 @@ def test_an_interrupted_encoding_is_a_whole_file(stage: str, target: dict[str, A
 
 @pytest.mark.parametrize("stage", ["fit", "quantize"])
 def test_an_interrupt_is_raised_unless_told_otherwise(stage: str) -> None:
-    def press(progress: FitProgress) -> None:
+    def press(progress: Progress) -> None:
         if progress.stage == stage:
             signal.raise_signal(signal.SIGINT)
 
@@ -540,7 +540,7 @@ def test_an_interrupt_is_raised_unless_told_otherwise(stage: str) -> None:
 
 
 def test_other_errors_of_the_callback_pass_through() -> None:
-    def fail(_: FitProgress) -> None:
+    def fail(_: Progress) -> None:
         raise RuntimeError("window closed")
 
     with pytest.raises(RuntimeError, match="closed"):

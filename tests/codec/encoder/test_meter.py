@@ -2,15 +2,15 @@ import math
 
 from gaussianimage.codec.encoder.effort import effort_level
 from gaussianimage.codec.encoder.meter import Meter
-from gaussianimage.fitting.loop import FitProgress
+from gaussianimage.fitting.progress import Progress
 
 
-def meter(told: list[FitProgress], **options: int) -> Meter:
+def meter(told: list[Progress], **options: int) -> Meter:
     return Meter(told.append, effort_level(1), drafts=options.get("drafts", 1), probes=False)
 
 
 def test_what_is_planned_ends_near_the_whole() -> None:
-    told: list[FitProgress] = []
+    told: list[Progress] = []
     one = meter(told)
     for stage in ("fit", "prune", "quantize", "refine"):
         for number in range(1, 5):
@@ -21,7 +21,7 @@ def test_what_is_planned_ends_near_the_whole() -> None:
 
 
 def test_more_drafts_than_planned_never_set_it_back() -> None:
-    told: list[FitProgress] = []
+    told: list[Progress] = []
     one = meter(told)
     one.tell("fit", 4, 4, 10, 30.0)
     for _ in range(5):
@@ -34,7 +34,7 @@ def test_more_drafts_than_planned_never_set_it_back() -> None:
 
 
 def test_time_left_is_finite_once_something_is_done() -> None:
-    told: list[FitProgress] = []
+    told: list[Progress] = []
     one = meter(told)
     one.tell("fit", 0, 4, 10, math.nan)
     one.tell("fit", 2, 4, 10, 30.0)

@@ -45,7 +45,7 @@ block = {"tile": 16, "block": tile_lists.BLOCK}
 compile(tile_lists._measure, 4, block)
 compile(tile_lists._spread, 4, block, keys="*i16")
 compile(tile_lists._spread, 4, block, keys="*i32")
-for mode, group in ((0, 3), (1, 4), (2, 1)):
+for mode, group in ((0, 3), (1, 4), (2, 1), (3, 4)):
     constants = {"mode": mode, "group": group, "tile": 16, "step": forward.STEP}
     compile(forward._draw, forward.WARPS, constants)
 compile(backward._sum_entries, backward.WARPS, {"tile": 16, "step": backward.STEP})
@@ -72,4 +72,4 @@ def test_the_kernels_compile(capability, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert len(done.stdout.split()) == 12
+    assert len(done.stdout.split()) == 13

@@ -15,7 +15,7 @@ from torch_scenes import POISONS, as_gaussians, doubles, magnitudes, random_tens
 
 from gaussianimage.torch import reference
 from gaussianimage.torch.cuda import forward, tile_lists
-from gaussianimage.torch.cuda.batch import Scene
+from gaussianimage.torch.cuda.batch import Batch
 from gaussianimage.torch.cuda.tile_lists import make_lists
 
 MARGIN = 1e-4
@@ -90,7 +90,7 @@ def test_very_many_entries_are_drawn_in_several_goes(monkeypatch):
     inputs = random_tensors(3, (2,), 12, 40, 37, 3)
     expected = render(inputs, 40, 37)
     monkeypatch.setattr(tile_lists, "MOST_BYTES", 80 * 20)  # about 20 entries
-    scene = Scene.of(*(t.to(DEVICE) for t in inputs), (40, 37), 4.5)
+    scene = Batch.flatten(*(t.to(DEVICE) for t in inputs), (40, 37), 4.5)
     assert len(list(make_lists(scene))) > 3
     assert render(inputs, 40, 37) == pytest.approx(expected, rel=0, abs=1e-6)
 
@@ -98,7 +98,7 @@ def test_very_many_entries_are_drawn_in_several_goes(monkeypatch):
 def test_a_residual_comes_with_its_loss():
     inputs = [t.to(DEVICE) for t in random_tensors(4, (1,), 12, 20, 37, 6)]
     target = torch.rand(1, 20, 37, 6, device=DEVICE)
-    scene = Scene.of(*inputs, (20, 37), 4.5)
+    scene = Batch.flatten(*inputs, (20, 37), 4.5)
     residual = torch.empty_like(target)
     losses = torch.empty(scene.tiles, 2, device=DEVICE)
     (only,) = make_lists(scene)

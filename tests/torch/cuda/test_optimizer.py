@@ -137,13 +137,13 @@ def test_more_entries_than_there_was_room_for_change_no_bit(monkeypatch):
     losses = expected.run(rates(3), 0.0)
     recordings = []
 
-    class Tight(module._Recording):
+    class Tight(module._RecordedIteration):
         def __init__(self, *arguments):
             recordings.append(self)
             # The first one has room for three entries.
             super().__init__(*arguments[:-1], arguments[-1] if recordings[1:] else 3)
 
-    monkeypatch.setattr(module, "_Recording", Tight)
+    monkeypatch.setattr(module, "_RecordedIteration", Tight)
     monkeypatch.setattr(module, "SPARE_ENTRIES", 0)
     ours = filled(Optimizer(target, g.q_max, DEVICE), g)
     assert np.array_equal(ours.run(rates(3), 0.0), losses)
@@ -168,6 +168,47 @@ def test_the_residual_is_picture_minus_target():
     native, ours = pair(g, picture(g))
     assert ours.residual() == pytest.approx(native.residual(), abs=1e-5)
     assert ours.residual().dtype == np.float32
+
+
+def random_weights(target, *, seed=2):
+    """Weights of 0, 1 and in between, by pixel and channel."""
+    values = np.random.default_rng(seed).uniform(-0.3, 1.3, target.shape)
+    return np.clip(values, 0, 1).astype(np.float32)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_weights_count_in_losses_steps_and_colors_as_on_the_cpu(channels):
+    g = scene(channels=channels)
+    target = picture(g)
+    native, ours = pair(g, target)
+    unweighted = ours.residual()
+    for o in (native, ours):
+        o.weigh(random_weights(target))
+    assert ours.residual() == pytest.approx(native.residual(), abs=1e-5)
+    assert np.abs(ours.residual() - unweighted).max() > 0.1
+    losses = native.run(rates(4), 0.01)
+    assert ours.run(rates(4), 0.01) == pytest.approx(losses, rel=1e-4)
+    assert_alike(ours, native)
+    loss = native.solve_colors(3, 1e-4)
+    assert ours.solve_colors(3, 1e-4) == pytest.approx(loss, rel=1e-4)
+    assert ours.colors == pytest.approx(native.colors, abs=4e-3)
+
+
+def test_weights_count_from_the_iteration_after_they_are_set():
+    g = scene()
+    target = picture(g)
+    native, ours = pair(g, target)
+    for o in (native, ours):
+        o.run(rates(1), 0.0)
+        o.weigh(random_weights(target))
+    assert ours.run(rates(1), 0.0) == pytest.approx(native.run(rates(1), 0.0), rel=1e-4)
+
+
+def test_weights_of_another_shape_are_refused():
+    target = picture(scene())
+    ours = Optimizer(target, 4.5, DEVICE)
+    with pytest.raises(ValueError, match="weights: expected shape"):
+        ours.weigh(np.ones(target.shape[:2], np.float32))
 
 
 def test_no_gaussians_are_black():

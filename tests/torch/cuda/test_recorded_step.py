@@ -62,7 +62,7 @@ def test_a_changed_step_size_counts():
 
 
 @pytest.mark.usefixtures("on_kernels")
-def test_lists_that_outgrow_their_room_change_no_bit(monkeypatch):
+def test_lists_that_outgrow_their_workspace_change_no_bit(monkeypatch):
     expected, _, step = training()
     losses = [step() for _ in range(4)]
     parameters, optimizer, step = training()

@@ -12,12 +12,12 @@ from torch_device import DEVICE
 from torch_scenes import random_tensors, tensors
 
 from gaussianimage import reference
-from gaussianimage.torch.cuda.batch import TILE, Scene
+from gaussianimage.torch.cuda.batch import TILE, Batch
 from gaussianimage.torch.cuda.tile_lists import make_lists
 
 
 def scene_of(inputs, height, width, q_max=4.5):
-    return Scene.of(*(t.to(DEVICE) for t in inputs), (height, width), q_max)
+    return Batch.flatten(*(t.to(DEVICE) for t in inputs), (height, width), q_max)
 
 
 def gaussians_by_tile(lists, tiles):

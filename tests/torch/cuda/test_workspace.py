@@ -8,9 +8,9 @@ from torch_device import DEVICE
 from torch_scenes import random_tensors
 
 from gaussianimage.torch.cuda import backward, forward, tile_lists
-from gaussianimage.torch.cuda.batch import Scene
+from gaussianimage.torch.cuda.batch import Batch
 from gaussianimage.torch.cuda.tile_lists import count_entries
-from gaussianimage.torch.cuda.workspace import Room, use_room
+from gaussianimage.torch.cuda.workspace import Workspace, use_workspace
 
 DEVICE_OF = torch.device(DEVICE)
 
@@ -21,29 +21,29 @@ def inputs():
 
 
 def entries_of(inputs):
-    return int(count_entries(Scene.of(*inputs, (20, 33), 4.5)).sum())
+    return int(count_entries(Batch.flatten(*inputs, (20, 33), 4.5)).sum())
 
 
-def test_a_picture_and_its_gradient_are_the_same_within_a_room(inputs):
+def test_a_picture_and_its_gradient_are_the_same_within_a_workspace(inputs):
     R = torch.ones(1, 20, 33, 3, device=DEVICE)
     image, parts = forward.render(*inputs, 20, 33, 4.5), backward.gradient(*inputs, R, 4.5)
     for capacity in (None, entries_of(inputs), 500):
-        here = Room(capacity, DEVICE_OF)
-        with use_room(here):
+        workspace = Workspace(capacity, DEVICE_OF)
+        with use_workspace(workspace):
             assert torch.equal(forward.render(*inputs, 20, 33, 4.5), image)
             assert all(map(torch.equal, backward.gradient(*inputs, R, 4.5), parts))
-        assert here.fits()
-        assert int(here.peak) == entries_of(inputs)
+        assert workspace.fits()
+        assert int(workspace.peak) == entries_of(inputs)
 
 
-def test_a_room_that_is_too_small_says_so(inputs):
-    here = Room(entries_of(inputs) - 1, DEVICE_OF)
-    with use_room(here):
+def test_a_workspace_that_is_too_small_says_so(inputs):
+    workspace = Workspace(entries_of(inputs) - 1, DEVICE_OF)
+    with use_workspace(workspace):
         forward.render(*inputs, 20, 33, 4.5)
-        assert not here.fits()
+        assert not workspace.fits()
         backward.gradient(*inputs, torch.ones(1, 20, 33, 3, device=DEVICE), 4.5)
         forward.render(*(t[:, :1] for t in inputs), 20, 33, 4.5)
-    assert not here.fits()
+    assert not workspace.fits()
 
 
 def test_lists_are_made_once_for_a_picture_and_its_gradient(inputs, monkeypatch):
@@ -51,7 +51,7 @@ def test_lists_are_made_once_for_a_picture_and_its_gradient(inputs, monkeypatch)
     make_lists = tile_lists.make_lists
     monkeypatch.setattr(tile_lists, "make_lists", lambda *a: made.append(a) or make_lists(*a))
     R = torch.ones(1, 20, 33, 3, device=DEVICE)
-    with use_room(Room(500, DEVICE_OF)):
+    with use_workspace(Workspace(500, DEVICE_OF)):
         forward.render(*inputs, 20, 33, 4.5)
         backward.gradient(*inputs, R, 4.5)
         assert len(made) == 1
@@ -60,6 +60,6 @@ def test_lists_are_made_once_for_a_picture_and_its_gradient(inputs, monkeypatch)
         assert len(made) == 2
         forward.render(*inputs, 21, 33, 4.5)
         assert len(made) == 3
-    with use_room(Room(500, DEVICE_OF)):
+    with use_workspace(Workspace(500, DEVICE_OF)):
         forward.render(*inputs, 21, 33, 4.5)
     assert len(made) == 4

@@ -10,7 +10,13 @@ pytest.importorskip("torch", reason="needs PyTorch")
 import torch
 
 from gaussianimage.torch.models import blending_tiles
-from gaussianimage.torch.models.blending_tiles import TILE, make_table, tile_batches, tiled, untiled
+from gaussianimage.torch.models.blending_tiles import (
+    TILE,
+    select_visible,
+    tile_batches,
+    tiled,
+    untiled,
+)
 
 LEAST = 1 / 255
 
@@ -27,12 +33,12 @@ def scene(seed, count=25, size=(37, 50)):
 
 def listed(means, cholesky, opacities, size, depths=None):
     """The Gaussians of every tile, front to back, by their own numbers."""
-    table = make_table(means, cholesky, opacities, depths, size, LEAST)
+    visible = select_visible(means, cholesky, opacities, depths, size, LEAST)
     found = {}
-    for batch in tile_batches(table, size):
+    for batch in tile_batches(visible, size):
         for tile, rows in zip(batch.tiles.tolist(), batch.rows.T, strict=True):
             assert tile not in found
-            found[tile] = table.source[rows[rows < len(table.source)]].tolist()
+            found[tile] = visible.source[rows[rows < len(visible.source)]].tolist()
     return found
 
 
@@ -91,8 +97,8 @@ def test_small_batches_list_the_same(monkeypatch, buffer, pairs):
 
 def test_batches_stay_within_the_buffer(monkeypatch):
     monkeypatch.setattr(blending_tiles, "_BUFFER", 64 * 40)
-    table = make_table(*scene(1, count=60), None, (37, 50), LEAST)
-    shapes = [batch.rows.shape for batch in tile_batches(table, (37, 50))]
+    visible = select_visible(*scene(1, count=60), None, (37, 50), LEAST)
+    shapes = [batch.rows.shape for batch in tile_batches(visible, (37, 50))]
     assert len(shapes) > 1
     assert all(deep * wide <= 40 or wide == 1 for deep, wide in shapes)
 

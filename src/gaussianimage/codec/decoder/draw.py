@@ -29,8 +29,8 @@ from gaussianimage.codec.decoder.file import (
 from gaussianimage.codec.format.header import MAX_LAYERS, Limits
 from gaussianimage.codec.format.varint import Buffer
 from gaussianimage.errors import LimitError
-from gaussianimage.gaussians import Gaussians
-from gaussianimage.rendering import render, resized
+from gaussianimage.gaussians import Gaussians, resized
+from gaussianimage.rendering import render
 
 # Standard deviation of the Gaussian that stands for the background, in sides of the picture.
 BACKGROUND_SIGMA = 1e5

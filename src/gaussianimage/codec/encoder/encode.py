@@ -11,11 +11,11 @@ import numpy as np
 
 from gaussianimage._util.arguments import thread_count, within
 from gaussianimage._util.interrupt import Interrupt
-from gaussianimage.backends import gpu_module
+from gaussianimage.backends import select_backend
 from gaussianimage.codec.decoder.decode import decode_picture
 from gaussianimage.codec.encoder.draft import Draft
 from gaussianimage.codec.encoder.effort import DEFAULT_EFFORT, Effort, effort_level
-from gaussianimage.codec.encoder.meter import Meter, Progress
+from gaussianimage.codec.encoder.meter import Meter
 from gaussianimage.codec.encoder.prepare import AlphaOptions, PreparedPicture, prepare
 from gaussianimage.codec.encoder.quantize_fit import ENERGY, LEAST_ERROR, FitQuantizer
 from gaussianimage.codec.encoder.rate_model import (
@@ -38,6 +38,7 @@ from gaussianimage.codec.encoder.targets import Target
 from gaussianimage.codec.encoder.tiny_pictures import FEW_PIXELS, best_start
 from gaussianimage.codec.format.quantizer import MOST_STEP
 from gaussianimage.fitting.fit import fit
+from gaussianimage.fitting.progress import OnProgress
 from gaussianimage.fitting.state import FitState
 from gaussianimage.metrics import SSIM_WINDOW
 from gaussianimage.picture import Color, Kept, PictureSource, as_picture, kept_kinds
@@ -121,7 +122,7 @@ def encode(
     seed: int = 0,
     threads: int | None = None,
     device: str = "cpu",
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
     on_interrupt: str = "raise",
 ) -> bytes:
     """Encode a picture as a ``.gimg`` file.
@@ -174,7 +175,7 @@ def encode(
         "cuda" or "cuda:1" to fit on a GPU; needs `pip install gaussianimage[torch]`. The file is
         another one than from the CPU, and decodes everywhere.
     progress : callable, optional
-        Called with a `FitProgress` about ten times a second while fitting, and after each round,
+        Called with a `Progress` about ten times a second while fitting, and after each round,
         stage and sweep of quantizing.
     on_interrupt : {"raise", "keep"}, default "raise"
         What becomes of Ctrl-C. "keep" returns the best file so far, and raises only where there is
@@ -243,7 +244,7 @@ def encode_with_result(
     seed: int = 0,
     threads: int | None = None,
     device: str = "cpu",
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
     on_interrupt: str = "raise",
 ) -> EncodeResult:
     """Encode a picture and tell how it went; `encode` documents the arguments and errors.
@@ -258,8 +259,7 @@ def encode_with_result(
     alpha_options = AlphaOptions(alpha, alpha_quality, background)
     began = time.perf_counter()
     with Interrupt(on_interrupt) as interrupt:
-        thread_count(threads)
-        gpu_module(device, "cuda.optimizer")  # says early what is missing
+        select_backend(device, thread_count(threads))  # says early what is missing
         kept_kinds(metadata)
         level = effort_level(effort)
         loaded = as_picture(picture, white=white)

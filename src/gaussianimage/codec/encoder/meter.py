@@ -2,12 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable
 
 from gaussianimage.codec.encoder.effort import Effort
-from gaussianimage.fitting.loop import FitProgress
-
-Progress = Callable[[FitProgress], None]
+from gaussianimage.fitting.progress import OnProgress, Progress
 
 # Cost of an iteration, in iterations of a fit, about: in a probe, in a round of pruning, in a stage
 # of the quantization, and of a sweep.
@@ -32,7 +29,7 @@ class Meter:
     """
 
     def __init__(
-        self, progress: Progress | None, effort: Effort, *, drafts: int, probes: bool
+        self, progress: OnProgress | None, effort: Effort, *, drafts: int, probes: bool
     ) -> None:
         self._progress = progress
         self._began = time.perf_counter()
@@ -60,7 +57,7 @@ class Meter:
     def tell(
         self, stage: str, iteration: int, iterations: int, gaussians: int, psnr: float
     ) -> None:
-        """Say how far a stage is; as `FitProgress` for the arguments."""
+        """Say how far a stage is; as `Progress` for the arguments."""
         share = iteration / max(iterations, 1)
         if stage != self._stage or share < self._share:
             self._past += self._costs.get(self._stage, 0.0)
@@ -74,7 +71,7 @@ class Meter:
         seconds = self.seconds
         left = seconds / self._shown - seconds if self._shown > 0 else math.inf
         self._progress(
-            FitProgress(
+            Progress(
                 stage=stage,
                 iteration=iteration,
                 iterations=iterations,
@@ -86,11 +83,11 @@ class Meter:
             )
         )
 
-    def tell_of_fit(self, progress: FitProgress) -> None:
+    def tell_of_fit(self, progress: Progress) -> None:
         """Pass on how far a fit is that is part of the work."""
         self.tell("fit", progress.iteration, progress.iterations, progress.gaussians, progress.psnr)
 
-    def tell_of_probe(self, progress: FitProgress) -> None:
+    def tell_of_probe(self, progress: Progress) -> None:
         """Pass on how far a short fit is."""
         self.tell(
             "probe", progress.iteration, progress.iterations, progress.gaussians, progress.psnr

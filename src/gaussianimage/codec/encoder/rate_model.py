@@ -9,7 +9,6 @@ error and Gaussians that are left out make coarser steps pay, so measurement fin
 and 1.4 cost up to 0.2 dB.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -19,11 +18,9 @@ from numpy.typing import NDArray
 from gaussianimage.codec.encoder.local_contrast import printed_share
 from gaussianimage.fitting.density import bands
 from gaussianimage.fitting.fit import fit
-from gaussianimage.fitting.loop import FitProgress
+from gaussianimage.fitting.progress import OnProgress
 from gaussianimage.fitting.state import MAX_GAUSSIANS
 from gaussianimage.picture import Picture
-
-Progress = Callable[[FitProgress], None]
 
 BALANCE = 0.92
 # The same with the error of a fit as short ones foretell it, which is more than it comes to.
@@ -123,7 +120,7 @@ def step_for_fit(squared_error: float, gaussians: int) -> float:
 
 
 def gaussians_for_step(
-    picture: Picture, step: float, *, threads: int | None, progress: Progress | None = None
+    picture: Picture, step: float, *, threads: int | None, progress: OnProgress | None = None
 ) -> int:
     """Return how many Gaussians of a picture belong with a color step Δ.
 
@@ -134,7 +131,7 @@ def gaussians_for_step(
 
 
 def gaussians_for_size(
-    picture: Picture, size: float, *, threads: int | None, progress: Progress | None = None
+    picture: Picture, size: float, *, threads: int | None, progress: OnProgress | None = None
 ) -> int:
     """Return how many Gaussians to fit for a file of so many bytes, about."""
     law = PowerLaw.probe(picture, threads, progress)
@@ -146,7 +143,7 @@ def gaussians_for_size(
 
 
 def gaussians_for_psnr(
-    picture: Picture, psnr: float, *, threads: int | None, progress: Progress | None = None
+    picture: Picture, psnr: float, *, threads: int | None, progress: OnProgress | None = None
 ) -> int:
     """Return how many Gaussians fit a picture with a PSNR in dB, about."""
     law = PowerLaw.probe(picture, threads, progress)
@@ -166,7 +163,7 @@ class PowerLaw:
     most: int
 
     @classmethod
-    def probe(cls, picture: Picture, threads: int | None, progress: Progress | None) -> Self:
+    def probe(cls, picture: Picture, threads: int | None, progress: OnProgress | None) -> Self:
         """Fit the law to the errors of two short fits."""
         pixels = picture.height * picture.width
         most = most_gaussians(picture)
@@ -197,7 +194,7 @@ class PowerLaw:
 
 
 def _probe(
-    picture: Picture, gaussians: int, threads: int | None, progress: Progress | None
+    picture: Picture, gaussians: int, threads: int | None, progress: OnProgress | None
 ) -> float:
     """Return the squared error that a whole fit of so many Gaussians would have, about."""
     result = fit(

@@ -1,18 +1,20 @@
 """One step of Adam on all Gaussians of a fit, from the sums of their entries, in one kernel.
 
-It takes the same steps as the engine's own optimizer (native/optimizer.cpp): the gradient is that
-of a change of the Gaussian in its own frame, μ + L m and L (I + Δ) with Δ lower triangular, so the
-derivatives are the sums themselves and every rate is relative to the Gaussian's size and shape.
+It takes the same steps as the CPU's optimizer in native/. The gradient is taken with respect to a
+change of the Gaussian in its own frame, μ + L m and L (I + Δ) with Δ lower triangular. The
+derivatives are therefore the sums themselves, and every rate is relative to the Gaussian's size and
+shape.
 """
 
 import math
 from dataclasses import dataclass
 
+from gaussianimage.torch.cuda import require_triton  # noqa: F401  # isort: skip
 import triton
 import triton.language as tl
 from torch import Tensor
 
-from gaussianimage.torch.cuda.batch import Lists, Scene
+from gaussianimage.torch.cuda.batch import Batch, TileLists
 
 DECAY1 = tl.constexpr(0.85)
 DECAY2 = tl.constexpr(0.96)
@@ -30,16 +32,16 @@ TOTAL_BLOCK = 1024
 
 @dataclass(frozen=True)
 class AdamState:
-    """What a step reads and changes beside the Gaussians themselves."""
+    """The tensors that a step reads and changes besides the Gaussians."""
 
     first: Tensor  # (N, 5 + C) float32
     second: Tensor  # (N, 5 + C) float32
     age: Tensor  # (N,) int32: steps taken
     trainable: Tensor  # (N,) uint8: 1 position, 2 shape, 4 color
-    rates: Tensor  # (K, 3) float32: of each iteration, for positions, shapes and colors
-    losses: Tensor  # (K,) float64: of each iteration, before its step
+    rates: Tensor  # (K, 3) float32: step sizes of each iteration for positions, shapes and colors
+    losses: Tensor  # (K,) float64: the loss before each iteration
     iteration: Tensor  # (1,) int32: the row of `rates` and `losses` to use
-    peak: Tensor  # (1,) int64: the most entries that there ever were
+    peak: Tensor  # (1,) int64: the most entries that an iteration has had
 
 
 @triton.jit(do_not_specialize=["capacity", "channels"])
@@ -65,7 +67,7 @@ def _step(
     i = tl.program_id(0)
     begin = tl.load(offsets + i)
     end = tl.minimum(tl.load(offsets + i + 1), capacity)
-    # What draws nothing has no gradient, and must not be brought to life by the bounds below.
+    # A Gaussian that draws nothing has no gradient, and the bounds below must not make it drawable.
     if end > begin:
         width = 5 + channels
         column = tl.arange(0, columns)
@@ -131,7 +133,7 @@ def _between(value, least, most):
 
 @triton.jit(do_not_specialize=["count", "tiles"])
 def _finish(offsets, tile_losses, losses, iteration, peak, count, tiles, block: tl.constexpr):
-    """Note the loss of the iteration and the number of its entries, and count it."""
+    """Record the loss of the iteration and the number of its entries, and count it."""
     total = tl.zeros((block,), tl.float64)
     for first in range(0, tiles, block):
         i = first + tl.arange(0, block)
@@ -143,21 +145,21 @@ def _finish(offsets, tile_losses, losses, iteration, peak, count, tiles, block: 
 
 
 def step(
-    scene: Scene,
-    lists: Lists,
+    batch: Batch,
+    lists: TileLists,
     sums: Tensor,  # (E, 5 + C)
     tile_losses: Tensor,
     state: AdamState,
     energy: float,
 ) -> None:
     """Move all Gaussians, in place, and count the iteration."""
-    if scene.count:
-        _step[(scene.count,)](
+    if batch.count:
+        _step[(batch.count,)](
             lists.offsets,
             sums,
-            scene.means,
-            scene.cholesky,
-            scene.colors,
+            batch.means,
+            batch.cholesky,
+            batch.colors,
             state.first,
             state.second,
             state.age,
@@ -165,9 +167,9 @@ def step(
             state.rates,
             state.iteration,
             len(sums),
-            scene.channels,
+            batch.channels,
             energy,
-            columns=triton.next_power_of_2(5 + scene.channels),
+            columns=triton.next_power_of_2(5 + batch.channels),
             rows=ROWS,
             num_warps=1,
         )
@@ -177,7 +179,7 @@ def step(
         state.losses,
         state.iteration,
         state.peak,
-        scene.count,
+        batch.count,
         tile_losses.numel(),
         block=TOTAL_BLOCK,
     )

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from gaussianimage.torch.cuda import require_triton  # noqa: F401  # isort: skip
 import triton
 import triton.language as tl
 from torch import Tensor
@@ -12,13 +13,13 @@ BLOCK = 256
 
 @dataclass(frozen=True)
 class AdanState:
-    """What a step reads and changes beside the parameter, in the parameter's shape."""
+    """The tensors that a step reads and changes besides the parameter, in the parameter's shape."""
 
-    mean: Tensor  # of the gradients
+    mean: Tensor  # mean of the gradients
     difference: Tensor  # mean of the gradients' differences
-    square: Tensor
-    previous: Tensor  # gradient
-    step: Tensor  # () float64: steps, this one included
+    square: Tensor  # mean of squares
+    previous: Tensor  # the gradient of the step before
+    step: Tensor  # () float64: steps so far, with this one
 
 
 @triton.jit(do_not_specialize=["count"])
@@ -58,7 +59,7 @@ def _adan(
     tl.store(mean + i, m, inside)
     tl.store(difference + i, v, inside)
     tl.store(square + i, n, inside)
-    # βᵏ by its logarithm.
+    # βᵏ as exp(k ln β).
     m = m / (1 - tl.exp(steps * log1))
     v = v / (1 - tl.exp(steps * log2))
     n = n / (1 - tl.exp(steps * log3))

@@ -1,24 +1,26 @@
-"""The gradient: sums over every entry's pixels, then over every Gaussian's entries.
+"""The gradient kernels: sums over each entry's pixels, then over each Gaussian's entries.
 
-With z = L⁻¹ d, the weight w, R the loss' derivative by the picture and g = w Σ c R, the sums are
-those of g z₁, g z₂, g z₁², g z₁ z₂, g z₂² and, per channel, of w R. They give every derivative: by
-the center L⁻ᵀ (Σ g z), by the Cholesky factor the lower triangle of L⁻ᵀ (Σ g z zᵀ).
+With z = L⁻¹ d, the weight w, R the derivative of the loss by the picture and g = w Σ c R, the
+kernel sums g z₁, g z₂, g z₁², g z₁ z₂, g z₂² and, per channel, w R. The derivative by the center is
+L⁻ᵀ (Σ g z), and that by the Cholesky factor is the lower triangle of L⁻ᵀ (Σ g z zᵀ).
 """
 
 import torch
+
+from gaussianimage.torch.cuda import require_triton  # noqa: F401  # isort: skip
 import triton
 import triton.language as tl
 from torch import Tensor
 
-from gaussianimage.torch.cuda.batch import TILE, Lists, Scene
+from gaussianimage.torch.cuda.batch import TILE, Batch, TileLists
 from gaussianimage.torch.cuda.forward import footprints, tile_pixels
-from gaussianimage.torch.cuda.tile_lists import lists_of
+from gaussianimage.torch.cuda.tile_lists import prepare_lists
 
-# Entries that a tile looks at together, and warps that share its pixels: fewer than in drawing,
-# for every entry's sums must cross the warps.
+# Entries that a tile processes together, and warps that share its pixels. Both are smaller than for
+# drawing, because every entry's sums are reduced across the warps.
 STEP = 4
 WARPS = 2
-# Entries that a Gaussian adds up at a time.
+# Entries of a Gaussian that are added at a time.
 ROWS = 64
 
 
@@ -101,7 +103,7 @@ def _differentiate(
     g11 = gather(sums, begin, end, 2, columns, rows)
     g12 = gather(sums, begin, end, 3, columns, rows)
     g22 = gather(sums, begin, end, 4, columns, rows)
-    # What isn't drawn has no entries, and its factors may be anything.
+    # A Gaussian that isn't drawn has no entries, and its factors may be any numbers.
     some = end > begin
     l11 = tl.load(cholesky + 3 * i, some, 1.0)
     l21 = tl.load(cholesky + 3 * i + 1, some, 0.0)
@@ -118,25 +120,25 @@ def _differentiate(
         tl.store(d_colors + i * channels + channel, value)
 
 
-def sum_entries(scene: Scene, lists: Lists, image_gradient: Tensor, sums: Tensor) -> None:
+def sum_entries(batch: Batch, lists: TileLists, image_gradient: Tensor, sums: Tensor) -> None:
     """Write the sums of every entry, (E, 5 + C), given the derivatives by the picture."""
-    if scene.tiles == 0:
+    if batch.tiles == 0:
         return
-    _sum_entries[(scene.tiles,)](
+    _sum_entries[(batch.tiles,)](
         lists.corners,
         lists.owners,
         lists.order,
         lists.starts,
-        scene.cholesky[lists.first :],
-        scene.colors[lists.first :],
+        batch.cholesky[lists.first :],
+        batch.colors[lists.first :],
         image_gradient,
         sums,
-        scene.channels,
-        scene.height,
-        scene.width,
-        scene.tiles_x,
-        scene.tiles_y,
-        scene.q_max,
+        batch.channels,
+        batch.height,
+        batch.width,
+        batch.tiles_x,
+        batch.tiles_y,
+        batch.q_max,
         tile=TILE,
         step=STEP,
         num_warps=WARPS,
@@ -144,8 +146,8 @@ def sum_entries(scene: Scene, lists: Lists, image_gradient: Tensor, sums: Tensor
 
 
 def differentiate(
-    scene: Scene,
-    lists: Lists,
+    batch: Batch,
+    lists: TileLists,
     sums: Tensor,
     results: tuple[Tensor, Tensor, Tensor],  # as the Gaussians: means, Cholesky factors, colors
 ) -> None:
@@ -156,10 +158,10 @@ def differentiate(
     _differentiate[(lists.count,)](
         lists.offsets,
         sums,
-        scene.cholesky[first:],
+        batch.cholesky[first:],
         *(t[first:] for t in results),
         len(sums),
-        scene.channels,
+        batch.channels,
         rows=ROWS,
         num_warps=1,
     )
@@ -170,13 +172,13 @@ def gradient(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the derivatives of (B, N, 2), (B, N, 3) and (B, N, C), given those of the picture."""
     _, height, width, channels = image_gradient.shape
-    scene = Scene.of(means, cholesky, colors, (height, width), q_max)
+    batch = Batch.flatten(means, cholesky, colors, (height, width), q_max)
     image_gradient = image_gradient.contiguous()
     d_means, d_cholesky, d_colors = (
-        torch.empty_like(t) for t in (scene.means, scene.cholesky, scene.colors)
+        torch.empty_like(t) for t in (batch.means, batch.cholesky, batch.colors)
     )
-    for lists in lists_of(scene):
+    for lists in prepare_lists(batch):
         sums = colors.new_empty((len(lists.order), 5 + channels))
-        sum_entries(scene, lists, image_gradient, sums)
-        differentiate(scene, lists, sums, (d_means, d_cholesky, d_colors))
+        sum_entries(batch, lists, image_gradient, sums)
+        differentiate(batch, lists, sums, (d_means, d_cholesky, d_colors))
     return d_means.view(means.shape), d_cholesky.view(cholesky.shape), d_colors.view(colors.shape)

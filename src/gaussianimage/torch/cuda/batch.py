@@ -1,4 +1,4 @@
-"""What the kernels hand on: a batch of pictures, laid out flat, and the lists of its entries."""
+"""The types that the kernels share: a flattened batch of pictures, and the lists of its entries."""
 
 import math
 from dataclasses import dataclass
@@ -9,27 +9,27 @@ TILE = 16
 
 
 @dataclass(frozen=True)
-class Scene:
+class Batch:
     """B pictures of N Gaussians each, in float32."""
 
     means: Tensor  # (B N, 2)
     cholesky: Tensor  # (B N, 3)
     colors: Tensor  # (B N, C)
-    batch: int
+    pictures: int
     height: int
     width: int
     q_max: float
 
     @classmethod
-    def of(
+    def flatten(
         cls,
         means: Tensor,  # (B, N, 2)
         cholesky: Tensor,  # (B, N, 3)
         colors: Tensor,  # (B, N, C)
         size: tuple[int, int],
         q_max: float,
-    ) -> "Scene":
-        """Lay a batch out flat."""
+    ) -> "Batch":
+        """Merge the axes of pictures and Gaussians."""
         first, second, third = (
             t.contiguous().view(-1, t.shape[2]) for t in (means, cholesky, colors)
         )
@@ -42,43 +42,43 @@ class Scene:
 
     @property
     def per_picture(self) -> int:
-        """Gaussians of one picture, at least 1 for divisions by it."""
-        return max(1, self.count // max(1, self.batch))
+        """Gaussians of one picture; 1 if there are none, so that one can divide by it."""
+        return max(1, self.count // max(1, self.pictures))
 
     @property
     def channels(self) -> int:
-        """Numbers per pixel."""
+        """Channels C of a pixel."""
         return self.colors.shape[1]
 
     @property
     def tiles_x(self) -> int:
-        """Tiles next to each other."""
+        """Tiles in a row."""
         return -(-self.width // TILE)
 
     @property
     def tiles_y(self) -> int:
-        """Tiles below each other."""
+        """Tiles in a column."""
         return -(-self.height // TILE)
 
     @property
     def tiles(self) -> int:
         """Tiles of all pictures."""
-        return self.batch * self.tiles_x * self.tiles_y
+        return self.pictures * self.tiles_x * self.tiles_y
 
     @property
     def reach(self) -> float:
-        """Where the cut is, in standard deviations."""
+        """Radius of the cut-off in standard deviations."""
         return math.sqrt(2 * self.q_max)
 
 
 @dataclass(frozen=True)
-class Lists:
-    """The entries of some Gaussians, and where each tile finds its own."""
+class TileLists:
+    """The entries of consecutive Gaussians, and each tile's list of them."""
 
-    first: int  # of the Gaussians
-    count: int  # of the Gaussians
-    offsets: Tensor  # (count + 1,) int64: each Gaussian's entries, from the first one's on
-    owners: Tensor  # (E,) int32: each entry's Gaussian, from `first` on
+    first: int  # index of the first Gaussian
+    count: int  # Gaussians
+    offsets: Tensor  # (count + 1,) int64: where each Gaussian's entries start
+    owners: Tensor  # (E,) int32: each entry's Gaussian, counted from `first`
     corners: Tensor  # (E, 2): dx and u at the tile's first pixel
     order: Tensor  # (E,) int64: the entries by tile
     starts: Tensor  # (tiles + 1,) int32: each tile's part of `order`

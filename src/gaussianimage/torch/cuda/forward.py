@@ -1,20 +1,21 @@
-"""Drawing: every tile adds up the Gaussians of its list.
+"""The drawing kernel: every tile adds up the Gaussians of its list.
 
 Cost per pixel-Gaussian pair: one exponential, a dozen multiplications and additions, and one of
-each per channel. Entries are taken several at a time, so that their loads overlap.
+each per channel. A tile processes several entries at a time, so that their loads overlap.
 """
 
+from gaussianimage.torch.cuda import require_triton  # noqa: F401  # isort: skip
 import triton
 import triton.language as tl
 from torch import Tensor
 
-from gaussianimage.torch.cuda.batch import TILE, Lists, Scene
-from gaussianimage.torch.cuda.tile_lists import lists_of
+from gaussianimage.torch.cuda.batch import TILE, Batch, TileLists
+from gaussianimage.torch.cuda.tile_lists import prepare_lists
 
-# Entries that a tile looks at together, and warps that share its pixels.
+# Entries that a tile processes together, and warps that share its pixels.
 STEP = 8
 WARPS = 4
-# Channels that are drawn together, in registers; more take several programs.
+# Channels that one program draws, in registers; more channels take several programs.
 GROUP = 4
 
 
@@ -23,7 +24,7 @@ def footprints(corners, cholesky, entry, owner, some, q_max, tile: tl.constexpr)
     """Return z₁, z₂ and the weights of a tile's P pixels for some entries, (E, P).
 
     With d = p − μ, z = L⁻¹ d is (dx / l₁₁, u / l₂₂), u = dy − dx l₂₁ / l₁₁, and q = ½ zᵀ z: a sum
-    of squares, so nothing cancels however thin the ellipse is. `some` masks the entries.
+    of squares, so that no digits cancel for thin ellipses. `some` masks the entries.
     """
     pixel = tl.arange(0, tile * tile)
     column = (pixel % tile).to(tl.float32)[None, :]
@@ -42,7 +43,7 @@ def footprints(corners, cholesky, entry, owner, some, q_max, tile: tl.constexpr)
 
 @triton.jit
 def tile_pixels(index, height, width, tiles_x, tiles_y, tile: tl.constexpr):
-    """Return a tile's pixels, as numbered through all pictures, and which of them exist."""
+    """Return the indices of a tile's pixels in the batch, and which are inside the picture."""
     pixel = tl.arange(0, tile * tile)
     column = index % tiles_x * tile + pixel % tile
     rows = index // tiles_x
@@ -61,6 +62,7 @@ def _draw(
     colors,
     image,
     target,
+    weights,
     losses,
     channels,
     height,
@@ -75,8 +77,8 @@ def _draw(
 ):
     """Draw one tile in up to four channels.
 
-    Mode 0 writes the picture I and mode 1 adds to it. Mode 2 writes I − T, and half the sum of its
-    squares into `losses`.
+    Mode 0 writes the picture I and mode 1 adds to it. Mode 2 writes I − T, and ½ Σ (I − T)² to
+    `losses`; mode 3 writes w (I − T) and ½ Σ w (I − T)² with the weights w.
     """
     index = tl.program_id(0)
     channel = tl.program_id(1) * group
@@ -104,59 +106,64 @@ def _draw(
             a3 += tl.sum(weight * tl.load(color + 3, here, 0.0)[:, None], axis=0)
     pixel, inside = tile_pixels(index, height, width, tiles_x, tiles_y, tile)
     at = pixel * channels + channel
-    loss = _put(a0, image + at, target + at, inside, mode)
+    loss = _put(a0, image, target, weights, at, inside, mode)
     if group > 1:
-        loss += _put(a1, image + at + 1, target + at + 1, inside & (channel + 1 < channels), mode)
+        loss += _put(a1, image, target, weights, at + 1, inside & (channel + 1 < channels), mode)
     if group > 2:
-        loss += _put(a2, image + at + 2, target + at + 2, inside & (channel + 2 < channels), mode)
+        loss += _put(a2, image, target, weights, at + 2, inside & (channel + 2 < channels), mode)
     if group > 3:
-        loss += _put(a3, image + at + 3, target + at + 3, inside & (channel + 3 < channels), mode)
-    if mode == 2:
+        loss += _put(a3, image, target, weights, at + 3, inside & (channel + 3 < channels), mode)
+    if mode >= 2:
         tl.store(losses + index * tl.num_programs(1) + tl.program_id(1), 0.5 * tl.sum(loss))
 
 
 @triton.jit
-def _put(value, image, target, inside, mode: tl.constexpr):
-    """Write one channel of a tile; return the squares of what was written."""
+def _put(value, image, target, weights, at, inside, mode: tl.constexpr):
+    """Write one channel of a tile; return its terms of twice the loss."""
     if mode == 1:
-        value += tl.load(image, inside, 0.0)
-    if mode == 2:
-        value -= tl.load(target, inside, 0.0)
-    tl.store(image, value, inside)
-    return tl.where(inside, value * value, 0.0)
+        value += tl.load(image + at, inside, 0.0)
+    if mode >= 2:
+        value -= tl.load(target + at, inside, 0.0)
+    written = value
+    if mode == 3:
+        written *= tl.load(weights + at, inside, 0.0)
+    tl.store(image + at, written, inside)
+    return tl.where(inside, written * value, 0.0)
 
 
 def draw(
-    scene: Scene,
-    lists: Lists,
+    batch: Batch,
+    lists: TileLists,
     image: Tensor,  # (B, height, width, C)
     *,
     add: bool = False,
     target: Tensor | None = None,  # as image
+    weights: Tensor | None = None,  # as image; with a target only
     losses: Tensor | None = None,  # (tiles, groups of channels)
 ) -> None:
-    """Write a picture, add to one, or write the difference to a target and the loss per tile."""
-    groups = triton.cdiv(scene.channels, GROUP)
-    if scene.tiles == 0:
+    """Write a picture, add to one, or write the weighted difference to a target and the losses."""
+    groups = triton.cdiv(batch.channels, GROUP)
+    if batch.tiles == 0:
         return
-    _draw[(scene.tiles, groups)](
+    _draw[(batch.tiles, groups)](
         lists.corners,
         lists.owners,
         lists.order,
         lists.starts,
-        scene.cholesky[lists.first :],
-        scene.colors[lists.first :],
+        batch.cholesky[lists.first :],
+        batch.colors[lists.first :],
         image,
         image if target is None else target,
+        image if weights is None else weights,
         image if losses is None else losses,
-        scene.channels,
-        scene.height,
-        scene.width,
-        scene.tiles_x,
-        scene.tiles_y,
-        scene.q_max,
-        mode=2 if target is not None else 1 if add else 0,
-        group=min(scene.channels, GROUP),
+        batch.channels,
+        batch.height,
+        batch.width,
+        batch.tiles_x,
+        batch.tiles_y,
+        batch.q_max,
+        mode=int(add) if target is None else 2 if weights is None else 3,
+        group=min(batch.channels, GROUP),
         tile=TILE,
         step=STEP,
         num_warps=WARPS,
@@ -167,8 +174,8 @@ def render(
     means: Tensor, cholesky: Tensor, colors: Tensor, height: int, width: int, q_max: float
 ) -> Tensor:
     """Draw (B, N, 2), (B, N, 3) and (B, N, C) as (B, height, width, C)."""
-    scene = Scene.of(means, cholesky, colors, (height, width), q_max)
-    image = colors.new_empty((scene.batch, height, width, scene.channels))
-    for part, lists in enumerate(lists_of(scene)):
-        draw(scene, lists, image, add=part > 0)
+    batch = Batch.flatten(means, cholesky, colors, (height, width), q_max)
+    image = colors.new_empty((batch.pictures, height, width, batch.channels))
+    for part, lists in enumerate(prepare_lists(batch)):
+        draw(batch, lists, image, add=part > 0)
     return image

@@ -1,4 +1,4 @@
-"""The same work over and over: a CUDA graph where there is a GPU, else plain calls."""
+"""Work that is repeated: a CUDA graph on a GPU, plain calls on a CPU."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,16 +7,16 @@ from torch import Tensor
 
 
 def replayable(work: Callable[[], None], changed: Sequence[Tensor]) -> Callable[[], None]:
-    """Record work on a GPU, so that repeating it costs no time of the CPU.
+    """Record work on a GPU, so that repeating it takes one launch.
 
     Parameters
     ----------
     work : callable
-        Works on tensors that stay where they are, in the same way whatever is in them: it may wait
-        for no result. It is run once before it is recorded, so that every kernel is compiled.
+        Launches the same kernels on the same memory each time, and waits for no result. It is
+        called once before it is recorded, so that every kernel is compiled.
     changed : sequence of Tensor
-        What it changes and later depends on; put back as it was after that run. The first one's
-        device decides whether there is anything to record.
+        The tensors that it changes and later depends on; restored after that call. The device of
+        the first one tells whether there is a GPU.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The optimizer of `gaussianimage.fit` on a GPU, with the interface of the engine's own."""
+"""The optimizer of `gaussianimage.fit` on a GPU: a `gaussianimage.backends.FitOptimizer`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,13 +9,13 @@ from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 
 from gaussianimage.torch.cuda import adam, backward, forward
-from gaussianimage.torch.cuda.batch import Scene
+from gaussianimage.torch.cuda.batch import Batch
 from gaussianimage.torch.cuda.graph_replay import replayable
 from gaussianimage.torch.cuda.tile_lists import count_entries, make_lists
 
 # Iterations between two looks at the device.
 CHUNK = 256
-# Room for entries beyond those that there are: Gaussians grow while a recorded iteration runs.
+# Memory for entries, relative to those that there are: Gaussians grow from iteration to iteration.
 SPARE = 1.25
 SPARE_ENTRIES = 1024
 
@@ -23,16 +23,18 @@ TRAIN_COLOR = 4
 TRAIN_ALL = 7
 
 
-class _Table:
-    """An attribute of the Gaussians: a tensor with room to grow, of which NumPy sees the used part.
+class _Column:
+    """An attribute of the Gaussians: a tensor with spare rows, of which NumPy sees the used ones.
 
     Parameters
     ----------
     columns : callable
-        Gives the numbers per Gaussian, by the channels of the picture; 0 for one without an axis.
+        Takes the channels of the picture and returns the numbers per Gaussian, or 0 for a tensor
+        of one axis.
     kind : torch.dtype
+        The type of the tensor.
     seen : dtype
-        Of the array.
+        The type of NumPy's array.
     """
 
     def __init__(
@@ -66,12 +68,12 @@ class _Table:
 
 
 class Optimizer:
-    """Adam on the Gaussians of one picture; native/optimizer.h tells what each method does.
+    """Adam on the Gaussians of one picture; see `gaussianimage.backends.FitOptimizer`.
 
     Parameters
     ----------
     target : ndarray, (H, W, C), float32
-        Finite.
+        The picture, finite.
     q_max : float
         Cut-off of the model.
     device : str
@@ -80,33 +82,42 @@ class Optimizer:
     Attributes
     ----------
     steps : int
-        Iterations that were run so far.
+        Iterations that were done so far.
 
     Notes
     -----
-    Rows of the tables that wait for a Gaussian have a Cholesky factor of zero, so they are never
-    drawn. An iteration is recorded as a CUDA graph with room for some more entries than there are;
-    where even more turn up, the iterations are repeated with more room.
+    Spare rows of the tables have Cholesky factors of zero, so they are never drawn. An iteration is
+    recorded as a CUDA graph with memory for some more entries than there are; if that does not
+    suffice, the iterations are repeated with more memory.
     """
 
-    means = _Table(lambda _: 2, torch.float32, np.float64)
-    cholesky = _Table(lambda _: 3, torch.float32, np.float64)
-    colors = _Table(lambda channels: channels, torch.float32)
-    first = _Table(lambda channels: 5 + channels, torch.float32)
-    second = _Table(lambda channels: 5 + channels, torch.float32)
-    age = _Table(lambda _: 0, torch.int32, np.uint32)
-    trainable = _Table(lambda _: 0, torch.uint8, np.uint8)
+    means = _Column(lambda _: 2, torch.float32, np.float64)
+    cholesky = _Column(lambda _: 3, torch.float32, np.float64)
+    colors = _Column(lambda channels: channels, torch.float32)
+    first = _Column(lambda channels: 5 + channels, torch.float32)
+    second = _Column(lambda channels: 5 + channels, torch.float32)
+    age = _Column(lambda _: 0, torch.int32, np.uint32)
+    trainable = _Column(lambda _: 0, torch.uint8, np.uint8)
 
     def __init__(self, target: NDArray[np.float32], q_max: float, device: str) -> None:
         self._target = torch.tensor(target, device=device)[None]
+        self._weights: Tensor | None = None
         self._q_max = q_max
         self._count = 0
         self.steps = 0
-        self._recording: _Recording | None = None
+        self._recording: _RecordedIteration | None = None
         self.tables = self._new_tables(0)
 
     def __len__(self) -> int:
         return self._count
+
+    def weigh(self, weights: NDArray[np.float32]) -> None:
+        """Let the squared error of each value count by a weight of 0 to 1, (H, W, C)."""
+        expected = tuple(self._target.shape[1:])
+        if weights.shape != expected:
+            raise ValueError(f"weights: expected shape {expected}, got {weights.shape}")
+        self._weights = torch.tensor(weights, device=self._target.device)[None]
+        self._recording = None
 
     def add(
         self,
@@ -114,7 +125,7 @@ class Optimizer:
         cholesky: NDArray[np.float64],
         colors: NDArray[np.float32],
     ) -> None:
-        """Add Gaussians with fresh moments."""
+        """Add trainable Gaussians with moments of zero."""
         begin, self._count = self._count, self._count + len(means)
         if self._count > len(self.tables["age"]):
             old, self.tables = self.tables, self._new_tables(2 * self._count)
@@ -126,7 +137,7 @@ class Optimizer:
         self.tables["trainable"][begin : self._count] = TRAIN_ALL
 
     def keep(self, keep: NDArray[np.uint8]) -> None:
-        """Keep those that are not 0, (N,)."""
+        """Remove the Gaussians whose entry is 0, (N,)."""
         rows = torch.from_numpy(np.flatnonzero(keep)).to(self._target.device)
         for table in self.tables.values():
             kept = table[rows]
@@ -135,7 +146,7 @@ class Optimizer:
         self._count = len(rows)
 
     def run(self, rates: NDArray[np.float32], energy: float) -> NDArray[np.float64]:
-        """Run an iteration for each row of rates; return the loss before each."""
+        """Do one iteration per row of rates, (K, 3); return the loss before each, (K,)."""
         losses = []
         with self._on_device():
             for i in range(0, len(rates), CHUNK):
@@ -149,21 +160,21 @@ class Optimizer:
             return self._solve_colors(iterations, ridge)
 
     def residual(self) -> NDArray[np.float32]:
-        """Return picture minus target, (H, W, C)."""
+        """Return picture minus target times the weights, (H, W, C)."""
         with self._on_device():
-            residual = self._draw(self.tables["colors"]) - self._target
+            residual = self._weighted(self._draw(self.tables["colors"]) - self._target)
         array: NDArray[np.float32] = residual[0].cpu().numpy()
         return array
 
     def _on_device(self) -> torch.cuda.device_of:
-        """Make the target's GPU the current one, on which Triton launches whatever it is given."""
+        """Make the target's GPU the current one, on which Triton launches."""
         return torch.cuda.device_of(self._target)
 
     def _solve_colors(self, iterations: int, ridge: float) -> float:
         colors = self.tables["colors"].double()
         l11, _, l22 = self.tables["cholesky"].double().unbind(1)
         # The diagonal of the normal equations, which also preconditions them; 0 holds a color.
-        moves = (self.tables["trainable"] & TRAIN_COLOR != 0) & (count_entries(self._scene()) > 0)
+        moves = (self.tables["trainable"] & TRAIN_COLOR != 0) & (count_entries(self._batch()) > 0)
         diagonal = torch.where(moves, torch.pi * l11 * l22, 0)[:, None]
         inverse = torch.where(diagonal > 0, 1 / diagonal, 0)
         products, loss = self._project(colors, against=self._target)
@@ -187,14 +198,14 @@ class Optimizer:
         return loss
 
     def _new_tables(self, rows: int) -> dict[str, Tensor]:
-        kinds = {name: kind for name, kind in vars(Optimizer).items() if isinstance(kind, _Table)}
+        kinds = {name: kind for name, kind in vars(Optimizer).items() if isinstance(kind, _Column)}
         channels, device = self._target.shape[3], self._target.device
         return {name: kind.allocate(rows, channels, device) for name, kind in kinds.items()}
 
-    def _scene(self) -> Scene:
+    def _batch(self) -> Batch:
         means, cholesky, colors = (self.tables[name] for name in ("means", "cholesky", "colors"))
         _, height, width, _ = self._target.shape
-        return Scene(means, cholesky, colors, 1, height, width, self._q_max)
+        return Batch(means, cholesky, colors, 1, height, width, self._q_max)
 
     def _draw(self, colors: Tensor) -> Tensor:
         means, cholesky = self.tables["means"][None], self.tables["cholesky"][None]
@@ -202,19 +213,27 @@ class Optimizer:
         return forward.render(means, cholesky, colors[None], height, width, self._q_max)
 
     def _project(self, colors: Tensor, against: Tensor | None = None) -> tuple[Tensor, float]:
-        """Draw with these colors, minus a target; return Σ w R per Gaussian, and ½ Σ R²."""
+        """Draw with these colors, minus a target; return the products by Gaussian, and a loss.
+
+        With R the difference, v the weights of the picture and w a Gaussian's own at each pixel,
+        they are Σ w v R, (N, C), and ½ Σ v R².
+        """
         R = self._draw(colors.float())
         if against is not None:
             R -= against
+        weighted = self._weighted(R)
         means, cholesky = self.tables["means"][None], self.tables["cholesky"][None]
         now = self.tables["colors"][None]
-        _, _, products = backward.gradient(means, cholesky, now, R, self._q_max)
-        return products[0].double(), float(R.double().square().sum()) / 2
+        _, _, products = backward.gradient(means, cholesky, now, weighted, self._q_max)
+        return products[0].double(), float((weighted.double() * R.double()).sum()) / 2
+
+    def _weighted(self, residual: Tensor) -> Tensor:
+        return residual if self._weights is None else residual * self._weights
 
     def _run(self, rates: NDArray[np.float32], energy: float) -> NDArray[np.float64]:
         if self._recording is None or self._recording.energy != energy:
-            entries = int(count_entries(self._scene()).sum())
-            self._recording = _Recording(self._scene(), self.tables, self._target, energy, entries)
+            entries = int(count_entries(self._batch()).sum())
+            self._recording = self._record(energy, entries)
         while True:
             before = {name: table.clone() for name, table in self.tables.items()}
             losses, entries = self._recording.run(rates)
@@ -222,29 +241,35 @@ class Optimizer:
                 return losses
             for name, table in self.tables.items():
                 table.copy_(before[name])
-            self._recording = _Recording(self._scene(), self.tables, self._target, energy, entries)
+            self._recording = self._record(energy, entries)
+
+    def _record(self, energy: float, entries: int) -> "_RecordedIteration":
+        targets = self._target, self._weights
+        return _RecordedIteration(self._batch(), self.tables, *targets, energy, entries)
 
 
-class _Recording:
-    """One iteration on the tables as they lie in memory, ready to be repeated."""
+class _RecordedIteration:
+    """One iteration on the memory of the tables, ready to be repeated."""
 
     def __init__(
         self,
-        scene: Scene,
+        batch: Batch,
         tables: dict[str, Tensor],
         target: Tensor,
+        weights: Tensor | None,
         energy: float,
         entries: int,
     ) -> None:
         device = target.device
         self.energy = energy
         self.capacity = int(entries * SPARE) + SPARE_ENTRIES
-        self._scene = scene
+        self._batch = batch
         self._target = target
+        self._weights = weights
         self._residual = torch.empty_like(target)
-        groups = -(-scene.channels // forward.GROUP)
-        self._tile_losses = torch.empty((scene.tiles, groups), device=device)
-        self._sums = torch.empty((self.capacity, 5 + scene.channels), device=device)
+        groups = -(-batch.channels // forward.GROUP)
+        self._tile_losses = torch.empty((batch.tiles, groups), device=device)
+        self._sums = torch.empty((self.capacity, 5 + batch.channels), device=device)
         self._state = adam.AdamState(
             first=tables["first"],
             second=tables["second"],
@@ -259,7 +284,7 @@ class _Recording:
         self._repeat = replayable(self._iterate, changed)
 
     def run(self, rates: NDArray[np.float32]) -> tuple[NDArray[np.float64], int]:
-        """Run iterations; return their losses and the most entries that there were."""
+        """Run iterations; return their losses, and the most entries that one of them had."""
         state = self._state
         state.rates[: len(rates)] = torch.from_numpy(rates).to(state.rates.device)
         state.iteration.zero_()
@@ -270,9 +295,14 @@ class _Recording:
         return losses, int(state.peak)
 
     def _iterate(self) -> None:
-        (lists,) = make_lists(self._scene, self.capacity)
+        (lists,) = make_lists(self._batch, self.capacity)
         forward.draw(
-            self._scene, lists, self._residual, target=self._target, losses=self._tile_losses
+            self._batch,
+            lists,
+            self._residual,
+            target=self._target,
+            weights=self._weights,
+            losses=self._tile_losses,
         )
-        backward.sum_entries(self._scene, lists, self._residual, self._sums)
-        adam.step(self._scene, lists, self._sums, self._tile_losses, self._state, self.energy)
+        backward.sum_entries(self._batch, lists, self._residual, self._sums)
+        adam.step(self._batch, lists, self._sums, self._tile_losses, self._state, self.energy)

@@ -1,4 +1,4 @@
-"""A training iteration that a GPU repeats by itself, without waiting for Python."""
+"""A training iteration that a GPU repeats without waiting for Python."""
 
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from gaussianimage.torch.cuda.graph_replay import replayable
-from gaussianimage.torch.cuda.workspace import Room, use_room
+from gaussianimage.torch.cuda.workspace import Workspace, use_workspace
 
 Result = TypeVar("Result")
 
 # Iterations between two looks at the device.
 CHUNK = 500
-# Room for entries (Gaussians per tile of the picture) beyond those that there are at first.
+# Memory for entries, relative to those of the first iteration: Gaussians grow as they are trained.
 SPARE = 1.25
 SPARE_ENTRIES = 1024
 
@@ -26,18 +26,18 @@ class RecordedStep(Generic[Result]):
     step : callable
         One whole iteration: ``optimizer.zero_grad()``, picture, loss, ``backward()`` and
         ``optimizer.step()``. It must always do the same on tensors that stay where they are, and
-        wait for no result: no ``float(loss)``. What it returns, such as the loss, `run` returns.
+        not wait for a result, as ``float(loss)`` does. `run` returns what it returns.
     optimizer : torch.optim.Optimizer
-        What the step changes: its parameters and their state. PyTorch's own need
-        ``capturable=True``, and a step size that is to change must be a tensor.
+        Its parameters and their state are what the step changes. PyTorch's own optimizers need
+        ``capturable=True``, and a step size that changes must be a tensor.
     also : sequence of Tensor
-        What else the step changes and later depends on, such as buffers of the model.
+        Other tensors that the step changes and later depends on, such as buffers of the model.
 
     Notes
     -----
-    The first iteration is an ordinary one. Every 500 iterations the device is asked if the room for
-    its lists sufficed; if not, they are repeated with more, from where they began. On a CPU
-    everything works alike, and nothing is recorded.
+    The first iteration is not recorded. Every 500 iterations the host checks whether the memory for
+    the entries sufficed; if not, these iterations are repeated with more. On a CPU nothing is
+    recorded and the results are the same.
     """
 
     def __init__(
@@ -54,9 +54,9 @@ class RecordedStep(Generic[Result]):
         self._result: Result | None = None
 
     def run(self, iterations: int) -> Result | None:
-        """Run iterations; return what the last one did.
+        """Run iterations; return the result of the last one.
 
-        Tensors in it are overwritten by the next iterations. None if none has ever run.
+        The next iterations overwrite the tensors in it. None if no iteration has ever run.
         """
         left = iterations
         if left and self._recording is None:
@@ -68,53 +68,55 @@ class RecordedStep(Generic[Result]):
         return self._result
 
     def _start(self) -> "_Recording[Result]":
-        room = Room(None, self._device())
-        with use_room(room):
+        workspace = Workspace(None, self._device())
+        with use_workspace(workspace):
             self._result = self._step()
-        return _Recording(self._step, self._tensors(), self._room(int(room.peak)))
+        return _Recording(self._step, self._tensors(), self._new_workspace(int(workspace.peak)))
 
     def _advance(self, iterations: int) -> None:
         assert self._recording is not None
         before = [tensor.clone() for tensor in self._tensors()]
         while True:
             self._result = self._recording.run(iterations)
-            entries = int(self._recording.room.peak)
-            if self._recording.room.fits():
+            entries = int(self._recording.workspace.peak)
+            if self._recording.workspace.fits():
                 return
             with torch.no_grad():
                 for tensor, value in zip(self._tensors(), before, strict=True):
                     tensor.copy_(value)
-            self._recording = _Recording(self._step, self._tensors(), self._room(entries))
+            self._recording = _Recording(self._step, self._tensors(), self._new_workspace(entries))
 
     def _device(self) -> torch.device:
         device: torch.device = self._optimizer.param_groups[0]["params"][0].device
         return device
 
-    def _room(self, entries: int) -> Room:
-        return Room(int(entries * SPARE) + SPARE_ENTRIES, self._device())
+    def _new_workspace(self, entries: int) -> Workspace:
+        return Workspace(int(entries * SPARE) + SPARE_ENTRIES, self._device())
 
     def _tensors(self) -> list[Tensor]:
-        """Return what an iteration changes: parameters, the optimizer's notes on them, the rest."""
+        """Return the parameters, the optimizer's state of them, and the other changing tensors."""
         parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
-        notes = [note for p in parameters for note in self._optimizer.state[p].values()]
-        return [*parameters, *(note for note in notes if isinstance(note, Tensor)), *self._also]
+        states = [value for p in parameters for value in self._optimizer.state[p].values()]
+        return [*parameters, *(s for s in states if isinstance(s, Tensor)), *self._also]
 
 
 class _Recording(Generic[Result]):
-    """One iteration with a room for its lists, ready to be repeated."""
+    """One iteration with a workspace for its lists, ready to be repeated."""
 
-    def __init__(self, step: Callable[[], Result], changed: list[Tensor], room: Room) -> None:
-        self.room = room
+    def __init__(
+        self, step: Callable[[], Result], changed: list[Tensor], workspace: Workspace
+    ) -> None:
+        self.workspace = workspace
         self._step = step
         self._result: Result | None = None
-        self._repeat = replayable(self._work, [*changed, room.peak])
+        self._repeat = replayable(self._work, [*changed, workspace.peak])
 
     def run(self, iterations: int) -> Result | None:
-        self.room.peak.zero_()
+        self.workspace.peak.zero_()
         for _ in range(iterations):
             self._repeat()
         return self._result
 
     def _work(self) -> None:
-        with use_room(self.room):
+        with use_workspace(self.workspace):
             self._result = self._step()

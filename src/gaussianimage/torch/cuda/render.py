@@ -1,4 +1,4 @@
-"""`gaussianimage.render` on a GPU: a part of the plane, as floats or bytes."""
+"""Drawing a part of the plane on a GPU, as floats or bytes."""
 
 from typing import Any
 
@@ -21,15 +21,15 @@ def render_window(
     Returns
     -------
     ndarray, (height, width, C)
-        On the host. Within rounding of the engine's picture, and the same bytes every time.
+        In the host's memory; the same bytes every time. It differs from the CPU's by rounding.
     """
     top, left, height, width = window
-    # What float32 can't hold becomes infinite, and draws nothing.
+    # A number that float32 can't hold becomes infinite, and its Gaussian draws nothing.
     arrays = gaussians.means - (left, top), gaussians.cholesky(), gaussians.colors
     means, cholesky, colors = (
         torch.tensor(array, device=device).to(torch.float32)[None] for array in arrays
     )
-    # Triton launches on the current GPU, whatever it is given.
+    # Triton launches on the current GPU, not on that of the tensors.
     with torch.cuda.device_of(means):
         image = forward.render(means, cholesky, colors, height, width, gaussians.q_max)[0]
     if dtype == np.uint8:

@@ -1,21 +1,23 @@
-"""Which Gaussians touch which tiles: the entries, and each tile's list of them."""
+"""The entries, one for each Gaussian and tile that it touches, and each tile's list of them."""
 
 from collections.abc import Iterator
 
 import torch
+
+from gaussianimage.torch.cuda import require_triton  # noqa: F401  # isort: skip
 import triton
 import triton.language as tl
 from torch import Tensor
 
-from gaussianimage.torch.cuda.batch import TILE, Lists, Scene
-from gaussianimage.torch.cuda.workspace import current_room
+from gaussianimage.torch.cuda.batch import TILE, Batch, TileLists
+from gaussianimage.torch.cuda.workspace import current_workspace
 
 BLOCK = 128
-# Bytes that the tables of entries may take; more entries are drawn in several goes.
+# Bytes that the tables of entries may take; more entries are drawn in several parts.
 MOST_BYTES = 2**30
 
 
-# Compiled once, not anew for every number that happens to be 1 or a multiple of 16.
+# `do_not_specialize`: compiled once, not again for each number that is 1 or a multiple of 16.
 @triton.jit(do_not_specialize=["count", "channels", "tiles_x", "tiles_y"])
 def _measure(
     means,
@@ -31,10 +33,10 @@ def _measure(
     tile: tl.constexpr,
     block: tl.constexpr,
 ):
-    """Write each Gaussian's box of tiles (left, top, width) and in counts[1 + i] how many they are.
+    """Write each Gaussian's box of tiles (left, top, width) and their number to counts[1 + i].
 
-    What may not be drawn has none. The box is around the ellipse, a little generously: drawing
-    tests every pixel.
+    A Gaussian that isn't drawable has no tiles. The box is a little larger than the ellipse's,
+    because drawing tests every pixel anyway.
     """
     i = tl.program_id(0) * block + tl.arange(0, block)
     inside = i < count
@@ -46,7 +48,7 @@ def _measure(
     total = tl.zeros((block,), tl.float32)
     for channel in range(channels):
         total += tl.abs(tl.load(colors + i * channels + channel, inside, 0.0))
-    # As in `Gaussians.drawable`; every comparison is false for a NaN.
+    # The bounds of `Gaussians.drawable`; every comparison with a NaN is false.
     fine = (tl.abs(x) < 1e12) & (tl.abs(y) < 1e12) & (tl.abs(l21) < 1e12) & (total < 1e30)
     fine &= (tl.abs(l11) > 1e-6) & (tl.abs(l11) < 1e12)
     fine &= (tl.abs(l22) > 1e-6) & (tl.abs(l22) < 1e12)
@@ -111,8 +113,8 @@ def _spread(
 ):
     """Write each entry's tile, its Gaussian, and dx and u of the tile's first pixel.
 
-    Here u = dy − dx l₂₁ / l₁₁. Both are small differences of possibly large numbers, hence in
-    float64; within a tile float32 does.
+    Here u = dy − dx l₂₁ / l₁₁. Both are small differences of possibly large numbers, so they are
+    computed in float64; within a tile float32 is precise enough.
     """
     entry = tl.program_id(0) * block + tl.arange(0, block)
     start = tl.load(offsets)
@@ -141,57 +143,57 @@ def _spread(
     tl.store(corners + 2 * entry + 1, (dy - dx * (l21 / l11)).to(tl.float32), valid)
 
 
-def lists_of(scene: Scene) -> Iterator[Lists]:
-    """Return the lists of all Gaussians, within the room if there is one."""
-    room = current_room()
-    return make_lists(scene) if room is None else iter(room.lists(scene, make_lists))
+def prepare_lists(batch: Batch) -> Iterator[TileLists]:
+    """Return the lists of all Gaussians, in the current workspace if there is one."""
+    workspace = current_workspace()
+    return make_lists(batch) if workspace is None else iter(workspace.lists(batch, make_lists))
 
 
-def make_lists(scene: Scene, capacity: int | None = None) -> Iterator[Lists]:
-    """Make the lists of all Gaussians, in several goes if there are very many entries.
+def make_lists(batch: Batch, capacity: int | None = None) -> Iterator[TileLists]:
+    """Make the lists of all Gaussians, in several parts if there are very many entries.
 
     Parameters
     ----------
-    scene : Scene
+    batch : Batch
     capacity : int, optional
-        Room for that many entries, in one go: nothing then waits for the device, as in a CUDA
-        graph. Where `offsets` ends above it, entries have been left out.
+        Entries to allocate memory for. There is then one part and nothing waits for the device,
+        as a CUDA graph requires; where `offsets` ends above it, entries have been left out.
     """
-    count = scene.count
-    boxes, offsets = _measured(scene)
+    count = batch.count
+    boxes, offsets = _measured(batch)
     if capacity is not None:
-        yield _sorted(scene, boxes, offsets, (0, count), capacity)
+        yield _sorted(batch, boxes, offsets, (0, count), capacity)
         return
     total = int(offsets[-1])
-    most = MOST_BYTES // (48 + 4 * (5 + scene.channels))
+    most = MOST_BYTES // (48 + 4 * (5 + batch.channels))
     parts = [(0, count, total)] if total <= most else _parts(offsets.tolist(), most)
     for first, last, entries in parts:
-        yield _sorted(scene, boxes, offsets, (first, last), entries)
+        yield _sorted(batch, boxes, offsets, (first, last), entries)
 
 
-def count_entries(scene: Scene) -> Tensor:
-    """Return how many tiles each Gaussian touches, (B N,): none where it draws nothing."""
-    _, offsets = _measured(scene)
+def count_entries(batch: Batch) -> Tensor:
+    """Return how many tiles each Gaussian touches, (B N,); 0 where it draws nothing."""
+    _, offsets = _measured(batch)
     return offsets.diff()
 
 
-def _measured(scene: Scene) -> tuple[Tensor, Tensor]:
-    count = scene.count
-    device = scene.means.device
+def _measured(batch: Batch) -> tuple[Tensor, Tensor]:
+    count = batch.count
+    device = batch.means.device
     boxes = torch.empty((count, 3), dtype=torch.int32, device=device)
     counts = torch.empty(count + 1, dtype=torch.int32, device=device)
     if count:
         _measure[(triton.cdiv(count, BLOCK),)](
-            scene.means,
-            scene.cholesky,
-            scene.colors,
+            batch.means,
+            batch.cholesky,
+            batch.colors,
             boxes,
             counts,
             count,
-            scene.channels,
-            scene.tiles_x,
-            scene.tiles_y,
-            scene.reach,
+            batch.channels,
+            batch.tiles_x,
+            batch.tiles_y,
+            batch.reach,
             TILE,
             BLOCK,
         )
@@ -202,7 +204,7 @@ def _measured(scene: Scene) -> tuple[Tensor, Tensor]:
 
 
 def _parts(offsets: list[int], most: int) -> Iterator[tuple[int, int, int]]:
-    """Cut the Gaussians into runs of at most `most` entries, or of one Gaussian."""
+    """Cut the Gaussians into parts of at most `most` entries, or of a single Gaussian."""
     first = 0
     for last in range(1, len(offsets)):
         if last == len(offsets) - 1 or offsets[last + 1] - offsets[first] > most:
@@ -211,13 +213,13 @@ def _parts(offsets: list[int], most: int) -> Iterator[tuple[int, int, int]]:
 
 
 def _sorted(
-    scene: Scene, boxes: Tensor, offsets: Tensor, part: tuple[int, int], capacity: int
-) -> Lists:
+    batch: Batch, boxes: Tensor, offsets: Tensor, part: tuple[int, int], capacity: int
+) -> TileLists:
     first, last = part
     device = offsets.device
     offsets = offsets[first : last + 1]
     # Sorting takes time in proportion to the bytes of a key.
-    kind = torch.int16 if scene.tiles < 2**15 - 1 else torch.int32
+    kind = torch.int16 if batch.tiles < 2**15 - 1 else torch.int32
     keys = torch.empty(capacity, dtype=kind, device=device)
     owners = torch.empty(capacity, dtype=torch.int32, device=device)
     corners = torch.empty((capacity, 2), dtype=torch.float32, device=device)
@@ -225,25 +227,25 @@ def _sorted(
         _spread[(triton.cdiv(capacity, BLOCK),)](
             offsets,
             boxes[first:],
-            scene.means[first:],
-            scene.cholesky[first:],
+            batch.means[first:],
+            batch.cholesky[first:],
             keys,
             owners,
             corners,
             first,
             last - first,
-            scene.per_picture,
-            scene.tiles_x,
-            scene.tiles_y,
-            scene.tiles,
+            batch.per_picture,
+            batch.tiles_x,
+            batch.tiles_y,
+            batch.tiles,
             capacity,
             (last - first - 1).bit_length(),
             TILE,
             BLOCK,
         )
     else:
-        keys.fill_(scene.tiles)
+        keys.fill_(batch.tiles)
     sorted_keys, order = torch.sort(keys, stable=True)
-    tiles = torch.arange(scene.tiles + 1, dtype=kind, device=device)
+    tiles = torch.arange(batch.tiles + 1, dtype=kind, device=device)
     starts = torch.searchsorted(sorted_keys, tiles, out_int32=True)
-    return Lists(first, last - first, offsets, owners, corners, order, starts)
+    return TileLists(first, last - first, offsets, owners, corners, order, starts)

@@ -1,91 +1,94 @@
-"""A fixed number of entries for work that is recorded once and repeated as it is.
+"""Memory of a fixed size for the entries of a picture, for work that is recorded once.
 
-Ordinarily drawing asks the device how many entries there are, to allocate just that many. A CUDA
-graph can't ask. Within `use_room` there is room for a number of entries that is known beforehand,
-the device notes how many there would have been, and the gradient takes over the lists that its
-picture was drawn from.
+Without a workspace, drawing asks the device how many entries a picture has and allocates memory for
+just that many. A CUDA graph can't ask. Within `use_workspace`, drawing takes memory for a number of
+entries that is known beforehand, the device records how many entries there would have been, and the
+gradient uses the lists that its picture was drawn from.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:  # without Triton there are rooms, if nothing to put in them
-    from gaussianimage.torch.cuda.batch import Lists, Scene
+from gaussianimage.torch.cuda.batch import Batch, TileLists
 
-    MakeLists = Callable[[Scene, int | None], Iterator[Lists]]
+MakeLists = Callable[[Batch, int | None], Iterator[TileLists]]
 
 
-class Room:
-    """Room for the entries of every picture that is drawn.
+class Workspace:
+    """The size of that memory, and the lists of the last batch.
 
     Parameters
     ----------
     capacity : int or None
-        Entries of one call; None for as many as there are, which is found out each time.
+        Entries that fit; None for as many as there are, for which each call waits for the device.
     device : torch.device
-        Of the pictures.
+        The device of the pictures.
+
+    Attributes
+    ----------
+    peak : Tensor, (1,), int64
+        The most entries that a batch has had.
     """
 
     def __init__(self, capacity: int | None, device: torch.device) -> None:
         self.capacity = capacity
         self.peak = torch.zeros(1, dtype=torch.int64, device=device)
-        self._kept: tuple[Scene, tuple[int, ...], list[Lists]] | None = None
+        self._kept: tuple[Batch, tuple[int, ...], list[TileLists]] | None = None
 
     def fits(self) -> bool:
-        """Tell whether no entry has been left out so far; waits for the device."""
+        """Tell whether all entries have fitted so far; waits for the device."""
         return self.capacity is None or int(self.peak) <= self.capacity
 
-    def lists(self, scene: "Scene", make: "MakeLists") -> list["Lists"]:
-        """Make the lists of a scene, or return those of the last one if it is the same."""
+    def lists(self, batch: Batch, make: MakeLists) -> list[TileLists]:
+        """Make the lists of a batch, or return the last ones if they are of the same batch."""
         if self._kept is not None:
             kept, versions, lists = self._kept
-            if _places(kept) == _places(scene) and _versions(scene) == versions:
+            if _places(kept) == _places(batch) and _versions(batch) == versions:
                 return lists
-        lists = list(make(scene, self.capacity))
+        lists = list(make(batch, self.capacity))
         entries = torch.stack([one.offsets[-1] - one.offsets[0] for one in lists]).sum()
         torch.maximum(self.peak, entries, out=self.peak)
-        # The scene is kept too: as long as it is, its memory won't hold anything else.
-        self._kept = scene, _versions(scene), lists
+        # The batch is kept so that no other tensor gets its memory, by which it is recognized.
+        self._kept = batch, _versions(batch), lists
         return lists
 
     def forget(self) -> None:
-        """Let go of the last scene."""
+        """Free the last batch and its lists."""
         self._kept = None
 
 
-# Not a context variable: PyTorch differentiates in another thread.
-_room: Room | None = None
+# Not a context variable, because PyTorch computes gradients in another thread.
+_current: Workspace | None = None
 
 
 @contextmanager
-def use_room(room: Room) -> Iterator[None]:
-    """Draw with this room, in all threads; forget its last scene in the end."""
-    global _room
-    before, _room = _room, room
+def use_workspace(workspace: Workspace) -> Iterator[None]:
+    """Draw with a workspace in all threads while the block runs; free its last batch after it."""
+    global _current
+    before, _current = _current, workspace
     try:
         yield
     finally:
-        _room = before
-        room.forget()
+        _current = before
+        workspace.forget()
 
 
-def current_room() -> Room | None:
-    """Return the room that pictures are drawn with now."""
-    return _room
+def current_workspace() -> Workspace | None:
+    """Return the workspace that pictures are drawn with now, if any."""
+    return _current
 
 
-def _tensors(scene: "Scene") -> tuple[Tensor, Tensor, Tensor]:
-    return scene.means, scene.cholesky, scene.colors
+def _tensors(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    return batch.means, batch.cholesky, batch.colors
 
 
-def _places(scene: "Scene") -> tuple[object, ...]:
-    places = tuple((tensor.data_ptr(), tensor.shape) for tensor in _tensors(scene))
-    return (*places, scene.batch, scene.height, scene.width, scene.q_max)
+def _places(batch: Batch) -> tuple[object, ...]:
+    places = tuple((tensor.data_ptr(), tensor.shape) for tensor in _tensors(batch))
+    return (*places, batch.pictures, batch.height, batch.width, batch.q_max)
 
 
-def _versions(scene: "Scene") -> tuple[int, ...]:
-    return tuple(tensor._version for tensor in _tensors(scene))
+def _versions(batch: Batch) -> tuple[int, ...]:
+    return tuple(tensor._version for tensor in _tensors(batch))

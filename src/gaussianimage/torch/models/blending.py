@@ -1,8 +1,8 @@
 """Alpha blending of 2D Gaussians, front to back, as 3D Gaussian splatting draws them.
 
-In pure PyTorch, on any device, in float32 or float64. The gradient is written out by hand: it draws
-every batch of tiles again, so that memory is bounded by a batch and not by all pairs of pixels and
-Gaussians.
+It is pure PyTorch, for any device, in float32 or float64. The gradient is written by hand: it draws
+every batch of tiles again, so that the memory is that of one batch and not of all pairs of pixels
+and Gaussians.
 """
 
 from typing import Any
@@ -16,9 +16,9 @@ from gaussianimage._util.arguments import side
 from gaussianimage.torch.arguments import check_like_means, check_shape, check_tensor
 from gaussianimage.torch.models.blending_tiles import (
     TILE,
-    Table,
     TileBatch,
-    make_table,
+    VisibleGaussians,
+    select_visible,
     tile_batches,
     tiled,
     untiled,
@@ -49,7 +49,7 @@ def alpha_blend(
     colors : Tensor, (N, C)
         Colors c, unbounded.
     opacities : Tensor, (N,)
-        Opacities o; what is not above 1/255 is not drawn.
+        Opacities o; a Gaussian of 1/255 or less is not drawn.
     height, width : int
         Size of the picture in pixels, 1 to 65536.
     depths : Tensor, (N,), optional
@@ -115,11 +115,11 @@ class _Blend(torch.autograd.Function):
         depths: Tensor | None,
         size: tuple[int, int],
     ) -> tuple[Tensor, Tensor]:
-        table, paint = _prepared(means, cholesky, colors, opacities, depths, size)
+        visible, paint = _prepared(means, cholesky, colors, opacities, depths, size)
         image = tiled(means.new_zeros(*size, colors.shape[1]))
         transmittance = tiled(means.new_ones(*size, 1))
         basis = _basis(means)
-        for batch in tile_batches(table, size):
+        for batch in tile_batches(visible, size):
             alphas = _alphas(batch, basis)
             passing = _passing(alphas)
             transmittance[batch.tiles, 0] = passing[-1]
@@ -133,12 +133,12 @@ class _Blend(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, d_image: Tensor, d_transmittance: Tensor) -> tuple[Tensor | None, ...]:
         means, cholesky, colors, opacities, depths = ctx.saved_tensors
-        table, paint = _prepared(means, cholesky, colors, opacities, depths, ctx.size)
+        visible, paint = _prepared(means, cholesky, colors, opacities, depths, ctx.size)
         d_image, d_transmittance = tiled(d_image), tiled(d_transmittance[..., None])[:, 0]
         basis = _basis(means)
         moments = means.new_zeros(6, len(paint))
         d_paint = torch.zeros_like(paint)
-        for batch in tile_batches(table, ctx.size):
+        for batch in tile_batches(visible, ctx.size):
             given = d_image[batch.tiles]
             alphas = _alphas(batch, basis)
             passing = _passing(alphas)
@@ -151,15 +151,15 @@ class _Blend(torch.autograd.Function):
             # −∂L/∂q = α ∂L/∂α, and α ∂L/∂α = o ∂L/∂o.
             gains.mul_(weights).masked_fill_(limited, 0)
             moments.index_add_(1, rows, _moments(batch, basis, gains).flatten(1))
-        i11, i22, k = table.factors.unbind(1)
+        i11, i22, k = visible.factors.unbind(1)
         total, u, v, uu, uv, vv = moments
         d_means = torch.stack([(u - k * v) * i11, v * i22], 1)
         d_cholesky = torch.stack([(uu - k * uv) * i11, uv * i22, vv * i22], 1)
-        results = (d_means, d_cholesky, d_paint, total * (-table.log_opacities).exp())
+        results = (d_means, d_cholesky, d_paint, total * (-visible.log_opacities).exp())
         inputs = (means, cholesky, colors, opacities)
         return (
             *(
-                torch.zeros_like(like).index_copy_(0, table.source, result[:-1])
+                torch.zeros_like(like).index_copy_(0, visible.source, result[:-1])
                 for like, result in zip(inputs, results, strict=True)
             ),
             None,
@@ -174,15 +174,15 @@ def _prepared(
     opacities: Tensor,
     depths: Tensor | None,
     size: tuple[int, int],
-) -> tuple[Table, Tensor]:
-    """Return the table of what is seen, and its colors, (M + 1, C)."""
+) -> tuple[VisibleGaussians, Tensor]:
+    """Return the visible Gaussians and their colors, (M + 1, C)."""
     opacities = torch.where(colors.isfinite().all(1), opacities, 0.0)
-    table = make_table(means, cholesky, opacities, depths, size, MIN_ALPHA)
-    return table, pad(colors[table.source], [0, 0, 0, 1])
+    visible = select_visible(means, cholesky, opacities, depths, size, MIN_ALPHA)
+    return visible, pad(colors[visible.source], [0, 0, 0, 1])
 
 
 def _basis(like: Tensor) -> Tensor:
-    """Return 1, X, Y, X², XY, Y² of a tile's pixels, from its center, (6, TILE²)."""
+    """Return 1, X, Y, X², XY, Y² of a tile's pixels relative to its center, (6, TILE²)."""
     place = torch.arange(TILE, dtype=like.dtype, device=like.device) - (TILE - 1) / 2
     x, y = place.repeat(TILE), place.repeat_interleave(TILE)
     return torch.stack([torch.ones_like(x), x, y, x * x, x * y, y * y])
@@ -191,8 +191,8 @@ def _basis(like: Tensor) -> Tensor:
 def _alphas(batch: TileBatch, basis: Tensor) -> Tensor:
     """Return α of all pairs, (K, T, TILE²)."""
     a, b, e, f, g = batch.whitening
-    # One matrix product for all exponents, as polynomials about the tiles' centers. In float32 it
-    # is good to some 1e-5 / σ² for the narrower σ in pixels.
+    # One matrix product for all exponents, as polynomials around the tiles' centers. In float32 its
+    # error is some 1e-5 / σ² for the narrower σ in pixels.
     polynomial = torch.stack(
         [
             batch.log_opacities - (a * a + e * e) / 2,
@@ -212,7 +212,7 @@ def _passing(alphas: Tensor) -> Tensor:
     """Return the transmittance in front of each Gaussian and behind all, (K + 1, T, TILE²)."""
     passing = alphas.new_empty(len(alphas) + 1, *alphas.shape[1:])
     passing[0] = 1
-    # The loop is several times as fast as `cumprod`, which walks down every pixel on its own.
+    # The loop is several times as fast as `cumprod`, which handles every pixel by itself.
     steps = passing.unbind(0)
     for before, alpha, after in zip(steps, alphas.unbind(0), steps[1:], strict=False):
         torch.addcmul(before, alpha, before, value=-1, out=after)
@@ -220,7 +220,7 @@ def _passing(alphas: Tensor) -> Tensor:
 
 
 def _gains(colors: Tensor, given: Tensor, alphas: Tensor, behind: Tensor) -> Tensor:
-    """Return ∂L/∂α divided by the transmittance in front: what a Gaussian gives over what it hides.
+    """Return ∂L/∂α divided by the transmittance in front of each Gaussian.
 
     Parameters
     ----------
@@ -229,7 +229,7 @@ def _gains(colors: Tensor, given: Tensor, alphas: Tensor, behind: Tensor) -> Ten
         ∂L/∂I.
     alphas : Tensor, (K, T, TILE²)
     behind : Tensor, (T, TILE²)
-        ∂L/∂ of the transmittance behind all.
+        ∂L/∂ the transmittance behind all Gaussians.
     """
     gains = torch.zeros_like(alphas)
     for channel in range(colors.shape[2]):

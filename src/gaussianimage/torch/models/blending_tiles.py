@@ -10,25 +10,25 @@ from torch.nn.functional import pad
 TILE = 8  # pixels a side
 PIXELS = TILE * TILE
 
-# A factor of the covariance below the first, or any length beyond the second, in pixels, and a
-# Gaussian is not drawn.
+# A Gaussian is not drawn if a diagonal entry of its Cholesky factor is below the first, in pixels,
+# or any of its lengths is beyond the second.
 _SHORTEST, _FARTHEST = 1e-6, 1e6
 
-# Numbers in one buffer of [Gaussian][tile][pixel]: few enough for the caches, and enough to hide
-# what a call of PyTorch costs.
+# Numbers in one buffer of [Gaussian][tile][pixel]: few enough for the caches, and enough that the
+# overhead of PyTorch's calls is small.
 _BUFFER = 2**18
 
 # Pairs of tile and Gaussian that are sorted at once.
 _PAIRS = 2**21
 
-# The logarithm of an opacity whose exponential is zero, without the traps of an infinity.
+# The logarithm of an opacity whose exponential is zero; an infinity would give NaN in products.
 _NOTHING = -1e4
 
 
-class Table(NamedTuple):
-    """The Gaussians that can be seen, in drawing order; one that draws nothing comes last."""
+class VisibleGaussians(NamedTuple):
+    """The Gaussians that may be seen, in drawing order, and last one that draws nothing."""
 
-    source: Tensor  # (M,), where each of them came from
+    source: Tensor  # (M,), the index of each in the input
     means: Tensor  # (M + 1, 2), px
     factors: Tensor  # (M + 1, 3): 1 / l₁₁, 1 / l₂₂ and l₂₁ / l₂₂
     log_opacities: Tensor  # (M + 1,)
@@ -48,42 +48,42 @@ class Whitening(NamedTuple):
 
 
 class TileBatch(NamedTuple):
-    """T tiles with up to K Gaussians each, front to back; missing ones draw nothing."""
+    """T tiles with lists of K Gaussians each, front to back; the last ones may draw nothing."""
 
     tiles: Tensor  # (T,), numbered row by row
-    rows: Tensor  # (K, T), of the table
+    rows: Tensor  # (K, T), of `VisibleGaussians`
     whitening: Whitening  # five tensors (K, T)
     log_opacities: Tensor  # (K, T)
 
 
-def make_table(
+def select_visible(
     means: Tensor,
     cholesky: Tensor,
     opacities: Tensor,
     depths: Tensor | None,
     size: tuple[int, int],
     least_alpha: float,
-) -> Table:
-    """Select and sort what can be seen of N Gaussians.
+) -> VisibleGaussians:
+    """Select and sort the Gaussians that may be seen.
 
     Parameters
     ----------
     means : Tensor, (N, 2)
     cholesky : Tensor, (N, 3)
-        Of any sign.
+        Factors of any sign.
     opacities : Tensor, (N,)
     depths : Tensor, (N,), optional
-        The smallest comes first; equal ones stay in order.
+        The smallest comes first; Gaussians of equal depth stay in order.
     size : (int, int)
         Height and width of the picture in pixels.
     least_alpha : float
-        Where each Gaussian, opacity times falloff, is cut off.
+        The opacity times falloff at which each Gaussian is cut off.
     """
     l11, l21, l22 = cholesky.unbind(1)
     reach = opacities.log() - torch.log(opacities.new_tensor(least_alpha))
     extent = torch.stack([l11.abs(), torch.hypot(l21, l22)], 1) * (2 * reach)[:, None].sqrt()
     limit = means.new_tensor([size[1], size[0]])
-    # Pixel centers lie at +½; half a pixel more than needed costs little and forgives rounding.
+    # Pixel centers lie at +½. The interval has half a pixel to spare, for rounding.
     low, high = (means - extent - 1).clamp_min(0), torch.minimum(means + extent, limit - 0.5)
     seen = (low < limit) & (high >= 0) & (means.abs() < _FARTHEST)
     # NaN fails all of these comparisons.
@@ -96,7 +96,7 @@ def make_table(
         source = seen.nonzero()[:, 0]
         source = source[depths[source].argsort(stable=True)]
     l11, l21, l22 = cholesky[source].unbind(1)
-    return Table(
+    return VisibleGaussians(
         source=source,
         means=pad(means[source], [0, 0, 0, 1]),
         factors=pad(torch.stack([1 / l11, 1 / l22, l21 / l22], 1), [0, 0, 0, 1]),
@@ -107,16 +107,16 @@ def make_table(
     )
 
 
-def tile_batches(table: Table, size: tuple[int, int]) -> Iterator[TileBatch]:
-    """Yield all tiles that a Gaussian touches, in batches of bounded memory."""
+def tile_batches(visible: VisibleGaussians, size: tuple[int, int]) -> Iterator[TileBatch]:
+    """Yield all tiles that Gaussians touch, in batches of bounded memory."""
     across = -(-size[1] // TILE)
-    for top, bottom in _bands(table, -(-size[0] // TILE)):
-        rows, tiles = _pairs(table, top, bottom, across)
+    for top, bottom in _bands(visible, -(-size[0] // TILE)):
+        rows, tiles = _pairs(visible, top, bottom, across)
         tiles, order = tiles.sort(stable=True)
         rows = rows[order]
         numbers, counts = torch.unique_consecutive(tiles, return_counts=True)
         starts = counts.cumsum(0) - counts
-        # Tiles with about as many Gaussians each go together, so that little is missing.
+        # Tiles with about the same number of Gaussians go together, so that little is wasted.
         counts, order = counts.sort(descending=True, stable=True)
         numbers, starts = numbers[order], starts[order]
         lengths: list[int] = counts.tolist()
@@ -128,13 +128,13 @@ def tile_batches(table: Table, size: tuple[int, int]) -> Iterator[TileBatch]:
             place = torch.arange(deep, device=rows.device)[:, None]
             there = place < counts[part]
             chosen = rows[(starts[part] + place).clamp_max(len(rows) - 1)]
-            chosen = torch.where(there, chosen, len(table.source))
-            yield _batch(table, chosen, numbers[part], across)
+            chosen = torch.where(there, chosen, len(visible.source))
+            yield _batch(visible, chosen, numbers[part], across)
             begin = end
 
 
 def tiled(picture: Tensor) -> Tensor:
-    """Cut a picture, (H, W, C), into tiles, (tiles, C, TILE²), beyond its edges zero."""
+    """Cut a picture, (H, W, C), into tiles, (tiles, C, TILE²), zero beyond its edges."""
     height, width, channels = picture.shape
     padded = pad(picture, [0, 0, 0, -width % TILE, 0, -height % TILE])
     blocks = padded.view(padded.shape[0] // TILE, TILE, padded.shape[1] // TILE, TILE, channels)
@@ -149,12 +149,12 @@ def untiled(tiles: Tensor, size: tuple[int, int]) -> Tensor:
     return blocks.reshape(down * TILE, across * TILE, -1)[:height, :width]
 
 
-def _bands(table: Table, down: int) -> Iterator[tuple[int, int]]:
-    """Cut the rows of tiles into bands of few enough pairs: from `top` to before `bottom`."""
-    wide = (table.last - table.first + 1)[:, 0]
+def _bands(visible: VisibleGaussians, down: int) -> Iterator[tuple[int, int]]:
+    """Cut the rows of tiles into bands of a bounded number of pairs; yield top and end of each."""
+    wide = (visible.last - visible.first + 1)[:, 0]
     change = torch.zeros(down + 1, dtype=torch.long, device=wide.device)
-    change.index_add_(0, table.first[:, 1], wide)
-    change.index_add_(0, table.last[:, 1] + 1, -wide)
+    change.index_add_(0, visible.first[:, 1], wide)
+    change.index_add_(0, visible.last[:, 1] + 1, -wide)
     top, pairs = 0, 0
     for row, more in enumerate(change.cumsum(0).tolist()[:down]):
         if pairs and pairs + more > _PAIRS:
@@ -165,9 +165,9 @@ def _bands(table: Table, down: int) -> Iterator[tuple[int, int]]:
         yield top, down
 
 
-def _pairs(table: Table, top: int, bottom: int, across: int) -> tuple[Tensor, Tensor]:
-    """Return the rows of the table and the tiles that touch in a band, by rows of the table."""
-    (left, up), (right, low) = table.first.unbind(1), table.last.unbind(1)
+def _pairs(visible: VisibleGaussians, top: int, bottom: int, across: int) -> tuple[Tensor, Tensor]:
+    """Return the pairs of a Gaussian and a tile that touch in a band, in drawing order."""
+    (left, up), (right, low) = visible.first.unbind(1), visible.last.unbind(1)
     up, low = up.clamp_min(top), low.clamp_max(bottom - 1)
     wide = right - left + 1
     counts = wide * (low - up + 1).clamp_min(0)
@@ -176,19 +176,19 @@ def _pairs(table: Table, top: int, bottom: int, across: int) -> tuple[Tensor, Te
     down = place // wide[rows]
     y = up[rows] + down
     x = left[rows] + place - down * wide[rows]
-    touching = _touches(table, rows, x, y)
+    touching = _touches(visible, rows, x, y)
     return rows[touching], (y * across + x)[touching]
 
 
-def _touches(table: Table, rows: Tensor, x: Tensor, y: Tensor) -> Tensor:
+def _touches(visible: VisibleGaussians, rows: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """Tell whether a Gaussian's ellipse meets the pixel centers' square of a tile.
 
     With u = (x − μ₁) / l₁₁, v = (y − μ₂) / l₂₂ and k = l₂₁ / l₂₂ the exponent is
-    ½ (u² + (v − k u)²), whose least value over a rectangle in u and v is found in turn: of v for
-    given u, and of u, for the rest is convex.
+    ½ (u² + (v − k u)²). It is convex, so its least value over a rectangle in u and v is found first
+    in v for a given u and then in u.
     """
-    i11, i22, k = table.factors[rows].unbind(1)
-    mean_x, mean_y = table.means[rows].unbind(1)
+    i11, i22, k = visible.factors[rows].unbind(1)
+    mean_x, mean_y = visible.means[rows].unbind(1)
     u1 = (x * TILE + 0.5 - mean_x) * i11
     v1 = (y * TILE + 0.5 - mean_y) * i22
     u2, v2 = u1 + (TILE - 1) * i11, v1 + (TILE - 1) * i22
@@ -198,13 +198,13 @@ def _touches(table: Table, rows: Tensor, x: Tensor, y: Tensor) -> Tensor:
     u = (k * nearest / (1 + k * k)).clamp(u1, u2)
     v = (k * u).clamp(v1, v2)
     least = (u * u + (v - k * u) ** 2) / 2
-    return least <= table.reach[rows] * 1.001 + 1e-3
+    return least <= visible.reach[rows] * 1.001 + 1e-3
 
 
-def _batch(table: Table, rows: Tensor, tiles: Tensor, across: int) -> TileBatch:
-    i11, i22, k = table.factors[rows].unbind(-1)
-    mean_x, mean_y = table.means[rows].unbind(-1)
+def _batch(visible: VisibleGaussians, rows: Tensor, tiles: Tensor, across: int) -> TileBatch:
+    i11, i22, k = visible.factors[rows].unbind(-1)
+    mean_x, mean_y = visible.means[rows].unbind(-1)
     a = (tiles % across * TILE + TILE / 2 - mean_x) * i11
     e = (tiles // across * TILE + TILE / 2 - mean_y) * i22 - k * a
     whitening = Whitening(a=a, b=i11, e=e, f=i22, g=-k * i11)
-    return TileBatch(tiles, rows, whitening, table.log_opacities[rows])
+    return TileBatch(tiles, rows, whitening, visible.log_opacities[rows])

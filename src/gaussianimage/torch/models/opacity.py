@@ -17,8 +17,8 @@ class OpacityModel(CholeskyModel):
     Parameters
     ----------
     raw : RawParameters
-        Where to start: copied. Opacities, before the sigmoid, are the parameter `opacities`, (N,),
-        and start from 0.
+        Where to start; copied. The parameter `opacities`, (N,), holds the opacities before the
+        sigmoid and starts from 0.
     canvas : Canvas
         Size of the picture, cut-off and shift of the coordinates.
     offset : bool, default True
@@ -37,16 +37,16 @@ class OpacityModel(CholeskyModel):
         self.opacities = nn.Parameter(torch.zeros_like(self.colors[:, 0]))
 
     def physical(self, raw: RawParameters | None = None) -> Physical:
-        """Return what is drawn: opacity times color."""
+        """Return the Gaussians that are drawn, with opacity times color as their color."""
         means, cholesky, colors = super().physical(raw)
         return Physical(means, cholesky, colors * self.opacities.sigmoid()[:, None])
 
 
 class BlendedModel(OpacityModel):
-    """The same Gaussians, but blended in the order of their indices over a white background.
+    """Gaussians with separate opacities, blended by index over a white background.
 
-    A Gaussian ends where its opacity has fallen to 1/255, whatever the canvas' cut-off: for an
-    opaque one that is ln 255.
+    A Gaussian is cut off where its opacity has fallen to 1/255, which is at q = ln 255 for an
+    opaque one. The cut-off of the canvas is not used.
     """
 
     def forward(self) -> Tensor:

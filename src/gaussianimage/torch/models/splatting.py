@@ -18,25 +18,25 @@ from gaussianimage.torch.models.harmonics import HARMONICS, harmonics
 
 START_OPACITY = 0.1
 
-# How far the camera is from the middle of the cube −1..1 in which Gaussians start.
+# Distance of the camera from the middle of the cube −1..1 in which Gaussians start.
 DISTANCE = 8.0
 
-# Added to the variances on the screen, in px², so that nothing falls between pixels.
+# Added to the variances on the screen, in px², so that no Gaussian falls between pixels.
 LOW_PASS = 0.3
 
-# Nothing nearer to the camera is drawn.
+# The least distance from the camera at which a Gaussian is drawn.
 _NEAR = 0.01
 
-# Beyond this multiple of the view's half the perspective is taken as at its edge, for its
-# derivative would smear what is just outside over the whole picture.
+# The perspective's derivative is clamped at this multiple of half the view: outside of it, it would
+# smear Gaussians next to the view over the whole picture.
 _MARGIN = 1.3
 
 _NEIGHBORS = 3
-_DISTANCES = 2**22  # to be held at once
+_DISTANCES = 2**22  # held in memory at once
 
 
 class Projection(NamedTuple):
-    """What the camera sees of N Gaussians."""
+    """N Gaussians as the camera sees them."""
 
     means: Tensor  # (N, 2), px
     cholesky: Tensor  # (N, 3), px
@@ -51,7 +51,7 @@ class SplattingModel(nn.Module):
     The parameters are `means`, (N, 3), with x to the right, y down and z away from the camera;
     `scales`, (N, 3), logarithms of standard deviations; `rotations`, (N, 4), quaternions w, x, y, z
     of any length; `opacities`, (N,), before the sigmoid; and `coefficients`, (N, 16, C), of the
-    harmonics of a color less ½, which is cut off below zero.
+    harmonics of a color minus ½; the color is clamped at zero.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ class SplattingModel(nn.Module):
         seed: int = 1,
         fill: bool = False,
     ) -> Self:
-        """Start as the paper does: centers uniform in a cube, scales as wide as their spacing.
+        """Start as the paper does: centers uniform in a cube, scales equal to their spacing.
 
         Parameters
         ----------
@@ -144,14 +144,14 @@ class SplattingModel(nn.Module):
             )
         u, v, w = (torch.rand(count, generator=generator) for _ in range(3))
         v, w = 2 * torch.pi * v, 2 * torch.pi * w
-        # Shoemake's way to uniform rotations.
+        # Shoemake's method for uniform rotations.
         parts = [(1 - u).sqrt() * v.sin(), (1 - u).sqrt() * v.cos(), u.sqrt() * w.sin()]
         rotations = torch.stack([*parts, u.sqrt() * w.cos()], 1)
         colors = torch.rand(count, channels, generator=generator)
         return cls(means, colors, rotations, *size)
 
     def project(self) -> Projection:
-        """Return what the camera sees, differentiable in all parameters."""
+        """Return the Gaussians as the camera sees them, differentiable in all parameters."""
         focal = self.width / 2
         seen = self.means + self.means.new_tensor([0.0, 0.0, DISTANCE])
         depths = seen[:, 2]
@@ -178,7 +178,7 @@ class SplattingModel(nn.Module):
         return image + transmittance[..., None]
 
     def extra_repr(self) -> str:
-        """Return what is printed of the model besides its name."""
+        """Return what the model's repr shows."""
         return f"{len(self.means)} Gaussians, height={self.height}, width={self.width}"
 
     def _cholesky(self, slope: Tensor, depths: Tensor, focal: float) -> Tensor:
@@ -192,7 +192,7 @@ class SplattingModel(nn.Module):
         xx, xy, yy = (x * x).sum(1) + LOW_PASS, (x * y).sum(1), (y * y).sum(1) + LOW_PASS
         l11 = xx.sqrt()
         l21 = xy / l11
-        # Not below LOW_PASS but by rounding.
+        # Only rounding makes it less than LOW_PASS.
         return torch.stack([l11, l21, (yy - l21 * l21).clamp_min(LOW_PASS).sqrt()], 1)
 
 
@@ -213,11 +213,11 @@ def _spacing(points: Tensor) -> Tensor:
     nearest = min(_NEIGHBORS, count - 1)
     if nearest < 1:
         return points.new_ones(count)
-    # Products of matrices would be faster, and lose the digits of small distances.
+    # Matrix products would be faster, but lose the digits of small distances.
     mode = "donot_use_mm_for_euclid_dist"
     found = [
         torch.cdist(part, points, compute_mode=mode).topk(nearest + 1, largest=False).values
         for part in torch.split(points, max(1, _DISTANCES // count))
     ]
-    # The nearest of all is the point itself; equal points must not get a scale of zero.
+    # The nearest one is the point itself. Equal points must not get a scale of zero.
     return torch.cat(found)[:, 1:].mean(1).clamp_min(1e-6)

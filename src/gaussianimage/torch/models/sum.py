@@ -58,7 +58,7 @@ class Canvas:
 
 
 class RawParameters(NamedTuple):
-    """What is learned, and what the paper quantizes."""
+    """The learned parameters, which the paper's codec quantizes."""
 
     means: Tensor  # (N, 2), before tanh
     shape: Tensor  # (N, 3), see the model
@@ -66,7 +66,7 @@ class RawParameters(NamedTuple):
 
 
 class Physical(NamedTuple):
-    """What is drawn: the arguments of `rasterize`."""
+    """The Gaussians that are drawn: the arguments of `rasterize`."""
 
     means: Tensor  # (N, 2), px
     cholesky: Tensor  # (N, 3), px
@@ -79,7 +79,7 @@ class GaussianModel(nn.Module, ABC):
     Parameters
     ----------
     raw : RawParameters
-        Where to start: copied, and made parameters `means`, `shape` and `colors`.
+        Where to start; copied to the parameters `means`, `shape` and `colors`.
     canvas : Canvas
         Size of the picture, cut-off and shift of the coordinates.
     offset : bool, default True
@@ -88,11 +88,11 @@ class GaussianModel(nn.Module, ABC):
     Raises
     ------
     TypeError, ValueError
-        If a tensor is not of float32 or float64, dense, and of the type and on the device of the
-        others, or a shape doesn't fit.
+        If a tensor is not a dense one of float32 or float64, the tensors differ in type or device,
+        or a shape doesn't fit.
     """
 
-    # How many of the shape's columns are drawn at once, which decides their random numbers.
+    # Columns of the shape for each call of the random generator, on which its numbers depend.
     _DRAWS: tuple[int, ...] = (3,)
 
     # What `offset` adds to the shape, in pixels.
@@ -102,8 +102,8 @@ class GaussianModel(nn.Module, ABC):
     shape: nn.Parameter
     colors: nn.Parameter
     offsets: Tensor
-    middle: Tensor  # of the picture, where tanh is 0, in px
-    reach: Tensor  # from there to its sides, in px
+    middle: Tensor  # of the picture in px, where tanh is 0
+    reach: Tensor  # from the middle to the sides, in px
 
     def __init__(self, raw: RawParameters, canvas: Canvas, *, offset: bool = True) -> None:
         super().__init__()
@@ -137,7 +137,7 @@ class GaussianModel(nn.Module, ABC):
         seed: int = 1,
         offset: bool = True,
     ) -> Self:
-        """Start as the paper does: everything uniform, centers over the picture.
+        """Start as the paper does: all parameters uniform, with centers over the picture.
 
         Parameters
         ----------
@@ -163,14 +163,14 @@ class GaussianModel(nn.Module, ABC):
         means = torch.rand(count, 2, generator=generator) * 2 - 1
         shape = torch.cat([torch.rand(count, n, generator=generator) for n in cls._DRAWS], 1)
         colors = torch.rand(count, channels, generator=generator)
-        # The generator may give exactly 0, whose center would stay at infinity for good.
+        # The generator may give exactly 0, whose atanh would stay infinite through the training.
         limit = 1 - torch.finfo(means.dtype).eps
         raw = RawParameters(means.clamp(-limit, limit).atanh(), shape, colors)
         return cls(raw, Canvas(height, width), offset=offset)
 
     @abstractmethod
     def cholesky(self, shape: Tensor) -> Tensor:
-        """Return l₁₁, l₂₁, l₂₂ in px, (N, 3) and of any sign, of what is learned of the shape."""
+        """Convert the learned shape to l₁₁, l₂₁, l₂₂ in px, (N, 3), of any sign."""
 
     @property
     def raw(self) -> RawParameters:
@@ -178,12 +178,12 @@ class GaussianModel(nn.Module, ABC):
         return RawParameters(self.means, self.shape, self.colors)
 
     def physical(self, raw: RawParameters | None = None) -> Physical:
-        """Return what is drawn, differentiable in what is learned.
+        """Return the Gaussians that are drawn, differentiable in the learned parameters.
 
         Parameters
         ----------
         raw : RawParameters, optional
-            Others in place of the model's own, such as quantized ones.
+            Parameters to use instead of the model's own, such as quantized ones.
         """
         means, shape, colors = self.raw if raw is None else raw
         centers = torch.addcmul(self.middle, means.tanh(), self.reach)
@@ -200,7 +200,7 @@ class GaussianModel(nn.Module, ABC):
 
     @torch.no_grad()
     def gaussians(self) -> Gaussians:
-        """Return the Gaussians as the value that the rest of the package takes.
+        """Return the Gaussians as a `gaussianimage.Gaussians`.
 
         Raises
         ------
@@ -214,13 +214,13 @@ class GaussianModel(nn.Module, ABC):
         )
 
     def extra_repr(self) -> str:
-        """Return what is printed of the model besides its name."""
+        """Return what the model's repr shows."""
         count, channels = self.colors.shape
         return f"{count} Gaussians of {channels} channels, {self.canvas}, offset={self.offset}"
 
 
 class CholeskyModel(GaussianModel):
-    """Gaussians by the Cholesky factor of their covariance.
+    """Gaussians with the Cholesky factors of their covariances as parameters.
 
     The shape is l₁₁, l₂₁, l₂₂ in pixels, of any sign, where `offset` adds ½ to l₁₁ and l₂₂.
     """
@@ -233,7 +233,7 @@ class CholeskyModel(GaussianModel):
 
 
 class ScaleRotationModel(GaussianModel):
-    """Gaussians by two scales and an angle.
+    """Gaussians with two scales and an angle as parameters.
 
     The shape is s₁, s₂ in pixels, where `offset` adds ½ and magnitudes count, and t, which gives
     the angle 2π sigmoid(t) of the first axis, from +x towards +y.
@@ -247,8 +247,8 @@ class ScaleRotationModel(GaussianModel):
         s1, s2 = a.abs(), b.abs()
         angle = t.sigmoid() * (2 * math.pi)
         cosine, sine = angle.cos(), angle.sin()
-        # The rotation that makes RS lower triangular gives the factor without forming Σ, which
-        # would square its condition.
+        # Rotating RS to lower triangular form gives the factor without forming Σ, which would
+        # square the condition.
         l11 = ((cosine * s1) ** 2 + (sine * s2) ** 2).clamp_min(_LEAST_SQUARE).sqrt()
         l21 = cosine * sine * (s1 + s2) * (s1 - s2) / l11
         return torch.stack([l11, l21, s1 * s2 / l11], 1)
