@@ -4,11 +4,8 @@
 
 #include <memory>
 
+#include "isa.h"
 #include "kernels.h"
-
-#ifndef GI_ISA
-#define GI_ISA baseline
-#endif
 
 namespace gi::GI_ISA {
 

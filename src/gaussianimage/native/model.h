@@ -21,12 +21,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "isa.h"
+
 #if defined(__SSE2__)
 #include <immintrin.h>
-#endif
-
-#ifndef GI_ISA
-#define GI_ISA baseline
 #endif
 
 namespace gi::GI_ISA {

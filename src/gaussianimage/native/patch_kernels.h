@@ -1,11 +1,8 @@
 // The kernels of patch_kernels.cpp; one namespace for each instruction set.
 #pragma once
 
+#include "isa.h"
 #include "patch.h"
-
-#ifndef GI_ISA
-#define GI_ISA baseline
-#endif
 
 namespace gi::GI_ISA {
 

@@ -14,6 +14,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "isa.h"
+
 #if defined(__SSE2__)
 #include <immintrin.h>
 #endif
@@ -27,10 +29,6 @@
 #endif
 
 #define GI_INLINE inline __attribute__((always_inline))
-
-#ifndef GI_ISA
-#define GI_ISA baseline
-#endif
 
 namespace gi::GI_ISA {
 
