@@ -4,7 +4,7 @@
 #include <iterator>
 #include <vector>
 
-#include "picture_decoder.h"
+#include "file/picture_decoder.h"
 
 namespace {
 

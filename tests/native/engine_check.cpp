@@ -19,9 +19,9 @@
 #include <string>
 #include <vector>
 
-#include "optimizer.h"
-#include "picture_decoder.h"
-#include "render.h"
+#include "file/picture_decoder.h"
+#include "fit/optimizer.h"
+#include "render/render.h"
 
 namespace {
 

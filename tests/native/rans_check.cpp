@@ -9,7 +9,7 @@
 #include <random>
 #include <vector>
 
-#include "rans.h"
+#include "entropy/rans-isa.h"
 
 namespace {
 

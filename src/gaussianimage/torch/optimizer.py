@@ -66,7 +66,7 @@ class _Table:
 
 
 class Optimizer:
-    """Adam on the Gaussians of one picture; native/optimizer.h tells what each method does.
+    """Adam on the Gaussians of one picture; native/fit/optimizer.h tells what each method does.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """One step of Adam on all Gaussians of a fit, from the sums of their entries, in one kernel.
 
-It takes the same steps as the engine's own optimizer (native/optimizer.cpp): the gradient is that
+It takes the same steps as the engine's own optimizer (native/fit/adam.cpp): the gradient is that
 of a change of the Gaussian in its own frame, μ + L m and L (I + Δ) with Δ lower triangular, so the
 derivatives are the sums themselves and every rate is relative to the Gaussian's size and shape.
 """
