@@ -1,9 +1,6 @@
 // The table of one instruction set's kernels: compiled once for each.
 
-#include "simd/kernels.h"
-
 #include "layer/streams.h"
-#include "rdo/single_gaussian-isa.h"
 #include "simd/kernel_parts-isa.h"
 
 #define GI_STRING(x) #x
@@ -11,23 +8,11 @@
 
 namespace gi::GI_ISA {
 
-extern const Kernels table;
-const Kernels table{GI_NAME(GI_ISA),
-                    prepare,
-                    prepare_words,
-                    list,
-                    fill,
-                    accumulate,
-                    fill_words,
-                    accumulate_words,
-                    words_to_bytes,
-                    moments,
-                    to_bytes,
-                    to_floats,
-                    square,
-                    make_layer_streams,
-                    dequantize,
-                    weigh,
-                    draw};
+extern const Kernels kernel_table;
+const Kernels kernel_table{
+    GI_NAME(GI_ISA), prepare,      prepare16,    list_spans,         fill,
+    accumulate,      fill16,       accumulate16, to_bytes16,         moments,
+    to_bytes,        to_floats,    sum_squares,  make_layer_streams, dequantize,
+    correlate,       draw_gaussian};
 
 }  // namespace gi::GI_ISA

@@ -15,7 +15,7 @@ NB_MODULE(_native, m) {
   gi::bind_layers(m);
   gi::bind_optimizer(m);
   gi::bind_rans(m);
-  gi::bind_refiner(m);
+  gi::bind_rdo(m);
   gi::bind_stop_flag(m);
   gi::prepare_for_exit(m);
 }

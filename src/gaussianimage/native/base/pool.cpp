@@ -28,7 +28,7 @@ namespace {
 constexpr int max_threads = 256;
 
 // Tasks of one call.
-struct Batch {
+struct TaskSet {
   const FunctionRef<void(int)>* task;
   Interruptible* call;  // that they are of, if it can be interrupted
   int count;
@@ -58,47 +58,47 @@ class Pool {
  public:
   void run(int count, int threads, const FunctionRef<void(int)>& task) {
     grow(threads - 1);
-    Batch* batch;
+    TaskSet* tasks;
     {
       std::lock_guard<std::mutex> hold(lock_);
-      batch = current_ = unused();
-      batch->task = &task;
-      batch->call = Interruptible::current();
-      batch->count = count;
-      batch->seats = threads - 1;
-      batch->users = 1;
-      batch->next.store(0, std::memory_order_relaxed);
-      batch->done.store(0, std::memory_order_relaxed);
+      tasks = current_ = unused();
+      tasks->task = &task;
+      tasks->call = Interruptible::current();
+      tasks->count = count;
+      tasks->seats = threads - 1;
+      tasks->users = 1;
+      tasks->next.store(0, std::memory_order_relaxed);
+      tasks->done.store(0, std::memory_order_relaxed);
       generation_.fetch_add(1, std::memory_order_release);
     }
     if (sleeping_.load(std::memory_order_acquire) > 0) {
       keep_workers_off_this_cpu();
       wake_.notify_all();
     }
-    batch->work();
+    tasks->work();
     // The remaining tasks are running already, so the wait is mostly short.
-    Waiting waiting;
-    while (batch->done.load(std::memory_order_acquire) < count) {
+    SpinWait waiting;
+    while (tasks->done.load(std::memory_order_acquire) < count) {
       waiting.step();
-      if (batch->call) batch->call->look();
+      if (tasks->call) tasks->call->look();
     }
-    const std::exception_ptr error = std::exchange(batch->error, nullptr);
+    const std::exception_ptr error = std::exchange(tasks->error, nullptr);
     {
       std::lock_guard<std::mutex> hold(lock_);
       current_ = nullptr;
-      --batch->users;
+      --tasks->users;
     }
     if (error) std::rethrow_exception(error);
   }
 
  private:
-  // A worker that comes late still looks at the batch it was woken for, so a call takes another
+  // A worker that comes late still looks at the tasks it was woken for, so a call takes another
   // one than to wait for it.
-  Batch* unused() {
-    for (const std::unique_ptr<Batch>& batch : batches_) {
-      if (batch->users == 0) return batch.get();
+  TaskSet* unused() {
+    for (const std::unique_ptr<TaskSet>& tasks : task_sets_) {
+      if (tasks->users == 0) return tasks.get();
     }
-    return batches_.emplace_back(std::make_unique<Batch>()).get();
+    return task_sets_.emplace_back(std::make_unique<TaskSet>()).get();
   }
 
   void grow(int workers) {
@@ -141,9 +141,9 @@ class Pool {
       // Iterations of an optimizer follow each other within microseconds: spin for those.
       int spins = 0;
       while (generation_.load(std::memory_order_acquire) == seen && ++spins < 6000) {
-        Waiting::relax();
+        SpinWait::relax();
       }
-      Batch* batch = nullptr;
+      TaskSet* tasks = nullptr;
       {
         std::unique_lock<std::mutex> hold(lock_);
         if (generation_.load() == seen) {
@@ -153,22 +153,22 @@ class Pool {
         }
         seen = generation_.load();
         if (current_ && current_->seats > 0) {
-          batch = current_;
-          --batch->seats;
-          ++batch->users;
+          tasks = current_;
+          --tasks->seats;
+          ++tasks->users;
         }
       }
-      if (!batch) continue;
-      batch->work();
+      if (!tasks) continue;
+      tasks->work();
       std::lock_guard<std::mutex> hold(lock_);
-      --batch->users;
+      --tasks->users;
     }
   }
 
   std::mutex lock_;
   std::condition_variable wake_;
-  std::vector<std::unique_ptr<Batch>> batches_;
-  Batch* current_ = nullptr;
+  std::vector<std::unique_ptr<TaskSet>> task_sets_;
+  TaskSet* current_ = nullptr;
   std::atomic<unsigned> generation_{0};
   std::atomic<int> sleeping_{0};
   std::vector<std::thread::native_handle_type> workers_;

@@ -1,4 +1,4 @@
-// Waiting for another thread that will be done in a moment.
+// SpinWait for another thread that will be done in a moment.
 #pragma once
 
 #include <thread>
@@ -6,10 +6,10 @@
 namespace gi {
 
 // One step of a loop that waits: spins at first, then lets other threads have the CPU.
-class Waiting {
+class SpinWait {
  public:
   void step() {
-    if (spins_ >= most_spins) {
+    if (spins_ >= max_spins) {
       std::this_thread::yield();
       return;
     }
@@ -27,7 +27,7 @@ class Waiting {
   }
 
  private:
-  static constexpr int most_spins = 4000;  // some 50 µs
+  static constexpr int max_spins = 4000;  // some 50 µs
   int spins_ = 0;
 };
 

@@ -11,7 +11,7 @@
 #include <optional>
 #include <vector>
 
-#include "render/binning.h"
+#include "render/gaussians.h"
 
 namespace gi {
 
@@ -20,7 +20,7 @@ void bind_engine(nanobind::module_& m);
 void bind_layers(nanobind::module_& m);
 void bind_optimizer(nanobind::module_& m);
 void bind_rans(nanobind::module_& m);
-void bind_refiner(nanobind::module_& m);
+void bind_rdo(nanobind::module_& m);
 
 // Top, left, height and width in pixels.
 using Crop = std::array<int, 4>;
@@ -33,7 +33,7 @@ bool lies_within(const Crop& crop, const Size& size);
 Part make_part(const std::optional<Crop>& crop, int height, int width);
 
 // The bytes objects of a list. Of a vector as an argument nanobind makes no MemoryError.
-inline std::vector<nanobind::bytes> bytes_of_list(const nanobind::list& list) {
+inline std::vector<nanobind::bytes> list_bytes(const nanobind::list& list) {
   std::vector<nanobind::bytes> found;
   found.reserve(list.size());
   for (const nanobind::handle item : list) found.push_back(nanobind::cast<nanobind::bytes>(item));

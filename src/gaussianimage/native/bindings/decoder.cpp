@@ -47,7 +47,7 @@ struct Layers {
 };
 
 // Where to draw to: an array that the caller brought if it fits, or a new one.
-struct Target {
+struct OutputArray {
   nb::object array;
   void* data = nullptr;
 };
@@ -62,7 +62,7 @@ bool fits(const nb::ndarray<nb::device::cpu, nb::c_contig>& array, nb::dlpack::d
 }
 
 template <typename T>
-Target make_target(nb::object out, const Part& part, int channels) {
+OutputArray make_output_array(nb::object out, const Part& part, int channels) {
   if (!out.is_none()) {
     nb::ndarray<nb::device::cpu, nb::c_contig> array;
     if (!nb::try_cast(out, array, false) || !fits(array, nb::dtype<T>(), part, channels)) return {};
@@ -77,10 +77,10 @@ Target make_target(nb::object out, const Part& part, int channels) {
   return {nb::cast(array), array.data()};
 }
 
-Target make_target(nb::object out, PixelKind kind, const Part& part, int channels) {
-  if (kind == PixelKind::bytes) return make_target<uint8_t>(std::move(out), part, channels);
-  if (kind == PixelKind::words) return make_target<uint16_t>(std::move(out), part, channels);
-  return make_target<float>(std::move(out), part, channels);
+OutputArray make_output_array(nb::object out, PixelKind kind, const Part& part, int channels) {
+  if (kind == PixelKind::bytes) return make_output_array<uint8_t>(std::move(out), part, channels);
+  if (kind == PixelKind::words) return make_output_array<uint16_t>(std::move(out), part, channels);
+  return make_output_array<float>(std::move(out), part, channels);
 }
 
 PixelKind make_kind(int kind) {
@@ -88,14 +88,15 @@ PixelKind make_kind(int kind) {
   return static_cast<PixelKind>(kind);
 }
 
-Size size_of(const PictureFile& file, const std::optional<Size>& size) {
+Size drawn_size(const PictureFile& file, const std::optional<Size>& size) {
   return size.value_or(Size{file.quantizer.height, file.quantizer.width});
 }
 
-Order make_order(const PictureFile& file, int kind, const std::optional<Size>& size,
-                 const std::optional<Crop>& crop, size_t layers, int threads, uint64_t most_work) {
-  const auto [height, width] = size_of(file, size);
-  if (height < 1 || width < 1 || height > 65536 || width > 65536) {
+DecodeRequest make_request(const PictureFile& file, int kind, const std::optional<Size>& size,
+                           const std::optional<Crop>& crop, size_t layers, int threads,
+                           uint64_t most_work) {
+  const auto [height, width] = drawn_size(file, size);
+  if (height < 1 || width < 1 || height > max_side || width > max_side) {
     throw nb::value_error("height and width must be from 1 to 65536");
   }
   return {height,  width,    make_part(crop, height, width), layers, make_kind(kind),
@@ -139,20 +140,23 @@ class SharedDecoder {
       PictureFile& file = decoder.file;
       const FileLimits most{limits[0], limits[1], limits[2], limits[3], limits[4], limits[5]};
       if (!read_picture_file(bytes.data(), bytes.size(), most, file) || layers > file.layers ||
-          (crop && !lies_within(*crop, size_of(file, size)))) {
+          (crop && !lies_within(*crop, drawn_size(file, size)))) {
         return;
       }
       const size_t wanted = static_cast<size_t>(layers < 0 ? file.layers : layers);
-      const Order order = make_order(file, kind, size, crop, wanted, threads, most.work);
-      const uint64_t output = uint64_t(order.part.height) * uint64_t(order.part.width) *
-                              uint64_t(file.quantizer.channels) * bytes_of(order.kind);
-      if (output > most.output || memory_of(file.gaussians, output) > most.memory) return;
-      Target target = make_target(std::move(out), order.kind, order.part, file.quantizer.channels);
-      if (!target.data) return;
+      const DecodeRequest request =
+          make_request(file, kind, size, crop, wanted, threads, most.work);
+      const uint64_t output = uint64_t(request.part.height) * uint64_t(request.part.width) *
+                              uint64_t(file.quantizer.channels) * bytes_per_value(request.kind);
+      if (output > most.output || estimate_memory(file.gaussians, output) > most.memory) return;
+      OutputArray output_array =
+          make_output_array(std::move(out), request.kind, request.part, file.quantizer.channels);
+      if (!output_array.data) return;
       DecodedPicture picture;
-      without_gil([&] { picture = decoder.draw(file, order, target.data); }, &stopped_);
+      without_gil([&] { picture = decoder.draw(file, request, output_array.data); }, &stopped_);
       const bool all = wanted == static_cast<size_t>(file.layers);
-      if (picture.drawn && !(all && picture.gaussians != file.gaussians)) result = target.array;
+      if (picture.drawn && !(all && picture.gaussians != file.gaussians))
+        result = output_array.array;
     });
     return result;
   }
@@ -162,16 +166,17 @@ class SharedDecoder {
   nb::tuple draw(const Layers& layers, int kind, std::optional<Size> size, std::optional<Crop> crop,
                  int threads, uint64_t most_work, nb::object out) {
     const PictureFile& file = layers.file;
-    const Order order =
-        make_order(file, kind, size, crop, file.payloads.size(), threads, most_work);
-    Target target = make_target(std::move(out), order.kind, order.part, file.quantizer.channels);
-    if (!target.data) throw nb::value_error("out does not fit");
+    const DecodeRequest request =
+        make_request(file, kind, size, crop, file.payloads.size(), threads, most_work);
+    OutputArray output_array =
+        make_output_array(std::move(out), request.kind, request.part, file.quantizer.channels);
+    if (!output_array.data) throw nb::value_error("out does not fit");
     DecodedPicture picture;
     with([&](PictureDecoder& decoder) {
-      without_gil([&] { picture = decoder.draw(file, order, target.data); }, &stopped_);
+      without_gil([&] { picture = decoder.draw(file, request, output_array.data); }, &stopped_);
     });
     return nb::make_tuple(picture.layers, picture.gaussians, picture.good_map, picture.honest,
-                          picture.drawn ? target.array : nb::none());
+                          picture.drawn ? output_array.array : nb::none());
   }
 
  private:
@@ -204,7 +209,7 @@ void bind_decoder(nb::module_& m) {
             if (background.shape(0) != static_cast<size_t>(quantizer.channels)) {
               throw nb::value_error("background must have a value for each channel");
             }
-            std::vector<nb::bytes> payloads = bytes_of_list(list);
+            std::vector<nb::bytes> payloads = list_bytes(list);
             new (self) Layers{{quantizer, {}, q_max, work, gaussians, announced, {}, {}}, {}, {}};
             std::copy_n(background.data(), background.shape(0), self->file.background);
             for (const nb::bytes& part : payloads) {
@@ -235,7 +240,7 @@ void bind_decoder(nb::module_& m) {
       "decode_alpha_map",
       [](nb::bytes data, int height, int width) -> nb::object {
         std::vector<uint8_t> classes;
-        AlphaMapRoom room;
+        AlphaMapWorkspace room;
         if (!decode_alpha_map(static_cast<const uint8_t*>(data.data()), data.size(), height, width,
                               classes, room)) {
           return nb::none();

@@ -10,7 +10,7 @@
 #include "bindings/without_gil.h"
 #include "fit/blur.h"
 #include "render/render.h"
-#include "simd/kernels.h"
+#include "simd/dispatch.h"
 
 namespace nb = nanobind;
 
@@ -37,7 +37,7 @@ Source make_source(const Means& means, const Cholesky& cholesky, const Colors& c
 }
 
 Window make_window(int height, int width) {
-  if (height < 1 || width < 1 || height > (1 << 24) || width > (1 << 24)) {
+  if (height < 1 || width < 1 || height > max_window_side || width > max_window_side) {
     throw nb::value_error("height and width must be from 1 to 16777216");
   }
   return {0, 0, height, width};
@@ -47,7 +47,7 @@ Window make_window(int height, int width) {
 template <typename T, PixelKind kind>
 nb::object render_to(Means means, Cholesky cholesky, Colors colors, double q_max, int height,
                      int width, std::optional<Crop> crop, int threads) {
-  static_assert(sizeof(T) == bytes_of(kind));
+  static_assert(sizeof(T) == bytes_per_value(kind));
   const Source source = make_source(means, cholesky, colors, q_max);
   const Window window = make_window(height, width);
   const Part part = make_part(crop, height, width);

@@ -10,7 +10,9 @@
 #include "bindings/layer_arrays.h"
 #include "bindings/without_gil.h"
 #include "layer/decoder.h"
-#include "simd/kernels.h"
+#include "layer/dequantize.h"
+#include "layer/encoder.h"
+#include "simd/dispatch.h"
 
 namespace nb = nanobind;
 
@@ -19,7 +21,7 @@ namespace {
 
 Quantizer make_quantizer(int height, int width, int channels, double color_step,
                          double shape_step) {
-  if (height < 1 || height > 65536 || width < 1 || width > 65536 || channels < 1 ||
+  if (height < 1 || height > max_side || width < 1 || width > max_side || channels < 1 ||
       channels > max_channels || !(color_step > 1e-6 && color_step < 1e3) ||
       !(shape_step > 1e-3 && shape_step < 1e2)) {
     throw nb::value_error("a quantizer's parameter is out of range");
@@ -65,7 +67,7 @@ void bind_layers(nb::module_& m) {
           [](const Quantizer& self, ByteArray precision, IntegerArray position, IntegerArray color,
              IntegerArray shape) {
             const Layer layer = make_layer(self, precision, position, color, shape);
-            check(self, layer);
+            validate(self, layer);
             return floats(self, layer, 1);
           },
           nb::arg("precision"), nb::arg("position"), nb::arg("color"), nb::arg("shape"));
@@ -109,7 +111,7 @@ void bind_layers(nb::module_& m) {
   m.def(
       "decode_layers",
       [](const Quantizer& quantizer, nb::list payloads, int announced, size_t most, int threads) {
-        const std::vector<nb::bytes> layers = bytes_of_list(payloads);
+        const std::vector<nb::bytes> layers = list_bytes(payloads);
         Layer all;
         std::vector<size_t> ends;
         std::vector<LayerBytes> parts;

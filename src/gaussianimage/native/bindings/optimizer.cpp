@@ -101,8 +101,8 @@ void bind_optimizer(nb::module_& m) {
             check(rates, count, 3, "rates");
             auto losses = make_array<double>({count});
             without_gil([&] {
-              self.run(static_cast<int>(count), reinterpret_cast<const Rates*>(rates.data()),
-                       {energy, bits, step}, losses.data());
+              self.adam(static_cast<int>(count), reinterpret_cast<const Rates*>(rates.data()),
+                        {energy, bits, step}, losses.data());
             });
             return losses;
           },
@@ -113,8 +113,8 @@ void bind_optimizer(nb::module_& m) {
             const size_t count = rates.shape(0);
             auto losses = make_array<double>({count});
             without_gil([&] {
-              self.descend(static_cast<int>(count), rates.data(), {energy, bits, step},
-                           losses.data());
+              self.gauss_newton(static_cast<int>(count), rates.data(), {energy, bits, step},
+                                losses.data());
             });
             return losses;
           },

@@ -12,7 +12,7 @@ namespace nb = nanobind;
 
 namespace gi {
 
-void bind_refiner(nb::module_& m) {
+void bind_rdo(nb::module_& m) {
   using Picture = nb::ndarray<const float, nb::numpy, nb::ndim<3>, nb::c_contig>;
   using Counts = nb::ndarray<const uint32_t, nb::numpy, nb::ndim<2>, nb::c_contig>;
 
@@ -29,29 +29,30 @@ void bind_refiner(nb::module_& m) {
           },
           nb::arg("quantizer"), nb::arg("counts"), nb::arg("classes"));
 
-  nb::class_<Refiner>(m, "Refiner")
+  nb::class_<CoordinateDescent>(m, "Refiner")
       .def(
           "__init__",
-          [](Refiner* self, const Quantizer& quantizer, double q_max, Picture residual) {
+          [](CoordinateDescent* self, const Quantizer& quantizer, double q_max, Picture residual) {
             if (residual.shape(0) != static_cast<size_t>(quantizer.height) ||
                 residual.shape(1) != static_cast<size_t>(quantizer.width) ||
                 residual.shape(2) != static_cast<size_t>(quantizer.channels)) {
               throw nb::value_error("residual has the wrong shape");
             }
-            without_gil([&] { new (self) Refiner(quantizer, q_max, residual.data()); });
+            without_gil([&] { new (self) CoordinateDescent(quantizer, q_max, residual.data()); });
           },
           nb::arg("quantizer"), nb::arg("q_max"), nb::arg("residual"))
       .def(
           "sweep",
-          [](Refiner& self, const Quantizer& quantizer, ByteArray precision, IntegerArray position,
-             IntegerArray color, IntegerArray shape, ByteArray sets, const SymbolCosts& costs,
-             double weight, int threads) {
+          [](CoordinateDescent& self, const Quantizer& quantizer, ByteArray precision,
+             IntegerArray position, IntegerArray color, IntegerArray shape, ByteArray sets,
+             const SymbolCosts& costs, double weight, int threads) {
             Layer layer = make_layer(quantizer, precision, position, color, shape);
-            check(quantizer, layer);
+            validate(quantizer, layer);
             const size_t n = layer.count();
             if (sets.shape(0) != n) throw nb::value_error("sets has the wrong length");
-            without_gil(
-                [&] { self.sweep(layer, sets.data(), costs, weight, resolve_threads(threads)); });
+            without_gil([&] {
+              self.run_pass(layer, sets.data(), costs, weight, resolve_threads(threads));
+            });
             return nb::make_tuple(
                 copy_array(layer.precision.data(), {n}),
                 copy_array(layer.position.data(), {n, size_t{2}}),
@@ -61,7 +62,7 @@ void bind_refiner(nb::module_& m) {
           nb::arg("quantizer"), nb::arg("precision"), nb::arg("position"), nb::arg("color"),
           nb::arg("shape"), nb::arg("sets"), nb::arg("costs"), nb::arg("weight"),
           nb::arg("threads"))
-      .def("residual", [](Refiner& self) {
+      .def("residual", [](CoordinateDescent& self) {
         auto out = make_array<float>({static_cast<size_t>(self.height()),
                                       static_cast<size_t>(self.width()),
                                       static_cast<size_t>(self.channels())});

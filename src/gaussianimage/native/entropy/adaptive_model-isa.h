@@ -2,7 +2,7 @@
 //
 // A model keeps cdf[i], 2^20 times the probability that a symbol is below i. The coder works in
 // units of 2^-15, so symbol s owns the slots cdf[s] >> 5 up to cdf[s + 1] >> 5. After a symbol
-// every entry moves towards the distribution that holds this symbol alone, mixed with 32 units (one
+// every span moves towards the distribution that holds this symbol alone, mixed with 32 units (one
 // slot) for each symbol of the alphabet:
 //     target[i] = 32 i + (i > s ? 2^20 - 32 A : 0)
 //     cdf[i] += ((target[i] - cdf[i]) * rate) >> 11
@@ -21,6 +21,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "entropy/buckets.h"
 #include "simd/isa.h"
 
 #if defined(__SSE2__)
@@ -143,7 +144,7 @@ class alignas(64) Model {
 #endif
   }
 
-  // How many entries are below: the mask is all ones up to some entry.
+  // How many spans are below: the mask is all ones up to some span.
   static uint32_t count(const Lanes* below) {
 #if defined(__AVX2__)
     // Two bits for each, in some order.
@@ -167,7 +168,7 @@ class alignas(64) Model {
   int32_t memory_;
 };
 
-// The same for very few symbols, each entry by itself: faster there, and a tenth of the size.
+// The same for very few symbols, each span by itself: faster there, and a tenth of the size.
 template <int alphabet_size>
 class SmallModel {
  public:
@@ -213,25 +214,6 @@ class SmallModel {
   int32_t cdf_[alphabet_size + 1];
   int32_t seen_;
 };
-
-// Integers of any size with one model: small ones have a symbol of their own, larger ones share
-// one and tell themselves apart by raw bits, and the last symbol is for what is larger still. The
-// raw bits are loose: they come after the symbols of a whole layer.
-constexpr uint32_t bucket_base[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24, 32, 48, 80};
-constexpr int bucket_bits[16] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 3, 4, 5, 0};
-constexpr int escape_bits = 24;
-constexpr uint32_t max_unsigned = 80 + (1u << (escape_bits + 1)) - 2;
-
-inline uint32_t magnitude_of(int32_t value) {
-  return value < 0 ? 0u - static_cast<uint32_t>(value) : static_cast<uint32_t>(value);
-}
-
-// The bucket that holds a value.
-inline uint32_t bucket_of(uint32_t value) {
-  uint32_t bucket = value < 8 ? value : 8;
-  while (bucket >= 8 && bucket < 15 && value >= bucket_base[bucket + 1]) ++bucket;
-  return bucket;
-}
 
 // `count` raw bits, up to 30, the low 15 first; none at all is no step of the coder.
 template <typename Coder>

@@ -41,9 +41,9 @@ struct MapModels {
 };
 
 // The two rows of pixels above the one that is coded, and that row, with margins.
-class Rows {
+class PixelRows {
  public:
-  Rows(int width, std::vector<uint8_t>& pixels)
+  PixelRows(int width, std::vector<uint8_t>& pixels)
       : width_(static_cast<size_t>(width + margins)), pixels_(pixels) {
     pixels_.assign(3 * width_, transparent);
   }
@@ -78,13 +78,13 @@ class Rows {
 // The syntax, for writing and for reading. `classes` are ignored and set when reading.
 template <typename Coder>
 void code_map(Coder& coder, MapModels& models, int height, int width, uint8_t* classes,
-              AlphaMapRoom& room) {
+              AlphaMapWorkspace& workspace) {
   const int columns = (width + block - 1) / block, rows = (height + block - 1) / block;
   {
     typename Coder::Run run(coder);
     for (int y = 0; y < rows; ++y) {
       check_interrupt();
-      uint8_t* const kind = room.kinds.data() + ptrdiff_t{y} * columns;
+      uint8_t* const kind = workspace.kinds.data() + ptrdiff_t{y} * columns;
       for (int x = 0; x < columns; ++x) {
         const int left = x > 0 ? int{kind[x - 1]} : transparent;
         const int above = y > 0 ? int{kind[x - columns]} : transparent;
@@ -93,14 +93,14 @@ void code_map(Coder& coder, MapModels& models, int height, int width, uint8_t* c
       }
     }
   }
-  Rows lines(width, room.rows);
+  PixelRows lines(width, workspace.rows);
   for (int y = 0; y < height; ++y, lines.next()) {
     // What has been read beyond the stream's end means nothing.
     if constexpr (Coder::decodes) {
       if (coder.failed()) return;
     }
     check_interrupt();
-    const uint8_t* const kind = room.kinds.data() + ptrdiff_t{y / block} * columns;
+    const uint8_t* const kind = workspace.kinds.data() + ptrdiff_t{y / block} * columns;
     uint8_t* const out = classes + ptrdiff_t{y} * width;
     uint8_t* const row = lines.row();
     typename Coder::Run run(coder);
@@ -119,7 +119,7 @@ void code_map(Coder& coder, MapModels& models, int height, int width, uint8_t* c
   }
 }
 
-std::vector<uint8_t> kinds_of(const uint8_t* classes, int height, int width) {
+std::vector<uint8_t> classify_blocks(const uint8_t* classes, int height, int width) {
   std::vector<uint8_t> kinds;
   for (int top = 0; top < height; top += block) {
     for (int left = 0; left < width; left += block) {
@@ -135,14 +135,14 @@ std::vector<uint8_t> kinds_of(const uint8_t* classes, int height, int width) {
   return kinds;
 }
 
-size_t pixels_of(int height, int width) {
+size_t count_pixels(int height, int width) {
   return static_cast<size_t>(height) * static_cast<size_t>(width);
 }
 
 // The pixels of a map under the footprints of the pixels of what is drawn, along one axis: those
 // whose centers are less than a pixel away, a pixel of the map or of what is drawn, whichever is
 // larger.
-struct Footprint {
+struct PixelReach {
   int64_t map, drawn;  // sides in pixels
 
   int first(int64_t i) const {
@@ -160,29 +160,29 @@ struct Footprint {
 };
 
 // The class that a set of classes, a bit for each, makes of a pixel.
-constexpr std::array<uint8_t, 8> class_of_set = {as_drawn, transparent, opaque,   as_drawn,
-                                                 between,  as_drawn,    as_drawn, as_drawn};
+constexpr std::array<uint8_t, 8> set_class = {as_drawn, transparent, opaque,   as_drawn,
+                                              between,  as_drawn,    as_drawn, as_drawn};
 
 }  // namespace
 
 std::vector<uint8_t> encode_alpha_map(const uint8_t* classes, int height, int width) {
-  const size_t pixels = pixels_of(height, width);
+  const size_t pixels = count_pixels(height, width);
   if (std::all_of(classes, classes + pixels, [&](uint8_t c) { return c == classes[0]; })) {
     if (classes[0] > between) throw std::out_of_range("not a class of alpha");
     return {classes[0]};
   }
-  AlphaMapRoom room;
-  room.kinds = kinds_of(classes, height, width);
+  AlphaMapWorkspace workspace;
+  workspace.kinds = classify_blocks(classes, height, width);
   std::vector<uint8_t> copy(classes, classes + pixels);
   MapModels models = MapModels::untaught();
   Encoder coder;
-  code_map(coder, models, height, width, copy.data(), room);
+  code_map(coder, models, height, width, copy.data(), workspace);
   return coder.finish();
 }
 
 bool decode_alpha_map(const uint8_t* bytes, size_t size, int height, int width,
-                      std::vector<uint8_t>& classes, AlphaMapRoom& room) {
-  const size_t pixels = pixels_of(height, width);
+                      std::vector<uint8_t>& classes, AlphaMapWorkspace& workspace) {
+  const size_t pixels = count_pixels(height, width);
   if (size == 1) {
     if (bytes[0] > between) return false;
     classes.assign(pixels, bytes[0]);
@@ -191,21 +191,21 @@ bool decode_alpha_map(const uint8_t* bytes, size_t size, int height, int width,
   Decoder coder(bytes, size);
   if (coder.failed()) return false;
   classes.resize(pixels);
-  room.kinds.resize(pixels_of((height + block - 1) / block, (width + block - 1) / block));
+  workspace.kinds.resize(count_pixels((height + block - 1) / block, (width + block - 1) / block));
   MapModels models = MapModels::untaught();
-  code_map(coder, models, height, width, classes.data(), room);
+  code_map(coder, models, height, width, classes.data(), workspace);
   return coder.finished_cleanly();
 }
 
 void alpha_classes(const uint8_t* map, int height, int width, int drawn_height, int drawn_width,
-                   const Part& part, int threads, uint8_t* classes, AlphaMapRoom& room) {
-  const Footprint across{width, drawn_width}, down{height, drawn_height};
+                   const Part& part, int threads, uint8_t* classes, AlphaMapWorkspace& workspace) {
+  const PixelReach across{width, drawn_width}, down{height, drawn_height};
   const int left = across.first(part.left);
   const int columns = across.end(part.left + part.width - 1) - left;
   constexpr int rows = 8;  // of what is drawn, in a task
-  room.sets.resize(pixels_of((part.height + rows - 1) / rows, columns));
+  workspace.sets.resize(count_pixels((part.height + rows - 1) / rows, columns));
   parallel((part.height + rows - 1) / rows, threads, [&](int task) {
-    uint8_t* const set = room.sets.data() + pixels_of(task, columns);
+    uint8_t* const set = workspace.sets.data() + count_pixels(task, columns);
     for (int y = task * rows; y < std::min((task + 1) * rows, part.height); ++y) {
       std::fill_n(set, columns, uint8_t{0});
       for (int j = down.first(part.top + y); j < down.end(part.top + y); ++j) {
@@ -218,7 +218,7 @@ void alpha_classes(const uint8_t* map, int height, int width, int drawn_height, 
         for (int j = across.first(part.left + x); j < across.end(part.left + x); ++j) {
           all |= set[j - left];
         }
-        out[x] = class_of_set[all];
+        out[x] = set_class[all];
       }
     }
   });

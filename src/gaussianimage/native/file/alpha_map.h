@@ -6,19 +6,13 @@
 #include <cstdint>
 #include <vector>
 
-#include "render/binning.h"
+#include "render/alpha_class.h"
+#include "render/gaussians.h"
 
 namespace gi {
 
-enum AlphaClass : uint8_t {
-  transparent,  // alpha is 0
-  opaque,       // alpha is full
-  between,      // alpha is neither
-  as_drawn,     // only of what is drawn: pixels of several classes, or there is no map
-};
-
 // Memory that decoding works in, to be kept from one file to the next.
-struct AlphaMapRoom {
+struct AlphaMapWorkspace {
   std::vector<uint8_t> kinds, rows, sets;
 };
 
@@ -28,12 +22,12 @@ std::vector<uint8_t> encode_alpha_map(const uint8_t* classes, int height, int wi
 
 // Reads a payload. False if it is not one of a map of this size.
 bool decode_alpha_map(const uint8_t* bytes, size_t size, int height, int width,
-                      std::vector<uint8_t>& classes, AlphaMapRoom& room);
+                      std::vector<uint8_t>& classes, AlphaMapWorkspace& workspace);
 
 // The classes of the pixels of a part of a picture that is drawn with another size than the map's,
 // part.height × part.width: that of all the map's pixels under a pixel's footprint if it is the
 // same. Costs about twice the map's pixels and the part's together.
 void alpha_classes(const uint8_t* map, int height, int width, int drawn_height, int drawn_width,
-                   const Part& part, int threads, uint8_t* classes, AlphaMapRoom& room);
+                   const Part& part, int threads, uint8_t* classes, AlphaMapWorkspace& workspace);
 
 }  // namespace gi

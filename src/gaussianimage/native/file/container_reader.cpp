@@ -9,8 +9,7 @@ namespace gi {
 namespace {
 
 constexpr uint8_t signature[8] = {0x8b, 'G', 'I', 'M', 'G', '\r', '\n', '\n'};
-constexpr uint64_t most_payload = (uint64_t{1} << 31) - 1;
-constexpr uint64_t most_side = 65536, most_gaussians = uint64_t{1} << 28;
+constexpr uint64_t max_payload = (uint64_t{1} << 31) - 1;
 
 // table[k][b]: what byte b, with k more bytes after it, does to a CRC.
 using CrcTable = std::array<std::array<uint32_t, 256>, 8>;
@@ -103,8 +102,8 @@ bool read_header(Reader head, const FileLimits& limits, PictureFile& file) {
   const uint64_t height = head.varint(), width = head.varint(), gaussians = head.varint();
   const uint64_t layers = head.little(1), q_max = head.little(2), work = head.varint();
   if (!head.good || version < 1 || min_reader != 1 || flags >> 4) return false;
-  if (height < 1 || height > most_side || width < 1 || width > most_side || q_max < 1) return false;
-  if (gaussians > most_gaussians || (layers == 0) != (gaussians == 0) || layers > gaussians) {
+  if (height < 1 || height > max_side || width < 1 || width > max_side || q_max < 1) return false;
+  if (gaussians > max_gaussians || (layers == 0) != (gaussians == 0) || layers > gaussians) {
     return false;
   }
   if (work > largest_work(height, width, gaussians)) return false;
@@ -145,7 +144,7 @@ bool read_picture_file(const uint8_t* bytes, size_t size, const FileLimits& limi
   for (bool first = true;; first = false) {
     const uint8_t* type = data.take(4);
     const uint64_t length = data.varint();
-    if (!data.good || !is_type(type) || length > most_payload) return false;
+    if (!data.good || !is_type(type) || length > max_payload) return false;
     const uint8_t* payload = data.take(length);
     if (!payload) return false;
     const uint32_t found = crc32(type, static_cast<size_t>(data.at - type));

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "layer/layer.h"
-#include "simd/kernels.h"
+#include "render/gaussians.h"
 
 namespace gi {
 
@@ -26,11 +26,11 @@ struct PictureFile {
 struct FileLimits {
   uint64_t pixels, side, gaussians, work;
   uint64_t output;  // bytes of pixels that are drawn
-  uint64_t memory;  // bytes, see `memory_of`
+  uint64_t memory;  // bytes, see `estimate_memory`
 };
 
 // Bytes that drawing so many Gaussians takes, and the pixels, estimated from above.
-constexpr uint64_t memory_of(uint64_t gaussians, uint64_t output) {
+constexpr uint64_t estimate_memory(uint64_t gaussians, uint64_t output) {
   return 200 * gaussians + output;
 }
 

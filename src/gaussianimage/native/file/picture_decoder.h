@@ -7,14 +7,13 @@
 #include "file/alpha_map.h"
 #include "file/container_reader.h"
 #include "layer/decoder.h"
-#include "render/binning.h"
+#include "render/gaussians.h"
 #include "render/pixels.h"
-#include "simd/kernels.h"
 
 namespace gi {
 
 // What to draw of a picture: a part of it at some size, from its first layers.
-struct Order {
+struct DecodeRequest {
   int height, width;  // of the whole picture
   Part part;
   size_t layers;
@@ -34,9 +33,9 @@ struct DecodedPicture {
 // Decodes and draws files, and keeps its memory from one to the next.
 class PictureDecoder {
  public:
-  // Draws to `out`: part.height × part.width × channels of the order's kind, over the background.
+  // Draws to `out`: part.height × part.width × channels of the request's kind, over the background.
   // Color is divided by alpha where there is one.
-  DecodedPicture draw(const PictureFile& file, const Order& order, void* out);
+  DecodedPicture draw(const PictureFile& file, const DecodeRequest& request, void* out);
 
   // Gives memory back if the last picture was one of very many Gaussians.
   void trim();
@@ -46,7 +45,8 @@ class PictureDecoder {
  private:
   void to_floats(const Quantizer& quantizer, int threads);
   // The classes of the pixels of a part; null if the file has no map or a damaged one.
-  const uint8_t* alpha(const PictureFile& file, const Order& order, int threads, bool& good);
+  const uint8_t* alpha(const PictureFile& file, const DecodeRequest& request, int threads,
+                       bool& good);
 
   LayerDecoder layers_;
   Layer layer_;
@@ -55,7 +55,7 @@ class PictureDecoder {
   std::vector<double> means_, cholesky_;
   std::vector<float> colors_;
   std::vector<uint8_t> map_, classes_;  // of alpha: of the picture, and of what is drawn
-  AlphaMapRoom room_;
+  AlphaMapWorkspace workspace_;
 };
 
 }  // namespace gi

@@ -16,7 +16,7 @@ constexpr double pi = 3.14159265358979323846;
 constexpr double momentum = 0.93;
 
 // How far a Gaussian goes in one step at most, in units of its own size and color.
-constexpr double most_way = 0.15;
+constexpr double max_move = 0.15;
 
 // Added to b² in units of penalty.step²: what is hardly there has no say in where it is.
 constexpr double damping = 2.0;
@@ -26,15 +26,15 @@ constexpr double damping = 2.0;
 // One by the row sum of every Gaussian's Gram matrix, 1 for one that stands alone.
 std::vector<double> Optimizer::shares() {
   const size_t n = static_cast<size_t>(count()), c = static_cast<size_t>(channels_);
-  lists_.prepare(source(), window_, threads_);
+  binning_.prepare(source(), window_, threads_);
   std::vector<float> unit(n * c);
   for (size_t i = 0; i < n; ++i) {
-    if (!lists_.visible(i)) continue;
+    if (!binning_.visible(i)) continue;
     const double* l = cholesky.data() + 3 * i;
     std::fill_n(unit.begin() + static_cast<ptrdiff_t>(i * c), c,
                 static_cast<float>(1 / std::sqrt(pi * l[0] * l[2])));
   }
-  moments_with(unit.data(), false);
+  sum_moments(unit.data(), false);
   std::vector<double> result(n);
   for (size_t i = 0; i < n; ++i) {
     const double row = unit[i * c] * sums_[i * static_cast<size_t>(parameters()) + 5];
@@ -43,25 +43,26 @@ std::vector<double> Optimizer::shares() {
   return result;
 }
 
-// Parameters are those of the local frame, as in `run`, but for the color, which is taken at
+// Parameters are those of the local frame, as in `adam`, but for the color, which is taken at
 // constant b = c √(π l11 l22) as the shape changes. On the infinite plane the Gauss–Newton matrix
 // of a Gaussian with itself is then diagonal: |b|² times ½ for the position, ½, ¼, ½ for l11, l21
 // and l22, and π l11 l22 for the color. Those that overlap it are accounted for by a smaller step:
 // the row sums of the Gram matrix, ∫ w w' for weights of unit energy, bound its eigenvalues.
-void Optimizer::descend(int count, const float* rates, const Penalty& penalty, double* losses) {
+void Optimizer::gauss_newton(int count, const float* rates, const Penalty& penalty,
+                             double* losses) {
   const size_t n = static_cast<size_t>(this->count());
   const size_t width = static_cast<size_t>(parameters());
   const std::vector<double> share = shares();
   std::vector<double> velocity(n * width);
   const int blocks = std::max(1, static_cast<int>(n / 256));
   for (int iteration = 0; iteration < count; ++iteration) {
-    losses[iteration] = moments_with(colors.data(), true);
+    losses[iteration] = sum_moments(colors.data(), true);
     const Interruptible::Scope whole(nullptr);
     parallel(blocks, threads_, [&](int block) {
       const size_t begin = n * static_cast<size_t>(block) / static_cast<size_t>(blocks);
       const size_t end = n * static_cast<size_t>(block + 1) / static_cast<size_t>(blocks);
       for (size_t i = begin; i < end; ++i) {
-        descend_one(i, rates[iteration] * share[i], penalty, velocity.data() + i * width);
+        gauss_newton_step(i, rates[iteration] * share[i], penalty, velocity.data() + i * width);
       }
     });
     ++steps_;
@@ -69,8 +70,8 @@ void Optimizer::descend(int count, const float* rates, const Penalty& penalty, d
 }
 
 // One step of Gaussian i.
-void Optimizer::descend_one(size_t i, double rate, const Penalty& penalty, double* velocity) {
-  if (!lists_.visible(i)) return;
+void Optimizer::gauss_newton_step(size_t i, double rate, const Penalty& penalty, double* velocity) {
+  if (!binning_.visible(i)) return;
   const size_t channels = static_cast<size_t>(channels_), width = 5 + channels;
   const double* l = cholesky.data() + 3 * i;
   float* color = colors.data() + channels * i;
@@ -101,7 +102,7 @@ void Optimizer::descend_one(size_t i, double rate, const Penalty& penalty, doubl
   for (size_t j = 0; j < 5; ++j) way = std::max(way, std::fabs(step[j]));
   for (size_t j = 5; j < width; ++j) color_way += step[j] * step[j];
   way = std::max(way, std::sqrt(color_way * area / (energy + threshold)));
-  const double factor = std::min(1.0, most_way / way);
+  const double factor = std::min(1.0, max_move / way);
   for (size_t j = 0; j < width; ++j) velocity[j] = step[j] = factor * step[j];
 
   const double before = l[0] * l[2];

@@ -9,6 +9,7 @@
 #include "base/pool.h"
 #include "render/cell_buffers.h"
 #include "render/cell_layout.h"
+#include "simd/dispatch.h"
 
 namespace gi {
 namespace {
@@ -21,8 +22,8 @@ constexpr float decay2 = 0.96f;
 constexpr float epsilon = 1e-8f;
 
 // Standard deviations stay between a fraction of a pixel and many pictures.
-constexpr double least_sigma = 0.2;
-constexpr double most_sigma = 1e5;
+constexpr double min_sigma = 0.2;
+constexpr double max_sigma = 1e5;
 
 // What Adam's moments are multiplied by as long as they know few gradients.
 class Corrections {
@@ -67,9 +68,9 @@ Optimizer::Optimizer(const float* target, int height, int width, int channels, d
       channels_(channels),
       q_max_(q_max),
       threads_(resolve_threads(threads)) {
-  lists_.prepare(source(), window_, threads_);
-  target_.resize(lists_.picture_floats());
-  in_cells(target, target_.data());
+  binning_.prepare(source(), window_, threads_);
+  target_.resize(binning_.picture_floats());
+  put_in_cells(target, target_.data());
 }
 
 void Optimizer::weigh(const float* weights) {
@@ -78,17 +79,17 @@ void Optimizer::weigh(const float* weights) {
   std::vector<float> roots(values);
   for (size_t i = 0; i < values; ++i) roots[i] = std::sqrt(weights[i]);
   roots_.resize(target_.size());
-  in_cells(roots.data(), roots_.data());
+  put_in_cells(roots.data(), roots_.data());
 }
 
 // Puts height × width × channels floats in cells.
-void Optimizer::in_cells(const float* values, float* cells) {
-  lists_.prepare(source(), window_, threads_);
-  lists_.bin(0);
+void Optimizer::put_in_cells(const float* values, float* cells) {
+  binning_.prepare(source(), window_, threads_);
+  binning_.bin(0);
   const ptrdiff_t stride = ptrdiff_t{window_.width} * channels_;
-  parallel(lists_.strips(), threads_, [&](int strip) {
-    for (int band = 0; band < lists_.bands(); ++band) {
-      const Schedule::Cell cell = lists_.cell(strip, band);
+  parallel(binning_.strips(), threads_, [&](int strip) {
+    for (int band = 0; band < binning_.bands(); ++band) {
+      const Binning::Cell cell = binning_.cell(strip, band);
       from_floats(values + cell.y * stride + cell.x * channels_, stride, channels_, cell.rows,
                   cell.columns, cells + cell.offset);
     }
@@ -124,15 +125,15 @@ void Optimizer::erase(const std::vector<uint8_t>& keep) {
 
 void Optimizer::keep(const uint8_t* keep) { erase(std::vector<uint8_t>(keep, keep + count())); }
 
-// Runs body(strip) over all strips, after the lists of each group have been made.
+// Runs body(strip) over all strips, after the binning of each group have been made.
 template <typename Strips>
-void Optimizer::for_strips(Strips&& body) {
-  lists_.prepare(source(), window_, threads_);
-  for (int group = 0; group < lists_.groups(); ++group) {
-    lists_.bin(group);
-    parallel(lists_.strips(), threads_, [&](int i) {
+void Optimizer::for_each_strip(Strips&& body) {
+  binning_.prepare(source(), window_, threads_);
+  for (int group = 0; group < binning_.groups(); ++group) {
+    binning_.bin(group);
+    parallel(binning_.strips(), threads_, [&](int i) {
       FlushDenormals flush;
-      body(lists_.first_strip() + i);
+      body(binning_.first_strip() + i);
     });
   }
 }
@@ -150,13 +151,13 @@ void Optimizer::bake(const uint8_t* bake) {
   }
   const Kernels& k = kernels();
   const Interruptible::Scope whole(nullptr);
-  for_strips([&](int strip) {
-    const auto add = [&](const Schedule::Cell& cell, const Entry* entries, size_t count, bool,
+  for_each_strip([&](int strip) {
+    const auto add = [&](const Binning::Cell& cell, const CellSpan* spans, size_t count, bool,
                          bool) {
-      k.accumulate(lists_.atoms(), entries, count, channels_, lists_.weight_min(),
+      k.accumulate(binning_.prepared(), spans, count, channels_, binning_.weight_min(),
                    target_.data() + cell.offset);
     };
-    lists_.visit(strip, add, [](const Schedule::Cell&, const Entry*, size_t) {});
+    binning_.for_each_cell(strip, add);
   });
   colors = std::move(all);
   erase(keep);
@@ -166,48 +167,49 @@ void Optimizer::bake(const uint8_t* bake) {
 // for each Gaussian with the moments of its parts. Returns half the sum of squares of what was
 // drawn.
 template <typename Reduce>
-double Optimizer::sweep(const float* with_colors, bool subtract_target, Reduce&& reduce) {
+double Optimizer::pass_over_cells(const float* with_colors, bool subtract_target, Reduce&& reduce) {
   Source drawn = source();
   drawn.colors = with_colors;
-  lists_.prepare(drawn, window_, threads_);
+  binning_.prepare(drawn, window_, threads_);
   const Kernels& k = kernels();
   const size_t n = static_cast<size_t>(count());
   const int blocks = static_cast<int>(n / 256) + 1;
   double loss = 0;
-  for (int group = 0; group < lists_.groups(); ++group) {
-    lists_.bin(group);
-    moments_.resize(lists_.places());
-    losses_.assign(static_cast<size_t>(lists_.strips()), 0.0);
-    parallel(lists_.strips(), threads_, [&](int i) {
+  for (int group = 0; group < binning_.groups(); ++group) {
+    binning_.bin(group);
+    moments_.resize(binning_.places());
+    losses_.assign(static_cast<size_t>(binning_.strips()), 0.0);
+    parallel(binning_.strips(), threads_, [&](int i) {
       FlushDenormals flush;
-      const int strip = lists_.first_strip() + i;
-      float* const buffer = strip_buffer(lists_.bands(), channels_);
-      const auto floats = [&](const Schedule::Cell& cell) {
+      const int strip = binning_.first_strip() + i;
+      float* const buffer = float_buffer(binning_.bands(), channels_);
+      const auto floats = [&](const Binning::Cell& cell) {
         return buffer + cell_floats(channels_) * static_cast<size_t>(cell.band);
       };
-      MomentSums sums(lists_, strip, moments_.data());
-      const auto add = [&](const Schedule::Cell& cell, const Entry* entries, size_t count,
+      MomentSums sums(binning_, strip, moments_.data());
+      const auto add = [&](const Binning::Cell& cell, const CellSpan* spans, size_t count,
                            bool first, bool last) {
         float* const p = floats(cell);
         if (first) start_cell(cell, subtract_target, p);
-        k.accumulate(lists_.atoms(), entries, count, channels_, lists_.weight_min(), p);
+        k.accumulate(binning_.prepared(), spans, count, channels_, binning_.weight_min(), p);
         if (last) {
           multiply_by_roots(cell, p);
-          losses_[static_cast<size_t>(i)] += 0.5 * k.square(p, channels_, cell.rows, cell.columns);
+          losses_[static_cast<size_t>(i)] +=
+              0.5 * k.sum_squares(p, channels_, cell.rows, cell.columns);
           multiply_by_roots(cell, p);
         }
       };
-      const auto then = [&](const Schedule::Cell& cell, const Entry* entries, size_t count) {
-        sums.add(entries, count, channels_, floats(cell));
+      const auto then = [&](const Binning::Cell& cell, const CellSpan* spans, size_t count) {
+        sums.add(spans, count, channels_, floats(cell));
       };
-      lists_.visit(strip, add, then);
+      binning_.for_each_cell(strip, add, then);
     });
     for (double strip_loss : losses_) loss += strip_loss;
     parallel(blocks, threads_, [&](int block) {
       const size_t begin = n * static_cast<size_t>(block) / static_cast<size_t>(blocks);
       const size_t end = n * static_cast<size_t>(block + 1) / static_cast<size_t>(blocks);
       for (size_t i = begin; i < end; ++i) {
-        for (size_t place = lists_.first_place(i); place < lists_.first_place(i + 1); ++place) {
+        for (size_t place = binning_.first_place(i); place < binning_.first_place(i + 1); ++place) {
           reduce(i, moments_[place]);
         }
       }
@@ -216,7 +218,7 @@ double Optimizer::sweep(const float* with_colors, bool subtract_target, Reduce&&
   return loss;
 }
 
-void Optimizer::start_cell(const Schedule::Cell& cell, bool subtract_target, float* p) const {
+void Optimizer::start_cell(const Binning::Cell& cell, bool subtract_target, float* p) const {
   const size_t floats =
       static_cast<size_t>(cell.rows + 1) / 2 * 16 * static_cast<size_t>(channels_);
   if (!subtract_target) {
@@ -229,7 +231,7 @@ void Optimizer::start_cell(const Schedule::Cell& cell, bool subtract_target, flo
 
 // Multiplies a cell of residuals by the roots of the weights: once for the error, twice for its
 // derivative.
-void Optimizer::multiply_by_roots(const Schedule::Cell& cell, float* p) const {
+void Optimizer::multiply_by_roots(const Binning::Cell& cell, float* p) const {
   if (roots_.empty()) return;
   const size_t floats =
       static_cast<size_t>(cell.rows + 1) / 2 * 16 * static_cast<size_t>(channels_);
@@ -237,12 +239,12 @@ void Optimizer::multiply_by_roots(const Schedule::Cell& cell, float* p) const {
   for (size_t j = 0; j < floats; ++j) p[j] *= roots[j];
 }
 
-// Sums of each Gaussian's moments, into sums_; returns as `sweep`.
-double Optimizer::moments_with(const float* with_colors, bool subtract_target) {
+// Sums of each Gaussian's moments, into sums_; returns as `pass_over_cells`.
+double Optimizer::sum_moments(const float* with_colors, bool subtract_target) {
   const size_t width = static_cast<size_t>(parameters());
   sums_.assign(static_cast<size_t>(count()) * width, 0.0);
-  return sweep(with_colors, subtract_target, [&](size_t atom, const Moments& m) {
-    double* sums = sums_.data() + atom * width;
+  return pass_over_cells(with_colors, subtract_target, [&](size_t gaussian, const Moments& m) {
+    double* sums = sums_.data() + gaussian * width;
     sums[0] += m.g1;
     sums[1] += m.g2;
     sums[2] += m.g11;
@@ -252,11 +254,11 @@ double Optimizer::moments_with(const float* with_colors, bool subtract_target) {
   });
 }
 
-void Optimizer::run(int count, const Rates* rates, const Penalty& penalty, double* losses) {
+void Optimizer::adam(int count, const Rates* rates, const Penalty& penalty, double* losses) {
   const size_t n = static_cast<size_t>(this->count());
   const int blocks = std::max(1, static_cast<int>(n / 256));
   for (int iteration = 0; iteration < count; ++iteration) {
-    losses[iteration] = moments_with(colors.data(), true);
+    losses[iteration] = sum_moments(colors.data(), true);
     const Interruptible::Scope whole(nullptr);
     parallel(blocks, threads_, [&](int block) {
       const size_t begin = n * static_cast<size_t>(block) / static_cast<size_t>(blocks);
@@ -271,9 +273,9 @@ void Optimizer::run(int count, const Rates* rates, const Penalty& penalty, doubl
 // its own frame, μ += L m and L ← L (I + Δ) with Δ lower triangular: then every rate is relative
 // to the Gaussian's size and shape, and the derivatives are the whitened moments themselves.
 template <int C>
-void Optimizer::step_one(size_t i, const Rates& rates, const Penalty& penalty) {
+void Optimizer::adam_step(size_t i, const Rates& rates, const Penalty& penalty) {
   // What draws nothing has no gradient, and must not be brought to life by the bounds below.
-  if (!lists_.visible(i)) return;
+  if (!binning_.visible(i)) return;
   constexpr size_t channels = C, width = 5 + channels;
   const double* l = cholesky.data() + 3 * i;
   float* color = colors.data() + channels * i;
@@ -326,9 +328,9 @@ void Optimizer::move(size_t i, const double* step) {
   }
   if (trainable_[i] & train_covariance) {
     const double l21 = l[1] + l[1] * step[2] + l[2] * step[3];
-    l[0] = std::clamp(l[0] * std::exp(step[2]), least_sigma, most_sigma);
-    l[1] = std::clamp(l21, -most_sigma, most_sigma);
-    l[2] = std::clamp(l[2] * std::exp(step[4]), least_sigma, most_sigma);
+    l[0] = std::clamp(l[0] * std::exp(step[2]), min_sigma, max_sigma);
+    l[1] = std::clamp(l21, -max_sigma, max_sigma);
+    l[2] = std::clamp(l[2] * std::exp(step[4]), min_sigma, max_sigma);
   }
 }
 
@@ -336,16 +338,16 @@ void Optimizer::step(size_t begin, size_t end, const Rates& rates, const Penalty
   for (size_t i = begin; i < end; ++i) {
     switch (channels_) {
       case 1:
-        step_one<1>(i, rates, penalty);
+        adam_step<1>(i, rates, penalty);
         break;
       case 2:
-        step_one<2>(i, rates, penalty);
+        adam_step<2>(i, rates, penalty);
         break;
       case 3:
-        step_one<3>(i, rates, penalty);
+        adam_step<3>(i, rates, penalty);
         break;
       default:
-        step_one<4>(i, rates, penalty);
+        adam_step<4>(i, rates, penalty);
     }
   }
 }
@@ -356,8 +358,8 @@ double Optimizer::solve_colors(int iterations, double ridge) {
   std::vector<double> products(size);
   const auto project = [&](const float* values, bool subtract_target) {
     std::fill(products.begin(), products.end(), 0.0);
-    return sweep(values, subtract_target, [&](size_t atom, const Moments& m) {
-      for (size_t j = 0; j < c; ++j) products[atom * c + j] += m.color[j];
+    return pass_over_cells(values, subtract_target, [&](size_t gaussian, const Moments& m) {
+      for (size_t j = 0; j < c; ++j) products[gaussian * c + j] += m.color[j];
     });
   };
   std::vector<double> x(size), r(size), p(size);
@@ -365,7 +367,7 @@ double Optimizer::solve_colors(int iterations, double ridge) {
   project(colors.data(), true);
   std::vector<double> diagonal(size);  // 0: held, as is what draws nothing
   for (size_t i = 0; i < size; ++i) {
-    if (!(trainable_[i / c] & train_color) || !lists_.visible(i / c)) continue;
+    if (!(trainable_[i / c] & train_color) || !binning_.visible(i / c)) continue;
     diagonal[i] = pi * cholesky[3 * (i / c)] * cholesky[3 * (i / c) + 2];
   }
   for (size_t i = 0; i < size; ++i) {
@@ -407,13 +409,13 @@ double Optimizer::solve_colors(int iterations, double ridge) {
 void Optimizer::residual(float* out) {
   const ptrdiff_t stride = ptrdiff_t{window_.width} * channels_;
   const Kernels& k = kernels();
-  for_strips([&](int strip) {
-    float* const buffer = strip_buffer(lists_.bands(), channels_);
-    const auto add = [&](const Schedule::Cell& cell, const Entry* entries, size_t count, bool first,
+  for_each_strip([&](int strip) {
+    float* const buffer = float_buffer(binning_.bands(), channels_);
+    const auto add = [&](const Binning::Cell& cell, const CellSpan* spans, size_t count, bool first,
                          bool last) {
       float* const p = buffer + cell_floats(channels_) * static_cast<size_t>(cell.band);
       if (first) start_cell(cell, true, p);
-      k.accumulate(lists_.atoms(), entries, count, channels_, lists_.weight_min(), p);
+      k.accumulate(binning_.prepared(), spans, count, channels_, binning_.weight_min(), p);
       if (last) {
         multiply_by_roots(cell, p);
         multiply_by_roots(cell, p);
@@ -421,7 +423,7 @@ void Optimizer::residual(float* out) {
                     out + cell.y * stride + cell.x * channels_, stride);
       }
     };
-    lists_.visit(strip, add, [](const Schedule::Cell&, const Entry*, size_t) {});
+    binning_.for_each_cell(strip, add);
   });
 }
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "render/binning.h"
-#include "simd/kernels.h"
+#include "render/gaussians.h"
 
 namespace gi {
 
@@ -58,12 +58,12 @@ class Optimizer {
 
   // Runs `count` iterations; losses[i] gets ½ Σ (I - T)² before step i. Parameters that a step
   // would make non-finite stay.
-  void run(int count, const Rates* rates, const Penalty& penalty, double* losses);
+  void adam(int count, const Rates* rates, const Penalty& penalty, double* losses);
 
   // The same by Gauss–Newton steps with momentum; rates are fractions of such a step. It needs far
-  // fewer iterations than `run` where what is to be done is local. `penalty.step` is to be the
+  // fewer iterations than `adam` where what is to be done is local. `penalty.step` is to be the
   // amplitude b of Gaussians that are as good as not there.
-  void descend(int count, const float* rates, const Penalty& penalty, double* losses);
+  void gauss_newton(int count, const float* rates, const Penalty& penalty, double* losses);
 
   // Least squares in the trainable colors, by conjugate gradients with the given ridge (relative
   // to each Gaussian's own energy). Returns ½ Σ (I - T)² after it.
@@ -74,20 +74,20 @@ class Optimizer {
 
  private:
   Source source() const;
-  void in_cells(const float* values, float* cells);
+  void put_in_cells(const float* values, float* cells);
   void erase(const std::vector<uint8_t>& keep);
   template <typename Strips>
-  void for_strips(Strips&& body);
+  void for_each_strip(Strips&& body);
   template <typename Reduce>
-  double sweep(const float* with_colors, bool subtract_target, Reduce&& reduce);
-  double moments_with(const float* with_colors, bool subtract_target);
-  void start_cell(const Schedule::Cell& cell, bool subtract_target, float* p) const;
-  void multiply_by_roots(const Schedule::Cell& cell, float* p) const;
+  double pass_over_cells(const float* with_colors, bool subtract_target, Reduce&& reduce);
+  double sum_moments(const float* with_colors, bool subtract_target);
+  void start_cell(const Binning::Cell& cell, bool subtract_target, float* p) const;
+  void multiply_by_roots(const Binning::Cell& cell, float* p) const;
   template <int C>
-  void step_one(size_t i, const Rates& rates, const Penalty& penalty);
+  void adam_step(size_t i, const Rates& rates, const Penalty& penalty);
   void move(size_t i, const double* step);
   std::vector<double> shares();
-  void descend_one(size_t i, double rate, const Penalty& penalty, double* velocity);
+  void gauss_newton_step(size_t i, double rate, const Penalty& penalty, double* velocity);
   void step(size_t begin, size_t end, const Rates& rates, const Penalty& penalty);
 
   Window window_;
@@ -99,7 +99,7 @@ class Optimizer {
   std::vector<float> roots_;   // of the weights, in cells; empty if all are 1
   std::vector<uint8_t> trainable_;
   std::vector<uint32_t> age_;
-  Schedule lists_;
+  Binning binning_;
   std::vector<Moments> moments_;
   std::vector<double> sums_;    // moments per Gaussian: g1 g2 g11 g12 g22, colors
   std::vector<double> losses_;  // by strip

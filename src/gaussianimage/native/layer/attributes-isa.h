@@ -9,10 +9,10 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
-#include <type_traits>
 #include <vector>
 
 #include "base/interrupt.h"
+#include "base/with_channels.h"
 #include "entropy/rans-isa.h"
 #include "layer/layer.h"
 #include "layer/models-isa.h"
@@ -44,7 +44,7 @@ GI_RANS_INLINE uint32_t code_bucket(typename Coder::Run& run, Model& model, int3
     value = static_cast<int32_t>(bucket);
     return bucket;
   } else {
-    return run.code(model, bucket_of(magnitude_of(value)));
+    return run.code(model, find_bucket(absolute(value)));
   }
 }
 
@@ -58,12 +58,12 @@ GI_RANS_INLINE void code_rests(typename Coder::Loose& loose, int32_t* values, in
   bool escapes = false;
   for (int i = 0; i < count; ++i) {
     const uint32_t bucket =
-        Coder::decodes ? static_cast<uint32_t>(values[i]) : bucket_of(magnitude_of(values[i]));
+        Coder::decodes ? static_cast<uint32_t>(values[i]) : find_bucket(absolute(values[i]));
     buckets[i] = bucket;
     escapes |= bucket == 15;
     const int bits = bucket_bits[bucket];
     if constexpr (!Coder::decodes) {
-      const uint32_t place = bucket == 15 ? 0 : magnitude_of(values[i]) - bucket_base[bucket];
+      const uint32_t place = bucket == 15 ? 0 : absolute(values[i]) - bucket_base[bucket];
       raw |= (place | static_cast<uint32_t>(values[i] < 0) << bits) << total;
     }
     total += bits + (bucket != 0);
@@ -84,7 +84,7 @@ GI_RANS_INLINE void code_rests(typename Coder::Loose& loose, int32_t* values, in
   if (!escapes) return;
   for (int i = 0; i < count; ++i) {
     if (buckets[i] != 15) continue;
-    const auto magnitude = static_cast<int32_t>(code_escaped(loose, magnitude_of(values[i])));
+    const auto magnitude = static_cast<int32_t>(code_escaped(loose, absolute(values[i])));
     if constexpr (Coder::decodes) values[i] = negative >> i & 1 ? -magnitude : magnitude;
   }
 }
@@ -142,20 +142,9 @@ void code_colors(Coder& coder, LayerModels& models, int channel_count, Layer& la
   code_color_buckets(coder, models, channels, n, layer.precision.data() + begin, color,
                      luma_level.data());
   typename Coder::Loose loose(coder);
-  // A number of channels that the compiler knows makes for straight code.
-  const auto rests = [&](auto count) {
+  with_channels(channel_count, [&](auto count) {
     for_many(n, [&](size_t i) { code_rests<Coder>(loose, color + count * i, count); });
-  };
-  switch (channels) {
-    case 1:
-      return rests(std::integral_constant<int, 1>());
-    case 2:
-      return rests(std::integral_constant<int, 2>());
-    case 3:
-      return rests(std::integral_constant<int, 3>());
-    default:
-      return rests(std::integral_constant<int, 4>());
-  }
+  });
 }
 
 // A size as it is coded: by how much it differs from what its class and amplitude let expect.
@@ -178,9 +167,9 @@ void code_shape_buckets(Coder& coder, LayerModels& models, size_t n, CodedSize* 
         run.code(all[size + s.amplitude], static_cast<uint32_t>(std::clamp(away, -8, 7) + 8));
     s.symbol = static_cast<uint8_t>(symbol);
     if (symbol == 0 || symbol == 15) {
-      const uint32_t further = magnitude_of(away) - (symbol == 0 ? 8 : 7);
+      const uint32_t further = absolute(away) - (symbol == 0 ? 8 : 7);
       s.bucket =
-          static_cast<uint8_t>(run.code(all[size_escape + (symbol == 15)], bucket_of(further)));
+          static_cast<uint8_t>(run.code(all[size_escape + (symbol == 15)], find_bucket(further)));
     }
     code_bucket<Coder>(run, all[shear_1 + s.amplitude], shape[1]);
     code_bucket<Coder>(run, all[shear_2 + s.amplitude], shape[2]);
@@ -191,7 +180,7 @@ void code_shape_buckets(Coder& coder, LayerModels& models, size_t n, CodedSize* 
 // The shapes of Gaussians [begin, end), all those of a layer, whose colors are known. `sizes` is
 // room to work in.
 template <typename Coder>
-void code_shapes(Coder& coder, LayerModels& models, const Shapes& tables, Layer& layer,
+void code_shapes(Coder& coder, LayerModels& models, const ShapeTables& tables, Layer& layer,
                  size_t begin, size_t end, std::vector<CodedSize>& sizes) {
   const size_t channels = static_cast<size_t>(tables.channels()), n = end - begin;
   const uint8_t* precision = layer.precision.data() + begin;
@@ -207,7 +196,7 @@ void code_shapes(Coder& coder, LayerModels& models, const Shapes& tables, Layer&
   typename Coder::Loose loose(coder);
   for_many(n, [&](size_t i) {
     const CodedSize s = sizes[i];
-    const uint32_t away = magnitude_of(shape[0] - s.expected);
+    const uint32_t away = absolute(shape[0] - s.expected);
     int32_t found = s.symbol - 8;
     if (s.symbol == 0) {
       found = -8 - static_cast<int32_t>(code_place(loose, s.bucket, away - 8));

@@ -8,12 +8,12 @@
 #include "base/interrupt.h"
 #include "base/pool.h"
 #include "base/spin_wait.h"
-#include "simd/kernels.h"
+#include "simd/dispatch.h"
 
 namespace gi {
 namespace {
 
-constexpr size_t most_kept =
+constexpr size_t max_kept =
     200000;  // Gaussians whose memory to decode in is kept for the next file
 
 // A little-endian base-128 number of at most 5 bytes; false at the end of the bytes, and for a
@@ -32,15 +32,15 @@ bool read_varint(const uint8_t*& bytes, size_t& size, uint64_t& value) {
 
 // The streams of all layers, shared out between threads. Streams of one kind follow one after
 // another, and the shapes of a layer come after its colors; else any thread may take what is there.
-class Streams {
+class StreamQueue {
  public:
-  Streams(const std::vector<LayerPart>& parts, LayerStreams& decoder, Layer& out)
+  StreamQueue(const std::vector<ParsedLayer>& parts, LayerStreams& decoder, Layer& out)
       : parts_(parts), decoder_(decoder), out_(out) {}
 
   // Decodes until nothing is left that could be decoded.
   void run() {
     std::unique_lock lock(mutex_);
-    Waiting waiting;
+    SpinWait waiting;
     for (;;) {
       check_interrupt();
       const int kind = next();
@@ -51,9 +51,9 @@ class Streams {
         lock.lock();
         continue;
       }
-      waiting = Waiting{};
+      waiting = SpinWait{};
       taken_[kind] = true;
-      const LayerPart& part = parts_[done_[kind]];
+      const ParsedLayer& part = parts_[done_[kind]];
       lock.unlock();
       bool good = false;
       std::exception_ptr error;
@@ -94,7 +94,7 @@ class Streams {
 
   bool any_taken() const { return taken_[colors] || taken_[positions] || taken_[shapes]; }
 
-  const std::vector<LayerPart>& parts_;
+  const std::vector<ParsedLayer>& parts_;
   LayerStreams& decoder_;
   Layer& out_;
   std::mutex mutex_;
@@ -104,7 +104,7 @@ class Streams {
 };
 
 // Takes a layer's bytes apart. `most`: how many Gaussians it may have.
-bool parse(const uint8_t* bytes, size_t size, size_t begin, size_t most, LayerPart& part) {
+bool parse(const uint8_t* bytes, size_t size, size_t begin, size_t most, ParsedLayer& part) {
   const size_t whole = size;
   if (size < 2) return false;
   const uint32_t present = bytes[0] | static_cast<uint32_t>(bytes[1]) << 8;
@@ -116,7 +116,7 @@ bool parse(const uint8_t* bytes, size_t size, size_t begin, size_t most, LayerPa
     if (!(present >> j & 1)) continue;
     uint64_t count;
     if (!read_varint(bytes, size, count)) return false;
-    if (count == 0 || count > most || count > most_per_byte * whole) return false;
+    if (count == 0 || count > most || count > max_gaussians_per_byte * whole) return false;
     most -= count;
     part.counts[j] = static_cast<uint32_t>(count);
     part.end += count;
@@ -129,7 +129,7 @@ bool parse(const uint8_t* bytes, size_t size, size_t begin, size_t most, LayerPa
   part.positions = {bytes, positions};
   part.colors = {bytes + positions, colors};
   part.shapes = {bytes + positions + colors, size - positions - colors};
-  return part.end - part.begin <= most_per_byte * whole;
+  return part.end - part.begin <= max_gaussians_per_byte * whole;
 }
 
 }  // namespace
@@ -139,7 +139,7 @@ size_t LayerDecoder::decode(const Quantizer& quantizer, const std::vector<LayerB
                             std::vector<size_t>& ends) {
   parts_.clear();
   for (const auto& [data, size] : layers) {
-    LayerPart part;
+    ParsedLayer part;
     const size_t begin = parts_.empty() ? 0 : parts_.back().end;
     if (!parse(data, size, begin, most - begin, part)) break;
     parts_.push_back(part);
@@ -149,17 +149,17 @@ size_t LayerDecoder::decode(const Quantizer& quantizer, const std::vector<LayerB
   out.position.resize(2 * n);
   out.color.resize(static_cast<size_t>(quantizer.channels) * n);
   out.shape.resize(3 * n);
-  for (const LayerPart& part : parts_) {
+  for (const ParsedLayer& part : parts_) {
     auto at = out.precision.begin() + static_cast<ptrdiff_t>(part.begin);
     for (int j = precisions - 1; j >= 0; --j) {
       at = std::fill_n(at, part.counts[j], static_cast<uint8_t>(j));
     }
   }
-  if (!streams_) streams_ = kernels().layer_streams();
+  if (!streams_) streams_ = kernels().make_layer_streams();
   streams_->begin(quantizer, announced);
-  Streams work(parts_, *streams_, out);
+  StreamQueue work(parts_, *streams_, out);
   parallel(2, resolve_threads(threads), [&](int) { work.run(); });
-  if (n > most_kept) streams_.reset();
+  if (n > max_kept) streams_.reset();
   const size_t good = work.whole();
   ends.clear();
   for (size_t i = 0; i < good; ++i) ends.push_back(parts_[i].end);

@@ -19,7 +19,7 @@ class LayerDecoder {
                 size_t most, int threads, Layer& out, std::vector<size_t>& ends);
 
  private:
-  std::vector<LayerPart> parts_;
+  std::vector<ParsedLayer> parts_;
   std::unique_ptr<LayerStreams> streams_;
 };
 

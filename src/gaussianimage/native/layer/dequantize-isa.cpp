@@ -5,8 +5,10 @@
 #include <cmath>
 #include <cstring>
 
-#include "layer/dequantize-isa.h"
+#include "base/with_channels.h"
+#include "layer/dequantize.h"
 #include "layer/layer.h"
+#include "render/gaussians.h"
 #include "simd/exp_double-isa.h"
 #include "simd/kernel_parts-isa.h"
 #include "simd/vector-isa.h"
@@ -16,14 +18,14 @@ namespace gi::GI_ISA {
 namespace {
 
 struct Integers {
-  double cell[together], x[together], y[together];
-  double color[max_channels][together];
-  double shape[3][together];
+  double cell[block_size], x[block_size], y[block_size];
+  double color[max_channels][block_size];
+  double shape[3][block_size];
 };
 
 struct Numbers {
-  double l11[together], l21[together], l22[together], size[together];
-  float color[max_channels][together];
+  double l11[block_size], l21[block_size], l22[block_size], size[block_size];
+  float color[max_channels][block_size];
 };
 
 // e^x for |x| < 100, by plain arithmetic: the same bits everywhere.
@@ -44,12 +46,13 @@ GI_INLINE double exp_exact(double x) {
   p = p * r + 1.0 / 2;
   p = p * r + 1.0;
   p = p * r + 1.0;
-  return p * power_of_shifted(n + rounding);
+  return p * exp2_shifted(n + rounding);
 }
 
 // `shape_step` of layer/layer.h, in doubles: squares are below 2^53, so the exponent of one is the
 // floored logarithm.
-GI_INLINE double step_of(const double (&color)[max_channels][together], int i, double shape_step) {
+GI_INLINE double find_step(const double (&color)[max_channels][block_size], int i,
+                           double shape_step) {
   double square = 0;
   for (int k = 0; k < max_channels; ++k) {
     const double level = std::min(std::fabs(color[k][i]), 4096.0);
@@ -60,25 +63,25 @@ GI_INLINE double step_of(const double (&color)[max_channels][together], int i, d
   std::memcpy(&bits, &twice, sizeof bits);
   const uint64_t octaves = (bits >> 52) - 1023;  // twice the amplitude class, or 1 more
   const uint64_t amplitude = std::min<uint64_t>(octaves >> 1, 15);
-  const double half = power_of_shifted(rounding - static_cast<double>(amplitude >> 1));
-  return std::min(shape_step * (amplitude & 1 ? half * 0.7071067811865476 : half), 0.7);
+  const double half = exp2_shifted(rounding - static_cast<double>(amplitude >> 1));
+  return std::min(shape_step * (amplitude & 1 ? half * sqrt_half : half), 0.7);
 }
 
 // In small steps, each a loop of its own: in one large loop nothing would hide how long an
 // exponential takes.
 GI_INLINE void find_covariances(const Integers& g, double shape_step, Numbers& out) {
-  double d1[together], d2[together], r[together], up[together];
-  for (int i = 0; i < together; ++i) {
-    const double step = step_of(g.color, i, shape_step);
+  double d1[block_size], d2[block_size], r[block_size], up[block_size];
+  for (int i = 0; i < block_size; ++i) {
+    const double step = find_step(g.color, i, shape_step);
     out.size[i] = g.shape[0][i] * step;
     d1[i] = g.shape[1][i] * step;
     d2[i] = g.shape[2][i] * step;
     r[i] = std::sqrt(d1[i] * d1[i] + d2[i] * d2[i]);
   }
-  for (int i = 0; i < together; ++i) out.size[i] = exp_exact(out.size[i]);
-  for (int i = 0; i < together; ++i) up[i] = exp_exact(2 * r[i]);
-  for (int i = 0; i < together; ++i) {
-    const Factor factor = factor_of(d1[i], d2[i], r[i], up[i], out.size[i]);
+  for (int i = 0; i < block_size; ++i) out.size[i] = exp_exact(out.size[i]);
+  for (int i = 0; i < block_size; ++i) up[i] = exp_exact(2 * r[i]);
+  for (int i = 0; i < block_size; ++i) {
+    const Factor factor = make_factor(d1[i], d2[i], r[i], up[i], out.size[i]);
     out.l11[i] = factor.l11;
     out.l21[i] = factor.l21;
     out.l22[i] = factor.l22;
@@ -109,9 +112,9 @@ void dequantize_channels(const Quantizer& quantizer, const Layer& layer, size_t 
                          double* means, double* cholesky, float* colors) {
   Integers g = {};
   Numbers out;
-  for (size_t at = begin; at < end; at += together) {
-    const int count = static_cast<int>(std::min<size_t>(together, end - at));
-    for (int i = 0; i < together; ++i) {
+  for (size_t at = begin; at < end; at += block_size) {
+    const int count = static_cast<int>(std::min<size_t>(block_size, end - at));
+    for (int i = 0; i < block_size; ++i) {
       const size_t from = at + static_cast<size_t>(std::min(i, count - 1));
       g.cell[i] = static_cast<double>(1 << layer.precision[from]) / 16;
       g.x[i] = layer.position[2 * from];
@@ -119,12 +122,13 @@ void dequantize_channels(const Quantizer& quantizer, const Layer& layer, size_t 
       for (int k = 0; k < channels; ++k) g.color[k][i] = layer.color[channels * from + k];
       for (int k = 0; k < 3; ++k) g.shape[k][i] = layer.shape[3 * from + k];
     }
-    for (int i = 0; i < together; ++i) {
+    for (int i = 0; i < block_size; ++i) {
       g.x[i] = (g.x[i] + 0.5) * g.cell[i];
       g.y[i] = (g.y[i] + 0.5) * g.cell[i];
     }
     find_covariances(g, quantizer.shape_step, out);
-    for (int i = 0; i < together; ++i) find_colors<channels >= 3>(g, i, quantizer.color_step, out);
+    for (int i = 0; i < block_size; ++i)
+      find_colors<channels >= 3>(g, i, quantizer.color_step, out);
     for (int i = 0; i < count; ++i, means += 2, cholesky += 3, colors += channels) {
       means[0] = g.x[i];
       means[1] = g.y[i];
@@ -140,16 +144,9 @@ void dequantize_channels(const Quantizer& quantizer, const Layer& layer, size_t 
 
 void dequantize(const Quantizer& quantizer, const Layer& layer, size_t begin, size_t end,
                 double* means, double* cholesky, float* colors) {
-  switch (quantizer.channels) {
-    case 1:
-      return dequantize_channels<1>(quantizer, layer, begin, end, means, cholesky, colors);
-    case 2:
-      return dequantize_channels<2>(quantizer, layer, begin, end, means, cholesky, colors);
-    case 3:
-      return dequantize_channels<3>(quantizer, layer, begin, end, means, cholesky, colors);
-    default:
-      return dequantize_channels<4>(quantizer, layer, begin, end, means, cholesky, colors);
-  }
+  with_channels(quantizer.channels, [&](auto c) {
+    dequantize_channels<c>(quantizer, layer, begin, end, means, cholesky, colors);
+  });
 }
 
 }  // namespace gi::GI_ISA

@@ -4,7 +4,7 @@
 
 #include "base/interrupt.h"
 #include "layer/attributes-isa.h"
-#include "layer/layer.h"
+#include "layer/encoder.h"
 #include "layer/models-isa.h"
 #include "layer/positions-isa.h"
 
@@ -18,7 +18,7 @@ using GI_ISA::Encoder;
 using GI_ISA::LayerModels;
 using GI_ISA::Meter;
 using GI_ISA::PositionCoder;
-using GI_ISA::PositionRoom;
+using GI_ISA::PositionWorkspace;
 
 // Bits of x and y in turn, x first: the order of the walk.
 uint64_t interleave(uint32_t x, uint32_t y) {
@@ -75,8 +75,8 @@ struct Tally {
 template <typename Coder>
 void write(Coder& positions, Coder& colors, Coder& shapes, LayerModels& models,
            const Quantizer& quantizer, Layer& layer) {
-  PositionRoom room;
-  PositionCoder<Coder> position_coder(positions, models, room);
+  PositionWorkspace workspace;
+  PositionCoder<Coder> position_coder(positions, models, workspace);
   uint32_t begin = 0;
   for (int j = precisions - 1; j >= 0; --j) {
     uint32_t count = 0;
@@ -94,7 +94,7 @@ void write(Coder& positions, Coder& colors, Coder& shapes, LayerModels& models,
   code_colors(colors, models, quantizer.channels, layer, 0, layer.count(), luma_levels);
   check_interrupt();
   std::vector<CodedSize> sizes;
-  code_shapes(shapes, models, Shapes(quantizer), layer, 0, layer.count(), sizes);
+  code_shapes(shapes, models, ShapeTables(quantizer), layer, 0, layer.count(), sizes);
 }
 
 void append_varint(std::vector<uint8_t>& bytes, size_t value) {
@@ -110,15 +110,15 @@ struct LayerEncoder::State {
 };
 
 LayerEncoder::LayerEncoder(const Quantizer& quantizer, int layers)
-    : state_(new State{quantizer, {}}) {
+    : state_(std::make_unique<State>(State{quantizer, {}})) {
   state_->models.begin(layers);
 }
-LayerEncoder::~LayerEncoder() { delete state_; }
+LayerEncoder::~LayerEncoder() = default;
 
 const Quantizer& LayerEncoder::quantizer() const { return state_->quantizer; }
 
 std::vector<uint8_t> LayerEncoder::encode(Layer& layer) {
-  check(state_->quantizer, layer);
+  validate(state_->quantizer, layer);
   sort(layer, state_->quantizer.channels);
   Encoder positions, colors, shapes;
   write(positions, colors, shapes, state_->models, state_->quantizer, layer);
@@ -138,14 +138,14 @@ std::vector<uint8_t> LayerEncoder::encode(Layer& layer) {
   for (const std::vector<uint8_t>& stream : streams) {
     bytes.insert(bytes.end(), stream.begin(), stream.end());
   }
-  if (layer.count() > most_per_byte * bytes.size()) {
+  if (layer.count() > max_gaussians_per_byte * bytes.size()) {
     throw std::out_of_range("too many Gaussians that are all the same");
   }
   return bytes;
 }
 
 LayerBits LayerEncoder::measure(const Layer& layer, bool raw) const {
-  check(state_->quantizer, layer);
+  validate(state_->quantizer, layer);
   Layer sorted = layer;
   sort(sorted, state_->quantizer.channels);
   LayerModels models = state_->models;
@@ -156,7 +156,7 @@ LayerBits LayerEncoder::measure(const Layer& layer, bool raw) const {
 }
 
 std::vector<uint32_t> LayerEncoder::tally(Layer& layer) {
-  check(state_->quantizer, layer);
+  validate(state_->quantizer, layer);
   sort(layer, state_->quantizer.channels);
   Tally coder{state_->models.models.data(), std::vector<uint32_t>(16 * GI_ISA::model_count)};
   write(coder, coder, coder, state_->models, state_->quantizer, layer);

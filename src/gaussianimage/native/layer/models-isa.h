@@ -27,7 +27,7 @@ enum ModelGroup {
   model_count = split + 2 * 15
 };
 
-inline int alphabet_of(int model) {
+inline int alphabet_size(int model) {
   const int n = model < split ? 0 : (model - split) % 15 + 1;
   return n == 0 || n == 15 ? 16 : n + 1;
 }
@@ -56,7 +56,7 @@ struct LayerModels {
       std::vector<Model> made;
       made.reserve(model_count);
       for (int i = 0; i < model_count; ++i) {
-        made.emplace_back(model_priors[i], alphabet_of(i), prior_confidence);
+        made.emplace_back(model_priors[i], alphabet_size(i), prior_confidence);
       }
       return made;
     }();

@@ -37,7 +37,7 @@ struct Corner {
 };
 
 // What a PositionCoder works in, to be used again by the next.
-struct PositionRoom {
+struct PositionWorkspace {
   std::vector<Corner> corners;
   std::vector<PositionNode> nodes, parents;
 };
@@ -51,12 +51,12 @@ struct PositionRoom {
 template <typename Coder>
 class PositionCoder {
  public:
-  PositionCoder(Coder& coder, LayerModels& models, PositionRoom& room)
+  PositionCoder(Coder& coder, LayerModels& models, PositionWorkspace& workspace)
       : coder_(coder),
         models_(models),
-        corners_(room.corners),
-        nodes_(room.nodes),
-        parents_(room.parents) {
+        corners_(workspace.corners),
+        nodes_(workspace.nodes),
+        parents_(workspace.parents) {
     corners_.clear();
     corners_.emplace_back();
   }

@@ -9,7 +9,7 @@
 namespace gi {
 
 // A Gaussian as integers.
-struct Coded {
+struct QuantizedGaussian {
   int precision, amplitude;
   int32_t x, y;
   int32_t color[4];
@@ -17,15 +17,15 @@ struct Coded {
 };
 
 // Gaussian i of a layer.
-Coded coded_of(const Layer& layer, size_t i, int channels);
+QuantizedGaussian read_gaussian(const Layer& layer, size_t i, int channels);
 
 // The shape in the steps of another amplitude.
-void set_amplitude(const Quantizer& quantizer, Coded& coded, int amplitude);
+void set_amplitude(const Quantizer& quantizer, QuantizedGaussian& gaussian, int amplitude);
 
 // The position in the cells of another class.
-void set_precision(const Quantizer& quantizer, Coded& coded, int precision);
+void set_precision(const Quantizer& quantizer, QuantizedGaussian& gaussian, int precision);
 
 // Whether two differ in nothing but their colors.
-bool same_geometry(const Coded& a, const Coded& b);
+bool same_geometry(const QuantizedGaussian& a, const QuantizedGaussian& b);
 
 }  // namespace gi

@@ -15,15 +15,15 @@ class Streams final : public LayerStreams {
  public:
   void begin(const Quantizer& quantizer, int layers) override {
     quantizer_ = quantizer;
-    shapes_ = Shapes(quantizer);
+    shapes_ = ShapeTables(quantizer);
     for (LayerModels* models : {&position_models_, &color_models_, &shape_models_}) {
       models->begin(layers);
     }
   }
 
-  bool positions(const LayerPart& part, Layer& layer) override {
+  bool positions(const ParsedLayer& part, Layer& layer) override {
     Decoder coder(part.positions.data, part.positions.size);
-    PositionCoder<Decoder> positions(coder, position_models_, position_room_);
+    PositionCoder<Decoder> positions(coder, position_models_, position_workspace_);
     size_t begin = part.begin;
     for (int j = precisions - 1; j >= 0; --j) {
       if (part.counts[j] == 0) continue;
@@ -38,7 +38,7 @@ class Streams final : public LayerStreams {
     return coder.finished_cleanly();
   }
 
-  bool colors(const LayerPart& part, Layer& layer) override {
+  bool colors(const ParsedLayer& part, Layer& layer) override {
     Decoder coder(part.colors.data, part.colors.size);
     code_colors(coder, color_models_, quantizer_.channels, layer, part.begin, part.end,
                 luma_levels_);
@@ -46,7 +46,7 @@ class Streams final : public LayerStreams {
     return coder.finished_cleanly();
   }
 
-  bool shapes(const LayerPart& part, Layer& layer) override {
+  bool shapes(const ParsedLayer& part, Layer& layer) override {
     Decoder coder(part.shapes.data, part.shapes.size);
     code_shapes(coder, shape_models_, shapes_, layer, part.begin, part.end, sizes_);
     ++shape_models_.layer;
@@ -55,9 +55,9 @@ class Streams final : public LayerStreams {
 
  private:
   Quantizer quantizer_{};
-  Shapes shapes_{quantizer_};
+  ShapeTables shapes_{quantizer_};
   LayerModels position_models_, color_models_, shape_models_;
-  PositionRoom position_room_;
+  PositionWorkspace position_workspace_;
   std::vector<uint8_t> luma_levels_;
   std::vector<CodedSize> sizes_;
 };

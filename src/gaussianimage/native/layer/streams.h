@@ -13,7 +13,7 @@ struct StreamBytes {
 };
 
 // A layer's bytes, taken apart, and where its Gaussians go.
-struct LayerPart {
+struct ParsedLayer {
   uint32_t counts[precisions];  // by precision class
   StreamBytes positions, colors, shapes;
   size_t begin, end;  // Gaussians of the file
@@ -27,9 +27,9 @@ class LayerStreams {
   virtual ~LayerStreams() = default;
   // A file of `layers` layers.
   virtual void begin(const Quantizer& quantizer, int layers) = 0;
-  virtual bool positions(const LayerPart& part, Layer& layer) = 0;
-  virtual bool colors(const LayerPart& part, Layer& layer) = 0;
-  virtual bool shapes(const LayerPart& part, Layer& layer) = 0;
+  virtual bool positions(const ParsedLayer& part, Layer& layer) = 0;
+  virtual bool colors(const ParsedLayer& part, Layer& layer) = 0;
+  virtual bool shapes(const ParsedLayer& part, Layer& layer) = 0;
 };
 
 }  // namespace gi

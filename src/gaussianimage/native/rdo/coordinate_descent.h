@@ -12,11 +12,11 @@
 
 namespace gi {
 
-class Refiner {
+class CoordinateDescent {
  public:
   // residual: height × width × channels floats, row by row: the picture less its target, with all
   // Gaussians drawn, those that are to be refined included.
-  Refiner(const Quantizer& quantizer, double q_max, const float* residual);
+  CoordinateDescent(const Quantizer& quantizer, double q_max, const float* residual);
 
   // Goes once through all Gaussians of `layer` in their order, `set` telling for each the set of
   // models that its layer uses. One that isn't worth its bits gets the color zero.
@@ -24,8 +24,8 @@ class Refiner {
   // Gaussians within a band of rows are refined in parallel to those of other bands, which they
   // don't touch: the result is the same for every number of threads. A call that is stopped leaves
   // a refiner that is of no more use.
-  void sweep(Layer& layer, const uint8_t* set, const SymbolCosts& costs, double lambda,
-             int threads);
+  void run_pass(Layer& layer, const uint8_t* set, const SymbolCosts& costs, double lambda,
+                int threads);
 
   int height() const { return quantizer_.height; }
   int width() const { return quantizer_.width; }
@@ -36,7 +36,7 @@ class Refiner {
 
  private:
   struct Choice {
-    Coded coded;
+    QuantizedGaussian gaussian;
     double value;  // ΔΣ (I - T)² + λ bits against leaving the Gaussian out
   };
   // One Gaussian's surroundings: its set of models, and the rows that it may touch.
@@ -44,15 +44,16 @@ class Refiner {
     int set, top, bottom;
   };
 
-  Patch patch_of(const Coded& coded) const;
-  void paint(const Coded& coded, double sign);
-  double best_color(Coded& coded, int set, const double* sums, double scale, int& wanted) const;
-  int consider(Coded coded, const Place& place, Choice& best) const;
-  Choice descend(const Coded& start, const Place& place) const;
-  void refine(Layer& layer, size_t i, const Place& place);
+  SingleGaussian dequantize_geometry(const QuantizedGaussian& gaussian) const;
+  void paint(const QuantizedGaussian& gaussian, double sign);
+  double best_color(QuantizedGaussian& gaussian, int set, const double* sums, double scale,
+                    int& wanted) const;
+  int consider(QuantizedGaussian gaussian, const Place& place, Choice& best) const;
+  Choice find_best(const QuantizedGaussian& start, const Place& place) const;
+  void improve(Layer& layer, size_t i, const Place& place);
 
   Quantizer quantizer_;
-  Shapes shapes_;
+  ShapeTables shapes_;
   double q_max_;
   std::vector<float> floats_;
   Planes planes_;

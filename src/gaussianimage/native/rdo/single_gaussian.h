@@ -4,8 +4,6 @@
 #include <cstddef>
 #include <vector>
 
-#include "simd/kernels.h"
-
 namespace gi {
 
 // A picture's floats, channel by channel; rows are padded to whole blocks of 8 pixels.
@@ -16,12 +14,13 @@ struct Planes {
 };
 
 // The weight exp(-q), q(p) = a dx² + c (dy + s dx)² / 2, where q <= q_max, in rows [top, bottom).
-struct Patch {
+struct SingleGaussian {
   double x, y, a, s, c, q_max;
   int top, bottom;
 };
 
-// A patch from a mean and the Cholesky factor l11, l21, l22 of a covariance, in pixels.
-Patch make_patch(const double* mean, const double* cholesky, double q_max, int height);
+// A gaussian from a mean and the Cholesky factor l11, l21, l22 of a covariance, in pixels.
+SingleGaussian make_single_gaussian(const double* mean, const double* cholesky, double q_max,
+                                    int height);
 
 }  // namespace gi

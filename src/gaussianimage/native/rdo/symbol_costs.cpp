@@ -25,7 +25,7 @@ void fill(double (&table)[16], const uint32_t* counts, std::initializer_list<int
   for (int i = 0; i < 16; ++i) table[i] = std::min(std::log2(total / weights[i]), 15.0);
 }
 
-uint32_t signed_bucket(int32_t value) { return GI_ISA::bucket_of(GI_ISA::magnitude_of(value)); }
+uint32_t signed_bucket(int32_t value) { return find_bucket(absolute(value)); }
 
 int luma_level(int32_t luma) { return GI_ISA::luma_levels[signed_bucket(luma)]; }
 
@@ -60,10 +60,10 @@ SymbolCosts::SymbolCosts(const Quantizer& quantizer, const uint32_t* counts,
 }
 
 double SymbolCosts::signed_bits(const Table& table, int32_t value) {
-  const uint32_t magnitude = GI_ISA::magnitude_of(value);
-  const uint32_t bucket = GI_ISA::bucket_of(magnitude);
-  double bits = table[bucket] + GI_ISA::bucket_bits[bucket] + (bucket != 0);
-  if (bucket == 15) bits += 5 + std::log2(magnitude - GI_ISA::bucket_base[15] + 1.0);
+  const uint32_t magnitude = absolute(value);
+  const uint32_t bucket = find_bucket(magnitude);
+  double bits = table[bucket] + bucket_bits[bucket] + (bucket != 0);
+  if (bucket == 15) bits += 5 + std::log2(magnitude - bucket_base[15] + 1.0);
   return bits;
 }
 
@@ -80,12 +80,13 @@ double SymbolCosts::alpha(int32_t luma, int32_t level) const {
   return signed_bits(alpha_[luma_level(luma)], level);
 }
 
-double SymbolCosts::geometry(int set, const Coded& coded) const {
-  const int32_t off = coded.shape[0] - expected_size(quantizer_, coded.precision, coded.amplitude);
+double SymbolCosts::geometry(int set, const QuantizedGaussian& gaussian) const {
+  const int32_t off =
+      gaussian.shape[0] - expected_size(quantizer_, gaussian.precision, gaussian.amplitude);
   const int32_t symbol = std::clamp(off, -8, 7);
-  double bits = position_[16 * set + coded.precision] + size_[coded.amplitude][symbol + 8] +
-                signed_bits(shear_1_[coded.amplitude], coded.shape[1]) +
-                signed_bits(shear_2_[coded.amplitude], coded.shape[2]);
+  double bits = position_[16 * set + gaussian.precision] + size_[gaussian.amplitude][symbol + 8] +
+                signed_bits(shear_1_[gaussian.amplitude], gaussian.shape[1]) +
+                signed_bits(shear_2_[gaussian.amplitude], gaussian.shape[2]);
   if (off <= -8 || off >= 7) bits += 2 + 2 * std::log2(1.0 + std::abs(off - symbol));
   return bits;
 }

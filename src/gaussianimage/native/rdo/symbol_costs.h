@@ -28,7 +28,7 @@ class SymbolCosts {
   double alpha(int32_t luma, int32_t level) const;
 
   // Of the position and the shape, whatever the color but for its amplitude class.
-  double geometry(int set, const Coded& coded) const;
+  double geometry(int set, const QuantizedGaussian& gaussian) const;
 
  private:
   using Table = double[16];

@@ -12,7 +12,8 @@
 
 #include <algorithm>
 
-#include "simd/channels-isa.h"
+#include "base/with_channels.h"
+#include "render/gaussians.h"
 #include "simd/kernel_parts-isa.h"
 #include "simd/vector-isa.h"
 
@@ -27,66 +28,68 @@ struct Column {
 
   Column() = default;
 
-  GI_INLINE Column(const Atom& atom, const Entry& entry) {
+  GI_INLINE Column(const PreparedGaussian& gaussian, const CellSpan& span) {
     const Half ramp = Half::load(column_numbers);
-    dx = Half::splat(entry.dx) + ramp;
-    u = Half::splat(entry.u) + Half::splat(atom.s) * ramp;
-    const Half u2 = Half::splat(atom.u2);
+    dx = Half::splat(span.dx) + ramp;
+    u = Half::splat(span.u) + Half::splat(gaussian.s) * ramp;
+    const Half u2 = Half::splat(gaussian.u2);
     // The weight of the first row, and by what the second row's is smaller.
-    const Half log_w = Half::splat(atom.x2) * dx * dx + u2 * u * u;
+    const Half log_w = Half::splat(gaussian.x2) * dx * dx + u2 * u * u;
     const Half log_step = (u2 + u2) * (u + Half::splat(0.5f));
     const Wide both = exp2(join(log_w, log_step));
     const Half w0 = first_half(both), step = second_half(both);
-    const Half r0 = step * step * Half::splat(atom.e1);
+    const Half r0 = step * step * Half::splat(gaussian.e1);
     w = join(w0, w0 * step);
-    r = join(r0, r0 * Half::splat(atom.e2));
+    r = join(r0, r0 * Half::splat(gaussian.e2));
   }
 };
 
 // The weights of a row pair, without the recurrence.
-GI_INLINE Wide exact(const Atom& atom, Half dx, Half u) {
-  const Half qx = Half::splat(atom.x2) * dx * dx;
-  const Half u2 = Half::splat(atom.u2), below = u + Half::splat(1.0f);
+GI_INLINE Wide exact(const PreparedGaussian& gaussian, Half dx, Half u) {
+  const Half qx = Half::splat(gaussian.x2) * dx * dx;
+  const Half u2 = Half::splat(gaussian.u2), below = u + Half::splat(1.0f);
   return exp2(join(qx + u2 * u * u, qx + u2 * below * below));
 }
 
-// Columns are begun some entries ahead of their rows: the exponentials of several are independent
+// Columns are begun some spans ahead of their rows: the exponentials of several are independent
 // of each other, while those of one make a long chain that its rows would have to wait for.
 constexpr size_t ahead = 8;
 
-// Calls visit(i, atom, column) for all entries, in order.
-template <typename Visit>
-GI_INLINE void for_columns(const Atom* atoms, const Entry* entries, size_t count, Visit&& visit) {
+// Calls use(i, gaussian, column) for all spans, in order.
+template <typename Use>
+GI_INLINE void for_columns(const PreparedGaussian* prepared, const CellSpan* spans, size_t count,
+                           Use&& use) {
   Column columns[ahead];
   for (size_t begin = 0; begin < count; begin += ahead) {
     const size_t batch = std::min(ahead, count - begin);
     for (size_t i = 0; i < batch; ++i) {
-      const Entry& entry = entries[begin + i];
-      columns[i] = Column(atoms[entry.atom], entry);
-      if (begin + i + ahead < count) __builtin_prefetch(&atoms[entries[begin + i + ahead].atom]);
+      const CellSpan& span = spans[begin + i];
+      columns[i] = Column(prepared[span.gaussian], span);
+      if (begin + i + ahead < count)
+        __builtin_prefetch(&prepared[spans[begin + i + ahead].gaussian]);
     }
     for (size_t i = 0; i < batch; ++i) {
-      visit(entries[begin + i], atoms[entries[begin + i].atom], columns[i], begin + i);
+      use(spans[begin + i], prepared[spans[begin + i].gaussian], columns[i], begin + i);
     }
   }
 }
 
-// Calls add(w, u) for the row pairs of an entry, with their weights, uncut, and the u of their
+// Calls add(w, u) for the row pairs of an span, with their weights, uncut, and the u of their
 // first row.
 template <typename Add>
-GI_INLINE void for_row_pairs(const Entry& entry, const Atom& atom, const Column& column,
-                             Add&& add) {
-  const int pairs = entry.pair1 - entry.pair0;
+GI_INLINE void for_row_pairs(const CellSpan& span, const PreparedGaussian& gaussian,
+                             const Column& column, Add&& add) {
+  const int pairs = span.pair1 - span.pair0;
   const Half two = Half::splat(2.0f);
   Half u = column.u;
-  if (atom.run == 0) {
+  if (gaussian.run == 0) {
     for (int j = 0; j < pairs; ++j) {
-      add(exact(atom, column.dx, u), u);
+      add(exact(gaussian, column.dx, u), u);
       u = u + two;
     }
     return;
   }
-  const Wide e4 = Wide::splat(atom.e4);
+  const Wide e4 = Wide::splat(gaussian.e4);
   Wide w = column.w, r = column.r;
   for (int j = 0; j < pairs; ++j) {
     add(w, u);
@@ -97,38 +100,38 @@ GI_INLINE void for_row_pairs(const Entry& entry, const Atom& atom, const Column&
 }
 
 template <int C>
-void accumulate_channels(const Atom* atoms, const Entry* entries, size_t count, float weight_min,
-                         float* cell) {
+void accumulate_channels(const PreparedGaussian* prepared, const CellSpan* spans, size_t count,
+                         float weight_min, float* cell) {
   const Wide least = Wide::splat(weight_min);
-  const auto visit = [&](const Entry& entry, const Atom& atom, const Column& column,
-                         size_t) __attribute__((always_inline)) {
+  const auto add_span = [&](const CellSpan& span, const PreparedGaussian& gaussian,
+                            const Column& column, size_t) __attribute__((always_inline)) {
     Wide color[C];
-    for (int k = 0; k < C; ++k) color[k] = Wide::splat(atom.colors[k]);
-    float* p = cell + ptrdiff_t{entry.pair0} * (C * 16);
-    for_row_pairs(entry, atom, column, [&](Wide w, Half) __attribute__((always_inline)) {
+    for (int k = 0; k < C; ++k) color[k] = Wide::splat(gaussian.colors[k]);
+    float* p = cell + ptrdiff_t{span.pair0} * (C * 16);
+    for_row_pairs(span, gaussian, column, [&](Wide w, Half) __attribute__((always_inline)) {
       w = keep_at_least(w, least);
       for (int k = 0; k < C; ++k) (Wide::load(p + 16 * k) + w * color[k]).store(p + 16 * k);
       p += C * 16;
     });
   };
-  for_columns(atoms, entries, count, visit);
+  for_columns(prepared, spans, count, add_span);
 }
 
 template <int C>
-void moments_channels(const Atom* atoms, const Entry* entries, size_t count, float weight_min,
-                      const float* cell, Moments* out) {
+void moments_channels(const PreparedGaussian* prepared, const CellSpan* spans, size_t count,
+                      float weight_min, const float* cell, Moments* out) {
   const Wide least = Wide::splat(weight_min);
-  const auto visit = [&](const Entry& entry, const Atom& atom, const Column& column,
-                         size_t i) __attribute__((always_inline)) {
+  const auto add_span = [&](const CellSpan& span, const PreparedGaussian& gaussian,
+                            const Column& column, size_t i) __attribute__((always_inline)) {
     Half color[C], s[C];
-    for (int k = 0; k < C; ++k) color[k] = Half::splat(atom.colors[k]);
+    for (int k = 0; k < C; ++k) color[k] = Half::splat(gaussian.colors[k]);
     for (int k = 0; k < C; ++k) s[k] = Half::splat(0.0f);
     Half m0 = Half::splat(0.0f), m1 = m0, m2 = m0;
     const Half one = Half::splat(1.0f);
-    const float* p = cell + ptrdiff_t{entry.pair0} * (C * 16);
+    const float* p = cell + ptrdiff_t{span.pair0} * (C * 16);
     // Two rows, a above b, in one: with G = g_a + g_b the sums of g, g u and g u² grow by G,
     // G u + g_b and (G u + g_b) u + g_b (u + 1).
-    for_row_pairs(entry, atom, column, [&](Wide w, Half u) __attribute__((always_inline)) {
+    for_row_pairs(span, gaussian, column, [&](Wide w, Half u) __attribute__((always_inline)) {
       w = keep_at_least(w, least);
       Half g = m0, below = m0;  // both are set below
       for (int k = 0; k < C; ++k) {
@@ -159,21 +162,22 @@ void moments_channels(const Atom* atoms, const Entry* entries, size_t count, flo
     for (int k = 0; k < std::min(C, 3); ++k) moments.color[k] = sums[5 + k];
     if constexpr (C > 3) moments.color[3] = sum(s[3]);
   };
-  for_columns(atoms, entries, count, visit);
+  for_columns(prepared, spans, count, add_span);
 }
 
 }  // namespace
 
-void accumulate(const Atom* atoms, const Entry* entries, size_t count, int channels,
+void accumulate(const PreparedGaussian* prepared, const CellSpan* spans, size_t count, int channels,
                 float weight_min, float* cell) {
   with_channels(channels,
-                [&](auto c) { accumulate_channels<c>(atoms, entries, count, weight_min, cell); });
+                [&](auto c) { accumulate_channels<c>(prepared, spans, count, weight_min, cell); });
 }
 
-void moments(const Atom* atoms, const Entry* entries, size_t count, int channels, float weight_min,
-             const float* cell, Moments* out) {
-  with_channels(channels,
-                [&](auto c) { moments_channels<c>(atoms, entries, count, weight_min, cell, out); });
+void moments(const PreparedGaussian* prepared, const CellSpan* spans, size_t count, int channels,
+             float weight_min, const float* cell, Moments* out) {
+  with_channels(channels, [&](auto c) {
+    moments_channels<c>(prepared, spans, count, weight_min, cell, out);
+  });
 }
 
 }  // namespace gi::GI_ISA

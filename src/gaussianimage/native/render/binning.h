@@ -12,27 +12,22 @@
 
 #include "base/interrupt.h"
 #include "render/fixed_point.h"
-#include "simd/kernels.h"
+#include "render/gaussians.h"
 
 namespace gi {
 
-// Some of a window's pixels.
-struct Part {
-  int top, left, height, width;
-};
-
 class StripLists;
 
-class Schedule {
+class Binning {
  public:
   // Prepares the Gaussians for the window and decides how many groups of strips they need, so
   // that the lists of one group stay below a fixed size whatever the Gaussians are.
   void prepare(const Source& source, const Window& window, int threads);
 
   // The same for the cells that a part of the window touches: only those are listed and visited,
-  // with the same entries as if all were.
-  // `words`: for sums in 16 bits, if fixed() says that the cut allows them.
-  void prepare(const Source& source, const Window& window, const Part& part, bool words,
+  // with the same spans as if all were.
+  // `use16`: for sums in 16 bits, if fixed() says that the cut allows them.
+  void prepare(const Source& source, const Window& window, const Part& part, bool use16,
                int threads);
 
   // A bound on the cost of drawing, see `work_of_gaussian`: of all of the window, and of the part.
@@ -61,19 +56,25 @@ class Schedule {
   // Floats in a picture of the window's size kept in cells.
   size_t picture_floats() const;
 
-  // Runs add(cell, entries, count, first, last) for the cells of a strip, as often as it takes to
-  // pass all their entries, see CellLists for their order; `first` and `last` tell whether more of
-  // the same cell came before or will come. Then runs then(cell, entries, count) for all of them
-  // again. Mostly a cell's entries come all at once, and `then` right behind `add`.
+  // Runs add(cell, spans, count, first, last) for the cells of a strip, as often as it takes to
+  // pass all their spans, see CellLists for their order; `first` and `last` tell whether more of
+  // the same cell came before or will come. Then runs then(cell, spans, count) for all of them
+  // again. Mostly a cell's spans come all at once, and `then` right behind `add`.
   template <typename Add, typename Then>
-  void visit(int strip, Add&& add, Then&& then) const;
+  void for_each_cell(int strip, Add&& add, Then&& then) const;
 
-  size_t gaussians() const { return outlines_.size(); }
+  // Runs `add` alone.
+  template <typename Add>
+  void for_each_cell(int strip, Add&& add) const {
+    for_each_cell(strip, add, [](const Cell&, const CellSpan*, size_t) {});
+  }
+
+  size_t gaussians() const { return footprints_.size(); }
   // Prepared for sums in floats, or, if these were asked for and fixed().least is not 0, in words.
-  const Atom* atoms() const { return atoms_.data(); }
-  const WordAtom* word_atoms() const { return word_atoms_.data(); }
+  const PreparedGaussian* prepared() const { return prepared_.data(); }
+  const PreparedGaussian16* prepared16() const { return prepared16_.data(); }
   // Whether a Gaussian can be drawn and may touch the window.
-  bool visible(size_t i) const { return outlines_[i].strip0 < outlines_[i].strip1; }
+  bool visible(size_t i) const { return footprints_[i].strip0 < footprints_[i].strip1; }
   float weight_min() const { return weight_min_; }
   const FixedPoint& fixed() const { return fixed_; }
 
@@ -81,13 +82,13 @@ class Schedule {
   // i are [first_place(i), first_place(i + 1)), strip by strip.
   size_t places() const { return places_.back(); }
   size_t first_place(size_t i) const { return places_[i]; }
-  size_t place(uint32_t atom, int strip) const {
-    return places_[atom] +
-           static_cast<size_t>(strip - std::max(outlines_[atom].strip0, group_begin_));
+  size_t place(uint32_t gaussian, int strip) const {
+    return places_[gaussian] +
+           static_cast<size_t>(strip - std::max(footprints_[gaussian].strip0, group_begin_));
   }
   // The Gaussians of a strip, in their order.
-  const uint32_t* begin(int strip) const { return members_.data() + start_of(strip); }
-  const uint32_t* end(int strip) const { return members_.data() + start_of(strip + 1); }
+  const uint32_t* begin(int strip) const { return members_.data() + strip_start(strip); }
+  const uint32_t* end(int strip) const { return members_.data() + strip_start(strip + 1); }
 
  private:
   // A share of the Gaussians.
@@ -107,10 +108,10 @@ class Schedule {
   };
 
   // Lists Gaussians of a strip from `at` on, as far as they fit. Returns where it stops.
-  const uint32_t* list(int strip, const uint32_t* at, StripLists& lists) const;
-  void keep_what_touches(Outline& outline) const;
+  const uint32_t* list_spans(int strip, const uint32_t* at, StripLists& lists) const;
+  void keep_what_touches(Footprint& footprint) const;
   void find_groups();
-  size_t start_of(int strip) const { return starts_[static_cast<size_t>(strip - group_begin_)]; }
+  size_t strip_start(int strip) const { return starts_[static_cast<size_t>(strip - group_begin_)]; }
 
   Window window_{};
   int channels_ = 0;
@@ -123,16 +124,16 @@ class Schedule {
   uint64_t work_ = 0, part_work_ = 0;
   int group_begin_ = 0, group_end_ = 0;
   std::vector<int> group_strips_;
-  std::vector<Atom> atoms_;
-  std::vector<WordAtom> word_atoms_;
-  std::vector<Outline> outlines_;
+  std::vector<PreparedGaussian> prepared_;
+  std::vector<PreparedGaussian16> prepared16_;
+  std::vector<Footprint> footprints_;
   std::vector<Chunk> chunks_;
   std::vector<uint32_t> members_;  // the Gaussians of the group's strips, strip by strip
   std::vector<uint32_t> starts_;   // of each strip in members_
   std::vector<uint32_t> places_;
 };
 
-// The entries of a strip's cells, as far as they fit.
+// The spans of a strip's cells, as far as they fit.
 class StripLists {
  public:
   // Lists for `bands` cells, kept by the calling thread for its next call. Empty.
@@ -141,8 +142,8 @@ class StripLists {
   CellLists* cells() { return cells_.data(); }
   void clear(int bands);
 
-  // The entries of a cell, list by list. Valid until the next call.
-  const Entry* all(int band);
+  // The spans of a cell, list by list. Valid until the next call.
+  const CellSpan* all(int band);
   size_t count(int band) const { return cells_[static_cast<size_t>(band)].count; }
 
  private:
@@ -150,33 +151,33 @@ class StripLists {
 
   std::vector<CellLists> cells_;
   size_t room_ = 0;
-  std::unique_ptr<Entry[]> memory_;
-  Entry* all_ = nullptr;  // one cell's
+  std::unique_ptr<CellSpan[]> memory_;
+  CellSpan* all_ = nullptr;  // one cell's
 };
 
 template <typename Add, typename Then>
-void Schedule::visit(int strip, Add&& add, Then&& then) const {
+void Binning::for_each_cell(int strip, Add&& add, Then&& then) const {
   StripLists& lists = StripLists::of_this_thread(bands_);
   const uint32_t* const end = this->end(strip);
   bool whole = true;
   for (const uint32_t* at = begin(strip);;) {
     const bool first = at == begin(strip);
-    at = list(strip, at, lists);
+    at = list_spans(strip, at, lists);
     const bool last = at == end;
     whole = first && last;
     for (int band = first_band_; band < last_band_; ++band) {
       check_interrupt();
       const Cell cell = this->cell(strip, band);
-      const Entry* const entries = lists.all(band);
-      add(cell, entries, lists.count(band), first, last);
-      if (whole) then(cell, entries, lists.count(band));
+      const CellSpan* const spans = lists.all(band);
+      add(cell, spans, lists.count(band), first, last);
+      if (whole) then(cell, spans, lists.count(band));
     }
     lists.clear(bands_);
     if (last) break;
   }
   if (whole) return;
   for (const uint32_t* at = begin(strip); at != end;) {
-    at = list(strip, at, lists);
+    at = list_spans(strip, at, lists);
     for (int band = first_band_; band < last_band_; ++band) {
       check_interrupt();
       then(cell(strip, band), lists.all(band), lists.count(band));

@@ -4,12 +4,12 @@
 #include <vector>
 
 #include "render/binning.h"
-#include "simd/kernels.h"
+#include "simd/dispatch.h"
 
 namespace gi {
 
 // Floats for `bands` cells, kept by the calling thread for its next call.
-inline float* strip_buffer(int bands, int channels) {
+inline float* float_buffer(int bands, int channels) {
   struct alignas(64) Line {
     float floats[16];
   };
@@ -20,7 +20,7 @@ inline float* strip_buffer(int bands, int channels) {
 }
 
 // Words for one cell, likewise.
-inline int16_t* word_buffer() {
+inline int16_t* buffer16() {
   struct alignas(64) Line {
     int16_t words[32];
   };
@@ -28,25 +28,26 @@ inline int16_t* word_buffer() {
   return lines.data()->words;
 }
 
-// Sums the moments of a strip's entries by Gaussian, in the places that the schedule has for them.
+// Sums the moments of a strip's spans by Gaussian, in the places that the schedule has for them.
 class MomentSums {
  public:
-  MomentSums(const Schedule& lists, int strip, Moments* places)
-      : lists_(lists), strip_(strip), places_(places) {
-    for (const uint32_t* atom = lists.begin(strip); atom != lists.end(strip); ++atom) {
-      places[lists.place(*atom, strip)] = Moments{};
+  MomentSums(const Binning& binning, int strip, Moments* places)
+      : binning_(binning), strip_(strip), places_(places) {
+    for (const uint32_t* gaussian = binning.begin(strip); gaussian != binning.end(strip);
+         ++gaussian) {
+      places[binning.place(*gaussian, strip)] = Moments{};
     }
   }
 
-  void add(const Entry* entries, size_t count, int channels, const float* cell) {
+  void add(const CellSpan* spans, size_t count, int channels, const float* cell) {
     static thread_local std::vector<Moments> kept;
     std::vector<Moments>& found = kept;
     if (found.size() < count) found.resize(count);
-    kernels().moments(lists_.atoms(), entries, count, channels, lists_.weight_min(), cell,
+    kernels().moments(binning_.prepared(), spans, count, channels, binning_.weight_min(), cell,
                       found.data());
     for (size_t i = 0; i < count; ++i) {
       const Moments& m = found[i];
-      Moments& sum = places_[lists_.place(entries[i].atom, strip_)];
+      Moments& sum = places_[binning_.place(spans[i].gaussian, strip_)];
       sum.g1 += m.g1;
       sum.g2 += m.g2;
       sum.g11 += m.g11;
@@ -57,7 +58,7 @@ class MomentSums {
   }
 
  private:
-  const Schedule& lists_;
+  const Binning& binning_;
   const int strip_;
   Moments* const places_;
 };

@@ -1,10 +1,11 @@
-// The rows of a strip that Gaussians touch, as entries of its cells. Compiled once for every
+// The rows of a strip that Gaussians touch, as spans of its cells. Compiled once for every
 // instruction set.
 
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
 
+#include "render/gaussians.h"
 #include "simd/kernel_parts-isa.h"
 #include "simd/vector-isa.h"
 
@@ -35,10 +36,10 @@ struct alignas(64) Eight {
 
 #if GI_NATIVE_LANES >= 8
 
-// The first halves of 4 outlines: the half `part` of the first three fields.
-GI_INLINE void transpose_doubles(const Outline* const* outlines, int part, Eight& eight) {
+// The first halves of 4 footprints: the half `part` of the first three fields.
+GI_INLINE void transpose_doubles(const Footprint* const* footprints, int part, Eight& eight) {
   const auto row = [&](int j) {
-    return _mm256_load_pd(reinterpret_cast<const double*>(outlines[4 * part + j]));
+    return _mm256_load_pd(reinterpret_cast<const double*>(footprints[4 * part + j]));
   };
   const __m256d even01 = _mm256_unpacklo_pd(row(0), row(1));
   const __m256d even23 = _mm256_unpacklo_pd(row(2), row(3));
@@ -49,13 +50,13 @@ GI_INLINE void transpose_doubles(const Outline* const* outlines, int part, Eight
   eight.s[part] = (Four)_mm256_permute2f128_pd(even01, even23, 0x31);
 }
 
-// Fields of 4 outlines' second halves, two to a vector: j and j + 4.
+// Fields of 4 footprints' second halves, two to a vector: j and j + 4.
 struct Quarter {
   __m256 fields[4];
 };
 
-GI_INLINE Quarter transpose_floats(const Outline* const* outlines) {
-  const auto row = [&](int j) { return _mm256_load_ps(&outlines[j]->t); };
+GI_INLINE Quarter transpose_floats(const Footprint* const* footprints) {
+  const auto row = [&](int j) { return _mm256_load_ps(&footprints[j]->t); };
   const __m256d low01 = _mm256_castps_pd(_mm256_unpacklo_ps(row(0), row(1)));
   const __m256d low23 = _mm256_castps_pd(_mm256_unpacklo_ps(row(2), row(3)));
   const __m256d high01 = _mm256_castps_pd(_mm256_unpackhi_ps(row(0), row(1)));
@@ -66,13 +67,13 @@ GI_INLINE Quarter transpose_floats(const Outline* const* outlines) {
            _mm256_castpd_ps(_mm256_unpackhi_pd(high01, high23))}};
 }
 
-GI_INLINE void gather(const Outline* const* outlines, Eight& eight) {
-  static_assert(offsetof(Outline, s) == 16 && offsetof(Outline, t) == 32 &&
-                offsetof(Outline, rho) == 44 && offsetof(Outline, longest) == 48 &&
-                offsetof(Outline, shares) == 56);
-  transpose_doubles(outlines, 0, eight);
-  transpose_doubles(outlines, 1, eight);
-  const Quarter first = transpose_floats(outlines), second = transpose_floats(outlines + 4);
+GI_INLINE void gather(const Footprint* const* footprints, Eight& eight) {
+  static_assert(offsetof(Footprint, s) == 16 && offsetof(Footprint, t) == 32 &&
+                offsetof(Footprint, rho) == 44 && offsetof(Footprint, longest) == 48 &&
+                offsetof(Footprint, shares) == 56);
+  transpose_doubles(footprints, 0, eight);
+  transpose_doubles(footprints, 1, eight);
+  const Quarter first = transpose_floats(footprints), second = transpose_floats(footprints + 4);
   float* const fields[] = {eight.t, eight.k21, eight.k22, eight.rho};
   for (int i = 0; i < 4; ++i) {
     _mm256_store_ps(fields[i], _mm256_permute2f128_ps(first.fields[i], second.fields[i], 0x20));
@@ -87,25 +88,25 @@ GI_INLINE void gather(const Outline* const* outlines, Eight& eight) {
 
 #else
 
-GI_INLINE void gather(const Outline* const* outlines, Eight& eight) {
+GI_INLINE void gather(const Footprint* const* footprints, Eight& eight) {
   for (int i = 0; i < 8; ++i) {
-    const Outline& outline = *outlines[i];
-    eight.x[i / 4][i % 4] = outline.x;
-    eight.y[i / 4][i % 4] = outline.y;
-    eight.s[i / 4][i % 4] = outline.s;
-    eight.t[i] = outline.t;
-    eight.k21[i] = outline.k21;
-    eight.k22[i] = outline.k22;
-    eight.rho[i] = outline.rho;
-    eight.longest[i] = outline.longest;
-    eight.shares[i] = outline.shares;
+    const Footprint& footprint = *footprints[i];
+    eight.x[i / 4][i % 4] = footprint.x;
+    eight.y[i / 4][i % 4] = footprint.y;
+    eight.s[i / 4][i % 4] = footprint.s;
+    eight.t[i] = footprint.t;
+    eight.k21[i] = footprint.k21;
+    eight.k22[i] = footprint.k22;
+    eight.rho[i] = footprint.rho;
+    eight.longest[i] = footprint.longest;
+    eight.shares[i] = footprint.shares;
   }
 }
 
 #endif
 
 // Where they are in the strip.
-struct alignas(32) Spans {
+struct alignas(32) RowRanges {
   int32_t pair0[8], pair1[8];  // row pairs that they may touch; none when pair0 >= pair1
   float dx[8], u[8];           // of the first pixel of the first row pair
 };
@@ -113,7 +114,7 @@ struct alignas(32) Spans {
 // In whitened coordinates the ellipse is a disk of radius k, so at t = dx / (k l11) it covers
 // dy in k (l21 t ± l22 √(1 - t²)). Over the columns of a strip the upper branch is highest at the
 // t nearest to rho, the lower branch lowest at the t nearest to -rho.
-GI_INLINE void find_spans(const Eight& g, const Window& window, int strip, Spans& spans) {
+GI_INLINE void find_row_ranges(const Eight& g, const Window& window, int strip, RowRanges& ranges) {
   const Half one = Half::splat(1.0f), zero = Half::splat(0.0f);
   // In double: small differences of possibly large numbers.
   const double x = strip * double{cell_width} + 0.5;
@@ -137,32 +138,32 @@ GI_INLINE void find_spans(const Eight& g, const Window& window, int strip, Spans
   const Half y1 = (at + Half::splat(1.5f) + slack) +
                   (k21 * bottom + k22 * sqrt(max(one - bottom * bottom, zero)));
   const Half half = Half::splat(0.5f), rows = Half::splat(static_cast<float>(window.height));
-  store_integers(min(max(y0, zero), rows) * half, spans.pair0);
-  store_integers(min(max(y1, zero), rows + one) * half, spans.pair1);
+  store_integers(min(max(y0, zero), rows) * half, ranges.pair0);
+  store_integers(min(max(y1, zero), rows + one) * half, ranges.pair1);
   for (int part = 0; part < 2; ++part) {
     typedef int32_t Integers __attribute__((vector_size(16)));
     Integers pairs;
-    std::memcpy(&pairs, spans.pair0 + 4 * part, sizeof pairs);
+    std::memcpy(&pairs, ranges.pair0 + 4 * part, sizeof pairs);
     u[part] += 2.0 * __builtin_convertvector(pairs, Four);
   }
-  left.store(spans.dx);
-  to_floats(u).store(spans.u);
+  left.store(ranges.dx);
+  to_floats(u).store(ranges.u);
 }
 
-// A cell's entries of one Gaussian at most: runs are not shorter than 2 row pairs. One more is
+// A cell's spans of one Gaussian at most: runs are not shorter than 2 row pairs. One more is
 // written to and not counted.
-constexpr size_t most_entries = cell_pairs / 2 + 2;
+constexpr size_t max_spans = cell_pairs / 2 + 2;
 
-// Appends the entries of a Gaussian in row pairs [pair, end), the first of which has this u. The
-// chain's runs are entries of their own, so that the exponentials of all of them are computed in
+// Appends the spans of a Gaussian in row pairs [pair, end), the first of which has this u. The
+// chain's runs are spans of their own, so that the exponentials of all of them are computed in
 // one place, side by side.
-void append(uint32_t atom, int pair, int end, int longest, int32_t shares, float dx, float u,
+void append(uint32_t gaussian, int pair, int end, int longest, int32_t shares, float dx, float u,
             CellLists* cells, int bands) {
   while (pair < end) {
     const int band = std::min(pair / cell_pairs, bands - 1), top = band * cell_pairs;
     const int next = std::min(std::min(pair + longest, top + cell_pairs), end);
     CellLists& list = cells[band];
-    *list.end[std::min(next - pair, CellLists::lists - 1)]++ = {atom,
+    *list.end[std::min(next - pair, CellLists::lists - 1)]++ = {gaussian,
                                                                 static_cast<uint8_t>(pair - top),
                                                                 static_cast<uint8_t>(next - top),
                                                                 static_cast<uint8_t>(shares),
@@ -175,10 +176,10 @@ void append(uint32_t atom, int pair, int end, int longest, int32_t shares, float
   }
 }
 
-// Entries of 8 Gaussians. Most have none, one or two in the strip, all in one cell: these are
+// EightSpans of 8 Gaussians. Most have none, one or two in the strip, all in one cell: these are
 // written without asking which, as nobody could foretell it.
-struct alignas(32) Entries {
-  Entry first[8], second[8];
+struct alignas(32) EightSpans {
+  CellSpan first[8], second[8];
   int32_t band[8];
   int32_t lists[2][8];  // where the first and the second belong; 0: there is none
   int32_t simple[8];    // 0: has more of them, or in more than one cell
@@ -186,78 +187,86 @@ struct alignas(32) Entries {
 
 #if GI_NATIVE_LANES >= 8
 
-static_assert(sizeof(Entry) == 16 && offsetof(Entry, pair0) == 4 && offsetof(Entry, pair1) == 5 &&
-              offsetof(Entry, up) == 6 && offsetof(Entry, down) == 7 && offsetof(Entry, dx) == 8 &&
-              offsetof(Entry, u) == 12);
+static_assert(sizeof(CellSpan) == 16 && offsetof(CellSpan, pair0) == 4 &&
+              offsetof(CellSpan, pair1) == 5 && offsetof(CellSpan, up) == 6 &&
+              offsetof(CellSpan, down) == 7 && offsetof(CellSpan, dx) == 8 &&
+              offsetof(CellSpan, u) == 12);
 
 typedef int32_t Int8 __attribute__((vector_size(32)));
 
-// Fields of 8 entries, each a vector, to the entries.
-GI_INLINE void store_entries(__m256i atoms, Int8 pair0, Int8 pair1, Int8 shares, __m256 dx,
-                             __m256 u, Entry* entries) {
+// Fields of 8 spans, each a vector, to the spans.
+GI_INLINE void store_spans(__m256i gaussians, Int8 pair0, Int8 pair1, Int8 shares, __m256 dx,
+                           __m256 u, CellSpan* spans) {
   const __m256i pairs = (__m256i)((pair0 & 255) | (pair1 & 255) << 8 | shares << 16);
-  const __m256i atom_low = _mm256_unpacklo_epi32(atoms, pairs);
-  const __m256i atom_high = _mm256_unpackhi_epi32(atoms, pairs);
+  const __m256i gaussian_low = _mm256_unpacklo_epi32(gaussians, pairs);
+  const __m256i gaussian_high = _mm256_unpackhi_epi32(gaussians, pairs);
   const __m256i place_low = _mm256_castps_si256(_mm256_unpacklo_ps(dx, u));
   const __m256i place_high = _mm256_castps_si256(_mm256_unpackhi_ps(dx, u));
-  const __m256i both[] = {
-      _mm256_unpacklo_epi64(atom_low, place_low), _mm256_unpackhi_epi64(atom_low, place_low),
-      _mm256_unpacklo_epi64(atom_high, place_high), _mm256_unpackhi_epi64(atom_high, place_high)};
+  const __m256i both[] = {_mm256_unpacklo_epi64(gaussian_low, place_low),
+                          _mm256_unpackhi_epi64(gaussian_low, place_low),
+                          _mm256_unpacklo_epi64(gaussian_high, place_high),
+                          _mm256_unpackhi_epi64(gaussian_high, place_high)};
   for (int i = 0; i < 4; ++i) {
-    _mm_store_si128(reinterpret_cast<__m128i*>(entries + i), _mm256_castsi256_si128(both[i]));
-    _mm_store_si128(reinterpret_cast<__m128i*>(entries + i + 4),
+    _mm_store_si128(reinterpret_cast<__m128i*>(spans + i), _mm256_castsi256_si128(both[i]));
+    _mm_store_si128(reinterpret_cast<__m128i*>(spans + i + 4),
                     _mm256_extracti128_si256(both[i], 1));
   }
 }
 
-GI_INLINE Int8 least(Int8 a, Int8 b) { return (Int8)_mm256_min_epi32((__m256i)a, (__m256i)b); }
-GI_INLINE Int8 most(Int8 a, Int8 b) { return (Int8)_mm256_max_epi32((__m256i)a, (__m256i)b); }
+GI_INLINE Int8 lane_min(Int8 a, Int8 b) { return (Int8)_mm256_min_epi32((__m256i)a, (__m256i)b); }
+GI_INLINE Int8 lane_max(Int8 a, Int8 b) { return (Int8)_mm256_max_epi32((__m256i)a, (__m256i)b); }
 
-GI_INLINE void make_entries(const uint32_t* atoms, const Eight& g, const Spans& spans, int bands,
-                            Entries& out) {
+GI_INLINE void make_spans(const uint32_t* gaussians, const Eight& g, const RowRanges& ranges,
+                          int bands, EightSpans& out) {
   const auto load = [](const int32_t* p) {
     return (Int8)_mm256_load_si256(reinterpret_cast<const __m256i*>(p));
   };
   const auto store = [](Int8 a, int32_t* p) {
     _mm256_store_si256(reinterpret_cast<__m256i*>(p), (__m256i)a);
   };
-  const Int8 pair = load(spans.pair0), end = load(spans.pair1), longest = load(g.longest);
+  const Int8 pair = load(ranges.pair0), end = load(ranges.pair1), longest = load(g.longest);
   const Int8 shares = load(g.shares);
-  const Int8 band = least(pair / cell_pairs, Int8{} + (bands - 1)), top = band * cell_pairs;
-  const Int8 middle = least(pair + longest, end), next = least(middle + longest, end);
+  const Int8 band = lane_min(pair / cell_pairs, Int8{} + (bands - 1)), top = band * cell_pairs;
+  const Int8 middle = lane_min(pair + longest, end), next = lane_min(middle + longest, end);
   store(band, out.band);
-  const auto list_of = [](Int8 length) {
-    return most(least(length, Int8{} + (CellLists::lists - 1)), Int8{});
+  const auto list_number = [](Int8 length) {
+    return lane_max(lane_min(length, Int8{} + (CellLists::lists - 1)), Int8{});
   };
-  store(list_of(middle - pair), out.lists[0]);
-  store(list_of(next - middle), out.lists[1]);
+  store(list_number(middle - pair), out.lists[0]);
+  store(list_number(next - middle), out.lists[1]);
   store((next == end) & (end <= top + cell_pairs), out.simple);
-  const __m256i atom = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(atoms));
-  const __m256 dx = _mm256_load_ps(spans.dx), u = _mm256_load_ps(spans.u);
+  const __m256i gaussian = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(gaussians));
+  const __m256 dx = _mm256_load_ps(ranges.dx), u = _mm256_load_ps(ranges.u);
   const __m256 further = _mm256_cvtepi32_ps((__m256i)(2 * (middle - pair)));
-  store_entries(atom, pair - top, middle - top, shares, dx, u, out.first);
-  store_entries(atom, middle - top, next - top, shares, dx, _mm256_add_ps(u, further), out.second);
+  store_spans(gaussian, pair - top, middle - top, shares, dx, u, out.first);
+  store_spans(gaussian, middle - top, next - top, shares, dx, _mm256_add_ps(u, further),
+              out.second);
 }
 
 #else
 
-GI_INLINE void make_entries(const uint32_t* atoms, const Eight& g, const Spans& spans, int bands,
-                            Entries& out) {
+GI_INLINE void make_spans(const uint32_t* gaussians, const Eight& g, const RowRanges& ranges,
+                          int bands, EightSpans& out) {
   for (int i = 0; i < 8; ++i) {
-    const int pair = spans.pair0[i], end = spans.pair1[i], longest = g.longest[i];
+    const int pair = ranges.pair0[i], end = ranges.pair1[i], longest = g.longest[i];
     const int band = std::min(pair / cell_pairs, bands - 1), top = band * cell_pairs;
     const int middle = std::min(pair + longest, end), next = std::min(middle + longest, end);
     const auto at = [top](int row) { return static_cast<uint8_t>(row - top); };
-    const float dx = spans.dx[i], u = spans.u[i];
+    const float dx = ranges.dx[i], u = ranges.u[i];
     out.band[i] = band;
     out.lists[0][i] = std::clamp(middle - pair, 0, CellLists::lists - 1);
     out.lists[1][i] = std::clamp(next - middle, 0, CellLists::lists - 1);
     out.simple[i] = next == end && end <= top + cell_pairs;
     const auto up = static_cast<uint8_t>(g.shares[i]),
                down = static_cast<uint8_t>(g.shares[i] >> 8);
-    out.first[i] = {atoms[i], at(pair), at(middle), up, down, dx, u};
-    out.second[i] = {
-        atoms[i], at(middle), at(next), up, down, dx, u + static_cast<float>(2 * (middle - pair))};
+    out.first[i] = {gaussians[i], at(pair), at(middle), up, down, dx, u};
+    out.second[i] = {gaussians[i],
+                     at(middle),
+                     at(next),
+                     up,
+                     down,
+                     dx,
+                     u + static_cast<float>(2 * (middle - pair))};
   }
 }
 
@@ -265,38 +274,38 @@ GI_INLINE void make_entries(const uint32_t* atoms, const Eight& g, const Spans& 
 
 }  // namespace
 
-const uint32_t* list(const Outline* outlines, const uint32_t* begin, const uint32_t* end,
-                     const Window& window, int strip, CellLists* cells) {
-  const int bands = (window.height + cell_rows - 1) / cell_rows;
+const uint32_t* list_spans(const Footprint* footprints, const uint32_t* begin, const uint32_t* end,
+                           const Window& window, int strip, CellLists* cells) {
+  const int bands = count_bands(window.height);
   Eight eight;
-  Spans spans;
-  Entries made;
+  RowRanges ranges;
+  EightSpans made;
   for (; begin < end; begin += 8) {
     for (int band = 0; band < bands; ++band) {
-      if (cells[band].count + 8 * most_entries > cells[band].room) return begin;
+      if (cells[band].count + 8 * max_spans > cells[band].room) return begin;
     }
     const int count = static_cast<int>(std::min<ptrdiff_t>(8, end - begin));
-    uint32_t atoms[8];
-    const Outline* here[8];
+    uint32_t gaussians[8];
+    const Footprint* here[8];
     for (int i = 0; i < 8; ++i) {
-      atoms[i] = begin[std::min(i, count - 1)];
-      here[i] = outlines + atoms[i];
-      if (end - begin >= 24) __builtin_prefetch(&outlines[begin[16 + i]]);
+      gaussians[i] = begin[std::min(i, count - 1)];
+      here[i] = footprints + gaussians[i];
+      if (end - begin >= 24) __builtin_prefetch(&footprints[begin[16 + i]]);
     }
     gather(here, eight);
-    find_spans(eight, window, strip, spans);
-    make_entries(atoms, eight, spans, bands, made);
+    find_row_ranges(eight, window, strip, ranges);
+    make_spans(gaussians, eight, ranges, bands, made);
     for (int i = 0; i < count; ++i) {
       if (__builtin_expect(!made.simple[i], 0)) {
-        append(atoms[i], spans.pair0[i], spans.pair1[i], eight.longest[i], eight.shares[i],
-               spans.dx[i], spans.u[i], cells, bands);
+        append(gaussians[i], ranges.pair0[i], ranges.pair1[i], eight.longest[i], eight.shares[i],
+               ranges.dx[i], ranges.u[i], cells, bands);
         continue;
       }
       CellLists& list = cells[made.band[i]];
-      Entry*& first = list.end[made.lists[0][i]];
+      CellSpan*& first = list.end[made.lists[0][i]];
       *first = made.first[i];
       first += made.lists[0][i] > 0;
-      Entry*& second = list.end[made.lists[1][i]];
+      CellSpan*& second = list.end[made.lists[1][i]];
       *second = made.second[i];
       second += made.lists[1][i] > 0;
       list.count += (made.lists[0][i] > 0) + (made.lists[1][i] > 0);

@@ -3,7 +3,8 @@
 
 #include <cstring>
 
-#include "simd/channels-isa.h"
+#include "base/with_channels.h"
+#include "render/gaussians.h"
 #include "simd/kernel_parts-isa.h"
 #include "simd/pixel_vector-isa.h"
 #include "simd/vector-isa.h"
@@ -52,7 +53,7 @@ GI_INLINE void pack_row<3>(const float* p, uint8_t* out) {
 template <int C>
 void to_bytes_channels(const float* cell, int rows, int columns, uint8_t* out, ptrdiff_t stride) {
   for (int y = 0; y < rows; ++y, out += stride) {
-    const float* p = cell + static_cast<ptrdiff_t>(y >> 1) * (C * 16) + (y & 1) * 8;
+    const float* p = cell_row(cell, C, y);
     if (columns == 8) {
       pack_row<C>(p, out);
     } else {
@@ -82,7 +83,7 @@ void to_bytes(const float* cell, int channels, int rows, int columns, uint8_t* o
 void to_floats(const float* cell, int channels, int rows, int columns, float* out,
                ptrdiff_t stride) {
   for (int y = 0; y < rows; ++y, out += stride) {
-    const float* p = cell + static_cast<ptrdiff_t>(y >> 1) * (channels * 16) + (y & 1) * 8;
+    const float* p = cell_row(cell, channels, y);
     for (int x = 0; x < columns; ++x) {
       for (int k = 0; k < channels; ++k) out[x * channels + k] = p[16 * k + x];
     }
@@ -94,7 +95,7 @@ void fill(const float* color, int channels, int rows, float* cell) {
   with_channels(channels, [&](auto c) { fill_channels<c>(color, pairs, cell); });
 }
 
-double square(float* cell, int channels, int rows, int columns) {
+double sum_squares(float* cell, int channels, int rows, int columns) {
   double total = 0;
   const int pairs = (rows + 1) / 2;
   for (int pair = 0; pair < pairs; ++pair) {

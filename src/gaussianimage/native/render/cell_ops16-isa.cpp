@@ -3,8 +3,9 @@
 
 #include <cstring>
 
+#include "base/with_channels.h"
 #include "render/fixed_point.h"
-#include "simd/channels-isa.h"
+#include "render/gaussians.h"
 #include "simd/kernel_parts-isa.h"
 #include "simd/pixel_vector-isa.h"
 #include "simd/vector16-isa.h"
@@ -14,8 +15,8 @@ namespace {
 
 template <int C>
 void fill_channels(const int16_t* start, int pairs, int16_t* cell) {
-  Words lanes[C];
-  for (int k = 0; k < C; ++k) lanes[k] = Words::splat(start[k]);
+  Wide16 lanes[C];
+  for (int k = 0; k < C; ++k) lanes[k] = Wide16::splat(start[k]);
   for (int pair = 0; pair < pairs; ++pair) {
     for (int k = 0; k < C; ++k, cell += 16) lanes[k].store(cell);
   }
@@ -23,7 +24,7 @@ void fill_channels(const int16_t* start, int pairs, int16_t* cell) {
 
 // A row pair's levels as bytes, 8 pixels of each row.
 template <int C>
-GI_INLINE void pack_rows(const Words* levels, uint8_t* first, uint8_t* second) {
+GI_INLINE void pack_rows(const Wide16* levels, uint8_t* first, uint8_t* second) {
   typedef int16_t Eight __attribute__((vector_size(16)));
   typedef int32_t Integers __attribute__((vector_size(32)));
   int16_t rows[C][16];
@@ -47,7 +48,7 @@ GI_INLINE void pack_rows(const Words* levels, uint8_t* first, uint8_t* second) {
 #if GI_NATIVE_LANES >= 8
 // The same for RGB, faster: the packing instructions clamp.
 template <>
-GI_INLINE void pack_rows<3>(const Words* levels, uint8_t* first, uint8_t* second) {
+GI_INLINE void pack_rows<3>(const Wide16* levels, uint8_t* first, uint8_t* second) {
   // In each half, four pixels: red, red, green, green and blue, blue, blue, blue, of the first row
   // and the second in turn.
   const __m256i others = _mm256_packus_epi16(levels[0].v, levels[1].v);
@@ -70,10 +71,11 @@ template <int C>
 void to_bytes_channels(const int16_t* cell, const CellScale& scale, int rows, int columns,
                        uint8_t* out, ptrdiff_t stride) {
   const int bits = step_bits - scale.shift;
-  const Words middle = Words::splat(scale.middle + (1 << (bits - 1)));
+  const Wide16 middle = Wide16::splat(scale.middle + (1 << (bits - 1)));
   for (int y = 0; y < rows; y += 2, cell += C * 16) {
-    Words levels[C];
-    for (int k = 0; k < C; ++k) levels[k] = add_and_shift(Words::load(cell + 16 * k), middle, bits);
+    Wide16 levels[C];
+    for (int k = 0; k < C; ++k)
+      levels[k] = add_and_shift(Wide16::load(cell + 16 * k), middle, bits);
     if (columns == 8 && y + 1 < rows) {
       pack_rows<C>(levels, out, out + stride);
       out += 2 * stride;
@@ -89,13 +91,13 @@ void to_bytes_channels(const int16_t* cell, const CellScale& scale, int rows, in
 
 }  // namespace
 
-void fill_words(const CellScale& scale, int channels, int rows, int16_t* cell) {
+void fill16(const CellScale& scale, int channels, int rows, int16_t* cell) {
   const int pairs = (rows + 1) / 2;
   with_channels(channels, [&](auto c) { fill_channels<c>(scale.start, pairs, cell); });
 }
 
-void words_to_bytes(const int16_t* cell, const CellScale& scale, int channels, int rows,
-                    int columns, uint8_t* out, ptrdiff_t stride) {
+void to_bytes16(const int16_t* cell, const CellScale& scale, int channels, int rows, int columns,
+                uint8_t* out, ptrdiff_t stride) {
   with_channels(channels,
                 [&](auto c) { to_bytes_channels<c>(cell, scale, rows, columns, out, stride); });
 }

@@ -7,20 +7,20 @@ namespace {
 
 constexpr int most_shares = 65535 / steps_per_share;  // that 2^16 steps tell apart
 
-// The most that the upper bounds of the entries of a row pair come to, and the lower ones.
+// The most that the upper bounds of the spans of a row pair come to, and the lower ones.
 struct Bounds {
   int up, down;
 };
 
-Bounds find_bounds(const Entry* entries, size_t count) {
+Bounds find_bounds(const CellSpan* spans, size_t count) {
   // How much more than in the row pair before; both bounds in one, 32 bits each, as they do not
   // influence each other while all sums are positive.
   int64_t change[cell_pairs + 1] = {};
   for (size_t i = 0; i < count; ++i) {
-    const Entry& entry = entries[i];
-    const int64_t both = int64_t{entry.down} << 32 | entry.up;
-    change[entry.pair0] += both;
-    change[entry.pair1] -= both;
+    const CellSpan& span = spans[i];
+    const int64_t both = int64_t{span.down} << 32 | span.up;
+    change[span.pair0] += both;
+    change[span.pair1] -= both;
   }
   int64_t sum = 0;
   Bounds most{0, 0};
@@ -34,7 +34,7 @@ Bounds find_bounds(const Entry* entries, size_t count) {
 
 }  // namespace
 
-bool find_scale(const FixedPoint& fixed, const Entry* entries, size_t count,
+bool find_scale(const FixedPoint& fixed, const CellSpan* spans, size_t count,
                 const float* background, int channels, CellScale& scale) {
   if (fixed.least == 0) return false;
   float largest = 0, smallest = 0;
@@ -44,13 +44,13 @@ bool find_scale(const FixedPoint& fixed, const Entry* entries, size_t count,
     largest = std::max(largest, c);
     smallest = std::min(smallest, c);
   }
-  Bounds bounds = find_bounds(entries, count);
+  Bounds bounds = find_bounds(spans, count);
   bounds.up += static_cast<int>(largest * shares_per_unit) + 1;
   bounds.down += static_cast<int>(-smallest * shares_per_unit) + 1;
-  const int span = bounds.up + bounds.down;
+  const int range = bounds.up + bounds.down;
   // A color beyond the limit makes it too large, too.
-  if (span >= 2 * std::min(most_shares, shares_beyond)) return false;
-  scale.shift = span > most_shares;
+  if (range >= 2 * std::min(most_shares, shares_beyond)) return false;
+  scale.shift = range > most_shares;
   scale.middle =
       static_cast<int16_t>((bounds.up - bounds.down) * steps_per_share / (2 << scale.shift));
   const float steps = static_cast<float>(steps_per_share << step_bits >> scale.shift);

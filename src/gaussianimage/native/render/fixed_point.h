@@ -11,14 +11,14 @@
 #include <cmath>
 #include <cstdint>
 
-#include "simd/kernels.h"
+#include "render/gaussians.h"
 
 namespace gi {
 
 constexpr int step_bits = 5;            // 2^step_bits steps are a level of 8 bits
 constexpr float limit_of_color = 3.5f;  // a larger one may not fit into 16 bits
 
-// What an Entry has its largest and its smallest color in, rounded up.
+// What an CellSpan has its largest and its smallest color in, rounded up.
 constexpr float shares_per_unit = 32;
 constexpr int steps_per_share = 255;
 constexpr int shares_beyond = 255;  // both of them, when a color is beyond the limit
@@ -50,8 +50,8 @@ struct CellScale {
   int16_t middle;
 };
 
-// Finds the scale for a cell with some entries, or returns false if it is to be drawn in floats.
-bool find_scale(const FixedPoint& fixed, const Entry* entries, size_t count,
+// Finds the scale for a cell with some spans, or returns false if it is to be drawn in floats.
+bool find_scale(const FixedPoint& fixed, const CellSpan* spans, size_t count,
                 const float* background, int channels, CellScale& scale);
 
 }  // namespace gi

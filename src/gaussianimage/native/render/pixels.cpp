@@ -42,7 +42,7 @@ void store(const float* values, int count, float white, T* out) {
 
 }  // namespace
 
-bool PixelSink::find_piece(const Schedule::Cell& cell, Piece& piece) const {
+bool PixelSink::find_piece(const Binning::Cell& cell, Piece& piece) const {
   piece.top = std::max(cell.y, part_.top);
   piece.bottom = std::min(cell.y + cell.rows, part_.top + part_.height);
   const int left = std::max(cell.x, part_.left);
@@ -61,7 +61,7 @@ bool PixelSink::find_piece(const Schedule::Cell& cell, Piece& piece) const {
 
 // Calls to_bytes(columns, out, stride) for the piece's row pairs.
 template <typename ToBytes>
-void PixelSink::write_bytes(const Schedule::Cell& cell, const Piece& piece,
+void PixelSink::write_bytes(const Binning::Cell& cell, const Piece& piece,
                             ToBytes&& to_bytes) const {
   uint8_t* out = static_cast<uint8_t*>(out_) + piece.place;
   if (piece.all_columns) {
@@ -77,17 +77,17 @@ void PixelSink::write_bytes(const Schedule::Cell& cell, const Piece& piece,
   }
 }
 
-void PixelSink::write(const Kernels& kernels, const Schedule::Cell& cell, const int16_t* words,
+void PixelSink::write(const Kernels& kernels, const Binning::Cell& cell, const int16_t* words,
                       const CellScale& scale) const {
   Piece piece;
   if (!find_piece(cell, piece)) return;
   words += ptrdiff_t{piece.first} * (cell_width * channels_);
   write_bytes(cell, piece, [&](int columns, uint8_t* out, ptrdiff_t stride) {
-    kernels.words_to_bytes(words, scale, channels_, piece.rows, columns, out, stride);
+    kernels.to_bytes16(words, scale, channels_, piece.rows, columns, out, stride);
   });
 }
 
-void PixelSink::write(const Kernels& kernels, const Schedule::Cell& cell,
+void PixelSink::write(const Kernels& kernels, const Binning::Cell& cell,
                       const float* floats) const {
   Piece piece;
   if (!find_piece(cell, piece)) return;

@@ -1,8 +1,9 @@
 // From the cells of a drawn picture to the pixels that a caller wants.
 #pragma once
 
-#include "file/alpha_map.h"
+#include "render/alpha_class.h"
 #include "render/binning.h"
+#include "render/fixed_point.h"
 #include "simd/kernels.h"
 
 namespace gi {
@@ -14,7 +15,7 @@ enum class PixelKind {
   words,   // uint16, 0 to 65535, likewise
 };
 
-constexpr size_t bytes_of(PixelKind kind) {
+constexpr size_t bytes_per_value(PixelKind kind) {
   return kind == PixelKind::bytes ? 1 : kind == PixelKind::words ? 2 : 4;
 }
 
@@ -39,8 +40,8 @@ class PixelSink {
   bool takes_words() const { return kind_ == PixelKind::bytes && !straight_; }
 
   // Writes what a cell has of the part. Safe for several threads, as cells don't overlap.
-  void write(const Kernels& kernels, const Schedule::Cell& cell, const float* floats) const;
-  void write(const Kernels& kernels, const Schedule::Cell& cell, const int16_t* words,
+  void write(const Kernels& kernels, const Binning::Cell& cell, const float* floats) const;
+  void write(const Kernels& kernels, const Binning::Cell& cell, const int16_t* words,
              const CellScale& scale) const;
 
  private:
@@ -53,9 +54,9 @@ class PixelSink {
     bool all_columns;         // of the cell, from the first of these rows on
     ptrdiff_t place, stride;  // in the pixels
   };
-  bool find_piece(const Schedule::Cell& cell, Piece& piece) const;
+  bool find_piece(const Binning::Cell& cell, Piece& piece) const;
   template <typename ToBytes>
-  void write_bytes(const Schedule::Cell& cell, const Piece& piece, ToBytes&& to_bytes) const;
+  void write_bytes(const Binning::Cell& cell, const Piece& piece, ToBytes&& to_bytes) const;
 
   PixelKind kind_;
   bool straight_;

@@ -4,25 +4,26 @@
 #include <cstring>
 
 #include "render/fixed_point.h"
+#include "render/gaussians.h"
 #include "simd/kernel_parts-isa.h"
 #include "simd/vector-isa.h"
 
 namespace gi::GI_ISA {
 namespace {
 
-// Of the logarithm, to base 2, of a WordAtom's d: beyond, d^7 and the ratio of the first column may
-// leave the range of a float, though the ratios within the ellipse do not.
-constexpr float most_growth = 10;
+// Of the logarithm, to base 2, of a PreparedGaussian16's d: beyond, d^7 and the ratio of the first
+// column may leave the range of a float, though the ratios within the ellipse do not.
+constexpr float max_growth = 10;
 
 // The largest of four integers.
 template <typename Integers>
 GI_INLINE int32_t largest(Integers a) {
-  const auto most = [](Integers x, Integers y) { return x > y ? x : y; };
-  a = most(a, __builtin_shufflevector(a, a, 2, 3, 0, 1));
-  return most(a, __builtin_shufflevector(a, a, 1, 0, 3, 2))[0];
+  const auto larger = [](Integers x, Integers y) { return x > y ? x : y; };
+  a = larger(a, __builtin_shufflevector(a, a, 2, 3, 0, 1));
+  return larger(a, __builtin_shufflevector(a, a, 1, 0, 3, 2))[0];
 }
 
-// Four colors in steps, rounded to the nearest. Returns the bounds that an entry has of the largest
+// Four colors in steps, rounded to the nearest. Returns the bounds that an span has of the largest
 // and of the smallest: not below them, and by two steps more.
 GI_INLINE int32_t prepare_colors(const float* colors, float scale, int16_t* steps) {
   typedef float Four __attribute__((vector_size(16)));
@@ -43,27 +44,27 @@ GI_INLINE int32_t prepare_colors(const float* colors, float scale, int16_t* step
 
 }  // namespace
 
-void prepare_words(const FixedPoint& fixed, const Atom* atoms, int count, WordAtom* words,
-                   Outline* outlines) {
+void prepare16(const FixedPoint& fixed, const PreparedGaussian* prepared, int count,
+               PreparedGaussian16* prepared16, Footprint* footprints) {
   const Half ramp = Half::load(column_numbers);
   for (int i = 0; i < count; ++i) {
-    const Atom& atom = atoms[i];
-    Outline& outline = outlines[i];
-    if (outline.strip0 >= outline.strip1) continue;
-    WordAtom& word = words[i];
-    word.x2 = atom.x2;
-    word.u2 = atom.u2;
-    word.s = atom.s;
-    word.e1 = atom.e1;
-    word.e2 = atom.e2;
-    word.e4 = atom.e4;
-    const float growth = 2.0f * atom.u2 * atom.s;
-    if (atom.run == 0 || !(std::fabs(growth) < most_growth)) {
-      Half::splat(0.0f).store(word.powers);
+    const PreparedGaussian& from = prepared[i];
+    Footprint& footprint = footprints[i];
+    if (footprint.strip0 >= footprint.strip1) continue;
+    PreparedGaussian16& to = prepared16[i];
+    to.x2 = from.x2;
+    to.u2 = from.u2;
+    to.s = from.s;
+    to.e1 = from.e1;
+    to.e2 = from.e2;
+    to.e4 = from.e4;
+    const float growth = 2.0f * from.u2 * from.s;
+    if (from.run == 0 || !(std::fabs(growth) < max_growth)) {
+      Half::splat(0.0f).store(to.powers);
     } else {
-      exp2(Half::splat(growth) * ramp).store(word.powers);
+      exp2(Half::splat(growth) * ramp).store(to.powers);
     }
-    outline.shares = prepare_colors(atom.colors, fixed.color_scale, word.colors);
+    footprint.shares = prepare_colors(from.colors, fixed.color_scale, to.colors);
   }
 }
 

@@ -8,28 +8,28 @@
 #include "base/pool.h"
 #include "render/binning.h"
 #include "render/cell_buffers.h"
-#include "render/cell_layout.h"
+#include "simd/dispatch.h"
 
 namespace gi {
 namespace {
 
 // Memory to work in that a thread keeps for its next call, unless it is large.
-class Kept {
+class KeptMemory {
  public:
-  Kept() : lists(memory().lists), moments(memory().moments) {}
-  ~Kept() {
-    if (lists.gaussians() > most) memory() = Memory{};
+  KeptMemory() : binning(memory().binning), moments(memory().moments) {}
+  ~KeptMemory() {
+    if (binning.gaussians() > most) memory() = Memory{};
   }
-  Kept(const Kept&) = delete;
-  Kept& operator=(const Kept&) = delete;
+  KeptMemory(const KeptMemory&) = delete;
+  KeptMemory& operator=(const KeptMemory&) = delete;
 
   // The caller's, whichever thread runs a task.
-  Schedule& lists;
+  Binning& binning;
   std::vector<Moments>& moments;
 
  private:
   struct Memory {
-    Schedule lists;
+    Binning binning;
     std::vector<Moments> moments;
   };
   static constexpr size_t most = 200000;
@@ -40,29 +40,29 @@ class Kept {
 };
 
 // The Gaussians of a cell that sums in 16 bits won't do for, though they were prepared for those:
-// a copy for each entry. Kept by the calling thread, one at a time.
-struct InFloats {
-  std::vector<Atom>& atoms;
-  std::vector<Entry>& entries;
+// a copy for each span. KeptMemory by the calling thread, one at a time.
+struct FloatSpans {
+  std::vector<PreparedGaussian>& prepared;
+  std::vector<CellSpan>& spans;
 
-  InFloats(const Schedule& lists, const Source& source, const Entry* listed, size_t count)
-      : atoms(memory().atoms), entries(memory().entries) {
-    atoms.resize(std::max(atoms.size(), count));
-    entries.assign(listed, listed + count);
+  FloatSpans(const Binning& binning, const Source& source, const CellSpan* listed, size_t count)
+      : prepared(memory().prepared), spans(memory().spans) {
+    prepared.resize(std::max(prepared.size(), count));
+    spans.assign(listed, listed + count);
     const auto channels = static_cast<size_t>(source.channels);
     for (size_t i = 0; i < count; ++i) {
-      const WordAtom& word = lists.word_atoms()[listed[i].atom];
-      const int run = word.powers[0] == 0 ? 0 : max_run_of_words;
-      atoms[i] = {word.x2, word.u2, word.s, word.e1, word.e2, word.e4, run, {}};
-      std::copy_n(source.colors + channels * listed[i].atom, channels, atoms[i].colors);
-      entries[i].atom = static_cast<uint32_t>(i);
+      const PreparedGaussian16& from = binning.prepared16()[listed[i].gaussian];
+      const int run = from.powers[0] == 0 ? 0 : max_run16;
+      prepared[i] = {from.x2, from.u2, from.s, from.e1, from.e2, from.e4, run, {}};
+      std::copy_n(source.colors + channels * listed[i].gaussian, channels, prepared[i].colors);
+      spans[i].gaussian = static_cast<uint32_t>(i);
     }
   }
 
  private:
   struct Memory {
-    std::vector<Atom> atoms;
-    std::vector<Entry> entries;
+    std::vector<PreparedGaussian> prepared;
+    std::vector<CellSpan> spans;
   };
   static Memory& memory() {
     static thread_local Memory memory;
@@ -89,7 +89,7 @@ bool is_flat(const double* mean, const double* cholesky, const Window& window) {
 // first the sums are the same to the bit. Returns their share of the work on the whole window, for
 // what a file may cost does not hang on how it is drawn.
 uint64_t take_flat(Source& source, const Window& window, float* background) {
-  const auto strips = static_cast<uint64_t>((window.width + cell_width - 1) / cell_width);
+  const auto strips = static_cast<uint64_t>(count_strips(window.width));
   const int before = source.count;
   while (source.count > 0 &&
          is_drawable(source.means[0] - window.left, source.means[1] - window.top, source.cholesky,
@@ -114,43 +114,42 @@ bool render(Source source, const Window& window, const float* color, const Work&
   float background[max_channels];
   std::copy_n(color, source.channels, background);
   const uint64_t flat_work = take_flat(source, window, background);
-  const Kept kept;
-  Schedule& lists = kept.lists;
-  lists.prepare(source, window, sink.part(), sink.takes_words(), threads);
-  if (flat_work + lists.work() > most.whole || lists.part_work() > most.part) return false;
+  const KeptMemory kept;
+  Binning& binning = kept.binning;
+  binning.prepare(source, window, sink.part(), sink.takes_words(), threads);
+  if (flat_work + binning.work() > most.whole || binning.part_work() > most.part) return false;
   const Kernels& k = kernels();
-  for (int group = 0; group < lists.groups(); ++group) {
-    lists.bin(group);
+  for (int group = 0; group < binning.groups(); ++group) {
+    binning.bin(group);
     // Neighboring strips share the cache lines of the pixels, which threads should not.
-    parallel_ranges(lists.strips(), threads, [&](int begin, int end) {
+    parallel_ranges(binning.strips(), threads, [&](int begin, int end) {
       FlushDenormals flush;
-      const auto add = [&](const Schedule::Cell& cell, const Entry* entries, size_t count,
+      const auto add = [&](const Binning::Cell& cell, const CellSpan* spans, size_t count,
                            bool first, bool last) {
         CellScale scale;
         if (first && last &&
-            find_scale(lists.fixed(), entries, count, background, source.channels, scale)) {
-          int16_t* const words = word_buffer();
-          k.fill_words(scale, source.channels, cell.rows, words);
-          k.accumulate_words(lists.word_atoms(), entries, count, source.channels, lists.fixed(),
-                             scale, words);
+            find_scale(binning.fixed(), spans, count, background, source.channels, scale)) {
+          int16_t* const words = buffer16();
+          k.fill16(scale, source.channels, cell.rows, words);
+          k.accumulate16(binning.prepared16(), spans, count, source.channels, binning.fixed(),
+                         scale, words);
           sink.write(k, cell, words, scale);
           return;
         }
-        float* const p = strip_buffer(lists.bands(), source.channels) +
+        float* const p = float_buffer(binning.bands(), source.channels) +
                          cell_floats(source.channels) * static_cast<size_t>(cell.band);
         if (first) k.fill(background, source.channels, cell.rows, p);
-        if (lists.fixed().least == 0) {
-          k.accumulate(lists.atoms(), entries, count, source.channels, lists.weight_min(), p);
+        if (binning.fixed().least == 0) {
+          k.accumulate(binning.prepared(), spans, count, source.channels, binning.weight_min(), p);
         } else {
-          const InFloats floats(lists, source, entries, count);
-          k.accumulate(floats.atoms.data(), floats.entries.data(), count, source.channels,
-                       lists.weight_min(), p);
+          const FloatSpans floats(binning, source, spans, count);
+          k.accumulate(floats.prepared.data(), floats.spans.data(), count, source.channels,
+                       binning.weight_min(), p);
         }
         if (last) sink.write(k, cell, p);
       };
       for (int i = begin; i < end; ++i) {
-        lists.visit(lists.first_strip() + i, add,
-                    [](const Schedule::Cell&, const Entry*, size_t) {});
+        binning.for_each_cell(binning.first_strip() + i, add);
       }
     });
   }
@@ -158,9 +157,9 @@ bool render(Source source, const Window& window, const float* color, const Work&
 }
 
 Work work(const Source& source, const Window& window, const Part& part, int threads) {
-  const Kept kept;
-  kept.lists.prepare(source, window, part, false, resolve_threads(threads));
-  return {kept.lists.work(), kept.lists.part_work()};
+  const KeptMemory kept;
+  kept.binning.prepare(source, window, part, false, resolve_threads(threads));
+  return {kept.binning.work(), kept.binning.part_work()};
 }
 
 void gradient(const Source& source, const Window& window, int threads, const float* residual,
@@ -171,26 +170,26 @@ void gradient(const Source& source, const Window& window, int threads, const flo
   std::fill_n(means, 2 * n, 0.0);
   std::fill_n(covariance, 3 * n, 0.0);
   std::fill_n(colors, static_cast<size_t>(channels) * n, 0.0);
-  const Kept kept;
-  Schedule& lists = kept.lists;
+  const KeptMemory kept;
+  Binning& binning = kept.binning;
   std::vector<Moments>& moments = kept.moments;
-  lists.prepare(source, window, threads);
+  binning.prepare(source, window, threads);
   const ptrdiff_t stride = ptrdiff_t{window.width} * channels;
-  for (int group = 0; group < lists.groups(); ++group) {
-    lists.bin(group);
-    moments.resize(lists.places());
-    parallel(lists.strips(), threads, [&](int i) {
+  for (int group = 0; group < binning.groups(); ++group) {
+    binning.bin(group);
+    moments.resize(binning.places());
+    parallel(binning.strips(), threads, [&](int i) {
       FlushDenormals flush;
-      const int strip = lists.first_strip() + i;
-      float* const p = strip_buffer(1, channels);
-      MomentSums sums(lists, strip, moments.data());
-      const auto nothing = [](const Schedule::Cell&, const Entry*, size_t, bool, bool) {};
-      lists.visit(strip, nothing,
-                  [&](const Schedule::Cell& cell, const Entry* entries, size_t count) {
-                    from_floats(residual + cell.y * stride + cell.x * channels, stride, channels,
-                                cell.rows, cell.columns, p);
-                    sums.add(entries, count, channels, p);
-                  });
+      const int strip = binning.first_strip() + i;
+      float* const p = float_buffer(1, channels);
+      MomentSums sums(binning, strip, moments.data());
+      const auto nothing = [](const Binning::Cell&, const CellSpan*, size_t, bool, bool) {};
+      binning.for_each_cell(strip, nothing,
+                            [&](const Binning::Cell& cell, const CellSpan* spans, size_t count) {
+                              from_floats(residual + cell.y * stride + cell.x * channels, stride,
+                                          channels, cell.rows, cell.columns, p);
+                              sums.add(spans, count, channels, p);
+                            });
     });
     // Moments summed into the outputs, to be turned into derivatives below.
     const int blocks = static_cast<int>(n / 256) + 1;
@@ -198,7 +197,7 @@ void gradient(const Source& source, const Window& window, int threads, const flo
       const size_t begin = n * static_cast<size_t>(block) / static_cast<size_t>(blocks);
       const size_t end = n * static_cast<size_t>(block + 1) / static_cast<size_t>(blocks);
       for (size_t a = begin; a < end; ++a) {
-        for (size_t place = lists.first_place(a); place < lists.first_place(a + 1); ++place) {
+        for (size_t place = binning.first_place(a); place < binning.first_place(a + 1); ++place) {
           const Moments& m = moments[place];
           means[2 * a] += m.g1;
           means[2 * a + 1] += m.g2;
@@ -215,7 +214,7 @@ void gradient(const Source& source, const Window& window, int threads, const flo
   // With z = L⁻¹ d: dq = -zᵀ L⁻¹ dμ - ½ zᵀ L⁻¹ dΣ L⁻ᵀ z, and the loss changes by -Σ g dq. The
   // kernel's moments are those of (dx, u), and z = (dx / l11, u / l22).
   for_many(n, [&](size_t i) {
-    if (!lists.visible(i)) return;
+    if (!binning.visible(i)) return;
     const double* l = source.cholesky + 3 * i;
     const double i1 = 1 / l[0], i2 = 1 / l[2], s = -l[1] / l[0];
     const double z1 = means[2 * i] * i1, z2 = means[2 * i + 1] * i2;

@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
+#include "render/gaussians.h"
 #include "render/pixels.h"
-#include "simd/kernels.h"
 
 namespace gi {
 

@@ -9,8 +9,8 @@ namespace gi {
 namespace {
 
 // One Gaussian, whose variance grows by fx and fy where the picture shrinks.
-void resize_one(double sx, double sy, double fx, double fy, int channels, double* mean,
-                double* cholesky, float* color) {
+void scale_one(double sx, double sy, double fx, double fy, int channels, double* mean,
+               double* cholesky, float* color) {
   mean[0] *= sx;
   mean[1] *= sy;
   const double l11 = cholesky[0] * sx, l21 = cholesky[1] * sy, l22 = cholesky[2] * sy;
@@ -34,12 +34,12 @@ void resize_one(double sx, double sy, double fx, double fy, int channels, double
 
 }  // namespace
 
-void resize(double sx, double sy, size_t count, int channels, double* means, double* cholesky,
-            float* colors) {
+void scale_gaussians(double sx, double sy, size_t count, int channels, double* means,
+                     double* cholesky, float* colors) {
   const double fx = std::max(0.0, 1 - sx * sx) / 6, fy = std::max(0.0, 1 - sy * sy) / 6;
   for_many(count, [&](size_t i) {
-    resize_one(sx, sy, fx, fy, channels, means + 2 * i, cholesky + 3 * i,
-               colors + static_cast<size_t>(channels) * i);
+    scale_one(sx, sy, fx, fy, channels, means + 2 * i, cholesky + 3 * i,
+              colors + static_cast<size_t>(channels) * i);
   });
 }
 

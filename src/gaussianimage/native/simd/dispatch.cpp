@@ -1,23 +1,21 @@
-// Chooses the kernels for the CPU that the process runs on.
+#include "simd/dispatch.h"
 
 #include <atomic>
 #include <cstring>
 
-#include "simd/kernels.h"
-
 namespace gi {
 
 namespace baseline {
-extern const Kernels table;
+extern const Kernels kernel_table;
 }
 #ifdef GI_HAVE_AVX2
 namespace avx2 {
-extern const Kernels table;
+extern const Kernels kernel_table;
 }
 #endif
 #ifdef GI_HAVE_AVX512
 namespace avx512 {
-extern const Kernels table;
+extern const Kernels kernel_table;
 }
 #endif
 
@@ -29,18 +27,18 @@ const Kernels* find(const char* name) {
   if (any || std::strcmp(name, "avx512") == 0) {
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")) {
-      return &avx512::table;
+      return &avx512::kernel_table;
     }
     if (!any) return nullptr;
   }
 #endif
 #ifdef GI_HAVE_AVX2
   if (any || std::strcmp(name, "avx2") == 0) {
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &avx2::table;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &avx2::kernel_table;
     if (!any) return nullptr;
   }
 #endif
-  if (any || std::strcmp(name, "baseline") == 0) return &baseline::table;
+  if (any || std::strcmp(name, "baseline") == 0) return &baseline::kernel_table;
   return nullptr;
 }
 

@@ -112,7 +112,7 @@ GI_INLINE Vec<N> keep_at_least(Vec<N> x, Vec<N> least) {
 // The smaller and the larger of two; b where one is NaN. Written as what they are on x86: compilers
 // make a comparison and a blend of the operator.
 template <int L>
-GI_INLINE typename Native<L>::Float least_of(typename Native<L>::Float a,
+GI_INLINE typename Native<L>::Float lane_min(typename Native<L>::Float a,
                                              typename Native<L>::Float b) {
 #if GI_NATIVE_LANES == 16
   if constexpr (L == 16) return (typename Native<L>::Float)_mm512_min_ps((__m512)a, (__m512)b);
@@ -126,8 +126,8 @@ GI_INLINE typename Native<L>::Float least_of(typename Native<L>::Float a,
 }
 
 template <int L>
-GI_INLINE typename Native<L>::Float most_of(typename Native<L>::Float a,
-                                            typename Native<L>::Float b) {
+GI_INLINE typename Native<L>::Float lane_max(typename Native<L>::Float a,
+                                             typename Native<L>::Float b) {
 #if GI_NATIVE_LANES == 16
   if constexpr (L == 16) return (typename Native<L>::Float)_mm512_max_ps((__m512)a, (__m512)b);
 #endif
@@ -141,13 +141,13 @@ GI_INLINE typename Native<L>::Float most_of(typename Native<L>::Float a,
 
 template <int N>
 GI_INLINE Vec<N> min(Vec<N> a, Vec<N> b) {
-  for (int i = 0; i < Vec<N>::parts; ++i) a.v[i] = least_of<Vec<N>::L>(a.v[i], b.v[i]);
+  for (int i = 0; i < Vec<N>::parts; ++i) a.v[i] = lane_min<Vec<N>::L>(a.v[i], b.v[i]);
   return a;
 }
 
 template <int N>
 GI_INLINE Vec<N> max(Vec<N> a, Vec<N> b) {
-  for (int i = 0; i < Vec<N>::parts; ++i) a.v[i] = most_of<Vec<N>::L>(a.v[i], b.v[i]);
+  for (int i = 0; i < Vec<N>::parts; ++i) a.v[i] = lane_max<Vec<N>::L>(a.v[i], b.v[i]);
   return a;
 }
 
@@ -182,7 +182,7 @@ GI_INLINE Vec<N> exp2(Vec<N> x) {
   using Float = typename V::Float;
   for (int i = 0; i < V::parts; ++i) {
     const typename V::Int live = x.v[i] >= -126.0f;
-    const Float a = most_of<V::L>(least_of<V::L>(x.v[i], Float{} + 126.0f), Float{} - 126.0f);
+    const Float a = lane_max<V::L>(lane_min<V::L>(x.v[i], Float{} + 126.0f), Float{} - 126.0f);
     const Float shifted = a + 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
     const Float f = a - (shifted - 12582912.0f);
     const Float f2 = f * f;
