@@ -11,8 +11,7 @@ PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --no-com
 # No build isolation and a kept build directory: a rebuild compiles only what changed.
 BUILD_OPTIONS := --no-build-isolation --config-settings=build-dir=build/{wheel_tag}
 REQUIREMENTS := pyproject.toml constraints.txt
-CXX_FILES = $(wildcard src/gaussianimage/native/*.h src/gaussianimage/native/*.cpp \
-	tests/native/*.cpp benchmarks/*.cpp)
+CXX_FILES = $(shell find src/gaussianimage/native tests benchmarks -name '*.h' -o -name '*.cpp')
 
 .PHONY: help demo test test-core lint format core develop wheel clean
 

@@ -4,7 +4,8 @@
 #include <iterator>
 #include <vector>
 
-#include "picture_decoder.h"
+#include "file/picture_decoder.h"
+#include "simd/dispatch.h"
 
 namespace {
 
@@ -18,10 +19,10 @@ __attribute__((noinline)) bool decode() {
   if (!gi::read_picture_file(data.data(), data.size(), limits, file)) return false;
   const int height = file.quantizer.height, width = file.quantizer.width;
   out.resize(static_cast<size_t>(height) * static_cast<size_t>(width) * gi::max_channels);
-  const gi::Order order{
+  const gi::DecodeRequest request{
       height, width,     {0, 0, height, width}, file.payloads.size(), gi::PixelKind::bytes,
       1,      UINT64_MAX};
-  return decoder.draw(file, order, out.data()).drawn;
+  return decoder.draw(file, request, out.data()).drawn;
 }
 
 }  // namespace

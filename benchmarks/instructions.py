@@ -31,10 +31,10 @@ FLAGS = ["-std=c++20", "-O3", "-g", "-ffp-contract=off", "-fno-math-errno", "-fn
 ISAS = {"baseline": [], "avx2": ["-mavx2", "-mfma"]}
 # Those that are compiled once for every instruction set.
 _LISTS = re.findall(
-    r"set\((?:kernel|narrow)_sources ([^)]*)\)", (ROOT / "CMakeLists.txt").read_text()
+    r"set\((?:kernel|narrow)_sources\s([^)]*)\)", (ROOT / "CMakeLists.txt").read_text()
 )
-KERNELS = [Path(name).stem for names in _LISTS for name in names.split()]
-LEFT_OUT = ("module", "without_gil", "layer_encoder", "optimizer", "gauss_newton")
+KERNELS = [NATIVE / name for names in _LISTS for name in names.split()]
+LEFT_OUT = ("bindings", "fit")  # folders
 
 _LINE = re.compile(r"\s*([\d,]+) \([ \d.]+%\)\s+(\S*?):(.+?)(?: \[[^]]*\])?$")
 
@@ -66,18 +66,18 @@ def build(folder: Path) -> Path:
         raise SystemExit("instructions.py: needs a C++ compiler and valgrind")
     common = [
         path
-        for path in sorted(NATIVE.glob("*.cpp"))
-        if path.stem not in (*LEFT_OUT, *KERNELS) and not path.stem.endswith("_bindings")
+        for path in sorted(NATIVE.rglob("*.cpp"))
+        if path not in KERNELS and path.parent.name not in LEFT_OUT and path.stem != "module"
     ]
     have = [f"-DGI_HAVE_{isa.upper()}=1" for isa in ISAS]
     jobs = [(path, "", have) for path in (HERE / "decode_once.cpp", *common)]
     for isa, flags in ISAS.items():
-        jobs += [(NATIVE / f"{name}.cpp", isa, [f"-DGI_ISA={isa}", *flags]) for name in KERNELS]
+        jobs += [(path, isa, [f"-DGI_ISA={isa}", *flags]) for path in KERNELS]
 
     def compiled(job: tuple[Path, str, list[str]]) -> str:
         source, isa, flags = job
         own = flags if isa else [*flags, "-DGI_ISA=baseline"]
-        target = str(folder / f"{source.stem}{isa}.o")
+        target = str(folder / f"{source.parent.name}_{source.stem}{isa}.o")
         command = [compiler, *FLAGS, *own, f"-I{NATIVE}", "-c", str(source), "-o", target]
         subprocess.run(command, check=True)
         return target

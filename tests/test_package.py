@@ -80,7 +80,7 @@ def test_the_source_distribution_can_be_built_from_and_leaves_the_tests_out(
     (sdist,) = tmp_path.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {str(PurePosixPath(*PurePosixPath(n).parts[1:])) for n in archive.getnames()}
-    native = {p.relative_to(ROOT).as_posix() for p in (PACKAGE / "native").iterdir()}
+    native = {p.relative_to(ROOT).as_posix() for p in (PACKAGE / "native").rglob("*.*")}
     assert native | {"CMakeLists.txt", "pyproject.toml", "LICENSE", "CHANGELOG.md"} <= names
     assert not [n for n in names if n.startswith(("tests", "benchmarks", ".venv", "build"))]
 

@@ -6,7 +6,7 @@ Usage: python tools/train_alpha_priors.py
 The shapes are what icons, logos and cut-out pictures are made of: disks, rings, polygons, lines,
 rounded rectangles, soft shadows, and blobs with hair. What each context of section 4.9 of
 docs/format.md meets in them is counted, and the counts become the weights in
-src/gaussianimage/native/alpha_priors.h and in that section.
+src/gaussianimage/native/entropy/alpha_priors.h and in that section.
 
 The table is part of the format: once files of a version are out, another table is another version.
 `--document-only` writes the table of the document from the header as it is.
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 ROOT = Path(__file__).resolve().parents[1]
-HEADER = ROOT / "src" / "gaussianimage" / "native" / "alpha_priors.h"
+HEADER = ROOT / "src" / "gaussianimage" / "native" / "entropy" / "alpha_priors.h"
 DOCUMENT = ROOT / "docs" / "format.md"
 
 BLOCK = 8

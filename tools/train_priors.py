@@ -5,7 +5,7 @@ Usage: python tools/train_priors.py FOLDER [-n 600 2000 6000 16000] [--effort 5]
 
 Every picture is fitted with several numbers of Gaussians and quantized as an encoder does. The
 symbols that each model meets are counted, and the counts become the weights in
-src/gaussianimage/native/priors.h and in appendix A of docs/format.md.
+src/gaussianimage/native/entropy/priors.h and in appendix A of docs/format.md.
 
 The table is part of the format: a file decodes only with the table that it was encoded with. Once
 files of a version are out, another table is another version of the format. `--appendix-only` writes
@@ -36,7 +36,7 @@ from gaussianimage.fitting.fit import fit
 from gaussianimage.picture import Picture, as_picture
 
 ROOT = Path(__file__).resolve().parents[1]
-HEADER = ROOT / "src" / "gaussianimage" / "native" / "priors.h"
+HEADER = ROOT / "src" / "gaussianimage" / "native" / "entropy" / "priors.h"
 DOCUMENT = ROOT / "docs" / "format.md"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".ppm", ".webp")
 

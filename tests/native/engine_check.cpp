@@ -19,9 +19,10 @@
 #include <string>
 #include <vector>
 
-#include "optimizer.h"
-#include "picture_decoder.h"
-#include "render.h"
+#include "file/picture_decoder.h"
+#include "fit/optimizer.h"
+#include "render/render.h"
+#include "simd/dispatch.h"
 
 namespace {
 
@@ -62,12 +63,12 @@ bool decode(gi::PictureDecoder& decoder, const std::vector<uint8_t>& data, gi::P
   gi::PictureFile& file = decoder.file;
   if (!gi::read_picture_file(data.data(), data.size(), limits, file)) return false;
   const int height = file.quantizer.height, width = file.quantizer.width;
-  const gi::Order order{height,  width,     {0, 0, height, width}, file.payloads.size(), kind,
-                        threads, UINT64_MAX};
+  const gi::DecodeRequest request{
+      height, width, {0, 0, height, width}, file.payloads.size(), kind, threads, UINT64_MAX};
   out.assign(static_cast<size_t>(height) * static_cast<size_t>(width) *
-                 static_cast<size_t>(file.quantizer.channels) * gi::bytes_of(kind),
+                 static_cast<size_t>(file.quantizer.channels) * gi::bytes_per_value(kind),
              0);
-  const gi::DecodedPicture picture = decoder.draw(file, order, out.data());
+  const gi::DecodedPicture picture = decoder.draw(file, request, out.data());
   return picture.drawn && picture.gaussians == file.gaussians;
 }
 
@@ -109,11 +110,11 @@ int damage(const char* path) {
       layer.first = bad.data() + at;
     }
     const int height = file.quantizer.height, width = file.quantizer.width;
-    const gi::Order order{
+    const gi::DecodeRequest request{
         height, width,     {0, 0, height, width}, file.payloads.size(), gi::PixelKind::bytes,
         1,      UINT64_MAX};
     out.assign(static_cast<size_t>(height) * static_cast<size_t>(width) * 4, 0);
-    drawn += other.draw(file, order, out.data()).drawn;
+    drawn += other.draw(file, request, out.data()).drawn;
   }
   std::printf("%d drawn\n", drawn);
   return 0;
@@ -242,7 +243,7 @@ int fit() {
     gi::Optimizer optimizer(picture.data(), height, width, channels, 4.5, threads);
     optimizer.add(scene.means.data(), scene.cholesky.data(), scene.colors.data(), count);
     double loss;
-    if (!settles("iteration", threads, [&] { optimizer.run(1, &rates, {}, &loss); })) return 1;
+    if (!settles("iteration", threads, [&] { optimizer.adam(1, &rates, {}, &loss); })) return 1;
   }
   return 0;
 }

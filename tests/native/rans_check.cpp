@@ -9,10 +9,11 @@
 #include <random>
 #include <vector>
 
-#include "rans.h"
+#include "entropy/rans-isa.h"
 
 namespace {
 
+using namespace gi;
 using namespace gi::GI_ISA;
 
 uint64_t digest = 0xcbf29ce484222325;
@@ -55,7 +56,7 @@ void code(Coder& coder, Values& values) {
     const uint32_t raw = code_raw(coder, last * 0x9e3779b9u & ((1u << count) - 1), count);
     require(raw >> count == 0, "raw bits have their width");
     note(raw);
-    values.buckets[i] = coder.code(wide, bucket_of(values.naturals[i]));
+    values.buckets[i] = coder.code(wide, find_bucket(values.naturals[i]));
   }
   for (size_t i = 0; i < values.naturals.size(); ++i) {
     values.naturals[i] = code_place(coder, values.buckets[i], values.naturals[i]);

@@ -1,8 +1,8 @@
 // The Python module gaussianimage._native.
 #include <nanobind/nanobind.h>
 
-#include "bindings.h"
-#include "without_gil.h"
+#include "bindings/common.h"
+#include "bindings/without_gil.h"
 
 // The function that Python calls first is our own, below: nanobind's would share one state between
 // interpreters, each with a lock of its own perhaps, and wait for ever.
@@ -15,7 +15,7 @@ NB_MODULE(_native, m) {
   gi::bind_layers(m);
   gi::bind_optimizer(m);
   gi::bind_rans(m);
-  gi::bind_refiner(m);
+  gi::bind_rdo(m);
   gi::bind_stop_flag(m);
   gi::prepare_for_exit(m);
 }

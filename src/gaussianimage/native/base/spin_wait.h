@@ -1,0 +1,34 @@
+// SpinWait for another thread that will be done in a moment.
+#pragma once
+
+#include <thread>
+
+namespace gi {
+
+// One step of a loop that waits: spins at first, then lets other threads have the CPU.
+class SpinWait {
+ public:
+  void step() {
+    if (spins_ >= max_spins) {
+      std::this_thread::yield();
+      return;
+    }
+    ++spins_;
+    relax();
+  }
+
+  // What a spinning loop does in between.
+  static void relax() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+  }
+
+ private:
+  static constexpr int max_spins = 4000;  // some 50 µs
+  int spins_ = 0;
+};
+
+}  // namespace gi

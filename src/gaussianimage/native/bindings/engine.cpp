@@ -1,0 +1,152 @@
+// Python's view of rendering and the gradient.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/array.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+
+#include "base/pool.h"
+#include "bindings/common.h"
+#include "bindings/without_gil.h"
+#include "fit/blur.h"
+#include "render/render.h"
+#include "simd/dispatch.h"
+
+namespace nb = nanobind;
+
+namespace gi {
+namespace {
+
+using Means = nb::ndarray<const double, nb::numpy, nb::shape<-1, 2>, nb::c_contig>;
+using Cholesky = nb::ndarray<const double, nb::numpy, nb::shape<-1, 3>, nb::c_contig>;
+using Colors = nb::ndarray<const float, nb::numpy, nb::ndim<2>, nb::c_contig>;
+using Residual = nb::ndarray<const float, nb::numpy, nb::ndim<3>, nb::c_contig>;
+
+Source make_source(const Means& means, const Cholesky& cholesky, const Colors& colors,
+                   double q_max) {
+  const size_t n = means.shape(0), channels = colors.shape(1);
+  if (cholesky.shape(0) != n || colors.shape(0) != n) {
+    throw nb::value_error("means, cholesky and colors must have the same number of rows");
+  }
+  if (n > 0x7fffffff / 8 || channels < 1 || channels > max_channels) {
+    throw nb::value_error("too many Gaussians, or not 1 to 4 channels");
+  }
+  return {
+      means.data(), cholesky.data(), colors.data(), static_cast<int>(n), static_cast<int>(channels),
+      q_max};
+}
+
+Window make_window(int height, int width) {
+  if (height < 1 || width < 1 || height > max_window_side || width > max_window_side) {
+    throw nb::value_error("height and width must be from 1 to 16777216");
+  }
+  return {0, 0, height, width};
+}
+
+// Draws `crop` of a picture, or all of it; as T, which is what the kind of pixels says.
+template <typename T, PixelKind kind>
+nb::object render_to(Means means, Cholesky cholesky, Colors colors, double q_max, int height,
+                     int width, std::optional<Crop> crop, int threads) {
+  static_assert(sizeof(T) == bytes_per_value(kind));
+  const Source source = make_source(means, cholesky, colors, q_max);
+  const Window window = make_window(height, width);
+  const Part part = make_part(crop, height, width);
+  auto pixels = make_array<T>({static_cast<size_t>(part.height), static_cast<size_t>(part.width),
+                               static_cast<size_t>(source.channels)});
+  constexpr float black[max_channels] = {};
+  const PixelSink sink(kind, false, source.channels, part, pixels.data());
+  without_gil([&] { render(source, window, black, Work{}, threads, sink); });
+  return nb::cast(pixels);
+}
+
+}  // namespace
+
+bool lies_within(const Crop& crop, const Size& size) {
+  const auto [top, left, height, width] = crop;
+  return top >= 0 && left >= 0 && height >= 1 && width >= 1 && height <= size[0] - top &&
+         width <= size[1] - left;
+}
+
+Part make_part(const std::optional<Crop>& crop, int height, int width) {
+  if (!crop) return {0, 0, height, width};
+  if (!lies_within(*crop, {height, width})) {
+    throw nb::value_error("crop must lie within the picture");
+  }
+  return {(*crop)[0], (*crop)[1], (*crop)[2], (*crop)[3]};
+}
+
+void bind_engine(nb::module_& m) {
+  m.def("render_bytes", &render_to<uint8_t, PixelKind::bytes>, nb::arg("means"),
+        nb::arg("cholesky"), nb::arg("colors"), nb::arg("q_max"), nb::arg("height"),
+        nb::arg("width"), nb::arg("crop").none(), nb::arg("threads"));
+  m.def("render_floats", &render_to<float, PixelKind::sums>, nb::arg("means"), nb::arg("cholesky"),
+        nb::arg("colors"), nb::arg("q_max"), nb::arg("height"), nb::arg("width"),
+        nb::arg("crop").none(), nb::arg("threads"));
+  m.def(
+      "work",
+      [](Means means, Cholesky cholesky, Colors colors, double q_max, int height, int width,
+         std::optional<Crop> crop, int threads) {
+        const Source source = make_source(means, cholesky, colors, q_max);
+        const Window window = make_window(height, width);
+        const Part part = make_part(crop, height, width);
+        uint64_t result = 0;
+        without_gil([&] { result = work(source, window, part, threads).part; });
+        return result;
+      },
+      nb::arg("means"), nb::arg("cholesky"), nb::arg("colors"), nb::arg("q_max"), nb::arg("height"),
+      nb::arg("width"), nb::arg("crop").none(), nb::arg("threads"));
+  m.def(
+      "gradient",
+      [](Means means, Cholesky cholesky, Colors colors, double q_max, Residual residual,
+         int threads) {
+        const Source source = make_source(means, cholesky, colors, q_max);
+        if (residual.shape(2) != colors.shape(1)) {
+          throw nb::value_error("residual and colors must have the same number of channels");
+        }
+        const Window window =
+            make_window(static_cast<int>(residual.shape(0)), static_cast<int>(residual.shape(1)));
+        const size_t n = means.shape(0);
+        auto d_means = make_array<double>({n, 2});
+        auto d_covariance = make_array<double>({n, 3});
+        auto d_colors = make_array<double>({n, colors.shape(1)});
+        without_gil([&] {
+          gradient(source, window, threads, residual.data(), d_means.data(), d_covariance.data(),
+                   d_colors.data());
+        });
+        return nb::make_tuple(d_means, d_covariance, d_colors);
+      },
+      nb::arg("means"), nb::arg("cholesky"), nb::arg("colors"), nb::arg("q_max"),
+      nb::arg("residual"), nb::arg("threads"));
+  m.def(
+      "box_blur",
+      [](nb::ndarray<const float, nb::numpy, nb::ndim<2>, nb::c_contig> values, int radius,
+         int passes) {
+        if (radius < 0 || passes < 0) throw nb::value_error("radius or passes is negative");
+        const size_t height = values.shape(0), width = values.shape(1);
+        auto blurred = make_array<float>({height, width});
+        std::copy_n(values.data(), values.size(), blurred.data());
+        without_gil([&] {
+          box_blur(blurred.data(), static_cast<ptrdiff_t>(height), static_cast<ptrdiff_t>(width),
+                   radius, passes);
+        });
+        return blurred;
+      },
+      nb::arg("values"), nb::arg("radius"), nb::arg("passes"));
+  m.def("compiler", [] {
+#if defined(__clang__)
+    return "clang " __clang_version__;
+#elif defined(__GNUC__)
+    return "gcc " __VERSION__;
+#else
+    return "not known";
+#endif
+  });
+  // CPUs that this process may run on, which 0 threads stand for.
+  m.def("cpus", [] { return resolve_threads(0); });
+  m.def("instruction_set", [] { return std::string(kernels().name); });
+  m.def(
+      "select_instruction_set",
+      [](const std::string& name) { return select_kernels(name.c_str()); }, nb::arg("name"));
+}
+
+}  // namespace gi

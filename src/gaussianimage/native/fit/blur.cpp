@@ -1,0 +1,64 @@
+#include "fit/blur.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/interrupt.h"
+
+namespace gi {
+namespace {
+
+// Rows are added to and taken from a row of running sums.
+void blur_columns(const float* from, float* to, ptrdiff_t height, ptrdiff_t width,
+                  ptrdiff_t radius) {
+  std::vector<double> sums(static_cast<size_t>(width));
+  const double share = 1.0 / static_cast<double>(2 * radius + 1);
+  const auto row = [&](ptrdiff_t y) {
+    return from + std::clamp<ptrdiff_t>(y, 0, height - 1) * width;
+  };
+  for (ptrdiff_t y = -radius; y <= radius; ++y) {
+    const float* added = row(y);
+    for (ptrdiff_t x = 0; x < width; ++x) sums[static_cast<size_t>(x)] += double{added[x]};
+  }
+  for (ptrdiff_t y = 0; y < height; ++y) {
+    check_interrupt();
+    const float *added = row(y + radius + 1), *taken = row(y - radius);
+    float* out = to + y * width;
+    for (ptrdiff_t x = 0; x < width; ++x) {
+      double& sum = sums[static_cast<size_t>(x)];
+      out[x] = static_cast<float>(sum * share);
+      sum += double{added[x]} - double{taken[x]};
+    }
+  }
+}
+
+void blur_rows(const float* from, float* to, ptrdiff_t height, ptrdiff_t width, ptrdiff_t radius) {
+  const double share = 1.0 / static_cast<double>(2 * radius + 1);
+  for (ptrdiff_t y = 0; y < height; ++y) {
+    check_interrupt();
+    const float* row = from + y * width;
+    const auto at = [&](ptrdiff_t x) {
+      return double{row[std::clamp<ptrdiff_t>(x, 0, width - 1)]};
+    };
+    double sum = 0;
+    for (ptrdiff_t x = -radius; x <= radius; ++x) sum += at(x);
+    for (ptrdiff_t x = 0; x < width; ++x) {
+      to[y * width + x] = static_cast<float>(sum * share);
+      sum += at(x + radius + 1) - at(x - radius);
+    }
+  }
+}
+
+}  // namespace
+
+void box_blur(float* values, ptrdiff_t height, ptrdiff_t width, ptrdiff_t radius, int passes) {
+  const size_t size = static_cast<size_t>(height * width);
+  std::vector<float> other(size);
+  float *from = values, *to = other.data();
+  for (int pass = 0; pass < 2 * passes; ++pass) {
+    (pass < passes ? blur_columns : blur_rows)(from, to, height, width, radius);
+    std::swap(from, to);
+  }
+}
+
+}  // namespace gi

@@ -1,0 +1,120 @@
+// Gauss–Newton steps with momentum on the Gaussians of one picture: what rounds of settling run.
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "base/interrupt.h"
+#include "base/pool.h"
+#include "fit/optimizer.h"
+
+namespace gi {
+namespace {
+
+constexpr double pi = 3.14159265358979323846;
+
+// Of a velocity, kept for the next step.
+constexpr double momentum = 0.93;
+
+// How far a Gaussian goes in one step at most, in units of its own size and color.
+constexpr double max_move = 0.15;
+
+// Added to b² in units of penalty.step²: what is hardly there has no say in where it is.
+constexpr double damping = 2.0;
+
+}  // namespace
+
+// One by the row sum of every Gaussian's Gram matrix, 1 for one that stands alone.
+std::vector<double> Optimizer::shares() {
+  const size_t n = static_cast<size_t>(count()), c = static_cast<size_t>(channels_);
+  binning_.prepare(source(), window_, threads_);
+  std::vector<float> unit(n * c);
+  for (size_t i = 0; i < n; ++i) {
+    if (!binning_.visible(i)) continue;
+    const double* l = cholesky.data() + 3 * i;
+    std::fill_n(unit.begin() + static_cast<ptrdiff_t>(i * c), c,
+                static_cast<float>(1 / std::sqrt(pi * l[0] * l[2])));
+  }
+  sum_moments(unit.data(), false);
+  std::vector<double> result(n);
+  for (size_t i = 0; i < n; ++i) {
+    const double row = unit[i * c] * sums_[i * static_cast<size_t>(parameters()) + 5];
+    result[i] = 1 / std::max(1.0, row);
+  }
+  return result;
+}
+
+// Parameters are those of the local frame, as in `adam`, but for the color, which is taken at
+// constant b = c √(π l11 l22) as the shape changes. On the infinite plane the Gauss–Newton matrix
+// of a Gaussian with itself is then diagonal: |b|² times ½ for the position, ½, ¼, ½ for l11, l21
+// and l22, and π l11 l22 for the color. Those that overlap it are accounted for by a smaller step:
+// the row sums of the Gram matrix, ∫ w w' for weights of unit energy, bound its eigenvalues.
+void Optimizer::gauss_newton(int count, const float* rates, const Penalty& penalty,
+                             double* losses) {
+  const size_t n = static_cast<size_t>(this->count());
+  const size_t width = static_cast<size_t>(parameters());
+  const std::vector<double> share = shares();
+  std::vector<double> velocity(n * width);
+  const int blocks = std::max(1, static_cast<int>(n / 256));
+  for (int iteration = 0; iteration < count; ++iteration) {
+    losses[iteration] = sum_moments(colors.data(), true);
+    const Interruptible::Scope whole(nullptr);
+    parallel(blocks, threads_, [&](int block) {
+      const size_t begin = n * static_cast<size_t>(block) / static_cast<size_t>(blocks);
+      const size_t end = n * static_cast<size_t>(block + 1) / static_cast<size_t>(blocks);
+      for (size_t i = begin; i < end; ++i) {
+        gauss_newton_step(i, rates[iteration] * share[i], penalty, velocity.data() + i * width);
+      }
+    });
+    ++steps_;
+  }
+}
+
+// One step of Gaussian i.
+void Optimizer::gauss_newton_step(size_t i, double rate, const Penalty& penalty, double* velocity) {
+  if (!binning_.visible(i)) return;
+  const size_t channels = static_cast<size_t>(channels_), width = 5 + channels;
+  const double* l = cholesky.data() + 3 * i;
+  float* color = colors.data() + channels * i;
+  const double* sums = sums_.data() + i * width;
+  const double i1 = 1 / l[0], i2 = 1 / l[2], area = pi * l[0] * l[2];
+  double energy = 0, along = 0;
+  for (size_t j = 0; j < channels; ++j) {
+    energy += area * color[j] * color[j];
+    along += 0.5 * sums[5 + j] * color[j];
+  }
+  const double threshold = penalty.step * penalty.step;
+  const double pull = penalty.energy + penalty.bits * threshold / (threshold + energy);
+  const double stiff = energy + damping * threshold;
+  // Quotients of the gradient and the Gauss–Newton matrix.
+  double step[9] = {sums[0] * i1 / (0.5 * stiff), sums[1] * i2 / (0.5 * stiff),
+                    (sums[2] * i1 * i1 - along) / (0.5 * stiff), sums[3] * i1 * i2 / (0.25 * stiff),
+                    (sums[4] * i2 * i2 - along) / (0.5 * stiff)};
+  for (size_t j = 0; j < channels; ++j) {
+    step[5 + j] = (sums[5 + j] / area + pull * color[j]) / (1 + pull);
+  }
+  double total = 0;
+  for (size_t j = 0; j < width; ++j) {
+    step[j] = momentum * velocity[j] - rate * step[j];
+    total += std::fabs(step[j]);
+  }
+  if (!(total < 1e15)) return;
+  double way = 0, color_way = 0;
+  for (size_t j = 0; j < 5; ++j) way = std::max(way, std::fabs(step[j]));
+  for (size_t j = 5; j < width; ++j) color_way += step[j] * step[j];
+  way = std::max(way, std::sqrt(color_way * area / (energy + threshold)));
+  const double factor = std::min(1.0, max_move / way);
+  for (size_t j = 0; j < width; ++j) velocity[j] = step[j] = factor * step[j];
+
+  const double before = l[0] * l[2];
+  move(i, step);
+  const uint8_t trainable = trainable_[i];
+  if ((trainable & train_covariance) && (trainable & train_color)) {
+    const double keep = std::sqrt(before / (l[0] * l[2]));
+    for (size_t j = 0; j < channels; ++j) color[j] = static_cast<float>(keep * color[j]);
+  }
+  if (trainable & train_color) {
+    for (size_t j = 0; j < channels; ++j) color[j] += static_cast<float>(step[5 + j]);
+  }
+}
+
+}  // namespace gi

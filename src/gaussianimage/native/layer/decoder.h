@@ -1,0 +1,26 @@
+// The layers of a file, from bytes to integers.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "layer/layer.h"
+#include "layer/streams.h"
+
+namespace gi {
+
+// Decodes one file after another, and keeps its memory.
+class LayerDecoder {
+ public:
+  // Decodes the first layers of a file that has `announced` layers and `most` Gaussians at most.
+  // Returns how many were whole before the first that was not; `out` holds those, `ends` the number
+  // of Gaussians after each of them.
+  size_t decode(const Quantizer& quantizer, const std::vector<LayerBytes>& layers, int announced,
+                size_t most, int threads, Layer& out, std::vector<size_t>& ends);
+
+ private:
+  std::vector<ParsedLayer> parts_;
+  std::unique_ptr<LayerStreams> streams_;
+};
+
+}  // namespace gi

@@ -1,0 +1,67 @@
+// The adaptive models of the layer syntax.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "entropy/adaptive_model-isa.h"
+#include "entropy/priors.h"
+
+namespace gi::GI_ISA {
+
+// The adaptive models, one after the other. They live as long as the file: a layer goes on with
+// what the layers before it have taught them. They start from `model_priors`.
+enum ModelGroup {
+  luma = 0,                  // by layer (4 sets) and precision class
+  chroma_1 = luma + 64,      // by layer, the luma's level and the chroma of the Gaussian before
+  chroma_2 = chroma_1 + 64,  // by the levels of the first chroma and the luma
+  alpha = chroma_2 + 24,     // by the luma's level
+  size = alpha + 4,          // by amplitude class; the shape's two others likewise
+  shear_1 = size + 16,
+  shear_2 = shear_1 + 16,
+  size_escape = shear_2 + 16,  // below and above
+  // How n Gaussians of a cell split between its halves, for n = 1 … 14; then, for more, the
+  // sixteenth of n that goes to the first half. The second set is for cells that cross the
+  // grid's border.
+  split = size_escape + 2,
+  model_count = split + 2 * 15
+};
+
+inline int alphabet_size(int model) {
+  const int n = model < split ? 0 : (model - split) % 15 + 1;
+  return n == 0 || n == 15 ? 16 : n + 1;
+}
+
+struct LayerModels {
+  std::vector<Model> models;
+  int layers = 1;  // in the whole file
+  int layer = 0;   // the current one
+
+  // A file of so many layers.
+  void begin(int layer_count) {
+    models = untaught();
+    layers = layer_count;
+    layer = 0;
+  }
+
+  Model& operator[](int i) { return models[static_cast<size_t>(i)]; }
+
+  // A file of one layer has Gaussians of all amplitudes in it; of several, falling ones.
+  int set() const { return layers == 1 ? 3 : std::min(layer, 2); }
+
+ private:
+  // Made once: a copy is much faster than reading the priors again.
+  static const std::vector<Model>& untaught() {
+    static const std::vector<Model> models = [] {
+      std::vector<Model> made;
+      made.reserve(model_count);
+      for (int i = 0; i < model_count; ++i) {
+        made.emplace_back(model_priors[i], alphabet_size(i), prior_confidence);
+      }
+      return made;
+    }();
+    return models;
+  }
+};
+
+}  // namespace gi::GI_ISA

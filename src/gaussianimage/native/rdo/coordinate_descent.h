@@ -1,0 +1,64 @@
+// Coordinate descent in the integers of a file: each Gaussian in turn moves to the neighboring
+// integers that lower  Σ (I - T)² + λ bits  most, or is removed.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "layer/layer.h"
+#include "layer/quantized_gaussian.h"
+#include "rdo/single_gaussian.h"
+#include "rdo/symbol_costs.h"
+
+namespace gi {
+
+class CoordinateDescent {
+ public:
+  // residual: height × width × channels floats, row by row: the picture less its target, with all
+  // Gaussians drawn, those that are to be refined included.
+  CoordinateDescent(const Quantizer& quantizer, double q_max, const float* residual);
+
+  // Goes once through all Gaussians of `layer` in their order, `set` telling for each the set of
+  // models that its layer uses. One that isn't worth its bits gets the color zero.
+  //
+  // Gaussians within a band of rows are refined in parallel to those of other bands, which they
+  // don't touch: the result is the same for every number of threads. A call that is stopped leaves
+  // a refiner that is of no more use.
+  void run_pass(Layer& layer, const uint8_t* set, const SymbolCosts& costs, double lambda,
+                int threads);
+
+  int height() const { return quantizer_.height; }
+  int width() const { return quantizer_.width; }
+  int channels() const { return quantizer_.channels; }
+
+  // The residual as it is now.
+  void residual(float* out) const;
+
+ private:
+  struct Choice {
+    QuantizedGaussian gaussian;
+    double value;  // ΔΣ (I - T)² + λ bits against leaving the Gaussian out
+  };
+  // One Gaussian's surroundings: its set of models, and the rows that it may touch.
+  struct Place {
+    int set, top, bottom;
+  };
+
+  SingleGaussian dequantize_geometry(const QuantizedGaussian& gaussian) const;
+  void paint(const QuantizedGaussian& gaussian, double sign);
+  double best_color(QuantizedGaussian& gaussian, int set, const double* sums, double scale,
+                    int& wanted) const;
+  int consider(QuantizedGaussian gaussian, const Place& place, Choice& best) const;
+  Choice find_best(const QuantizedGaussian& start, const Place& place) const;
+  void improve(Layer& layer, size_t i, const Place& place);
+
+  Quantizer quantizer_;
+  ShapeTables shapes_;
+  double q_max_;
+  std::vector<float> floats_;
+  Planes planes_;
+  const SymbolCosts* costs_ = nullptr;
+  double lambda_ = 0;
+};
+
+}  // namespace gi

@@ -1,0 +1,26 @@
+// One Gaussian at a time against a residual: what the encoder weighs single Gaussians by.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+namespace gi {
+
+// A picture's floats, channel by channel; rows are padded to whole blocks of 8 pixels.
+struct Planes {
+  float* data;
+  ptrdiff_t stride, plane;  // floats from row to row, and from channel to channel
+  int height, width, channels;
+};
+
+// The weight exp(-q), q(p) = a dx² + c (dy + s dx)² / 2, where q <= q_max, in rows [top, bottom).
+struct SingleGaussian {
+  double x, y, a, s, c, q_max;
+  int top, bottom;
+};
+
+// A gaussian from a mean and the Cholesky factor l11, l21, l22 of a covariance, in pixels.
+SingleGaussian make_single_gaussian(const double* mean, const double* cholesky, double q_max,
+                                    int height);
+
+}  // namespace gi

@@ -1,0 +1,60 @@
+// The kernels of one instruction set, which isa_table-isa.cpp puts into its table. simd/kernels.h
+// says what each of them does.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "simd/isa.h"
+#include "simd/kernels.h"
+
+namespace gi::GI_ISA {
+
+// render/prepare-isa.cpp
+void prepare(const Source& source, const Window& window, int longest, int begin, int end,
+             PreparedGaussian* prepared, Footprint* footprints);
+
+// render/cell_lists-isa.cpp
+const uint32_t* list_spans(const Footprint* footprints, const uint32_t* begin, const uint32_t* end,
+                           const Window& window, int strip, CellLists* cells);
+
+// render/accumulate-isa.cpp
+void accumulate(const PreparedGaussian* prepared, const CellSpan* spans, size_t count, int channels,
+                float weight_min, float* cell);
+void moments(const PreparedGaussian* prepared, const CellSpan* spans, size_t count, int channels,
+             float weight_min, const float* cell, Moments* out);
+
+// render/prepare16-isa.cpp
+void prepare16(const FixedPoint& fixed, const PreparedGaussian* prepared, int count,
+               PreparedGaussian16* prepared16, Footprint* footprints);
+
+// render/accumulate16-isa.cpp
+void accumulate16(const PreparedGaussian16* prepared, const CellSpan* spans, size_t count,
+                  int channels, const FixedPoint& fixed, const CellScale& scale, int16_t* cell);
+
+// render/cell_ops16-isa.cpp
+void fill16(const CellScale& scale, int channels, int rows, int16_t* cell);
+void to_bytes16(const int16_t* cell, const CellScale& scale, int channels, int rows, int columns,
+                uint8_t* out, ptrdiff_t stride);
+
+// render/cell_ops-isa.cpp
+void fill(const float* color, int channels, int rows, float* cell);
+void to_bytes(const float* cell, int channels, int rows, int columns, uint8_t* out,
+              ptrdiff_t stride);
+void to_floats(const float* cell, int channels, int rows, int columns, float* out,
+               ptrdiff_t stride);
+double sum_squares(float* cell, int channels, int rows, int columns);
+
+// layer/streams-isa.cpp
+std::unique_ptr<LayerStreams> make_layer_streams();
+
+// layer/dequantize-isa.cpp
+void dequantize(const Quantizer& quantizer, const Layer& layer, size_t begin, size_t end,
+                double* means, double* cholesky, float* colors);
+
+// rdo/single_gaussian-isa.cpp
+void correlate(const Planes& planes, const SingleGaussian& gaussian, double* sums);
+void draw_gaussian(const Planes& planes, const SingleGaussian& gaussian, const float* color);
+
+}  // namespace gi::GI_ISA

@@ -1,0 +1,88 @@
+// The table of the kernels: the functions that are compiled once for every instruction set.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace gi {
+
+struct CellLists;
+struct CellScale;
+struct CellSpan;
+struct FixedPoint;
+struct Footprint;
+struct Layer;
+class LayerStreams;
+struct Moments;
+struct Planes;
+struct PreparedGaussian;
+struct PreparedGaussian16;
+struct Quantizer;
+struct SingleGaussian;
+struct Source;
+struct Window;
+
+// The kernels of one instruction set.
+struct Kernels {
+  const char* name;
+
+  // Prepares Gaussians [begin, end) of `source`, for runs of at most `longest` row pairs. The first
+  // of them becomes prepared[0] and footprints[0].
+  void (*prepare)(const Source& source, const Window& window, int longest, int begin, int end,
+                  PreparedGaussian* prepared, Footprint* footprints);
+
+  // Prepares them for sums in 16 bits.
+  void (*prepare16)(const FixedPoint& fixed, const PreparedGaussian* prepared, int count,
+                    PreparedGaussian16* prepared16, Footprint* footprints);
+
+  // Appends the spans of Gaussians [begin, end) in a strip to the lists of its cells, one CellLists
+  // for each band. Stops before a Gaussian for which there may not be room, and returns where it
+  // stops.
+  const uint32_t* (*list_spans)(const Footprint* footprints, const uint32_t* begin,
+                                const uint32_t* end, const Window& window, int strip,
+                                CellLists* cells);
+
+  // Fills the first rows of a cell with one color.
+  void (*fill)(const float* color, int channels, int rows, float* cell);
+
+  // Adds Σ color · weight over the spans to a cell.
+  void (*accumulate)(const PreparedGaussian* prepared, const CellSpan* spans, size_t count,
+                     int channels, float weight_min, float* cell);
+
+  // Fills, accumulates and converts a cell in 16 bits; see render/fixed_point.h.
+  void (*fill16)(const CellScale& scale, int channels, int rows, int16_t* cell);
+  void (*accumulate16)(const PreparedGaussian16* prepared, const CellSpan* spans, size_t count,
+                       int channels, const FixedPoint& fixed, const CellScale& scale,
+                       int16_t* cell);
+  void (*to_bytes16)(const int16_t* cell, const CellScale& scale, int channels, int rows,
+                     int columns, uint8_t* out, ptrdiff_t stride);
+
+  // Computes the moments of each span against the residual in `cell`.
+  void (*moments)(const PreparedGaussian* prepared, const CellSpan* spans, size_t count,
+                  int channels, float weight_min, const float* cell, Moments* moments);
+
+  // Writes rows × columns pixels of a cell to out[row * stride + column * channels]; bytes are
+  // rounded to the nearest.
+  void (*to_bytes)(const float* cell, int channels, int rows, int columns, uint8_t* out,
+                   ptrdiff_t stride);
+  void (*to_floats)(const float* cell, int channels, int rows, int columns, float* out,
+                    ptrdiff_t stride);
+
+  // Returns the sum of squares of the first rows × columns of a cell, and sets what lies outside to
+  // zero.
+  double (*sum_squares)(float* cell, int channels, int rows, int columns);
+
+  // Makes a decoder of layers; see layer/streams.h.
+  std::unique_ptr<LayerStreams> (*make_layer_streams)();
+
+  // Converts Gaussians [begin, end) of a layer to floats; see layer/dequantize.h.
+  void (*dequantize)(const Quantizer& quantizer, const Layer& layer, size_t begin, size_t end,
+                     double* means, double* cholesky, float* colors);
+
+  // Work on one Gaussian alone; see rdo/single_gaussian-isa.h.
+  void (*correlate)(const Planes& planes, const SingleGaussian& gaussian, double* sums);
+  void (*draw_gaussian)(const Planes& planes, const SingleGaussian& gaussian, const float* color);
+};
+
+}  // namespace gi

@@ -1,0 +1,31 @@
+// Pixels of 8 bits, 8 of them at a time.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "simd/vector-isa.h"
+
+namespace gi::GI_ISA {
+
+// 8 pixels whose channels are put together in 32 bits each: the lower C bytes of these are moved
+// together, four pixels at a time.
+template <int C>
+GI_INLINE void store_pixels(const int32_t* lanes, uint8_t* out) {
+  typedef uint8_t Bytes16 __attribute__((vector_size(16)));
+  if constexpr (C == 4) {
+    std::memcpy(out, lanes, 32);
+    return;
+  }
+  constexpr auto from = [](int i) { return i < 4 * C ? i / C * 4 + i % C : 0; };
+  for (int four = 0; four < 2; ++four) {
+    Bytes16 bytes;
+    std::memcpy(&bytes, lanes + 4 * four, 16);
+    bytes = __builtin_shufflevector(bytes, bytes, from(0), from(1), from(2), from(3), from(4),
+                                    from(5), from(6), from(7), from(8), from(9), from(10), from(11),
+                                    from(12), from(13), from(14), from(15));
+    std::memcpy(out + 4 * C * four, &bytes, 4 * C);
+  }
+}
+
+}  // namespace gi::GI_ISA
