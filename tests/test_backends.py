@@ -24,6 +24,12 @@ def test_the_cpu_is_always_there():
     assert select_backend("cpu", 3) == Cpu(3)
 
 
+def test_an_installation_without_the_entry_point_says_what_to_do(monkeypatch):
+    monkeypatch.setattr(backends, "ENTRY_POINTS", "gaussianimage.nothing")
+    with pytest.raises(ImportError, match=r"install it again: pip install gaussianimage\[torch\]"):
+        select_backend("cuda", 0)
+
+
 def test_the_entry_point_of_cuda_loads_the_backend_of_pytorch():
     pytest.importorskip("torch", reason="needs PyTorch")
     pytest.importorskip("triton", reason="needs Triton")

@@ -208,8 +208,11 @@ def _load(kind: str) -> Callable[[str], Backend]:
     """Return what this distribution's entry point for a kind of device refers to."""
     from importlib.metadata import distribution  # takes long to import, and few ask for a GPU
 
-    (entry_point,) = distribution("gaussianimage").entry_points.select(
-        group=ENTRY_POINTS, name=kind
+    entry_points = distribution("gaussianimage").entry_points
+    for entry_point in entry_points.select(group=ENTRY_POINTS, name=kind):
+        backend: Callable[[str], Backend] = entry_point.load()
+        return backend
+    raise ImportError(
+        f"this installation does not name its backend for {kind}; install it again: "
+        "pip install gaussianimage[torch]"
     )
-    backend: Callable[[str], Backend] = entry_point.load()
-    return backend

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from gaussianimage.fitting import density as module
+from gaussianimage.fitting import row_blocks as blocks
 from gaussianimage.fitting.density import (
     LEAST_SIGMA,
     SPACING_TO_SIGMA,
@@ -45,12 +46,14 @@ def test_passes_blur_again() -> None:
     assert box_blur(values, 2) == pytest.approx(twice, abs=1e-6)
 
 
-@pytest.mark.parametrize("band", [1, 50, 700])
-def test_working_in_bands_changes_no_bit(monkeypatch: pytest.MonkeyPatch, band: int) -> None:
+@pytest.mark.parametrize("pixels_at_a_time", [1, 50, 700])
+def test_working_in_blocks_changes_no_bit(
+    monkeypatch: pytest.MonkeyPatch, pixels_at_a_time: int
+) -> None:
     pixels = np.random.default_rng(0).uniform(size=(37, 53, 3)).astype(np.float32)
     whole = detail(pixels)
     blurred = box_blur(whole, 2)
-    monkeypatch.setattr(module, "BAND", band)
+    monkeypatch.setattr(blocks, "BLOCK_PIXELS", pixels_at_a_time)
     assert np.array_equal(detail(pixels), whole)
     assert np.array_equal(box_blur(whole, 2), blurred)
 
@@ -58,7 +61,7 @@ def test_working_in_bands_changes_no_bit(monkeypatch: pytest.MonkeyPatch, band: 
 @pytest.mark.parametrize("shape", [(1500, 1200), (1200, 1500)])
 def test_the_memory_beside_the_result_does_not_grow(shape: tuple[int, int]) -> None:
     pixels = np.ones((*shape, 3), np.float32)
-    most = 4 * shape[0] * shape[1] + 60 * module.BAND
+    most = 4 * shape[0] * shape[1] + 60 * blocks.BLOCK_PIXELS
     tracemalloc.start()
     try:
         found = detail(pixels)
@@ -141,5 +144,5 @@ def test_a_cumulative_sum_in_parts_has_the_bits_of_one_at_once(
     values = np.random.default_rng(1).random(shape, np.float32)
     expected = np.cumsum(values, dtype=np.float64)
     assert np.array_equal(module._cumulative(values), expected)
-    monkeypatch.setattr(module, "BAND", 4)
+    monkeypatch.setattr(blocks, "BLOCK_PIXELS", 4)
     assert np.array_equal(module._cumulative(values), expected)

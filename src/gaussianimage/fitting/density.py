@@ -1,11 +1,10 @@
 """Maps of the density of Gaussians, and random positions that follow them."""
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
 from gaussianimage import _native
+from gaussianimage.fitting.row_blocks import row_blocks
 
 Map = NDArray[np.float32]  # (H, W)
 
@@ -13,21 +12,6 @@ Map = NDArray[np.float32]  # (H, W)
 # px². 0.73 / √density is the mean distance to the three nearest neighbors of a random point set.
 SPACING_TO_SIGMA = 0.3
 LEAST_SIGMA = 0.7
-
-BAND = 2**18  # pixels that are processed at a time
-
-
-def bands(length: int, across: int) -> Iterator[slice]:
-    """Cut an axis of a picture into parts, so that temporary arrays stay small.
-
-    Parameters
-    ----------
-    length, across : int
-        Length of the axis to cut and of the other one, in pixels.
-    """
-    step = max(1, BAND // across)
-    for start in range(0, length, step):
-        yield slice(start, min(start + step, length))
 
 
 def box_blur(values: Map, radius: int, passes: int = 2) -> Map:
@@ -58,7 +42,7 @@ def detail(pixels: NDArray[np.float32]) -> Map:
     """
     height, width, channels = pixels.shape
     result = np.empty((height, width), np.float32)
-    for rows in bands(height, width):
+    for rows in row_blocks(height, width):
         # The block and a row on each side, for the gradient of its first and last row.
         first, last = max(0, rows.start - 1), min(height, rows.stop + 1)
         mean = channel_sum(pixels[first:last]) / np.float32(channels)
@@ -122,7 +106,7 @@ def _cumulative(density: Map) -> NDArray[np.float64]:
     values = density.ravel()
     result = np.empty(len(values), np.float64)
     last = 0.0
-    for part in bands(len(values), 1):
+    for part in row_blocks(len(values), 1):
         sums = result[part]
         sums[:] = values[part]
         sums[0] += last

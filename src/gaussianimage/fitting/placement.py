@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaussianimage.fitting.density import (
-    bands,
     box_blur,
     channel_sum,
     detail,
     draw_positions,
     sigma_for_density,
 )
+from gaussianimage.fitting.row_blocks import row_blocks
 
 START_COLOR = 0.3  # part of the pixel's color; the neighbors that overlap there give the rest
 BIRTH_COLOR = 0.5  # part of the residual
@@ -110,7 +110,7 @@ def births(
     """
     height, width, channels = residual.shape
     error = np.empty((height, width), np.float32)
-    for rows in bands(height, width):
+    for rows in row_blocks(height, width):
         error[rows] = channel_sum(np.abs(residual[rows]))
     density = box_blur(error, 1)
     del error

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gaussianimage.fitting.density import BAND
+from gaussianimage.fitting.row_blocks import BLOCK_PIXELS
 
 Blocks = NDArray[np.float32]  # (K, BLOCK, BLOCK, C)
 
@@ -62,8 +62,8 @@ def worst_excess(pixels: NDArray[np.float32], drawn: NDArray[np.float32]) -> flo
     across = -(-pixels.shape[1] // BLOCK)
     count = count_blocks(pixels)
     worst = 0.0
-    for begin in range(0, count, BAND // BLOCK**2):
-        some = np.arange(begin, min(begin + BAND // BLOCK**2, count))
+    for begin in range(0, count, BLOCK_PIXELS // BLOCK**2):
+        some = np.arange(begin, min(begin + BLOCK_PIXELS // BLOCK**2, count))
         y, x = (BLOCK * number for number in np.divmod(some, across))
         blocks = cut_blocks(pixels, y, x)
         worst = max(worst, float(excess_errors(blocks, cut_blocks(drawn, y, x) - blocks).max()))
@@ -98,8 +98,8 @@ def printed_share(pixels: NDArray[np.float32], step: float) -> float:
     across = -(-pixels.shape[1] // BLOCK)
     count = count_blocks(pixels)
     showing = plain = 0
-    for begin in range(0, count, BAND // BLOCK**2):
-        some = np.arange(begin, min(begin + BAND // BLOCK**2, count))
+    for begin in range(0, count, BLOCK_PIXELS // BLOCK**2):
+        some = np.arange(begin, min(begin + BLOCK_PIXELS // BLOCK**2, count))
         y, x = np.divmod(some, across)
         things = find_things(cut_blocks(pixels, y * BLOCK, x * BLOCK))
         shown = things.largest > THING * step

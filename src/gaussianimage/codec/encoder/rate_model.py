@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaussianimage.codec.encoder.local_contrast import printed_share
-from gaussianimage.fitting.density import bands
 from gaussianimage.fitting.fit import fit
 from gaussianimage.fitting.progress import OnProgress
+from gaussianimage.fitting.row_blocks import row_blocks
 from gaussianimage.fitting.state import MAX_GAUSSIANS
 from gaussianimage.picture import Picture
 
@@ -98,7 +98,7 @@ def _contrast(pixels: NDArray[np.float32]) -> float:
     count = pixels.shape[0] * pixels.shape[1]
     total, square = np.zeros(pixels.shape[2]), np.zeros(pixels.shape[2])
     first = pixels[0, 0].astype(np.float64)
-    for rows in bands(pixels.shape[0], pixels.shape[1]):
+    for rows in row_blocks(pixels.shape[0], pixels.shape[1]):
         values = pixels[rows] - first
         total += values.sum(axis=(0, 1))
         square += np.square(values).sum(axis=(0, 1))

@@ -28,7 +28,7 @@ from gaussianimage.codec.encoder.local_contrast import (
 from gaussianimage.codec.encoder.rd_quantization import RdQuantizer
 from gaussianimage.codec.encoder.rounding import shown, strongest_first
 from gaussianimage.codec.format.levels import QuantizedGaussians
-from gaussianimage.fitting.density import BAND
+from gaussianimage.fitting.row_blocks import BLOCK_PIXELS
 
 # A block may have this much more error, root mean square in color steps, than its mean color has.
 TOLERANCE = 0.02
@@ -142,8 +142,8 @@ def lost(
     """
     across = -(-pixels.shape[1] // BLOCK)
     found, blocks = [], []
-    for begin in range(0, max(len(suspects), 1), BAND // BLOCK**2):
-        some = suspects[begin : begin + BAND // BLOCK**2]
+    for begin in range(0, max(len(suspects), 1), BLOCK_PIXELS // BLOCK**2):
+        some = suspects[begin : begin + BLOCK_PIXELS // BLOCK**2]
         y, x = (BLOCK * number for number in np.divmod(some, across))
         source, error = cut_blocks(pixels, y, x), cut_blocks(residual, y, x)
         failing = _failing(source, error, step, least)

@@ -10,8 +10,8 @@ from gaussianimage.codec.encoder.draft import Draft
 from gaussianimage.codec.encoder.local_contrast import worst_excess
 from gaussianimage.codec.encoder.prepare import PreparedPicture
 from gaussianimage.codec.encoder.rd_quantization import WEIGHT_OF_A_BIT
-from gaussianimage.fitting.density import bands
 from gaussianimage.fitting.loop import FitResult
+from gaussianimage.fitting.row_blocks import row_blocks
 from gaussianimage.metrics import psnr, ssim
 from gaussianimage.picture import from_array, to_array
 from gaussianimage.picture.warn import ignore
@@ -84,6 +84,6 @@ def _round_pixels(pixels: NDArray[np.float32], dtype: np.dtype[Any]) -> Pixels:
     """Return the integers that a picture file of this depth holds, made a few rows at a time."""
     height, width, channels = pixels.shape
     rounded: Pixels = np.empty((height, width) if channels == 1 else pixels.shape, dtype)
-    for rows in bands(height, width):
+    for rows in row_blocks(height, width):
         rounded[rows] = to_array(pixels[rows], dtype)
     return rounded
