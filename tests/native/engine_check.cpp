@@ -4,9 +4,10 @@
 //   engine_check decode KIND FILE        writes a file's pixels; KIND is bytes or words
 //   engine_check damage FILE             decodes it with some bytes changed, one at a time
 //   engine_check allocations FILE        decodes it again and again, which must allocate nothing
-//   engine_check fitting                 the same of gradients and of the optimizer's iterations
+//   engine_check fitting                 computes gradients and iterates the optimizer again and
+//                                        again, which must allocate nothing
 //
-// Built from dispatch, kernels and whatever else has no Python in it.
+// It is built from all sources of the engine that have no Python in them.
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -36,7 +37,7 @@ void* counted(void* memory) {
 
 }  // namespace
 
-// Those that the library's others are defined by.
+// The functions that all other forms of new and delete call.
 void* operator new(size_t size) { return counted(std::malloc(size)); }
 void* operator new(size_t size, std::align_val_t alignment) {
   const size_t line = static_cast<size_t>(alignment);
@@ -89,8 +90,8 @@ int decode(const char* kind, const char* path) {
   return 0;
 }
 
-// The file's own checksums would hide what is behind them, so layers are damaged after they have
-// been read.
+// Damages layers after the container has been read, because its checksums would reject a damaged
+// file.
 int damage(const char* path) {
   const std::vector<uint8_t> data = read(path);
   gi::PictureDecoder decoder, other;
@@ -120,10 +121,12 @@ int damage(const char* path) {
   return 0;
 }
 
-// Whether a call stops allocating when it is repeated; one that never allocated is not counted.
+// Whether a call stops allocating when it is repeated. The first call must allocate: that shows
+// that allocations are counted.
 template <typename Call>
 bool settles(const char* name, int threads, Call&& call) {
-  // A thread's own memory grows with what falls to it, so there are some turns before it counts.
+  // The memory that a thread keeps grows with the tasks that it gets, so the first calls may
+  // allocate.
   int last = 1;
   for (int turn = 0; turn < 50 && last > 0; ++turn) {
     allocations = 0;
@@ -212,7 +215,7 @@ int render() {
         const double z1 = (x + 0.5 - means[static_cast<size_t>(2 * i)]) / l[0];
         const double z2 = (y + 0.5 - means[static_cast<size_t>(2 * i + 1)] - l[1] * z1) / l[2];
         const double q = 0.5 * (z1 * z1 + z2 * z2);
-        if (std::fabs(q - 4.5) < 1e-3) unsure += 0.012;  // in or out
+        if (std::fabs(q - 4.5) < 1e-3) unsure += 0.012;  // inside or outside
         if (q > 4.5) continue;
         for (int k = 0; k < channels; ++k) {
           sum[k] += std::exp(-q) * colors[static_cast<size_t>(channels * i + k)];

@@ -1,8 +1,8 @@
 // A library to be preloaded that makes one allocation of the native module fail.
 //
-// Only calls of operator new that come from the module are counted, for those of others are not
-// what is tested. `fail_allocation(module, n)` makes the n-th from now on fail, counted from 0 on
-// all threads, and `allocation_failed()` tells whether it has.
+// Only calls of operator new that come from the module are counted, because only the module is
+// tested. `fail_allocation(module, n)` makes the n-th from now on fail, counted from 0 on all
+// threads, and `allocation_failed()` tells whether it has.
 #include <dlfcn.h>
 
 #include <atomic>
@@ -12,9 +12,9 @@
 
 namespace {
 
-std::atomic<long> left{-1};  // until the one that fails; negative: none does
+std::atomic<long> left{-1};  // allocations until the one that fails; negative: none fails
 std::atomic<bool> failed{false};
-std::atomic<const void*> base{nullptr};  // of the module
+std::atomic<const void*> base{nullptr};  // address of the module
 
 bool comes_from_module(const void* caller) {
   Dl_info info;

@@ -1,4 +1,4 @@
-// The table of one instruction set's kernels: compiled once for each.
+// The table of one instruction set's kernels. Compiled once for every instruction set.
 
 #include "layer/streams.h"
 #include "simd/kernel_parts-isa.h"
@@ -10,9 +10,23 @@ namespace gi::GI_ISA {
 
 extern const Kernels kernel_table;
 const Kernels kernel_table{
-    GI_NAME(GI_ISA), prepare,      prepare16,    list_spans,         fill,
-    accumulate,      fill16,       accumulate16, to_bytes16,         moments,
-    to_bytes,        to_floats,    sum_squares,  make_layer_streams, dequantize,
-    correlate,       draw_gaussian};
+    .name = GI_NAME(GI_ISA),
+    .prepare = prepare,
+    .prepare16 = prepare16,
+    .list_spans = list_spans,
+    .fill = fill,
+    .accumulate = accumulate,
+    .fill16 = fill16,
+    .accumulate16 = accumulate16,
+    .to_bytes16 = to_bytes16,
+    .moments = moments,
+    .to_bytes = to_bytes,
+    .to_floats = to_floats,
+    .sum_squares = sum_squares,
+    .make_layer_streams = make_layer_streams,
+    .dequantize = dequantize,
+    .correlate = correlate,
+    .draw_gaussian = draw_gaussian,
+};
 
 }  // namespace gi::GI_ISA

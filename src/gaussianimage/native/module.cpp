@@ -4,8 +4,8 @@
 #include "bindings/common.h"
 #include "bindings/without_gil.h"
 
-// The function that Python calls first is our own, below: nanobind's would share one state between
-// interpreters, each with a lock of its own perhaps, and wait for ever.
+// Python calls the function below first, not nanobind's: nanobind's would share one state between
+// interpreters that may have a lock each, and wait for ever.
 #define PyInit__native init_in_main_interpreter
 
 NB_MODULE(_native, m) {

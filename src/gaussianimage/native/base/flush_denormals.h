@@ -1,8 +1,7 @@
-// Flush-to-zero for the length of a scope, on this thread only.
+// Flushes denormal numbers to zero for the length of a scope, on this thread only.
 //
-// Weights fade into denormal numbers, which are a hundred times slower on many CPUs and always
-// below the cut. The mode is put back on the way out: the caller's arithmetic is not ours to
-// change.
+// Weights fade into denormal numbers, which are always below the cut and a hundred times slower on
+// many CPUs. The destructor restores the mode, because the caller's arithmetic must not change.
 #pragma once
 
 #if defined(__x86_64__)

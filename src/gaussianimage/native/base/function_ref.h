@@ -1,4 +1,4 @@
-// A function passed on for the length of a call.
+// A reference to a function, to pass it to a call.
 #pragma once
 
 #include <type_traits>
@@ -9,14 +9,14 @@ namespace gi {
 template <typename Signature>
 class FunctionRef;
 
-// Refers to something callable, which must live as long as this does; std::function would keep a
-// copy, and mostly allocate for it.
+// Refers to a callable object, which must outlive the reference. A std::function would copy the
+// object, and usually allocate memory for it.
 template <typename Result, typename... Arguments>
 class FunctionRef<Result(Arguments...)> {
  public:
   template <typename Function,
             typename = std::enable_if_t<!std::is_same_v<std::decay_t<Function>, FunctionRef>>>
-  FunctionRef(Function&& function)  // implicit, so that a lambda can be passed as it is
+  FunctionRef(Function&& function)  // implicit, so that callers can pass a lambda
       : object_(const_cast<void*>(static_cast<const void*>(&function))),
         call_([](void* object, Arguments... arguments) -> Result {
           return (*static_cast<std::remove_reference_t<Function>*>(object))(

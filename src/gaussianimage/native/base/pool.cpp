@@ -27,13 +27,13 @@ namespace {
 
 constexpr int max_threads = 256;
 
-// Tasks of one call.
+// The tasks of one call of `parallel`.
 struct TaskSet {
   const FunctionRef<void(int)>* task;
-  Interruptible* call;  // that they are of, if it can be interrupted
+  Interruptible* call;  // the call that they belong to; null if it cannot be interrupted
   int count;
-  int seats;  // how many workers may still join
-  int users;  // threads that may still look at it; the pool's lock guards both numbers
+  int seats;  // workers that may still join
+  int users;  // threads that may still use this object; the pool's lock guards both numbers
   std::atomic<int> next;
   std::atomic<int> done;
   std::mutex error_lock;
@@ -76,7 +76,7 @@ class Pool {
       wake_.notify_all();
     }
     tasks->work();
-    // The remaining tasks are running already, so the wait is mostly short.
+    // The remaining tasks are running already, so the wait is usually short.
     SpinWait waiting;
     while (tasks->done.load(std::memory_order_acquire) < count) {
       waiting.step();
@@ -92,8 +92,8 @@ class Pool {
   }
 
  private:
-  // A worker that comes late still looks at the tasks it was woken for, so a call takes another
-  // one than to wait for it.
+  // A late worker still uses the task set that it was woken for. A new call takes another one
+  // instead of waiting for it.
   TaskSet* unused() {
     for (const std::unique_ptr<TaskSet>& tasks : task_sets_) {
       if (tasks->users == 0) return tasks.get();
@@ -102,25 +102,26 @@ class Pool {
   }
 
   void grow(int workers) {
-    // Nothing may fail while a thread is not detached.
+    // Reserve first: nothing may throw while a thread is not detached.
     workers_.reserve(static_cast<size_t>(std::max(workers, 0)));
     while (static_cast<int>(workers_.size()) < workers) {
       std::thread worker;
       try {
         worker = std::thread([this] { serve(); });
       } catch (const std::system_error&) {
-        return;  // as many as the system allows will do
+        return;  // the threads that the system allows are enough
       }
       workers_.push_back(worker.native_handle());
       worker.detach();
 #if defined(__linux__)
-      CPU_ZERO(&cpus_);  // the new one doesn't have them yet
+      CPU_ZERO(&cpus_);  // the new worker does not have these CPUs yet
 #endif
     }
   }
 
-  // The kernel likes to wake a thread on the CPU of the one that wakes it, be others idle or not.
-  // There it waits until the caller is out of work, or takes the caller's place for a tick.
+  // The kernel tends to wake a thread on the CPU of the thread that wakes it, even if other CPUs
+  // are idle. There the worker waits until the caller is out of work, or takes the caller's place
+  // for a tick.
   void keep_workers_off_this_cpu() {
 #if defined(__linux__)
     cpu_set_t cpus;
@@ -138,7 +139,7 @@ class Pool {
   void serve() {
     unsigned seen = 0;
     for (;;) {
-      // Iterations of an optimizer follow each other within microseconds: spin for those.
+      // Spin first, because iterations of an optimizer follow each other within microseconds.
       int spins = 0;
       while (generation_.load(std::memory_order_acquire) == seen && ++spins < 6000) {
         SpinWait::relax();
@@ -173,7 +174,7 @@ class Pool {
   std::atomic<int> sleeping_{0};
   std::vector<std::thread::native_handle_type> workers_;
 #if defined(__linux__)
-  cpu_set_t cpus_{};  // that the workers may use; none: not said yet
+  cpu_set_t cpus_{};  // the CPUs that the workers may use; empty until they are set
 #endif
 };
 
@@ -183,8 +184,9 @@ Pool* pool = nullptr;
 pid_t owner = 0;
 #endif
 
-// The pool of this process; its threads do not survive a fork, so a child makes its own. The old
-// one is left alone: its mutexes may have been held at the moment of the fork.
+// Returns the pool of this process. Its threads do not survive a fork, so a child process makes its
+// own pool. The old pool is not destroyed, because its mutexes may have been locked when the
+// process forked.
 Pool& current_pool() {
 #if defined(__unix__) || defined(__APPLE__)
   if (pool && owner != getpid()) pool = nullptr;

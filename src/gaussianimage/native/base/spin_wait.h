@@ -1,11 +1,12 @@
-// SpinWait for another thread that will be done in a moment.
+// Waits for another thread that will be done in a moment.
 #pragma once
 
 #include <thread>
 
 namespace gi {
 
-// One step of a loop that waits: spins at first, then lets other threads have the CPU.
+// A loop that waits calls step() each time: it spins at first, then yields the CPU to other
+// threads.
 class SpinWait {
  public:
   void step() {
@@ -17,7 +18,7 @@ class SpinWait {
     relax();
   }
 
-  // What a spinning loop does in between.
+  // Tells the CPU that this is a spinning loop.
   static void relax() {
 #if defined(__x86_64__)
     __builtin_ia32_pause();

@@ -1,4 +1,4 @@
-// What the binding files share: one function per topic, and arrays that NumPy owns.
+// What the binding files share: the functions that bind each topic, and arrays that NumPy owns.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -22,17 +22,19 @@ void bind_optimizer(nanobind::module_& m);
 void bind_rans(nanobind::module_& m);
 void bind_rdo(nanobind::module_& m);
 
-// Top, left, height and width in pixels.
+// Top, left, height and width, in pixels.
 using Crop = std::array<int, 4>;
-// Height and width.
+// Height and width, in pixels.
 using Size = std::array<int, 2>;
 
 bool lies_within(const Crop& crop, const Size& size);
 
-// A crop of a picture, or all of it. Throws a ValueError if it isn't within the picture.
+// Returns the crop as a part of the picture; without a crop, the whole picture. Raises ValueError
+// if the crop is not within the picture.
 Part make_part(const std::optional<Crop>& crop, int height, int width);
 
-// The bytes objects of a list. Of a vector as an argument nanobind makes no MemoryError.
+// Returns the bytes objects of a list. Functions take the list itself, because nanobind does not
+// raise MemoryError when it fills a vector.
 inline std::vector<nanobind::bytes> list_bytes(const nanobind::list& list) {
   std::vector<nanobind::bytes> found;
   found.reserve(list.size());
@@ -40,7 +42,7 @@ inline std::vector<nanobind::bytes> list_bytes(const nanobind::list& list) {
   return found;
 }
 
-// A new, uninitialized array that Python owns.
+// Makes an uninitialized array that Python owns.
 template <typename T>
 nanobind::ndarray<nanobind::numpy, T> make_array(std::initializer_list<size_t> shape) {
   size_t size = 1;
@@ -50,8 +52,8 @@ nanobind::ndarray<nanobind::numpy, T> make_array(std::initializer_list<size_t> s
   return nanobind::ndarray<nanobind::numpy, T>(data.release(), shape, owner);
 }
 
-// A copy that Python owns, as an object: a property that returned the array itself would be taken
-// for a view of the instance.
+// Copies values to an array that Python owns. It returns an object, because nanobind would take an
+// array that a property returns for a view of the instance.
 template <typename T>
 nanobind::object copy_array(const T* values, std::initializer_list<size_t> shape) {
   auto array = make_array<T>(shape);

@@ -19,8 +19,8 @@ namespace {
 using Classes = nb::ndarray<const uint8_t, nb::numpy, nb::ndim<2>, nb::c_contig>;
 using Background = nb::ndarray<const float, nb::numpy, nb::ndim<1>, nb::c_contig>;
 
-// The bytes of an object that has them in one piece; it can't move them meanwhile. Of any other
-// object: none.
+// The bytes of an object that supports the buffer protocol with contiguous memory. The object
+// cannot move them while the view exists. For any other object the view is empty.
 class BytesView {
  public:
   explicit BytesView(nb::handle object) {
@@ -39,14 +39,15 @@ class BytesView {
   Py_buffer view_{};
 };
 
-// The layers of a file that Python has taken apart, and what its header says of them.
+// The layers of a file that Python has parsed, and the parameters from its header.
 struct Layers {
   PictureFile file;
   std::vector<nb::bytes> owners;
   nb::bytes map_owner;
 };
 
-// Where to draw to: an array that the caller brought if it fits, or a new one.
+// The array to draw to: the caller's if it fits, or a new one. `data` is null if the caller's does
+// not fit.
 struct OutputArray {
   nb::object array;
   void* data = nullptr;
@@ -103,7 +104,8 @@ DecodeRequest make_request(const PictureFile& file, int kind, const std::optiona
           threads, most_work};
 }
 
-// A decoder that several Python threads may call: those that find it busy get another one.
+// A decoder that several Python threads may call. A call that finds it busy uses a temporary
+// decoder.
 class SharedDecoder {
  public:
   explicit SharedDecoder(bool keep_all) : keep_all_(keep_all) {}
@@ -111,7 +113,7 @@ class SharedDecoder {
   // Runs task(decoder).
   template <typename Task>
   void with(Task&& task) {
-    // Not a mutex: this very thread may have it, when a signal's handler decodes.
+    // Not a mutex: when the handler of a signal decodes, this thread may hold the decoder already.
     const Hold hold(busy_);
     if (!hold.first) {
       PictureDecoder other;
@@ -127,11 +129,12 @@ class SharedDecoder {
     if (!keep_all_) decoder_.trim();
   }
 
-  // Ends what other threads decode with it, for good: with a KeyboardInterrupt there.
+  // Ends the calls of other threads on this decoder with KeyboardInterrupt, now and from now on.
   void stop() { stopped_.store(true); }
 
-  // The pixels of a whole and ordinary file. None for any other file, and for an `out` that
-  // doesn't fit: then it takes a closer look, to do it in another way or to say what is wrong.
+  // Returns the pixels of a complete and ordinary file. Returns None for any other file, and for an
+  // `out` that does not fit; then the Python code decodes the file in another way, or says what is
+  // wrong.
   nb::object decode(nb::object data, int kind, std::optional<Size> size, std::optional<Crop> crop,
                     int layers, int threads, std::array<uint64_t, 6> limits, nb::object out) {
     const BytesView bytes(data);
@@ -161,8 +164,9 @@ class SharedDecoder {
     return result;
   }
 
-  // Layers that were whole, the Gaussians in those, whether the map of alpha is good, whether they
-  // take no more work than announced, and the pixels, or None if they are not drawn.
+  // Returns the number of complete layers, the number of their Gaussians, whether the alpha map is
+  // good, whether drawing takes no more work than the header announces, and the pixels, or None if
+  // nothing is drawn.
   nb::tuple draw(const Layers& layers, int kind, std::optional<Size> size, std::optional<Crop> crop,
                  int threads, uint64_t most_work, nb::object out) {
     const PictureFile& file = layers.file;
@@ -235,7 +239,7 @@ void bind_decoder(nb::module_& m) {
       },
       nb::arg("classes"));
 
-  // None for bytes that are no map of this size.
+  // Returns None if the bytes are not a map of this size.
   m.def(
       "decode_alpha_map",
       [](nb::bytes data, int height, int width) -> nb::object {

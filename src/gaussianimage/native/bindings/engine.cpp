@@ -43,7 +43,7 @@ Window make_window(int height, int width) {
   return {0, 0, height, width};
 }
 
-// Draws `crop` of a picture, or all of it; as T, which is what the kind of pixels says.
+// Draws `crop` of a picture, or the whole picture, to pixels of type T, the type of `kind`.
 template <typename T, PixelKind kind>
 nb::object render_to(Means means, Cholesky cholesky, Colors colors, double q_max, int height,
                      int width, std::optional<Crop> crop, int threads) {
@@ -141,7 +141,7 @@ void bind_engine(nb::module_& m) {
     return "not known";
 #endif
   });
-  // CPUs that this process may run on, which 0 threads stand for.
+  // The number of CPUs that this process may run on: what 0 threads mean.
   m.def("cpus", [] { return resolve_threads(0); });
   m.def("instruction_set", [] { return std::string(kernels().name); });
   m.def(

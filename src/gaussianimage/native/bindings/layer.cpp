@@ -29,7 +29,7 @@ Quantizer make_quantizer(int height, int width, int channels, double color_step,
   return {height, width, channels, color_step, shape_step};
 }
 
-// A layer for an encoder, whose arrays must have the channels that it was made for.
+// Makes a layer for an encoder. The quantizer must have the encoder's number of channels.
 Layer make_layer(const LayerEncoder& encoder, const Quantizer& quantizer,
                  const ByteArray& precision, const IntegerArray& position,
                  const IntegerArray& color, const IntegerArray& shape) {
@@ -39,7 +39,7 @@ Layer make_layer(const LayerEncoder& encoder, const Quantizer& quantizer,
   return make_layer(quantizer, precision, position, color, shape);
 }
 
-// The three arrays of the engine, for all Gaussians of a layer.
+// Returns means, Cholesky factors and colors of all Gaussians of a layer.
 nb::tuple floats(const Quantizer& quantizer, const Layer& layer, int threads) {
   const size_t n = layer.count();
   auto means = make_array<double>({n, 2});
@@ -107,7 +107,8 @@ void bind_layers(nb::module_& m) {
           nb::arg("quantizer"), nb::arg("precision"), nb::arg("position"), nb::arg("color"),
           nb::arg("shape"), nb::arg("raw") = false);
 
-  // Decodes layers in order; returns Gaussians after each that was whole, and the arrays.
+  // Decodes layers in order. Returns the number of Gaussians after each complete layer, and the
+  // arrays.
   m.def(
       "decode_layers",
       [](const Quantizer& quantizer, nb::list payloads, int announced, size_t most, int threads) {

@@ -1,4 +1,4 @@
-// Layers from NumPy arrays, for the bindings that take them.
+// Makes layers from NumPy arrays.
 #pragma once
 
 #include <nanobind/nanobind.h>

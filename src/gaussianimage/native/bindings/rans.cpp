@@ -1,4 +1,4 @@
-// The entropy coder as Python functions, for the tests: lists of operations in and out.
+// The entropy coder as Python functions, for the tests. They take and return lists of operations.
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
@@ -20,7 +20,7 @@ using GI_ISA::Encoder;
 using GI_ISA::Meter;
 using GI_ISA::Model;
 
-// (kind, model, value): see the switch below for what `model` means.
+// (kind, index, value): the index of a model for symbols, a number of bits for raw and loose bits.
 using Operation = std::tuple<int, int, int64_t>;
 // (weights, confidence, memory); the number of weights is the alphabet.
 using Recipe = std::tuple<std::vector<uint32_t>, int, int>;

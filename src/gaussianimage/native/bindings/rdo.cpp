@@ -1,4 +1,4 @@
-// Python's view of the refiner.
+// Python's view of the rate-distortion optimization.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 

@@ -19,9 +19,9 @@ namespace nb = nanobind;
 namespace gi {
 namespace {
 
-// A thread that asks for the interpreter's lock while the interpreter ends is ended by Python 3.13
-// and older, which aborts the process if there is C++ on its stack. So from `exiting` on threads
-// that don't have the lock never ask for it, but for those that were about to get it.
+// Python 3.13 and older end a thread that asks for the interpreter's lock while the interpreter
+// ends, which aborts the process if there is C++ on the thread's stack. So once `exiting` is true,
+// threads without the lock do not ask for it, except those that `returning` counts.
 std::atomic<bool> exiting{false};
 std::atomic<int> returning{0};
 
@@ -38,7 +38,8 @@ class Call final : public Interruptible {
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
 
-  // Takes the lock again; false if the interpreter is ending, and then it can't be had.
+  // Takes the lock again. Returns false if the interpreter is ending; then no thread can get the
+  // lock.
   bool take_gil() {
     returning.fetch_add(1);
     if (exiting.load()) {
@@ -60,7 +61,7 @@ class Call final : public Interruptible {
     if (!take_gil()) return false;
     bool good = PyErr_CheckSignals() == 0;
     if (good && !asked_) {
-      // Others would take the lock for nothing.
+      // Ask once: signals arrive only on the main thread, and taking the lock costs time.
       asked_ = true;
       good = ask_for_main_thread();
     }
@@ -68,7 +69,8 @@ class Call final : public Interruptible {
     return good && !(flag_ && flag_->is_set());
   }
 
-  // False, with Python's error set, if a signal came to the Python code that is asked.
+  // Finds out whether this is the main thread. Returns false, with Python's error set, if a signal
+  // interrupted the Python code that it calls.
   bool ask_for_main_thread() {
     try {
       const nb::module_ threading = nb::module_::import_("threading");
@@ -89,7 +91,7 @@ class Call final : public Interruptible {
 };
 
 void run(FunctionRef<void()> task, const std::atomic<bool>* stop) {
-  // Calls that are too short to look at the flag would never see it.
+  // Check here too, because a short call never checks the flag.
   if (obeyed && obeyed->is_set()) {
     PyErr_SetNone(PyExc_KeyboardInterrupt);
     throw nb::python_error();
@@ -105,7 +107,8 @@ void run(FunctionRef<void()> task, const std::atomic<bool>* stop) {
     } catch (...) {
       error = std::current_exception();
     }
-    // Also of a task that had no more to do when the signal came: its error is set.
+    // A task that had nothing left to do when the signal came counts as stopped: Python's error is
+    // set.
     interrupted = call.stopped();
     if (!call.take_gil()) stay_here();
   }
@@ -118,10 +121,11 @@ void run(FunctionRef<void()> task, const std::atomic<bool>* stop) {
 }  // namespace
 
 void without_gil(FunctionRef<void()> task, const std::atomic<bool>* stop) {
-  // While the interpreter ends: with the lock, as it could not be had again.
+  // While the interpreter ends the task keeps the lock, because it could not get it back.
   if (exiting.load()) return task();
   if (!Interruptible::current()) return run(task, stop);
-  // This thread is in a call already, which a signal has come to, and its memory is in use.
+  // This thread is in a call already, and a signal's handler makes another one. The task runs on a
+  // new thread, because this thread's memory is in use.
   std::exception_ptr error;
   {
     const nb::gil_scoped_release release;
@@ -150,12 +154,12 @@ void bind_stop_flag(nb::module_& m) {
 void prepare_for_exit(nb::module_& m) {
   m.def("_end_calls", [] {
     exiting.store(true);
-    nb::set_leak_warnings(false);  // what such threads hold is never given back
+    nb::set_leak_warnings(false);  // threads that stay in a call never release their objects
     const nb::gil_scoped_release release;
     while (returning.load() > 0) std::this_thread::yield();
   });
 #if defined(__unix__) || defined(__APPLE__)
-  // Threads that were about to return are not there after a fork.
+  // Threads that were about to return do not exist after a fork.
   pthread_atfork(nullptr, nullptr, [] { returning.store(0); });
 #endif
   nb::module_::import_("atexit").attr("register")(m.attr("_end_calls"));

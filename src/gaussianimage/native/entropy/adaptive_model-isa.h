@@ -2,19 +2,20 @@
 //
 // A model keeps cdf[i], 2^20 times the probability that a symbol is below i. The coder works in
 // units of 2^-15, so symbol s owns the slots cdf[s] >> 5 up to cdf[s + 1] >> 5. After a symbol
-// every span moves towards the distribution that holds this symbol alone, mixed with 32 units (one
+// every entry moves towards the distribution that holds this symbol alone, mixed with 32 units (one
 // slot) for each symbol of the alphabet:
 //     target[i] = 32 i + (i > s ? 2^20 - 32 A : 0)
 //     cdf[i] += ((target[i] - cdf[i]) * rate) >> 11
-// Neighboring targets are at least 32 apart, and if neighbors of cdf are too then they stay so,
-// whatever the rounding: floor(((2048 - rate) c + rate t) / 2048) grows by at least 32 when c and t
-// both do. So every symbol always owns at least one slot, without a search or a clamp. Entries
-// past the alphabet are their own target: they stay put, at slots that no state can have.
+// Neighboring targets are at least 32 apart. If neighbors of cdf are at least 32 apart too, they
+// stay so for every rounding: floor(((2048 - rate) c + rate t) / 2048) grows by at least 32 when c
+// and t both do. So every symbol always owns at least one slot, without a search or a clamp.
+// Entries past the alphabet are their own target: they do not move from slots that no state can
+// have.
 //
 // No product overflows: |target - cdf| < 2^20 + 2^9 and rate <= 1280 < 2^11.
 //
-// Everything is integer arithmetic and gives the same result on every machine; docs/format.md
-// has the same rules in prose. The header is compiled once per instruction set, hence GI_ISA.
+// All arithmetic is in integers and gives the same result on every machine. docs/format.md has the
+// same rules in prose.
 #pragma once
 
 #include <array>
@@ -33,7 +34,8 @@ namespace gi::GI_ISA {
 constexpr int slot_bits = 15;   // a coder's probabilities are in units of 2^-15
 constexpr int model_bits = 20;  // a model's are in units of 2^-20
 constexpr int max_alphabet = 16;
-constexpr int default_memory = 160;  // symbols that a settled model looks back on
+constexpr int default_memory =
+    160;  // symbols that a model remembers when learning has stopped slowing
 
 // rate_table[n] = round(2^11 / (n + 1.6)): how far a model moves after its n-th symbol.
 constexpr auto rate_table = [] {
@@ -44,32 +46,36 @@ constexpr auto rate_table = [] {
   return rates;
 }();
 
-// The slots of a symbol: `size` of them from `start`.
+// The slots of a symbol: `size` slots from `start` on.
 struct Interval {
   uint32_t start, size;
 };
 
+inline Interval find_interval(const int32_t* cdf, uint32_t symbol) {
+  const uint32_t start = static_cast<uint32_t>(cdf[symbol]) >> (model_bits - slot_bits);
+  const uint32_t end = static_cast<uint32_t>(cdf[symbol + 1]) >> (model_bits - slot_bits);
+  return {start, end - start};
+}
+
 class alignas(64) Model {
  public:
-  // All symbols equally probable. `confidence` (up to `memory`) is how many symbols the model
-  // pretends to have seen: 0 learns fastest. `memory` (up to 255) is where learning stops slowing.
+  // Makes all symbols equally probable. `confidence` (up to `memory`) is the number of symbols that
+  // the model pretends to have seen: a model with 0 learns fastest. `memory` (up to 255) is the
+  // number of symbols after which learning stops slowing.
   explicit Model(int alphabet = max_alphabet, int confidence = 0, int memory = default_memory) {
     constexpr uint32_t equal[max_alphabet] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
     reset(equal, alphabet, confidence, memory);
   }
 
-  // Probabilities in proportion to the weights, whose sum is in 1…2^32 - 1; one may be zero.
+  // Makes probabilities proportional to the weights, whose sum is in 1…2^32 - 1. A weight may be
+  // zero.
   Model(const uint32_t* weights, int alphabet, int confidence, int memory = default_memory) {
     reset(weights, alphabet, confidence, memory);
   }
 
   int alphabet() const { return ((1 << model_bits) - span_) / 32; }
 
-  Interval interval(uint32_t symbol) const {
-    const uint32_t start = static_cast<uint32_t>(cdf_[symbol]) >> (model_bits - slot_bits);
-    const uint32_t end = static_cast<uint32_t>(cdf_[symbol + 1]) >> (model_bits - slot_bits);
-    return {start, end - start};
-  }
+  Interval interval(uint32_t symbol) const { return find_interval(cdf_, symbol); }
 
   void update(uint32_t symbol) {
     const int32_t rate = step();
@@ -79,8 +85,8 @@ class alignas(64) Model {
     }
   }
 
-  // The symbol that owns the slot (0…2^15 - 1), and its interval; then updates. The comparison that
-  // finds the symbol is also the one that an update needs, so nothing waits for the symbol.
+  // Finds the symbol that owns the slot (0…2^15 - 1) and its interval, and updates the model. One
+  // comparison serves to find the symbol and to update, so the update does not wait for the symbol.
   __attribute__((always_inline)) uint32_t decode(uint32_t slot, Interval& found) {
     const int32_t rate = step();
     const int32_t limit = static_cast<int32_t>((slot + 1) << 5);
@@ -136,7 +142,7 @@ class alignas(64) Model {
 
   static Lanes scaled(Lanes lanes, int32_t rate) {
 #if defined(__SSE2__) && !defined(__SSE4_1__)
-    // SSE2 has no 32-bit multiplication; put one together from two of 16 bits.
+    // SSE2 has no 32-bit multiplication; compute one from two of 16 bits.
     const __m128i a = (__m128i)lanes, k = _mm_set1_epi16(static_cast<int16_t>(rate));
     return (Lanes)_mm_add_epi16(_mm_mullo_epi16(a, k), _mm_slli_epi32(_mm_mulhi_epu16(a, k), 16));
 #else
@@ -144,10 +150,10 @@ class alignas(64) Model {
 #endif
   }
 
-  // How many spans are below: the mask is all ones up to some span.
+  // Counts the entries that are below the slot: the mask is all ones up to some entry.
   static uint32_t count(const Lanes* below) {
 #if defined(__AVX2__)
-    // Two bits for each, in some order.
+    // Two bits for each entry, in some order.
     const __m256i all = _mm256_packs_epi32((__m256i)below[0], (__m256i)below[1]);
     const auto mask = static_cast<uint32_t>(_mm256_movemask_epi8(all));
     return static_cast<uint32_t>(__builtin_popcount(mask)) / 2;
@@ -164,11 +170,12 @@ class alignas(64) Model {
 
   int32_t cdf_[max_alphabet + 1];
   int32_t span_;  // 2^20 - 32 A
-  int32_t seen_;  // symbols so far, up to memory_
+  int32_t seen_;  // symbols seen so far, up to memory_
   int32_t memory_;
 };
 
-// The same for very few symbols, each span by itself: faster there, and a tenth of the size.
+// A model of very few symbols, which updates its entries one by one: for few symbols this is
+// faster, and a tenth of the size.
 template <int alphabet_size>
 class SmallModel {
  public:
@@ -184,11 +191,7 @@ class SmallModel {
 
   int alphabet() const { return alphabet_size; }
 
-  Interval interval(uint32_t symbol) const {
-    const uint32_t start = static_cast<uint32_t>(cdf_[symbol]) >> (model_bits - slot_bits);
-    const uint32_t end = static_cast<uint32_t>(cdf_[symbol + 1]) >> (model_bits - slot_bits);
-    return {start, end - start};
-  }
+  Interval interval(uint32_t symbol) const { return find_interval(cdf_, symbol); }
 
   void update(uint32_t symbol) {
     const int32_t rate = rate_table[static_cast<size_t>(seen_)];
@@ -215,7 +218,7 @@ class SmallModel {
   int32_t seen_;
 };
 
-// `count` raw bits, up to 30, the low 15 first; none at all is no step of the coder.
+// Codes `count` raw bits, up to 30, the low 15 first. No bits are no step of the coder.
 template <typename Coder>
 uint32_t code_raw(Coder& coder, uint32_t value, int count) {
   if (count == 0) return 0;
@@ -224,8 +227,8 @@ uint32_t code_raw(Coder& coder, uint32_t value, int count) {
   return low | coder.bits(value >> slot_bits, count - slot_bits) << slot_bits;
 }
 
-// A value of the last bucket, in loose bits: the bit length of what it exceeds the bucket's base
-// by, plus 1, less the leading bit, then the bits below it.
+// Codes a value of the last bucket in loose bits. Let r be the value less the bucket's base, plus
+// 1: coded are the number of bits of r below its leading bit, then those bits.
 template <typename Loose>
 uint32_t code_escaped(Loose& bits, uint32_t value) {
   const uint32_t rest = value - bucket_base[15] + 1;
@@ -239,8 +242,8 @@ uint32_t code_escaped(Loose& bits, uint32_t value) {
   return bucket_base[15] - 1 + (top | bits.loose(rest & (top - 1), static_cast<int>(length)));
 }
 
-// What its bucket leaves open of a value in 0…max_unsigned. Returns the value; one coder function
-// both encodes and decodes, and the value is ignored when decoding.
+// Codes the bits that tell a value in 0…max_unsigned from the others in its bucket, and returns the
+// value. A decoder ignores the argument.
 template <typename Loose>
 uint32_t code_place(Loose& bits, uint32_t bucket, uint32_t value) {
   if (bucket == 15) return code_escaped(bits, value);

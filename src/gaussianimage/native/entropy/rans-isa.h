@@ -1,25 +1,25 @@
-// The entropy coder: interleaved rANS with 32-bit states and 16-bit words, and loose bits beside
-// it.
+// The entropy coder: interleaved rANS with 32-bit states and 16-bit words, and loose bits after the
+// symbols.
 //
-// Symbols take turns on two states that share one stream of words: symbol i uses state
-// i mod 2, so a decoder works on several at once. Bits that no model knows anything about need
-// no coder: they are laid beside the symbols, to be read when all symbols are known.
+// Two states share one stream of words: symbol i uses state i mod 2, so a decoder works on two
+// symbols at once. Bits that no model predicts need no coder: they are loose bits, which a decoder
+// reads when it knows all symbols.
 //
-// A stream is the states as the decoder starts with them (32 bits each), then the words in the
-// order that it reads them, then the loose bits, all little-endian. The encoder starts every state
-// at 2^16 plus 16 loose bits, so the states carry nothing that isn't needed, and works backwards; a
-// decoder that has read all symbols is back there. Its states then hold the first loose bits, the
-// state whose turn it is first, and what follows the words it used holds the others, the last byte
-// filled up with zeros. Anything else means that the stream is damaged, or was decoded with other
+// A stream consists of the states with which the decoder starts (32 bits each), the words in the
+// order in which it reads them, and the loose bits, all little-endian. The encoder works backwards
+// and starts every state at 2^16 plus 16 loose bits, so no bits of the states are wasted. A decoder
+// that has read all symbols arrives at the same states. They hold the first loose bits, beginning
+// with the state whose turn it is; the bytes after the words hold the rest, and the last byte is
+// padded with zeros. If anything else is found, the stream is damaged or was decoded with other
 // models.
 //
-// Encoder, Decoder and Meter have the same three calls, so that one function template describes a
-// syntax once for writing, reading and measuring:
+// Encoder, Decoder and Meter have the same three functions, so that one function template describes
+// a syntax for writing, reading and measuring:
 //     uint32_t code(Model&, uint32_t symbol)       a symbol by an adaptive model, or a SmallModel
 //     uint32_t bits(uint32_t value, int count)     1…15 raw bits, among the symbols
 //     uint32_t loose(uint32_t value, int count)    0…30 raw bits, after all symbols
-// All return what was coded; the decoder ignores the argument. The rANS step is Duda's
-// (arXiv 1311.2540), as everyone writes it.
+// All return the coded value; the decoder ignores the argument. The rANS step is Duda's (arXiv
+// 1311.2540).
 #pragma once
 
 #include <cmath>
@@ -64,10 +64,10 @@ class Encoder {
     return value;
   }
 
-  // A value that the syntax cannot hold is the caller's mistake.
+  // Reports a value that the syntax cannot hold, which is the caller's mistake.
   [[noreturn]] void reject() { throw std::out_of_range("value too large for the entropy coder"); }
 
-  // The stream. The encoder is then empty and can be used again.
+  // Returns the stream. The encoder is then empty and can be used again.
   std::vector<uint8_t> finish() {
     size_t taken = 0;
     const auto take = [&](int count) {
@@ -81,7 +81,7 @@ class Encoder {
     for (size_t i = 0; i < states; ++i) {
       now[(intervals_.size() + i) % states] = state_start + take(16);
     }
-    std::vector<uint16_t> words;  // last one first
+    std::vector<uint16_t> words;  // the last word comes first
     for (size_t i = intervals_.size(); i-- > 0;) {
       const Interval interval = intervals_[i];
       uint32_t& x = now[i % states];
@@ -112,10 +112,10 @@ class Encoder {
   std::vector<uint8_t> loose_;
 };
 
-// Reads any bytes without harm: past the end it reads zeros, and symbols are always in the
-// alphabet of their model. Whether what came out means anything, finished_cleanly() tells; a
-// caller that decodes a number of symbols that the stream itself announced should look at
-// failed() now and then, to stop early. Once loose bits have been read, there are no more symbols.
+// Any bytes can be read safely: past the end it reads zeros, and symbols are always in the alphabet
+// of their model. finished_cleanly() tells whether the stream was valid. A caller that decodes a
+// number of symbols that the stream itself announced should check failed() now and then, to stop
+// early. After loose bits there are no more symbols.
 class Decoder {
  public:
   static constexpr bool decodes = true;
@@ -133,8 +133,8 @@ class Decoder {
     }
   }
 
-  // A row of symbols, decoded with the states in registers: a loop over a Run is much faster than
-  // one over its decoder, which must not be used until the Run is gone.
+  // Decodes a row of symbols with the states in registers, which is much faster than calls of the
+  // decoder. The decoder must not be used while a Run exists.
   class Run {
    public:
     explicit Run(Decoder& decoder)
@@ -171,8 +171,7 @@ class Decoder {
     }
 
    private:
-    // Fills the state up, without a branch that nobody could predict, and lets the other one come
-    // up.
+    // Refills the state without an unpredictable branch, and makes the other state the next one.
     GI_RANS_INLINE void advance(uint32_t x) {
       const bool low = x < state_start;
       uint32_t filled = x << 16;
@@ -190,7 +189,7 @@ class Decoder {
     Decoder& decoder_;
     uint32_t now_, later_;
     const uint8_t* next_;
-    const uint8_t* const last_;  // the stream's last byte, which no word begins with
+    const uint8_t* const last_;  // the stream's last byte, at which no word begins
     bool rejected_;
   };
 
@@ -199,7 +198,7 @@ class Decoder {
 
   uint32_t loose(uint32_t, int count) { return Loose(*this).loose(0, count); }
 
-  // A row of loose bits, likewise.
+  // Reads a row of loose bits with the decoder's state in registers.
   class Loose {
    public:
     explicit Loose(Decoder& decoder) : decoder_(decoder) {
@@ -220,8 +219,8 @@ class Decoder {
 
     GI_RANS_INLINE uint32_t loose(uint32_t, int count) {
       if (__builtin_expect(decoder_.end_ - next_ >= 8, 1)) {
-        // As many whole bytes as fit; those behind them are in the window too, and will be put
-        // there again.
+        // Takes as many whole bytes as fit. Bits of the byte after them are in the window too; the
+        // next refill writes the same bits again.
         window_ |= eight(next_) << held_;
         next_ += (63 - held_) >> 3;
         held_ |= 56;
@@ -247,12 +246,12 @@ class Decoder {
     bool rejected_;
   };
 
-  // For syntax on top: the stream holds something impossible.
+  // Marks the stream as damaged; for the syntax that uses the coder.
   void reject() { rejected_ = true; }
 
   bool failed() const { return rejected_; }
 
-  // The stream ended where the symbols and the loose bits did, and the states agree.
+  // Whether the stream ended with the last symbol and the last loose bit, and the states are right.
   bool finished_cleanly() {
     if (held_ < 0) loosen();
     const bool zero = (window_ & ((uint64_t{1} << held_) - 1)) == 0;
@@ -266,7 +265,7 @@ class Decoder {
            uint64_t{word(p + 6)} << 48;
   }
 
-  // The states' own bits, the one first whose turn it is.
+  // Takes the loose bits that the states hold, beginning with the state whose turn it is.
   void loosen() {
     held_ = 0;
     for (const uint32_t x : states_) {
@@ -277,17 +276,17 @@ class Decoder {
     all_held_ = next_ == end_;
   }
 
-  uint32_t states_[states] = {};  // in the order in which they come up
+  uint32_t states_[states] = {};  // in the order in which they are used
   const uint8_t* next_;
   const uint8_t* end_;
-  uint64_t window_ = 0;    // loose bits to come, the lower `held_` of them for certain
-  int held_ = -1;          // -1 before the first
-  bool all_held_ = false;  // the states have held all of them
+  uint64_t window_ = 0;    // the next loose bits; the lower `held_` bits are valid
+  int held_ = -1;          // -1 before the first loose bit
+  bool all_held_ = false;  // the states held all loose bits
   bool rejected_ = false;
 };
 
-// Adds up what an Encoder would spend, in bits: the stream has these, a few bits more, and is not
-// shorter than its states.
+// Sums the bits that an Encoder would spend. The stream is a few bits longer, and never shorter
+// than its states.
 class Meter {
  public:
   static constexpr bool decodes = false;
@@ -310,7 +309,7 @@ class Meter {
   void reject() {}
 
   double total() const { return bits_ + raw_; }
-  double raw() const { return raw_; }  // of these, the bits that no model sees
+  double raw() const { return raw_; }  // the part of the total that no model codes
 
  private:
   double bits_ = 0, raw_ = 0;

@@ -17,7 +17,7 @@ using GI_ISA::Encoder;
 using GI_ISA::SmallModel;
 
 constexpr int block = 8;                     // side of a block in pixels
-constexpr uint8_t mixed = 3;                 // a block that has pixels of several classes
+constexpr uint8_t mixed = 3;                 // a block whose pixels have several classes
 constexpr int left_margin = 2, margins = 3;  // transparent pixels around a row
 
 struct MapModels {
@@ -26,11 +26,11 @@ struct MapModels {
 
   MapModels() {
     for (size_t i = 0; i < blocks.size(); ++i) blocks[i] = {alpha_block_priors[i], confidence};
-    // Contexts that differ in their last part alone start alike.
+    // Contexts that differ only in their last part start from the same prior.
     for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = {alpha_pixel_priors[i / 2], confidence};
   }
 
-  // Made once: a copy is faster.
+  // Made once, because a copy is faster.
   static const MapModels& untaught() {
     static const MapModels models;
     return models;
@@ -40,7 +40,7 @@ struct MapModels {
   static constexpr int confidence = 4;
 };
 
-// The two rows of pixels above the one that is coded, and that row, with margins.
+// The row of pixels that is coded and the two rows above it, with margins.
 class PixelRows {
  public:
   PixelRows(int width, std::vector<uint8_t>& pixels)
@@ -49,12 +49,12 @@ class PixelRows {
   }
 
   uint8_t* row() { return line(0); }
-  // The model of the pixel that stands at `p` of the row.
+  // Returns the number of the model for the pixel at `p` in the row.
   size_t context(const uint8_t* p) const {
     const ptrdiff_t above = line(1) - line(0), second = line(2) - line(0);
     const int west = p[-1], north = p[above], northwest = p[above - 1];
     const int neighbors = 27 * west + 9 * north + 3 * northwest + p[above + 1];
-    // Whether the runs to the left, upwards, and beside it go on.
+    // Whether the runs to the left, above, and to the upper left continue.
     return static_cast<size_t>(8 * neighbors + 4 * (p[-2] == west) + 2 * (p[second] == north) +
                                (p[second - 1] == northwest));
   }
@@ -75,7 +75,7 @@ class PixelRows {
   std::vector<uint8_t>& pixels_;
 };
 
-// The syntax, for writing and for reading. `classes` are ignored and set when reading.
+// The syntax, for writing and for reading. A decoder ignores the values of `classes` and sets them.
 template <typename Coder>
 void code_map(Coder& coder, MapModels& models, int height, int width, uint8_t* classes,
               AlphaMapWorkspace& workspace) {
@@ -95,7 +95,7 @@ void code_map(Coder& coder, MapModels& models, int height, int width, uint8_t* c
   }
   PixelRows lines(width, workspace.rows);
   for (int y = 0; y < height; ++y, lines.next()) {
-    // What has been read beyond the stream's end means nothing.
+    // Stop at the end of the stream: what is read beyond it has no meaning.
     if constexpr (Coder::decodes) {
       if (coder.failed()) return;
     }
@@ -139,9 +139,9 @@ size_t count_pixels(int height, int width) {
   return static_cast<size_t>(height) * static_cast<size_t>(width);
 }
 
-// The pixels of a map under the footprints of the pixels of what is drawn, along one axis: those
-// whose centers are less than a pixel away, a pixel of the map or of what is drawn, whichever is
-// larger.
+// The range of the map's pixels under a drawn pixel, along one axis: their centers are less than a
+// pixel away from its center, where a pixel is the larger one of the map's pixel and the drawn
+// pixel.
 struct PixelReach {
   int64_t map, drawn;  // sides in pixels
 
@@ -153,13 +153,13 @@ struct PixelReach {
     return static_cast<int>(std::max<int64_t>(before + 1, 0));
   }
   int end(int64_t i) const {
-    // The least j with 2 j drawn >= most, and the center of the last pixel is behind none of these.
+    // The least j with 2 j drawn >= most, but at most the number of pixels.
     const int64_t most = (2 * i + 1) * map - drawn + 2 * std::max(map, drawn);
     return static_cast<int>(std::min((most + 2 * drawn - 1) / (2 * drawn), map));
   }
 };
 
-// The class that a set of classes, a bit for each, makes of a pixel.
+// The class of a pixel for each set of classes under it; bit i of the set stands for class i.
 constexpr std::array<uint8_t, 8> set_class = {as_drawn, transparent, opaque,   as_drawn,
                                               between,  as_drawn,    as_drawn, as_drawn};
 
@@ -202,7 +202,7 @@ void alpha_classes(const uint8_t* map, int height, int width, int drawn_height, 
   const PixelReach across{width, drawn_width}, down{height, drawn_height};
   const int left = across.first(part.left);
   const int columns = across.end(part.left + part.width - 1) - left;
-  constexpr int rows = 8;  // of what is drawn, in a task
+  constexpr int rows = 8;  // drawn rows of a task
   workspace.sets.resize(count_pixels((part.height + rows - 1) / rows, columns));
   parallel((part.height + rows - 1) / rows, threads, [&](int task) {
     uint8_t* const set = workspace.sets.data() + count_pixels(task, columns);

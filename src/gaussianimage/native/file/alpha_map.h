@@ -1,5 +1,5 @@
-// Which pixels of a picture are fully transparent, which fully opaque, and what follows for the
-// pixels of a picture that is drawn at another size.
+// The alpha map of a file: which pixels are fully transparent and which fully opaque, and the
+// classes that follow for a picture that is drawn at another size.
 #pragma once
 
 #include <cstddef>
@@ -11,22 +11,23 @@
 
 namespace gi {
 
-// Memory that decoding works in, to be kept from one file to the next.
+// Memory that decoding keeps from one file to the next.
 struct AlphaMapWorkspace {
   std::vector<uint8_t> kinds, rows, sets;
 };
 
-// The payload of a map, height × width classes, row by row. Throws std::out_of_range for a class
-// that is none of the first three.
+// Returns the payload of a map of height × width classes, row by row. Throws std::out_of_range for
+// a class other than transparent, opaque and between.
 std::vector<uint8_t> encode_alpha_map(const uint8_t* classes, int height, int width);
 
-// Reads a payload. False if it is not one of a map of this size.
+// Decodes a payload. Returns false if it is not a map of this size.
 bool decode_alpha_map(const uint8_t* bytes, size_t size, int height, int width,
                       std::vector<uint8_t>& classes, AlphaMapWorkspace& workspace);
 
-// The classes of the pixels of a part of a picture that is drawn with another size than the map's,
-// part.height × part.width: that of all the map's pixels under a pixel's footprint if it is the
-// same. Costs about twice the map's pixels and the part's together.
+// Computes the classes of a part of a picture, part.height × part.width, that is drawn at another
+// size than the map's. A drawn pixel gets the class of the map's pixels under it if they all have
+// the same class. The time is about that of passing twice over the pixels of the map and of the
+// part.
 void alpha_classes(const uint8_t* map, int height, int width, int drawn_height, int drawn_width,
                    const Part& part, int threads, uint8_t* classes, AlphaMapWorkspace& workspace);
 

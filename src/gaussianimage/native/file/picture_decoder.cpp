@@ -10,8 +10,9 @@
 namespace gi {
 namespace {
 
-constexpr size_t max_kept = 100000;           // Gaussians
-constexpr size_t max_kept_classes = 1 << 22;  // of pixels' alpha
+constexpr size_t max_kept = 100000;  // Gaussians whose memory is kept
+
+constexpr size_t max_kept_classes = 1 << 22;  // alpha classes whose memory is kept
 
 }  // namespace
 
@@ -36,7 +37,7 @@ DecodedPicture PictureDecoder::draw(const PictureFile& file, const DecodeRequest
   Work most{file.work, UINT64_MAX};
   result.honest = true;
   if (window.height != nominal.height || window.width != nominal.width) {
-    // The file says how much work the nominal size is; how much another one is has to be found out.
+    // The header bounds the work of the nominal size; the work of another size must be computed.
     const Part all{0, 0, nominal.height, nominal.width};
     result.honest = work(source, nominal, all, threads).whole <= file.work;
     if (!result.honest) return result;

@@ -8,7 +8,7 @@
 namespace gi {
 namespace {
 
-// Rows are added to and taken from a row of running sums.
+// Keeps a row of running sums, to which it adds rows and from which it subtracts rows.
 void blur_columns(const float* from, float* to, ptrdiff_t height, ptrdiff_t width,
                   ptrdiff_t radius) {
   std::vector<double> sums(static_cast<size_t>(width));

@@ -1,4 +1,4 @@
-// Box blur of a map.
+// Blurs a map with a box.
 #pragma once
 
 #include <cstddef>

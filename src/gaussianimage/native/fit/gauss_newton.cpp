@@ -1,30 +1,32 @@
-// Gauss–Newton steps with momentum on the Gaussians of one picture: what rounds of settling run.
+// Gauss–Newton steps with momentum on the Gaussians of one picture, for rounds of pruning and
+// regrowing.
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <vector>
 
 #include "base/interrupt.h"
-#include "base/pool.h"
+#include "base/parallel_blocks.h"
 #include "fit/optimizer.h"
 
 namespace gi {
 namespace {
 
-constexpr double pi = 3.14159265358979323846;
-
-// Of a velocity, kept for the next step.
+// The fraction of a velocity that the next step keeps.
 constexpr double momentum = 0.93;
 
-// How far a Gaussian goes in one step at most, in units of its own size and color.
+// The largest step of a Gaussian, in units of its own size and color.
 constexpr double max_move = 0.15;
 
-// Added to b² in units of penalty.step²: what is hardly there has no say in where it is.
+// Added to b² in units of penalty.step²: the position and the shape of a very faint Gaussian hardly
+// move.
 constexpr double damping = 2.0;
 
 }  // namespace
 
-// One by the row sum of every Gaussian's Gram matrix, 1 for one that stands alone.
-std::vector<double> Optimizer::shares() {
+// Returns for each Gaussian 1 / the sum of its row of the Gram matrix; 1 for a Gaussian that
+// overlaps no other.
+std::vector<double> Optimizer::step_sizes() {
   const size_t n = static_cast<size_t>(count()), c = static_cast<size_t>(channels_);
   binning_.prepare(source(), window_, threads_);
   std::vector<float> unit(n * c);
@@ -32,7 +34,7 @@ std::vector<double> Optimizer::shares() {
     if (!binning_.visible(i)) continue;
     const double* l = cholesky.data() + 3 * i;
     std::fill_n(unit.begin() + static_cast<ptrdiff_t>(i * c), c,
-                static_cast<float>(1 / std::sqrt(pi * l[0] * l[2])));
+                static_cast<float>(1 / std::sqrt(std::numbers::pi * l[0] * l[2])));
   }
   sum_moments(unit.data(), false);
   std::vector<double> result(n);
@@ -43,24 +45,21 @@ std::vector<double> Optimizer::shares() {
   return result;
 }
 
-// Parameters are those of the local frame, as in `adam`, but for the color, which is taken at
-// constant b = c √(π l11 l22) as the shape changes. On the infinite plane the Gauss–Newton matrix
-// of a Gaussian with itself is then diagonal: |b|² times ½ for the position, ½, ¼, ½ for l11, l21
-// and l22, and π l11 l22 for the color. Those that overlap it are accounted for by a smaller step:
-// the row sums of the Gram matrix, ∫ w w' for weights of unit energy, bound its eigenvalues.
+// Parameters are those of the local frame, as in `adam`, except that b = c √(π l11 l22) stays
+// constant, not the color c, when the shape changes. On the infinite plane the Gauss–Newton matrix
+// of a Gaussian with itself is then diagonal: |b|² times ½ for the position and ½, ¼, ½ for l11,
+// l21 and l22, and π l11 l22 for the color. Where Gaussians overlap, steps are smaller: the row
+// sums of the Gram matrix, ∫ w w' for weights of unit energy, bound its eigenvalues.
 void Optimizer::gauss_newton(int count, const float* rates, const Penalty& penalty,
                              double* losses) {
   const size_t n = static_cast<size_t>(this->count());
   const size_t width = static_cast<size_t>(parameters());
-  const std::vector<double> share = shares();
+  const std::vector<double> share = step_sizes();
   std::vector<double> velocity(n * width);
-  const int blocks = std::max(1, static_cast<int>(n / 256));
   for (int iteration = 0; iteration < count; ++iteration) {
     losses[iteration] = sum_moments(colors.data(), true);
     const Interruptible::Scope whole(nullptr);
-    parallel(blocks, threads_, [&](int block) {
-      const size_t begin = n * static_cast<size_t>(block) / static_cast<size_t>(blocks);
-      const size_t end = n * static_cast<size_t>(block + 1) / static_cast<size_t>(blocks);
+    parallel_blocks(n, 256, threads_, [&](size_t begin, size_t end) {
       for (size_t i = begin; i < end; ++i) {
         gauss_newton_step(i, rates[iteration] * share[i], penalty, velocity.data() + i * width);
       }
@@ -69,14 +68,14 @@ void Optimizer::gauss_newton(int count, const float* rates, const Penalty& penal
   }
 }
 
-// One step of Gaussian i.
+// Takes one step of Gaussian i.
 void Optimizer::gauss_newton_step(size_t i, double rate, const Penalty& penalty, double* velocity) {
   if (!binning_.visible(i)) return;
   const size_t channels = static_cast<size_t>(channels_), width = 5 + channels;
   const double* l = cholesky.data() + 3 * i;
   float* color = colors.data() + channels * i;
   const double* sums = sums_.data() + i * width;
-  const double i1 = 1 / l[0], i2 = 1 / l[2], area = pi * l[0] * l[2];
+  const double i1 = 1 / l[0], i2 = 1 / l[2], area = std::numbers::pi * l[0] * l[2];
   double energy = 0, along = 0;
   for (size_t j = 0; j < channels; ++j) {
     energy += area * color[j] * color[j];
@@ -85,7 +84,7 @@ void Optimizer::gauss_newton_step(size_t i, double rate, const Penalty& penalty,
   const double threshold = penalty.step * penalty.step;
   const double pull = penalty.energy + penalty.bits * threshold / (threshold + energy);
   const double stiff = energy + damping * threshold;
-  // Quotients of the gradient and the Gauss–Newton matrix.
+  // The gradient divided by the diagonal of the Gauss–Newton matrix.
   double step[9] = {sums[0] * i1 / (0.5 * stiff), sums[1] * i2 / (0.5 * stiff),
                     (sums[2] * i1 * i1 - along) / (0.5 * stiff), sums[3] * i1 * i2 / (0.25 * stiff),
                     (sums[4] * i2 * i2 - along) / (0.5 * stiff)};

@@ -14,40 +14,11 @@
 namespace gi {
 namespace {
 
-constexpr double pi = 3.14159265358979323846;
-
-// Adam's decay rates: shorter memories than usual, for runs of a few hundred iterations.
-constexpr float decay1 = 0.85f;
-constexpr float decay2 = 0.96f;
-constexpr float epsilon = 1e-8f;
-
 // Standard deviations stay between a fraction of a pixel and many pictures.
 constexpr double min_sigma = 0.2;
 constexpr double max_sigma = 1e5;
 
-// What Adam's moments are multiplied by as long as they know few gradients.
-class Corrections {
- public:
-  struct Pair {
-    float first, second;
-  };
-  Corrections() {
-    for (uint32_t age = 1; age < last; ++age) {
-      pairs_[age] = {1 / (1 - std::pow(decay1, static_cast<float>(age))),
-                     1 / (1 - std::pow(decay2, static_cast<float>(age)))};
-    }
-  }
-  // Later they are 1 to the last bit.
-  Pair at(uint32_t age) const { return age < last ? pairs_[age] : Pair{1, 1}; }
-
- private:
-  static constexpr uint32_t last = 1024;
-  Pair pairs_[last] = {};
-};
-
-const Corrections corrections;
-
-// Removes from `values` the rows (of `width`) that are not kept.
+// Removes the rows, of `width` values each, that are not kept.
 template <typename T>
 void compact(std::vector<T>& values, size_t width, const std::vector<uint8_t>& keep) {
   size_t to = 0;
@@ -82,7 +53,7 @@ void Optimizer::weigh(const float* weights) {
   put_in_cells(roots.data(), roots_.data());
 }
 
-// Puts height × width × channels floats in cells.
+// Copies height × width × channels floats to cells.
 void Optimizer::put_in_cells(const float* values, float* cells) {
   binning_.prepare(source(), window_, threads_);
   binning_.bin(0);
@@ -125,7 +96,7 @@ void Optimizer::erase(const std::vector<uint8_t>& keep) {
 
 void Optimizer::keep(const uint8_t* keep) { erase(std::vector<uint8_t>(keep, keep + count())); }
 
-// Runs body(strip) over all strips, after the binning of each group have been made.
+// Runs body(strip) for all strips, with the lists of each strip's group.
 template <typename Strips>
 void Optimizer::for_each_strip(Strips&& body) {
   binning_.prepare(source(), window_, threads_);
@@ -163,17 +134,15 @@ void Optimizer::bake(const uint8_t* bake) {
   erase(keep);
 }
 
-// Draws the Gaussians with the given colors, minus the target if asked, and runs reduce(i, moments)
-// for each Gaussian with the moments of its parts. Returns half the sum of squares of what was
-// drawn.
+// Draws the Gaussians with the given colors, subtracts the target if `subtract_target` is true, and
+// runs reduce(i, moments) for each Gaussian with its moments of each strip. Returns half the sum of
+// squares of the result.
 template <typename Reduce>
 double Optimizer::pass_over_cells(const float* with_colors, bool subtract_target, Reduce&& reduce) {
   Source drawn = source();
   drawn.colors = with_colors;
   binning_.prepare(drawn, window_, threads_);
   const Kernels& k = kernels();
-  const size_t n = static_cast<size_t>(count());
-  const int blocks = static_cast<int>(n / 256) + 1;
   double loss = 0;
   for (int group = 0; group < binning_.groups(); ++group) {
     binning_.bin(group);
@@ -205,15 +174,7 @@ double Optimizer::pass_over_cells(const float* with_colors, bool subtract_target
       binning_.for_each_cell(strip, add, then);
     });
     for (double strip_loss : losses_) loss += strip_loss;
-    parallel(blocks, threads_, [&](int block) {
-      const size_t begin = n * static_cast<size_t>(block) / static_cast<size_t>(blocks);
-      const size_t end = n * static_cast<size_t>(block + 1) / static_cast<size_t>(blocks);
-      for (size_t i = begin; i < end; ++i) {
-        for (size_t place = binning_.first_place(i); place < binning_.first_place(i + 1); ++place) {
-          reduce(i, moments_[place]);
-        }
-      }
-    });
+    reduce_moments(binning_, moments_.data(), threads_, reduce);
   }
   return loss;
 }
@@ -229,8 +190,8 @@ void Optimizer::start_cell(const Binning::Cell& cell, bool subtract_target, floa
   for (size_t j = 0; j < floats; ++j) p[j] = -target[j];
 }
 
-// Multiplies a cell of residuals by the roots of the weights: once for the error, twice for its
-// derivative.
+// Multiplies a cell of residuals by the square roots of the weights: once for the error, twice for
+// its derivative.
 void Optimizer::multiply_by_roots(const Binning::Cell& cell, float* p) const {
   if (roots_.empty()) return;
   const size_t floats =
@@ -239,7 +200,7 @@ void Optimizer::multiply_by_roots(const Binning::Cell& cell, float* p) const {
   for (size_t j = 0; j < floats; ++j) p[j] *= roots[j];
 }
 
-// Sums of each Gaussian's moments, into sums_; returns as `pass_over_cells`.
+// Sums each Gaussian's moments into sums_; returns as `pass_over_cells` does.
 double Optimizer::sum_moments(const float* with_colors, bool subtract_target) {
   const size_t width = static_cast<size_t>(parameters());
   sums_.assign(static_cast<size_t>(count()) * width, 0.0);
@@ -254,71 +215,19 @@ double Optimizer::sum_moments(const float* with_colors, bool subtract_target) {
   });
 }
 
-void Optimizer::adam(int count, const Rates* rates, const Penalty& penalty, double* losses) {
-  const size_t n = static_cast<size_t>(this->count());
-  const int blocks = std::max(1, static_cast<int>(n / 256));
-  for (int iteration = 0; iteration < count; ++iteration) {
-    losses[iteration] = sum_moments(colors.data(), true);
-    const Interruptible::Scope whole(nullptr);
-    parallel(blocks, threads_, [&](int block) {
-      const size_t begin = n * static_cast<size_t>(block) / static_cast<size_t>(blocks);
-      const size_t end = n * static_cast<size_t>(block + 1) / static_cast<size_t>(blocks);
-      step(begin, end, rates[iteration], penalty);
-    });
-    ++steps_;
-  }
+// Sums w R over the pixels of each Gaussian, for each channel, into `products`; returns as
+// `pass_over_cells` does.
+double Optimizer::project(const float* with_colors, bool subtract_target,
+                          std::vector<double>& products) {
+  const size_t c = static_cast<size_t>(channels_);
+  std::fill(products.begin(), products.end(), 0.0);
+  return pass_over_cells(with_colors, subtract_target, [&](size_t i, const Moments& m) {
+    for (size_t j = 0; j < c; ++j) products[i * c + j] += m.color[j];
+  });
 }
 
-// One Adam step of Gaussian i. The gradient is taken with respect to a change of the Gaussian in
-// its own frame, μ += L m and L ← L (I + Δ) with Δ lower triangular: then every rate is relative
-// to the Gaussian's size and shape, and the derivatives are the whitened moments themselves.
-template <int C>
-void Optimizer::adam_step(size_t i, const Rates& rates, const Penalty& penalty) {
-  // What draws nothing has no gradient, and must not be brought to life by the bounds below.
-  if (!binning_.visible(i)) return;
-  constexpr size_t channels = C, width = 5 + channels;
-  const double* l = cholesky.data() + 3 * i;
-  float* color = colors.data() + channels * i;
-  const double i1 = 1 / l[0], i2 = 1 / l[2];
-  const double* sums = sums_.data() + i * width;
-  double gradient[width] = {sums[0] * i1, sums[1] * i2, sums[2] * i1 * i1, sums[3] * i1 * i2,
-                            sums[4] * i2 * i2};
-  const double area = pi * l[0] * l[2];
-  double square = 0;
-  for (size_t j = 0; j < channels; ++j) square += double{color[j]} * color[j];
-  const double threshold = penalty.step * penalty.step;
-  const double pull = penalty.energy + penalty.bits * threshold / (threshold + square * area);
-  for (size_t j = 0; j < channels; ++j) gradient[5 + j] = sums[5 + j] + pull * color[j] * area;
-  gradient[2] += 0.5 * pull * square * area;
-  gradient[4] += 0.5 * pull * square * area;
-  double total = 0;
-  for (size_t j = 0; j < width; ++j) total += std::fabs(gradient[j]);
-  if (!(total < 1e15)) return;  // its square must fit a float
-
-  const uint32_t age = ++age_[i];
-  const Corrections::Pair correct = corrections.at(age);
-  float step[width];
-  float* m = first.data() + i * width;
-  float* v = second.data() + i * width;
-  for (size_t j = 0; j < width; ++j) {
-    const float g = static_cast<float>(gradient[j]);
-    m[j] = decay1 * m[j] + (1 - decay1) * g;
-    v[j] = decay2 * v[j] + (1 - decay2) * g * g;
-    const float rate = j < 2 ? rates.position : j < 5 ? rates.covariance : rates.color;
-    step[j] = -rate * (m[j] * correct.first) / (std::sqrt(v[j] * correct.second) + epsilon);
-  }
-  double way = 0;
-  for (size_t j = 0; j < width; ++j) way += double{std::fabs(step[j])};
-  if (!(way < 1e6)) return;
-  const double local[5] = {step[0], step[1], step[2], step[3], step[4]};
-  move(i, local);
-  if (trainable_[i] & train_color) {
-    for (size_t j = 0; j < channels; ++j) color[j] += step[5 + j];
-  }
-}
-
-// Moves Gaussian i, as far as it may, by a step in its own frame: 2 of position, then l11, l21,
-// l22.
+// Moves the trainable parameters of Gaussian i by a step in its own frame: two of position, then
+// l11, l21 and l22.
 void Optimizer::move(size_t i, const double* step) {
   double* mean = means.data() + 2 * i;
   double* l = cholesky.data() + 3 * i;
@@ -332,78 +241,6 @@ void Optimizer::move(size_t i, const double* step) {
     l[1] = std::clamp(l21, -max_sigma, max_sigma);
     l[2] = std::clamp(l[2] * std::exp(step[4]), min_sigma, max_sigma);
   }
-}
-
-void Optimizer::step(size_t begin, size_t end, const Rates& rates, const Penalty& penalty) {
-  for (size_t i = begin; i < end; ++i) {
-    switch (channels_) {
-      case 1:
-        adam_step<1>(i, rates, penalty);
-        break;
-      case 2:
-        adam_step<2>(i, rates, penalty);
-        break;
-      case 3:
-        adam_step<3>(i, rates, penalty);
-        break;
-      default:
-        adam_step<4>(i, rates, penalty);
-    }
-  }
-}
-
-double Optimizer::solve_colors(int iterations, double ridge) {
-  const size_t n = static_cast<size_t>(count()), c = static_cast<size_t>(channels_), size = n * c;
-  // Normal equations A x = b with A = GᵀG + ridge D, D the diagonal of GᵀG, preconditioned by D.
-  std::vector<double> products(size);
-  const auto project = [&](const float* values, bool subtract_target) {
-    std::fill(products.begin(), products.end(), 0.0);
-    return pass_over_cells(values, subtract_target, [&](size_t gaussian, const Moments& m) {
-      for (size_t j = 0; j < c; ++j) products[gaussian * c + j] += m.color[j];
-    });
-  };
-  std::vector<double> x(size), r(size), p(size);
-  std::vector<float> direction(size);
-  project(colors.data(), true);
-  std::vector<double> diagonal(size);  // 0: held, as is what draws nothing
-  for (size_t i = 0; i < size; ++i) {
-    if (!(trainable_[i / c] & train_color) || !binning_.visible(i / c)) continue;
-    diagonal[i] = pi * cholesky[3 * (i / c)] * cholesky[3 * (i / c) + 2];
-  }
-  for (size_t i = 0; i < size; ++i) {
-    r[i] = diagonal[i] > 0 ? -products[i] - ridge * diagonal[i] * colors[i] : 0.0;
-  }
-  double rho = 0;
-  for (int iteration = 0; iteration < iterations; ++iteration) {
-    double rho_new = 0;
-    for (size_t i = 0; i < size; ++i) {
-      if (diagonal[i] > 0) rho_new += r[i] * r[i] / diagonal[i];
-    }
-    if (!(rho_new > 1e-12)) break;
-    const double beta = iteration == 0 ? 0.0 : rho_new / rho;
-    rho = rho_new;
-    for (size_t i = 0; i < size; ++i) {
-      p[i] = (diagonal[i] > 0 ? r[i] / diagonal[i] : 0.0) + beta * p[i];
-      direction[i] = static_cast<float>(p[i]);
-    }
-    project(direction.data(), false);
-    double curvature = 0;
-    for (size_t i = 0; i < size; ++i) {
-      products[i] = diagonal[i] > 0 ? products[i] + ridge * diagonal[i] * p[i] : 0.0;
-      curvature += p[i] * products[i];
-    }
-    if (!(curvature > 0)) break;
-    const double alpha = rho / curvature;
-    for (size_t i = 0; i < size; ++i) {
-      x[i] += alpha * p[i];
-      r[i] -= alpha * products[i];
-    }
-  }
-  for (size_t i = 0; i < size; ++i) {
-    const double value = colors[i] + x[i];
-    if (std::fabs(value) < 1e6) colors[i] = static_cast<float>(value);
-  }
-  return project(colors.data(), true);
 }
 
 void Optimizer::residual(float* out) {

@@ -1,4 +1,4 @@
-// Adam and Gauss–Newton on the Gaussians of one picture: the loops that fitting runs in.
+// Adam and Gauss–Newton on the Gaussians of one picture: the loops of fitting.
 #pragma once
 
 #include <cstdint>
@@ -9,16 +9,16 @@
 
 namespace gi {
 
-// What of a Gaussian may move.
+// The parameters of a Gaussian that may change.
 enum Trainable : uint8_t { train_position = 1, train_covariance = 2, train_color = 4 };
 
-// Step sizes of one iteration. Positions move in units of the Gaussian's own shape, the
-// covariance by factors of it, colors in units of the picture's range.
+// The step sizes of one iteration. Positions move in units of the Gaussian's own shape, covariances
+// change by factors, and colors in units of the picture's range.
 struct Rates {
   float position, covariance, color;
 };
 
-// What is added to the loss, in terms of every Gaussian's b² = |color|² π l11 l22:
+// A penalty that is added to the loss for each Gaussian, with b² = |color|² π l11 l22:
 // ½ energy b² + ½ bits step² ln(1 + b² / step²).
 struct Penalty {
   double energy = 0, bits = 0, step = 1;
@@ -29,7 +29,7 @@ class Optimizer {
   // target: height × width × channels floats, row by row.
   Optimizer(const float* target, int height, int width, int channels, double q_max, int threads);
 
-  // Lets the squared error of each value count so much, height × width × channels, from 0 to 1.
+  // Sets the weight of each value's squared error, height × width × channels weights from 0 to 1.
   void weigh(const float* weights);
 
   int count() const { return static_cast<int>(age_.size()); }
@@ -37,39 +37,39 @@ class Optimizer {
   int height() const { return window_.height; }
   int width() const { return window_.width; }
   int parameters() const { return 5 + channels_; }
-  // Iterations done so far. A call that is stopped has done some of its own, and each of them
-  // completely; all other calls are stopped without having done anything.
+  // The iterations done so far. A call of `adam` or `gauss_newton` that is stopped has done some
+  // complete iterations; other calls that are stopped have changed nothing.
   int64_t steps() const { return steps_; }
 
-  // The Gaussians. Positions and Cholesky factors in double, as everywhere outside the kernels.
+  // The Gaussians. Positions and Cholesky factors are doubles, as everywhere outside the kernels.
   std::vector<double> means, cholesky;
   std::vector<float> colors;
-  // Adam's moments, `parameters()` per Gaussian: position 2, covariance 3, color.
+  // Adam's moments, `parameters()` per Gaussian: 2 of position, 3 of covariance, then of color.
   std::vector<float> first, second;
   std::vector<uint8_t>& trainable() { return trainable_; }
   std::vector<uint32_t>& age() { return age_; }
 
   // Adds Gaussians with fresh moments.
   void add(const double* means, const double* cholesky, const float* colors, int count);
-  // Keeps those with keep[i] != 0.
+  // Removes the Gaussians with keep[i] == 0.
   void keep(const uint8_t* keep);
-  // Subtracts the drawing of those with bake[i] != 0 from the target and removes them.
+  // Draws the Gaussians with bake[i] != 0, subtracts the drawing from the target, and removes them.
   void bake(const uint8_t* bake);
 
-  // Runs `count` iterations; losses[i] gets ½ Σ (I - T)² before step i. Parameters that a step
-  // would make non-finite stay.
+  // Runs `count` iterations of Adam; losses[i] gets ½ Σ (I - T)² before step i. A Gaussian whose
+  // step is not finite stays as it is.
   void adam(int count, const Rates* rates, const Penalty& penalty, double* losses);
 
-  // The same by Gauss–Newton steps with momentum; rates are fractions of such a step. It needs far
-  // fewer iterations than `adam` where what is to be done is local. `penalty.step` is to be the
-  // amplitude b of Gaussians that are as good as not there.
+  // Runs `count` Gauss–Newton steps with momentum; rates are fractions of a full step. Where the
+  // necessary changes are local, it needs far fewer iterations than `adam`. `penalty.step` is the
+  // amplitude b of a negligible Gaussian.
   void gauss_newton(int count, const float* rates, const Penalty& penalty, double* losses);
 
-  // Least squares in the trainable colors, by conjugate gradients with the given ridge (relative
-  // to each Gaussian's own energy). Returns ½ Σ (I - T)² after it.
+  // Solves least squares in the trainable colors by conjugate gradients. The ridge is relative to
+  // each Gaussian's own energy. Returns the resulting ½ Σ (I - T)².
   double solve_colors(int iterations, double ridge);
 
-  // The residual I - T, height × width × channels, row by row; times the weights.
+  // Computes the residual I - T times the weights, height × width × channels, row by row.
   void residual(float* out);
 
  private:
@@ -81,14 +81,14 @@ class Optimizer {
   template <typename Reduce>
   double pass_over_cells(const float* with_colors, bool subtract_target, Reduce&& reduce);
   double sum_moments(const float* with_colors, bool subtract_target);
+  double project(const float* with_colors, bool subtract_target, std::vector<double>& products);
   void start_cell(const Binning::Cell& cell, bool subtract_target, float* p) const;
   void multiply_by_roots(const Binning::Cell& cell, float* p) const;
   template <int C>
   void adam_step(size_t i, const Rates& rates, const Penalty& penalty);
   void move(size_t i, const double* step);
-  std::vector<double> shares();
+  std::vector<double> step_sizes();
   void gauss_newton_step(size_t i, double rate, const Penalty& penalty, double* velocity);
-  void step(size_t begin, size_t end, const Rates& rates, const Penalty& penalty);
 
   Window window_;
   int channels_;
@@ -96,7 +96,7 @@ class Optimizer {
   int threads_;
   int64_t steps_ = 0;
   std::vector<float> target_;  // in cells
-  std::vector<float> roots_;   // of the weights, in cells; empty if all are 1
+  std::vector<float> roots_;   // square roots of the weights, in cells; empty if all weights are 1
   std::vector<uint8_t> trainable_;
   std::vector<uint32_t> age_;
   Binning binning_;

@@ -1,8 +1,9 @@
-// Colors and shapes: the second and the third of a layer's streams.
+// Codes colors and shapes: the second and the third stream of a layer.
 //
 // Symbols come plane by plane: the lumas of all Gaussians of the layer, then their chromas, and so
-// on. Which model a symbol takes is then mostly known long before its turn, and decoding one does
-// not wait for the other. What the buckets leave open comes after all symbols, in loose bits.
+// on. So the model of a symbol is usually known long before its turn, and decoding a symbol does
+// not wait for the one before it. The loose bits, which tell the values of a bucket apart, come
+// after all symbols.
 #pragma once
 
 #include <algorithm>
@@ -19,7 +20,7 @@
 
 namespace gi::GI_ISA {
 
-// By bucket, in which class its magnitudes fall; the classes begin at the bounds.
+// Returns the level of each bucket's magnitudes; level i + 1 begins at bounds[i].
 template <size_t N>
 constexpr std::array<uint8_t, 16> level_by_bucket(const uint32_t (&bounds)[N]) {
   std::array<uint8_t, 16> levels{};
@@ -32,11 +33,12 @@ constexpr std::array<uint8_t, 16> level_by_bucket(const uint32_t (&bounds)[N]) {
 constexpr auto luma_levels = level_by_bucket({3u, 6u, 10u});
 constexpr auto chroma_levels = level_by_bucket({1u, 2u, 3u, 5u, 8u});
 
-// By the chroma buckets of the Gaussian before, summed, none counted as more than 7.
+// The level for the sum of the two chroma buckets of the previous Gaussian, each counted as at
+// most 7.
 constexpr std::array<uint8_t, 15> levels_before = {0, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3};
 
-// Codes the bucket of a value, and returns it. A decoder finds the bucket in place of the value
-// until `code_rests` has run.
+// Codes the bucket of a value, and returns the bucket. A decoder stores the bucket in place of the
+// value until `code_rests` runs.
 template <typename Coder>
 GI_RANS_INLINE uint32_t code_bucket(typename Coder::Run& run, Model& model, int32_t& value) {
   if constexpr (Coder::decodes) {
@@ -48,9 +50,9 @@ GI_RANS_INLINE uint32_t code_bucket(typename Coder::Run& run, Model& model, int3
   }
 }
 
-// What the buckets have left open of a few values, together: for each its place in the bucket, low
-// bits first, then 1 for a negative one; zero has no sign. Magnitudes of the last bucket follow one
-// by one.
+// Codes the loose bits of a few values together. For each value they are its place in the bucket,
+// low bits first, then a sign bit, 1 for a negative value; zero has no sign bit. Magnitudes of the
+// last bucket follow one by one.
 template <typename Coder>
 GI_RANS_INLINE void code_rests(typename Coder::Loose& loose, int32_t* values, int count) {
   uint32_t buckets[4], raw = 0;
@@ -89,7 +91,7 @@ GI_RANS_INLINE void code_rests(typename Coder::Loose& loose, int32_t* values, in
   }
 }
 
-// The symbols of a layer's n colors. Returns the level of each luma.
+// Codes the symbols of a layer's n colors. Sets luma_level to the level of each luma.
 template <typename Coder>
 void code_color_buckets(Coder& coder, LayerModels& models, size_t channels, size_t n,
                         const uint8_t* precision, int32_t* color, uint8_t* luma_level) {
@@ -101,8 +103,8 @@ void code_color_buckets(Coder& coder, LayerModels& models, size_t channels, size
     luma_level[i] = luma_levels[code_bucket<Coder>(run, model, color[channels * i])];
   });
   if (channels >= 3) {
-    // The two halves of the layer take turns: within one, each symbol's model depends on the symbol
-    // before.
+    // The two halves of the layer take turns, because within a half each symbol's model depends on
+    // the previous symbol.
     const size_t half = (n + 1) / 2;
     Model* const chroma = all + chroma_1 + 16 * set;
     uint32_t before[2] = {0, 0};
@@ -132,7 +134,7 @@ void code_color_buckets(Coder& coder, LayerModels& models, size_t channels, size
   }
 }
 
-// The colors of Gaussians [begin, end), all those of a layer. `luma_level` is room to work in.
+// Codes the colors of Gaussians [begin, end), which are a whole layer. `luma_level` is a workspace.
 template <typename Coder>
 void code_colors(Coder& coder, LayerModels& models, int channel_count, Layer& layer, size_t begin,
                  size_t end, std::vector<uint8_t>& luma_level) {
@@ -147,14 +149,15 @@ void code_colors(Coder& coder, LayerModels& models, int channel_count, Layer& la
   });
 }
 
-// A size as it is coded: by how much it differs from what its class and amplitude let expect.
-// Symbols at the ends of the alphabet stand for sizes further off: a bucket comes with them.
+// A size is coded as its difference from the size that is expected for its precision class and
+// amplitude. The symbols at the ends of the alphabet stand for all larger differences; a bucket
+// follows them.
 struct CodedSize {
   int32_t expected;
   uint8_t amplitude, symbol, bucket;
 };
 
-// The symbols of a layer's n shapes; `sizes` has what to expect.
+// Codes the symbols of a layer's n shapes; `sizes` has the expected sizes.
 template <typename Coder>
 void code_shape_buckets(Coder& coder, LayerModels& models, size_t n, CodedSize* sizes,
                         int32_t* shape) {
@@ -177,8 +180,8 @@ void code_shape_buckets(Coder& coder, LayerModels& models, size_t n, CodedSize* 
   });
 }
 
-// The shapes of Gaussians [begin, end), all those of a layer, whose colors are known. `sizes` is
-// room to work in.
+// Codes the shapes of Gaussians [begin, end), which are a whole layer. Their colors are known.
+// `sizes` is a workspace.
 template <typename Coder>
 void code_shapes(Coder& coder, LayerModels& models, const ShapeTables& tables, Layer& layer,
                  size_t begin, size_t end, std::vector<CodedSize>& sizes) {

@@ -5,6 +5,7 @@
 #include <exception>
 #include <mutex>
 
+#include "base/byte_reader.h"
 #include "base/interrupt.h"
 #include "base/pool.h"
 #include "base/spin_wait.h"
@@ -13,31 +14,16 @@
 namespace gi {
 namespace {
 
-constexpr size_t max_kept =
-    200000;  // Gaussians whose memory to decode in is kept for the next file
+constexpr size_t max_kept = 200000;  // the memory for more Gaussians is not kept for the next file
 
-// A little-endian base-128 number of at most 5 bytes; false at the end of the bytes, and for a
-// number that is longer than it has to be.
-bool read_varint(const uint8_t*& bytes, size_t& size, uint64_t& value) {
-  value = 0;
-  for (int shift = 0; shift < 35; shift += 7) {
-    if (size == 0) return false;
-    const uint8_t byte = *bytes++;
-    --size;
-    value |= uint64_t{byte & 127u} << shift;
-    if (byte < 128) return byte != 0 || shift == 0;
-  }
-  return false;
-}
-
-// The streams of all layers, shared out between threads. Streams of one kind follow one after
-// another, and the shapes of a layer come after its colors; else any thread may take what is there.
+// The streams of all layers, which threads share. Streams of one kind are decoded in order, and the
+// shapes of a layer after its colors; otherwise a thread takes any stream.
 class StreamQueue {
  public:
   StreamQueue(const std::vector<ParsedLayer>& parts, LayerStreams& decoder, Layer& out)
       : parts_(parts), decoder_(decoder), out_(out) {}
 
-  // Decodes until nothing is left that could be decoded.
+  // Decodes until no stream is left that could be decoded.
   void run() {
     std::unique_lock lock(mutex_);
     SpinWait waiting;
@@ -47,7 +33,7 @@ class StreamQueue {
       if (kind < 0) {
         if (!any_taken()) return;
         lock.unlock();
-        waiting.step();  // for a stream that another thread has
+        waiting.step();  // another thread decodes the stream that comes first
         lock.lock();
         continue;
       }
@@ -65,7 +51,7 @@ class StreamQueue {
         error = std::current_exception();
       }
       lock.lock();
-      // After an error too: the other thread waits for it.
+      // Clear this after an error too, because the other thread waits for it.
       taken_[kind] = false;
       if (good) {
         ++done_[kind];
@@ -76,14 +62,14 @@ class StreamQueue {
     }
   }
 
-  // Layers that are whole.
+  // The number of complete layers.
   size_t whole() const { return *std::min_element(done_, done_ + kinds); }
 
  private:
   enum { colors, shapes, positions, kinds };
 
-  // The kind of stream to decode next, -1 if there is none for now. What waits for others goes
-  // first, so that no thread has the shapes of a large last layer to itself in the end.
+  // Returns the kind of stream to decode next, or -1 if there is none now. Colors and shapes come
+  // first, so that in the end no thread is left alone with the shapes of a large last layer.
   int next() const {
     for (int kind = 0; kind < kinds; ++kind) {
       const size_t limit = kind == shapes ? done_[colors] : parts_.size();
@@ -98,38 +84,34 @@ class StreamQueue {
   LayerStreams& decoder_;
   Layer& out_;
   std::mutex mutex_;
-  size_t done_[kinds] = {};  // streams of each kind
-  bool taken_[kinds] = {};   // whether a thread has one
-  size_t last_ = SIZE_MAX;   // layers from this one on are lost
+  size_t done_[kinds] = {};  // streams of each kind that are decoded
+
+  bool taken_[kinds] = {};  // whether a thread decodes one now
+  size_t last_ = SIZE_MAX;  // the first damaged layer
 };
 
-// Takes a layer's bytes apart. `most`: how many Gaussians it may have.
-bool parse(const uint8_t* bytes, size_t size, size_t begin, size_t most, ParsedLayer& part) {
-  const size_t whole = size;
-  if (size < 2) return false;
-  const uint32_t present = bytes[0] | static_cast<uint32_t>(bytes[1]) << 8;
-  bytes += 2;
-  size -= 2;
-  part.begin = part.end = begin;
+// Parses a layer's bytes up to its streams; `most` is how many Gaussians it may have. Returns false
+// if they are damaged.
+bool parse(const uint8_t* bytes, size_t size, size_t begin, size_t most, ParsedLayer& layer) {
+  constexpr int varint_bytes = 5;
+  ByteReader reader{bytes, bytes + size};
+  const uint64_t present = reader.little(2);
+  if (!reader.good) return false;
+  layer.begin = layer.end = begin;
   for (int j = precisions - 1; j >= 0; --j) {
-    part.counts[j] = 0;
+    layer.counts[j] = 0;
     if (!(present >> j & 1)) continue;
-    uint64_t count;
-    if (!read_varint(bytes, size, count)) return false;
-    if (count == 0 || count > most || count > max_gaussians_per_byte * whole) return false;
+    const uint64_t count = reader.varint(varint_bytes);
+    if (count == 0 || count > most || count > max_gaussians_per_byte * size) return false;
     most -= count;
-    part.counts[j] = static_cast<uint32_t>(count);
-    part.end += count;
+    layer.counts[j] = static_cast<uint32_t>(count);
+    layer.end += count;
   }
-  uint64_t positions, colors;
-  if (!read_varint(bytes, size, positions) || !read_varint(bytes, size, colors) ||
-      positions > size || colors > size - positions) {
-    return false;
-  }
-  part.positions = {bytes, positions};
-  part.colors = {bytes + positions, colors};
-  part.shapes = {bytes + positions + colors, size - positions - colors};
-  return part.end - part.begin <= max_gaussians_per_byte * whole;
+  const uint64_t positions = reader.varint(varint_bytes), colors = reader.varint(varint_bytes);
+  layer.positions = {reader.take(positions), positions};
+  layer.colors = {reader.take(colors), colors};
+  layer.shapes = {reader.at, reader.left()};
+  return reader.good && layer.end - layer.begin <= max_gaussians_per_byte * size;
 }
 
 }  // namespace

@@ -9,12 +9,12 @@
 
 namespace gi {
 
-// Decodes one file after another, and keeps its memory.
+// Decodes file after file, and keeps its memory.
 class LayerDecoder {
  public:
-  // Decodes the first layers of a file that has `announced` layers and `most` Gaussians at most.
-  // Returns how many were whole before the first that was not; `out` holds those, `ends` the number
-  // of Gaussians after each of them.
+  // Decodes the first layers of a file of `announced` layers and at most `most` Gaussians. Returns
+  // the number of complete layers before the first damaged one. `out` gets their Gaussians, and
+  // `ends` the number of Gaussians after each of them.
   size_t decode(const Quantizer& quantizer, const std::vector<LayerBytes>& layers, int announced,
                 size_t most, int threads, Layer& out, std::vector<size_t>& ends);
 

@@ -1,5 +1,5 @@
-// From a layer's integers to what the engine draws: compiled once for every instruction set, with
-// the same bits on all of them.
+// Converts a layer's integers to the numbers that the engine draws. Compiled once for every
+// instruction set, with the same bits on all of them.
 
 #include <algorithm>
 #include <cmath>
@@ -28,7 +28,8 @@ struct Numbers {
   float color[max_channels][block_size];
 };
 
-// e^x for |x| < 100, by plain arithmetic: the same bits everywhere.
+// Returns e^x for |x| < 100. It has the same bits on every machine, because it uses plain
+// arithmetic.
 GI_INLINE double exp_exact(double x) {
   const double n = std::floor(x * 1.4426950408889634 + 0.5);
   const double r = (x - n * 0.6931471803691238) - n * 1.9082149292705877e-10;
@@ -49,8 +50,8 @@ GI_INLINE double exp_exact(double x) {
   return p * exp2_shifted(n + rounding);
 }
 
-// `shape_step` of layer/layer.h, in doubles: squares are below 2^53, so the exponent of one is the
-// floored logarithm.
+// Computes `shape_step` (layer/quantizer.h) in doubles. Squares are below 2^53, so the exponent of
+// a square is its floored logarithm.
 GI_INLINE double find_step(const double (&color)[max_channels][block_size], int i,
                            double shape_step) {
   double square = 0;
@@ -61,14 +62,14 @@ GI_INLINE double find_step(const double (&color)[max_channels][block_size], int 
   const double twice = std::max(2 * square * square, 1.0);
   uint64_t bits;
   std::memcpy(&bits, &twice, sizeof bits);
-  const uint64_t octaves = (bits >> 52) - 1023;  // twice the amplitude class, or 1 more
+  const uint64_t octaves = (bits >> 52) - 1023;  // twice the amplitude class, or that plus 1
   const uint64_t amplitude = std::min<uint64_t>(octaves >> 1, 15);
   const double half = exp2_shifted(rounding - static_cast<double>(amplitude >> 1));
   return std::min(shape_step * (amplitude & 1 ? half * sqrt_half : half), 0.7);
 }
 
-// In small steps, each a loop of its own: in one large loop nothing would hide how long an
-// exponential takes.
+// Each step is a loop of its own, because in one large loop nothing hides the latency of an
+// exponential.
 GI_INLINE void find_covariances(const Integers& g, double shape_step, Numbers& out) {
   double d1[block_size], d2[block_size], r[block_size], up[block_size];
   for (int i = 0; i < block_size; ++i) {
@@ -88,8 +89,8 @@ GI_INLINE void find_covariances(const Integers& g, double shape_step, Numbers& o
   }
 }
 
-// Unit energy: a color of norm 1 has ∫ |c|² exp(-2q) = 1, so c = b / (√π e^s). The basis is
-// orthonormal: (1, 1, 1) / √3, (1, 0, -1) / √2, (-1, 2, -1) / √6.
+// Colors have unit energy: a color of norm 1 has ∫ |c|² exp(-2q) = 1, so c = b / (√π e^s). The
+// basis is orthonormal: (1, 1, 1) / √3, (1, 0, -1) / √2, (-1, 2, -1) / √6.
 template <bool rgb>
 GI_INLINE void find_colors(const Integers& g, int i, double color_step, Numbers& out) {
   const double scale = color_step / (root_pi * out.size[i]);

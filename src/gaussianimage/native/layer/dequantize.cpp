@@ -1,7 +1,5 @@
 #include "layer/dequantize.h"
 
-#include <algorithm>
-
 #include "base/parallel_blocks.h"
 #include "simd/dispatch.h"
 
@@ -10,7 +8,7 @@ namespace gi {
 void dequantize(const Quantizer& quantizer, const Layer& layer, int threads, double* means,
                 double* cholesky, float* colors) {
   const size_t n = layer.count(), channels = static_cast<size_t>(quantizer.channels);
-  parallel_blocks(n, std::clamp<size_t>(n / 512, 1, 1024), threads, [&](size_t begin, size_t end) {
+  parallel_blocks(n, 512, threads, [&](size_t begin, size_t end) {
     kernels().dequantize(quantizer, layer, begin, end, means + 2 * begin, cholesky + 3 * begin,
                          colors + channels * begin);
   });

@@ -20,7 +20,7 @@ using GI_ISA::Meter;
 using GI_ISA::PositionCoder;
 using GI_ISA::PositionWorkspace;
 
-// Bits of x and y in turn, x first: the order of the walk.
+// Interleaves the bits of x and y, x first: the place on the Z-shaped curve.
 uint64_t interleave(uint32_t x, uint32_t y) {
   uint64_t key = 0;
   for (int bit = 31; bit >= 0; --bit) key = key << 2 | (x >> bit & 1) << 1 | (y >> bit & 1);
@@ -55,7 +55,7 @@ void sort(Layer& layer, int channels) {
   permute(layer.shape, 3, order);
 }
 
-// Counts the symbols of each model: what `model_priors` is made from.
+// Counts the symbols of each model, to make `model_priors` from them.
 struct Tally {
   static constexpr bool decodes = false;
   using Run = Tally&;
@@ -71,7 +71,7 @@ struct Tally {
   void reject() {}
 };
 
-// The streams of a layer that is in the order of the walk.
+// Writes the streams of a layer that is in the order of the curve.
 template <typename Coder>
 void write(Coder& positions, Coder& colors, Coder& shapes, LayerModels& models,
            const Quantizer& quantizer, Layer& layer) {

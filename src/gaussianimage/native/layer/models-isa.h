@@ -9,20 +9,20 @@
 
 namespace gi::GI_ISA {
 
-// The adaptive models, one after the other. They live as long as the file: a layer goes on with
-// what the layers before it have taught them. They start from `model_priors`.
+// Where each group of models begins. The models live as long as the file: a layer continues with
+// what they learned from the previous layers. They start from `model_priors`.
 enum ModelGroup {
   luma = 0,                  // by layer (4 sets) and precision class
-  chroma_1 = luma + 64,      // by layer, the luma's level and the chroma of the Gaussian before
+  chroma_1 = luma + 64,      // by layer, the luma's level and the chroma of the previous Gaussian
   chroma_2 = chroma_1 + 64,  // by the levels of the first chroma and the luma
   alpha = chroma_2 + 24,     // by the luma's level
-  size = alpha + 4,          // by amplitude class; the shape's two others likewise
+  size = alpha + 4,          // by amplitude class, as the two shears are
   shear_1 = size + 16,
   shear_2 = shear_1 + 16,
   size_escape = shear_2 + 16,  // below and above
-  // How n Gaussians of a cell split between its halves, for n = 1 … 14; then, for more, the
-  // sixteenth of n that goes to the first half. The second set is for cells that cross the
-  // grid's border.
+  // How many of the n Gaussians of a cell are in its first half, one model for each n = 1 … 14. The
+  // last model is for larger n: which sixteenth of n is in the first half. The second set is for
+  // cells that cross the grid's border.
   split = size_escape + 2,
   model_count = split + 2 * 15
 };
@@ -37,7 +37,7 @@ struct LayerModels {
   int layers = 1;  // in the whole file
   int layer = 0;   // the current one
 
-  // A file of so many layers.
+  // Starts a file of `layer_count` layers.
   void begin(int layer_count) {
     models = untaught();
     layers = layer_count;
@@ -46,11 +46,12 @@ struct LayerModels {
 
   Model& operator[](int i) { return models[static_cast<size_t>(i)]; }
 
-  // A file of one layer has Gaussians of all amplitudes in it; of several, falling ones.
+  // The set of models for the current layer. A file of one layer has a set of its own, because its
+  // layer has Gaussians of all amplitudes; with several layers the amplitudes fall.
   int set() const { return layers == 1 ? 3 : std::min(layer, 2); }
 
  private:
-  // Made once: a copy is much faster than reading the priors again.
+  // Made once, because a copy is much faster than reading the priors again.
   static const std::vector<Model>& untaught() {
     static const std::vector<Model> models = [] {
       std::vector<Model> made;

@@ -1,4 +1,4 @@
-// Positions as a set: the first of a layer's three streams.
+// Codes positions as a set: the first stream of a layer.
 #pragma once
 
 #include <algorithm>
@@ -12,11 +12,11 @@
 
 namespace gi::GI_ISA {
 
-// A value in 0 … limit - 1, all equally probable: truncated binary.
+// Codes a value in 0 … limit - 1 in truncated binary: all values are equally probable.
 template <typename Coder>
 uint32_t code_uniform(Coder& coder, uint32_t value, uint32_t limit) {
   if (limit <= 1) return 0;
-  const int bits = 32 - __builtin_clz(limit - 1);        // of the largest value
+  const int bits = 32 - __builtin_clz(limit - 1);        // bits of the largest value
   const uint32_t brief = (uint32_t{1} << bits) - limit;  // values that take one bit less
   uint32_t head = code_raw(coder, value < brief ? value : (value + brief) >> 1, bits - 1);
   if (head < brief) return head;
@@ -30,24 +30,26 @@ struct PositionNode {
   uint32_t begin, count;
 };
 
-// The corner of the square that a Gaussian is in, and how many low bits of its position are open.
+// The corner of the square that a Gaussian is in, and the number of low bits of its position that
+// are not known yet.
 struct Corner {
   uint32_t x, y;
   uint8_t open_x, open_y;
 };
 
-// What a PositionCoder works in, to be used again by the next.
+// Memory that one PositionCoder leaves to the next.
 struct PositionWorkspace {
   std::vector<Corner> corners;
   std::vector<PositionNode> nodes, parents;
 };
 
-// The positions of a layer: for each class a set of cells, as counts over halves of halves.
+// Codes the positions of a layer: for each precision class a set of cells, which is halved again
+// and again; coded is the number of Gaussians in each first half.
 //
-// Coding a set, not a list, is what saves the log2 n! bits that an order would cost: the decoder
-// gets the Gaussians in the order of a Z-shaped walk. All squares of one size are split before the
-// next smaller ones, so a split never waits for the one before it. When encoding, the positions are
-// in the order of the walk already.
+// A set saves the log2 n! bits that the order of a list would cost: the decoder returns the
+// Gaussians in the order of a Z-shaped curve. All squares of one size are split before the next
+// smaller ones, so a split does not wait for the one before it. An encoder gets the positions in
+// the order of the curve.
 template <typename Coder>
 class PositionCoder {
  public:
@@ -61,12 +63,12 @@ class PositionCoder {
     corners_.emplace_back();
   }
 
-  // The counts of a class of `count` Gaussians, whose positions are at `cells`.
+  // Codes the counts of a precision class of `count` Gaussians, whose positions are at `cells`.
   void splits(int64_t columns, int64_t rows, uint32_t count, int32_t* cells) {
     columns_ = static_cast<uint32_t>(columns);
     rows_ = static_cast<uint32_t>(rows);
     cells_ = cells;
-    // One more than there are, for what is written to and not wanted.
+    // One more than needed: `keep` writes corners of empty squares there.
     const size_t before = corners_.size() - 1;
     corners_.resize(before + count + 1);
     corners_here_ = corners_.data() + before;
@@ -92,7 +94,8 @@ class PositionCoder {
     }
   }
 
-  // What the splits of all classes have left open; the layer's positions are at `cells`.
+  // Codes the low bits of positions that the splits of all classes do not determine; the layer's
+  // positions are at `cells`.
   void places(int32_t* cells) {
     typename Coder::Loose bits(coder_);
     for_many(corners_.size() - 1, [&](size_t i) {
@@ -116,9 +119,9 @@ class PositionCoder {
     return (node.x + (1u << (level - halved)) <= columns_) & (node.y + (1u << level) <= rows_);
   }
 
-  // Puts a square with something in it on the list, unless it holds a single Gaussian: then all
-  // that remains to be known is noise. Everything is written without asking, for nobody could
-  // foretell which it is: a square's first Gaussian gets a better corner later, if not now.
+  // Appends a square to the list unless it is empty or holds a single Gaussian, whose remaining
+  // bits are noise. Square and corner are written in all cases, because a branch would be
+  // unpredictable: the first Gaussian of a square that is split again gets a better corner later.
   void keep(Node*& end, const Node& node, int level, bool halved) {
     const bool empty = node.count == 0;
     const bool found = (node.count == 1) & inside(node, level, halved);
@@ -128,7 +131,7 @@ class PositionCoder {
     end += !(empty | found);
   }
 
-  // Splits the squares in [parents_, end), and returns the end of those that come of it.
+  // Splits the squares in [parents_, end), and returns the end of the resulting squares.
   Node* split_nodes(const Node* end, int level, bool halved) {
     typename Coder::Run run(coder_);
     Node* next = nodes_.data();
@@ -138,7 +141,7 @@ class PositionCoder {
     return next;
   }
 
-  // A whole square falls into a left and a right half, and a half into an upper and a lower square.
+  // Splits a square into a left and a right half, or a half into an upper and a lower square.
   void split_node(typename Coder::Run& run, Node*& next, const Node& node, int level, bool halved) {
     Node first = node, second = node;
     const uint32_t half = 1u << (level - 1);
@@ -163,7 +166,7 @@ class PositionCoder {
   uint32_t code_split(typename Coder::Run& run, uint32_t first, uint32_t n, bool border) {
     const int set = split + 15 * border;
     if (n <= 14) return run.code(models_[set + static_cast<int>(n) - 1], first);
-    // Which sixteenth of 0 … n, then where in it.
+    // Code the sixteenth of 0 … n, then the place in it.
     const auto bound = [n](uint32_t i) {
       return static_cast<uint32_t>((uint64_t{i} * (n + 1) + 15) / 16);
     };
@@ -178,7 +181,8 @@ class PositionCoder {
   uint32_t columns_ = 0, rows_ = 0;
   int32_t* cells_ = nullptr;
   uint32_t count_ = 0;
-  Corner* corners_here_ = nullptr;  // of the class
+  Corner* corners_here_ = nullptr;  // those of the current class
+
   std::vector<Corner>& corners_;
   std::vector<Node>&nodes_, &parents_;
 };

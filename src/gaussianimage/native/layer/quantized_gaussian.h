@@ -1,4 +1,4 @@
-// One Gaussian as the integers of a file, and moves of it that change its units.
+// One Gaussian as the integers of a file, and changes of its steps.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 
 namespace gi {
 
-// A Gaussian as integers.
+// A Gaussian as the integers of a file, with its amplitude class.
 struct QuantizedGaussian {
   int precision, amplitude;
   int32_t x, y;
@@ -16,16 +16,16 @@ struct QuantizedGaussian {
   int32_t shape[3];
 };
 
-// Gaussian i of a layer.
+// Returns Gaussian i of a layer.
 QuantizedGaussian read_gaussian(const Layer& layer, size_t i, int channels);
 
-// The shape in the steps of another amplitude.
+// Converts the shape to the steps of another amplitude class.
 void set_amplitude(const Quantizer& quantizer, QuantizedGaussian& gaussian, int amplitude);
 
-// The position in the cells of another class.
+// Converts the position to the cells of another precision class.
 void set_precision(const Quantizer& quantizer, QuantizedGaussian& gaussian, int precision);
 
-// Whether two differ in nothing but their colors.
+// Whether two Gaussians are equal except for their colors.
 bool same_geometry(const QuantizedGaussian& a, const QuantizedGaussian& b);
 
 }  // namespace gi

@@ -1,4 +1,4 @@
-// Decoding the streams of a layer: compiled once for every instruction set.
+// Decodes the streams of a layer. Compiled once for every instruction set.
 
 #include "layer/streams.h"
 
@@ -9,8 +9,8 @@
 namespace gi::GI_ISA {
 namespace {
 
-// The streams use different models, and each has its own copy of them, so they can be decoded at
-// the same time.
+// Each stream has its own copy of the models and uses other ones of them, so the streams can be
+// decoded at the same time.
 class Streams final : public LayerStreams {
  public:
   void begin(const Quantizer& quantizer, int layers) override {

@@ -14,7 +14,7 @@ namespace {
 
 constexpr int band_rows = 128;
 
-// Steps that a Gaussian takes at most before it is the next one's turn.
+// The most steps of a Gaussian in a pass.
 constexpr int max_rounds = 2;
 
 }  // namespace
@@ -54,7 +54,7 @@ void CoordinateDescent::residual(float* out) const {
   }
 }
 
-// The geometry of a Gaussian, in floats.
+// Converts the geometry of a Gaussian from integers.
 SingleGaussian CoordinateDescent::dequantize_geometry(const QuantizedGaussian& gaussian) const {
   const double step = shape_step(quantizer_, gaussian.amplitude);
   const double d1 = gaussian.shape[1] * step, d2 = gaussian.shape[2] * step, r = std::hypot(d1, d2);
@@ -65,7 +65,7 @@ SingleGaussian CoordinateDescent::dequantize_geometry(const QuantizedGaussian& g
   return make_single_gaussian(mean, cholesky, q_max_, planes_.height);
 }
 
-// Adds or subtracts a Gaussian.
+// Adds sign times a Gaussian to the residual.
 void CoordinateDescent::paint(const QuantizedGaussian& gaussian, double sign) {
   const double size = std::exp(gaussian.shape[0] * shape_step(quantizer_, gaussian.amplitude));
   const double scale = sign * quantizer_.color_step / (root_pi * size);
@@ -81,10 +81,10 @@ void CoordinateDescent::paint(const QuantizedGaussian& gaussian, double sign) {
   kernels().draw_gaussian(planes_, dequantize_geometry(gaussian), color);
 }
 
-// The best levels of the color for a geometry, within its amplitude class, from Σ w R and Σ w² of
-// the picture without this Gaussian; `scale` is a color step in units of the picture. The color
-// that is there already is one to choose from. Returns the value, of the color alone, and the class
-// of the color that would be best without regard to classes.
+// Finds the best color for a geometry among the colors of its amplitude class, one of which is the
+// present color. `sums` are Σ w R and Σ w² of the picture without this Gaussian; `scale` is a color
+// step in units of the picture. Returns the value of the color alone. Sets `wanted` to the
+// amplitude class of the color that is best without regard to classes.
 double CoordinateDescent::best_color(QuantizedGaussian& gaussian, int set, const double* sums,
                                      double scale, int& wanted) const {
   const int channels = quantizer_.channels;
@@ -134,8 +134,8 @@ double CoordinateDescent::best_color(QuantizedGaussian& gaussian, int set, const
   return least;
 }
 
-// Weighs one geometry with its best color, and keeps it if it is better. Returns the amplitude
-// class that the color would rather have.
+// Evaluates a geometry with its best color, and stores it in `best` if it is better. Returns the
+// amplitude class of the color that is best without regard to classes.
 int CoordinateDescent::consider(QuantizedGaussian gaussian, const Place& place,
                                 Choice& best) const {
   int wanted = gaussian.amplitude;
@@ -157,7 +157,7 @@ int CoordinateDescent::consider(QuantizedGaussian gaussian, const Place& place,
   return wanted;
 }
 
-// The best neighbor, again and again.
+// Moves to the best neighbor until none is better, or for max_rounds rounds.
 CoordinateDescent::Choice CoordinateDescent::find_best(const QuantizedGaussian& start,
                                                        const Place& place) const {
   Choice best{start, HUGE_VAL};
@@ -191,7 +191,7 @@ CoordinateDescent::Choice CoordinateDescent::find_best(const QuantizedGaussian& 
   return best;
 }
 
-// Refines Gaussian i.
+// Improves Gaussian i, or sets its color to zero.
 void CoordinateDescent::improve(Layer& layer, size_t i, const Place& place) {
   QuantizedGaussian gaussian = read_gaussian(layer, i, quantizer_.channels);
   paint(gaussian, -1.0);
@@ -201,7 +201,7 @@ void CoordinateDescent::improve(Layer& layer, size_t i, const Place& place) {
   int32_t* shape = layer.shape.data() + 3 * i;
   if (!(best.value < 0)) {
     std::fill_n(color, channels, 0);
-    std::fill_n(shape, 3, 0);  // it would be in the steps of another amplitude
+    std::fill_n(shape, 3, 0);  // because its steps depend on the amplitude
     return;
   }
   paint(best.gaussian, 1.0);
@@ -217,8 +217,8 @@ void CoordinateDescent::run_pass(Layer& layer, const uint8_t* set, const SymbolC
   costs_ = &costs;
   lambda_ = lambda;
   const size_t n = layer.count();
-  // Where each Gaussian is refined: bands from 0 on, bands that are shifted by half of one, and
-  // what fits neither.
+  // Sort the Gaussians into bands of rows, bands that are shifted by half a band, and the rest,
+  // which fit into neither.
   const int height = planes_.height, bands = (height + band_rows - 1) / band_rows + 1;
   std::vector<std::vector<size_t>> aligned(static_cast<size_t>(bands)), shifted = aligned;
   std::vector<size_t> others;

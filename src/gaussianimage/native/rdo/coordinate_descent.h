@@ -14,16 +14,16 @@ namespace gi {
 
 class CoordinateDescent {
  public:
-  // residual: height × width × channels floats, row by row: the picture less its target, with all
-  // Gaussians drawn, those that are to be refined included.
+  // residual: height × width × channels floats, row by row: the picture minus its target, where the
+  // picture has all Gaussians, also those to be improved.
   CoordinateDescent(const Quantizer& quantizer, double q_max, const float* residual);
 
-  // Goes once through all Gaussians of `layer` in their order, `set` telling for each the set of
-  // models that its layer uses. One that isn't worth its bits gets the color zero.
+  // Improves each Gaussian of `layer` once. set[i] is the set of models that the layer of Gaussian
+  // i uses. A Gaussian that is not worth its bits gets the color zero.
   //
-  // Gaussians within a band of rows are refined in parallel to those of other bands, which they
-  // don't touch: the result is the same for every number of threads. A call that is stopped leaves
-  // a refiner that is of no more use.
+  // Threads share out bands of rows; Gaussians of different bands do not touch, so the result is
+  // the same for every number of threads. After a call that is stopped the object is no longer
+  // usable.
   void run_pass(Layer& layer, const uint8_t* set, const SymbolCosts& costs, double lambda,
                 int threads);
 
@@ -31,7 +31,7 @@ class CoordinateDescent {
   int width() const { return quantizer_.width; }
   int channels() const { return quantizer_.channels; }
 
-  // The residual as it is now.
+  // Copies the current residual to `out`, in the constructor's layout.
   void residual(float* out) const;
 
  private:
@@ -39,7 +39,7 @@ class CoordinateDescent {
     QuantizedGaussian gaussian;
     double value;  // ΔΣ (I - T)² + λ bits against leaving the Gaussian out
   };
-  // One Gaussian's surroundings: its set of models, and the rows that it may touch.
+  // The set of models of a Gaussian, and the rows [top, bottom) that it may touch.
   struct Place {
     int set, top, bottom;
   };

@@ -1,7 +1,7 @@
-// Drawing one Gaussian and weighing a residual by one: compiled once for every instruction set.
+// Draws one Gaussian, and correlates a residual with one. Compiled once for every instruction set.
 //
-// A block is 8 pixels of a row; it costs an exponential, which is most of the time, and two
-// operations for each channel.
+// A block is 8 pixels of a row. It costs an exponential, which takes most of the time, and two
+// operations per channel.
 
 #include "rdo/single_gaussian.h"
 
@@ -15,17 +15,18 @@
 namespace gi::GI_ISA {
 namespace {
 
-// Rows whose sums are kept in single precision.
+// The number of rows that are summed in single precision.
 constexpr int rows_per_sum = 16;
 
-// Calls body(block, weights) for every block that the gaussian touches in row y; `block` is the
-// number of the block's first pixel.
+// Calls body(x, weights) for every block that the Gaussian touches in row y; `x` is the block's
+// first column.
 template <typename Body>
 GI_INLINE void for_each_block(const Planes& planes, const SingleGaussian& gaussian, int y,
                               Body&& body) {
   const float dy = static_cast<float>(y + 0.5 - gaussian.y);
-  // q along the row is A dx² + B dx + C + q_max, and within q_max between two roots. A hundredth of
-  // a pixel more makes up for single precision; which pixels are inside, q itself tells.
+  // Along the row q is A dx² + B dx + C + q_max, and at most q_max between two roots. The range
+  // gets a hundredth of a pixel more because of single precision; the test of q decides which
+  // pixels are inside.
   const float s = static_cast<float>(gaussian.s), c = static_cast<float>(gaussian.c);
   const float most = static_cast<float>(gaussian.q_max);
   const float A = static_cast<float>(gaussian.a) + 0.5f * c * s * s, B = c * s * dy;

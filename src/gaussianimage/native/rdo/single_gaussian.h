@@ -1,4 +1,4 @@
-// One Gaussian at a time against a residual: what the encoder weighs single Gaussians by.
+// One Gaussian alone and the residual that it is compared with, for the encoder's search.
 #pragma once
 
 #include <cstddef>
@@ -6,7 +6,7 @@
 
 namespace gi {
 
-// A picture's floats, channel by channel; rows are padded to whole blocks of 8 pixels.
+// A picture's floats, channel by channel. Rows are padded to whole blocks of 8 pixels.
 struct Planes {
   float* data;
   ptrdiff_t stride, plane;  // floats from row to row, and from channel to channel
@@ -19,7 +19,8 @@ struct SingleGaussian {
   int top, bottom;
 };
 
-// A gaussian from a mean and the Cholesky factor l11, l21, l22 of a covariance, in pixels.
+// Makes a SingleGaussian from a mean and the Cholesky factor l11, l21, l22 of a covariance, in
+// pixels.
 SingleGaussian make_single_gaussian(const double* mean, const double* cholesky, double q_max,
                                     int height);
 

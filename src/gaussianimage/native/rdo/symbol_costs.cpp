@@ -10,7 +10,7 @@
 namespace gi {
 namespace {
 
-// Bits of the symbols of a few models that are taken for one.
+// Computes the bits of each symbol for a few models that count as one.
 void fill(double (&table)[16], const uint32_t* counts, std::initializer_list<int> models) {
   double weights[16] = {}, total = 0;
   for (const int model : models) {
@@ -21,7 +21,7 @@ void fill(double (&table)[16], const uint32_t* counts, std::initializer_list<int
     }
   }
   for (const double weight : weights) total += weight;
-  // A model never gives a symbol less than one slot.
+  // A model gives a symbol at least one slot.
   for (int i = 0; i < 16; ++i) table[i] = std::min(std::log2(total / weights[i]), 15.0);
 }
 
@@ -50,7 +50,8 @@ SymbolCosts::SymbolCosts(const Quantizer& quantizer, const uint32_t* counts,
   }
   for (int set = 0; set < 4; ++set) {
     for (int j = 0; j < precisions; ++j) {
-      // A set of n out of M cells takes log2 of the binomial coefficient; one more about log2 M/n.
+      // A set of n out of M cells takes log2 of the binomial coefficient; one more Gaussian takes
+      // about log2 M/n.
       int64_t columns, rows;
       grid_size(quantizer, j, columns, rows);
       const double cells = static_cast<double>(columns) * static_cast<double>(rows);

@@ -1,4 +1,4 @@
-// What the integers of a Gaussian cost in bits, about, once the models have learned.
+// Estimates the bits that the integers of a Gaussian cost when the models have learned.
 #pragma once
 
 #include <cstdint>
@@ -9,9 +9,9 @@
 
 namespace gi {
 
-// Bits from how often each symbol occurs: a static estimate of what the adaptive models spend. The
-// chroma's context of the Gaussian before is left out: a Gaussian that is removed or moved to
-// another place changes it for others anyway.
+// A static estimate of the bits that the adaptive models spend, from the number of occurrences of
+// each symbol. It ignores the previous Gaussian as context of the chroma, because removing or
+// moving a Gaussian changes that context for other Gaussians.
 class SymbolCosts {
  public:
   static int models();
@@ -27,7 +27,7 @@ class SymbolCosts {
   double chroma_2(int32_t luma, int32_t chroma, int32_t level) const;
   double alpha(int32_t luma, int32_t level) const;
 
-  // Of the position and the shape, whatever the color but for its amplitude class.
+  // The bits of the position and the shape. Of the color only the amplitude class matters.
   double geometry(int set, const QuantizedGaussian& gaussian) const;
 
  private:

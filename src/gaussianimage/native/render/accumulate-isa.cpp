@@ -1,14 +1,15 @@
-// The inner loops over the rows of a cell. Compiled once for every instruction set.
+// Adds Gaussians to the rows of a cell, and sums moments over them: the innermost loops. Compiled
+// once for every instruction set.
 //
 // A Gaussian's weight down a column of pixels, w(y) = exp(-q(y)), obeys a recurrence: with
 // r(y) = w(y + 2) / w(y), w(y + 2) = w r and r(y + 2) = r exp(-4c). So a row pair of 8 columns
-// costs two multiplications for the weights, a comparison for the cut, and one multiplication and
-// one addition per channel, each on 16 lanes: for RGB 10 instructions for 16 pixel-Gaussian pairs
-// where vectors have 16 lanes, 20 where they have 8, beside 3 or 6 loads and stores, and no
-// exponential. Two rows run side by side so that the latency of one chain hides in the other.
+// costs two multiplications for the weights, a comparison for the cut, and a multiplication and an
+// addition per channel, each on 16 lanes, and no exponential. For RGB these are 10 instructions for
+// 16 pairs of a pixel and a Gaussian if vectors have 16 lanes, 20 if they have 8, besides 3 or 6
+// loads and stores. Two rows run side by side, so that each chain hides the latency of the other.
 //
-// An exact exponential restarts the chain every `run` row pairs: its error grows with the square
-// of the length, and for thin Gaussians the chain would leave the range of a float.
+// An exact exponential restarts the chain every `run` row pairs, because its error grows with the
+// square of its length, and for thin Gaussians it would leave the range of a float.
 
 #include <algorithm>
 
@@ -20,11 +21,11 @@
 namespace gi::GI_ISA {
 namespace {
 
-// Where a Gaussian stands in a cell: everything that the row loops need.
+// A Gaussian at its first row pair in a cell: the numbers that the row loops start from.
 struct Column {
   Wide w, r;  // weights of the first row pair, and their ratios to the pair after it
   Half dx;
-  Half u;  // of the first row
+  Half u;  // at the first row
 
   Column() = default;
 
@@ -33,7 +34,7 @@ struct Column {
     dx = Half::splat(span.dx) + ramp;
     u = Half::splat(span.u) + Half::splat(gaussian.s) * ramp;
     const Half u2 = Half::splat(gaussian.u2);
-    // The weight of the first row, and by what the second row's is smaller.
+    // The logarithm of the first row's weight, and of the second row's weight relative to it.
     const Half log_w = Half::splat(gaussian.x2) * dx * dx + u2 * u * u;
     const Half log_step = (u2 + u2) * (u + Half::splat(0.5f));
     const Wide both = exp2(join(log_w, log_step));
@@ -44,18 +45,18 @@ struct Column {
   }
 };
 
-// The weights of a row pair, without the recurrence.
+// Returns the weights of a row pair, without the recurrence.
 GI_INLINE Wide exact(const PreparedGaussian& gaussian, Half dx, Half u) {
   const Half qx = Half::splat(gaussian.x2) * dx * dx;
   const Half u2 = Half::splat(gaussian.u2), below = u + Half::splat(1.0f);
   return exp2(join(qx + u2 * u * u, qx + u2 * below * below));
 }
 
-// Columns are begun some spans ahead of their rows: the exponentials of several are independent
-// of each other, while those of one make a long chain that its rows would have to wait for.
+// Columns are computed some spans ahead of their rows. The exponentials of several spans are
+// independent of each other, while the rows of one span would have to wait for its own.
 constexpr size_t ahead = 8;
 
-// Calls use(i, gaussian, column) for all spans, in order.
+// Calls use(span, gaussian, column, i) for all spans in order.
 template <typename Use>
 GI_INLINE void for_columns(const PreparedGaussian* prepared, const CellSpan* spans, size_t count,
                            Use&& use) {
@@ -74,7 +75,7 @@ GI_INLINE void for_columns(const PreparedGaussian* prepared, const CellSpan* spa
   }
 }
 
-// Calls add(w, u) for the row pairs of an span, with their weights, uncut, and the u of their
+// Calls add(w, u) for each row pair of a span, with the weights before the cut and the u of the
 // first row.
 template <typename Add>
 GI_INLINE void for_row_pairs(const CellSpan& span, const PreparedGaussian& gaussian,
@@ -129,8 +130,8 @@ void moments_channels(const PreparedGaussian* prepared, const CellSpan* spans, s
     Half m0 = Half::splat(0.0f), m1 = m0, m2 = m0;
     const Half one = Half::splat(1.0f);
     const float* p = cell + ptrdiff_t{span.pair0} * (C * 16);
-    // Two rows, a above b, in one: with G = g_a + g_b the sums of g, g u and g u² grow by G,
-    // G u + g_b and (G u + g_b) u + g_b (u + 1).
+    // Adds two rows at once, a above b: with G = g_a + g_b the sums of g, g u and g u² grow by G, G
+    // u + g_b and (G u + g_b) u + g_b (u + 1).
     for_row_pairs(span, gaussian, column, [&](Wide w, Half u) __attribute__((always_inline)) {
       w = keep_at_least(w, least);
       Half g = m0, below = m0;  // both are set below

@@ -1,5 +1,6 @@
-// The inner loops over the rows of a cell, in 16 bits: half the stores of those in
-// render/accumulate-isa.cpp, and less to do for a channel. Compiled once for every instruction set.
+// Adds Gaussians to the rows of a cell in 16 bits, with half the stores of
+// render/accumulate-isa.cpp and less work for each channel. Compiled once for every instruction
+// set.
 
 #include <algorithm>
 #include <cstddef>
@@ -13,8 +14,8 @@
 namespace gi::GI_ISA {
 namespace {
 
-// 2^x within 3e-6 of itself, for x <= 126; 0 where x < -126 or not a number. As exp2 of
-// simd/vector-isa.h, but with a polynomial of degree 4.
+// Returns 2^x with a relative error of at most 3e-6 for x <= 126; 0 where x < -126 and for NaN. It
+// is like exp2 of simd/vector-isa.h, with a polynomial of degree 4.
 GI_INLINE Half coarse_exp2(Half x) {
   typedef uint32_t Bits __attribute__((vector_size(Half::L * 4)));
   for (int i = 0; i < Half::parts; ++i) {
@@ -23,31 +24,31 @@ GI_INLINE Half coarse_exp2(Half x) {
     const Half::Float f = x.v[i] - (shifted - 12582912.0f);
     const Half::Float q =
         (f * 0.24024099f + 0.69312419f) + (f * 0.00958285f + 0.05590643f) * (f * f);
-    // Unsigned, as it may wrap around in lanes that are not alive.
+    // Unsigned, because it may wrap around in lanes that are not live.
     const Bits bits = ((Bits)shifted << 23) + (Bits)(f * q + 1.0f);
     x.v[i] = (Half::Float)(bits & (Bits)live);
   }
   return x;
 }
 
-// The weights of 8 columns in the row whose first pixel is at (dx, u), times 2^lift.
+// Returns the weights of 8 columns in the row whose first pixel is at (dx, u), times 2^lift.
 GI_INLINE Half weights(const PreparedGaussian16& gaussian, float dx, float u, Half lift) {
   const Half ramp = Half::load(column_numbers);
   const Half x = Half::splat(dx) + ramp, z = Half::splat(u) + Half::splat(gaussian.s) * ramp;
   return coarse_exp2(Half::splat(gaussian.x2) * x * x + (Half::splat(gaussian.u2) * z * z + lift));
 }
 
-// The chain of a Gaussian's weights down a cell, as in render/accumulate-isa.cpp: those of the
-// first row pair, and their ratios to the ones of the pair after it.
+// The chain of a Gaussian's weights down a cell, as in render/accumulate-isa.cpp: the weights of
+// the first row pair, and the ratios of the next pair's weights to them.
 struct Chain {
   Wide w, r;
 };
 
-// Chains are begun some spans ahead of their rows, as there.
+// Chains are computed some spans ahead of their rows, as in render/accumulate-isa.cpp.
 constexpr size_t ahead = 8;
 
-// The ratios of the second row's weights to the first row's are a geometric sequence from column
-// to column, so all of an span need one exponential.
+// From column to column, the ratios of the second row's weights to the first row's are a geometric
+// sequence, so a span needs one exponential for all of them.
 GI_INLINE void begin_chains(const PreparedGaussian16* prepared, const CellSpan* spans, size_t count,
                             Half lift, Chain* chains) {
   float steps[ahead] = {};

@@ -12,7 +12,8 @@
 namespace gi {
 namespace {
 
-// Gaussians times strips that one group may hold. Ordinary pictures need a thousandth of it.
+// The most members of a group: pairs of a Gaussian and a strip. Ordinary pictures have a thousandth
+// of it.
 constexpr uint64_t max_members = uint64_t{1} << 23;
 
 }  // namespace
@@ -42,7 +43,7 @@ void Binning::prepare(const Source& source, const Window& window, const Part& pa
     prepared_.resize(footprints_.size());
   }
 
-  // Members are ordered by Gaussian within a strip whatever the number of chunks is.
+  // Within a strip, members are in the order of the Gaussians for every number of chunks.
   const int chunk_count = std::clamp(source.count / 256, 1, 8 * std::max(1, std::min(threads, 8)));
   chunks_.resize(static_cast<size_t>(chunk_count));
   const size_t strip_count = static_cast<size_t>(count_strips(window.width));
@@ -52,7 +53,7 @@ void Binning::prepare(const Source& source, const Window& window, const Part& pa
     Chunk& chunk = chunks_[static_cast<size_t>(i)];
     chunk.begin = static_cast<int>(int64_t{source.count} * i / chunk_count);
     chunk.end = static_cast<int>(int64_t{source.count} * (i + 1) / chunk_count);
-    // Some at a time: what they are prepared from stays in the cache.
+    // Prepare some at a time, so that intermediate results stay in the cache.
     constexpr int some = 128;
     for (int begin = chunk.begin; begin < chunk.end; begin += some) {
       check_interrupt();
@@ -69,16 +70,16 @@ void Binning::prepare(const Source& source, const Window& window, const Part& pa
     }
     chunk.change.assign(strip_count + 1, 0);
     chunk.work = chunk.part_work =
-        work_of_gaussian * static_cast<uint64_t>(chunk.end - chunk.begin);
+        work_per_gaussian * static_cast<uint64_t>(chunk.end - chunk.begin);
     for (int j = chunk.begin; j < chunk.end; ++j) {
       Footprint& footprint = footprints_[static_cast<size_t>(j)];
       const auto strips = [&] {
         return static_cast<uint64_t>(footprint.strip1 - footprint.strip0);
       };
-      const uint64_t of_strip = work_of_strip + static_cast<uint64_t>(footprint.rows);
-      chunk.work += strips() * of_strip;
+      const uint64_t per_strip = work_per_strip + static_cast<uint64_t>(footprint.rows);
+      chunk.work += strips() * per_strip;
       if (!whole) keep_what_touches(footprint);
-      chunk.part_work += strips() * of_strip;
+      chunk.part_work += strips() * per_strip;
       ++chunk.change[static_cast<size_t>(footprint.strip0)];
       --chunk.change[static_cast<size_t>(footprint.strip1)];
     }
@@ -91,8 +92,8 @@ void Binning::prepare(const Source& source, const Window& window, const Part& pa
   find_groups();
 }
 
-// Takes from an footprint the strips outside of a part, and all of them when it lies above or
-// below.
+// Removes from a footprint the strips outside of the part; all strips if it lies above or below the
+// part.
 void Binning::keep_what_touches(Footprint& footprint) const {
   if (footprint.strip0 >= footprint.strip1) return;
   const double k21 = footprint.k21, k22 = footprint.k22;
@@ -197,8 +198,8 @@ size_t Binning::picture_floats() const {
 
 StripLists& StripLists::of_this_thread(int bands) {
   static thread_local StripLists lists;
-  // Few cells have a thousand spans. What does not fit is drawn in several goes, so the room must
-  // not depend on anything but the picture.
+  // Few cells have a thousand spans. Spans that do not fit are drawn in several passes, so the room
+  // must depend only on the picture.
   const size_t count = static_cast<size_t>(bands);
   const size_t room = std::clamp<size_t>(65536 / count, 1024, 4096);
   if (lists.cells_.size() < count || lists.room_ < room) lists.allocate(count, room);
@@ -208,10 +209,11 @@ StripLists& StripLists::of_this_thread(int bands) {
 }
 
 void StripLists::allocate(size_t bands, size_t room) {
-  // From one list to the next; not a multiple of 4 kB, or their beginnings would meet in the cache.
+  // The distance from list to list. It is not a multiple of 4 kB, because then their beginnings
+  // would compete for the same cache lines.
   const size_t stride = room + 28;
   cells_.clear();
-  // Without values, so that memory which no span comes to is never touched.
+  // The memory is not initialized, so that unused pages are never touched.
   memory_.reset(new CellSpan[(bands * CellLists::lists + 1) * stride]);
   cells_.resize(bands);
   room_ = room;
@@ -237,7 +239,7 @@ const CellSpan* StripLists::all(int band) {
   const CellLists& cell = cells_[static_cast<size_t>(band)];
   CellSpan* end = all_;
   for (int n = 1; n < CellLists::lists; ++n) {
-    // Short lists: two spans at a time, the last of which may be one too many.
+    // Lists are short: copy two spans at a time; the last copy may be one span too many.
     const auto length = cell.end[n] - cell.begin[n];
     for (ptrdiff_t i = 0; i < length; i += 2)
       std::memcpy(end + i, cell.begin[n] + i, 2 * sizeof(CellSpan));

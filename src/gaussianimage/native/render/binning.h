@@ -1,8 +1,9 @@
-// Which Gaussians touch which cells of the picture: the work list of every pass over the pixels.
+// Finds out which Gaussians touch which cells of the picture: the work list of every pass over the
+// pixels.
 //
-// Only the Gaussians of each strip are listed for good, by a counting sort. Which rows of the strip
-// a Gaussian touches is found when the strip is drawn, and goes into lists small enough for the
-// cache, so the large lists hold four bytes per Gaussian and strip and nothing else.
+// A counting sort lists the Gaussians of each strip. The rows of the strip that a Gaussian touches
+// are computed when the strip is drawn, into lists small enough for the cache. So the large lists
+// hold only four bytes per Gaussian and strip.
 #pragma once
 
 #include <algorithm>
@@ -20,24 +21,24 @@ class StripLists;
 
 class Binning {
  public:
-  // Prepares the Gaussians for the window and decides how many groups of strips they need, so
-  // that the lists of one group stay below a fixed size whatever the Gaussians are.
+  // Prepares the Gaussians for the window and divides the strips into groups, so that the lists of
+  // a group stay below a fixed size for all Gaussians.
   void prepare(const Source& source, const Window& window, int threads);
 
-  // The same for the cells that a part of the window touches: only those are listed and visited,
-  // with the same spans as if all were.
-  // `use16`: for sums in 16 bits, if fixed() says that the cut allows them.
+  // Prepares them for the cells that a part of the window touches. Only these cells are listed and
+  // passed to for_each_cell, with the same spans as for the whole window. `use16`: prepares for
+  // sums in 16 bits, if fixed() says that the cut allows them.
   void prepare(const Source& source, const Window& window, const Part& part, bool use16,
                int threads);
 
-  // A bound on the cost of drawing, see `work_of_gaussian`: of all of the window, and of the part.
+  // Bounds on the work of drawing the whole window, and the part; see `work_per_gaussian`.
   uint64_t work() const { return work_; }
   uint64_t part_work() const { return part_work_; }
 
-  // Number of groups: 1 unless very many Gaussians cover very many strips.
+  // The number of groups: 1 unless very many Gaussians cover very many strips.
   int groups() const { return static_cast<int>(group_strips_.size()) - 1; }
 
-  // Makes the lists of one group; replaces those of the group before.
+  // Makes the lists of a group, which replace those of the previous group.
   void bin(int group);
 
   // Strips [first_strip(), first_strip() + strips()) are in the current group.
@@ -48,29 +49,30 @@ class Binning {
   struct Cell {
     int x, y;           // first pixel, in the window
     int columns, rows;  // 1…8 and 1…256
-    size_t offset;      // of its floats in a picture kept in cells
+    size_t offset;      // place of its floats in a picture that is stored in cells
     int band;
   };
   Cell cell(int strip, int band) const;
 
-  // Floats in a picture of the window's size kept in cells.
+  // The number of floats of a picture of the window's size that is stored in cells.
   size_t picture_floats() const;
 
-  // Runs add(cell, spans, count, first, last) for the cells of a strip, as often as it takes to
-  // pass all their spans, see CellLists for their order; `first` and `last` tell whether more of
-  // the same cell came before or will come. Then runs then(cell, spans, count) for all of them
-  // again. Mostly a cell's spans come all at once, and `then` right behind `add`.
+  // Runs add(cell, spans, count, first, last) for each cell of a strip, several times if the cell
+  // has very many spans; CellLists defines their order. `first` and `last` say whether the call is
+  // the first or the last for its cell. After that it runs then(cell, spans, count) with the same
+  // spans. Usually a cell has one call of `add`, and `then` follows at once.
   template <typename Add, typename Then>
   void for_each_cell(int strip, Add&& add, Then&& then) const;
 
-  // Runs `add` alone.
+  // Runs only `add`.
   template <typename Add>
   void for_each_cell(int strip, Add&& add) const {
     for_each_cell(strip, add, [](const Cell&, const CellSpan*, size_t) {});
   }
 
   size_t gaussians() const { return footprints_.size(); }
-  // Prepared for sums in floats, or, if these were asked for and fixed().least is not 0, in words.
+  // The Gaussians prepared for sums in floats, or in 16 bits if `use16` was given and fixed().least
+  // is not 0.
   const PreparedGaussian* prepared() const { return prepared_.data(); }
   const PreparedGaussian16* prepared16() const { return prepared16_.data(); }
   // Whether a Gaussian can be drawn and may touch the window.
@@ -78,36 +80,38 @@ class Binning {
   float weight_min() const { return weight_min_; }
   const FixedPoint& fixed() const { return fixed_; }
 
-  // Places for what is found out of each Gaussian in each of the group's strips: those of Gaussian
-  // i are [first_place(i), first_place(i + 1)), strip by strip.
+  // Places for the results of each Gaussian in each of the group's strips. Gaussian i has the
+  // places [first_place(i), first_place(i + 1)), strip by strip.
   size_t places() const { return places_.back(); }
   size_t first_place(size_t i) const { return places_[i]; }
   size_t place(uint32_t gaussian, int strip) const {
     return places_[gaussian] +
            static_cast<size_t>(strip - std::max(footprints_[gaussian].strip0, group_begin_));
   }
-  // The Gaussians of a strip, in their order.
+  // The Gaussians of a strip, in ascending order.
   const uint32_t* begin(int strip) const { return members_.data() + strip_start(strip); }
   const uint32_t* end(int strip) const { return members_.data() + strip_start(strip + 1); }
 
  private:
-  // A share of the Gaussians.
+  // A range of the Gaussians, and how it fills the strips.
   struct Chunk {
     int begin, end;
-    uint64_t work, part_work;     // their shares of work() and part_work()
-    std::vector<int32_t> change;  // by strip: how many more touch it than the strip before
-    int32_t here;                 // how many touch the strip that was entered last
-    uint32_t members;             // their places in the group
-    std::vector<uint32_t> next;   // by strip of the group: where in members_ to write next
+    uint64_t work, part_work;  // the shares of work() and part_work()
+    std::vector<int32_t>
+        change;        // by strip: how many more Gaussians touch it than the previous strip
+    int32_t here;      // how many Gaussians touch the strip that was entered last
+    uint32_t members;  // their number of places in the group
+    std::vector<uint32_t> next;  // by strip of the group: where in members_ to write next
 
-    // How many touch the strip; strips have to be entered one after the other.
+    // Returns how many Gaussians touch the strip; strips must be entered in order.
     uint32_t enter(int strip) {
       here += change[static_cast<size_t>(strip)];
       return static_cast<uint32_t>(here);
     }
   };
 
-  // Lists Gaussians of a strip from `at` on, as far as they fit. Returns where it stops.
+  // Lists the spans of a strip's Gaussians from `at` on, as far as they fit. Returns where it
+  // stops.
   const uint32_t* list_spans(int strip, const uint32_t* at, StripLists& lists) const;
   void keep_what_touches(Footprint& footprint) const;
   void find_groups();

@@ -1,41 +1,42 @@
-// What the passes over a picture's strips have in common.
+// Memory and sums that all passes over the cells of a picture need.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
+#include "base/parallel_blocks.h"
 #include "render/binning.h"
 #include "simd/dispatch.h"
 
 namespace gi {
 
-// Floats for `bands` cells, kept by the calling thread for its next call.
-inline float* float_buffer(int bands, int channels) {
+// At least `count` aligned values, which the calling thread keeps for its next call.
+template <typename Value>
+Value* thread_buffer(size_t count) {
   struct alignas(64) Line {
-    float floats[16];
+    Value values[64 / sizeof(Value)];
   };
   static thread_local std::vector<Line> lines;
-  const size_t count = static_cast<size_t>(bands) * cell_floats(channels) / 16;
-  if (lines.size() < count) lines.resize(count);
-  return lines.data()->floats;
+  const size_t wanted = count * sizeof(Value) / sizeof(Line);
+  if (lines.size() < wanted) lines.resize(wanted);
+  return lines.data()->values;
 }
 
-// Words for one cell, likewise.
-inline int16_t* buffer16() {
-  struct alignas(64) Line {
-    int16_t words[32];
-  };
-  static thread_local std::vector<Line> lines(cell_floats(max_channels) / 32);
-  return lines.data()->words;
+// Floats for `bands` cells.
+inline float* float_buffer(int bands, int channels) {
+  return thread_buffer<float>(static_cast<size_t>(bands) * cell_floats(channels));
 }
 
-// Sums the moments of a strip's spans by Gaussian, in the places that the schedule has for them.
+// 16-bit sums for one cell of any number of channels.
+inline int16_t* buffer16() { return thread_buffer<int16_t>(cell_floats(max_channels)); }
+
+// Sums the moments of a strip's spans by Gaussian, in the places that the binning has for them.
 class MomentSums {
  public:
   MomentSums(const Binning& binning, int strip, Moments* places)
       : binning_(binning), strip_(strip), places_(places) {
-    for (const uint32_t* gaussian = binning.begin(strip); gaussian != binning.end(strip);
-         ++gaussian) {
-      places[binning.place(*gaussian, strip)] = Moments{};
+    for (const uint32_t* g = binning.begin(strip); g != binning.end(strip); ++g) {
+      places[binning.place(*g, strip)] = Moments{};
     }
   }
 
@@ -62,5 +63,17 @@ class MomentSums {
   const int strip_;
   Moments* const places_;
 };
+
+// Runs reduce(i, moments) for every Gaussian i with its moments of each strip of the current group.
+template <typename Reduce>
+void reduce_moments(const Binning& binning, const Moments* moments, int threads, Reduce&& reduce) {
+  parallel_blocks(binning.gaussians(), 256, threads, [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) {
+      for (size_t place = binning.first_place(i); place < binning.first_place(i + 1); ++place) {
+        reduce(i, moments[place]);
+      }
+    }
+  });
+}
 
 }  // namespace gi

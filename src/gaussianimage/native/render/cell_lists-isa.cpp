@@ -1,5 +1,5 @@
-// The rows of a strip that Gaussians touch, as spans of its cells. Compiled once for every
-// instruction set.
+// Lists the rows of a strip that Gaussians touch, as spans of the strip's cells. Compiled once for
+// every instruction set.
 
 #include <algorithm>
 #include <cstddef>
@@ -12,10 +12,10 @@
 namespace gi::GI_ISA {
 namespace {
 
-// Vectors by name, for compilers make single numbers of loops over 8 doubles.
+// An explicit vector type, because compilers do not vectorize loops over 8 doubles.
 typedef double Four __attribute__((vector_size(32)));
 
-// Rounded to floats.
+// Rounds eight doubles to floats.
 GI_INLINE Half to_floats(const Four* eight) {
 #if GI_NATIVE_LANES >= 8
   const __m128 low = _mm256_cvtpd_ps((__m256d)eight[0]);
@@ -36,7 +36,7 @@ struct alignas(64) Eight {
 
 #if GI_NATIVE_LANES >= 8
 
-// The first halves of 4 footprints: the half `part` of the first three fields.
+// Transposes the first halves of 4 footprints to the half `part` of the first three fields.
 GI_INLINE void transpose_doubles(const Footprint* const* footprints, int part, Eight& eight) {
   const auto row = [&](int j) {
     return _mm256_load_pd(reinterpret_cast<const double*>(footprints[4 * part + j]));
@@ -50,7 +50,7 @@ GI_INLINE void transpose_doubles(const Footprint* const* footprints, int part, E
   eight.s[part] = (Four)_mm256_permute2f128_pd(even01, even23, 0x31);
 }
 
-// Fields of 4 footprints' second halves, two to a vector: j and j + 4.
+// The fields of 4 footprints' second halves; a vector holds the fields j and j + 4.
 struct Quarter {
   __m256 fields[4];
 };
@@ -105,10 +105,10 @@ GI_INLINE void gather(const Footprint* const* footprints, Eight& eight) {
 
 #endif
 
-// Where they are in the strip.
+// The rows of 8 Gaussians in the strip.
 struct alignas(32) RowRanges {
-  int32_t pair0[8], pair1[8];  // row pairs that they may touch; none when pair0 >= pair1
-  float dx[8], u[8];           // of the first pixel of the first row pair
+  int32_t pair0[8], pair1[8];  // row pairs that each may touch; none if pair0 >= pair1
+  float dx[8], u[8];           // at the first pixel of the first row pair
 };
 
 // In whitened coordinates the ellipse is a disk of radius k, so at t = dx / (k l11) it covers
@@ -116,7 +116,7 @@ struct alignas(32) RowRanges {
 // t nearest to rho, the lower branch lowest at the t nearest to -rho.
 GI_INLINE void find_row_ranges(const Eight& g, const Window& window, int strip, RowRanges& ranges) {
   const Half one = Half::splat(1.0f), zero = Half::splat(0.0f);
-  // In double: small differences of possibly large numbers.
+  // In double, because these are small differences of possibly large numbers.
   const double x = strip * double{cell_width} + 0.5;
   Four dx[2], u[2];
   for (int part = 0; part < 2; ++part) {
@@ -129,7 +129,7 @@ GI_INLINE void find_row_ranges(const Eight& g, const Window& window, int strip, 
   const Half t1 = max(min((left + Half::splat(7.0f)) * t_per_pixel, one), zero - one);
   const Half top = min(max(zero - rho, t0), t1);
   const Half bottom = min(max(rho, t0), t1);
-  // Rows are found a little generously; the kernels test every pixel.
+  // Rows have a small margin; the row loops test every pixel.
   const Half at = to_floats(g.y);
   const Half size = max(at, zero - at) + max(k21, zero - k21) + k22;
   const Half slack = size * Half::splat(1e-6f) + Half::splat(2e-3f);
@@ -150,13 +150,13 @@ GI_INLINE void find_row_ranges(const Eight& g, const Window& window, int strip, 
   to_floats(u).store(ranges.u);
 }
 
-// A cell's spans of one Gaussian at most: runs are not shorter than 2 row pairs. One more is
-// written to and not counted.
+// The most spans of a Gaussian in a cell: runs have at least 2 row pairs. One more span is written
+// and not counted.
 constexpr size_t max_spans = cell_pairs / 2 + 2;
 
-// Appends the spans of a Gaussian in row pairs [pair, end), the first of which has this u. The
-// chain's runs are spans of their own, so that the exponentials of all of them are computed in
-// one place, side by side.
+// Appends the spans of a Gaussian in row pairs [pair, end); `u` is that of the first. Each run of
+// the chain is a span of its own, so that the exponentials of all runs are computed side by side in
+// one place.
 void append(uint32_t gaussian, int pair, int end, int longest, int32_t shares, float dx, float u,
             CellLists* cells, int bands) {
   while (pair < end) {
@@ -176,13 +176,13 @@ void append(uint32_t gaussian, int pair, int end, int longest, int32_t shares, f
   }
 }
 
-// EightSpans of 8 Gaussians. Most have none, one or two in the strip, all in one cell: these are
-// written without asking which, as nobody could foretell it.
+// The spans of 8 Gaussians. Most Gaussians have at most two spans in the strip, in the same cell:
+// two are always written, because a branch on their number would be unpredictable.
 struct alignas(32) EightSpans {
   CellSpan first[8], second[8];
   int32_t band[8];
-  int32_t lists[2][8];  // where the first and the second belong; 0: there is none
-  int32_t simple[8];    // 0: has more of them, or in more than one cell
+  int32_t lists[2][8];  // the lists of the first and the second span; 0: there is no such span
+  int32_t simple[8];    // 0: the Gaussian has more spans, or spans in several cells
 };
 
 #if GI_NATIVE_LANES >= 8
@@ -194,7 +194,7 @@ static_assert(sizeof(CellSpan) == 16 && offsetof(CellSpan, pair0) == 4 &&
 
 typedef int32_t Int8 __attribute__((vector_size(32)));
 
-// Fields of 8 spans, each a vector, to the spans.
+// Stores 8 spans from vectors of their fields.
 GI_INLINE void store_spans(__m256i gaussians, Int8 pair0, Int8 pair1, Int8 shares, __m256 dx,
                            __m256 u, CellSpan* spans) {
   const __m256i pairs = (__m256i)((pair0 & 255) | (pair1 & 255) << 8 | shares << 16);

@@ -1,5 +1,5 @@
-// What is done to a cell as a whole: filled, made into pixels, measured. Compiled once for every
-// instruction set.
+// Fills a cell, converts it to pixels, and sums its squares. Compiled once for every instruction
+// set.
 
 #include <cstring>
 
@@ -12,7 +12,7 @@
 namespace gi::GI_ISA {
 namespace {
 
-// 8 pixels of one row as bytes.
+// Writes 8 pixels of a row as bytes.
 template <int C>
 GI_INLINE void pack_row(const float* p, uint8_t* out) {
   const Half zero = Half::splat(0.0f), one = Half::splat(1.0f);
@@ -30,7 +30,7 @@ GI_INLINE void pack_row(const float* p, uint8_t* out) {
 }
 
 #if defined(__AVX2__)
-// The same for RGB, faster: the packing instructions clamp. What is not a number becomes 0.
+// A faster version for RGB: the packing instructions clamp, and a NaN becomes 0.
 template <>
 GI_INLINE void pack_row<3>(const float* p, uint8_t* out) {
   const Half one = Half::splat(1.0f), scale = Half::splat(255.0f), half = Half::splat(0.5f);
@@ -41,7 +41,7 @@ GI_INLINE void pack_row<3>(const float* p, uint8_t* out) {
   }
   const __m256i blue = _mm256_packs_epi32(color[2], color[2]);
   __m256i bytes = _mm256_packus_epi16(_mm256_packs_epi32(color[0], color[1]), blue);
-  // Four pixels in each half of it: 4 reds, 4 greens, 4 blues, 4 blues.
+  // Each half holds four pixels: 4 reds, 4 greens, 4 blues, 4 blues.
   const __m128i order = _mm_setr_epi8(0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11, 12, 12, 12, 12);
   bytes = _mm256_shuffle_epi8(bytes, _mm256_broadcastsi128_si256(order));
   bytes = _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 1, 2, 4, 5, 6, 7, 7));

@@ -1,5 +1,5 @@
-// What is done to a cell of sums in 16 bits as a whole: filled, made into pixels. Compiled once for
-// every instruction set.
+// Fills a cell of sums in 16 bits, and converts it to pixels. Compiled once for every instruction
+// set.
 
 #include <cstring>
 
@@ -22,7 +22,7 @@ void fill_channels(const int16_t* start, int pairs, int16_t* cell) {
   }
 }
 
-// A row pair's levels as bytes, 8 pixels of each row.
+// Writes a row pair's levels as bytes, 8 pixels of each row.
 template <int C>
 GI_INLINE void pack_rows(const Wide16* levels, uint8_t* first, uint8_t* second) {
   typedef int16_t Eight __attribute__((vector_size(16)));
@@ -46,11 +46,11 @@ GI_INLINE void pack_rows(const Wide16* levels, uint8_t* first, uint8_t* second) 
 }
 
 #if GI_NATIVE_LANES >= 8
-// The same for RGB, faster: the packing instructions clamp.
+// A faster version for RGB: the packing instructions clamp.
 template <>
 GI_INLINE void pack_rows<3>(const Wide16* levels, uint8_t* first, uint8_t* second) {
-  // In each half, four pixels: red, red, green, green and blue, blue, blue, blue, of the first row
-  // and the second in turn.
+  // Each half holds four pixels of both rows: in `others` red, red, green, green, in `blue` blue
+  // four times, of the first row and the second in turn.
   const __m256i others = _mm256_packus_epi16(levels[0].v, levels[1].v);
   const __m256i blue = _mm256_packus_epi16(levels[2].v, levels[2].v);
   const __m256i swapped = _mm256_shuffle_epi32(blue, _MM_SHUFFLE(2, 3, 0, 1));

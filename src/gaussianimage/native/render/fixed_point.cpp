@@ -5,16 +5,16 @@
 namespace gi {
 namespace {
 
-constexpr int most_shares = 65535 / steps_per_share;  // that 2^16 steps tell apart
+constexpr int max_shares = 65535 / steps_per_share;  // the most shares that fit in 2^16 steps
 
-// The most that the upper bounds of the spans of a row pair come to, and the lower ones.
+// The largest sums, over the row pairs, of the spans' upper and of their lower bounds.
 struct Bounds {
   int up, down;
 };
 
 Bounds find_bounds(const CellSpan* spans, size_t count) {
-  // How much more than in the row pair before; both bounds in one, 32 bits each, as they do not
-  // influence each other while all sums are positive.
+  // The change of the sums from the previous row pair. Both sums share a number, 32 bits each: they
+  // do not influence each other, because all sums are positive.
   int64_t change[cell_pairs + 1] = {};
   for (size_t i = 0; i < count; ++i) {
     const CellSpan& span = spans[i];
@@ -40,7 +40,7 @@ bool find_scale(const FixedPoint& fixed, const CellSpan* spans, size_t count,
   float largest = 0, smallest = 0;
   for (int k = 0; k < channels; ++k) {
     const float c = background[k];
-    if (!(std::fabs(c) <= limit_of_color)) return false;
+    if (!(std::fabs(c) <= max_color)) return false;
     largest = std::max(largest, c);
     smallest = std::min(smallest, c);
   }
@@ -48,9 +48,9 @@ bool find_scale(const FixedPoint& fixed, const CellSpan* spans, size_t count,
   bounds.up += static_cast<int>(largest * shares_per_unit) + 1;
   bounds.down += static_cast<int>(-smallest * shares_per_unit) + 1;
   const int range = bounds.up + bounds.down;
-  // A color beyond the limit makes it too large, too.
-  if (range >= 2 * std::min(most_shares, shares_beyond)) return false;
-  scale.shift = range > most_shares;
+  // A color beyond the limit makes the range too large as well.
+  if (range >= 2 * std::min(max_shares, shares_beyond)) return false;
+  scale.shift = range > max_shares;
   scale.middle =
       static_cast<int16_t>((bounds.up - bounds.down) * steps_per_share / (2 << scale.shift));
   const float steps = static_cast<float>(steps_per_share << step_bits >> scale.shift);

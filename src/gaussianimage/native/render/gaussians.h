@@ -39,8 +39,8 @@ struct Part {
 
 // The unit of work is the time that a row of 8 pixels takes. It is about the same for every
 // arrangement of Gaussians. docs/format.md defines the work for other implementers.
-constexpr uint64_t work_of_gaussian = 64;  // decoding and preparing one, drawn or not
-constexpr uint64_t work_of_strip = 16;     // listing one in a strip, besides its rows there
+constexpr uint64_t work_per_gaussian = 64;  // decoding and preparing one, drawn or not
+constexpr uint64_t work_per_strip = 16;     // listing one in a strip, besides its rows there
 
 // Whether a Gaussian can be drawn; its mean is (x, y) pixels from the window's corner. A NaN fails
 // the comparisons. The bounds keep every later quantity finite in float; a Gaussian outside of them
@@ -102,9 +102,9 @@ struct CellSpan {
 constexpr int max_run = 14;
 constexpr int max_run16 = 28;
 
-// The spans of a cell, sorted by their number of row pairs: list n has those of n row pairs, the
-// last list those of more. Each list is in the order of the Gaussians. All spans of a list have the
-// same number of row pairs, so the branch at the end of the loop over them is predictable.
+// The spans of a cell, sorted by their number of row pairs: list n has the spans of n row pairs,
+// the last list all longer ones. Each list is in the order of the Gaussians. All spans of a list
+// have the same number of row pairs, so the branch at the end of the loop over them is predictable.
 struct CellLists {
   static constexpr int lists = max_run16 + 2;  // list 0 is written to and never read
   CellSpan* begin[lists];

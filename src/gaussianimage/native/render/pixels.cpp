@@ -6,23 +6,23 @@
 namespace gi {
 namespace {
 
-// To 0…1; a NaN becomes 0.
+// Clips to 0…1; a NaN becomes 0.
 float unit(float x) { return x > 0 ? (x < 1 ? x : 1.0f) : 0.0f; }
 
-// To the nearest integer, ties to even, for 0 <= x < 2^22.
+// Rounds to the nearest integer, ties to even, for 0 <= x < 2^22.
 float nearest(float x) {
   constexpr float magic = 8388608.0f;  // 2^23: above it a float has no fraction
   return (x + magic) - magic;
 }
 
-// Clips a pixel and divides it by its alpha, of which the class is known. `white`: 255, 65535, or 1
-// for floats.
+// Clips a pixel and divides it by its alpha. `alpha_class` is as_drawn if nothing is known of its
+// alpha. `white`: 255, 65535, or 1 for floats.
 void straighten(float* pixel, int channels, float white, uint8_t alpha_class) {
   float alpha = unit(pixel[channels - 1]);
   bool visible = white > 1 ? alpha * white >= 0.5f : alpha > 0;
   if (alpha_class != as_drawn) {
-    // Of an opaque pixel the color is what is drawn: dividing it by an alpha that is only nearly 1
-    // would add the error of one to that of the other.
+    // The color of an opaque pixel is the drawn color: dividing it by an alpha that is only nearly
+    // 1 would add the error of the alpha.
     const float least = 1 / (white > 1 ? white : 65535.0f);
     alpha = alpha_class == transparent ? 0.0f
             : alpha_class == opaque    ? 1.0f

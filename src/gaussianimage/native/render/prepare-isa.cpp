@@ -1,4 +1,5 @@
-// Where Gaussians are: their footprints. Compiled once for every instruction set.
+// Prepares Gaussians for drawing: their footprints and the numbers of the row loops. Compiled once
+// for every instruction set.
 
 #include <algorithm>
 #include <cmath>
@@ -12,12 +13,12 @@
 namespace gi::GI_ISA {
 namespace {
 
-// Lanes outside the ellipse underflow to zero and come back only after a restart; the chain must
-// be restarted before such a lane can enter the ellipse.
+// Lanes outside the ellipse underflow to zero and stay there until the chain of weights restarts.
+// It must restart before such a lane can enter the ellipse.
 constexpr double chain_range = 78.0;
 
-// exp(x) for x <= 0 in double, within 1e-9 of itself: our own, so that every platform has the same
-// bits, and without branches or calls, so that a loop of it becomes vectors.
+// Returns exp(x) for x <= 0 with a relative error below 1e-9. The function has the same bits on
+// every platform, and no branches or calls, so that a loop of it becomes vectors.
 GI_INLINE double exp_negative(double x) {
   x = std::max(x, -700.0);
   const double shifted = x * 1.4426950408889634 + rounding;
@@ -35,7 +36,8 @@ GI_INLINE double exp_negative(double x) {
   return p * exp2_shifted(shifted);
 }
 
-// What the steps of `prepare` hand on. Gaussians that cannot be drawn have harmless values.
+// The intermediate results of `prepare` for a block of Gaussians. Those that cannot be drawn have
+// harmless values.
 struct Intermediate {
   double x[block_size], y[block_size], l11[block_size], l21[block_size], l22[block_size];
   double inverse11[block_size], inverse22[block_size], s[block_size], k21[block_size],
@@ -46,11 +48,11 @@ struct Intermediate {
 
 GI_INLINE void prepare_together(Intermediate& g, double q_max, double height) {
   const double k = std::sqrt(2 * q_max);
-  // Row pairs that the chain may run: a lane at the edge of the range, u²/2 = chain_range l22²,
-  // must not reach the ellipse, u²/2 = q_max l22², within the run.
+  // The most row pairs of a run, per pixel of l22: within a run a lane at the edge of the range,
+  // u²/2 = chain_range l22², must not reach the ellipse, u²/2 = q_max l22².
   const double pairs = (std::sqrt(2 * chain_range) - k) * 0.5;
   constexpr double strips = 1.0 / cell_width;
-  // Loops apart, as one would be too long for anything to hide how long an exponential takes.
+  // Separate loops, because one loop would be too long to hide the latency of an exponential.
   for (int i = 0; i < block_size; ++i) {
     g.inverse11[i] = 1 / g.l11[i];
     g.inverse22[i] = 1 / g.l22[i];
@@ -98,7 +100,7 @@ void prepare(const Source& source, const Window& window, int longest, int begin,
     for (int i = 0; i < count; ++i) {
       Footprint& footprint = footprints[begin - first + i];
       footprint.strip0 = footprint.strip1 = footprint.rows = 0;
-      // One that covers no row must not be listed either: it would cost time in every strip.
+      // Leave a Gaussian out if it covers no row: it would cost time in every strip.
       if (!drawable[i] || g.high[i] <= 0 || g.low[i] >= strips || g.top[i] >= g.bottom[i]) continue;
       const int pairs = static_cast<int>(std::min(g.run[i], static_cast<double>(longest)));
       footprint.x = g.x[i];
@@ -110,8 +112,7 @@ void prepare(const Source& source, const Window& window, int longest, int begin,
       footprint.rho = static_cast<float>(g.k21[i] / g.reach[i]);
       footprint.strip0 = static_cast<int32_t>(std::max(g.low[i], 0.0));
       footprint.strip1 = static_cast<int32_t>(std::min(g.high[i], strips));
-      // From the lowest to the highest center of a pixel in a strip: its axis climbs, and its
-      // height is added to that.
+      // The height within a strip: what its axis climbs over 7 columns, plus its own height.
       const double height_here = 7 * std::fabs(g.s[i]) + 2 * g.k22[i];
       footprint.rows = static_cast<int32_t>(std::min(g.bottom[i] - g.top[i], height_here + 2));
       footprint.longest = pairs >= 2 ? pairs : cell_pairs;

@@ -1,4 +1,4 @@
-// Gaussians prepared for sums in 16 bits. Compiled once for every instruction set.
+// Prepares Gaussians for sums in 16 bits. Compiled once for every instruction set.
 
 #include <cmath>
 #include <cstring>
@@ -11,11 +11,11 @@
 namespace gi::GI_ISA {
 namespace {
 
-// Of the logarithm, to base 2, of a PreparedGaussian16's d: beyond, d^7 and the ratio of the first
+// The largest |log2 d| of a PreparedGaussian16. For larger ones d^7 and the ratio of the first
 // column may leave the range of a float, though the ratios within the ellipse do not.
 constexpr float max_growth = 10;
 
-// The largest of four integers.
+// Returns the largest of four integers.
 template <typename Integers>
 GI_INLINE int32_t largest(Integers a) {
   const auto larger = [](Integers x, Integers y) { return x > y ? x : y; };
@@ -23,14 +23,15 @@ GI_INLINE int32_t largest(Integers a) {
   return larger(a, __builtin_shufflevector(a, a, 1, 0, 3, 2))[0];
 }
 
-// Four colors in steps, rounded to the nearest. Returns the bounds that an span has of the largest
-// and of the smallest: not below them, and by two steps more.
+// Converts four colors to steps, rounded to the nearest. Returns a span's bounds of the largest and
+// of the smallest color: `up`, and `down` 8 bits above. They are rounded up, with a margin of two
+// steps.
 GI_INLINE int32_t prepare_colors(const float* colors, float scale, int16_t* steps) {
   typedef float Four __attribute__((vector_size(16)));
   typedef int32_t Integers __attribute__((vector_size(16)));
   Four c;
   std::memcpy(&c, colors, sizeof c);
-  const Integers beyond = (c > limit_of_color) | (c < -limit_of_color);
+  const Integers beyond = (c > max_color) | (c < -max_color);
   c = (Four)((Integers)c & ~beyond);
   const Four half = (Four)(((Integers)c & INT32_MIN) | (Integers)(Four{} + 0.5f));
   const Integers words = __builtin_convertvector(c * scale + half, Integers);

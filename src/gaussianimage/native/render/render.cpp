@@ -13,7 +13,7 @@
 namespace gi {
 namespace {
 
-// Memory to work in that a thread keeps for its next call, unless it is large.
+// Memory that a thread keeps for its next call, unless it is large.
 class KeptMemory {
  public:
   KeptMemory() : binning(memory().binning), moments(memory().moments) {}
@@ -23,7 +23,7 @@ class KeptMemory {
   KeptMemory(const KeptMemory&) = delete;
   KeptMemory& operator=(const KeptMemory&) = delete;
 
-  // The caller's, whichever thread runs a task.
+  // They belong to the calling thread; tasks on other threads use them too.
   Binning& binning;
   std::vector<Moments>& moments;
 
@@ -39,8 +39,9 @@ class KeptMemory {
   }
 };
 
-// The Gaussians of a cell that sums in 16 bits won't do for, though they were prepared for those:
-// a copy for each span. KeptMemory by the calling thread, one at a time.
+// The spans of a cell that is drawn in floats although its Gaussians were prepared for 16 bits,
+// with a float copy of the Gaussian for each span. The calling thread keeps the memory, so only one
+// object may exist at a time.
 struct FloatSpans {
   std::vector<PreparedGaussian>& prepared;
   std::vector<CellSpan>& spans;
@@ -70,7 +71,7 @@ struct FloatSpans {
   }
 };
 
-// Whether a Gaussian's weight is 1 in float in all of the window: q is convex, so largest in a
+// Whether a Gaussian's weight is 1 in float in the whole window. q is convex, so it is largest in a
 // corner.
 bool is_flat(const double* mean, const double* cholesky, const Window& window) {
   constexpr double most = 0x1p-26;
@@ -85,9 +86,9 @@ bool is_flat(const double* mean, const double* cholesky, const Window& window) {
   return true;
 }
 
-// Takes the first Gaussians into the background for as long as they are flat: where they come
-// first the sums are the same to the bit. Returns their share of the work on the whole window, for
-// what a file may cost does not hang on how it is drawn.
+// Adds the first Gaussians to the background as long as they are flat. Because they come first, the
+// sums are the same to the bit. Returns their work on the whole window: the work that a file
+// announces does not depend on how it is drawn.
 uint64_t take_flat(Source& source, const Window& window, float* background) {
   const auto strips = static_cast<uint64_t>(count_strips(window.width));
   const int before = source.count;
@@ -102,8 +103,8 @@ uint64_t take_flat(Source& source, const Window& window, float* background) {
     --source.count;
   }
   const auto taken = static_cast<uint64_t>(before - source.count);
-  const uint64_t of_strip = work_of_strip + static_cast<uint64_t>(window.height);
-  return taken * (work_of_gaussian + strips * of_strip);
+  const uint64_t per_strip = work_per_strip + static_cast<uint64_t>(window.height);
+  return taken * (work_per_gaussian + strips * per_strip);
 }
 
 }  // namespace
@@ -121,7 +122,7 @@ bool render(Source source, const Window& window, const float* color, const Work&
   const Kernels& k = kernels();
   for (int group = 0; group < binning.groups(); ++group) {
     binning.bin(group);
-    // Neighboring strips share the cache lines of the pixels, which threads should not.
+    // Neighboring strips share cache lines of the pixels, so a thread takes a range of strips.
     parallel_ranges(binning.strips(), threads, [&](int begin, int end) {
       FlushDenormals flush;
       const auto add = [&](const Binning::Cell& cell, const CellSpan* spans, size_t count,
@@ -191,23 +192,15 @@ void gradient(const Source& source, const Window& window, int threads, const flo
                               sums.add(spans, count, channels, p);
                             });
     });
-    // Moments summed into the outputs, to be turned into derivatives below.
-    const int blocks = static_cast<int>(n / 256) + 1;
-    parallel(blocks, threads, [&](int block) {
-      const size_t begin = n * static_cast<size_t>(block) / static_cast<size_t>(blocks);
-      const size_t end = n * static_cast<size_t>(block + 1) / static_cast<size_t>(blocks);
-      for (size_t a = begin; a < end; ++a) {
-        for (size_t place = binning.first_place(a); place < binning.first_place(a + 1); ++place) {
-          const Moments& m = moments[place];
-          means[2 * a] += m.g1;
-          means[2 * a + 1] += m.g2;
-          covariance[3 * a] += m.g11;
-          covariance[3 * a + 1] += m.g12;
-          covariance[3 * a + 2] += m.g22;
-          for (size_t j = 0; j < static_cast<size_t>(channels); ++j) {
-            colors[a * static_cast<size_t>(channels) + j] += m.color[j];
-          }
-        }
+    // Sum the moments into the outputs; they become derivatives below.
+    reduce_moments(binning, moments.data(), threads, [&](size_t i, const Moments& m) {
+      means[2 * i] += m.g1;
+      means[2 * i + 1] += m.g2;
+      covariance[3 * i] += m.g11;
+      covariance[3 * i + 1] += m.g12;
+      covariance[3 * i + 2] += m.g22;
+      for (size_t j = 0; j < static_cast<size_t>(channels); ++j) {
+        colors[i * static_cast<size_t>(channels) + j] += m.color[j];
       }
     });
   }

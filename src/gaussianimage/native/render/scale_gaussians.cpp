@@ -8,7 +8,7 @@
 namespace gi {
 namespace {
 
-// One Gaussian, whose variance grows by fx and fy where the picture shrinks.
+// Scales one Gaussian. Its variance grows by fx and fy where the picture shrinks.
 void scale_one(double sx, double sy, double fx, double fy, int channels, double* mean,
                double* cholesky, float* color) {
   mean[0] *= sx;
@@ -18,7 +18,7 @@ void scale_one(double sx, double sy, double fx, double fy, int channels, double*
   cholesky[1] = l21;
   cholesky[2] = l22;
   if (!(fx > 0 || fy > 0)) return;
-  if (!(l11 > 1e-6 && l22 > 1e-6)) {  // what prepare() calls too thin
+  if (!(l11 > 1e-6 && l22 > 1e-6)) {  // too thin for is_drawable
     cholesky[0] = 0;
     return;
   }

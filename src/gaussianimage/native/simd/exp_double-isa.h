@@ -1,6 +1,6 @@
-// Powers of two for exponentials in double precision, without branches, calls or the conversion to
-// integers that few machines have for vectors: a loop of them becomes vectors, and gives the same
-// bits everywhere.
+// Powers of two for exponentials in double precision. They use no branches, no calls and no
+// conversion to integers, which few machines have for vectors. So loops of them become vectors, and
+// give the same bits on every machine.
 #pragma once
 
 #include <cstdint>
@@ -10,14 +10,14 @@
 
 namespace gi::GI_ISA {
 
-// Gaussians are prepared this many at a time, each step for all of them: the compiler makes vectors
-// of it, and there are enough of those that none has to wait for the one before it.
+// Gaussians are prepared in blocks of this size, each step for the whole block: the compiler turns
+// the loops into vectors, and a block has enough of them to hide their latency.
 constexpr int block_size = 32;
 
-// 1.5 * 2^52: adding it rounds to an integer, which the sum has in its last bits.
+// 1.5 * 2^52: adding it rounds to an integer, which is in the last bits of the sum.
 constexpr double rounding = 6755399441055744.0;
 
-// 2^n for shifted = n + rounding, n an integer from -1022 to 1023.
+// Returns 2^n for shifted = n + rounding and an integer n from -1022 to 1023.
 GI_INLINE double exp2_shifted(double shifted) {
   int64_t bits;
   std::memcpy(&bits, &shifted, sizeof bits);

@@ -80,8 +80,11 @@ struct Kernels {
   void (*dequantize)(const Quantizer& quantizer, const Layer& layer, size_t begin, size_t end,
                      double* means, double* cholesky, float* colors);
 
-  // Work on one Gaussian alone; see rdo/single_gaussian-isa.h.
+  // Computes sums[k] = Σ w R_k for each channel k of the planes R, then Σ w², with a Gaussian's
+  // weights.
   void (*correlate)(const Planes& planes, const SingleGaussian& gaussian, double* sums);
+
+  // Adds w · color to the planes.
   void (*draw_gaussian)(const Planes& planes, const SingleGaussian& gaussian, const float* color);
 };
 

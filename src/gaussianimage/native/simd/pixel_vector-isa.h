@@ -1,4 +1,4 @@
-// Pixels of 8 bits, 8 of them at a time.
+// Stores 8 pixels of 8 bits at a time.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +8,7 @@
 
 namespace gi::GI_ISA {
 
-// 8 pixels whose channels are put together in 32 bits each: the lower C bytes of these are moved
-// together, four pixels at a time.
+// Stores 8 pixels whose C channels are the lower bytes of 32-bit lanes, four pixels at a time.
 template <int C>
 GI_INLINE void store_pixels(const int32_t* lanes, uint8_t* out) {
   typedef uint8_t Bytes16 __attribute__((vector_size(16)));

@@ -1,4 +1,4 @@
-// Short vectors of floats, written once for every instruction set.
+// Short vectors of floats; the same source serves every instruction set.
 //
 // `Half` is 8 lanes (one row of a column strip), `Wide` is 16 lanes (two rows). Both are arrays of
 // the widest vector that the instruction set has, so the same source compiles to SSE2, AVX2,
@@ -6,8 +6,8 @@
 // compiled with -ffp-contract=off), so a picture decodes to the same bytes on all of them; only
 // `madd`, which the gradient uses, may fuse.
 //
-// The header is compiled several times with different flags, so everything lives in the
-// namespace GI_ISA: two copies of one inline function must never be merged by the linker.
+// The header is compiled several times with different flags, so everything is in the namespace
+// GI_ISA: the linker must never merge two copies of an inline function.
 #pragma once
 
 #include <cmath>
@@ -68,7 +68,7 @@ struct Vec {
 using Half = Vec<8>;
 using Wide = Vec<16>;
 
-// Those of a strip, from its first.
+// The columns of a strip, counted from its first.
 constexpr float column_numbers[8] = {0, 1, 2, 3, 4, 5, 6, 7};
 
 // clang-format off
@@ -77,7 +77,8 @@ template <int N> GI_INLINE Vec<N> operator-(Vec<N> a, Vec<N> b) { for (int i = 0
 template <int N> GI_INLINE Vec<N> operator*(Vec<N> a, Vec<N> b) { for (int i = 0; i < Vec<N>::parts; ++i) a.v[i] *= b.v[i]; return a; }
 // clang-format on
 
-// a*b + c, fused where the machine can: for the gradient, whose last bit is nobody's promise.
+// Returns a*b + c, fused where the machine can: for gradients, whose last bits may differ between
+// machines.
 template <int N>
 GI_INLINE Vec<N> madd(Vec<N> a, Vec<N> b, Vec<N> c) {
   for (int i = 0; i < Vec<N>::parts; ++i) {
@@ -98,7 +99,7 @@ GI_INLINE Vec<N> madd(Vec<N> a, Vec<N> b, Vec<N> c) {
   return c;
 }
 
-// x where x >= least, else 0; NaN gives 0.
+// Returns x where x >= least, else 0; for NaN 0.
 template <int N>
 GI_INLINE Vec<N> keep_at_least(Vec<N> x, Vec<N> least) {
   using V = Vec<N>;
@@ -109,8 +110,8 @@ GI_INLINE Vec<N> keep_at_least(Vec<N> x, Vec<N> least) {
   return x;
 }
 
-// The smaller and the larger of two; b where one is NaN. Written as what they are on x86: compilers
-// make a comparison and a blend of the operator.
+// The smaller and the larger of two floats, lane by lane; b where one is NaN. On x86 they are
+// written as intrinsics, because compilers turn the operator into a comparison and a blend.
 template <int L>
 GI_INLINE typename Native<L>::Float lane_min(typename Native<L>::Float a,
                                              typename Native<L>::Float b) {
@@ -164,7 +165,7 @@ GI_INLINE Half sqrt(Half a) {
   return a;
 }
 
-// Rounded towards zero.
+// Stores the lanes as integers, rounded towards zero.
 GI_INLINE void store_integers(Half a, int32_t* p) {
   for (int i = 0; i < Half::parts; ++i) {
     const Half::Int integers = __builtin_convertvector(a.v[i], Half::Int);
@@ -172,7 +173,7 @@ GI_INLINE void store_integers(Half a, int32_t* p) {
   }
 }
 
-// 2^x within 2 ulp for x in [-126, 126]; 0 below, and for NaN; 2^126 above.
+// Returns 2^x within 2 ulp for x in [-126, 126]; 0 below and for NaN; 2^126 above.
 //
 // x = n + f with n an integer and |f| <= 1/2, 2^f by a minimax polynomial of degree 6 (relative
 // error 2e-9 before rounding), evaluated in pairs to keep the chain short, and 2^n by bits.
@@ -196,7 +197,7 @@ GI_INLINE Vec<N> exp2(Vec<N> x) {
   return x;
 }
 
-// The halves of a Wide, the other way than `join`.
+// Return the halves of a Wide.
 GI_INLINE Half first_half(Wide a) {
   Half r;
 #if GI_NATIVE_LANES == 16
@@ -217,7 +218,7 @@ GI_INLINE Half second_half(Wide a) {
   return r;
 }
 
-// Two rows from one each.
+// Returns the Wide whose halves are a and b.
 GI_INLINE Wide join(Half a, Half b) {
   Wide r;
 #if GI_NATIVE_LANES == 16
@@ -238,7 +239,7 @@ GI_INLINE float sum(Half a) {
   return ((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7]));
 }
 
-// The sums of eight vectors at once: sums[i] is that of a[i], in another order than `sum` has.
+// Sums eight vectors at once: sums[i] is the sum of a[i], added in another order than `sum` does.
 GI_INLINE void store_sums(const Half (&a)[8], float* sums) {
   typedef float Four __attribute__((vector_size(16)));
   Four folded[8];

@@ -1,12 +1,12 @@
-// Vectors of 16-bit integers beside those of floats in simd/vector-isa.h, written once for every
-// instruction set and with the same results on all of them.
+// Vectors of 16-bit integers; the same source serves every instruction set, with the same results.
 #pragma once
 
 #include "simd/vector-isa.h"
 
 namespace gi::GI_ISA {
 
-// 16 lanes, two rows of a column strip, in an order of the instruction set's own: `to_rows` tells.
+// 16 lanes, two rows of a column strip. Their order depends on the instruction set; `to_rows`
+// restores it.
 struct Wide16 {
 #if GI_NATIVE_LANES >= 8
   // Columns 0 to 3 of the first row and of the second, then columns 4 to 7 of both.
@@ -17,7 +17,7 @@ struct Wide16 {
   }
   GI_INLINE void store(int16_t* p) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v); }
 #else
-  // A row after the other. Unsigned, as sums may wrap around.
+  // One row after the other. Unsigned, because sums may wrap around.
   typedef uint16_t Eight __attribute__((vector_size(16)));
   typedef int16_t Signed __attribute__((vector_size(16)));
   typedef int32_t Integers __attribute__((vector_size(32)));
@@ -31,7 +31,7 @@ struct Wide16 {
   GI_INLINE void store(int16_t* p) const { std::memcpy(p, v, sizeof v); }
 #endif
 
-  // The same integer in all lanes.
+  // Returns a vector with the same integer in all lanes.
   static GI_INLINE Wide16 splat(int x) {
 #if GI_NATIVE_LANES >= 8
     return {_mm256_set1_epi16(static_cast<int16_t>(x))};
@@ -48,7 +48,7 @@ GI_INLINE Wide16::Integers to_integers(Wide16::Eight a) {
 }
 #endif
 
-// Modulo 2^16.
+// Adds modulo 2^16.
 GI_INLINE Wide16 operator+(Wide16 a, Wide16 b) {
 #if GI_NATIVE_LANES >= 8
   return {_mm256_add_epi16(a.v, b.v)};
@@ -57,8 +57,8 @@ GI_INLINE Wide16 operator+(Wide16 a, Wide16 b) {
 #endif
 }
 
-// Floats of at most 32767, or a little more, rounded towards zero. What is not a number, or far
-// out of range, becomes 0 or less.
+// Rounds floats of at most 32767, or a little more, towards zero. A NaN, or a float far out of
+// range, becomes 0 or less.
 GI_INLINE Wide16 to_wide16(Wide a) {
 #if GI_NATIVE_LANES == 16
   const __m512i integers = _mm512_cvttps_epi32((__m512)a.v[0]);
@@ -77,7 +77,7 @@ GI_INLINE Wide16 to_wide16(Wide a) {
     typedef int16_t Four __attribute__((vector_size(8)));
     Four parts[2];
     for (int part = 0; part < 2; ++part) {
-      // Also where it is not a number, of which nobody knows what a conversion would make.
+      // This also replaces NaN, whose conversion is undefined.
       Wide::Float x = a.v[2 * row + part];
       x = x > 0.0f ? x : Wide::Float{};
       x = x < 32767.0f ? x : Wide::Float{} + 32767.0f;
@@ -90,7 +90,7 @@ GI_INLINE Wide16 to_wide16(Wide a) {
 #endif
 }
 
-// x where x > bound, else 0.
+// Returns x where x > bound, else 0.
 GI_INLINE Wide16 keep_above(Wide16 x, Wide16 bound) {
 #if GI_NATIVE_LANES >= 8
   return {_mm256_and_si256(x.v, _mm256_cmpgt_epi16(x.v, bound.v))};
@@ -102,7 +102,7 @@ GI_INLINE Wide16 keep_above(Wide16 x, Wide16 bound) {
 #endif
 }
 
-// a b / 2^15 rounded to the nearest integer, halves up; not for -32768 times itself.
+// Returns a b / 2^15 rounded to the nearest integer, halves up. Not valid for -32768 times itself.
 GI_INLINE Wide16 scaled(Wide16 a, Wide16 b) {
 #if GI_NATIVE_LANES >= 8
   return {_mm256_mulhrs_epi16(a.v, b.v)};
@@ -110,7 +110,7 @@ GI_INLINE Wide16 scaled(Wide16 a, Wide16 b) {
   Wide16 r;
   for (int i = 0; i < 2; ++i) {
 #if defined(__SSE2__)
-    // From the two halves of the product, as the instruction for it came with SSSE3.
+    // Computed from the two halves of the product, because the instruction for it came with SSSE3.
     const __m128i x = (__m128i)a.v[i], y = (__m128i)b.v[i];
     const __m128i low = _mm_srli_epi16(_mm_mullo_epi16(x, y), 14), high = _mm_mulhi_epi16(x, y);
     const __m128i half = _mm_srli_epi16(_mm_add_epi16(low, _mm_set1_epi16(1)), 1);
@@ -124,7 +124,7 @@ GI_INLINE Wide16 scaled(Wide16 a, Wide16 b) {
 #endif
 }
 
-// a + b, limited to what 16 bits hold, then divided by 2^bits and rounded down.
+// Returns a + b, clamped to 16 bits, then divided by 2^bits and rounded down.
 GI_INLINE Wide16 add_and_shift(Wide16 a, Wide16 b, int bits) {
 #if GI_NATIVE_LANES >= 8
   return {_mm256_sra_epi16(_mm256_adds_epi16(a.v, b.v), _mm_cvtsi32_si128(bits))};
@@ -144,7 +144,7 @@ GI_INLINE Wide16 add_and_shift(Wide16 a, Wide16 b, int bits) {
 #endif
 }
 
-// The first row's 8 lanes to rows[0…7], the second row's to rows[8…15].
+// Stores the first row's 8 lanes to rows[0…7] and the second row's to rows[8…15].
 GI_INLINE void to_rows(Wide16 a, int16_t* rows) {
 #if GI_NATIVE_LANES >= 8
   a.v = _mm256_permute4x64_epi64(a.v, _MM_SHUFFLE(3, 1, 2, 0));
