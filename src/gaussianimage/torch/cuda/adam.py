@@ -1,9 +1,9 @@
 """One step of Adam on all Gaussians of a fit, from the sums of their entries, in one kernel.
 
-It takes the same steps as the CPU's optimizer (native/fit/adam.cpp). The gradient is taken with respect to a
-change of the Gaussian in its own frame, μ + L m and L (I + Δ) with Δ lower triangular. The
-derivatives are therefore the sums themselves, and every rate is relative to the Gaussian's size and
-shape.
+It takes the same steps as the CPU's optimizer (native/fit/adam.cpp). The gradient is taken with
+respect to a change of the Gaussian in its own frame, μ + L m and L (I + Δ) with Δ lower triangular.
+The derivatives are therefore the sums themselves, and every rate is relative to the Gaussian's size
+and shape.
 """
 
 import math
