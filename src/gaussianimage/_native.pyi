@@ -77,10 +77,10 @@ class Optimizer:
     ) -> None: ...
     def keep(self, keep: NDArray[np.uint8]) -> None: ...
     def bake(self, bake: NDArray[np.uint8]) -> None: ...
-    def run(
+    def adam(
         self, rates: NDArray[np.float32], energy: float, bits: float = 0, step: float = 1
     ) -> NDArray[np.float64]: ...
-    def descend(
+    def gauss_newton(
         self, rates: NDArray[np.float32], energy: float, bits: float, step: float
     ) -> NDArray[np.float64]: ...
     def solve_colors(self, iterations: int, ridge: float) -> float: ...
@@ -133,11 +133,11 @@ class SymbolCosts:
         self, quantizer: Quantizer, counts: NDArray[np.uint32], classes: NDArray[np.uint32]
     ) -> None: ...
 
-class Refiner:
+class CoordinateDescent:
     def __init__(
         self, quantizer: Quantizer, q_max: float, residual: NDArray[np.float32]
     ) -> None: ...
-    def sweep(
+    def run_pass(
         self,
         quantizer: Quantizer,
         precision: NDArray[np.uint8],

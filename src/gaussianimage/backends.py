@@ -81,7 +81,7 @@ class FitOptimizer(Protocol):
     def keep(self, keep: NDArray[np.uint8]) -> None:
         """Remove the Gaussians whose entry is 0, (N,)."""
 
-    def run(self, rates: NDArray[np.float32], energy: float) -> NDArray[np.float64]:
+    def adam(self, rates: NDArray[np.float32], energy: float) -> NDArray[np.float64]:
         """Do one iteration of Adam per row of rates.
 
         Parameters
@@ -126,7 +126,7 @@ class Backend(Protocol):
 
     @property
     def iterations_per_call(self) -> int:
-        """Iterations in one call of `FitOptimizer.run`: Ctrl-C and progress wait for them."""
+        """Iterations in one call of `FitOptimizer.adam`: Ctrl-C and progress wait for them."""
 
     def optimizer(self, target: NDArray[np.float32], q_max: float) -> FitOptimizer:
         """Make an optimizer without Gaussians.

@@ -44,8 +44,8 @@ def pressed_soon(times: int = 1) -> Iterator[None]:
 
 
 CALLS = {
-    "run": lambda one: one.run(RATES, 0.01),
-    "descend": lambda one: one.descend(RATES[:, 0].copy(), 0.01, 0.8, 0.1),
+    "adam": lambda one: one.adam(RATES, 0.01),
+    "gauss_newton": lambda one: one.gauss_newton(RATES[:, 0].copy(), 0.01, 0.8, 0.1),
     "solve_colors": lambda one: [one.solve_colors(20, 1e-4) for _ in range(10**6)],
     "residual": lambda one: [one.residual() for _ in range(10**6)],
 }
@@ -61,19 +61,19 @@ def test_a_signal_ends_a_native_call(name: str, threads: int) -> None:
 
 
 @needs_posix
-@pytest.mark.parametrize("name", ["run", "descend"])
+@pytest.mark.parametrize("name", ["adam", "gauss_newton"])
 def test_a_stopped_call_has_done_whole_iterations(name: str) -> None:
     one, other = optimizer(), optimizer()
     with pressed_soon(), pytest.raises(KeyboardInterrupt):
         CALLS[name](one)
     assert 0 < one.steps < len(RATES)
-    if name == "run":
-        other.run(RATES[: one.steps], 0.01)
+    if name == "adam":
+        other.adam(RATES[: one.steps], 0.01)
     else:
-        other.descend(RATES[: one.steps, 0].copy(), 0.01, 0.8, 0.1)
+        other.gauss_newton(RATES[: one.steps, 0].copy(), 0.01, 0.8, 0.1)
     assert np.array_equal(one.means, other.means)
     assert np.array_equal(one.colors, other.colors)
-    assert np.isfinite(one.run(RATES[:5], 0.01)).all()
+    assert np.isfinite(one.adam(RATES[:5], 0.01)).all()
 
 
 def test_a_flag_ends_the_native_calls_of_its_thread_alone() -> None:
@@ -83,7 +83,7 @@ def test_a_flag_ends_the_native_calls_of_its_thread_alone() -> None:
     def work() -> None:
         try:
             with stoppable(flag):
-                CALLS["run"](optimizer())
+                CALLS["adam"](optimizer())
         except KeyboardInterrupt as error:
             ended.append(error)
 
@@ -91,7 +91,7 @@ def test_a_flag_ends_the_native_calls_of_its_thread_alone() -> None:
     thread.start()
     time.sleep(0.1)
     flag.set()
-    assert len(optimizer().run(RATES[:200], 0.01)) == 200  # this thread has no flag
+    assert len(optimizer().adam(RATES[:200], 0.01)) == 200  # this thread has no flag
     thread.join(30)
     assert len(ended) == 1
 
@@ -100,8 +100,8 @@ def test_a_flag_is_obeyed_in_its_block_alone() -> None:
     flag = StopFlag()
     flag.set()
     with pytest.raises(KeyboardInterrupt), stoppable(flag):
-        CALLS["run"](optimizer())
-    assert len(optimizer().run(RATES[:500], 0.01)) == 500
+        CALLS["adam"](optimizer())
+    assert len(optimizer().adam(RATES[:500], 0.01)) == 500
 
 
 @needs_posix
@@ -110,11 +110,11 @@ def test_work_that_keeps_is_cut_short_once_and_goes_on() -> None:
     with Interrupt("keep") as interrupt:
         interrupt.begin()
         with pressed_soon(), interrupt.cut_short():
-            one.run(RATES, 0.01)
+            one.adam(RATES, 0.01)
         assert interrupt.is_pressed()
         steps = one.steps
         with interrupt.cut_short():  # is not cut short again
-            one.run(RATES[:300], 0.01)
+            one.adam(RATES[:300], 0.01)
         assert one.steps == steps + 300
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -125,9 +125,9 @@ def test_a_second_signal_is_raised() -> None:
     with Interrupt("keep") as interrupt:
         interrupt.begin()
         with pressed_soon(), interrupt.cut_short():
-            one.run(RATES, 0.01)
+            one.adam(RATES, 0.01)
         with pressed_soon(), pytest.raises(KeyboardInterrupt), interrupt.cut_short():
-            one.run(RATES, 0.01)
+            one.adam(RATES, 0.01)
 
 
 def test_a_signal_between_blocks_is_not_lost() -> None:

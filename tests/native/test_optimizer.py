@@ -43,7 +43,7 @@ def rates(count, position=0.02, covariance=0.01, color=0.01):
 
 
 def fractions(count, rate=2.0):
-    """Steps of `descend`."""
+    """Return rates of `gauss_newton`."""
     return np.full(count, rate, np.float32)
 
 
@@ -67,14 +67,16 @@ def test_the_loss_is_half_the_sum_of_squares_before_the_step(channels):
     o = optimizer(g, target)
     for _ in range(4):
         expected = loss_of(gaussians_of(o, g), target)
-        assert o.run(rates(1), 0.0)[0] == pytest.approx(expected, rel=1e-5)
+        assert o.adam(rates(1), 0.0)[0] == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 70), (259, 5), (520, 17)])
 def test_the_loss_counts_every_pixel_once_at_every_size(height, width):
     g = scene(20, height, width)
     target = picture(g)
-    assert optimizer(g, target).run(rates(1), 0.0)[0] == pytest.approx(loss_of(g, target), rel=1e-5)
+    assert optimizer(g, target).adam(rates(1), 0.0)[0] == pytest.approx(
+        loss_of(g, target), rel=1e-5
+    )
 
 
 def test_the_loss_of_no_gaussians_is_that_of_black():
@@ -82,7 +84,7 @@ def test_the_loss_of_no_gaussians_is_that_of_black():
     target = picture(g)
     o = optimizer(g, target)
     assert len(o) == 0
-    assert o.run(rates(2), 0.0) == pytest.approx([np.sum(target**2.0) / 2] * 2, rel=1e-6)
+    assert o.adam(rates(2), 0.0) == pytest.approx([np.sum(target**2.0) / 2] * 2, rel=1e-6)
 
 
 def test_the_residual_is_the_picture_minus_the_target():
@@ -90,7 +92,7 @@ def test_the_residual_is_the_picture_minus_the_target():
     target = picture(g)
     o = optimizer(g, target)
     assert o.residual() == pytest.approx(reference.render(g) - target, abs=1e-5)
-    o.run(rates(5), 0.0)
+    o.adam(rates(5), 0.0)
     assert o.residual() == pytest.approx(reference.render(gaussians_of(o, g)) - target, abs=1e-5)
 
 
@@ -107,7 +109,7 @@ def test_the_first_step_follows_the_gradient_in_each_gaussians_own_frame():
     own = 2 * np.einsum("nji,njk,nkl->nil", L, G, L)
     gradient = np.concatenate([own_means, own[:, [0, 1, 1], [0, 0, 1]], d_colors], axis=1)
     o = optimizer(g, target)
-    o.run(rates(1, 0.02, 0.01, 0.005), 0.0)
+    o.adam(rates(1, 0.02, 0.01, 0.005), 0.0)
     # Adam's first moment after one step is 1 - 0.85 of the gradient, its second 1 - 0.96 of the
     # square, and the step is the rate times the gradient's sign.
     scale = np.abs(gradient).max(axis=0)
@@ -132,7 +134,7 @@ def test_small_steps_decrease_the_loss_whatever_is_trained(seed, flag):
     g = scene(seed=seed, q_max=9.0)
     o = optimizer(g, picture(g, seed=seed + 10))
     o.trainable = np.full(len(g), flag, dtype=np.uint8)
-    losses = o.run(rates(10, 1e-3, 1e-3, 1e-3), 0.0)
+    losses = o.adam(rates(10, 1e-3, 1e-3, 1e-3), 0.0)
     assert np.all(np.diff(losses) < 0)
 
 
@@ -150,7 +152,7 @@ def test_optimizing_recovers_gaussians_that_were_moved():
     )
     o = optimizer(start, target)
     schedule = rates(400, 0.05, 0.03, 0.02) * np.linspace(1, 0.01, 400, dtype=np.float32)[:, None]
-    losses = o.run(schedule, 0.0)
+    losses = o.adam(schedule, 0.0)
     assert losses[-1] < 1e-3 * losses[0]
 
 
@@ -164,7 +166,7 @@ def test_the_energy_penalty_pulls_colors_and_sizes_down():
         return np.sum(np.sum(o.colors**2.0, axis=1) * np.pi * l11 * l22) / 2
 
     before = energy()
-    assert o.run(rates(1, 0.0, 1e-3, 1e-3), 1.0)[0] < 1e-6  # the penalty is not in the loss
+    assert o.adam(rates(1, 0.0, 1e-3, 1e-3), 1.0)[0] < 1e-6  # the penalty is not in the loss
     assert energy() < before
     l11, _, l22 = g.cholesky().T
     area = np.pi * l11 * l22
@@ -182,7 +184,7 @@ def test_the_penalty_on_bits_has_the_gradient_of_a_logarithm():
     area = np.pi * l11 * l22
     square = np.sum(g.colors**2, axis=1)
     step = float(np.sqrt(np.median(square * area)))
-    assert o.run(rates(1, 0.0, 1e-3, 1e-3), 0.0, bits=0.7, step=step)[0] < 1e-6
+    assert o.adam(rates(1, 0.0, 1e-3, 1e-3), 0.0, bits=0.7, step=step)[0] < 1e-6
     # Of ½ · 0.7 Δ² ln(1 + |c|² A / Δ²): by the color, and by the logarithm of the area A.
     pull = 0.7 * step**2 / (step**2 + square * area) * area
     expected = g.colors * pull[:, None]
@@ -201,10 +203,10 @@ def test_the_number_of_threads_changes_no_bit(threads):
     target = picture(g)
     one, more = optimizer(g, target), optimizer(g, target, threads=threads)
     for o in (one, more):
-        o.run(rates(6), 0.01)
+        o.adam(rates(6), 0.01)
         o.solve_colors(3, 1e-3)
         o.bake((np.arange(len(o)) % 5 == 0).astype(np.uint8))
-    assert np.array_equal(one.run(rates(3), 0.0), more.run(rates(3), 0.0))
+    assert np.array_equal(one.adam(rates(3), 0.0), more.adam(rates(3), 0.0))
     assert_same_state(one, more)
     assert np.array_equal(one.residual(), more.residual())
 
@@ -214,8 +216,8 @@ def test_iterations_in_one_call_equal_calls_of_one_iteration():
     target = picture(g)
     at_once, step_by_step = optimizer(g, target), optimizer(g, target)
     schedule = rates(12) * np.linspace(1, 0.1, 12, dtype=np.float32)[:, None]
-    losses = at_once.run(schedule, 0.02)
-    single = [step_by_step.run(row[None], 0.02)[0] for row in schedule]
+    losses = at_once.adam(schedule, 0.02)
+    single = [step_by_step.adam(row[None], 0.02)[0] for row in schedule]
     assert np.array_equal(losses, single)
     assert_same_state(at_once, step_by_step)
 
@@ -226,12 +228,12 @@ def test_a_state_that_is_read_and_put_back_goes_on_as_if_nothing_happened():
     whole, first = optimizer(g, target), optimizer(g, target)
     for o in (whole, first):
         o.trainable = (np.arange(len(g)) % 8).astype(np.uint8)
-        o.run(rates(5), 0.0)
+        o.adam(rates(5), 0.0)
     resumed = _native.Optimizer(target, g.q_max, 2)
     resumed.add(first.means, first.cholesky, first.colors)
     for name in STATE[3:]:
         setattr(resumed, name, getattr(first, name))
-    assert np.array_equal(resumed.run(rates(5), 0.0), whole.run(rates(5), 0.0))
+    assert np.array_equal(resumed.adam(rates(5), 0.0), whole.adam(rates(5), 0.0))
     assert_same_state(resumed, whole)
 
 
@@ -252,7 +254,7 @@ def test_flags_hold_what_is_not_trainable(flags):
     held = np.arange(len(g)) % 2 == 0
     o.trainable = np.where(held, flags, 7).astype(np.uint8)
     before = state(o)
-    o.run(rates(5), 0.0)
+    o.adam(rates(5), 0.0)
     for name, flag in (("means", POSITION), ("cholesky", COVARIANCE), ("colors", COLOR)):
         moved = (getattr(o, name) != before[name]).any(axis=1)
         assert moved[~held].mean() > 0.8  # some lie outside the picture
@@ -262,7 +264,7 @@ def test_flags_hold_what_is_not_trainable(flags):
 def test_added_gaussians_start_fresh_after_the_others():
     g, more = scene(10), scene(6, seed=9)
     o = optimizer(g, picture(g))
-    o.run(rates(3), 0.0)
+    o.adam(rates(3), 0.0)
     before = state(o)
     o.add(more.means, more.cholesky(), more.colors.astype(np.float32))
     assert len(o) == 16
@@ -279,7 +281,7 @@ def test_keep_drops_all_that_belongs_to_the_others():
     g = scene(10)
     target = picture(g)
     o = optimizer(g, target)
-    o.run(rates(3), 0.0)
+    o.adam(rates(3), 0.0)
     before = state(o)
     keep = np.array([1, 0, 0, 1, 1, 0, 1, 1, 0, 1], dtype=np.uint8)
     o.keep(keep)
@@ -287,13 +289,13 @@ def test_keep_drops_all_that_belongs_to_the_others():
     for name, values in state(o).items():
         assert np.array_equal(values, before[name][keep != 0]), name
     kept = gaussians_of(o, g)
-    assert o.run(rates(1), 0.0)[0] == pytest.approx(loss_of(kept, target), rel=1e-5)
+    assert o.adam(rates(1), 0.0)[0] == pytest.approx(loss_of(kept, target), rel=1e-5)
 
 
 def test_baked_gaussians_stay_in_the_picture_and_leave_the_optimizer():
     g = scene()
     o = optimizer(g, picture(g))
-    o.run(rates(3), 0.0)
+    o.adam(rates(3), 0.0)
     before, residual = state(o), o.residual()
     bake = np.arange(len(g)) % 3 == 0
     o.bake(bake.astype(np.uint8))
@@ -351,7 +353,7 @@ def test_solved_colors_are_the_least_squares_solution():
     assert loss == pytest.approx(np.sum((A @ expected - b) ** 2) / 2, rel=1e-6)
     assert np.array_equal(o.means, g.means)
     assert np.array_equal(o.cholesky, g.cholesky())
-    assert loss == pytest.approx(o.run(rates(1), 0.0)[0], rel=1e-9)
+    assert loss == pytest.approx(o.adam(rates(1), 0.0)[0], rel=1e-9)
 
 
 def test_a_ridge_is_relative_to_each_gaussians_energy():
@@ -404,7 +406,7 @@ def alone(channels=3):
 def test_a_whole_gauss_newton_step_goes_almost_all_the_way(channels):
     near, target, true = alone(channels)
     o = optimizer(near, target)
-    (before,) = o.descend(fractions(1, 1.0), 0.0, 0.0, 1e-3)
+    (before,) = o.gauss_newton(fractions(1, 1.0), 0.0, 0.0, 1e-3)
     assert np.square(o.residual()).sum() / 2 < 0.08 * before
     assert o.means == pytest.approx(true.means, abs=0.15)
 
@@ -412,7 +414,7 @@ def test_a_whole_gauss_newton_step_goes_almost_all_the_way(channels):
 def test_momentum_and_falling_rates_find_it():
     near, target, true = alone()
     o = optimizer(near, target)
-    o.descend(np.linspace(0.5, 0.05, 250, dtype=np.float32), 0.0, 0.0, 1e-3)
+    o.gauss_newton(np.linspace(0.5, 0.05, 250, dtype=np.float32), 0.0, 0.0, 1e-3)
     assert o.means == pytest.approx(true.means, abs=1e-3)
     assert o.cholesky == pytest.approx(true.cholesky(), abs=1e-3)
     assert o.colors == pytest.approx(true.colors, abs=1e-3)
@@ -432,9 +434,9 @@ def test_few_gauss_newton_steps_do_what_takes_adam_many():
         true.q_max,
     )
     newton, adam = optimizer(moved, target), optimizer(moved, target)
-    newton.descend(np.linspace(2, 1, 40, dtype=np.float32), 0.0, 0.0, 0.2)
+    newton.gauss_newton(np.linspace(2, 1, 40, dtype=np.float32), 0.0, 0.0, 0.2)
     ramp = np.linspace(1, 0.5, 80, dtype=np.float32)
-    adam.run(ramp[:, None] * np.array([0.05, 0.03, 0.015], np.float32), 0.0)
+    adam.adam(ramp[:, None] * np.array([0.05, 0.03, 0.015], np.float32), 0.0)
     losses = [np.square(o.residual()).sum() for o in (newton, adam)]
     assert losses[0] < 0.9 * losses[1]
 
@@ -445,7 +447,7 @@ def test_gaussians_on_top_of_each_other_take_smaller_steps():
     o = _native.Optimizer(target, near.q_max, 1)
     for _ in range(50):
         o.add(near.means, near.cholesky(), (near.colors / 50).astype(np.float32))
-    losses = o.descend(fractions(60, 1.0), 0.0, 0.0, 0.02)
+    losses = o.gauss_newton(fractions(60, 1.0), 0.0, 0.0, 0.02)
     assert losses[-1] < 0.1 * losses[0]
     assert losses.max() == losses[0]
 
@@ -454,8 +456,8 @@ def test_gauss_newton_steps_weigh_the_penalties():
     g = compact_scene()
     target = picture(g)
     free, held = optimizer(g, target), optimizer(g, target)
-    free.descend(fractions(30, 0.5), 0.0, 0.0, 0.2)
-    held.descend(fractions(30, 0.5), 0.05, 0.8, 0.2)
+    free.gauss_newton(fractions(30, 0.5), 0.0, 0.0, 0.2)
+    held.gauss_newton(fractions(30, 0.5), 0.05, 0.8, 0.2)
 
     def square(o):
         return np.sum(np.square(o.colors).sum(axis=1) * o.cholesky[:, 0] * o.cholesky[:, 2])
@@ -467,8 +469,8 @@ def test_gauss_newton_steps_weigh_the_penalties():
 def test_threads_change_no_bit_of_gauss_newton_steps(threads):
     g = scene(600, 300, 70)
     one, many = optimizer(g, picture(g)), optimizer(g, picture(g), threads=threads)
-    expected = one.descend(fractions(5), 0.01, 0.8, 0.2)
-    assert np.array_equal(many.descend(fractions(5), 0.01, 0.8, 0.2), expected)
+    expected = one.gauss_newton(fractions(5), 0.01, 0.8, 0.2)
+    assert np.array_equal(many.gauss_newton(fractions(5), 0.01, 0.8, 0.2), expected)
     assert_same_state(one, many)
 
 
@@ -478,7 +480,7 @@ def test_gauss_newton_steps_hold_what_is_not_trainable(flags):
     o = optimizer(g, picture(g))
     o.trainable = np.full(len(g), flags, np.uint8)
     before = state(o)
-    o.descend(fractions(3), 0.01, 0.8, 0.2)
+    o.gauss_newton(fractions(3), 0.01, 0.8, 0.2)
     for flag, name in ((POSITION, "means"), (COVARIANCE, "cholesky"), (COLOR, "colors")):
         assert np.array_equal(getattr(o, name), before[name]) == (not flags & flag), name
 
@@ -498,12 +500,12 @@ def test_a_poisoned_gaussian_changes_no_bit_of_the_others(name):
     dirty.add(rest.means, rest.cholesky(), rest.colors.astype(np.float32))
     others = np.arange(31) != 7
     for act in (
-        lambda o: o.run(rates(4), 0.0),
-        lambda o: o.run(rates(4), 0.05),
+        lambda o: o.adam(rates(4), 0.0),
+        lambda o: o.adam(rates(4), 0.05),
         lambda o: o.solve_colors(5, 0.0),
         lambda o: o.solve_colors(5, 0.01),
-        lambda o: o.run(rates(4), 0.05),
-        lambda o: o.descend(fractions(4), 0.05, 0.8, 0.2),
+        lambda o: o.adam(rates(4), 0.05),
+        lambda o: o.gauss_newton(fractions(4), 0.05, 0.8, 0.2),
     ):
         expected, got = act(clean), act(dirty)
         assert np.array_equal(got, expected)
@@ -521,18 +523,18 @@ def test_a_degenerate_gaussian_is_not_brought_to_life():
     o = _native.Optimizer(picture(g), 4.5, 1)
     cholesky = np.array([[0, 0, 0], [1e-100, 0, 1], [1, 0, 1e-9], [1e14, 0, 1e14], [-1, 0, 1.0]])
     o.add(np.full((5, 2), 10.0), cholesky, np.ones((5, 3), dtype=np.float32))
-    losses = o.run(rates(5, 0.1, 0.1, 0.1), 0.01)
+    losses = o.adam(rates(5, 0.1, 0.1, 0.1), 0.01)
     assert np.all(losses == losses[0])
-    assert np.all(o.descend(fractions(5), 0.01, 0.8, 0.2) == losses[0])
+    assert np.all(o.gauss_newton(fractions(5), 0.01, 0.8, 0.2) == losses[0])
 
 
 def test_nothing_moves_beyond_numbers_under_absurd_rates():
     g = scene()
     o = optimizer(g, picture(g))
-    o.run(rates(20, 1e4, 1e3, 1e6), 0.0)
-    o.run(rates(20, 1e30, 1e30, 1e30), 0.1)
+    o.adam(rates(20, 1e4, 1e3, 1e6), 0.0)
+    o.adam(rates(20, 1e30, 1e30, 1e30), 0.1)
     for rate in (1e4, 1e30):
-        o.descend(fractions(20, rate), 0.1, 0.8, 0.2)
+        o.gauss_newton(fractions(20, rate), 0.1, 0.8, 0.2)
     assert np.isfinite(o.means).all()
     assert np.isfinite(o.cholesky).all()
 
@@ -544,8 +546,8 @@ def test_a_nan_in_the_target_stops_only_gaussians_near_it():
     target[5, 5, 1] = np.nan
     o = optimizer(g, target)
     before = o.means
-    assert np.isnan(o.run(rates(3), 0.0)).all()
-    assert np.isnan(o.descend(fractions(3), 0.0, 0.0, 0.2)).all()
+    assert np.isnan(o.adam(rates(3), 0.0)).all()
+    assert np.isnan(o.gauss_newton(fractions(3), 0.0, 0.0, 0.2)).all()
     for array in (o.means, o.cholesky, o.colors, o.first, o.second):
         assert np.isfinite(array).all()
     assert np.isnan(o.solve_colors(3, 0.0))
@@ -579,7 +581,7 @@ def test_arrays_of_another_length_are_refused(name):
         with pytest.raises(ValueError, match="wrong length"):
             wrong()
     with pytest.raises(ValueError, match="rates"):
-        o.run(np.ones((2, 2), np.float32), 0.0)
+        o.adam(np.ones((2, 2), np.float32), 0.0)
     with pytest.raises(ValueError, match="colors"):
         o.add(g.means, g.cholesky(), np.ones((5, 2), np.float32))
     assert np.array_equal(getattr(o, name), values)
@@ -604,7 +606,7 @@ def test_weights_multiply_squared_errors(channels):
     error = reference.render(g) - target
     o = weighed(g, target, weights)
     np.testing.assert_allclose(o.residual(), weights * error, atol=2e-4)
-    loss = o.run(rates(1), 0.0)[0]
+    loss = o.adam(rates(1), 0.0)[0]
     assert loss == pytest.approx(np.sum(weights * error**2) / 2, rel=1e-4)
 
 
@@ -612,7 +614,7 @@ def test_weights_of_one_change_no_bit():
     g = scene()
     target = picture(g)
     a, b = optimizer(g, target), weighed(g, target, np.ones_like(target))
-    assert np.array_equal(a.run(rates(5), 0.01), b.run(rates(5), 0.01))
+    assert np.array_equal(a.adam(rates(5), 0.01), b.adam(rates(5), 0.01))
     assert_same_state(a, b)
 
 
@@ -623,9 +625,9 @@ def test_what_has_no_weight_has_no_say():
     other = target.copy()
     other[10:20, 5:30] = 0.25
     a, b = weighed(g, target, weights), weighed(g, other, weights)
-    assert np.array_equal(a.run(rates(5), 0.01), b.run(rates(5), 0.01))
+    assert np.array_equal(a.adam(rates(5), 0.01), b.adam(rates(5), 0.01))
     assert np.array_equal(
-        a.descend(fractions(5), 0.01, 1, 0.1), b.descend(fractions(5), 0.01, 1, 0.1)
+        a.gauss_newton(fractions(5), 0.01, 1, 0.1), b.gauss_newton(fractions(5), 0.01, 1, 0.1)
     )
     assert_same_state(a, b)
 

@@ -102,7 +102,7 @@ class Run:
             end = min([end, *(step for step in renewals if self._iteration < step < end)])
             begin, before = self._iteration, self._optimizer.steps
             with self._interrupt.cut_short():
-                losses = self._optimizer.run(self._schedule.rates(begin, end), self._start.energy)
+                losses = self._optimizer.adam(self._schedule.rates(begin, end), self._start.energy)
                 self._psnr = self._decibels(float(losses[-1]))
             self._iteration = begin + self._optimizer.steps - before
             if self._interrupt.is_pressed():

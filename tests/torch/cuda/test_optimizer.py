@@ -61,8 +61,8 @@ def test_it_takes_the_steps_of_the_engine(channels):
     g = scene(channels=channels)
     native, ours = pair(g, picture(g))
     schedule = rates(4) * np.linspace(1, 0.2, 4, dtype=np.float32)[:, None]
-    losses = native.run(schedule, 0.01)
-    assert ours.run(schedule, 0.01) == pytest.approx(losses, rel=1e-4)
+    losses = native.adam(schedule, 0.01)
+    assert ours.adam(schedule, 0.01) == pytest.approx(losses, rel=1e-4)
     assert_alike(ours, native)
 
 
@@ -71,7 +71,7 @@ def test_what_may_not_move_stays_and_ages():
     native, ours = pair(g, picture(g))
     for o in (native, ours):
         o.trainable = np.array([0, 1, 2, 4], dtype=np.uint8)
-        o.run(rates(3), 0.0)
+        o.adam(rates(3), 0.0)
     assert_alike(ours, native)
     assert np.array_equal(ours.means[[0, 2, 3]], g.means[[0, 2, 3]].astype(np.float32))
 
@@ -83,7 +83,7 @@ def test_what_draws_nothing_stays_as_it_is():
     ours = filled(Optimizer(picture(g), g.q_max, DEVICE), g)
     before = {name: getattr(ours, name) for name in STATE}
     alone = filled(Optimizer(picture(g), g.q_max, DEVICE), like)
-    assert np.array_equal(ours.run(rates(2), 0.01), alone.run(rates(2), 0.01))
+    assert np.array_equal(ours.adam(rates(2), 0.01), alone.adam(rates(2), 0.01))
     for name in STATE:
         after = getattr(ours, name)
         assert np.array_equal(after[3:], before[name][3:], equal_nan=True)
@@ -95,9 +95,9 @@ def test_gaussians_that_are_added_later_start_afresh():
     target = picture(g)
     native, ours = pair(g[:3], target)
     for o in (native, ours):
-        o.run(rates(2), 0.0)
+        o.adam(rates(2), 0.0)
         filled(o, g[3:])
-        o.run(rates(2), 0.0)
+        o.adam(rates(2), 0.0)
     assert list(ours.age) == [4] * 3 + [2] * 6
     assert_alike(ours, native)
 
@@ -107,11 +107,11 @@ def test_gaussians_that_are_not_kept_leave_room_for_fresh_ones():
     target = picture(g)
     native, ours = pair(g[:6], target)
     for o in (native, ours):
-        o.run(rates(2), 0.0)
+        o.adam(rates(2), 0.0)
         o.keep(np.array([0, 1, 1, 0, 1, 0], dtype=np.uint8))
         assert len(o) == 3
         filled(o, g[6:])
-        o.run(rates(2), 0.0)
+        o.adam(rates(2), 0.0)
     assert list(ours.age) == [4] * 3 + [2] * 3
     assert_alike(ours, native)
 
@@ -120,12 +120,12 @@ def test_a_restored_state_goes_on_to_the_same_bits():
     g = scene(5)
     target = picture(g)
     ours = filled(Optimizer(target, g.q_max, DEVICE), g)
-    ours.run(rates(2), 0.01)
+    ours.adam(rates(2), 0.01)
     other = Optimizer(target, g.q_max, DEVICE)
     other.add(ours.means, ours.cholesky, ours.colors)
     for name in STATE[3:]:
         setattr(other, name, getattr(ours, name))
-    assert np.array_equal(other.run(rates(2), 0.01), ours.run(rates(2), 0.01))
+    assert np.array_equal(other.adam(rates(2), 0.01), ours.adam(rates(2), 0.01))
     for name in STATE:
         assert np.array_equal(getattr(other, name), getattr(ours, name))
 
@@ -134,7 +134,7 @@ def test_more_entries_than_there_was_room_for_change_no_bit(monkeypatch):
     g = scene(6)
     target = picture(g)
     expected = filled(Optimizer(target, g.q_max, DEVICE), g)
-    losses = expected.run(rates(3), 0.0)
+    losses = expected.adam(rates(3), 0.0)
     recordings = []
 
     class Tight(module._RecordedIteration):
@@ -146,7 +146,7 @@ def test_more_entries_than_there_was_room_for_change_no_bit(monkeypatch):
     monkeypatch.setattr(module, "_RecordedIteration", Tight)
     monkeypatch.setattr(module, "SPARE_ENTRIES", 0)
     ours = filled(Optimizer(target, g.q_max, DEVICE), g)
-    assert np.array_equal(ours.run(rates(3), 0.0), losses)
+    assert np.array_equal(ours.adam(rates(3), 0.0), losses)
     assert len(recordings) == 2
     for name in STATE:
         assert np.array_equal(getattr(ours, name), getattr(expected, name))
@@ -186,8 +186,8 @@ def test_weights_count_in_losses_steps_and_colors_as_on_the_cpu(channels):
         o.weigh(random_weights(target))
     assert ours.residual() == pytest.approx(native.residual(), abs=1e-5)
     assert np.abs(ours.residual() - unweighted).max() > 0.1
-    losses = native.run(rates(4), 0.01)
-    assert ours.run(rates(4), 0.01) == pytest.approx(losses, rel=1e-4)
+    losses = native.adam(rates(4), 0.01)
+    assert ours.adam(rates(4), 0.01) == pytest.approx(losses, rel=1e-4)
     assert_alike(ours, native)
     loss = native.solve_colors(3, 1e-4)
     assert ours.solve_colors(3, 1e-4) == pytest.approx(loss, rel=1e-4)
@@ -199,9 +199,9 @@ def test_weights_count_from_the_iteration_after_they_are_set():
     target = picture(g)
     native, ours = pair(g, target)
     for o in (native, ours):
-        o.run(rates(1), 0.0)
+        o.adam(rates(1), 0.0)
         o.weigh(random_weights(target))
-    assert ours.run(rates(1), 0.0) == pytest.approx(native.run(rates(1), 0.0), rel=1e-4)
+    assert ours.adam(rates(1), 0.0) == pytest.approx(native.adam(rates(1), 0.0), rel=1e-4)
 
 
 def test_weights_of_another_shape_are_refused():
@@ -215,16 +215,16 @@ def test_no_gaussians_are_black():
     target = picture(scene(1))
     empty = Optimizer(target, 4.5, DEVICE)
     assert len(empty) == 0
-    assert empty.run(rates(2), 0.0) == pytest.approx([np.sum(target**2.0) / 2] * 2, rel=1e-6)
+    assert empty.adam(rates(2), 0.0) == pytest.approx([np.sum(target**2.0) / 2] * 2, rel=1e-6)
     assert np.array_equal(empty.residual(), -target)
-    assert empty.run(rates(0), 0.0).shape == (0,)
+    assert empty.adam(rates(0), 0.0).shape == (0,)
 
 
 def test_kernels_are_launched_on_the_gpu_that_was_asked_for(monkeypatch):
     g = scene()
     launches = Launches(monkeypatch)
     ours = filled(Optimizer(picture(g), g.q_max, DEVICE), g)
-    ours.run(rates(2), 0.01)
+    ours.adam(rates(2), 0.01)
     ours.solve_colors(2, 1e-3)
     ours.residual()
     assert set(launches.names) == {

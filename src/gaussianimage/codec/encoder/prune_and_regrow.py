@@ -85,9 +85,9 @@ def prune_and_regrow(
         if len(optimizer) == 0:
             return
         if newton:
-            losses = optimizer.descend(newton_rates, energy, BITS, step)
+            losses = optimizer.gauss_newton(newton_rates, energy, BITS, step)
         else:
-            losses = optimizer.run(rates, energy, BITS, step)
+            losses = optimizer.adam(rates, energy, BITS, step)
         yield len(optimizer), float(losses[-1])
     prune(optimizer, step)
 

@@ -91,13 +91,13 @@ class RdQuantizer:
             used += np.bincount(layer.precision, minlength=PRECISIONS).astype(np.uint32)
         return _native.SymbolCosts(self.quantizer, counts, classes)
 
-    def refiner(self, residual: NDArray[np.float32]) -> _native.Refiner:
+    def refiner(self, residual: NDArray[np.float32]) -> _native.CoordinateDescent:
         """Return a refiner for a residual (H, W, C): all Gaussians drawn, less the target."""
-        return _native.Refiner(self.quantizer, self._q_max, residual)
+        return _native.CoordinateDescent(self.quantizer, self._q_max, residual)
 
     def sweep(
         self,
-        refiner: _native.Refiner,
+        refiner: _native.CoordinateDescent,
         levels: QuantizedGaussians,
         sets: NDArray[np.uint8],
         costs: _native.SymbolCosts,
@@ -109,7 +109,7 @@ class RdQuantizer:
         units of its usual worth.
         """
         order = strongest_first(levels.color)
-        swept = refiner.sweep(
+        swept = refiner.run_pass(
             self.quantizer,
             *levels.select(order),
             sets[order],

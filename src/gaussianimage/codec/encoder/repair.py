@@ -97,7 +97,7 @@ def repair(
         if len(suspects) == 0:
             return
         optimizer.add(*spots)
-        optimizer.run(rates, 0.0)
+        optimizer.adam(rates, 0.0)
         levels = quantizer.nearest(optimizer.means, optimizer.cholesky, optimizer.colors)
         optimizer.keep(np.zeros(len(optimizer), np.uint8))
         # The refiner wants them drawn.

@@ -90,7 +90,7 @@ def quantize_in_stages(
             continue
         with interrupt.cut_short():
             if len(optimizer):
-                loss = float(optimizer.run(rates, energy)[-1])
+                loss = float(optimizer.adam(rates, energy)[-1])
             if on_stage is not None:
                 on_stage(stage + 1, stages, loss)
     return parts

@@ -95,7 +95,7 @@ void bind_optimizer(nb::module_& m) {
           },
           nb::arg("bake"))
       .def(
-          "run",
+          "adam",
           [](Optimizer& self, Rows<float> rates, double energy, double bits, double step) {
             const size_t count = rates.shape(0);
             check(rates, count, 3, "rates");
@@ -108,7 +108,7 @@ void bind_optimizer(nb::module_& m) {
           },
           nb::arg("rates"), nb::arg("energy"), nb::arg("bits") = 0.0, nb::arg("step") = 1.0)
       .def(
-          "descend",
+          "gauss_newton",
           [](Optimizer& self, Values<float> rates, double energy, double bits, double step) {
             const size_t count = rates.shape(0);
             auto losses = make_array<double>({count});

@@ -29,7 +29,7 @@ void bind_rdo(nb::module_& m) {
           },
           nb::arg("quantizer"), nb::arg("counts"), nb::arg("classes"));
 
-  nb::class_<CoordinateDescent>(m, "Refiner")
+  nb::class_<CoordinateDescent>(m, "CoordinateDescent")
       .def(
           "__init__",
           [](CoordinateDescent* self, const Quantizer& quantizer, double q_max, Picture residual) {
@@ -42,7 +42,7 @@ void bind_rdo(nb::module_& m) {
           },
           nb::arg("quantizer"), nb::arg("q_max"), nb::arg("residual"))
       .def(
-          "sweep",
+          "run_pass",
           [](CoordinateDescent& self, const Quantizer& quantizer, ByteArray precision,
              IntegerArray position, IntegerArray color, IntegerArray shape, ByteArray sets,
              const SymbolCosts& costs, double weight, int threads) {

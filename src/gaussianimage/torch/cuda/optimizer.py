@@ -145,7 +145,7 @@ class Optimizer:
             table[: len(rows)] = kept
         self._count = len(rows)
 
-    def run(self, rates: NDArray[np.float32], energy: float) -> NDArray[np.float64]:
+    def adam(self, rates: NDArray[np.float32], energy: float) -> NDArray[np.float64]:
         """Do one iteration per row of rates, (K, 3); return the loss before each, (K,)."""
         losses = []
         with self._on_device():
