@@ -14,7 +14,7 @@ from rivals import RIVALS, decode, encode_at_psnr
 
 import gaussianimage
 from gaussianimage import Decoder, _native
-from gaussianimage.codec.decoder.file import layer_chunks, open_file
+from gaussianimage.codec.decoder.file import layer_chunks, parse_file
 from gaussianimage.metrics import psnr
 
 OURS = "gaussianimage"
@@ -93,10 +93,10 @@ def _contestants(files: Mapping[str, bytes], threads: Sequence[int]) -> dict[str
 
 def parts(data: bytes, threads: int) -> dict[str, Callable[[], object]]:
     """Return our decoder into an array that is there, into a new one, and its two halves."""
-    file = open_file(data)
+    file = parse_file(data)
     header = file.header
     chunks = layer_chunks(file, None)
-    quantizer = file.settings.quantizer(header.height, header.width)
+    quantizer = file.layers.parameters.quantizer(header.height, header.width)
     payloads = [bytes(chunk.payload) for chunk in chunks]
     layers = (quantizer, payloads, header.layers, header.gaussians, threads)
     _, gaussians = _native.decode_layers(*layers)

@@ -14,7 +14,7 @@ from pictures import Bytes
 
 import gaussianimage
 from gaussianimage import Decoder, _native
-from gaussianimage.codec.decoder.file import layer_chunks, open_file
+from gaussianimage.codec.decoder.file import layer_chunks, parse_file
 from gaussianimage.codec.encoder.rounding import round_to_nearest
 from gaussianimage.codec.encoder.serialize import serialize
 from gaussianimage.codec.format.levels import QuantizedGaussians
@@ -41,8 +41,8 @@ class Fit(NamedTuple):
 
 def tiled(data: bytes, rows: int, columns: int) -> bytes:
     """Return a file of that many copies of a picture, side by side."""
-    file = open_file(data)
-    header, settings = file.header, file.settings
+    file = parse_file(data)
+    header, settings = file.header, file.layers.parameters
     quantizer = settings.quantizer(header.height, header.width)
     payloads = [bytes(chunk.payload) for chunk in layer_chunks(file, None)]
     ends, arrays = _native.decode_layers(quantizer, payloads, header.layers, header.gaussians, 1)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 # Height and width in pixels; at most one of them is None, which keeps the shape.
 Size: TypeAlias = tuple[int | None, int | None]
 
-MAX_SIDE = 65536
+MAX_PICTURE_SIDE = 65536
 MAX_Q = 64.0
 MAX_THREADS = 256
 
@@ -67,8 +67,8 @@ def positive(name: str, value: object) -> int:
 def side(name: str, value: object) -> int:
     """Return a picture's height or width, an integer from 1 to 65536 pixels."""
     pixels = integer(name, value)
-    if not 1 <= pixels <= MAX_SIDE:
-        raise ValueError(f"{name}: expected 1 to {MAX_SIDE} pixels, got {pixels}")
+    if not 1 <= pixels <= MAX_PICTURE_SIDE:
+        raise ValueError(f"{name}: expected 1 to {MAX_PICTURE_SIDE} pixels, got {pixels}")
     return pixels
 
 
@@ -159,7 +159,7 @@ def _items(name: str, values: object, meaning: str) -> list[object]:
     return items
 
 
-def one_of(name: str, value: object, choices: Collection[str]) -> str:
+def choice(name: str, value: object, choices: Collection[str]) -> str:
     """Return a string that is one of several; a `ValueError` lists them."""
     if not isinstance(value, str):
         raise TypeError(f"{name}: expected a string, got {type(value).__name__}")

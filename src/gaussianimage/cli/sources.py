@@ -12,8 +12,8 @@ from gaussianimage import FormatError, GaussianImageError, Limits, decode
 from gaussianimage._util.files import is_stream, read_input
 from gaussianimage.cli.errors import warning
 from gaussianimage.cli.options import Function, packed
-from gaussianimage.codec.decoder.draw import gaussians_of
-from gaussianimage.codec.decoder.file import DEFAULT_LIMITS, open_file
+from gaussianimage.codec.decoder.draw import decode_parsed_file
+from gaussianimage.codec.decoder.file import DEFAULT_LIMITS, parse_file
 from gaussianimage.codec.format.container import SIGNATURE
 from gaussianimage.gaussians import Gaussians
 from gaussianimage.picture import Picture, from_array, read
@@ -53,8 +53,8 @@ def read_gaussians(source: str, limits: Limits, *, partial: bool = False) -> Dra
         return Drawing(Gaussians.load(source))
     data = read_input(source)
     with naming_partial(data, limits):
-        file = open_file(data, limits=limits, partial=partial)
-    return Drawing(gaussians_of(file), file.metadata.icc, file.damage)
+        file = parse_file(data, limits=limits, partial=partial)
+    return Drawing(decode_parsed_file(file), file.metadata.icc, file.damage)
 
 
 @contextmanager
@@ -64,7 +64,7 @@ def naming_partial(data: bytes, limits: Limits, option: str = "--partial") -> It
         yield
     except FormatError as error:
         with suppress(GaussianImageError):
-            open_file(data, limits=limits, partial=True)
+            parse_file(data, limits=limits, partial=True)
             error.add_note(f"{option} draws what comes before")
         raise
 
@@ -87,7 +87,7 @@ def read_picture(source: str, limits: Limits, *, white: float | None = None) -> 
         return read_file(data)
     try:
         with naming_partial(data, limits, "decode --partial"):
-            header = open_file(data, limits=limits).header
+            header = parse_file(data, limits=limits).header
         pixels = decode(data, dtype=output_type(header.bit_depth), limits=limits)
         return from_array(pixels, warn=ignore)
     except GaussianImageError as error:

@@ -7,7 +7,7 @@ from numbers import Real
 
 import numpy as np
 
-from gaussianimage._util.arguments import MAX_SIDE, cutoff, integer, thread_count
+from gaussianimage._util.arguments import MAX_PICTURE_SIDE, cutoff, integer, thread_count
 from gaussianimage._util.interrupt import Interrupt
 from gaussianimage.backends import select_backend
 from gaussianimage.errors import PictureError
@@ -107,10 +107,10 @@ def fit(
         raise TypeError(f"resume: expected a FitState, got {type(resume).__name__}")
     backend = select_backend(device, thread_count(threads))
     source = as_picture(picture, white=white)
-    if max(source.height, source.width) > MAX_SIDE:
+    if max(source.height, source.width) > MAX_PICTURE_SIDE:
         raise PictureError(
             f"a picture of {source.height} x {source.width} pixels (height x width) is too large: "
-            f"{MAX_SIDE} a side at most"
+            f"{MAX_PICTURE_SIDE} a side at most"
         )
     state = resume or _start(source, gaussians, iterations, seed, q_max, energy)
     with Interrupt.of(on_interrupt) as interrupt:

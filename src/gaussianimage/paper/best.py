@@ -6,7 +6,7 @@ import gaussianimage.torch  # noqa: F401  # isort: skip  (says how to get PyTorc
 import torch
 from torch import Tensor, nn
 
-from gaussianimage.paper.training import psnr_of
+from gaussianimage.paper.training import psnr_from_error
 from gaussianimage.torch.losses import l2
 
 
@@ -32,7 +32,7 @@ class Best:
     @property
     def psnr(self) -> float:
         """PSNR of that picture, in dB."""
-        return psnr_of(float(self._error))
+        return psnr_from_error(float(self._error))
 
     @torch.no_grad()
     def look(self, image: Tensor, target: Tensor) -> None:

@@ -105,7 +105,7 @@ def train(
         return watch.finish(done, model().clamp(0, 1), target)
 
 
-def psnr_of(error: float) -> float:
+def psnr_from_error(error: float) -> float:
     """Return the PSNR in dB of a mean squared error."""
     return math.inf if error == 0 else -10 * math.log10(error)
 
@@ -211,7 +211,7 @@ class Watch:
         error = float(l2(image, target))
         if not math.isfinite(error):
             raise GaussianImageError(f"the training diverged within {iteration} iterations")
-        return TrainingPoint(iteration, self.recipe.iterations, psnr_of(error), seconds)
+        return TrainingPoint(iteration, self.recipe.iterations, psnr_from_error(error), seconds)
 
     def _tell(self, point: TrainingPoint) -> None:
         self._told = time.perf_counter()

@@ -204,9 +204,9 @@ def _fitting(
         return profile
     converted = None
     if is_gray and space == "RGB":
-        converted = icc.gray_of(profile)
+        converted = icc.convert_to_gray(profile)
     elif space == "GRAY" and looks_gray():
-        converted = icc.rgb_of(profile)
+        converted = icc.convert_to_rgb(profile)
     if converted is None:
         kind = "gray" if is_gray else "RGB"
         warn(f"the ICC profile is one of {space}, not of {kind}, and left out")

@@ -108,7 +108,7 @@ def is_srgb(profile: bytes) -> bool:
     return True
 
 
-def gray_of(profile: bytes) -> bytes | None:
+def convert_to_gray(profile: bytes) -> bytes | None:
     """Return the profile of gray that means what a profile of RGB means for R = G = B.
 
     None if there is no such: the three curves differ, or the profile is one of tables.
@@ -126,7 +126,7 @@ def gray_of(profile: bytes) -> bytes | None:
     return gray_profile(curves[0], "Gray")
 
 
-def rgb_of(profile: bytes) -> bytes | None:
+def convert_to_rgb(profile: bytes) -> bytes | None:
     """Return a profile of RGB that means for R = G = B what a profile of gray means.
 
     None if the profile has no curve, or is one of tables.

@@ -239,7 +239,7 @@ def from_array(
     if problem := scale_problem(source, white):
         raise ValueError(f"picture: {problem}")
     pixels = normalized(source, white=white, warn=warn or issue)
-    return Picture(pixels, bit_depth or depth_of(source, white), icc, exif, xmp)
+    return Picture(pixels, bit_depth or choose_depth(source, white), icc, exif, xmp)
 
 
 def to_array(
@@ -328,7 +328,7 @@ def scale_problem(samples: Samples, white: float | None) -> str | None:
     )
 
 
-def depth_of(samples: Samples, white: float | None) -> Literal[8, 16]:
+def choose_depth(samples: Samples, white: float | None) -> Literal[8, 16]:
     """Return the bit depth of a picture of these samples; `white` is what the caller gives."""
     kind = samples.values.dtype.kind
     if kind == "b":

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy.typing as npt
 from PIL import Image, ImageFile
 
-from gaussianimage._util.arguments import MAX_SIDE
+from gaussianimage._util.arguments import MAX_PICTURE_SIDE
 from gaussianimage._util.files import StrPath, is_stream, read_input
 from gaussianimage.errors import (
     GaussianImageError,
@@ -28,7 +28,7 @@ from gaussianimage.picture.pixels import (
     Picture,
     Samples,
     checked_white,
-    depth_of,
+    choose_depth,
     from_array,
     normalized,
     scale_problem,
@@ -381,9 +381,9 @@ def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
     width, height = size
     if width < 1 or height < 1:
         raise PictureError(f"{name}: no pixels ({width} x {height})")
-    if max(width, height) > MAX_SIDE:
+    if max(width, height) > MAX_PICTURE_SIDE:
         raise PictureError(
-            f"{name}: {width} x {height} pixels are too large: {MAX_SIDE} a side at most"
+            f"{name}: {width} x {height} pixels are too large: {MAX_PICTURE_SIDE} a side at most"
         )
     if width * height > max_pixels:
         raise LimitError(
@@ -478,4 +478,4 @@ def _picture(
         warn=warn,
     )
     pixels = normalized(result._replace(values=values), white=white, warn=warn)
-    return Picture(pixels, depth_of(result, white), icc, exif, xmp)
+    return Picture(pixels, choose_depth(result, white), icc, exif, xmp)

@@ -11,7 +11,7 @@ from gaussianimage.cli.paper.options import (
     Listed,
     RunOptions,
     fit_options,
-    recipe_of,
+    make_recipe,
     require_torch,
 )
 from gaussianimage.cli.paper.quantizers import QuantizerOptions, quantizer_options
@@ -96,7 +96,7 @@ def command(
 
 
 def _fine_tuning(fits: FitOptions, loss: str, iterations: int) -> Any:
-    return recipe_of(
+    return make_recipe(
         iterations,
         fits.halve_every,
         learning_rate=fits.learning_rate,

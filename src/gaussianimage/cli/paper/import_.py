@@ -9,7 +9,7 @@ from gaussianimage._util.files import is_stream
 from gaussianimage.cli.batch import Job, Outcome, run
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.options import FILE, BatchOptions
-from gaussianimage.cli.paper.options import device_of, recipe_of, require_torch
+from gaussianimage.cli.paper.options import choose_device, make_recipe, require_torch
 from gaussianimage.cli.paper.quantizers import QuantizerOptions, quantizer_options
 from gaussianimage.cli.paths import Item, plan
 from gaussianimage.cli.report import result_line
@@ -102,8 +102,8 @@ def command(
     settings = quantizers.settings()
     if len(settings) > 1:
         raise click.UsageError("--variants: a file has one of them.")
-    recipe = recipe_of(fine_tuning, None)
-    quantization = Quantization(settings[0], recipe, device_of(device))
+    recipe = make_recipe(fine_tuning, None)
+    quantization = Quantization(settings[0], recipe, choose_device(device))
 
     def work(item: Item, job: Job) -> Outcome:
         shape = size or Sample(Path(str(original)))

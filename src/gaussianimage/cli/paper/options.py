@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gaussianimage.paper.recipe import Recipe
     from gaussianimage.paper.settings import FitSettings
 
-__all__ = ["FitOptions", "Listed", "RunOptions", "fit_options", "recipe_of", "require_torch"]
+__all__ = ["FitOptions", "Listed", "RunOptions", "fit_options", "make_recipe", "require_torch"]
 
 MODELS = ("cholesky", "rs", "opacity", "alpha", "3dgs")
 LOSSES = ("l2", "l1", "ssim", "l1+ssim", "l2+ssim")
@@ -69,7 +69,7 @@ class FitOptions:
         """
         from gaussianimage.paper.settings import FitSettings
 
-        device = device_of(self.device)
+        device = choose_device(self.device)
         try:
             return [
                 FitSettings(
@@ -84,7 +84,7 @@ class FitOptions:
             raise click.UsageError(f"{error}.") from error
 
     def _recipe(self, loss: str) -> "Recipe":
-        return recipe_of(
+        return make_recipe(
             self.iterations,
             self.halve_every,
             learning_rate=self.learning_rate,
@@ -106,7 +106,7 @@ class RunOptions:
     quiet: bool
 
 
-def recipe_of(iterations: int, halve_every: int | None, **values: Any) -> "Recipe":
+def make_recipe(iterations: int, halve_every: int | None, **values: Any) -> "Recipe":
     """Return a recipe whose schedule is in proportion to its length unless it is given."""
     from gaussianimage.paper.recipe import Recipe
 
@@ -115,7 +115,7 @@ def recipe_of(iterations: int, halve_every: int | None, **values: Any) -> "Recip
     return Recipe(iterations=iterations, halve_every=halve_every, **values)
 
 
-def device_of(name: str | None) -> str:
+def choose_device(name: str | None) -> str:
     """Return the device that is asked for, by default a GPU if there is one.
 
     Raises

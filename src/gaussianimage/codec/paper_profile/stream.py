@@ -11,7 +11,7 @@ from gaussianimage.codec.paper_profile.bits_back import pop_set, push_set
 from gaussianimage.codec.paper_profile.frequencies import (
     levels_for,
     pack_levels,
-    starts_of,
+    starts_from_levels,
     uniform_starts,
     unpack_levels,
 )
@@ -38,12 +38,13 @@ _ROWS_AT_ONCE = 2**16  # a multiple of 8, so that each part ends at a whole byte
 
 
 def write_stream(rows: Indices, widths: Sequence[int], kind: str) -> bytes:
-    """Bytes of N ≥ 1 Gaussians.
+    """Write N ≥ 1 Gaussians as bytes.
 
     Parameters
     ----------
     rows : ndarray, (N, F)
-        The fields of each Gaussian as unsigned integers; N is at most 2²⁰ unless `kind` is plain.
+        The fields of each Gaussian as unsigned integers; N is at most `MAX_STACKED` unless `kind`
+        is "plain".
     widths : sequence of int
         Bits of each field, (F,); the first two are positions.
     kind : str
@@ -60,7 +61,7 @@ def write_stream(rows: Indices, widths: Sequence[int], kind: str) -> bytes:
         fields = zip(rows.T[_POSITION_FIELDS:], widths[_POSITION_FIELDS:], strict=True)
         tables = [levels_for(field, bits) for field, bits in fields]
         head = pack_levels(tables)
-        starts = [starts_of(levels) for levels in tables]
+        starts = [starts_from_levels(levels) for levels in tables]
     coder = _RowCoder(starts)
     listed: list[Row] = list(map(tuple, rows.tolist()))
     if code >> 1 == 0:
@@ -77,7 +78,7 @@ def write_stream(rows: Indices, widths: Sequence[int], kind: str) -> bytes:
 def read_stream(
     data: bytes, count: int, widths: Sequence[int], kind: str, *, offset: int = 0
 ) -> Indices:
-    """Gaussians that `write_stream` wrote, (N, F); a set comes sorted.
+    """Read the Gaussians that `write_stream` wrote, (N, F); a set comes sorted.
 
     Parameters
     ----------
@@ -97,7 +98,7 @@ def read_stream(
     code = STREAMS.index(kind)
     if code == 0:
         return _unpack(data, count, widths, offset)
-    # A position alone costs 32 bits, and a set of 2²⁰ saves less than 19 of them on each.
+    # A position alone costs 32 bits, and a set of at most 2²⁰ saves less than 19 of them on each.
     if count > min(MAX_STACKED, len(data)):
         raise FormatError(f"{len(data)} bytes cannot hold {count} Gaussians", offset)
     attributes = widths[_POSITION_FIELDS:]
@@ -110,7 +111,7 @@ def read_stream(
         tables = unpack_levels(data[:position], attributes)
         if not all(levels.any() for levels in tables):
             raise FormatError("a table of frequencies has none", offset)
-        starts = [starts_of(levels) for levels in tables]
+        starts = [starts_from_levels(levels) for levels in tables]
     first = 0
     if code >> 1:
         first, position = read_varint(data, position, offset=offset)
