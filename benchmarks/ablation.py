@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from harness import environment, print_environment, print_table, write_json
-from measure import MS_SSIM_SIDE
-from pictures import Sample, find_pictures
+from lib.harness import environment, print_environment, print_table, write_json
+from lib.measure import MS_SSIM_SIDE
+from lib.pictures import Sample, find_pictures
 from PIL import Image
 
 from gaussianimage.metrics import ms_ssim

@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from harness import environment, write_json
-from pictures import find_pictures
+from lib.harness import environment, write_json
+from lib.pictures import find_pictures
+from lib.scene_cost import ROUNDS, Cost, EventClock, measure
 from PIL import Image
-from scene_cost import ROUNDS, Cost, EventClock, measure
 from torch import Tensor
 
 from gaussianimage._util.files import write_atomic

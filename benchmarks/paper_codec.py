@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import environment, print_environment, print_table, take_turns, write_json
-from pictures import Sample, find_pictures
+from lib.harness import environment, print_environment, print_table, take_turns, write_json
+from lib.pictures import Sample, find_pictures
 
 import gaussianimage
 from gaussianimage.codec.decoder.paper_record import decode_record

@@ -15,7 +15,7 @@ from gaussianimage.fitting.loop import FitResult, Run
 from gaussianimage.fitting.placement import initial
 from gaussianimage.fitting.progress import OnProgress
 from gaussianimage.fitting.schedule import Schedule
-from gaussianimage.fitting.state import MAX_GAUSSIANS, MAX_ITERATIONS, TRAIN_ALL, FitState
+from gaussianimage.fitting.state import MAX_FITTED_GAUSSIANS, MAX_ITERATIONS, TRAIN_ALL, FitState
 from gaussianimage.picture import Picture, PictureSource, as_picture
 
 DEFAULT_ITERATIONS = 1000
@@ -128,8 +128,8 @@ def _start(
 ) -> FitState:
     """Check the arguments and return the state before the first iteration."""
     count = integer("gaussians", gaussians)
-    if not 1 <= count <= MAX_GAUSSIANS:
-        raise ValueError(f"gaussians: expected 1 to {MAX_GAUSSIANS}, got {count}")
+    if not 1 <= count <= MAX_FITTED_GAUSSIANS:
+        raise ValueError(f"gaussians: expected 1 to {MAX_FITTED_GAUSSIANS}, got {count}")
     count = min(count, picture.height * picture.width)
     steps = DEFAULT_ITERATIONS if iterations is None else integer("iterations", iterations)
     if not 0 <= steps <= MAX_ITERATIONS:

@@ -17,7 +17,7 @@ class FakeClock:
 
 
 def test_a_scene_is_timed_by_the_clock_in_rounds_of_many_frames(pixels):
-    import scene_cost
+    from lib import scene_cost
 
     target = torch.tensor(pixels) / 255
     drawn = 5.0, 2.0, 4.0, 3.0, 100.0
@@ -33,7 +33,7 @@ def test_a_scene_is_timed_by_the_clock_in_rounds_of_many_frames(pixels):
 
 
 def test_timing_leaves_the_fit_as_it_is(pixels, monkeypatch):
-    import scene_cost
+    from lib import scene_cost
 
     models = []
     train = scene_cost.train

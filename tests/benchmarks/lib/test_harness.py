@@ -1,19 +1,10 @@
-import importlib
 import json
-from pathlib import Path
 
 import pytest
-
-BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
-
-
-@pytest.fixture
-def harness(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return importlib.import_module("harness")
+from lib import harness
 
 
-def test_contestants_take_turns_in_alternating_order(harness):
+def test_contestants_take_turns_in_alternating_order():
     calls = []
     timings = harness.take_turns(
         {name: lambda name=name: calls.append(name) for name in "abc"}, rounds=4, warmup=1
@@ -23,13 +14,13 @@ def test_contestants_take_turns_in_alternating_order(harness):
     assert timings["a"].rounds == 4
 
 
-def test_a_timing_holds_the_quartiles(harness):
+def test_a_timing_holds_the_quartiles():
     timing = harness.timing([5.0, 1.0, 2.0, 4.0, 3.0])
     assert (timing.least, timing.first_quartile, timing.median) == (1, 2, 3)
     assert timing.iqr == 2
 
 
-def test_a_failing_contestant_is_not_hidden(harness):
+def test_a_failing_contestant_is_not_hidden():
     def fail():
         raise RuntimeError("broken")
 
@@ -37,7 +28,7 @@ def test_a_failing_contestant_is_not_hidden(harness):
         harness.take_turns({"fail": fail}, rounds=1)
 
 
-def test_the_environment_names_what_figures_depend_on(harness):
+def test_the_environment_names_what_figures_depend_on():
     report = harness.environment(threads=[1, 2], compiler="c++ 1.0")
     assert {"cpu", "cpus", "python", "numpy", "pillow", "instruction_set"} <= set(report)
     assert report["threads"] == [1, 2]
@@ -45,7 +36,7 @@ def test_the_environment_names_what_figures_depend_on(harness):
     json.dumps(report)
 
 
-def test_tables_are_aligned(harness, capsys):
+def test_tables_are_aligned(capsys):
     harness.print_table(["name", "ms"], [["a long name", 1], ["b", 12.5]])
     assert capsys.readouterr().out.splitlines() == [
         "name           ms",
@@ -55,12 +46,12 @@ def test_tables_are_aligned(harness, capsys):
     ]
 
 
-def test_json_is_written_into_a_new_folder(harness, tmp_path):
+def test_json_is_written_into_a_new_folder(tmp_path):
     harness.write_json(tmp_path / "new/results.json", {"a": [1.5]})
     assert json.loads((tmp_path / "new/results.json").read_text()) == {"a": [1.5]}
 
 
-def test_json_is_replaced_as_a_whole(harness, tmp_path):
+def test_json_is_replaced_as_a_whole(tmp_path):
     path, old = tmp_path / "results.json", tmp_path / "old.json"
     harness.write_json(path, {"a": 1})
     old.hardlink_to(path)

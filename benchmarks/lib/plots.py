@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import paper
-from analysis import Measurements
-from curves import Curve
-from measure import OURS
-from tables import METRIC_NAMES, NAMES
+from lib import paper_curve
+from lib.analysis import Measurements
+from lib.curves import Curve
+from lib.measure import OURS
+from lib.tables import METRIC_NAMES, NAMES
 
 # Okabe and Ito's colors, which people with any color vision tell apart; ours is thick and black.
 STYLES = {
@@ -17,7 +17,7 @@ STYLES = {
     "webp": ("#009E73", "-", 1.5),
     "avif": ("#D55E00", "-", 1.5),
     "avif-psnr": ("#D55E00", "--", 1.5),
-    paper.KEY: ("#CC79A7", ":", 1.8),
+    paper_curve.KEY: ("#CC79A7", ":", 1.8),
 }
 OTHER_EFFORT = ("#888888", "-.", 1.2)
 TICKS = (0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 1.5)
@@ -35,7 +35,7 @@ def draw(measured: Measurements, path: Path) -> None:
     figure, panels = plt.subplots(
         1, len(metrics), figsize=(6.4 * len(metrics), 5.2), layout="constrained", squeeze=False
     )
-    codecs = [*measured.codecs, paper.KEY]
+    codecs = [*measured.codecs, paper_curve.KEY]
     for axes, metric in zip(panels[0], metrics, strict=True):
         for codec in codecs:
             curve = measured.equal_rates(codec, metric)
@@ -43,7 +43,7 @@ def draw(measured: Measurements, path: Path) -> None:
                 continue
             color, dashes, width = STYLES.get(codec, OTHER_EFFORT)
             shown = _inside(curve, RATES)
-            points = "o" if codec == paper.KEY else None
+            points = "o" if codec == paper_curve.KEY else None
             axes.plot(
                 *shown,
                 color=color,

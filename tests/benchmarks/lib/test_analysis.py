@@ -1,9 +1,9 @@
 import json
 
-import paper
 import pytest
-from analysis import ONLY_FOR, RANGES, Measurements, analyze
-from measure import OURS
+from lib import paper_curve
+from lib.analysis import ONLY_FOR, RANGES, Measurements, analyze
+from lib.measure import OURS
 
 
 @pytest.fixture
@@ -38,11 +38,11 @@ def test_every_range_and_metric_is_there_for_every_rival(measured):
 
 
 def test_the_paper_is_compared_at_equal_rates_and_without_pictures(measured):
-    for entry in entries(analyze(measured), paper.KEY):
+    for entry in entries(analyze(measured), paper_curve.KEY):
         assert entry["pictures"] == {}
         assert entry["pictures_mean"] is None
         assert entry["per_setting_dial"] == "bpp"
-    assert entries(analyze(measured), paper.KEY)[1]["equal_rates"]["bd_rate"] < 0
+    assert entries(analyze(measured), paper_curve.KEY)[1]["equal_rates"]["bd_rate"] < 0
 
 
 def test_per_setting_only_like_is_compared_with_like(make_records):

@@ -7,15 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from harness import Timing, take_turns, timings_as_json
-from pictures import Bytes
 from PIL import AvifImagePlugin, Image
-from rivals import RIVALS, decode, encode_at_psnr
 
 import gaussianimage
 from gaussianimage import Decoder, _native
 from gaussianimage.codec.decoder.file import layer_chunks, parse_file
 from gaussianimage.metrics import psnr
+from lib.harness import Timing, take_turns, timings_as_json
+from lib.pictures import Bytes
+from lib.rivals import RIVALS, decode, encode_at_psnr
 
 OURS = "gaussianimage"
 BATCH = 16  # pictures in a batch

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import PIL
-from pictures import Bytes
 from PIL import Image, features
 
 from gaussianimage.metrics import psnr
+from lib.pictures import Bytes
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,13 @@
 import io
 
 import pytest
+from lib.rivals import RIVALS
 from PIL import Image
-from rivals import RIVALS
 
 pytest.importorskip("torch", reason="needs PyTorch")
 
 import torch
-from implicit import (
+from implicit.methods import (
     Method,
     Settings,
     compress,
@@ -15,7 +15,7 @@ from implicit import (
     coordinates,
     represent,
 )
-from siren import Siren
+from implicit.siren import Siren
 
 SMALL = Method("small", lambda height, width, generator: Siren(16, 2, generator), 1e-3)
 

@@ -8,9 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from harness import take_turns
 from numpy.typing import NDArray
-from pictures import Bytes
 
 import gaussianimage
 from gaussianimage import Decoder, _native
@@ -18,6 +16,8 @@ from gaussianimage.codec.decoder.file import layer_chunks, parse_file
 from gaussianimage.codec.encoder.rounding import round_to_nearest
 from gaussianimage.codec.encoder.serialize import serialize
 from gaussianimage.codec.format.levels import QuantizedGaussians
+from lib.harness import take_turns
+from lib.pictures import Bytes
 
 
 class Point(NamedTuple):

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from scaling import Point, explain, fit, tiled
+from lib.scaling import Point, explain, fit, tiled
 
 import gaussianimage
 
-PARROT = Path(__file__).resolve().parents[1] / "data" / "parrot.png"
+PARROT = Path(__file__).resolve().parents[2] / "data" / "parrot.png"
 
 
 def test_tiles_are_the_picture_side_by_side():

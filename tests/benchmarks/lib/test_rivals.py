@@ -1,5 +1,5 @@
 import pytest
-from rivals import RIVALS, decode, encode_at_least, encode_at_psnr
+from lib.rivals import RIVALS, decode, encode_at_least, encode_at_psnr
 
 from gaussianimage.metrics import psnr
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import Timing, take_turns
+from lib.harness import Timing, take_turns
 
 # What a program that decodes with NumPy has anyway.
 BARE = "import numpy"

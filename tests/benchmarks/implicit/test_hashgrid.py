@@ -3,8 +3,8 @@ import pytest
 pytest.importorskip("torch", reason="needs PyTorch")
 
 import torch
-from hashgrid import HashGrid, _interpolated
-from implicit import METHODS, Settings, coordinates, draw, fit
+from implicit.hashgrid import HashGrid, _interpolated
+from implicit.methods import METHODS, Settings, coordinates, draw, fit
 
 from gaussianimage.metrics import psnr
 

@@ -12,16 +12,16 @@ from functools import partial
 from typing import Any
 
 import torch
-from hashgrid import HashGrid
-from pictures import Bytes
-from rivals import Rival, decode
-from siren import Siren, read_coin, write_coin
+from lib.pictures import Bytes
+from lib.rivals import Rival, decode
 from torch import Tensor, nn
-from wire import Wire
 
 from gaussianimage.metrics import bpp
 from gaussianimage.paper.measurement import PeakMemory, frames_per_second, synchronize
 from gaussianimage.paper.represent import quality
+from implicit.hashgrid import HashGrid
+from implicit.siren import Siren, read_coin, write_coin
+from implicit.wire import Wire
 
 CHUNK = 65536  # pixels drawn at once: bounds the memory of a frame
 DECAY = 0.1  # of the learning rate, over the whole run

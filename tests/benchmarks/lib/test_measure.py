@@ -1,6 +1,6 @@
 import pytest
-from measure import OURS, Cache, Task, run
-from pictures import find_pictures
+from lib.measure import OURS, Cache, Task, run
+from lib.pictures import find_pictures
 
 KNOWN = {OURS: "ours 1", "jpeg": "jpeg 1"}
 

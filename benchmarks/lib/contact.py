@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pictures import Bytes, Sample
 from PIL import Image, ImageDraw, ImageFont
-from rivals import RIVALS, decode, encode_at_least
 
 import gaussianimage
 from gaussianimage.metrics import psnr
+from lib.pictures import Bytes, Sample
+from lib.rivals import RIVALS, decode, encode_at_least
 
 CROP = (160, 240)  # pixels: height, width
 ENLARGED = 2

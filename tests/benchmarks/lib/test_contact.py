@@ -1,8 +1,8 @@
-import contact
 import numpy as np
-from pictures import find_pictures
+from lib import contact
+from lib.pictures import find_pictures
+from lib.rivals import RIVALS
 from PIL import Image
-from rivals import RIVALS
 
 import gaussianimage
 

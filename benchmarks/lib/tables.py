@@ -4,15 +4,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import paper
-from analysis import Measurements
-from measure import OURS, at_effort
-from rivals import RIVALS
-
 from gaussianimage.paper.tables.text import NONE, markdown, percent
+from lib import paper_curve
+from lib.analysis import Measurements
+from lib.measure import OURS, at_effort
+from lib.rivals import RIVALS
 
 NAMES = (
-    {OURS: "gaussianimage", paper.KEY: paper.NAME}
+    {OURS: "gaussianimage", paper_curve.KEY: paper_curve.NAME}
     | {rival.key: rival.name for rival in RIVALS}
     | {at_effort(effort): f"gaussianimage, effort {effort}" for effort in range(1, 11)}
 )
@@ -100,7 +99,7 @@ def _shares(analysis: Mapping[str, Any]) -> str:
 
 def _means(measured: Measurements, metric: str) -> str:
     rows = []
-    for codec in [*measured.codecs, paper.KEY]:
+    for codec in [*measured.codecs, paper_curve.KEY]:
         curve = measured.equal_rates(codec, metric)
         cells = []
         for rate in RATES:

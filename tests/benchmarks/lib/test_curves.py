@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from curves import Curve, compare, decibels, mean_at_equal_rates, mean_per_setting
+from lib.curves import Curve, compare, decibels, mean_at_equal_rates, mean_per_setting
 
 RATES = [0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0]
 

@@ -4,9 +4,8 @@ The rate follows from the paper's count of bits. PSNR and MS-SSIM are means over
 the Kodak set, whatever pictures our own codec is measured on.
 """
 
-from curves import Curve, decibels
-
 from gaussianimage.paper.tables.published import RATE_DISTORTION, formula_bits
+from lib.curves import Curve, decibels
 
 KEY = "paper"
 NAME = "GaussianImage (ECCV 2024), published"

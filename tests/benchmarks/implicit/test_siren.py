@@ -4,8 +4,8 @@ import pytest
 pytest.importorskip("torch", reason="needs PyTorch")
 
 import torch
-from implicit import Settings, coordinates, draw, fit
-from siren import Siren, read_coin, write_coin
+from implicit.methods import Settings, coordinates, draw, fit
+from implicit.siren import Siren, read_coin, write_coin
 
 from gaussianimage.metrics import psnr
 

@@ -6,10 +6,11 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
-import paper
-from curves import Comparison, Curve, compare, decibels, mean_at_equal_rates, mean_per_setting
-from harness import timing
-from measure import OURS, Record
+
+from lib import paper_curve
+from lib.curves import Comparison, Curve, compare, decibels, mean_at_equal_rates, mean_per_setting
+from lib.harness import timing
+from lib.measure import OURS, Record
 
 # Bits per pixel. The last is only for JPEG, whose files do not get much smaller.
 RANGES = ((0.05, 0.3), (0.06, 0.9), (0.08, 0.7))
@@ -47,14 +48,14 @@ class Measurements:
 
     def equal_rates(self, codec: str, metric: str) -> Curve | None:
         """Return the mean over pictures at equal rates; for the paper, its published curve."""
-        if codec == paper.KEY:
-            return paper.curve(metric)
+        if codec == paper_curve.KEY:
+            return paper_curve.curve(metric)
         return mean_at_equal_rates([self.picture_curve(codec, p, metric) for p in self.pictures])
 
     def per_setting(self, codec: str, dial: str, metric: str) -> Curve | None:
         """Return the mean over pictures of rates and qualities, setting by setting."""
-        if codec == paper.KEY:
-            return paper.curve(metric)
+        if codec == paper_curve.KEY:
+            return paper_curve.curve(metric)
         records = self.of(codec, dial)
         settings = dict.fromkeys(r.setting for r in records)
         points = [
@@ -73,7 +74,7 @@ def _quality(record: Record, metric: str) -> float:
 
 def analyze(measured: Measurements) -> dict[str, Any]:
     """Return everything that the tables say, as plain values."""
-    rivals = [*(codec for codec in measured.codecs if codec != OURS), paper.KEY]
+    rivals = [*(codec for codec in measured.codecs if codec != OURS), paper_curve.KEY]
     return {
         "mean_curves": _mean_curves(measured),
         "comparisons": [
@@ -106,14 +107,14 @@ def _against(
 ) -> dict[str, Any]:
     """Compare our codec with one rival in three ways."""
     pictures: dict[str, Comparison | None] = {}
-    if rival != paper.KEY:
+    if rival != paper_curve.KEY:
         for name in measured.pictures:
             curves = [measured.picture_curve(codec, name, metric) for codec in (rival, OURS)]
             pictures[name] = compare(*curves, rates)
     deltas = {name: c.bd_rate for name, c in pictures.items() if c is not None}
     # Like with like: a codec that is given one quality for all pictures spends its bits otherwise
     # than one that is given the same bits for each, and that alone moves the mean.
-    dial = "bpp" if rival == paper.KEY else measured.main_dial(rival)
+    dial = "bpp" if rival == paper_curve.KEY else measured.main_dial(rival)
     settings = None
     if dial in measured.dials(OURS):
         pair = [measured.per_setting(codec, dial, metric) for codec in (rival, OURS)]

@@ -1,6 +1,6 @@
 """What it takes to begin, measured in processes of their own."""
 
-from footprint import BARE, DECODER, IMPORT, import_times, peak_memory
+from lib.footprint import BARE, DECODER, IMPORT, import_times, peak_memory
 from samples import sample
 
 

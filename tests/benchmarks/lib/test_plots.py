@@ -1,6 +1,6 @@
 import pytest
-from analysis import Measurements
-from measure import OURS
+from lib.analysis import Measurements
+from lib.measure import OURS
 from PIL import Image
 
 pytest.importorskip("matplotlib")
@@ -8,7 +8,7 @@ pytest.importorskip("matplotlib")
 
 @pytest.mark.parametrize(("ms_ssim", "panels"), [(True, 2), (False, 1)])
 def test_the_figure_has_a_panel_for_each_metric(tmp_path, make_records, ms_ssim, panels):
-    import plots
+    from lib import plots
 
     ours = make_records(OURS, 0.5, dial="bpp", ms_ssim=ms_ssim)
     records = [*ours, *make_records("jpeg", 1.0, ms_ssim=ms_ssim)]

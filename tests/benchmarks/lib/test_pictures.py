@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from pictures import Sample, find_pictures
+from lib.pictures import Sample, find_pictures
 from PIL import Image
 
 

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pictures import Bytes, Sample
-from rivals import RIVALS, decode
 
 import gaussianimage
 from gaussianimage import _native
 from gaussianimage.metrics import MS_SSIM_SIDE, bpp, ms_ssim, psnr
+from lib.pictures import Bytes, Sample
+from lib.rivals import RIVALS, decode
 
 OURS = "gaussianimage"
 DECODES = 5

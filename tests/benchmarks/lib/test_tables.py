@@ -1,7 +1,7 @@
 import pytest
-from analysis import Measurements, analyze
-from measure import OURS
-from tables import write_report
+from lib.analysis import Measurements, analyze
+from lib.measure import OURS
+from lib.tables import write_report
 
 REPORT = {"cpu": "CPU", "cpus": 2, "gaussianimage": "0", "commit": "abc", "threads": [2]}
 

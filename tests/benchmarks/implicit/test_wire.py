@@ -3,8 +3,8 @@ import pytest
 pytest.importorskip("torch", reason="needs PyTorch")
 
 import torch
-from implicit import Settings, coordinates, draw, fit
-from wire import Wire
+from implicit.methods import Settings, coordinates, draw, fit
+from implicit.wire import Wire
 
 from gaussianimage.metrics import psnr
 
