@@ -8,7 +8,7 @@ import click
 from gaussianimage import Limits, decode, picture, thumbnail
 from gaussianimage._util.arguments import MAX_PICTURE_SIDE
 from gaussianimage._util.files import read_input
-from gaussianimage.cli.batch import Job, Outcome, run
+from gaussianimage.cli.batch import JobContext, Outcome, run
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.errors import describe
 from gaussianimage.cli.options import (
@@ -70,7 +70,7 @@ def command(
     metadata: Kept,
     batch: BatchOptions,
     limits: Limits,
-) -> None:
+) -> int:
     """Decode .gimg files to pictures.
 
     INPUT is a .gimg file, or - for stdin. OUTPUT is a picture in any format that Pillow writes,
@@ -81,7 +81,7 @@ def command(
     if longest is not None and viewport != Viewport(None, None, None):
         raise click.UsageError("--thumbnail goes without --size, --scale and --crop.")
 
-    def work(item: Item, job: Job) -> Outcome:
+    def work(item: Item, job: JobContext) -> Outcome:
         began = time.perf_counter()
         data = read_input(item.source)
         with naming_partial(data, limits):
@@ -131,4 +131,4 @@ def command(
         extensions=lambda: GIMG,
     )
     picture_format.check(items)
-    run(items, work, batch)
+    return run(items, work, batch)

@@ -7,28 +7,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import click
 
 from gaussianimage._util.files import is_terminal
 from gaussianimage.cli.errors import our_warnings
 from gaussianimage.cli.report import decibels, plural, seconds_text
-from gaussianimage.fitting.progress import Progress
+from gaussianimage.fitting.progress import OnProgress, Progress
 
-__all__ = ["Reporter", "Watch"]
+__all__ = ["Reporter"]
 
 _LINE_EVERY = 0.1  # of the work, where progress is written in lines
 _ALL_EVERY = 0.5  # seconds between two looks at how far all jobs are together
 _NARROW = 60  # columns; a terminal of fewer shows no bar, only the part in percent
 _BAR, _PERCENT = 12, 4  # columns
-
-
-class Watch(Protocol):
-    """Shows how far one job is."""
-
-    def __call__(self, progress: Progress) -> None:
-        """Show it."""
 
 
 class Reporter:
@@ -95,7 +88,7 @@ class Reporter:
             self._all = None
 
     @contextmanager
-    def watch(self, name: str) -> Iterator[Watch]:
+    def watch(self, name: str) -> Iterator[OnProgress]:
         """Show the progress of a job while the block runs."""
         if self.quiet:
             yield _nothing

@@ -88,7 +88,7 @@ def train(
     the iteration is recorded as a CUDA graph, but for models that blend.
     """
     recipe = Recipe() if recipe is None else recipe
-    watch = Watch(recipe, progress)
+    monitor = TrainingMonitor(recipe, progress)
     loss_of = get_loss(recipe.loss)
     optimizer = recipe.make_optimizer(model.parameters())
 
@@ -100,9 +100,9 @@ def train(
         return image.detach()
 
     repeat = RecordedStep(step, optimizer).run if recordable(model) else None
-    done = iterate(step, repeat, optimizer, watch, target)
+    done = iterate(step, repeat, optimizer, monitor, target)
     with torch.no_grad():
-        return watch.finish(done, model().clamp(0, 1), target)
+        return monitor.finish(done, model().clamp(0, 1), target)
 
 
 def psnr_from_error(error: float) -> float:
@@ -122,7 +122,7 @@ def iterate(
     step: Callable[[], Tensor],
     repeat: Callable[[int], Tensor | None] | None,
     optimizer: torch.optim.Optimizer,
-    watch: "Watch",
+    monitor: "TrainingMonitor",
     target: Tensor,
 ) -> int:
     """Run the iterations of a recipe, and return how many there were.
@@ -135,23 +135,23 @@ def iterate(
         Does a number of them and returns the last one's picture: a `RecordedStep`'s `run`.
     optimizer : torch.optim.Optimizer
         The step size of each iteration is set here.
-    watch : Watch
+    monitor : TrainingMonitor
         Has the recipe, and looks at the pictures.
     target : Tensor, (H, W, C)
     """
-    recipe, done = watch.recipe, 0
-    while done < recipe.iterations and not (done and watch.over()):
+    recipe, done = monitor.recipe, 0
+    while done < recipe.iterations and not (done and monitor.over()):
         recipe.set_rate(optimizer, done)
-        count = 1 if repeat is None else watch.stretch(done)
+        count = 1 if repeat is None else monitor.stretch(done)
         image = step() if repeat is None else repeat(count)
         assert image is not None
         done += count
-        watch.look(done - 1, image, target)
+        monitor.look(done - 1, image, target)
     optimizer.zero_grad(set_to_none=True)
     return done
 
 
-class Watch:
+class TrainingMonitor:
     """The clock of a run, what it remembers and whom it tells.
 
     Parameters
