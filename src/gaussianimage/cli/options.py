@@ -15,6 +15,7 @@ from gaussianimage.backends import select_backend
 from gaussianimage.codec.encoder.effort import DEFAULT_EFFORT
 from gaussianimage.codec.encoder.targets import DEFAULT_QUALITY, TARGETS
 from gaussianimage.errors import GaussianImageError
+from gaussianimage.fitting.state import MAX_FITTED_GAUSSIANS
 from gaussianimage.picture import MAX_PIXELS, Kept, rgb
 from gaussianimage.picture.keeping import KINDS
 
@@ -329,7 +330,7 @@ def target_options(function: Function) -> Function:
         click.option(
             "-n",
             "--gaussians",
-            type=click.IntRange(*map(int, _ends("gaussians"))),
+            type=click.IntRange(1, MAX_FITTED_GAUSSIANS),
             metavar="N",
             help="How many Gaussians, instead of a quality.",
         ),
