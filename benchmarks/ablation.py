@@ -28,8 +28,9 @@ from lib.pictures import Sample, find_pictures
 from PIL import Image
 
 from gaussianimage.metrics import ms_ssim
+from gaussianimage.paper.models import MODELS
 from gaussianimage.paper.recipe import Recipe
-from gaussianimage.paper.settings import MODELS, FitSettings
+from gaussianimage.paper.settings import FitSettings
 from gaussianimage.paper.tables import published
 from gaussianimage.paper.training import train
 

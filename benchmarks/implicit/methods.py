@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from gaussianimage.metrics import bpp
 from gaussianimage.paper.measurement import PeakMemory, frames_per_second, synchronize
-from gaussianimage.paper.represent import quality
+from gaussianimage.paper.quality import measure_quality
 from implicit.hashgrid import HashGrid
 from implicit.siren import Siren, read_coin, write_coin
 from implicit.wire import Wire
@@ -126,7 +126,7 @@ def represent(pixels: Bytes, method: Method, settings: Settings) -> dict[str, An
     seconds = fit(network, target, places, method.learning_rate, settings)
     memory = peak.read()
     shown = draw(network, places).reshape(height, width, 3).cpu().numpy()
-    return quality(pixels, shown) | {
+    return measure_quality(pixels, shown) | {
         "seconds": seconds,
         "fps": frames_per_second(lambda: draw(network, places), device, seconds=settings.timed),
         "memory_mib": memory.mib,
@@ -192,7 +192,7 @@ def _codec_row(
     return {
         "bytes": len(data),
         "bpp": bpp(len(data), *pixels.shape[:2]),
-        **quality(pixels, shown),
+        **measure_quality(pixels, shown),
         "encode_fps": 1 / seconds,
         "decode_fps": frames_per_second(
             decoded, torch.device(settings.device), seconds=settings.timed

@@ -119,7 +119,7 @@ def run(items: Sequence[Item], work: Work, batch: BatchOptions) -> int:
                 f"{len(whole)} outputs keep the extensions of their inputs, which differ in "
                 f"nothing else: {whole[0]} ..."
             )
-        return _Batch(items, work, batch, reporter).run()
+        return _BatchRun(items, work, batch, reporter).run()
 
 
 def run_each(sources: Sequence[str], work: Callable[[str], None]) -> int:
@@ -151,7 +151,7 @@ def _tell(reporter: Reporter, error: Exception, source: str) -> None:
     reporter.warn(f"gaussianimage: {describe(error, source)}")
 
 
-class _Batch:
+class _BatchRun:
     def __init__(
         self, items: Sequence[Item], work: Work, batch: BatchOptions, reporter: Reporter
     ) -> None:

@@ -125,12 +125,12 @@ def choose_device(name: str | None) -> str:
     """
     import torch
 
-    from gaussianimage.paper.settings import check_device
+    from gaussianimage.paper.environment import parse_device
 
     if name is None:
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        check_device(name)
+        parse_device(name)
     except ValueError as error:
         raise click.UsageError(f"{error}.") from error
     return name

@@ -62,7 +62,7 @@ def write_stream(rows: Indices, widths: Sequence[int], kind: str) -> bytes:
         tables = [levels_for(field, bits) for field, bits in fields]
         head = pack_levels(tables)
         starts = [starts_from_levels(levels) for levels in tables]
-    coder = _RowCoder(starts)
+    coder = _FieldCoder(starts)
     listed: list[Row] = list(map(tuple, rows.tolist()))
     if code >> 1 == 0:
         stack = Stack()
@@ -118,7 +118,7 @@ def read_stream(
         if first > count:
             raise FormatError(f"{first} of {count} Gaussians come first", offset)
     stack = _read_stack(data[position:], offset + position)
-    coder = _RowCoder(starts)
+    coder = _FieldCoder(starts)
     try:
         if code >> 1:
             rows = pop_set(stack, count, first, coder, interleaved=code >> 1 == 2)
@@ -131,7 +131,7 @@ def read_stream(
     return np.array(sorted(rows) if code >> 1 else rows, np.uint16)
 
 
-class _RowCoder:
+class _FieldCoder:
     """Pushes and pops Gaussians field by field, positions as they are.
 
     Parameters
