@@ -44,7 +44,7 @@ gaussianimage bench pictures/
 
 @dataclass(frozen=True)
 class Timing:
-    """How long something took, each time."""
+    """The times of the repetitions of one call."""
 
     seconds: list[float]
     pixels: int
@@ -52,7 +52,7 @@ class Timing:
 
     @property
     def median(self) -> float:
-        """Median in seconds."""
+        """The median of the times, in seconds."""
         return float(np.median(self.seconds))
 
     def as_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Messages on stderr: progress bars on a terminal, lines elsewhere, nothing where not wanted."""
+"""Messages on stderr: progress bars on a terminal, lines elsewhere, nothing with --quiet."""
 
 import math
 import sys
@@ -52,7 +52,7 @@ class Reporter:
         self.close()
 
     def close(self) -> None:
-        """Give the terminal back."""
+        """Remove the progress bars."""
         if self._bars is not None:
             self._bars.stop()
             self._bars = None
@@ -164,7 +164,7 @@ class _All:
                 self._update()
 
     def end(self, good: bool) -> None:
-        """Tell that a job is done, and whether it came to what was asked for."""
+        """Count a job as done, and as failed unless it is good."""
         with self._lock:
             self._done += 1
             self._failed += not good

@@ -1,4 +1,4 @@
-"""The command `render`: Gaussians to a picture, or to a picture of themselves."""
+"""The command `render`: Gaussians to a picture that they draw, or to one of their ellipses."""
 
 import time
 from typing import Any

@@ -40,7 +40,7 @@ _PIXEL_BYTES = 16
 
 @dataclass(frozen=True)
 class Drawing:
-    """Gaussians to draw, the ICC profile of their colors, and what is wrong behind them."""
+    """Gaussians to draw, the ICC profile of their colors, and the damage of their file."""
 
     gaussians: Gaussians
     icc: bytes | None = None
@@ -48,7 +48,7 @@ class Drawing:
 
 
 def read_gaussians(source: str, limits: Limits, *, partial: bool = False) -> Drawing:
-    """Read Gaussians: from a safetensors file if it is called so, else from a .gimg file."""
+    """Read Gaussians from a safetensors file, known by its extension, or from a .gimg file."""
     if Path(source).suffix.lower() == ".safetensors":
         return Drawing(Gaussians.load(source))
     data = read_input(source)
@@ -59,7 +59,7 @@ def read_gaussians(source: str, limits: Limits, *, partial: bool = False) -> Dra
 
 @contextmanager
 def naming_partial(data: bytes, limits: Limits, option: str = "--partial") -> Iterator[None]:
-    """Add to an error about damage that the rest can be drawn, if it can be."""
+    """Note in an error about damage that --partial draws the rest, where it does."""
     try:
         yield
     except FormatError as error:
@@ -96,7 +96,7 @@ def read_picture(source: str, limits: Limits, *, white: float | None = None) -> 
 
 
 def print_warning(message: str) -> None:
-    """Tell on stderr of a picture that may not be what is meant."""
+    """Print a warning about a picture on stderr."""
     click.echo(warning(message), err=True)
 
 

@@ -26,12 +26,12 @@ class Best:
 
     @property
     def tensors(self) -> list[Tensor]:
-        """What `look` changes and later depends on."""
+        """The tensors that `look` changes and depends on later."""
         return [self._error, *self._state.values()]
 
     @property
     def psnr(self) -> float:
-        """PSNR of that picture, in dB."""
+        """The PSNR of the closest picture, in dB."""
         return psnr_from_error(float(self._error))
 
     @torch.no_grad()
@@ -44,5 +44,5 @@ class Best:
         self._error.copy_(torch.where(closer, error, self._error))
 
     def restore(self) -> None:
-        """Put the module back into that state."""
+        """Restore the module's state of the closest picture."""
         self._module.load_state_dict(self._state)

@@ -61,7 +61,7 @@ class CompressSettings:
 
     @property
     def setting(self) -> Setting:
-        """Return it as a column of results."""
+        """The column of the results that these settings have."""
         recipe = self.fine_tuning
         own = {
             "fine_tuning": recipe.iterations,

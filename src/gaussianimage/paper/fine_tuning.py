@@ -24,7 +24,7 @@ from gaussianimage.torch.losses import get_loss
 
 @dataclass(frozen=True)
 class FineTuned:
-    """What fine-tuning has come to."""
+    """The result of fine-tuning."""
 
     record: PaperRecord  # the best of all iterations
     psnr: float  # dB, of its picture clamped to 0..1

@@ -46,7 +46,7 @@ class Quantization:
 
 @dataclass(frozen=True)
 class Imported:
-    """What a checkpoint has become."""
+    """The result of an import: a file, and what is known of it."""
 
     height: int
     width: int

@@ -74,7 +74,7 @@ class Quantized(NamedTuple):
 
 
 class QuantizedModel(nn.Module):
-    """A model that is drawn from its quantized parameters, all of it trainable.
+    """A model that is drawn from its quantized parameters, which are all trainable.
 
     Parameters
     ----------

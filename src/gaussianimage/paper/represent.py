@@ -28,13 +28,13 @@ class Job:
     ----------
     sample : Sample
     dataset : Dataset
-        What the picture is one of.
+        The dataset that the picture belongs to.
     results : Results
-        Where to keep what comes out.
+        Where to save the result.
     progress : callable, optional
         Called with a `Progress` about ten times a second.
     timed : float, default 1
-        Seconds that frames are timed for, at least.
+        Least seconds for which frames are timed.
     """
 
     sample: Sample
@@ -49,7 +49,7 @@ class Job:
 
 
 def represent(job: Job, settings: FitSettings) -> Record:
-    """Fit Gaussians to a picture, measure them, and keep both.
+    """Fit Gaussians to a picture, measure them, and save both.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def represent(job: Job, settings: FitSettings) -> Record:
         Measured: ``psnr`` (dB) and ``ms_ssim`` (None if a side is below 161 px) of the picture
         limited to 0..1, in floating point; ``seconds`` of training; ``fps``; ``memory_mib`` and
         ``memory_kind``, see `Memory`; ``parameters``; ``iterations`` done; ``history``, a list of
-        [iteration, dB, seconds]. If the very same is there already, it is returned as it is.
+        [iteration, dB, seconds]. A result of the same settings and pixels that exists is returned as it is.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def history(trained: TrainingResult) -> list[list[float]]:
 def news(
     progress: OnProgress | None, stage: str, gaussians: int = 0
 ) -> Callable[[TrainingPoint], None] | None:
-    """Return what passes the progress of a training on, with the time that is left."""
+    """Return a training's callback that reports `Progress` with the time left."""
     if progress is None:
         return None
 

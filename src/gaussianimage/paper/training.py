@@ -1,4 +1,4 @@
-"""Training as the paper does it: any model that draws itself, towards a picture."""
+"""Training by the paper's recipe: any model that draws a picture is fitted to a target."""
 
 import math
 import time
@@ -31,7 +31,7 @@ _RECORDABLE = (CholeskyModel, ScaleRotationModel, OpacityModel)
 
 @dataclass(frozen=True)
 class TrainingPoint:
-    """Where a training run was at one time: before the step of the optimizer that follows."""
+    """The state of a training run at one time, before the next step of the optimizer."""
 
     iteration: int  # steps done
     iterations: int  # to be done in all
@@ -41,7 +41,7 @@ class TrainingPoint:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a training run has come to."""
+    """The result of a training run."""
 
     psnr: float  # dB, of the picture clamped to 0..1, after the last step
     seconds: float
@@ -111,7 +111,7 @@ def psnr_from_error(error: float) -> float:
 
 
 def recordable(model: nn.Module) -> bool:
-    """Tell whether a model is drawn on a GPU without waiting for it, as float64 isn't either."""
+    """Whether a model's step can be recorded as a CUDA graph: it never waits for the GPU."""
     if type(model) not in _RECORDABLE:
         return False
     parameter = next(model.parameters())
@@ -152,7 +152,7 @@ def iterate(
 
 
 class TrainingMonitor:
-    """The clock of a run, what it remembers and whom it tells.
+    """Times a training run, records its history and reports its progress.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ class TrainingMonitor:
             self._tell(point)
 
     def finish(self, iteration: int, image: Tensor, target: Tensor) -> TrainingResult:
-        """Return what the run has come to, with the picture after its last step."""
+        """Return the result of the run, given the picture after its last step."""
         if target.is_cuda:
             torch.cuda.synchronize(target.device)
         point = self._point(iteration, image, target, self.seconds())

@@ -1,4 +1,4 @@
-"""Which metadata goes along with a picture, and how the location is taken out of it."""
+"""Keeping or removing kinds of metadata, and the location in EXIF and XMP."""
 
 import re
 import struct
@@ -56,7 +56,7 @@ class Extras(TypedDict):
 
 
 def keep(metadata: Kept, extras: Extras) -> Extras:
-    """Return what is left of a picture's metadata; see `Picture.keeping`."""
+    """Return the part of a picture's metadata that is kept; see `Picture.keeping`."""
     kinds = kept_kinds(metadata)
     icc = extras["icc"] if "icc" in kinds else None
     exif = extras["exif"] if "exif" in kinds else None

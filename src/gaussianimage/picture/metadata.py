@@ -1,4 +1,4 @@
-"""What a picture file says about its pixels: which way is up, color space, EXIF and XMP."""
+"""The metadata of a picture file: orientation, ICC profile, EXIF and XMP."""
 
 import re
 import struct
@@ -16,7 +16,15 @@ _DIRECTORIES = (0x8769, 0x8825)  # Exif, GPS
 
 
 class ExtractedMetadata(NamedTuple):
-    """`orientation` is EXIF's (1 to 8, 1 is upright); the rest is upright, as in `Picture`."""
+    """The metadata of a Pillow image.
+
+    Attributes
+    ----------
+    orientation : int
+        EXIF's orientation of the pixels, 1 to 8; 1 is upright.
+    icc, exif, xmp : bytes or None
+        As in `Picture`; an orientation in EXIF and XMP is set to upright.
+    """
 
     orientation: int
     icc: bytes | None

@@ -110,7 +110,7 @@ class Picture:
         return self.channels in (2, 4)
 
     def keeping(self, metadata: Kept) -> "Picture":
-        """Return the picture with a part of its metadata.
+        """Return the picture with only some kinds of its metadata.
 
         Parameters
         ----------
@@ -292,7 +292,7 @@ def to_array(
 
 
 def checked_white(white: object) -> float | None:
-    """Return a white as a caller gives it; `TypeError` or `ValueError` if it is none."""
+    """Check the argument `white` and return it; a `TypeError` or `ValueError` if it is none."""
     if white is None:
         return None
     if isinstance(white, bool | np.bool_) or not isinstance(white, Real):

@@ -118,7 +118,7 @@ def as_picture(
     max_pixels: int = MAX_PIXELS,
     warn: Warn | None = None,
 ) -> Picture:
-    """Turn whatever stands for a picture into a `Picture`.
+    """Read or convert any source of a picture to a `Picture`.
 
     Parameters
     ----------
@@ -207,7 +207,7 @@ def _opened(source: Source) -> Iterator[tuple[BinaryIO, str]]:
 
 
 class _Reading:
-    """One file, as it is read."""
+    """The reading of one file."""
 
     def __init__(
         self, file: BinaryIO, name: str, white: float | None, max_pixels: int, warn: Warn
@@ -250,7 +250,7 @@ class _Reading:
             return _picture(result, image, tags, self._white, self._warn)
 
     def _refuse_many_scans(self, image: ImageFile.ImageFile) -> None:
-        """Refuse a JPEG file that goes over its pixels again and again, which takes very long."""
+        """Refuse a JPEG file of so many scans that decoding would take very long."""
         if "progressive" not in image.info:
             return
         self._file.seek(0)
@@ -263,7 +263,7 @@ class _Reading:
     def _mended(
         self, mended: truncated.Mended, cause: Exception
     ) -> tuple[ImageFile.ImageFile, Samples]:
-        """Read a file again, with an end now."""
+        """Read a truncated file again after an end was put to it."""
         file = io.BytesIO(mended.data)
         image, factory = _identified(file, self._name, self._max_pixels)
         try:
@@ -288,7 +288,7 @@ class _Reading:
         return image, result
 
     def _unusual_tiff(self) -> Picture | None:
-        """Read a TIFF file that Pillow does not, None if it is not one of those either."""
+        """Read a TIFF file that Pillow does not; None if it cannot be read either."""
         with _decoding(self._name, "TIFF"):
             found = tiff.unusual_samples(self._file, self._check)
         if found is None:
@@ -394,7 +394,7 @@ def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
 
 @contextmanager
 def _decoding(name: str, format_name: str | None) -> Iterator[None]:
-    """Turn whatever a decoder makes of a broken file into one kind of error.
+    """Turn all errors of Pillow's decoders for a broken file into one kind of error.
 
     The errors of the operating system and of memory stay what they are.
     """

@@ -1,4 +1,4 @@
-"""What the commands of `paper` share: lists on the command line, the recipe, the run."""
+"""The options that the commands of `paper` share: lists, the recipe, and the run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ _MOST = 2**24
 
 
 class Listed(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
-    """Several values of a type, with commas between them."""
+    """Several values of one type, separated by commas."""
 
     def __init__(self, one: Any) -> None:
         self.one = one
@@ -60,7 +60,7 @@ class FitOptions:
     def settings(
         self, models: Sequence[str], offsets: Sequence[bool] = (True,), *, fill: bool = False
     ) -> "list[FitSettings]":
-        """Return them all.
+        """Return the settings of every fit.
 
         Raises
         ------
@@ -116,7 +116,7 @@ def make_recipe(iterations: int, halve_every: int | None, **values: Any) -> "Rec
 
 
 def choose_device(name: str | None) -> str:
-    """Return the device that is asked for, by default a GPU if there is one.
+    """Return the device of that name, or a GPU if no name is given and there is one.
 
     Raises
     ------

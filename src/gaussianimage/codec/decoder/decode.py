@@ -1,4 +1,4 @@
-"""From the bytes of a file to pixels and Gaussians: the functions and the object for it."""
+"""Decoding a file to pixels or Gaussians: the public functions and `Decoder`."""
 
 import threading
 from typing import TYPE_CHECKING, Any, Literal
@@ -67,7 +67,7 @@ class Decoder:
         vars(self).update(state, _native=_native.Decoder(keep_all=True))
 
     def _stop(self) -> None:
-        """End what other threads decode with it: a KeyboardInterrupt there, now and later."""
+        """Raise KeyboardInterrupt in all threads that use this decoder, now and later."""
         self._native.stop()
 
     def decode(

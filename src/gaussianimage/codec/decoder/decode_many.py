@@ -1,4 +1,4 @@
-"""Many files to pixels, with every core at work on another one."""
+"""Decoding many files to pixels, one file on each core at a time."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator

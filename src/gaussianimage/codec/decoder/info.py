@@ -1,4 +1,4 @@
-"""What a file says of itself, without decoding it."""
+"""What a file says of itself before its Gaussians are decoded."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -109,7 +109,7 @@ class FileInfo:
     paper: PaperInfo | None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values, as JSON can hold."""
+        """Return the values as a dict that JSON can hold."""
         return asdict(self)
 
 

@@ -53,7 +53,7 @@ class PaperContent:
 
     @property
     def color_stages(self) -> int:
-        """Codebooks of the color; 0 if it has an index for each channel."""
+        """The number of codebooks of the color; 0 if the color has an index for each channel."""
         quantizer = self.color_quantizer
         return len(quantizer.codebooks) if isinstance(quantizer, VectorQuantizer) else 0
 

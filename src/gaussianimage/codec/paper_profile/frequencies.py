@@ -1,4 +1,4 @@
-"""Static frequencies of indices, four bits a symbol, and what they make of 2³² slots."""
+"""Static frequencies of indices, four bits a symbol, and the slots of 2³² that each symbol gets."""
 
 from collections.abc import Sequence
 

@@ -132,7 +132,7 @@ def read_stream(
 
 
 class _FieldCoder:
-    """Pushes and pops Gaussians field by field, positions as they are.
+    """Pushes and pops Gaussians field by field, positions in 32 plain bits.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def _read_stack(data: bytes, offset: int) -> Stack:
 
 
 def _pack(rows: Indices, widths: Sequence[int]) -> bytes:
-    """Fields one after another, low bits first, and zeros up to a whole byte."""
+    """Pack fields one after another, low bits first, with zeros up to a whole byte."""
     parts = []
     for begin in range(0, len(rows), _ROWS_AT_ONCE):
         part = rows[begin : begin + _ROWS_AT_ONCE]
