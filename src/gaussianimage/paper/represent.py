@@ -62,7 +62,8 @@ def represent(job: Job, settings: FitSettings) -> Record:
         Measured: ``psnr`` (dB) and ``ms_ssim`` (None if a side is below 161 px) of the picture
         limited to 0..1, in floating point; ``seconds`` of training; ``fps``; ``memory_mib`` and
         ``memory_kind``, see `Memory`; ``parameters``; ``iterations`` done; ``history``, a list of
-        [iteration, dB, seconds]. A result of the same settings and pixels that exists is returned as it is.
+        [iteration, dB, seconds]. An existing result of the same settings and pixels is returned as
+        it is.
 
     Raises
     ------

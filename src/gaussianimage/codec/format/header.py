@@ -17,7 +17,8 @@ from gaussianimage.errors import (
 VERSION = 1
 """Version of the format that this package writes, and the newest that it reads."""
 
-# The format's own bounds, whatever limits the caller sets. Float32 counts pixels up to 2^24 exactly.
+# The format's own bounds, whatever limits the caller sets. Float32 counts pixels exactly up to
+# 2^24.
 MAX_SIDE = 2**24
 MAX_GAUSSIANS = 2**28
 MAX_LAYERS = 255
@@ -49,8 +50,8 @@ class Limits:
         Number of Gaussians.
     max_work : int
         What decoding and drawing cost, in units of the time that one block (8 pixels of a row)
-        takes: 2 to 4 ns of one core. It is checked for what the file announces and, when it is drawn at
-        another size, for what that size takes.
+        takes: 2 to 4 ns of one core. It is checked for the work that the file announces and, when
+        the picture is drawn at another size, for the work at that size.
     max_output : int
         Bytes of the pixels that are drawn.
     max_memory : int
