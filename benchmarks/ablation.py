@@ -22,14 +22,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from harness import environment, print_environment, print_table, write_json
-from measure import MS_SSIM_SIDE
-from pictures import Sample, find_pictures
+from lib.harness import environment, print_environment, print_table, write_json
+from lib.measure import MS_SSIM_SIDE
+from lib.pictures import Sample, find_pictures
 from PIL import Image
 
 from gaussianimage.metrics import ms_ssim
+from gaussianimage.paper.models import MODELS
 from gaussianimage.paper.recipe import Recipe
-from gaussianimage.paper.settings import MODELS, FitSettings
+from gaussianimage.paper.settings import FitSettings
 from gaussianimage.paper.tables import published
 from gaussianimage.paper.training import train
 

@@ -22,10 +22,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from harness import environment, print_environment, print_table, write_json
-from implicit import METHODS, Settings, compress, compress_by_rival, represent
-from pictures import Bytes, Sample, find_pictures
-from rivals import RIVALS
+from implicit.methods import METHODS, Settings, compress, compress_by_rival, represent
+from lib.harness import environment, print_environment, print_table, write_json
+from lib.pictures import Bytes, Sample, find_pictures
+from lib.rivals import RIVALS
 
 from gaussianimage.cli.report import seconds_text
 from gaussianimage.paper.tables.published import CODECS, REPRESENTATIONS

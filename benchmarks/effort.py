@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import environment, print_environment, print_table, write_json
-from pictures import find_pictures
+from lib.harness import environment, print_environment, print_table, write_json
+from lib.pictures import find_pictures
 
 import gaussianimage
 from gaussianimage.metrics import bd_rate

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import environment, print_environment, print_table, write_json
+from lib.harness import environment, print_environment, print_table, write_json
+from lib.pictures import find_pictures
 from numpy.typing import NDArray
-from pictures import find_pictures
 
 from gaussianimage import _native
 from gaussianimage.codec.encoder.effort import effort_level

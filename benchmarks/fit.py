@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import environment, print_environment, print_table, timing, write_json
-from pictures import Sample, find_pictures
+from lib.harness import environment, print_environment, print_table, timing, write_json
+from lib.pictures import Sample, find_pictures
 
 import gaussianimage
 from gaussianimage.metrics import psnr

@@ -30,8 +30,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from harness import environment, print_environment, print_table, write_json
-from pictures import Bytes, Sample, find_pictures
+from lib.harness import environment, print_environment, print_table, write_json
+from lib.pictures import Bytes, Sample, find_pictures
 
 import gaussianimage
 from gaussianimage.metrics import psnr

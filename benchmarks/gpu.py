@@ -18,18 +18,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from harness import environment, write_json
-from pictures import find_pictures
+from lib.harness import environment, write_json
+from lib.pictures import find_pictures
+from lib.scene_cost import ROUNDS, Cost, EventClock, measure
 from PIL import Image
-from scene_cost import ROUNDS, Cost, EventClock, measure
 from torch import Tensor
 
 from gaussianimage._util.files import write_atomic
 from gaussianimage.paper.datasets import Dataset, find_dataset
+from gaussianimage.paper.environment import parse_device
 from gaussianimage.paper.recipe import Recipe
 from gaussianimage.paper.represent import Job, represent
 from gaussianimage.paper.results import Record, Results
-from gaussianimage.paper.settings import FitSettings, check_device
+from gaussianimage.paper.settings import FitSettings
 from gaussianimage.paper.tables.make import make_tables
 from gaussianimage.paper.tables.published import REPRESENTATIONS
 from gaussianimage.paper.tables.text import Table
@@ -77,7 +78,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 def require_gpu(name: str) -> torch.device:
     """Return the GPU of a name, or end with one line that says why there is none."""
     try:
-        device = check_device(name)
+        device = parse_device(name)
     except ValueError as error:
         raise SystemExit(f"benchmarks/gpu.py: {error}") from None
     if device.type != "cuda":

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from harness import environment, print_environment, print_table, write_json
+from lib.harness import environment, print_environment, print_table, write_json
 from PIL import Image
 
 import gaussianimage
@@ -70,7 +70,7 @@ def build(folder: Path) -> Path:
         if path not in KERNELS and path.parent.name not in LEFT_OUT and path.stem != "module"
     ]
     have = [f"-DGI_HAVE_{isa.upper()}=1" for isa in ISAS]
-    jobs = [(path, "", have) for path in (HERE / "decode_once.cpp", *common)]
+    jobs = [(path, "", have) for path in (HERE / "native/decode_once.cpp", *common)]
     for isa, flags in ISAS.items():
         jobs += [(path, isa, [f"-DGI_ISA={isa}", *flags]) for path in KERNELS]
 

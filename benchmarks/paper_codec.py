@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import environment, print_environment, print_table, take_turns, write_json
-from pictures import Sample, find_pictures
+from lib.harness import environment, print_environment, print_table, take_turns, write_json
+from lib.pictures import Sample, find_pictures
 
 import gaussianimage
+from gaussianimage.codec.decoder.paper_record import decode_record
 from gaussianimage.codec.paper_profile.bits_back import log2_factorial
-from gaussianimage.codec.paper_profile.file import STREAMS, decode_record, encode_record
+from gaussianimage.codec.paper_profile.file import STREAMS, encode_record
 from gaussianimage.codec.paper_profile.frequencies import entropies
 from gaussianimage.codec.paper_profile.record import PaperRecord
 from gaussianimage.metrics import psnr

@@ -23,8 +23,8 @@ from statistics import mean
 from typing import Any
 
 import torch
-from harness import environment, print_environment, print_table, write_json
-from pictures import Sample, find_pictures
+from lib.harness import environment, print_environment, print_table, write_json
+from lib.pictures import Sample, find_pictures
 
 from gaussianimage.metrics.bd_rate import bd_psnr, bd_rate
 from gaussianimage.paper.fine_tuning import fine_tune

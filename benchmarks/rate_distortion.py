@@ -12,14 +12,13 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-import contact
-import paper
-from analysis import RANGES, Measurements, analyze
-from harness import environment, print_environment, write_json
-from measure import OURS, Cache, Task, at_effort, run, versions
-from pictures import Sample, find_pictures
-from rivals import RIVALS, Rival
-from tables import write_report
+from lib import contact, paper_curve
+from lib.analysis import RANGES, Measurements, analyze
+from lib.harness import environment, print_environment, write_json
+from lib.measure import OURS, Cache, Task, at_effort, run, versions
+from lib.pictures import Sample, find_pictures
+from lib.rivals import RIVALS, Rival
+from lib.tables import write_report
 
 import gaussianimage
 from gaussianimage.codec.encoder.effort import DEFAULT_EFFORT
@@ -153,11 +152,11 @@ def main() -> None:
                 "points": [
                     {
                         "gaussians": point.gaussians,
-                        "bpp": paper.bits_per_pixel(point.gaussians),
+                        "bpp": paper_curve.bits_per_pixel(point.gaussians),
                         "psnr": point.psnr,
                         "ms_ssim": point.ms_ssim,
                     }
-                    for point in paper.POINTS
+                    for point in paper_curve.POINTS
                 ],
             },
             "records": [vars(record) for record in measured.records],
@@ -167,7 +166,7 @@ def main() -> None:
     if find_spec("matplotlib") is None:
         print("No figure: matplotlib is not installed (pip install gaussianimage[bench]).")
     else:
-        import plots
+        from lib import plots
 
         plots.draw(measured, arguments.output / "curves.png")
     draw_sheets(pictures, cache, arguments)

@@ -3,9 +3,9 @@
 Usage: python benchmarks/render.py [--image PICTURE | --gaussians FILE | --synthetic] [-n N]
 
 By default the shipped photo is fitted with 9,000 Gaussians first. The plain loop is
-`benchmarks/naive.cpp`, compiled here with the engine's own flags for this CPU; once more with
--ffast-math and in the form that compilers vectorize, where it is no longer plain. WebP holds the
-same picture at the same PSNR as the Gaussians (without the original picture: what the Gaussians
+`benchmarks/native/naive.cpp`, compiled here with the engine's own flags for this CPU; once more
+with -ffast-math and in the form that compilers vectorize, where it is no longer plain. WebP holds
+the same picture at the same PSNR as the Gaussians (without the original picture: what the Gaussians
 draw, at quality 75). Everything that is timed gives 8-bit pixels unless it says "float".
 """
 
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import (
+from lib.harness import (
     Timing,
     environment,
     milliseconds,
@@ -130,7 +130,7 @@ def compiler() -> str:
 def compile_naive(folder: Path, name: str, flags: list[str]) -> ctypes.CDLL:
     library, object_file = folder / f"{name}.so", folder / f"{name}.o"
     # In two steps: -ffast-math, if the linker saw it, would flush denormals in this whole process.
-    source = str(HERE / "naive.cpp")
+    source = str(HERE / "native/naive.cpp")
     subprocess.run([compiler(), *flags, "-fPIC", "-c", source, "-o", str(object_file)], check=True)
     link = [compiler(), "-shared", str(object_file), "-o", str(library), "-lm"]
     subprocess.run(link, check=True)

@@ -15,17 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from decoders import OURS, compare
-from footprint import BARE, DECODER, IMPORT, import_times, peak_memory
-from harness import (
+from lib.decoders import OURS, compare
+from lib.footprint import BARE, DECODER, IMPORT, import_times, peak_memory
+from lib.harness import (
     environment,
     milliseconds,
     print_environment,
     print_table,
     write_json,
 )
+from lib.scaling import Fit, Point, by_gaussians, by_size, explain, time_files
 from PIL import Image
-from scaling import Fit, Point, by_gaussians, by_size, explain, time_files
 
 import gaussianimage
 from gaussianimage import _native

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import environment, print_environment, print_table, write_json
+from lib.harness import environment, print_environment, print_table, write_json
 
 from gaussianimage import GaussianImageError, Picture, as_picture, decode, encode_with_result
 from gaussianimage.codec.encoder.local_contrast import worst_excess

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from harness import environment, print_environment, print_table, write_json
+from lib.harness import environment, print_environment, print_table, write_json
 
 from gaussianimage import Limits, _native
 from gaussianimage.codec.encoder.alpha_map import encode_map

@@ -9,7 +9,7 @@ from PIL import Image
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
-# Scripts import one another from their own folder, and so do the tests of them.
+# A script finds the modules beside it, as Python has its folder on the path; tests do likewise.
 sys.path.insert(0, str(BENCHMARKS))
 
 
@@ -36,7 +36,7 @@ def folder(tmp_path, pixels):
 @pytest.fixture
 def make_records():
     """Return a maker of records: a codec whose files are `factor` times the size of JPEG's."""
-    from measure import Record
+    from lib.measure import Record
 
     def records(codec, factor, dial="quality", pictures=("p", "q"), ms_ssim=True):
         made = []

@@ -24,7 +24,7 @@ def gpu():
 
 @pytest.fixture
 def cost():
-    from scene_cost import Cost
+    from lib.scene_cost import Cost
 
     return Cost(512, 768, 10_000, 31.234, 4e-5, 1e-4, 2e-4, 1500.0, 400.4)
 

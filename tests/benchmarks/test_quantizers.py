@@ -11,7 +11,7 @@ from quantizers import compare, judge, main, middle, size
 
 
 def test_the_middle_of_a_picture_is_what_is_compressed(folder, pixels):
-    from pictures import Sample
+    from lib.pictures import Sample
 
     found = middle(Sample(folder / "b.png"), (20, 10))
     assert (found.numpy() * 255).round().tolist() == pixels[19:29, 22:42].tolist()

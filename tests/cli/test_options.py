@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from gaussianimage.cli.options import (
     BatchOptions,
-    Target,
+    TargetOptions,
     batch_options,
     bit_depth_option,
     max_pixels_option,
@@ -61,7 +61,9 @@ def test_batch_options_come_as_one_value() -> None:
     ],
 )
 def test_a_size_may_have_a_unit(text: str, number: int) -> None:
-    assert parsed(target_options, "--size", text)["target"] == Target(None, None, None, number)
+    assert parsed(target_options, "--size", text)["target"] == TargetOptions(
+        None, None, None, number
+    )
     assert parsed(max_pixels_option, "--max-pixels", text)["max_pixels"] == number
 
 
@@ -93,22 +95,22 @@ def test_what_is_named_of_metadata_is_kept_and_nothing_else(words: list[str], ke
 def test_sets_of_options_stand_beside_each_other() -> None:
     values = parsed(lambda f: batch_options(target_options(f)), "-j", "2", "-q", "60")
     assert values["batch"].jobs == 2
-    assert values["target"] == Target(60, None, None)
+    assert values["target"] == TargetOptions(60, None, None)
 
 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ([], Target(None, None, None)),
-        (["-q", "0"], Target(0, None, None)),
-        (["-n", "9000"], Target(None, 9000, None)),
-        (["--bpp", "0.25"], Target(None, None, 0.25)),
-        (["--size", "900"], Target(None, None, None, 900)),
-        (["--psnr", "30"], Target(None, None, None, None, 30)),
-        (["--ssim", "0.9"], Target(None, None, None, None, None, 0.9)),
+        ([], TargetOptions(None, None, None)),
+        (["-q", "0"], TargetOptions(0, None, None)),
+        (["-n", "9000"], TargetOptions(None, 9000, None)),
+        (["--bpp", "0.25"], TargetOptions(None, None, 0.25)),
+        (["--size", "900"], TargetOptions(None, None, None, 900)),
+        (["--psnr", "30"], TargetOptions(None, None, None, None, 30)),
+        (["--ssim", "0.9"], TargetOptions(None, None, None, None, None, 0.9)),
     ],
 )
-def test_a_target_is_one_or_none(arguments: list[str], expected: Target) -> None:
+def test_a_target_is_one_or_none(arguments: list[str], expected: TargetOptions) -> None:
     target = parsed(target_options, *arguments)["target"]
     assert target == expected
     assert set(target.as_arguments()) == {"quality", "gaussians", "bpp", "size", "psnr", "ssim"}

@@ -21,7 +21,7 @@ from plain.layer import CONFIDENCE, SPLIT, Decoder
 
 from gaussianimage import _native
 from gaussianimage.codec.decoder.decode import decode, decode_gaussians
-from gaussianimage.codec.decoder.file import open_file
+from gaussianimage.codec.decoder.file import parse_file
 from gaussianimage.codec.format.container import LAYER
 
 FOLDER = Path(__file__).resolve().parents[1] / "data" / "v1"
@@ -53,12 +53,12 @@ def test_all_kinds_of_files_are_here_and_unchanged() -> None:
     for name, expected in EXPECTED.items():
         data = content(name)
         assert hashlib.sha256(data).hexdigest() == expected["file"]
-        header = open_file(data).header
+        header = parse_file(data).header
         kinds.add((header.channels, header.bit_depth, min(header.layers, 2)))
     assert {channels for channels, _, _ in kinds} == {1, 2, 3, 4}
     assert {depth for _, depth, _ in kinds} == {8, 16}
     assert {layers for _, _, layers in kinds} == {0, 1, 2}
-    maps = [name for name in EXPECTED if open_file(content(name)).header.alpha_map]
+    maps = [name for name in EXPECTED if parse_file(content(name)).header.alpha_map]
     assert maps == ["cut_out", "cut_out_deep"]
 
 
@@ -91,10 +91,10 @@ def test_the_plain_decoder_gets_the_same_gaussians_as_ever(name: str) -> None:
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_native_decoder_gets_the_same_gaussians_as_ever(name: str, threads: int) -> None:
     expected = EXPECTED[name]
-    file = open_file(content(name))
+    file = parse_file(content(name))
     header = file.header
     _, (means, cholesky, colors) = _native.decode_layers(
-        file.settings.quantizer(header.height, header.width),
+        file.layers.parameters.quantizer(header.height, header.width),
         [bytes(chunk.payload) for chunk in file.chunks if chunk.type == LAYER],
         header.layers,
         header.gaussians,
@@ -139,7 +139,7 @@ def test_the_first_layers_are_a_picture_too(name: str) -> None:
 
 
 def test_metadata_is_the_same_as_ever() -> None:
-    metadata = open_file(content("sixteen_bit")).metadata
+    metadata = parse_file(content("sixteen_bit")).metadata
     assert metadata.icc == bytes(range(256))
     assert metadata.exif == b"MM\0*\0\0\0\x08\0\0\0\0\0\0"
     assert metadata.xmp == b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"

@@ -17,7 +17,7 @@ from samples import file_of, levels, sample
 
 from gaussianimage import _native, encode
 from gaussianimage.codec.decoder.decode import decode, decode_gaussians
-from gaussianimage.codec.decoder.file import open_file
+from gaussianimage.codec.decoder.file import parse_file
 from gaussianimage.codec.encoder.serialize import serialize
 from gaussianimage.codec.format.container import LAYER, read_chunks, write_chunks
 from gaussianimage.codec.format.header import Limits
@@ -73,8 +73,8 @@ def assert_same(data: bytes) -> gimg.File:
     """Both decoders get the same numbers."""
     plain = gimg.decode(data)
     header = plain.header
-    opened = open_file(data, limits=LARGE)
-    quantizer = opened.settings.quantizer(header.height, header.width)
+    opened = parse_file(data, limits=LARGE)
+    quantizer = opened.layers.parameters.quantizer(header.height, header.width)
     payloads = [bytes(chunk.payload) for chunk in opened.chunks if chunk.type == LAYER]
     ends, (means, cholesky, colors) = _native.decode_layers(
         quantizer, payloads, header.layers, header.gaussians, 1
@@ -88,7 +88,7 @@ def assert_same(data: bytes) -> gimg.File:
     assert opened.header.bit_depth == (16 if header.deep else 8)
     assert opened.header.q_max == header.q_max
     assert opened.header.work == header.work
-    assert opened.settings.background_color.tolist() == header.background
+    assert opened.layers.parameters.background_color.tolist() == header.background
     return plain
 
 

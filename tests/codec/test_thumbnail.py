@@ -8,7 +8,7 @@ from paper_samples import paper_record
 from samples import file_of, levels, sample, with_chunks
 
 from gaussianimage.codec.decoder.decode import decode, thumbnail
-from gaussianimage.codec.decoder.file import enough_layers, open_file
+from gaussianimage.codec.decoder.file import enough_layers, parse_file
 from gaussianimage.codec.format.container import Chunk
 from gaussianimage.codec.format.header import Limits
 from gaussianimage.codec.paper_profile.file import encode_record
@@ -48,10 +48,10 @@ def test_it_takes_the_layers_that_its_pixels_need(longest: int, layers: int, dty
 
 
 def test_layers_are_counted_exactly() -> None:
-    file = open_file(sample((5, 10, 20)))
+    file = parse_file(sample((5, 10, 20)))
     found = [enough_layers(file, count) for count in (0, 5, 6, 15, 16, 35, 36)]
     assert found == [1, 1, 2, 2, 3, 3, None]
-    assert enough_layers(open_file(sample(())), 1) is None
+    assert enough_layers(parse_file(sample(())), 1) is None
 
 
 def test_the_beginning_of_a_file_is_enough() -> None:

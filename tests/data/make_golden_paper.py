@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from gaussianimage.codec.decoder.decode import decode, decode_gaussians
+from gaussianimage.codec.decoder.paper_record import decode_record
 from gaussianimage.codec.format.header import VERSION
-from gaussianimage.codec.paper_profile.file import decode_record, encode_record
+from gaussianimage.codec.paper_profile.file import encode_record
 
 DATA = Path(__file__).resolve().parent
 FOLDER = DATA / f"v{VERSION}" / "paper"

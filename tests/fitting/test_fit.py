@@ -10,7 +10,7 @@ import pytest
 
 from gaussianimage import metrics, rendering
 from gaussianimage.errors import PictureError
-from gaussianimage.fitting.fit import MAX_GAUSSIANS, fit
+from gaussianimage.fitting.fit import MAX_FITTED_GAUSSIANS, fit
 from gaussianimage.fitting.loop import FitResult
 from gaussianimage.fitting.progress import Progress
 from gaussianimage.fitting.state import FitState
@@ -245,7 +245,7 @@ def test_pictures_that_are_too_long_are_refused(shape: tuple[int, int]) -> None:
     [
         ({"gaussians": 0}, ValueError),
         ({"gaussians": -1}, ValueError),
-        ({"gaussians": MAX_GAUSSIANS + 1}, ValueError),
+        ({"gaussians": MAX_FITTED_GAUSSIANS + 1}, ValueError),
         ({"gaussians": 9.5}, TypeError),
         ({"gaussians": True}, TypeError),
         ({"gaussians": "many"}, TypeError),

@@ -7,7 +7,7 @@ import pytest
 
 from gaussianimage import _native
 from gaussianimage.errors import FormatError, GaussianImageError, UnsupportedError
-from gaussianimage.fitting.state import MAX_GAUSSIANS, MAX_ITERATIONS, FitState
+from gaussianimage.fitting.state import MAX_FITTED_GAUSSIANS, MAX_ITERATIONS, FitState
 
 ARRAYS = ("means", "cholesky", "colors", "first", "second", "age", "trainable")
 NUMBERS = ("iteration", "iterations", "target", "seed", "height", "width", "q_max", "energy")
@@ -85,7 +85,7 @@ def test_restoring_gives_an_optimizer_everything_back() -> None:
         {"iteration": MAX_ITERATIONS + 1, "iterations": MAX_ITERATIONS + 2},
         {"iterations": 10**400},
         {"target": 5},
-        {"target": MAX_GAUSSIANS + 1},
+        {"target": MAX_FITTED_GAUSSIANS + 1},
         {"target": -1},
         {"seed": -1},
         {"seed": 2**63},

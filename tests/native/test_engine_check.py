@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gaussianimage.codec.decoder.file import open_file
+from gaussianimage.codec.decoder.file import parse_file
 from gaussianimage.codec.format.metadata import Metadata
 
 HERE = Path(__file__).parent
@@ -42,7 +42,7 @@ SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 FILES = [
     GOLDEN / f"{name}.gimg"
     for name in sorted(EXPECTED)
-    if open_file((GOLDEN / f"{name}.gimg").read_bytes()).metadata == Metadata()
+    if parse_file((GOLDEN / f"{name}.gimg").read_bytes()).metadata == Metadata()
 ]
 
 Run = Callable[..., bytes]

@@ -11,7 +11,7 @@ pytest.importorskip("torch", reason="needs PyTorch")
 
 import gaussianimage
 from gaussianimage import FormatError
-from gaussianimage.codec.paper_profile.file import decode_record
+from gaussianimage.codec.decoder.paper_record import decode_record
 from gaussianimage.codec.paper_profile.stream import STREAMS
 from gaussianimage.metrics import psnr
 from gaussianimage.paper import compress as module

@@ -9,7 +9,7 @@ pytest.importorskip("torch", reason="needs PyTorch")
 import torch
 
 import gaussianimage
-from gaussianimage.codec.paper_profile.file import decode_record
+from gaussianimage.codec.decoder.paper_record import decode_record
 from gaussianimage.errors import FormatError
 from gaussianimage.metrics import psnr
 from gaussianimage.paper.checkpoints import import_checkpoint

@@ -1,26 +1,25 @@
 """Fits of pictures: what is measured and kept, and what is not done twice."""
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="needs PyTorch")
 
-import torch
 
 from gaussianimage.fitting.progress import Progress
-from gaussianimage.metrics import ms_ssim, psnr
+from gaussianimage.metrics import psnr
 from gaussianimage.paper import represent as module
 from gaussianimage.paper.checkpoints import load_model
 from gaussianimage.paper.datasets import Dataset, Sample
+from gaussianimage.paper.models import MODELS
+from gaussianimage.paper.quality import draw
 from gaussianimage.paper.recipe import Recipe
-from gaussianimage.paper.represent import Job, draw, quality, represent
+from gaussianimage.paper.represent import Job, represent
 from gaussianimage.paper.results import Results
-from gaussianimage.paper.settings import MODELS, FitSettings, check_device
+from gaussianimage.paper.settings import FitSettings
 
 PARROT = Path(__file__).parent.parent / "data" / "parrot.png"
 SETTINGS = FitSettings(40, recipe=Recipe(iterations=6, learning_rate=0.05))
@@ -99,45 +98,3 @@ def test_no_iterations_measure_the_start(job: Job) -> None:
     settings = dataclasses.replace(SETTINGS, recipe=Recipe(iterations=0))
     expected = psnr(job.sample.pixels, draw(settings.make_model(64, 96)))
     assert represent(job, settings).measured["psnr"] == pytest.approx(expected)
-
-
-def test_large_pictures_have_ms_ssim_and_perfect_ones_a_number_that_json_has() -> None:
-    pixels = np.random.default_rng(1).random((161, 170, 3), dtype=np.float32)
-    noisy = np.clip(pixels + np.float32(0.1), 0, 1)
-    found = quality(pixels, noisy)
-    assert found == {"psnr": psnr(pixels, noisy), "ms_ssim": ms_ssim(pixels, noisy)}
-    assert json.dumps(quality(pixels, pixels), allow_nan=False)
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"gaussians": 0}, "gaussians: expected at least 1, got 0"),
-        ({"model": "2dgs"}, "model: expected one of 3dgs, alpha, opacity, cholesky, rs"),
-        ({"model": "3dgs", "offset": False}, "offset: the model 3dgs has none"),
-        ({"fill": True}, "fill: only for the model 3dgs, got cholesky"),
-        ({"device": "meta"}, "device: expected cpu or cuda, got 'meta'"),
-    ],
-)
-def test_settings_that_make_no_fit_are_refused(values: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=f"^{message}"):
-        dataclasses.replace(SETTINGS, **values)
-
-
-def test_settings_have_a_folder_that_says_what_they_are() -> None:
-    settings = dataclasses.replace(SETTINGS, offset=False, recipe=Recipe(loss="l1+ssim"))
-    folder = str(settings.setting.folder)
-    assert folder.startswith("represent/cholesky-n40-l1-ssim-no-offset-i50000-")
-
-
-def test_a_device_that_is_not_there_is_an_error_that_says_why() -> None:
-    assert check_device("cpu").type == "cpu"
-    for name in ("nonsense", "meta"):
-        with pytest.raises(ValueError, match=r"^device: expected cpu or cuda"):
-            check_device(name)
-    if not torch.cuda.is_available():
-        with pytest.raises(ValueError, match=r"^device: no CUDA device is available here"):
-            check_device("cuda")
-    else:
-        with pytest.raises(ValueError, match=r"^device: cuda:99"):
-            check_device("cuda:99")

@@ -9,7 +9,7 @@ pytest.importorskip("torch", reason="needs PyTorch")
 import torch
 from torch import Tensor
 
-from gaussianimage.paper.uniform_quantizer import UniformQuantizer, half_precision
+from gaussianimage.paper.uniform_quantizer import LearnedUniformQuantizer, half_precision
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:
@@ -19,7 +19,7 @@ def random(*shape: int, seed: int = 0) -> Tensor:
 @pytest.mark.parametrize("bits", [1, 6, 12])
 def test_values_become_the_nearest_levels_of_their_column(bits: int) -> None:
     values = random(200, 3) * torch.tensor([1.0, 10.0, 0.1]) + torch.tensor([0.0, 50.0, -1.0])
-    quantizer = UniformQuantizer(values, bits)
+    quantizer = LearnedUniformQuantizer(values, bits)
     found = quantizer(values).detach()
     steps = (values.amax(0) - values.amin(0)) / (2**bits - 1)
     assert ((found - values).abs() <= steps * 0.5001).all()
@@ -30,7 +30,7 @@ def test_values_become_the_nearest_levels_of_their_column(bits: int) -> None:
 
 
 def test_what_is_out_of_range_becomes_its_end() -> None:
-    quantizer = UniformQuantizer(torch.tensor([[0.0], [7.0]]), 3)
+    quantizer = LearnedUniformQuantizer(torch.tensor([[0.0], [7.0]]), 3)
     values = torch.tensor([[-3.0], [0.4], [2.6], [6.9], [100.0]])
     assert quantizer(values).flatten().tolist() == pytest.approx([0, 0, 3, 7, 7])
     assert quantizer.indices(values).flatten().tolist() == [0, 0, 3, 7, 7]
@@ -38,7 +38,7 @@ def test_what_is_out_of_range_becomes_its_end() -> None:
 
 def test_a_file_holds_the_same_levels() -> None:
     values = random(300, 3)
-    quantizer = UniformQuantizer(values, 6)
+    quantizer = LearnedUniformQuantizer(values, 6)
     with torch.no_grad():
         quantizer.scale.mul_(-0.7)  # a sign means nothing
         quantizer.beta.add_(0.3)
@@ -52,7 +52,9 @@ def test_a_file_holds_the_same_levels() -> None:
 @pytest.mark.parametrize("scaling", [False, True])
 def test_gradients_are_those_of_lsq(scaling: bool) -> None:
     values = torch.tensor([[-1.0], [0.3], [2.6], [5.5], [9.0], [3.0]], requires_grad=True)
-    quantizer = UniformQuantizer(torch.tensor([[0.0], [7.0]]).repeat(3, 1), 3, scaling=scaling)
+    quantizer = LearnedUniformQuantizer(
+        torch.tensor([[0.0], [7.0]]).repeat(3, 1), 3, scaling=scaling
+    )
     weights = torch.tensor([[1.0], [2.0], [4.0], [8.0], [16.0], [32.0]])
     (quantizer(values) * weights).sum().backward()
     # Of the step: the rounding error within the range, 0 and 7 beyond it.
@@ -69,13 +71,13 @@ def test_gradients_are_those_of_lsq(scaling: bool) -> None:
 
 def test_scaling_changes_gradients_and_no_values() -> None:
     values = random(50, 2)
-    with_factor, without = (UniformQuantizer(values, 4, scaling=s) for s in (True, False))
+    with_factor, without = (LearnedUniformQuantizer(values, 4, scaling=s) for s in (True, False))
     assert torch.allclose(with_factor(values), without(values), atol=1e-6)
 
 
 def test_a_better_range_is_learned() -> None:
     values = torch.cat([random(500, 1), torch.tensor([[40.0]])])
-    quantizer = UniformQuantizer(values, 4)
+    quantizer = LearnedUniformQuantizer(values, 4)
     optimizer = torch.optim.Adam(quantizer.parameters(), lr=0.02)
 
     def error() -> Tensor:
@@ -102,7 +104,7 @@ def test_halves_are_those_of_ieee_with_the_gradient_passed_on() -> None:
 @pytest.mark.parametrize("count", [1, 5])
 def test_equal_values_are_quantized_too(count: int) -> None:
     values = torch.full((count, 2), 3.0)
-    quantizer = UniformQuantizer(values, 6)
+    quantizer = LearnedUniformQuantizer(values, 6)
     assert torch.allclose(quantizer(values), values)
     quantizer(values).sum().backward()
     assert quantizer.scale.grad is not None
@@ -115,4 +117,4 @@ def test_equal_values_are_quantized_too(count: int) -> None:
 )
 def test_what_cannot_be_is_refused(shape: tuple[int, int], bits: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        UniformQuantizer(torch.zeros(shape), bits)
+        LearnedUniformQuantizer(torch.zeros(shape), bits)

@@ -130,15 +130,15 @@ class TestPlainSrgb:
 
 
 def test_a_profile_of_rgb_has_one_of_gray_that_means_the_same():
-    gray = icc.gray_of(icc.rgb_profile(ADOBE_RGB, icc.gamma_curve(1.8), "Any"))
+    gray = icc.convert_to_gray(icc.rgb_profile(ADOBE_RGB, icc.gamma_curve(1.8), "Any"))
     for value in (10, 100, 200):
         expected = 255 * encode((value / 255) ** 1.8)
         np.testing.assert_allclose(to_srgb(gray, value, "L"), expected, atol=1.01)
-    assert icc.is_srgb(icc.gray_of(LCMS))
+    assert icc.is_srgb(icc.convert_to_gray(LCMS))
 
 
 def test_a_profile_of_gray_has_one_of_rgb_that_means_the_same():
-    rgb = icc.rgb_of(icc.gray_profile(icc.gamma_curve(1.8), "Gray"))
+    rgb = icc.convert_to_rgb(icc.gray_profile(icc.gamma_curve(1.8), "Gray"))
     for value in (10, 100, 200):
         expected = 255 * encode((value / 255) ** 1.8)
         np.testing.assert_allclose(to_srgb(rgb, (value,) * 3), expected, atol=1.01)
@@ -148,8 +148,8 @@ def test_a_profile_of_tables_or_of_another_space_has_neither():
     with_tables = LCMS.replace(b"chad", b"A2B0")
     cmyk = LCMS.replace(b"RGB XYZ ", b"CMYKLab ")
     for profile in (with_tables, cmyk, b"", bytes(200)):
-        assert icc.gray_of(profile) is None
-        assert icc.rgb_of(profile) is None
+        assert icc.convert_to_gray(profile) is None
+        assert icc.convert_to_rgb(profile) is None
 
 
 @pytest.mark.parametrize("kind", range(5))
@@ -162,4 +162,4 @@ def test_every_kind_of_parametric_curve_is_understood(kind):
     curve = struct.pack(f">4sIHH{len(values)}i", b"para", 0, kind, 0, *values)
     profile = icc.rgb_profile(icc.SRGB_PRIMARIES, curve, "Curve")
     assert icc.is_srgb(profile) == (kind > 2)
-    assert icc.gray_of(profile) is not None
+    assert icc.convert_to_gray(profile) is not None

@@ -1,4 +1,4 @@
-"""Checks of the arguments that several public functions share: what came, and where."""
+"""Checks of the arguments that several public functions share; each error names the argument."""
 
 import operator
 from collections.abc import Collection, Iterable
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 # Height and width in pixels; at most one of them is None, which keeps the shape.
 Size: TypeAlias = tuple[int | None, int | None]
 
-MAX_SIDE = 65536
+MAX_PICTURE_SIDE = 65536
 MAX_Q = 64.0
 MAX_THREADS = 256
 
@@ -57,7 +57,7 @@ def number(name: str, value: object, low: float, high: float) -> float:
 
 
 def positive(name: str, value: object) -> int:
-    """Return a number of things, an integer from 1."""
+    """Return a count as `int`; a `ValueError` if it is less than 1."""
     count = integer(name, value)
     if count < 1:
         raise ValueError(f"{name}: expected at least 1, got {count}")
@@ -67,8 +67,8 @@ def positive(name: str, value: object) -> int:
 def side(name: str, value: object) -> int:
     """Return a picture's height or width, an integer from 1 to 65536 pixels."""
     pixels = integer(name, value)
-    if not 1 <= pixels <= MAX_SIDE:
-        raise ValueError(f"{name}: expected 1 to {MAX_SIDE} pixels, got {pixels}")
+    if not 1 <= pixels <= MAX_PICTURE_SIDE:
+        raise ValueError(f"{name}: expected 1 to {MAX_PICTURE_SIDE} pixels, got {pixels}")
     return pixels
 
 
@@ -84,7 +84,7 @@ def size_pair(name: str, size: object) -> Size:
 
 
 def full_size(name: str, size: object, nominal: tuple[int, int]) -> tuple[int, int]:
-    """Return a size as (height, width) in pixels; a None becomes what keeps the shape.
+    """Return a size as (height, width) in pixels; a None becomes the side that keeps the shape.
 
     Parameters
     ----------
@@ -115,13 +115,13 @@ def full_size(name: str, size: object, nominal: tuple[int, int]) -> tuple[int, i
 
 
 def within(size: tuple[int, int], longest: int) -> tuple[int, int]:
-    """Return the largest size (height, width) of that shape, no larger, and no side longer."""
+    """Return a size (height, width), shrunk in proportion if a side is above `longest`."""
     shrink = min(1.0, longest / max(size))
     return max(1, round(size[0] * shrink)), max(1, round(size[1] * shrink))
 
 
 def rectangle(name: str, crop: object) -> tuple[int, int, int, int]:
-    """Return (top, left, height, width), four integers that are not compared with anything."""
+    """Return (top, left, height, width) as integers, whose range is not checked."""
     top, left, height, width = _items(name, crop, "top, left, height, width")
     return (
         integer(f"{name}: top", top),
@@ -159,7 +159,7 @@ def _items(name: str, values: object, meaning: str) -> list[object]:
     return items
 
 
-def one_of(name: str, value: object, choices: Collection[str]) -> str:
+def choice(name: str, value: object, choices: Collection[str]) -> str:
     """Return a string that is one of several; a `ValueError` lists them."""
     if not isinstance(value, str):
         raise TypeError(f"{name}: expected a string, got {type(value).__name__}")

@@ -1,4 +1,4 @@
-"""Whole files in, whole files out: an output file is complete or it is not there at all."""
+"""Reading and writing whole files: an output file is complete or does not exist."""
 
 import errno
 import os
@@ -190,7 +190,7 @@ def _begin(temporary: Path) -> BinaryIO:
 
 
 def discard_unfinished() -> None:
-    """Remove what other threads have written by halves, and let them write no more.
+    """Remove the unfinished files of other threads, and let these threads write no more.
 
     For a process that ends without waiting for them. A file that is being written over in place is
     waited for.
@@ -204,7 +204,7 @@ def discard_unfinished() -> None:
 
 
 def _replace(temporary: Path, file: BinaryIO, path: Path, mode: int | None) -> bool:
-    """Rename a temporary file to `path`, or copy it over what is there; tell which."""
+    """Rename a temporary file to `path`, or copy it over the file there; return whether renamed."""
     file.flush()
     if mode is not None:
         temporary.chmod(stat.S_IMODE(mode))
@@ -221,7 +221,7 @@ def _replace(temporary: Path, file: BinaryIO, path: Path, mode: int | None) -> b
 
 
 def _write_over(path: Path, new: BinaryIO) -> None:
-    """Write new content over a file, and on failure what it held before."""
+    """Write new content over a file, and restore the old content on failure."""
     with _lock, path.open("r+b") as file:
         if _unfinished is None:
             raise OSError(errno.ECANCELED, os.strerror(errno.ECANCELED))

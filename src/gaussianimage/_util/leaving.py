@@ -14,7 +14,7 @@ _in_use = False
 
 
 def leave_on_interrupt() -> None:
-    """From here on Ctrl-C ends the process, unless it has been told to ignore it."""
+    """Let Ctrl-C end the process from here on, unless the process ignores Ctrl-C."""
     global _in_use
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         _in_use = True
@@ -22,13 +22,13 @@ def leave_on_interrupt() -> None:
 
 
 def leave_on_interrupt_again() -> None:
-    """Do so if the program has begun like that."""
+    """Let Ctrl-C end the process again, if `leave_on_interrupt` has been called before."""
     if _in_use:
         leave_on_interrupt()
 
 
 def raise_interrupts() -> None:
-    """From here on Ctrl-C is KeyboardInterrupt again."""
+    """Let Ctrl-C raise KeyboardInterrupt again."""
     if signal.getsignal(signal.SIGINT) is _leave:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

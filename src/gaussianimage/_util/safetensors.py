@@ -37,7 +37,7 @@ def save_tensors(
     tensors: Mapping[str, NDArray[Any]],
     metadata: Mapping[str, str],
 ) -> None:
-    """Write a safetensors file, all of it or nothing.
+    """Write a safetensors file, which is complete or does not exist.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def load_tensors(
     tensors: Collection[str],
     metadata: Collection[str],
 ) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
-    """Read a file that `save_tensors` has written.
+    """Read a file that `save_tensors` wrote.
 
     Parameters
     ----------

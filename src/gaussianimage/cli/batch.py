@@ -1,4 +1,4 @@
-"""Many inputs: each on its own, several at once, and none stopped by another's failure."""
+"""Running a command on many inputs: several at once, and a failure ends none but its own."""
 
 import json
 import os
@@ -28,54 +28,55 @@ from gaussianimage.cli.errors import (
 )
 from gaussianimage.cli.options import BatchOptions
 from gaussianimage.cli.paths import Item, check_output, refuse_folder
-from gaussianimage.cli.progress import Reporter, Watch
-from gaussianimage.fitting.progress import Progress
+from gaussianimage.cli.progress import Reporter
+from gaussianimage.fitting.progress import OnProgress, Progress
 
-__all__ = ["Job", "Outcome", "run", "run_each"]
+__all__ = ["JobContext", "Outcome", "run", "run_each"]
 
 
-# Seconds that jobs have to end by themselves after Ctrl-C: what is not the engine's can't be told.
+# Seconds that jobs have to end after Ctrl-C. Only the engine can be told to end; Pillow cannot.
 PATIENCE = 0.12
 
 
 @dataclass(frozen=True)
-class Job:
-    """What work on one item may use, and whom it tells how far it is.
+class JobContext:
+    """What the work on one item may use, and where it reports its progress.
 
     Parameters
     ----------
     threads : int or None
-    progress : Watch
+    progress : callable
+        Called with a `Progress`.
     reporter : Reporter
     on_interrupt : {"raise", "keep"}
-        What to do about Ctrl-C, as `gaussianimage.encode` takes it. The best so far is kept of a
-        single item; of many, those that were not done can be told by their missing outputs.
+        What to do about Ctrl-C, as `gaussianimage.encode` takes it. The best result so far is kept
+        for a single item. Of several items, those that are not done have no output.
     """
 
     threads: int | None
-    progress: Watch
+    progress: OnProgress
     reporter: Reporter
     on_interrupt: str = "raise"
 
     def warn(self, message: str) -> None:
-        """Tell of a picture that may not be what is meant, unless quiet."""
+        """Print a warning about a picture, unless quiet."""
         self.reporter.say(warning(message))
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What work on one item came to.
+    """The result of the work on one item.
 
     Parameters
     ----------
     line : str
-        What to tell about it.
+        The line to print about it.
     interrupted : bool
-        Whether Ctrl-C has cut it short; what there was by then is written.
+        Whether Ctrl-C has ended the work early; the output holds the best result so far.
     advice : str
-        What to do about that.
+        What the user can do about an interrupted output; it ends the line that reports it.
     facts : mapping
-        The same for programs: what --json prints, beside the names of input and output.
+        What --json prints beside the names of input and output.
     """
 
     line: str
@@ -84,26 +85,31 @@ class Outcome:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-Work = Callable[[Item, Job], Outcome]
+Work = Callable[[Item, JobContext], Outcome]
 
 
-def run(items: Sequence[Item], work: Work, batch: BatchOptions) -> None:
-    """Work on every item and end the command with an exit code.
+def run(items: Sequence[Item], work: Work, batch: BatchOptions) -> int:
+    """Work on every item, and return the command's exit code.
 
     Parameters
     ----------
     items : sequence of Item
     work : callable
         Reads the item's source, writes its target and returns an `Outcome`. Jobs run in threads,
-        so it should spend its time in native code. Ctrl-C comes to it as KeyboardInterrupt, raised
-        by native calls and by `Job.progress` where it isn't on the main thread.
+        so it should spend its time in native code. On other threads than the main one, native
+        calls and `JobContext.progress` raise KeyboardInterrupt after Ctrl-C.
     batch : BatchOptions
+
+    Returns
+    -------
+    int
+        0, 1 if an item failed, or 130 after Ctrl-C. If jobs do not end soon after Ctrl-C, the
+        process ends at once with 130, and after SIGTERM with 143.
 
     Raises
     ------
-    Exit
-        Always: 0, 1 if an item failed, 130 after Ctrl-C. If jobs don't end soon after that, the
-        process ends here and now; so it does, with 143, after SIGTERM.
+    UsageError
+        JSON and an output would both go to stdout.
     """
     if batch.as_json and any(is_stream(item.target) for item in items):
         raise click.UsageError("--json goes to stdout, and so does the output.")
@@ -113,17 +119,16 @@ def run(items: Sequence[Item], work: Work, batch: BatchOptions) -> None:
                 f"{len(whole)} outputs keep the extensions of their inputs, which differ in "
                 f"nothing else: {whole[0]} ..."
             )
-        code = _Batch(items, work, batch, reporter).run()
-    raise click.exceptions.Exit(code)
+        return _BatchRun(items, work, batch, reporter).run()
 
 
-def run_each(sources: Sequence[str], work: Callable[[str], None]) -> None:
-    """Do something that prints its result with every input, and end with an exit code.
+def run_each(sources: Sequence[str], work: Callable[[str], None]) -> int:
+    """Call a function that prints its result with every input, and return the exit code.
 
-    Raises
-    ------
-    Exit
-        1 if an input failed.
+    Returns
+    -------
+    int
+        0, or 1 if an input failed.
     """
     failed = 0
     with Reporter(quiet=False, verbose=verbosity()) as reporter:
@@ -132,12 +137,12 @@ def run_each(sources: Sequence[str], work: Callable[[str], None]) -> None:
                 work(source)
             except (BrokenPipeError, click.ClickException):
                 raise
-            except Exception as error:  # noqa: BLE001 - the others come next, whatever it is
+            except Exception as error:  # noqa: BLE001 - the next inputs are worked on whatever it is
                 failed += 1
                 _tell(reporter, error, source)
         if failed and len(sources) > 1:
             reporter.warn(f"gaussianimage: {failed} of {len(sources)} failed")
-    raise click.exceptions.Exit(FAILED if failed else 0)
+    return FAILED if failed else 0
 
 
 def _tell(reporter: Reporter, error: Exception, source: str) -> None:
@@ -146,7 +151,7 @@ def _tell(reporter: Reporter, error: Exception, source: str) -> None:
     reporter.warn(f"gaussianimage: {describe(error, source)}")
 
 
-class _Batch:
+class _BatchRun:
     def __init__(
         self, items: Sequence[Item], work: Work, batch: BatchOptions, reporter: Reporter
     ) -> None:
@@ -159,7 +164,7 @@ class _Batch:
         if batch.threads is None and self._jobs > 1:
             self._threads = max(1, _native.cpus() // self._jobs)
         self._stop = threading.Event()
-        self._flag = StopFlag()  # that native calls obey
+        self._flag = StopFlag()  # ends native calls
         self._over = threading.Event()
         self._lock = threading.Lock()
         self._failed = self._finished = 0
@@ -222,9 +227,9 @@ class _Batch:
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
-        """End the process if the main thread does nothing about a signal while the block runs.
+        """End the process if the main thread does not react to a signal while the block runs.
 
-        It is in a call that knows nothing of signals then: of an encoder of pictures, say.
+        It may be in a call that does not check for signals, such as one of Pillow's encoders.
         """
         ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
         if threading.current_thread() is not threading.main_thread() or not ours:
@@ -250,7 +255,7 @@ class _Batch:
         while number := os.read(news, 1):
             if number[0] not in codes:
                 continue
-            # An encoder that keeps the best so far has a handler of its own, for the first Ctrl-C.
+            # An encoder that keeps the best result so far handles the first Ctrl-C itself.
             default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
             if number[0] == signal.SIGINT and not default and not kept:
                 kept = True
@@ -258,7 +263,7 @@ class _Batch:
                 self._leave(codes[signal.Signals(number[0])])
 
     def _leave(self, code: int) -> NoReturn:
-        """End the process though jobs are running, and leave no half file behind."""
+        """End the process while jobs are running, and remove their unfinished files."""
         discard_unfinished()
         self._tell_of_end(len(self._items) - self._finished)
         self._reporter.close()
@@ -289,10 +294,10 @@ class _Batch:
             with self._reporter.watch(item.name) as watch:
                 progress = watch if self._jobs == 1 else _Interruptible(watch, self._stop)
                 kept = "keep" if len(self._items) == 1 else "raise"
-                return self._work(item, Job(self._threads, progress, self._reporter, kept))
+                return self._work(item, JobContext(self._threads, progress, self._reporter, kept))
         except (BrokenPipeError, click.ClickException):
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the others
+        except Exception as error:  # noqa: BLE001 - an error of one item must not end the rest
             return error
 
     def _print(self, item: Item, facts: Mapping[str, Any]) -> None:
@@ -325,7 +330,7 @@ class _Batch:
 class _Interruptible:
     """Passes progress on, and after Ctrl-C raises KeyboardInterrupt, as Python would."""
 
-    def __init__(self, watch: Watch, stop: threading.Event) -> None:
+    def __init__(self, watch: OnProgress, stop: threading.Event) -> None:
         self._watch, self._stop = watch, stop
 
     def __call__(self, progress: Progress) -> None:
@@ -336,7 +341,7 @@ class _Interruptible:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Let SIGTERM end the block as an error does, so that no half file stays behind."""
+    """Let SIGTERM end the block as an error does, so that unfinished files are removed."""
     on_main = threading.current_thread() is threading.main_thread()
     if not on_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield

@@ -23,7 +23,7 @@ from gaussianimage.cli.batch import run_each
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.errors import printable
 from gaussianimage.cli.options import (
-    Target,
+    TargetOptions,
     effort_option,
     files_argument,
     json_option,
@@ -44,7 +44,7 @@ gaussianimage bench pictures/
 
 @dataclass(frozen=True)
 class Timing:
-    """How long something took, each time."""
+    """The times of the repetitions of one call."""
 
     seconds: list[float]
     pixels: int
@@ -52,7 +52,7 @@ class Timing:
 
     @property
     def median(self) -> float:
-        """Median in seconds."""
+        """The median of the times, in seconds."""
         return float(np.median(self.seconds))
 
     def as_dict(self) -> dict[str, Any]:
@@ -104,10 +104,10 @@ def command(
     files: tuple[str, ...],
     repetitions: int,
     threads: int | None,
-    target: Target,
+    target: TargetOptions,
     effort: int,
     as_json: bool,
-) -> None:
+) -> int:
     """Time decoding and encoding, in memory: from bytes to pixels and from pixels to bytes.
 
     A .gimg file is decoded, always to the same memory. A picture is encoded once and then decoded.
@@ -155,7 +155,7 @@ def command(
             click.echo(f"  encode  {encoding.text()}, {plural(used, 'thread')}")
         click.echo(f"  decode  {decoding.text()}, {plural(used, 'thread')}")
 
-    run_each(files, work)
+    return run_each(files, work)
 
 
 def _folder(source: str, repetitions: int, threads: int, *, as_json: bool) -> None:

@@ -97,7 +97,7 @@ def command(
 
 
 def _alike(a: Picture, b: Picture) -> tuple[Pixels, Pixels]:
-    """Give both pictures color or alpha if one has it."""
+    """Give both pictures color, or alpha, if one of them has it."""
     color, alpha = max(a.channels, b.channels) > 2, a.has_alpha or b.has_alpha
     x, y = (_with_channels(picture, color=color, alpha=alpha) for picture in (a, b))
     return x, y
@@ -115,7 +115,7 @@ def _with_channels(picture: Picture, *, color: bool, alpha: bool) -> Pixels:
 
 
 def _unless_small(metric: Callable[[Pixels, Pixels], float], x: Pixels, y: Pixels) -> float | None:
-    """Measure, if the pictures are large enough for the metric's window."""
+    """Return a metric's value, or None if the pictures are smaller than its window."""
     try:
         return metric(x, y)
     except ValueError:

@@ -6,9 +6,9 @@ from typing import Any
 import click
 
 from gaussianimage import Limits, decode, picture, thumbnail
-from gaussianimage._util.arguments import MAX_SIDE
+from gaussianimage._util.arguments import MAX_PICTURE_SIDE
 from gaussianimage._util.files import read_input
-from gaussianimage.cli.batch import Job, Outcome, run
+from gaussianimage.cli.batch import JobContext, Outcome, run
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.errors import describe
 from gaussianimage.cli.options import (
@@ -25,7 +25,7 @@ from gaussianimage.cli.paths import Item, plan
 from gaussianimage.cli.report import result_line
 from gaussianimage.cli.sources import GIMG, limit_options, naming_partial, output_type
 from gaussianimage.cli.viewport import Viewport, viewport_options
-from gaussianimage.codec.decoder.file import open_file
+from gaussianimage.codec.decoder.file import parse_file
 from gaussianimage.picture.keeping import Kept, keep
 
 EXAMPLES = """
@@ -48,7 +48,7 @@ gaussianimage decode - - < photo.gimg > photo.png
 @click.option(
     "--thumbnail",
     "longest",
-    type=click.IntRange(1, MAX_SIDE),
+    type=click.IntRange(1, MAX_PICTURE_SIDE),
     metavar="N",
     help="Draw at most N pixels a side, from no more layers than these need.",
 )
@@ -70,7 +70,7 @@ def command(
     metadata: Kept,
     batch: BatchOptions,
     limits: Limits,
-) -> None:
+) -> int:
     """Decode .gimg files to pictures.
 
     INPUT is a .gimg file, or - for stdin. OUTPUT is a picture in any format that Pillow writes,
@@ -81,11 +81,11 @@ def command(
     if longest is not None and viewport != Viewport(None, None, None):
         raise click.UsageError("--thumbnail goes without --size, --scale and --crop.")
 
-    def work(item: Item, job: Job) -> Outcome:
+    def work(item: Item, job: JobContext) -> Outcome:
         began = time.perf_counter()
         data = read_input(item.source)
         with naming_partial(data, limits):
-            file = open_file(data, limits=limits, partial=partial)
+            file = parse_file(data, limits=limits, partial=partial)
         header, extras = file.header, file.metadata
         options: dict[str, Any] = {
             "dtype": output_type(bit_depth or header.bit_depth),
@@ -131,4 +131,4 @@ def command(
         extensions=lambda: GIMG,
     )
     picture_format.check(items)
-    run(items, work, batch)
+    return run(items, work, batch)

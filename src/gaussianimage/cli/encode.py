@@ -4,11 +4,11 @@ from typing import Any
 
 from gaussianimage import EncodeResult, encode_with_result, info
 from gaussianimage._util.files import write_output
-from gaussianimage.cli.batch import Job, Outcome, run
+from gaussianimage.cli.batch import JobContext, Outcome, run
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.options import (
     BatchOptions,
-    Target,
+    TargetOptions,
     alpha_options,
     batch_options,
     check_device,
@@ -62,7 +62,7 @@ gaussianimage encode - - < photo.png > photo.gimg
 @max_pixels_option
 def command(
     files: tuple[str, ...],
-    target: Target,
+    target: TargetOptions,
     alpha: dict[str, Any],
     metadata: Kept,
     effort: int,
@@ -71,7 +71,7 @@ def command(
     batch: BatchOptions,
     white: float | None,
     max_pixels: int,
-) -> None:
+) -> int:
     """Encode pictures as .gimg files.
 
     INPUT is a picture in any format that Pillow reads, or - for stdin. OUTPUT is a file, or - for
@@ -88,7 +88,7 @@ def command(
     """
     check_device(device, batch)
 
-    def work(item: Item, job: Job) -> Outcome:
+    def work(item: Item, job: JobContext) -> Outcome:
         source = read(item.source, white=white, max_pixels=max_pixels, warn=job.warn)
         encoded = encode_with_result(
             source,
@@ -135,10 +135,10 @@ def command(
         recursive=bool(batch.recursive),
         extensions=readable_extensions,
     )
-    run(items, work, batch)
+    return run(items, work, batch)
 
 
-def _mostly_metadata(target: Target, encoded: EncodeResult) -> str | None:
+def _mostly_metadata(target: TargetOptions, encoded: EncodeResult) -> str | None:
     """Return what to say of a size that metadata takes more than half of."""
     if target.size is None and target.bpp is None:
         return None
@@ -148,7 +148,7 @@ def _mostly_metadata(target: Target, encoded: EncodeResult) -> str | None:
     return f"{bytes_text(taken)} of it are ICC profile, EXIF and XMP (--strip leaves them out)"
 
 
-def _missed(target: Target, encoded: EncodeResult) -> str | None:
+def _missed(target: TargetOptions, encoded: EncodeResult) -> str | None:
     """Return what to say of a target that the file does not meet."""
     too_many_bits = target.bpp is not None and encoded.bpp > target.bpp
     if too_many_bits or (target.size is not None and len(encoded.data) > target.size):

@@ -1,4 +1,4 @@
-"""Errors and warnings as a user meets them: one line on stderr, and an exit code."""
+"""Errors and warnings of the program: each is one line on stderr, and an error has an exit code."""
 
 import os
 import sys
@@ -65,12 +65,12 @@ def describe(error: BaseException, source: str = "") -> str:
 
 
 def details(error: BaseException) -> str:
-    """Return the traceback, for those who ask for it."""
+    """Return the traceback, which is printed with -vv."""
     return "".join(traceback.format_exception(error)).rstrip()
 
 
 def printable(text: str) -> str:
-    """Return a text in one line that does nothing to a terminal, whatever a file's name is."""
+    """Return a text as one line with control characters escaped, as a file's name may have them."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
@@ -119,7 +119,7 @@ def our_warnings(say: Callable[[str], None]) -> Iterator[None]:
 
 @contextmanager
 def our_warnings_alone(say: Callable[[str], None]) -> Iterator[None]:
-    """Do so, and keep quiet about all others unless Python was told to show them."""
+    """Do as `our_warnings`, and hide other warnings unless Python is told to show them."""
     with warnings.catch_warnings():
         if not sys.warnoptions:
             warnings.simplefilter("ignore")  # Pillow's, about metadata: no message for a user

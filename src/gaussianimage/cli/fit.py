@@ -6,7 +6,7 @@ import click
 
 from gaussianimage import FitState, fit
 from gaussianimage._util.files import is_stream
-from gaussianimage.cli.batch import Job, Outcome, run
+from gaussianimage.cli.batch import JobContext, Outcome, run
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.errors import printable
 from gaussianimage.cli.options import (
@@ -85,7 +85,7 @@ def command(
     batch: BatchOptions,
     white: float | None,
     max_pixels: int,
-) -> None:
+) -> int:
     """Fit Gaussians to pictures and save them as safetensors files.
 
     INPUT is a picture in any format that Pillow reads, or - for stdin. OUTPUT is a file, or a
@@ -118,7 +118,7 @@ def command(
 
     check_device(device, batch)
 
-    def work(item: Item, job: Job) -> Outcome:
+    def work(item: Item, job: JobContext) -> Outcome:
         if state_file:
             check_output(state_file, overwrite=not batch.no_overwrite)
         source = read(item.source, white=white, max_pixels=max_pixels, warn=job.warn)
@@ -153,7 +153,7 @@ def command(
         }
         return Outcome(line, result.interrupted, advice, facts)
 
-    run(items, work, batch)
+    return run(items, work, batch)
 
 
 def _refuse(target: str) -> str | None:

@@ -34,7 +34,7 @@ _CHANNELS = {1: "gray", 2: "gray + alpha", 3: "RGB", 4: "RGBA"}
 )
 @json_option
 @limit_options
-def command(files: tuple[str, ...], recursive: bool, as_json: bool, limits: Limits) -> None:
+def command(files: tuple[str, ...], recursive: bool, as_json: bool, limits: Limits) -> int:
     """Tell what .gimg files hold; FILE - is stdin.
 
     A file that is cut off or damaged is described as far as it goes, and counts as failed.
@@ -62,7 +62,7 @@ def command(files: tuple[str, ...], recursive: bool, as_json: bool, limits: Limi
             for given in files
             for found in (files_in(given, GIMG) if Path(given).is_dir() else [given])
         )
-    run_each(files, work)
+    return run_each(files, work)
 
 
 def _lines(source: str, found: FileInfo) -> Iterator[str]:

@@ -11,7 +11,7 @@ __all__ = ["LazyGroup"]
 
 
 class LazyGroup(click.Group):
-    """Commands, each the `command` of a module.
+    """A group whose commands are each the `command` of a module.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class LazyGroup(click.Group):
         raise click.UsageError(f"No such command {name!r}.{hint}", ctx)
 
     def _for_file(self, name: str) -> str | None:
-        """Return the command that a file was forgotten to be given to."""
+        """Return the command that a user probably left out before the name of a file."""
         if not (os.path.splitext(name)[1] or os.path.exists(name)):  # noqa: PTH110, PTH122
             return None
         command = "decode" if name.lower().endswith(".gimg") else "encode"

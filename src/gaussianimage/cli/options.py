@@ -13,7 +13,9 @@ import click
 
 from gaussianimage.backends import select_backend
 from gaussianimage.codec.encoder.effort import DEFAULT_EFFORT
+from gaussianimage.codec.encoder.targets import DEFAULT_QUALITY, TARGETS
 from gaussianimage.errors import GaussianImageError
+from gaussianimage.fitting.state import MAX_FITTED_GAUSSIANS
 from gaussianimage.picture import MAX_PIXELS, Kept, rgb
 from gaussianimage.picture.keeping import KINDS
 
@@ -22,7 +24,7 @@ __all__ = [
     "BatchOptions",
     "FiniteRange",
     "Function",
-    "Target",
+    "TargetOptions",
     "alpha_options",
     "background_option",
     "batch_options",
@@ -60,14 +62,22 @@ class FiniteRange(click.FloatRange):
 
 
 class Amount(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
-    """A whole number from 1 that may end in a unit: 20k and 20kB are 20000, 20KiB is 20480."""
+    """A whole number from 1 that may end in a unit: 20k and 20kB are 20000, 20KiB is 20480.
+
+    Parameters
+    ----------
+    example : str
+        Numbers that the message of an error shows.
+    most : int
+        The largest number that is accepted.
+    """
 
     name = "amount"
     _UNITS = MappingProxyType({"": 0, "k": 1, "m": 2, "g": 3})
     _PATTERN = re.compile(r"(\d{1,20}(?:\.\d{0,20})?|\.\d{1,20}) ?([kmg]?)(i?)b?", re.IGNORECASE)
 
-    def __init__(self, example: str) -> None:
-        self._example = example
+    def __init__(self, example: str, most: int = 2**63) -> None:
+        self._example, self._most = example, most
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the number."""
@@ -78,8 +88,8 @@ class Amount(click.ParamType):  # type: ignore[type-arg]  # generic since click 
             self.fail(f"{value!r} is not a number such as {self._example}.", param, ctx)
         base = 1024 if match[3] else 1000
         number = int(Fraction(match[1]) * base ** self._UNITS[match[2].lower()])
-        if not 1 <= number <= 2**63:
-            self.fail(f"{value} is not in the range from 1.", param, ctx)
+        if not 1 <= number <= self._most:
+            self.fail(f"{value} is not in the range 1 to {self._most}.", param, ctx)
         return number
 
 
@@ -97,8 +107,8 @@ class BatchOptions:
 
 
 @dataclass(frozen=True)
-class Target:
-    """What an encoder aims at: at most one of these."""
+class TargetOptions:
+    """The target options of a command; at most one of them is given."""
 
     quality: float | None
     gaussians: int | None
@@ -108,7 +118,7 @@ class Target:
     ssim: float | None = None
 
     def as_arguments(self) -> dict[str, Any]:
-        """Return it as `gaussianimage.encode` takes it."""
+        """Return the options as keyword arguments of `gaussianimage.encode`."""
         return asdict(self)
 
 
@@ -298,6 +308,12 @@ def batch_options(function: Function) -> Function:
     )
 
 
+def _ends(target: str) -> tuple[float, float]:
+    """Return the least and the largest value of a target; whole numbers print without a point."""
+    least, most = (int(end) if end.is_integer() else end for end in TARGETS[target])
+    return least, most
+
+
 def target_options(function: Function) -> Function:
     """Add -q, -n, --bpp, --size, --psnr and --ssim; the function gets them as `target`."""
     return packed(
@@ -307,38 +323,38 @@ def target_options(function: Function) -> Function:
         click.option(
             "-q",
             "--quality",
-            type=FiniteRange(0, 100),
+            type=FiniteRange(*_ends("quality")),
             metavar="Q",
-            help="0 (smallest file) to 100 (best picture).  [default: 60]",
+            help=f"0 (smallest file) to 100 (best picture).  [default: {DEFAULT_QUALITY:g}]",
         ),
         click.option(
             "-n",
             "--gaussians",
-            type=click.IntRange(1, 2**24),
+            type=click.IntRange(1, MAX_FITTED_GAUSSIANS),
             metavar="N",
             help="How many Gaussians, instead of a quality.",
         ),
         click.option(
             "--bpp",
-            type=FiniteRange(1e-4, 64),
+            type=FiniteRange(*_ends("bpp")),
             metavar="B",
             help="Bits per pixel of the file at most, instead of a quality.",
         ),
         click.option(
             "--size",
-            type=Amount("20000, 20k or 20KiB"),
+            type=Amount("20000, 20k or 20KiB", int(TARGETS["size"].most)),
             metavar="BYTES",
             help="Size of the file at most, such as 20000, 20k or 20KiB, instead of a quality.",
         ),
         click.option(
             "--psnr",
-            type=FiniteRange(1, 100),
+            type=FiniteRange(*_ends("psnr")),
             metavar="DB",
             help="PSNR of the decoded picture, instead of a quality.",
         ),
         click.option(
             "--ssim",
-            type=FiniteRange(0, 0.9999),
+            type=FiniteRange(*_ends("ssim")),
             metavar="S",
             help="SSIM of the decoded picture, instead of a quality.",
         ),
@@ -379,11 +395,11 @@ def _kept(*, strip: bool, strip_gps: bool, **given: bool) -> Kept:
     return tuple(kind for kind in KINDS if kind != "gps") if strip_gps else "all"
 
 
-def _one_target(**values: Any) -> Target:
-    given = [f"--{field.name}" for field in fields(Target) if values[field.name] is not None]
+def _one_target(**values: Any) -> TargetOptions:
+    given = [f"--{field.name}" for field in fields(TargetOptions) if values[field.name] is not None]
     if len(given) > 1:
         raise click.UsageError(f"{' and '.join(given)} are two targets at once; give one of them.")
-    return Target(**values)
+    return TargetOptions(**values)
 
 
 def packed(

@@ -1,4 +1,4 @@
-"""What may be the name of an output, and the format that it has."""
+"""Which names an output may have, and the format that follows from a name."""
 
 import os
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _OF_PIPES = ".png"  # and of folders, where nothing is said
 
 
 def refuse_pictures(target: str) -> str | None:
-    """Tell why a file can't hold Gaussians: it is, by its name, a picture.
+    """Return why an output cannot hold Gaussians: its name is that of a picture; else None.
 
     It is likely to be meant as a second input, and would be lost.
     """
@@ -33,7 +33,7 @@ def refuse_pictures(target: str) -> str | None:
 
 
 def require_picture(target: str) -> str | None:
-    """Tell why a file can't hold a picture: nothing is known to be written by that name."""
+    """Return why an output cannot hold a picture, its extension being unknown; else None."""
     if _is_pipe(target):
         return None
     suffix = Path(target).suffix.lower()
@@ -58,7 +58,7 @@ def _is_pipe(target: str) -> bool:
 
 @dataclass(frozen=True)
 class PictureFormat:
-    """How pictures are written, as the user asks for it.
+    """The format and quality of the pictures that a command writes.
 
     Parameters
     ----------
@@ -73,15 +73,15 @@ class PictureFormat:
 
     @property
     def suffix(self) -> str:
-        """The extension of names in a folder."""
+        """The extension of the outputs in a folder."""
         return self.given or _OF_PIPES
 
     def refuse(self, target: str) -> str | None:
-        """Tell why a file can't be an output; None if it can."""
+        """Return why a file cannot be an output, or None if it can."""
         return require_picture(target) if self.given is None else None
 
     def check(self, items: Sequence[Item]) -> None:
-        """Fail before the work if an output has no quality.
+        """Fail before the work if --quality is given for an output whose format has none.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Which output belongs to which input."""
+"""Pairing inputs with outputs, and checks of their names."""
 
 import errno
 import os
@@ -27,12 +27,12 @@ class Item:
 
     @property
     def name(self) -> str:
-        """The input, for messages."""
+        """The name of the input, for messages."""
         return "stdin" if is_stream(self.source) else printable(self.source)
 
     @property
     def target_name(self) -> str:
-        """The output, for messages."""
+        """The name of the output, for messages."""
         return "stdout" if is_stream(self.target) else printable(self.target)
 
 
@@ -139,7 +139,7 @@ def files_in(folder: str, extensions: Collection[str]) -> list[str]:
 
 
 def check_names(*names: str) -> None:
-    """Refuse empty names: a shell's variable that is not set, to Path the working folder.
+    """Refuse empty names, as of an unset shell variable: `Path` takes them for the working folder.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def check_names(*names: str) -> None:
 
 
 def check_output(target: str, *, overwrite: bool) -> None:
-    """Fail now, and not after a long computation, if an output can't be written.
+    """Fail before a long computation if an output cannot be written.
 
     Raises
     ------
@@ -176,7 +176,7 @@ def check_output(target: str, *, overwrite: bool) -> None:
 
 
 def refuse_folder(source: str) -> None:
-    """Fail where a folder is given to a command that takes folders only if asked to.
+    """Fail if a source is a folder, for a command that takes folders only with -r.
 
     Raises
     ------
@@ -189,7 +189,7 @@ def refuse_folder(source: str) -> None:
 
 
 def identity(path: str) -> str:
-    """Return what two names of one file have in common."""
+    """Return a name that is the same for all names of one file."""
     return os.path.normcase(Path(path).resolve())
 
 
@@ -198,7 +198,7 @@ def _is_folder(path: str) -> bool:
 
 
 def _names_folder(output: str) -> bool:
-    """Whether an output is a folder, by its name, unless there is something of that name."""
+    """Whether an output is a folder: by what exists under its name, or else by the name alone."""
     path = Path(output)
     if is_stream(output) or (path.exists() and not path.is_dir()):
         return False
@@ -218,7 +218,7 @@ def _stem(source: str) -> str:
 def _found(
     given: str, extensions: Callable[[], Collection[str]], *, recursive: bool
 ) -> list[tuple[str, str]]:
-    """Return the inputs that one stands for, each with its folder from there on."""
+    """Return the inputs of one argument, each with its folder relative to the argument."""
     if not (recursive and _is_folder(given)):
         return [(given, "")]
     sources = files_in(given, extensions())
@@ -230,7 +230,7 @@ def _found(
 
 
 def _distinct(items: list[Item], suffix: str) -> list[Item]:
-    """Give outputs of the same name the whole names of their inputs."""
+    """Rename outputs that share one name after the whole names of their inputs."""
     names = Counter(identity(item.target) for item in items)
     return [
         replace(

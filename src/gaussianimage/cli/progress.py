@@ -1,4 +1,4 @@
-"""Messages on stderr: progress bars on a terminal, lines elsewhere, nothing where not wanted."""
+"""Messages on stderr: progress bars on a terminal, lines elsewhere, nothing with --quiet."""
 
 import math
 import sys
@@ -7,28 +7,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import click
 
 from gaussianimage._util.files import is_terminal
 from gaussianimage.cli.errors import our_warnings
 from gaussianimage.cli.report import decibels, plural, seconds_text
-from gaussianimage.fitting.progress import Progress
+from gaussianimage.fitting.progress import OnProgress, Progress
 
-__all__ = ["Reporter", "Watch"]
+__all__ = ["Reporter"]
 
 _LINE_EVERY = 0.1  # of the work, where progress is written in lines
 _ALL_EVERY = 0.5  # seconds between two looks at how far all jobs are together
 _NARROW = 60  # columns; a terminal of fewer shows no bar, only the part in percent
 _BAR, _PERCENT = 12, 4  # columns
-
-
-class Watch(Protocol):
-    """Shows how far one job is."""
-
-    def __call__(self, progress: Progress) -> None:
-        """Show it."""
 
 
 class Reporter:
@@ -59,7 +52,7 @@ class Reporter:
         self.close()
 
     def close(self) -> None:
-        """Give the terminal back."""
+        """Remove the progress bars."""
         if self._bars is not None:
             self._bars.stop()
             self._bars = None
@@ -95,7 +88,7 @@ class Reporter:
             self._all = None
 
     @contextmanager
-    def watch(self, name: str) -> Iterator[Watch]:
+    def watch(self, name: str) -> Iterator[OnProgress]:
         """Show the progress of a job while the block runs."""
         if self.quiet:
             yield _nothing
@@ -171,7 +164,7 @@ class _All:
                 self._update()
 
     def end(self, good: bool) -> None:
-        """Tell that a job is done, and whether it came to what was asked for."""
+        """Count a job as done, and as failed unless it is good."""
         with self._lock:
             self._done += 1
             self._failed += not good

@@ -1,4 +1,4 @@
-"""The command `render`: Gaussians to a picture, or to a picture of themselves."""
+"""The command `render`: Gaussians to a picture that they draw, or to one of their ellipses."""
 
 import time
 from typing import Any
@@ -7,7 +7,7 @@ import click
 import numpy as np
 
 from gaussianimage import Limits, picture, rendering
-from gaussianimage.cli.batch import Job, Outcome, run
+from gaussianimage.cli.batch import JobContext, Outcome, run
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.errors import describe
 from gaussianimage.cli.options import (
@@ -95,7 +95,7 @@ def command(
     device: str,
     batch: BatchOptions,
     limits: Limits,
-) -> None:
+) -> int:
     """Draw Gaussians at any size, or as ellipses.
 
     INPUT is a .gimg file, or - for one on stdin, or a .safetensors file as `fit` writes it. OUTPUT
@@ -111,7 +111,7 @@ def command(
         raise click.UsageError("--ellipses are drawn on the CPU; leave out --device.")
     check_device(device, batch)
 
-    def work(item: Item, job: Job) -> Outcome:
+    def work(item: Item, job: JobContext) -> Outcome:
         began = time.perf_counter()
         drawing = read_gaussians(item.source, limits, partial=partial)
         gaussians = drawing.gaussians
@@ -141,4 +141,4 @@ def command(
         extensions=lambda: GIMG | {".safetensors"},
     )
     picture_format.check(items)
-    run(items, work, batch)
+    return run(items, work, batch)

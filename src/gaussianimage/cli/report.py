@@ -49,7 +49,7 @@ def result_line(
 
 
 def finite(value: float) -> float | None:
-    """Return a number as JSON can hold it: None where it is infinite."""
+    """Return a finite number, or None, as JSON has no infinity."""
     return value if math.isfinite(value) else None
 
 

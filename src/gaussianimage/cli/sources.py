@@ -12,8 +12,8 @@ from gaussianimage import FormatError, GaussianImageError, Limits, decode
 from gaussianimage._util.files import is_stream, read_input
 from gaussianimage.cli.errors import warning
 from gaussianimage.cli.options import Function, packed
-from gaussianimage.codec.decoder.draw import gaussians_of
-from gaussianimage.codec.decoder.file import DEFAULT_LIMITS, open_file
+from gaussianimage.codec.decoder.draw import decode_parsed_file
+from gaussianimage.codec.decoder.file import DEFAULT_LIMITS, parse_file
 from gaussianimage.codec.format.container import SIGNATURE
 from gaussianimage.gaussians import Gaussians
 from gaussianimage.picture import Picture, from_array, read
@@ -40,7 +40,7 @@ _PIXEL_BYTES = 16
 
 @dataclass(frozen=True)
 class Drawing:
-    """Gaussians to draw, the ICC profile of their colors, and what is wrong behind them."""
+    """Gaussians to draw, the ICC profile of their colors, and the damage of their file."""
 
     gaussians: Gaussians
     icc: bytes | None = None
@@ -48,23 +48,23 @@ class Drawing:
 
 
 def read_gaussians(source: str, limits: Limits, *, partial: bool = False) -> Drawing:
-    """Read Gaussians: from a safetensors file if it is called so, else from a .gimg file."""
+    """Read Gaussians from a safetensors file, known by its extension, or from a .gimg file."""
     if Path(source).suffix.lower() == ".safetensors":
         return Drawing(Gaussians.load(source))
     data = read_input(source)
     with naming_partial(data, limits):
-        file = open_file(data, limits=limits, partial=partial)
-    return Drawing(gaussians_of(file), file.metadata.icc, file.damage)
+        file = parse_file(data, limits=limits, partial=partial)
+    return Drawing(decode_parsed_file(file), file.metadata.icc, file.damage)
 
 
 @contextmanager
 def naming_partial(data: bytes, limits: Limits, option: str = "--partial") -> Iterator[None]:
-    """Add to an error about damage that the rest can be drawn, if it can be."""
+    """Note in an error about damage that --partial draws the rest, where it does."""
     try:
         yield
     except FormatError as error:
         with suppress(GaussianImageError):
-            open_file(data, limits=limits, partial=True)
+            parse_file(data, limits=limits, partial=True)
             error.add_note(f"{option} draws what comes before")
         raise
 
@@ -87,7 +87,7 @@ def read_picture(source: str, limits: Limits, *, white: float | None = None) -> 
         return read_file(data)
     try:
         with naming_partial(data, limits, "decode --partial"):
-            header = open_file(data, limits=limits).header
+            header = parse_file(data, limits=limits).header
         pixels = decode(data, dtype=output_type(header.bit_depth), limits=limits)
         return from_array(pixels, warn=ignore)
     except GaussianImageError as error:
@@ -96,7 +96,7 @@ def read_picture(source: str, limits: Limits, *, white: float | None = None) -> 
 
 
 def print_warning(message: str) -> None:
-    """Tell on stderr of a picture that may not be what is meant."""
+    """Print a warning about a picture on stderr."""
     click.echo(warning(message), err=True)
 
 

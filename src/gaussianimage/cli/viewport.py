@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import click
 
-from gaussianimage._util.arguments import MAX_SIDE
+from gaussianimage._util.arguments import MAX_PICTURE_SIDE
 from gaussianimage.cli.options import FiniteRange, Function, packed
 from gaussianimage.cli.report import dimensions
 
@@ -41,8 +41,8 @@ class Viewport:
         """
         size = self._size(height, width)
         full = size or (height, width)
-        if not all(1 <= side <= MAX_SIDE for side in full):
-            raise ValueError(f"a side has 1 to {MAX_SIDE} pixels, not {dimensions(*full)}")
+        if not all(1 <= side <= MAX_PICTURE_SIDE for side in full):
+            raise ValueError(f"a side has 1 to {MAX_PICTURE_SIDE} pixels, not {dimensions(*full)}")
         if self.crop is None:
             return size, None
         left, top, columns, rows = self.crop
@@ -102,7 +102,7 @@ def viewport_options(function: Function) -> Function:
         ),
         click.option(
             "--scale",
-            type=FiniteRange(0, MAX_SIDE, min_open=True),
+            type=FiniteRange(0, MAX_PICTURE_SIDE, min_open=True),
             metavar="S",
             help="Size to draw at, as a factor of the nominal one.",
         ),

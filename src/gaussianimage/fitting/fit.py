@@ -7,7 +7,7 @@ from numbers import Real
 
 import numpy as np
 
-from gaussianimage._util.arguments import MAX_SIDE, cutoff, integer, thread_count
+from gaussianimage._util.arguments import MAX_PICTURE_SIDE, cutoff, integer, thread_count
 from gaussianimage._util.interrupt import Interrupt
 from gaussianimage.backends import select_backend
 from gaussianimage.errors import PictureError
@@ -15,7 +15,7 @@ from gaussianimage.fitting.loop import FitResult, Run
 from gaussianimage.fitting.placement import initial
 from gaussianimage.fitting.progress import OnProgress
 from gaussianimage.fitting.schedule import Schedule
-from gaussianimage.fitting.state import MAX_GAUSSIANS, MAX_ITERATIONS, TRAIN_ALL, FitState
+from gaussianimage.fitting.state import MAX_FITTED_GAUSSIANS, MAX_ITERATIONS, TRAIN_ALL, FitState
 from gaussianimage.picture import Picture, PictureSource, as_picture
 
 DEFAULT_ITERATIONS = 1000
@@ -107,10 +107,10 @@ def fit(
         raise TypeError(f"resume: expected a FitState, got {type(resume).__name__}")
     backend = select_backend(device, thread_count(threads))
     source = as_picture(picture, white=white)
-    if max(source.height, source.width) > MAX_SIDE:
+    if max(source.height, source.width) > MAX_PICTURE_SIDE:
         raise PictureError(
             f"a picture of {source.height} x {source.width} pixels (height x width) is too large: "
-            f"{MAX_SIDE} a side at most"
+            f"{MAX_PICTURE_SIDE} a side at most"
         )
     state = resume or _start(source, gaussians, iterations, seed, q_max, energy)
     with Interrupt.of(on_interrupt) as interrupt:
@@ -128,8 +128,8 @@ def _start(
 ) -> FitState:
     """Check the arguments and return the state before the first iteration."""
     count = integer("gaussians", gaussians)
-    if not 1 <= count <= MAX_GAUSSIANS:
-        raise ValueError(f"gaussians: expected 1 to {MAX_GAUSSIANS}, got {count}")
+    if not 1 <= count <= MAX_FITTED_GAUSSIANS:
+        raise ValueError(f"gaussians: expected 1 to {MAX_FITTED_GAUSSIANS}, got {count}")
     count = min(count, picture.height * picture.width)
     steps = DEFAULT_ITERATIONS if iterations is None else integer("iterations", iterations)
     if not 0 <= steps <= MAX_ITERATIONS:

@@ -14,7 +14,7 @@ from gaussianimage.backends import FitOptimizer
 from gaussianimage.errors import FormatError
 from gaussianimage.gaussians import Gaussians
 
-MAX_GAUSSIANS = 2**24
+MAX_FITTED_GAUSSIANS = 2**24
 MAX_ITERATIONS = 10**7
 # The sum of 1 for position, 2 for shape and 4 for color.
 TRAIN_ALL = 7
@@ -149,7 +149,7 @@ class FitState:
             raise FormatError(
                 f"{path}: iteration {counts['iteration']} of {counts['iterations']} is impossible"
             )
-        if not 1 <= len(colors) <= counts["target"] <= MAX_GAUSSIANS:
+        if not 1 <= len(colors) <= counts["target"] <= MAX_FITTED_GAUSSIANS:
             raise FormatError(
                 f"{path}: {len(colors)} of {counts['target']} Gaussians is impossible"
             )

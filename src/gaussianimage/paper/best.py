@@ -6,7 +6,7 @@ import gaussianimage.torch  # noqa: F401  # isort: skip  (says how to get PyTorc
 import torch
 from torch import Tensor, nn
 
-from gaussianimage.paper.training import psnr_of
+from gaussianimage.paper.training import psnr_from_error
 from gaussianimage.torch.losses import l2
 
 
@@ -26,13 +26,13 @@ class Best:
 
     @property
     def tensors(self) -> list[Tensor]:
-        """What `look` changes and later depends on."""
+        """The tensors that `look` changes and depends on later."""
         return [self._error, *self._state.values()]
 
     @property
     def psnr(self) -> float:
-        """PSNR of that picture, in dB."""
-        return psnr_of(float(self._error))
+        """The PSNR of the closest picture, in dB."""
+        return psnr_from_error(float(self._error))
 
     @torch.no_grad()
     def look(self, image: Tensor, target: Tensor) -> None:
@@ -44,5 +44,5 @@ class Best:
         self._error.copy_(torch.where(closer, error, self._error))
 
     def restore(self) -> None:
-        """Put the module back into that state."""
+        """Restore the module's state of the closest picture."""
         self._module.load_state_dict(self._state)

@@ -44,7 +44,7 @@ _DEEPEST = 3
 
 
 def save_model(model: nn.Module, path: StrPath) -> None:
-    """Write a model's parameters to a safetensors file, all of them or nothing.
+    """Write a model's parameters to a safetensors file, which is complete or does not exist.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def save_model(model: nn.Module, path: StrPath) -> None:
 
 
 def load_model(path: StrPath) -> nn.Module:
-    """Read a model that `save_model` has written, onto the CPU.
+    """Read a model that `save_model` wrote, onto the CPU.
 
     Raises
     ------

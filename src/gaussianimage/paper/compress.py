@@ -15,13 +15,15 @@ from gaussianimage.codec.paper_profile.stream import STREAMS
 from gaussianimage.errors import FormatError
 from gaussianimage.metrics import bpp
 from gaussianimage.paper.checkpoints import load_model
+from gaussianimage.paper.environment import environment
 from gaussianimage.paper.fine_tuning import fine_tune
 from gaussianimage.paper.measurement import frames_per_second
+from gaussianimage.paper.quality import finite_decibels, measure_quality
 from gaussianimage.paper.quantized_model import QuantizerSettings
 from gaussianimage.paper.recipe import Recipe
-from gaussianimage.paper.represent import Job, decibels, history, news, quality, represent
+from gaussianimage.paper.represent import Job, history, news, represent
 from gaussianimage.paper.results import Record, Setting
-from gaussianimage.paper.settings import FitSettings, environment
+from gaussianimage.paper.settings import FitSettings
 from gaussianimage.torch.models.sum import CholeskyModel, ScaleRotationModel
 
 __all__ = ["CODEC_MODELS", "CompressSettings", "compress"]
@@ -59,7 +61,7 @@ class CompressSettings:
 
     @property
     def setting(self) -> Setting:
-        """Return it as a column of results."""
+        """The column of the results that these settings have."""
         recipe = self.fine_tuning
         own = {
             "fine_tuning": recipe.iterations,
@@ -125,7 +127,7 @@ def compress(job: Job, settings: CompressSettings) -> Record:
     write = partial(encode_record, tuned.record)
     writing = 1 / frames_per_second(write, _CPU, seconds=0)
     measured = _measured(job, tuned.record, files) | {
-        "psnr_float": decibels(tuned.psnr),
+        "psnr_float": finite_decibels(tuned.psnr),
         "encode_seconds": fitted.measured["seconds"] + tuned.training.seconds + writing,
         "fine_tuning_seconds": tuned.training.seconds,
         "history": history(tuned.training),
@@ -148,7 +150,7 @@ def _measured(job: Job, record: PaperRecord, files: dict[str, bytes]) -> dict[st
         stream: frames_per_second(partial(gaussianimage.decode, data), _CPU, seconds=job.timed)
         for stream, data in files.items()
     }
-    return quality(job.sample.pixels, gaussianimage.decode(files["plain"])) | {
+    return measure_quality(job.sample.pixels, gaussianimage.decode(files["plain"])) | {
         "bytes": {stream: len(data) for stream, data in files.items()},
         "bpp": {stream: bpp(len(data), *size) for stream, data in files.items()},
         "formula_bpp": record.formula_bits / (record.height * record.width),

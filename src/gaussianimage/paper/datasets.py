@@ -46,7 +46,7 @@ class Sample:
 
     @property
     def name(self) -> str:
-        """Under which the picture stands in tables: its file's name without the extension."""
+        """The picture's name in tables: its file's name without the extension."""
         return self.path.stem
 
     @cached_property
@@ -71,7 +71,7 @@ class Sample:
 
     @cached_property
     def digest(self) -> str:
-        """What tells these pixels from others: 16 hexadecimal digits."""
+        """A hash of the pixels: 16 hexadecimal digits."""
         return pixels_digest(self.pixels)
 
 
@@ -111,7 +111,7 @@ class Dataset:
 
 
 def pixels_digest(pixels: NDArray[Any]) -> str:
-    """Return what tells pixels from others of their type: 16 hexadecimal digits."""
+    """Return a hash of pixels of one type: 16 hexadecimal digits."""
     return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()[:16]
 
 

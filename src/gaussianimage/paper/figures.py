@@ -24,7 +24,7 @@ _LETTERS = 72
 
 
 class MissingMatplotlibError(ImportError):
-    """Figures were asked for where matplotlib isn't installed."""
+    """A figure cannot be drawn, as matplotlib is not installed."""
 
 
 def draw_rate_distortion(group: Group, path: Path) -> None:

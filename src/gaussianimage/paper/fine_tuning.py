@@ -12,9 +12,9 @@ from gaussianimage.paper.best import Best
 from gaussianimage.paper.quantized_model import FlatModel, QuantizedModel, QuantizerSettings
 from gaussianimage.paper.recipe import Recipe
 from gaussianimage.paper.training import (
+    TrainingMonitor,
     TrainingPoint,
     TrainingResult,
-    Watch,
     iterate,
     recordable,
 )
@@ -24,7 +24,7 @@ from gaussianimage.torch.losses import get_loss
 
 @dataclass(frozen=True)
 class FineTuned:
-    """What fine-tuning has come to."""
+    """The result of fine-tuning."""
 
     record: PaperRecord  # the best of all iterations
     psnr: float  # dB, of its picture clamped to 0..1
@@ -77,7 +77,7 @@ def fine_tune(
     loss_of = get_loss(recipe.loss)
     optimizer = recipe.make_optimizer(quantized_model.parameters())
     best = Best(quantized_model)
-    watch = Watch(recipe, progress)
+    monitor = TrainingMonitor(recipe, progress)
 
     def step() -> Tensor:
         optimizer.zero_grad(set_to_none=True)
@@ -94,10 +94,10 @@ def fine_tune(
     if recordable(model):
         also = [*quantized_model.buffers(), *best.tensors]
         repeat = RecordedStep(step, optimizer, also=also).run
-    done = iterate(step, repeat, optimizer, watch, target)
+    done = iterate(step, repeat, optimizer, monitor, target)
     with torch.no_grad():
         image = quantized_model().clamp(0, 1)
         best.look(image, target)
-        training = watch.finish(done, image, target)
+        training = monitor.finish(done, image, target)
     best.restore()
     return FineTuned(quantized_model.record(), best.psnr, training)

@@ -13,9 +13,9 @@ from gaussianimage.codec.paper_profile.file import encode_record
 from gaussianimage.paper.checkpoints import import_checkpoint
 from gaussianimage.paper.datasets import Sample
 from gaussianimage.paper.fine_tuning import fine_tune
+from gaussianimage.paper.quality import measure_quality
 from gaussianimage.paper.quantized_model import QuantizedModel, QuantizerSettings
 from gaussianimage.paper.recipe import Recipe
-from gaussianimage.paper.represent import quality
 from gaussianimage.paper.training import TrainingPoint
 from gaussianimage.rendering import render
 
@@ -46,7 +46,7 @@ class Quantization:
 
 @dataclass(frozen=True)
 class Imported:
-    """What a checkpoint has become."""
+    """The result of an import: a file, and what is known of it."""
 
     height: int
     width: int
@@ -78,7 +78,7 @@ def import_as_gaussians(
     gaussians.save(target)
     psnr = None
     if isinstance(size, Sample):
-        psnr = quality(size.pixels, render(gaussians).clip(0, 1))["psnr"]
+        psnr = measure_quality(size.pixels, render(gaussians).clip(0, 1))["psnr"]
     seconds = time.perf_counter() - began
     return Imported(height, width, len(gaussians), None, psnr, seconds)
 
@@ -126,7 +126,7 @@ def import_as_file(
     write_output(target, data)
     psnr = None
     if isinstance(size, Sample):
-        psnr = quality(size.pixels, gaussianimage.decode(data))["psnr"]
+        psnr = measure_quality(size.pixels, gaussianimage.decode(data))["psnr"]
     seconds = time.perf_counter() - began
     return Imported(height, width, len(record), len(data), psnr, seconds)
 

@@ -21,7 +21,7 @@ _RESET_PEAK = b"5"
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until a GPU has done all that it was told; on the CPU that is so already."""
+    """Wait until a GPU has finished all work that was queued; on a CPU there is none."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
@@ -29,21 +29,21 @@ def synchronize(device: torch.device) -> None:
 def frames_per_second(
     call: Callable[[], object], device: torch.device, *, seconds: float = 1.0, frames: int = 1000
 ) -> float:
-    """Return how often a second something is done.
+    """Measure how many times a second a call can be made.
 
-    Every frame is timed from when it is asked for until the device has finished it, so frames
-    don't overlap. (The paper's figures were taken without waiting for the GPU.)
+    Each frame is timed from its call until the device has finished it, so frames do not overlap.
+    (The paper measured without waiting for the GPU.)
 
     Parameters
     ----------
     call : callable
         Draws one frame.
     device : torch.device
-        Where it does.
+        The device that draws it.
     seconds : float
-        How long to measure, at least; three frames are measured in any case.
+        Least time to measure for; at least three frames are measured.
     frames : int
-        How many to measure at most.
+        Most frames to measure.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def frames_per_second(
         1 / the median of the seconds of a frame, in frames a second.
     """
     positive("frames", frames)
-    for _ in range(2):  # so that memory, caches and compiled kernels are as they will be
+    for _ in range(2):  # fills caches and compiles kernels
         call()
     synchronize(device)
     taken: list[float] = []
@@ -65,12 +65,12 @@ def frames_per_second(
 
 @dataclass(frozen=True)
 class Memory:
-    """The most that was in use at once.
+    """The peak of the memory in use.
 
     Parameters
     ----------
     mib : float or None
-        In MiB; None where the system doesn't tell.
+        In MiB; None where the system does not say.
     kind : str
         ``cuda``: what PyTorch had reserved on the GPU. ``process``: all memory of the process on
         the CPU, libraries included.
@@ -81,7 +81,7 @@ class Memory:
 
 
 class PeakMemory:
-    """Measures the peak from now on; one at a time in a process.
+    """Measures the memory's peak from now on; a process can have one at a time.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ class PeakMemory:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         if device.type == "cuda":
-            torch.cuda.empty_cache()  # of what earlier work has left, which would count
+            torch.cuda.empty_cache()  # memory that earlier work has left would count
             torch.cuda.reset_peak_memory_stats(device)
             return
         with suppress(OSError):  # not on every system; the peak is then the whole process's

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from gaussianimage.codec.paper_profile.record import MAX_CHANNELS, PaperRecord
 from gaussianimage.paper.residual_vq import ResidualQuantizer
-from gaussianimage.paper.uniform_quantizer import UniformQuantizer, half_precision
+from gaussianimage.paper.uniform_quantizer import LearnedUniformQuantizer, half_precision
 from gaussianimage.torch.models.sum import CholeskyModel, RawParameters, ScaleRotationModel
 
 FlatModel = CholeskyModel | ScaleRotationModel
@@ -74,7 +74,7 @@ class Quantized(NamedTuple):
 
 
 class QuantizedModel(nn.Module):
-    """A model that is drawn from its quantized parameters, all of it trainable.
+    """A model that is drawn from its quantized parameters, which are all trainable.
 
     Parameters
     ----------
@@ -111,11 +111,11 @@ class QuantizedModel(nn.Module):
         bits, scaling = settings.covariance_bits, settings.scaling
         self.model = model
         self.settings = settings
-        self.shape_quantizer = UniformQuantizer(model.shape, bits, scaling=scaling)
-        self.color_quantizer: UniformQuantizer | ResidualQuantizer
+        self.shape_quantizer = LearnedUniformQuantizer(model.shape, bits, scaling=scaling)
+        self.color_quantizer: LearnedUniformQuantizer | ResidualQuantizer
         if settings.color == "int":
             bits = settings.color_bits
-            self.color_quantizer = UniformQuantizer(model.colors, bits, scaling=scaling)
+            self.color_quantizer = LearnedUniformQuantizer(model.colors, bits, scaling=scaling)
         else:
             self.color_quantizer = ResidualQuantizer(
                 model.colors, settings.stages, settings.entries, seed=seed

@@ -5,23 +5,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import gaussianimage.torch  # noqa: F401  # isort: skip  (says how to get PyTorch)
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import nn
 
 from gaussianimage.fitting.progress import OnProgress, Progress
-from gaussianimage.metrics import MS_SSIM_SIDE, ms_ssim, psnr
 from gaussianimage.paper.checkpoints import save_model
 from gaussianimage.paper.datasets import Dataset, Sample
+from gaussianimage.paper.environment import environment
 from gaussianimage.paper.measurement import PeakMemory, frames_per_second
+from gaussianimage.paper.quality import draw, finite_decibels, measure_quality
 from gaussianimage.paper.results import Record, Results
-from gaussianimage.paper.settings import FitSettings, environment
+from gaussianimage.paper.settings import FitSettings
 from gaussianimage.paper.training import TrainingPoint, TrainingResult, train
 
-__all__ = ["Job", "decibels", "draw", "history", "news", "quality", "represent", "warm_up"]
-
-_MOST_DECIBELS = 200.0  # stands for a picture without any error, which JSON has no number for
+__all__ = ["Job", "history", "news", "represent", "warm_up"]
 
 
 @dataclass(frozen=True)
@@ -32,13 +28,13 @@ class Job:
     ----------
     sample : Sample
     dataset : Dataset
-        What the picture is one of.
+        The dataset that the picture belongs to.
     results : Results
-        Where to keep what comes out.
+        Where to save the result.
     progress : callable, optional
         Called with a `Progress` about ten times a second.
     timed : float, default 1
-        Seconds that frames are timed for, at least.
+        Least seconds for which frames are timed.
     """
 
     sample: Sample
@@ -53,7 +49,7 @@ class Job:
 
 
 def represent(job: Job, settings: FitSettings) -> Record:
-    """Fit Gaussians to a picture, measure them, and keep both.
+    """Fit Gaussians to a picture, measure them, and save both.
 
     Parameters
     ----------
@@ -66,7 +62,8 @@ def represent(job: Job, settings: FitSettings) -> Record:
         Measured: ``psnr`` (dB) and ``ms_ssim`` (None if a side is below 161 px) of the picture
         limited to 0..1, in floating point; ``seconds`` of training; ``fps``; ``memory_mib`` and
         ``memory_kind``, see `Memory`; ``parameters``; ``iterations`` done; ``history``, a list of
-        [iteration, dB, seconds]. If the very same is there already, it is returned as it is.
+        [iteration, dB, seconds]. An existing result of the same settings and pixels is returned as
+        it is.
 
     Raises
     ------
@@ -90,7 +87,7 @@ def represent(job: Job, settings: FitSettings) -> Record:
         fps = frames_per_second(model, target.device, seconds=job.timed)
     path = job.results.path(setting, job.sample, ".safetensors")
     save_model(model, path)
-    measured = quality(job.sample.pixels, draw(model)) | {
+    measured = measure_quality(job.sample.pixels, draw(model)) | {
         "seconds": trained.seconds,
         "fps": fps,
         "memory_mib": memory.mib,
@@ -124,7 +121,7 @@ def warm_up(settings: FitSettings, target: torch.Tensor) -> None:
 def history(trained: TrainingResult) -> list[list[float]]:
     """Return the course of a training as a record has it: [iteration, dB, seconds] each."""
     return [
-        [point.iteration, round(decibels(point.psnr), 4), round(point.seconds, 4)]
+        [point.iteration, round(finite_decibels(point.psnr), 4), round(point.seconds, 4)]
         for point in trained.history
     ]
 
@@ -132,7 +129,7 @@ def history(trained: TrainingResult) -> list[list[float]]:
 def news(
     progress: OnProgress | None, stage: str, gaussians: int = 0
 ) -> Callable[[TrainingPoint], None] | None:
-    """Return what passes the progress of a training on, with the time that is left."""
+    """Return a training's callback that reports `Progress` with the time left."""
     if progress is None:
         return None
 
@@ -153,25 +150,3 @@ def news(
         )
 
     return tell
-
-
-@torch.no_grad()
-def draw(model: nn.Module) -> NDArray[np.float32]:
-    """Return a model's picture, limited to 0..1, (H, W, C)."""
-    image: NDArray[np.float32] = model().clamp(0, 1).float().cpu().numpy()
-    return image
-
-
-def quality(
-    pixels: NDArray[np.float32] | NDArray[np.uint8],
-    shown: NDArray[np.float32] | NDArray[np.uint8],
-) -> dict[str, float | None]:
-    """Return PSNR and MS-SSIM of a picture, as a record has them."""
-    enough = min(pixels.shape[:2]) >= MS_SSIM_SIDE
-    similarity = ms_ssim(pixels, shown) if enough else None
-    return {"psnr": decibels(psnr(pixels, shown)), "ms_ssim": similarity}
-
-
-def decibels(value: float) -> float:
-    """Return a PSNR as a finite number."""
-    return min(value, _MOST_DECIBELS)

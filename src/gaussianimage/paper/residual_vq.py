@@ -1,4 +1,4 @@
-"""Residual vector quantization: codebooks that follow what they code, one on what the last left."""
+"""Residual vector quantization: each codebook codes what the last one left, and is learned."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What a run leaves: one JSON for every picture and setting, beside the files that it speaks of.
+"""The results of a run: one JSON for each picture and setting, beside the files that it names.
 
 A folder of results has a folder for every setting, named by what people look for and a hash of all
 of it: ``represent/cholesky-n5000-l2-i50000-3f2a9c/kodim03.json``. The JSON is written last and in
@@ -44,7 +44,7 @@ class Setting:
 
     @property
     def folder(self) -> Path:
-        """Where its results are, inside of the folder of all results."""
+        """The folder of this setting's results, inside the folder of all results."""
         text = json.dumps(self.values, sort_keys=True)
         return Path(self.kind, f"{self.label}-{hashlib.sha256(text.encode()).hexdigest()[:6]}")
 
@@ -85,14 +85,14 @@ class Record:
     files: list[str] = field(default_factory=list)
 
     def to_json(self) -> bytes:
-        """Return it as indented JSON, with lists of numbers on one line each."""
+        """Return the record as indented JSON, with lists of numbers on one line each."""
         head = {"format": _FORMAT, "version": _VERSION}
         text = json.dumps(head | asdict(self), indent=2, allow_nan=False)
         return _NUMBERS.sub(lambda m: "[" + " ".join(m[1].split()) + "]", text).encode() + b"\n"
 
     @classmethod
     def from_json(cls, data: bytes, name: str) -> Self:
-        """Read what `to_json` has written.
+        """Read a record that `to_json` wrote.
 
         Raises
         ------
@@ -129,7 +129,7 @@ class Results:
         self.folder = Path(folder)
 
     def path(self, setting: Setting, sample: Sample, suffix: str) -> Path:
-        """Return where a file about a picture is, or is to be; its folder is made."""
+        """Return the path of a file about a picture, and make its folder."""
         path = self.folder / setting.folder / f"{sample.name}{suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
@@ -146,7 +146,7 @@ class Results:
         return record if same and there else None
 
     def save(self, setting: Setting, sample: Sample, record: Record) -> None:
-        """Write a result in one step; its files are to be there by now."""
+        """Write a result atomically; the files that it names must exist by then."""
         write_atomic(self.path(setting, sample, ".json"), record.to_json())
 
     def all(self) -> list[Record]:

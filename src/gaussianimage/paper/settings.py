@@ -1,55 +1,23 @@
-"""What a fit is of and how it starts: the models by their names on the command line."""
+"""The settings of a fit: model, number of Gaussians, recipe and device."""
 
-import platform
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
-import gaussianimage.torch  # isort: skip  (says how to get PyTorch)
+import gaussianimage.torch  # noqa: F401  # isort: skip  (says how to get PyTorch)
 import torch
 from torch import nn
 
-import gaussianimage
 from gaussianimage._util.arguments import positive
-from gaussianimage.paper.machine import cpu_name
+from gaussianimage.paper.models import MODELS, Start
 from gaussianimage.paper.recipe import Recipe
 from gaussianimage.paper.results import Setting
-from gaussianimage.torch.models.opacity import BlendedModel, OpacityModel
-from gaussianimage.torch.models.splatting import SplattingModel
-from gaussianimage.torch.models.sum import CholeskyModel, ScaleRotationModel
 
-__all__ = ["MODELS", "FitSettings", "check_device", "environment"]
-
-
-def _splatting(settings: "FitSettings", size: tuple[int, int]) -> nn.Module:
-    seed, count = settings.recipe.seed, settings.gaussians
-    return SplattingModel.random(count, *size, seed=seed, fill=settings.fill)
-
-
-def _flat(kind: type[CholeskyModel | ScaleRotationModel]) -> "_Maker":
-    def make(settings: "FitSettings", size: tuple[int, int]) -> nn.Module:
-        seed, count = settings.recipe.seed, settings.gaussians
-        return kind.random(count, *size, seed=seed, offset=settings.offset)
-
-    return make
-
-
-_Maker = Callable[["FitSettings", tuple[int, int]], nn.Module]
-
-# In the order of the paper's Table 3: from α-blending in space to a sum in the plane.
-MODELS: Mapping[str, _Maker] = {
-    "3dgs": _splatting,
-    "alpha": _flat(BlendedModel),
-    "opacity": _flat(OpacityModel),
-    "cholesky": _flat(CholeskyModel),
-    "rs": _flat(ScaleRotationModel),
-}
+__all__ = ["FitSettings"]
 
 
 @dataclass(frozen=True)
 class FitSettings:
-    """A fit of one picture, or of many alike.
+    """The settings of a fit, of one picture or of many.
 
     Parameters
     ----------
@@ -93,13 +61,13 @@ class FitSettings:
             raise ValueError(f"device: expected cpu or cuda, got {self.device!r}")
 
     def values(self) -> dict[str, Any]:
-        """Return all that decides the result, as JSON has it."""
+        """Return all settings that decide the result, as JSON has them."""
         own = {name: getattr(self, name) for name in ("model", "gaussians", "offset", "fill")}
         return own | asdict(self.recipe) | {"device": torch.device(self.device).type}
 
     @property
     def setting(self) -> Setting:
-        """Return it as a column of results."""
+        """The column of the results that these settings have."""
         parts = [self.model, f"n{self.gaussians}", self.recipe.loss.replace("+", "-")]
         if not self.offset:
             parts.append("no-offset")
@@ -108,44 +76,12 @@ class FitSettings:
 
     def make_model(self, height: int, width: int) -> nn.Module:
         """Return a new model on the device, at its random start."""
-        return MODELS[self.model](self, (height, width)).to(self.device)
-
-
-def check_device(name: str) -> torch.device:
-    """Return a device that is there.
-
-    Raises
-    ------
-    ValueError
-        There is no such device; the message says why.
-    """
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ValueError(f"device: expected cpu or cuda, got {name!r}") from None
-    if device.type == "cuda":
-        if not torch.cuda.is_available():
-            built = (
-                "" if torch.version.cuda else f", and PyTorch {torch.__version__} is built without"
-            )
-            raise ValueError(f"device: no CUDA device is available here{built}")
-        if (device.index or 0) >= torch.cuda.device_count():
-            raise ValueError(f"device: {name}: there are {torch.cuda.device_count()} CUDA devices")
-    elif device.type != "cpu":
-        raise ValueError(f"device: expected cpu or cuda, got {name!r}")
-    return device
-
-
-def environment(device: torch.device) -> dict[str, Any]:
-    """Return what a result's times depend on: the machine, its threads, versions, the date."""
-    found = {
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": cpu_name(),
-        "threads": torch.get_num_threads(),
-        "gaussianimage": gaussianimage.__version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-    }
-    if device.type == "cuda":
-        found["gpu"] = torch.cuda.get_device_name(device)
-    return found
+        start = Start(
+            gaussians=self.gaussians,
+            height=height,
+            width=width,
+            seed=self.recipe.seed,
+            offset=self.offset,
+            fill=self.fill,
+        )
+        return MODELS[self.model](start).to(self.device)

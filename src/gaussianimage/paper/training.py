@@ -1,4 +1,4 @@
-"""Training as the paper does it: any model that draws itself, towards a picture."""
+"""Training by the paper's recipe: any model that draws a picture is fitted to a target."""
 
 import math
 import time
@@ -31,7 +31,7 @@ _RECORDABLE = (CholeskyModel, ScaleRotationModel, OpacityModel)
 
 @dataclass(frozen=True)
 class TrainingPoint:
-    """Where a training run was at one time: before the step of the optimizer that follows."""
+    """The state of a training run at one time, before the next step of the optimizer."""
 
     iteration: int  # steps done
     iterations: int  # to be done in all
@@ -41,7 +41,7 @@ class TrainingPoint:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a training run has come to."""
+    """The result of a training run."""
 
     psnr: float  # dB, of the picture clamped to 0..1, after the last step
     seconds: float
@@ -88,7 +88,7 @@ def train(
     the iteration is recorded as a CUDA graph, but for models that blend.
     """
     recipe = Recipe() if recipe is None else recipe
-    watch = Watch(recipe, progress)
+    monitor = TrainingMonitor(recipe, progress)
     loss_of = get_loss(recipe.loss)
     optimizer = recipe.make_optimizer(model.parameters())
 
@@ -100,18 +100,18 @@ def train(
         return image.detach()
 
     repeat = RecordedStep(step, optimizer).run if recordable(model) else None
-    done = iterate(step, repeat, optimizer, watch, target)
+    done = iterate(step, repeat, optimizer, monitor, target)
     with torch.no_grad():
-        return watch.finish(done, model().clamp(0, 1), target)
+        return monitor.finish(done, model().clamp(0, 1), target)
 
 
-def psnr_of(error: float) -> float:
+def psnr_from_error(error: float) -> float:
     """Return the PSNR in dB of a mean squared error."""
     return math.inf if error == 0 else -10 * math.log10(error)
 
 
 def recordable(model: nn.Module) -> bool:
-    """Tell whether a model is drawn on a GPU without waiting for it, as float64 isn't either."""
+    """Whether a model's step can be recorded as a CUDA graph: it never waits for the GPU."""
     if type(model) not in _RECORDABLE:
         return False
     parameter = next(model.parameters())
@@ -122,7 +122,7 @@ def iterate(
     step: Callable[[], Tensor],
     repeat: Callable[[int], Tensor | None] | None,
     optimizer: torch.optim.Optimizer,
-    watch: "Watch",
+    monitor: "TrainingMonitor",
     target: Tensor,
 ) -> int:
     """Run the iterations of a recipe, and return how many there were.
@@ -135,24 +135,24 @@ def iterate(
         Does a number of them and returns the last one's picture: a `RecordedStep`'s `run`.
     optimizer : torch.optim.Optimizer
         The step size of each iteration is set here.
-    watch : Watch
+    monitor : TrainingMonitor
         Has the recipe, and looks at the pictures.
     target : Tensor, (H, W, C)
     """
-    recipe, done = watch.recipe, 0
-    while done < recipe.iterations and not (done and watch.over()):
+    recipe, done = monitor.recipe, 0
+    while done < recipe.iterations and not (done and monitor.over()):
         recipe.set_rate(optimizer, done)
-        count = 1 if repeat is None else watch.stretch(done)
+        count = 1 if repeat is None else monitor.stretch(done)
         image = step() if repeat is None else repeat(count)
         assert image is not None
         done += count
-        watch.look(done - 1, image, target)
+        monitor.look(done - 1, image, target)
     optimizer.zero_grad(set_to_none=True)
     return done
 
 
-class Watch:
-    """The clock of a run, what it remembers and whom it tells.
+class TrainingMonitor:
+    """Times a training run, records its history and reports its progress.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ class Watch:
             self._tell(point)
 
     def finish(self, iteration: int, image: Tensor, target: Tensor) -> TrainingResult:
-        """Return what the run has come to, with the picture after its last step."""
+        """Return the result of the run, given the picture after its last step."""
         if target.is_cuda:
             torch.cuda.synchronize(target.device)
         point = self._point(iteration, image, target, self.seconds())
@@ -211,7 +211,7 @@ class Watch:
         error = float(l2(image, target))
         if not math.isfinite(error):
             raise GaussianImageError(f"the training diverged within {iteration} iterations")
-        return TrainingPoint(iteration, self.recipe.iterations, psnr_of(error), seconds)
+        return TrainingPoint(iteration, self.recipe.iterations, psnr_from_error(error), seconds)
 
     def _tell(self, point: TrainingPoint) -> None:
         self._told = time.perf_counter()

@@ -22,7 +22,7 @@ def half_precision(values: Tensor) -> Tensor:
     return straight_through(values, values.half().to(values.dtype))
 
 
-class UniformQuantizer(nn.Module):
+class LearnedUniformQuantizer(nn.Module):
     """Evenly spaced levels for each column, whose step and offset are learned.
 
     A value v becomes round(clip((v − β) / γ, 0, Q)) γ + β with Q = 2^bits − 1 (section 3.3 of

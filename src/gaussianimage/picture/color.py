@@ -1,4 +1,4 @@
-"""Which color space a picture's samples are in: one ICC profile for all the ways of saying so.
+"""The color space of a picture's samples, as an ICC profile however the file tells it.
 
 A picture without a profile is sRGB. What a file says in another way (PNG's gAMA and cHRM, the code
 points of ITU-T H.273 that PNG, AVIF and HEIF hold) becomes a small profile, and a profile that
@@ -52,7 +52,7 @@ class CodePoints(NamedTuple):
 
 
 class ColorTags(NamedTuple):
-    """What a file says of its colors beside an ICC profile."""
+    """What a file says of its colors other than by an ICC profile."""
 
     code_points: CodePoints | None = None
     srgb: bool = False
@@ -61,7 +61,7 @@ class ColorTags(NamedTuple):
 
 
 def color_tags(image: Image.Image, file: BinaryIO | None) -> ColorTags:
-    """Collect them from an opened image and the file that it comes from, if that is at hand.
+    """Collect the color tags of an opened image, and of its file if that is given.
 
     The place in the file stays as it is.
     """
@@ -204,9 +204,9 @@ def _fitting(
         return profile
     converted = None
     if is_gray and space == "RGB":
-        converted = icc.gray_of(profile)
+        converted = icc.convert_to_gray(profile)
     elif space == "GRAY" and looks_gray():
-        converted = icc.rgb_of(profile)
+        converted = icc.convert_to_rgb(profile)
     if converted is None:
         kind = "gray" if is_gray else "RGB"
         warn(f"the ICC profile is one of {space}, not of {kind}, and left out")

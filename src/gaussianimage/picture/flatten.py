@@ -1,4 +1,4 @@
-"""Pictures with alpha on a color: how alpha is left out."""
+"""Leaving alpha out of a picture: it is put on a color."""
 
 from collections.abc import Sequence
 from dataclasses import replace

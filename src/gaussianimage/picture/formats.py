@@ -1,4 +1,4 @@
-"""What a file is that Pillow alone does not read, and the packages that read some of them."""
+"""Files that Pillow alone does not read: what they are, and the packages that read some."""
 
 import re
 from collections.abc import Callable
@@ -62,7 +62,7 @@ _MARKUP = (
 
 
 def what_it_is(prefix: bytes) -> str | None:
-    """Return what a file is that can't be read as a picture, by its start; None if unknown."""
+    """Name the kind of a file that is no picture, by its first bytes; None if unknown."""
     for signature, name, advice in _PICTURES:
         if prefix.startswith(signature):
             return f"this is {name}; {advice}"
@@ -95,7 +95,7 @@ def what_it_is(prefix: bytes) -> str | None:
 
 
 def text_or_unknown(prefix: bytes) -> str:
-    """Return what to say of a file that nothing else is known of, by its start."""
+    """Return a phrase for a file of unknown kind, by its first bytes: text or not."""
     if _is_text(prefix):
         return _no_picture("a text file", _RIGHT_ONE)
     return "not a picture in any format that is known here"

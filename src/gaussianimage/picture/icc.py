@@ -1,4 +1,4 @@
-"""ICC profiles: what a profile says, and small ones made from primaries and a curve.
+"""ICC profiles: reading them, and making small ones from primaries and a curve.
 
 Only profiles of a matrix and curves are understood here, which are those of cameras, screens and
 working spaces; all others are carried as they are. The format is that of ICC.1:2022.
@@ -108,10 +108,10 @@ def is_srgb(profile: bytes) -> bool:
     return True
 
 
-def gray_of(profile: bytes) -> bytes | None:
-    """Return the profile of gray that means what a profile of RGB means for R = G = B.
+def convert_to_gray(profile: bytes) -> bytes | None:
+    """Convert a profile of RGB to the profile of gray that it is for R = G = B.
 
-    None if there is no such: the three curves differ, or the profile is one of tables.
+    Returns None if the three curves differ, or the profile consists of tables.
     """
     tags = _tags(profile)
     if tags is None or color_space(profile) != "RGB" or _is_more_than_a_matrix(profile, tags):
@@ -126,10 +126,10 @@ def gray_of(profile: bytes) -> bytes | None:
     return gray_profile(curves[0], "Gray")
 
 
-def rgb_of(profile: bytes) -> bytes | None:
-    """Return a profile of RGB that means for R = G = B what a profile of gray means.
+def convert_to_rgb(profile: bytes) -> bytes | None:
+    """Convert a profile of gray to one of RGB that is the same for R = G = B.
 
-    None if the profile has no curve, or is one of tables.
+    Returns None if the profile has no curve, or consists of tables.
     """
     tags = _tags(profile)
     if tags is None or color_space(profile) != "GRAY" or _is_more_than_a_matrix(profile, tags):

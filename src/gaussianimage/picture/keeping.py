@@ -1,11 +1,11 @@
-"""Which metadata goes along with a picture, and how the location is taken out of it."""
+"""Keeping or removing kinds of metadata, and the location in EXIF and XMP."""
 
 import re
 import struct
 from collections.abc import Collection
 from typing import TypeAlias, TypedDict
 
-from gaussianimage._util.arguments import one_of
+from gaussianimage._util.arguments import choice
 
 __all__ = ["KINDS", "Extras", "Kept", "exif_without_gps", "keep", "kept_kinds", "xmp_without_gps"]
 
@@ -39,12 +39,12 @@ def kept_kinds(metadata: Kept) -> frozenset[str]:
     if isinstance(metadata, str):
         if metadata in ("all", "none"):
             return frozenset(KINDS if metadata == "all" else ())
-        return frozenset([one_of("metadata", metadata, ("all", "none", *KINDS))])
+        return frozenset([choice("metadata", metadata, ("all", "none", *KINDS))])
     names: object = metadata  # of any type, as a caller may have it
     if not isinstance(names, Collection):
         kind = type(names).__name__
         raise TypeError(f"metadata: expected 'all', 'none' or several names, got {kind}")
-    return frozenset(one_of("metadata", name, KINDS) for name in names)
+    return frozenset(choice("metadata", name, KINDS) for name in names)
 
 
 class Extras(TypedDict):
@@ -56,7 +56,7 @@ class Extras(TypedDict):
 
 
 def keep(metadata: Kept, extras: Extras) -> Extras:
-    """Return what is left of a picture's metadata; see `Picture.keeping`."""
+    """Return the part of a picture's metadata that is kept; see `Picture.keeping`."""
     kinds = kept_kinds(metadata)
     icc = extras["icc"] if "icc" in kinds else None
     exif = extras["exif"] if "exif" in kinds else None

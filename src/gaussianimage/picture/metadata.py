@@ -1,4 +1,4 @@
-"""What a picture file says about its pixels: which way is up, color space, EXIF and XMP."""
+"""The metadata of a picture file: orientation, ICC profile, EXIF and XMP."""
 
 import re
 import struct
@@ -15,8 +15,16 @@ _DESCRIPTIVE = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x013C, 0x8298) 
 _DIRECTORIES = (0x8769, 0x8825)  # Exif, GPS
 
 
-class Metadata(NamedTuple):
-    """`orientation` is EXIF's (1 to 8, 1 is upright); the rest is upright, as in `Picture`."""
+class ExtractedMetadata(NamedTuple):
+    """The metadata of a Pillow image.
+
+    Attributes
+    ----------
+    orientation : int
+        EXIF's orientation of the pixels, 1 to 8; 1 is upright.
+    icc, exif, xmp : bytes or None
+        As in `Picture`; an orientation in EXIF and XMP is set to upright.
+    """
 
     orientation: int
     icc: bytes | None
@@ -24,7 +32,7 @@ class Metadata(NamedTuple):
     xmp: bytes | None
 
 
-def extract(image: Image.Image) -> Metadata:
+def extract(image: Image.Image) -> ExtractedMetadata:
     """Collect the metadata of a Pillow image that has been loaded.
 
     EXIF data that is too broken to be made upright is left out.
@@ -39,7 +47,7 @@ def extract(image: Image.Image) -> Metadata:
     xmp, xmp_orientation = _upright_xmp(_bytes(info.get("xmp") or info.get("XML:com.adobe.xmp")))
     if orientation is None:
         orientation = xmp_orientation or 1
-    return Metadata(orientation, _bytes(info.get("icc_profile")), exif, xmp)
+    return ExtractedMetadata(orientation, _bytes(info.get("icc_profile")), exif, xmp)
 
 
 def upright(array: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:

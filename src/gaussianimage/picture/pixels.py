@@ -110,7 +110,7 @@ class Picture:
         return self.channels in (2, 4)
 
     def keeping(self, metadata: Kept) -> "Picture":
-        """Return the picture with a part of its metadata.
+        """Return the picture with only some kinds of its metadata.
 
         Parameters
         ----------
@@ -239,7 +239,7 @@ def from_array(
     if problem := scale_problem(source, white):
         raise ValueError(f"picture: {problem}")
     pixels = normalized(source, white=white, warn=warn or issue)
-    return Picture(pixels, bit_depth or depth_of(source, white), icc, exif, xmp)
+    return Picture(pixels, bit_depth or choose_depth(source, white), icc, exif, xmp)
 
 
 def to_array(
@@ -292,7 +292,7 @@ def to_array(
 
 
 def checked_white(white: object) -> float | None:
-    """Return a white as a caller gives it; `TypeError` or `ValueError` if it is none."""
+    """Check the argument `white` and return it; a `TypeError` or `ValueError` if it is none."""
     if white is None:
         return None
     if isinstance(white, bool | np.bool_) or not isinstance(white, Real):
@@ -328,7 +328,7 @@ def scale_problem(samples: Samples, white: float | None) -> str | None:
     )
 
 
-def depth_of(samples: Samples, white: float | None) -> Literal[8, 16]:
+def choose_depth(samples: Samples, white: float | None) -> Literal[8, 16]:
     """Return the bit depth of a picture of these samples; `white` is what the caller gives."""
     kind = samples.values.dtype.kind
     if kind == "b":

@@ -15,7 +15,7 @@ LONGEST = 1024
 
 
 def thinned(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return every so many rows and columns, so that at most some 4096 pixels a side are left."""
+    """Return every n-th row and column, so that at most about 4096 pixels a side are left."""
     step = max(1, max(pixels.shape[:2]) // (4 * LONGEST))
     return pixels[::step, ::step]
 

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy.typing as npt
 from PIL import Image, ImageFile
 
-from gaussianimage._util.arguments import MAX_SIDE
+from gaussianimage._util.arguments import MAX_PICTURE_SIDE
 from gaussianimage._util.files import StrPath, is_stream, read_input
 from gaussianimage.errors import (
     GaussianImageError,
@@ -28,7 +28,7 @@ from gaussianimage.picture.pixels import (
     Picture,
     Samples,
     checked_white,
-    depth_of,
+    choose_depth,
     from_array,
     normalized,
     scale_problem,
@@ -118,7 +118,7 @@ def as_picture(
     max_pixels: int = MAX_PIXELS,
     warn: Warn | None = None,
 ) -> Picture:
-    """Turn whatever stands for a picture into a `Picture`.
+    """Read or convert any source of a picture to a `Picture`.
 
     Parameters
     ----------
@@ -207,7 +207,7 @@ def _opened(source: Source) -> Iterator[tuple[BinaryIO, str]]:
 
 
 class _Reading:
-    """One file, as it is read."""
+    """The reading of one file."""
 
     def __init__(
         self, file: BinaryIO, name: str, white: float | None, max_pixels: int, warn: Warn
@@ -250,7 +250,7 @@ class _Reading:
             return _picture(result, image, tags, self._white, self._warn)
 
     def _refuse_many_scans(self, image: ImageFile.ImageFile) -> None:
-        """Refuse a JPEG file that goes over its pixels again and again, which takes very long."""
+        """Refuse a JPEG file of so many scans that decoding would take very long."""
         if "progressive" not in image.info:
             return
         self._file.seek(0)
@@ -263,7 +263,7 @@ class _Reading:
     def _mended(
         self, mended: truncated.Mended, cause: Exception
     ) -> tuple[ImageFile.ImageFile, Samples]:
-        """Read a file again, with an end now."""
+        """Read a truncated file again after an end was put to it."""
         file = io.BytesIO(mended.data)
         image, factory = _identified(file, self._name, self._max_pixels)
         try:
@@ -288,7 +288,7 @@ class _Reading:
         return image, result
 
     def _unusual_tiff(self) -> Picture | None:
-        """Read a TIFF file that Pillow does not, None if it is not one of those either."""
+        """Read a TIFF file that Pillow does not; None if it cannot be read either."""
         with _decoding(self._name, "TIFF"):
             found = tiff.unusual_samples(self._file, self._check)
         if found is None:
@@ -381,9 +381,9 @@ def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
     width, height = size
     if width < 1 or height < 1:
         raise PictureError(f"{name}: no pixels ({width} x {height})")
-    if max(width, height) > MAX_SIDE:
+    if max(width, height) > MAX_PICTURE_SIDE:
         raise PictureError(
-            f"{name}: {width} x {height} pixels are too large: {MAX_SIDE} a side at most"
+            f"{name}: {width} x {height} pixels are too large: {MAX_PICTURE_SIDE} a side at most"
         )
     if width * height > max_pixels:
         raise LimitError(
@@ -394,7 +394,7 @@ def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
 
 @contextmanager
 def _decoding(name: str, format_name: str | None) -> Iterator[None]:
-    """Turn whatever a decoder makes of a broken file into one kind of error.
+    """Turn all errors of Pillow's decoders for a broken file into one kind of error.
 
     The errors of the operating system and of memory stay what they are.
     """
@@ -478,4 +478,4 @@ def _picture(
         warn=warn,
     )
     pixels = normalized(result._replace(values=values), white=white, warn=warn)
-    return Picture(pixels, depth_of(result, white), icc, exif, xmp)
+    return Picture(pixels, choose_depth(result, white), icc, exif, xmp)

@@ -286,7 +286,7 @@ def _directory(
 
 
 def _read(file: BinaryIO, size: int) -> bytes:
-    """Read so many bytes if the file has them, without making room for what it has not."""
+    """Read up to so many bytes; a file that has fewer takes no more memory than its own size."""
     here = file.tell()
     file.seek(0, 2)
     if size > file.tell() - here:

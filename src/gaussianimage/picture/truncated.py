@@ -1,4 +1,4 @@
-"""Pictures whose file ends too early: what is there is shown, if it is most of the picture.
+"""Truncated picture files: they are completed with an end, if most of the picture is there.
 
 Pillow has a switch for that, but it is a global variable. Here the file gets an end of its own
 instead, after which it is read like any other: a marker in a JPEG file, rows of zeros in a PNG
@@ -28,7 +28,7 @@ _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 
 class Mended(NamedTuple):
-    """A file with an end, and how much of it is from the file that was cut."""
+    """A completed file, and the share of its picture that comes from the truncated file."""
 
     data: bytes
     share: float | None  # of the rows; None if that is to be seen in the pixels

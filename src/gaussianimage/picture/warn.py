@@ -1,4 +1,4 @@
-"""Telling a caller of what a picture may not be."""
+"""Warnings about pictures that may not be read as they are meant."""
 
 import sys
 import warnings

@@ -24,7 +24,7 @@ from gaussianimage.codec.decoder.decode import (
     decode_picture,
     thumbnail,
 )
-from gaussianimage.codec.decoder.file import open_file
+from gaussianimage.codec.decoder.file import parse_file
 from gaussianimage.codec.decoder.info import info
 from gaussianimage.codec.format.container import Chunk, read_chunks, write_chunks
 from gaussianimage.codec.format.header import Header, Limits
@@ -327,7 +327,7 @@ def test_a_damaged_file_gives_the_whole_layers_before_the_damage() -> None:
 
 def test_a_whole_file_is_the_same_in_part() -> None:
     assert same(decode(sample(), partial=True), decode(sample()))
-    assert open_file(sample(), partial=True).damage is None
+    assert parse_file(sample(), partial=True).damage is None
     assert same(decode(sample()[:-3], partial=True, layers=1), prefixes()[1])
 
 

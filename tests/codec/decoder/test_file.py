@@ -11,7 +11,7 @@ from samples import sample
 from gaussianimage import _native
 from gaussianimage.codec.decoder import draw
 from gaussianimage.codec.decoder.decode import decode
-from gaussianimage.codec.decoder.file import DEFAULT_LIMITS, open_file
+from gaussianimage.codec.decoder.file import DEFAULT_LIMITS, LayerContent, parse_file
 from gaussianimage.codec.format.container import Chunk, read_chunks, write_chunks
 from gaussianimage.codec.format.header import Limits
 from gaussianimage.codec.format.metadata import Metadata
@@ -32,18 +32,18 @@ class Careful:
 
 def read_twice(data: bytes) -> bool:
     """Whether the native reader takes a file; what the other makes of it must go with that."""
-    order = draw.order_of(None, None, np.uint8, None, 1)
+    order = draw.DecodeRequest.checked(None, None, np.uint8, None, 1)
     quick = _native.Decoder(keep_all=True).decode(
         data, order.kind, None, None, -1, 1, LIMITS.of_a_picture, None
     )
     try:
-        careful = draw.pixels_of(Careful(), data, order, None, False, LIMITS)  # type: ignore[arg-type]
+        careful = draw.draw_pixels(Careful(), data, order, None, False, LIMITS)  # type: ignore[arg-type]
     except GaussianImageError:
         assert quick is None
         return False
     if quick is None:
-        file = open_file(data)
-        assert file.metadata != Metadata() or file.profile is not None
+        file = parse_file(data)
+        assert file.metadata != Metadata() or not isinstance(file.content, LayerContent)
         return False
     assert np.array_equal(quick, careful)
     return True
@@ -106,7 +106,7 @@ def test_the_limits_are_the_same_for_both() -> None:
     data = sample()
     native = _native.Decoder(keep_all=True)
     output = 12 * 16 * 3
-    exact = [12 * 16, 16, 35, open_file(data).header.work, output, output + 35 * 200]
+    exact = [12 * 16, 16, 35, parse_file(data).header.work, output, output + 35 * 200]
     assert native.decode(data, 2, None, None, -1, 1, tuple(exact), None) is not None  # type: ignore[arg-type]
     for index in range(6):
         limits = [value - (index == at) for at, value in enumerate(exact)]

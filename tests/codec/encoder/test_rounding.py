@@ -160,14 +160,3 @@ def test_whatever_was_quantized_can_be_coded(
     payload = _native.LayerEncoder(q, 1).encode(q, *levels)
     ends, _ = _native.decode_layers(q, [payload], 1, len(rows), 1)
     assert ends == [len(rows)]
-
-
-def test_parts_are_joined_and_chosen_from() -> None:
-    whole = quantized(random_gaussians(0, 10), 0.1)
-    index = np.arange(10)
-    parts = [whole.select(index[:3]), whole.select(index >= 3)]
-    assert all(
-        np.array_equal(a, b)
-        for a, b in zip(QuantizedGaussians.concatenate(parts), whole, strict=True)
-    )
-    assert len(whole.select(np.array([7])).color) == 1

@@ -12,7 +12,7 @@ from samples import sample, with_chunks, with_header
 import gaussianimage
 from gaussianimage.codec.format.container import Chunk, read_chunks, write_chunks
 from gaussianimage.codec.format.header import Limits
-from gaussianimage.codec.paper_profile.file import STREAMS, encode_record, work_of
+from gaussianimage.codec.paper_profile.file import STREAMS, encode_record, measure_work
 from gaussianimage.errors import (
     FormatError,
     GaussianImageError,
@@ -192,7 +192,7 @@ def test_a_limit_is_the_most_that_passes(limit: str, value: int) -> None:
 
 def test_work_is_announced_and_limited() -> None:
     record = paper_record(30)
-    work = work_of(record.gaussians())
+    work = measure_work(record.gaussians())
     data = encode_record(record)
     assert gaussianimage.info(data).work == work
     with pytest.raises(LimitError, match="max_work"):

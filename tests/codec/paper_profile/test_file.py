@@ -11,11 +11,12 @@ from samples import sample
 
 import gaussianimage
 from gaussianimage import rendering
+from gaussianimage.codec.decoder.paper_record import decode_record
 from gaussianimage.codec.format.container import read_chunks
 from gaussianimage.codec.format.metadata import Metadata
 from gaussianimage.codec.format.varint import write_varint
 from gaussianimage.codec.paper_profile.bits_back import log2_factorial
-from gaussianimage.codec.paper_profile.file import STREAMS, decode_record, encode_record
+from gaussianimage.codec.paper_profile.file import STREAMS, encode_record
 from gaussianimage.codec.paper_profile.frequencies import entropies
 from gaussianimage.codec.paper_profile.record import PaperRecord
 from gaussianimage.errors import FormatError

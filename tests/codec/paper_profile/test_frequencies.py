@@ -8,7 +8,7 @@ from gaussianimage.codec.paper_profile.frequencies import (
     entropies,
     levels_for,
     pack_levels,
-    starts_of,
+    starts_from_levels,
     uniform_starts,
     unpack_levels,
 )
@@ -16,7 +16,7 @@ from gaussianimage.codec.paper_profile.frequencies import (
 
 def bits_of(indices: np.ndarray, levels: np.ndarray) -> float:
     """Bits a symbol by the slots themselves."""
-    sizes = np.diff(starts_of(levels))[indices]
+    sizes = np.diff(starts_from_levels(levels))[indices]
     return float(np.mean(32 - np.log2(sizes)))
 
 
@@ -45,7 +45,7 @@ def test_every_symbol_that_is_there_has_slots(bits: int) -> None:
         rng.integers(0, 2**bits, 5000).astype(np.uint16),
     ):
         levels = levels_for(indices, bits)
-        starts = starts_of(levels)
+        starts = starts_from_levels(levels)
         sizes = np.diff(starts)
         assert starts[0] == 0
         assert starts[-1] == 2**32

@@ -17,8 +17,10 @@ from plain import paper
 
 from gaussianimage import _native
 from gaussianimage.codec.decoder.decode import decode, decode_gaussians
-from gaussianimage.codec.decoder.file import open_file
-from gaussianimage.codec.paper_profile.file import STREAMS, decode_record, encode_record
+from gaussianimage.codec.decoder.file import parse_file
+from gaussianimage.codec.decoder.paper_record import decode_record
+from gaussianimage.codec.paper_profile.chunks import PaperContent
+from gaussianimage.codec.paper_profile.file import STREAMS, encode_record
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "v1" / "paper"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((FOLDER / "expected.json").read_text())
@@ -49,8 +51,8 @@ def test_all_kinds_of_files_are_here_and_unchanged() -> None:
     for name, expected in EXPECTED.items():
         data = content(name)
         assert hashlib.sha256(data).hexdigest() == expected["file"]
-        profile = open_file(data).profile
-        assert profile is not None
+        profile = parse_file(data).content
+        assert isinstance(profile, PaperContent)
         streams.add(profile.stream)
         quantizers.add(min(profile.color_stages, 2))
         flags.add((profile.rotation, profile.offset, profile.half_pixel))
@@ -91,5 +93,5 @@ def test_pixels_are_the_same_on_every_cpu(name: str, dtype: str, threads: int) -
 def test_the_encoder_still_writes_the_same_file(name: str) -> None:
     # Not a promise, but a change that nobody meant would be seen here.
     data = content(name)
-    bit_depth = open_file(data).header.bit_depth
+    bit_depth = parse_file(data).header.bit_depth
     assert encode_record(decode_record(data), stream=name, bit_depth=bit_depth) == data

@@ -14,9 +14,10 @@ from plain.appendix import TEXT
 from plain.varint import InvalidError
 
 from gaussianimage.codec.decoder.decode import decode
+from gaussianimage.codec.decoder.paper_record import decode_record
 from gaussianimage.codec.format.container import Chunk, read_chunks, write_chunks
 from gaussianimage.codec.format.metadata import Metadata
-from gaussianimage.codec.paper_profile.file import STREAMS, decode_record, encode_record
+from gaussianimage.codec.paper_profile.file import STREAMS, encode_record
 from gaussianimage.errors import GaussianImageError, LimitError
 
 options = st.fixed_dictionaries(

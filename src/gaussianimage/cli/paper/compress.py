@@ -11,7 +11,7 @@ from gaussianimage.cli.paper.options import (
     Listed,
     RunOptions,
     fit_options,
-    recipe_of,
+    make_recipe,
     require_torch,
 )
 from gaussianimage.cli.paper.quantizers import QuantizerOptions, quantizer_options
@@ -58,7 +58,7 @@ def command(
     quantizers: QuantizerOptions,
     fits: FitOptions,
     options: RunOptions,
-) -> None:
+) -> int:
     """Compress pictures by the paper's codec, and print its Tables 2 and 4 and its curve.
 
     Each picture is fitted as by `represent` (or the fit is taken from the folder of -o, if it is
@@ -92,11 +92,11 @@ def command(
         for fit in fits.settings(models)
         for quantizer in quantizers.settings()
     ]
-    run_pictures(files, options, settings, work)
+    return run_pictures(files, options, settings, work)
 
 
 def _fine_tuning(fits: FitOptions, loss: str, iterations: int) -> Any:
-    return recipe_of(
+    return make_recipe(
         iterations,
         fits.halve_every,
         learning_rate=fits.learning_rate,

@@ -6,10 +6,10 @@ from pathlib import Path
 import click
 
 from gaussianimage._util.files import is_stream
-from gaussianimage.cli.batch import Job, Outcome, run
+from gaussianimage.cli.batch import JobContext, Outcome, run
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.options import FILE, BatchOptions
-from gaussianimage.cli.paper.options import device_of, recipe_of, require_torch
+from gaussianimage.cli.paper.options import choose_device, make_recipe, require_torch
 from gaussianimage.cli.paper.quantizers import QuantizerOptions, quantizer_options
 from gaussianimage.cli.paths import Item, plan
 from gaussianimage.cli.report import result_line
@@ -75,7 +75,7 @@ def command(
     quantizers: QuantizerOptions,
     device: str | None,
     quiet: bool,
-) -> None:
+) -> int:
     """Convert a checkpoint of the GaussianImage authors' code, a .pth.tar file.
 
     INPUT has the state of a Cholesky or a scale-rotation model. OUTPUT is a .safetensors file with
@@ -102,10 +102,10 @@ def command(
     settings = quantizers.settings()
     if len(settings) > 1:
         raise click.UsageError("--variants: a file has one of them.")
-    recipe = recipe_of(fine_tuning, None)
-    quantization = Quantization(settings[0], recipe, device_of(device))
+    recipe = make_recipe(fine_tuning, None)
+    quantization = Quantization(settings[0], recipe, choose_device(device))
 
-    def work(item: Item, job: Job) -> Outcome:
+    def work(item: Item, job: JobContext) -> Outcome:
         shape = size or Sample(Path(str(original)))
         if Path(item.target).suffix.lower() == ".safetensors":
             done = import_as_gaussians(item.source, item.target, shape)
@@ -122,4 +122,4 @@ def command(
         )
         return Outcome(line)
 
-    run(items, work, BatchOptions(None, 1, None, no_overwrite=False, quiet=quiet))
+    return run(items, work, BatchOptions(None, 1, None, no_overwrite=False, quiet=quiet))

@@ -1,4 +1,4 @@
-"""What the commands of `paper` share: lists on the command line, the recipe, the run."""
+"""The options that the commands of `paper` share: lists, the recipe, and the run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gaussianimage.paper.recipe import Recipe
     from gaussianimage.paper.settings import FitSettings
 
-__all__ = ["FitOptions", "Listed", "RunOptions", "fit_options", "recipe_of", "require_torch"]
+__all__ = ["FitOptions", "Listed", "RunOptions", "fit_options", "make_recipe", "require_torch"]
 
 MODELS = ("cholesky", "rs", "opacity", "alpha", "3dgs")
 LOSSES = ("l2", "l1", "ssim", "l1+ssim", "l2+ssim")
@@ -28,7 +28,7 @@ _MOST = 2**24
 
 
 class Listed(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
-    """Several values of a type, with commas between them."""
+    """Several values of one type, separated by commas."""
 
     def __init__(self, one: Any) -> None:
         self.one = one
@@ -60,7 +60,7 @@ class FitOptions:
     def settings(
         self, models: Sequence[str], offsets: Sequence[bool] = (True,), *, fill: bool = False
     ) -> "list[FitSettings]":
-        """Return them all.
+        """Return the settings of every fit.
 
         Raises
         ------
@@ -69,7 +69,7 @@ class FitOptions:
         """
         from gaussianimage.paper.settings import FitSettings
 
-        device = device_of(self.device)
+        device = choose_device(self.device)
         try:
             return [
                 FitSettings(
@@ -84,7 +84,7 @@ class FitOptions:
             raise click.UsageError(f"{error}.") from error
 
     def _recipe(self, loss: str) -> "Recipe":
-        return recipe_of(
+        return make_recipe(
             self.iterations,
             self.halve_every,
             learning_rate=self.learning_rate,
@@ -106,7 +106,7 @@ class RunOptions:
     quiet: bool
 
 
-def recipe_of(iterations: int, halve_every: int | None, **values: Any) -> "Recipe":
+def make_recipe(iterations: int, halve_every: int | None, **values: Any) -> "Recipe":
     """Return a recipe whose schedule is in proportion to its length unless it is given."""
     from gaussianimage.paper.recipe import Recipe
 
@@ -115,8 +115,8 @@ def recipe_of(iterations: int, halve_every: int | None, **values: Any) -> "Recip
     return Recipe(iterations=iterations, halve_every=halve_every, **values)
 
 
-def device_of(name: str | None) -> str:
-    """Return the device that is asked for, by default a GPU if there is one.
+def choose_device(name: str | None) -> str:
+    """Return the device of that name, or a GPU if no name is given and there is one.
 
     Raises
     ------
@@ -125,12 +125,12 @@ def device_of(name: str | None) -> str:
     """
     import torch
 
-    from gaussianimage.paper.settings import check_device
+    from gaussianimage.paper.environment import parse_device
 
     if name is None:
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        check_device(name)
+        parse_device(name)
     except ValueError as error:
         raise click.UsageError(f"{error}.") from error
     return name

@@ -18,7 +18,7 @@ VARIANTS = ("final", "v1", "v2", "v3")
 
 @dataclass(frozen=True)
 class QuantizerOptions:
-    """Quantizers: rows of Table 4, or one put together from switches."""
+    """The quantizers that a user chose: rows of Table 4, or one set up by switches."""
 
     variants: tuple[str, ...] | None
     covariance_bits: int | None
@@ -30,7 +30,7 @@ class QuantizerOptions:
     scaling: bool | None
 
     def settings(self) -> "list[QuantizerSettings]":
-        """Return them.
+        """Return the settings of the quantizers.
 
         Raises
         ------

@@ -65,7 +65,7 @@ def command(
     fill: bool,
     fits: FitOptions,
     options: RunOptions,
-) -> None:
+) -> int:
     """Fit Gaussians to pictures by the paper's recipe, and print its Tables 1, 3 and 5.
 
     FOLDER has pictures: the Kodak set, DIV2K's validation set at half size, or any.
@@ -94,4 +94,4 @@ def command(
         return f"{name}: {line}{', kept' if kept else ''}"
 
     chosen = [offset == "with" for offset in offsets]
-    run_pictures(files, options, fits.settings(models, chosen, fill=fill), work)
+    return run_pictures(files, options, fits.settings(models, chosen, fill=fill), work)

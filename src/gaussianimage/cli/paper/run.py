@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gaussianimage._util.files import write_atomic
-from gaussianimage.cli.batch import Job as BatchJob
-from gaussianimage.cli.batch import Outcome, run
+from gaussianimage.cli.batch import JobContext, Outcome, run
 from gaussianimage.cli.errors import INTERRUPTED, printable
 from gaussianimage.cli.options import BatchOptions
 from gaussianimage.cli.paper.options import RunOptions
@@ -29,8 +28,8 @@ def run_pictures(
     options: RunOptions,
     settings: Sequence[Any],
     work: "Callable[[Job, Any], str]",
-) -> None:
-    """Work on every picture with every setting, then print the tables, and end the command.
+) -> int:
+    """Work on every picture with every setting, print the tables, and return the exit code.
 
     Parameters
     ----------
@@ -40,12 +39,12 @@ def run_pictures(
     settings : sequence
         Each with a `setting` that tells where its results are.
     work : callable
-        Does one picture and returns what to tell about it.
+        Works on one picture and returns the line to print about it.
 
-    Raises
-    ------
-    Exit
-        Always: 0, 1 if a picture failed, 130 after Ctrl-C.
+    Returns
+    -------
+    int
+        0, 1 if a picture failed, or 130 after Ctrl-C.
     """
     import torch
 
@@ -65,24 +64,20 @@ def run_pictures(
             todo[str(target)] = (sample, setting)
     items = [Item(str(sample.path), key, True) for key, (sample, _) in todo.items()]
 
-    def do(item: Item, batch: BatchJob) -> Outcome:
+    def do(item: Item, context: JobContext) -> Outcome:
         sample, setting = todo[item.target]
-        job = Job(sample, dataset, results, batch.progress, options.timed)
+        job = Job(sample, dataset, results, context.progress, options.timed)
         return Outcome(work(job, setting))
 
     batch = BatchOptions(
         options.output, 1, options.threads, no_overwrite=False, quiet=options.quiet
     )
-    code = 0
-    try:
-        run(items, do, batch)
-    except click.exceptions.Exit as end:
-        code = end.exit_code
+    code = run(items, do, batch)
     if code == INTERRUPTED:
         click.echo("gaussianimage: the same command goes on from here", err=True)
     elif any(Path(key).is_file() for key in todo):
         show_tables(results, settings[0].setting.kind, quiet=options.quiet)
-    raise click.exceptions.Exit(code)
+    return code
 
 
 def show_tables(results: Results, kind: str | None = None, *, quiet: bool = False) -> None:

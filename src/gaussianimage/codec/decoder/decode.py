@@ -1,4 +1,4 @@
-"""From the bytes of a file to pixels and Gaussians: the functions and the object for it."""
+"""Decoding a file to pixels or Gaussians: the public functions and `Decoder`."""
 
 import threading
 from typing import TYPE_CHECKING, Any, Literal
@@ -8,8 +8,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from gaussianimage import _native
 from gaussianimage._util.arguments import Size, side, thread_count, within
-from gaussianimage.codec.decoder.draw import gaussians_of, order_of, pixels_of
-from gaussianimage.codec.decoder.file import DEFAULT_LIMITS, enough_layers, open_file
+from gaussianimage.codec.decoder.draw import DecodeRequest, decode_parsed_file, draw_pixels
+from gaussianimage.codec.decoder.file import DEFAULT_LIMITS, enough_layers, parse_file
 from gaussianimage.codec.decoder.source import Source, reading
 from gaussianimage.codec.format.header import Limits
 from gaussianimage.gaussians import Gaussians
@@ -67,7 +67,7 @@ class Decoder:
         vars(self).update(state, _native=_native.Decoder(keep_all=True))
 
     def _stop(self) -> None:
-        """End what other threads decode with it: a KeyboardInterrupt there, now and later."""
+        """Raise KeyboardInterrupt in all threads that use this decoder, now and later."""
         self._native.stop()
 
     def decode(
@@ -109,9 +109,9 @@ class Decoder:
         """
         if dtype is None:
             dtype = out.dtype if isinstance(out, np.ndarray) else np.dtype(np.uint8)
-        order = order_of(size, crop, dtype, layers, self._threads)
+        request = DecodeRequest.checked(size, crop, dtype, layers, self._threads)
         with reading(source) as data:
-            return pixels_of(self._native, data, order, out, partial, self._limits)
+            return draw_pixels(self._native, data, request, out, partial, self._limits)
 
 
 def decode(
@@ -174,9 +174,9 @@ def decode(
     -----
     Where `source` has a name, a note of the error names it.
     """
-    order = order_of(size, crop, dtype, layers, thread_count(threads))
+    request = DecodeRequest.checked(size, crop, dtype, layers, thread_count(threads))
     with reading(source) as data:
-        return pixels_of(_of_this_thread.native, data, order, None, partial, limits)
+        return draw_pixels(_of_this_thread.native, data, request, None, partial, limits)
 
 
 def decode_picture(
@@ -210,11 +210,11 @@ def decode_picture(
     from gaussianimage.picture import from_array  # Pillow, which no other function here needs
 
     with reading(source) as data:
-        file = open_file(data, limits=limits, partial=partial)
+        file = parse_file(data, limits=limits, partial=partial)
         depth: Literal[8, 16] = 16 if file.header.bit_depth == 16 else 8
         dtype = np.uint16 if depth == 16 else np.uint8
-        order = order_of(size, crop, dtype, layers, thread_count(threads))
-        pixels = pixels_of(_of_this_thread.native, data, order, None, partial, limits)
+        request = DecodeRequest.checked(size, crop, dtype, layers, thread_count(threads))
+        pixels = draw_pixels(_of_this_thread.native, data, request, None, partial, limits)
     return from_array(
         pixels,
         bit_depth=depth,
@@ -259,11 +259,11 @@ def thumbnail(
     """
     most = side("longest", longest)
     with reading(source) as data:
-        file = open_file(data, limits=limits, partial=partial)
+        file = parse_file(data, limits=limits, partial=partial)
         size = within((file.header.height, file.header.width), most)
         layers = enough_layers(file, size[0] * size[1])
-        order = order_of(size, None, dtype, layers, thread_count(threads))
-        return pixels_of(_of_this_thread.native, data, order, None, partial, limits)
+        request = DecodeRequest.checked(size, None, dtype, layers, thread_count(threads))
+        return draw_pixels(_of_this_thread.native, data, request, None, partial, limits)
 
 
 def decode_gaussians(
@@ -294,5 +294,5 @@ def decode_gaussians(
         As for `decode`.
     """
     with reading(source) as data:
-        file = open_file(data, limits=limits, partial=partial)
-        return gaussians_of(file, threads=threads, layers=layers)
+        file = parse_file(data, limits=limits, partial=partial)
+        return decode_parsed_file(file, threads=threads, layers=layers)

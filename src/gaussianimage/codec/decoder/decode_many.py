@@ -1,4 +1,4 @@
-"""Many files to pixels, with every core at work on another one."""
+"""Decoding many files to pixels, one file on each core at a time."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from gaussianimage import _native
 from gaussianimage._util.arguments import Size, thread_count
 from gaussianimage.codec.decoder.decode import Decoder
-from gaussianimage.codec.decoder.draw import order_of
+from gaussianimage.codec.decoder.draw import DecodeRequest
 from gaussianimage.codec.decoder.file import DEFAULT_LIMITS
 from gaussianimage.codec.decoder.source import Source
 from gaussianimage.codec.format.header import Limits
@@ -63,7 +63,7 @@ def decode_many(
     one = isinstance(sources, str | PathLike | bytes | bytearray | memoryview)
     if one or hasattr(sources, "read"):
         raise TypeError(f"sources: expected several files, got one ({type(sources).__name__})")
-    order_of(size, crop, dtype, layers, thread_count(threads))
+    DecodeRequest.checked(size, crop, dtype, layers, thread_count(threads))
     options = {"size": size, "crop": crop, "dtype": dtype, "layers": layers}
     count = thread_count(threads) or _native.cpus()
     decoder_options = {"threads": 1, "limits": Limits.checked(limits)}

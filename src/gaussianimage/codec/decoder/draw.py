@@ -1,4 +1,4 @@
-"""What is drawn of a file: pixels if it can be in one native call, and its Gaussians."""
+"""Drawing a file: its pixels, in one native call where that is possible, and its Gaussians."""
 
 import math
 from typing import Any, NamedTuple, cast
@@ -8,7 +8,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from gaussianimage import _native
 from gaussianimage._util.arguments import (
-    MAX_SIDE,
+    MAX_PICTURE_SIDE,
     Size,
     crop_box,
     full_size,
@@ -18,12 +18,13 @@ from gaussianimage._util.arguments import (
     thread_count,
 )
 from gaussianimage.codec.decoder.file import (
-    File,
+    LayerContent,
+    ParsedFile,
     bad_alpha_map,
     check_layers,
     layer_chunks,
     layer_count,
-    open_file,
+    parse_file,
     too_much_work,
 )
 from gaussianimage.codec.format.header import MAX_LAYERS, Limits
@@ -35,12 +36,27 @@ from gaussianimage.rendering import render
 # Standard deviation of the Gaussian that stands for the background, in sides of the picture.
 BACKGROUND_SIGMA = 1e5
 
-# What the native decoder calls them.
+# The native decoder's number of each type.
 _KINDS = {np.dtype(np.float32): 1, np.dtype(np.uint8): 2, np.dtype(np.uint16): 3}
 
 
-class Order(NamedTuple):
-    """What to draw, as the native decoder takes it."""
+class DecodeRequest(NamedTuple):
+    """What to draw of a file, as the native decoder takes it.
+
+    Attributes
+    ----------
+    kind : int
+        The native decoder's number of the type of the pixels.
+    dtype : dtype
+    size : (int or None, int or None), or None
+        Height and width to draw at; None for the nominal size.
+    crop : (int, int, int, int) or None
+        Top, left, height and width in pixels of the picture at `size`; None for all of it.
+    layers : int or None
+        How many layers to use; None for all.
+    threads : int
+        0 for all CPUs.
+    """
 
     kind: int
     dtype: np.dtype[Any]
@@ -49,90 +65,97 @@ class Order(NamedTuple):
     layers: int | None
     threads: int
 
+    @classmethod
+    def checked(
+        cls,
+        size: Size | None,
+        crop: tuple[int, int, int, int] | None,
+        dtype: DTypeLike,
+        layers: int | None,
+        threads: int,
+    ) -> "DecodeRequest":
+        """Check the arguments of `gaussianimage.decode` as far as it goes without the file.
+
+        Raises
+        ------
+        TypeError, ValueError
+            An argument is of a wrong type or out of range.
+        """
+        dtype = np.dtype(dtype)
+        kind = _KINDS.get(dtype)
+        if kind is None:
+            raise TypeError(f"dtype: expected uint8, uint16 or float32, got {dtype}")
+        return cls(
+            kind,
+            dtype,
+            None if size is None else size_pair("size", size),
+            None if crop is None else rectangle("crop", crop),
+            None if layers is None else integer("layers", layers),
+            threads,
+        )
+
     @property
     def for_any_file(self) -> bool:
-        """Whether it does not take the file's header to see what is drawn, or that it can't be."""
+        """Whether the request can be carried out, or refused, before the header is read."""
         return (
             (self.layers is None or 0 <= self.layers <= MAX_LAYERS)
-            and (self.crop is None or all(0 <= side <= MAX_SIDE for side in self.crop))
+            and (self.crop is None or all(0 <= side <= MAX_PICTURE_SIDE for side in self.crop))
             and (self.size is None or None not in self.size)
         )
 
-    def at(self, height: int, width: int) -> "Order":
-        """Return the order with a whole size for a picture of this nominal one."""
+    def at(self, height: int, width: int) -> "DecodeRequest":
+        """Return the request with both sides of its size, for a picture of this nominal size."""
         if self.size is None:
             return self
         return self._replace(size=full_size("size", self.size, (height, width)))
 
 
-def order_of(
-    size: Size | None,
-    crop: tuple[int, int, int, int] | None,
-    dtype: DTypeLike,
-    layers: int | None,
-    threads: int,
-) -> Order:
-    """Check what can be checked without the file; as `gaussianimage.decode` for the arguments."""
-    dtype = np.dtype(dtype)
-    kind = _KINDS.get(dtype)
-    if kind is None:
-        raise TypeError(f"dtype: expected uint8, uint16 or float32, got {dtype}")
-    return Order(
-        kind,
-        dtype,
-        None if size is None else size_pair("size", size),
-        None if crop is None else rectangle("crop", crop),
-        None if layers is None else integer("layers", layers),
-        threads,
-    )
-
-
-def pixels_of(
+def draw_pixels(
     native: _native.Decoder,
     data: Buffer,
-    order: Order,
+    request: DecodeRequest,
     out: NDArray[Any] | None,
     partial: bool,
     limits: Limits,
 ) -> NDArray[Any]:
-    """Decode a file to pixels; as `gaussianimage.Decoder.decode`."""
+    """Decode a file to pixels, as `gaussianimage.Decoder.decode` does with these arguments."""
     Limits.checked(limits)
     if out is not None:
-        _check_out(out, order.dtype)
-    if order.for_any_file:
+        _check_out(out, request.dtype)
+    if request.for_any_file:
         # A whole and ordinary file takes this one call.
         pixels = native.decode(
             data,
-            order.kind,
-            cast("tuple[int, int] | None", order.size),
-            order.crop,
-            -1 if order.layers is None else order.layers,
-            order.threads,
+            request.kind,
+            cast("tuple[int, int] | None", request.size),
+            request.crop,
+            -1 if request.layers is None else request.layers,
+            request.threads,
             limits.of_a_picture,
             out,
         )
         if pixels is not None:
             return pixels
-    file = open_file(data, limits=limits, partial=partial)
+    file = parse_file(data, limits=limits, partial=partial)
     header = file.header
-    order = order.at(header.height, header.width)
-    size = full_size("size", order.size, (header.height, header.width))
-    crop = (0, 0, *size) if order.crop is None else crop_box("crop", order.crop, size)
-    layer_count(file, order.layers)
+    request = request.at(header.height, header.width)
+    size = full_size("size", request.size, (header.height, header.width))
+    crop = (0, 0, *size) if request.crop is None else crop_box("crop", request.crop, size)
+    layer_count(file, request.layers)
     shape = crop[2:] if header.channels == 1 else (*crop[2:], header.channels)
     if out is not None and out.shape != shape:
         raise ValueError(f"out: expected shape {shape}, got {out.shape}")
-    limits.check_output(math.prod(shape) * order.dtype.itemsize, header.gaussians)
-    if file.profile is not None:
-        pixels = _drawn_from_gaussians(file, order, size, limits)
+    limits.check_output(math.prod(shape) * request.dtype.itemsize, header.gaussians)
+    if not isinstance(file.content, LayerContent):
+        pixels = _drawn_from_gaussians(file, request, size, limits)
         if out is None:
             return pixels
         out[...] = pixels
         return out
-    chunks = layer_chunks(file, order.layers)
+    chunks = layer_chunks(file, request.layers)
     layers = _native.Layers(
-        file.settings.quantizer(header.height, header.width),
-        file.settings.background_color.astype(np.float32),
+        file.content.parameters.quantizer(header.height, header.width),
+        file.content.parameters.background_color.astype(np.float32),
         header.q_max,
         header.work,
         header.gaussians,
@@ -142,7 +165,7 @@ def pixels_of(
     )
     most_work = min(limits.max_work, 2**64 - 1)
     whole, found, good_map, honest, drawn = native.draw(
-        layers, order.kind, size, crop, order.threads, most_work, out
+        layers, request.kind, size, crop, request.threads, most_work, out
     )
     check_layers(file, chunks, whole, found)
     if not good_map:
@@ -169,44 +192,47 @@ def _too_large(size: tuple[int, int], limits: Limits) -> LimitError:
 
 
 def _drawn_from_gaussians(
-    file: File, order: Order, size: tuple[int, int], limits: Limits
+    file: ParsedFile, request: DecodeRequest, size: tuple[int, int], limits: Limits
 ) -> NDArray[Any]:
     """Draw a file of the paper's profile, whose Gaussians Python decodes."""
-    from gaussianimage.codec.paper_profile.file import work_of
+    from gaussianimage.codec.paper_profile.file import measure_work
     from gaussianimage.picture import to_array  # Pillow, which nothing else here needs
 
-    threads = order.threads or None
-    gaussians = gaussians_of(file, threads=threads, layers=order.layers)
-    if order.size is not None:
+    threads = request.threads or None
+    gaussians = decode_parsed_file(file, threads=threads, layers=request.layers)
+    if request.size is not None:
         drawn = resized(gaussians, size)
-        if work_of(drawn, threads, crop=order.crop) > limits.max_work:
+        if measure_work(drawn, threads, crop=request.crop) > limits.max_work:
             raise _too_large(size, limits)
-    in_bytes = order.dtype == np.uint8 and not file.header.has_alpha
+    in_bytes = request.dtype == np.uint8 and not file.header.has_alpha
     pixels = render(
         gaussians,
-        size=order.size,
-        crop=order.crop,
+        size=request.size,
+        crop=request.crop,
         dtype=np.uint8 if in_bytes else np.float32,
         threads=threads,
     )
     if not in_bytes:
-        return to_array(pixels, order.dtype)
+        return to_array(pixels, request.dtype)
     return pixels[..., 0] if file.header.channels == 1 else pixels
 
 
-def gaussians_of(file: File, *, threads: int | None = None, layers: int | None = None) -> Gaussians:
-    """Decode the Gaussians of a checked file."""
+def decode_parsed_file(
+    file: ParsedFile, *, threads: int | None = None, layers: int | None = None
+) -> Gaussians:
+    """Decode the Gaussians of a parsed file, as `gaussianimage.decode_gaussians` does."""
     header = file.header
-    if file.profile is not None:
-        from gaussianimage.codec.paper_profile.file import record_of, work_of
+    if not isinstance(file.content, LayerContent):
+        from gaussianimage.codec.decoder.paper_record import read_record
+        from gaussianimage.codec.paper_profile.file import measure_work
 
-        gaussians = record_of(file, layers=layers).gaussians()
-        if work_of(gaussians, threads) > header.work:
+        gaussians = read_record(file, layers=layers).gaussians()
+        if measure_work(gaussians, threads) > header.work:
             raise too_much_work(file)
         return gaussians
     chunks = layer_chunks(file, layers)
     counts, arrays = _native.decode_layers(
-        file.settings.quantizer(header.height, header.width),
+        file.content.parameters.quantizer(header.height, header.width),
         [bytes(chunk.payload) for chunk in chunks],
         header.layers,
         header.gaussians,
@@ -220,7 +246,7 @@ def gaussians_of(file: File, *, threads: int | None = None, layers: int | None =
     if work > header.work:
         raise too_much_work(file)
     side = BACKGROUND_SIGMA * max(header.height, header.width)
-    background = file.settings.background_color
+    background = file.content.parameters.background_color
     return Gaussians.from_cholesky(
         np.concatenate(([[header.width / 2, header.height / 2]], means)),
         np.concatenate(([[side, 0.0, side]], cholesky)),

@@ -1,9 +1,9 @@
-"""The bytes of a file, checked: its header, its settings and its chunks."""
+"""Parsing a file: its header, its metadata and its content are checked, not yet decoded."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gaussianimage._util.arguments import MAX_SIDE, integer
+from gaussianimage._util.arguments import MAX_PICTURE_SIDE, integer
 from gaussianimage.codec.format.container import (
     GAUSSIANS,
     LAYER,
@@ -15,12 +15,12 @@ from gaussianimage.codec.format.container import (
 )
 from gaussianimage.codec.format.header import Header, Limits
 from gaussianimage.codec.format.metadata import TYPES, Metadata
-from gaussianimage.codec.format.quantizer import SHAPE_STEP_ONE, QuantizerParameters
+from gaussianimage.codec.format.quantizer import QuantizerParameters
 from gaussianimage.codec.format.varint import Buffer, read_varint
 from gaussianimage.errors import FormatError, UnsupportedError
 
 if TYPE_CHECKING:
-    from gaussianimage.codec.paper_profile.chunks import Profile
+    from gaussianimage.codec.paper_profile.chunks import PaperContent
 
 _KNOWN = (b"HEAD", LAYER, QUANTIZERS, GAUSSIANS, *TYPES.values())
 
@@ -28,38 +28,75 @@ DEFAULT_LIMITS = Limits()
 
 
 @dataclass(frozen=True)
-class File:
+class LayerContent:
+    """The content of a file of layers.
+
+    Attributes
+    ----------
+    parameters : QuantizerParameters
+        How the Gaussians of all layers are quantized.
+    chunks : tuple of Chunk
+        The layers, the most important one first.
+    """
+
+    parameters: QuantizerParameters
+    chunks: tuple[Chunk, ...]
+
+
+@dataclass(frozen=True)
+class ParsedFile:
     """A file that has been checked but whose Gaussians have not been decoded.
 
     Attributes
     ----------
     header : Header
-    settings : QuantizerParameters
-        Of the layers; a black background for a file of the paper's profile, which has none.
     metadata : Metadata
+    content : LayerContent or PaperContent
+        The layers, or the quantizers and Gaussians of a file of the paper's profile.
     chunks : list of Chunk
         All whole chunks, without the closing one.
     damage : FormatError or None
-        What is wrong after those, if a broken file was asked for.
-    profile : Profile or None
-        The quantizers of a file of the paper's profile; None for one with layers.
+        What is wrong behind those chunks, if a broken file was asked for.
     """
 
     header: Header
-    settings: QuantizerParameters
     metadata: Metadata
+    content: "LayerContent | PaperContent"
     chunks: list[Chunk]
     damage: FormatError | None
-    profile: "Profile | None" = None
+
+    @property
+    def layers(self) -> LayerContent:
+        """The content of a file that is known to have layers.
+
+        Raises
+        ------
+        FormatError
+            The file is of the paper's profile.
+        """
+        if not isinstance(self.content, LayerContent):
+            raise FormatError("the file is of the paper's profile: it has no layers", 0)
+        return self.content
 
 
-def open_file(data: Buffer, *, limits: Limits = DEFAULT_LIMITS, partial: bool = False) -> File:
+def parse_file(
+    data: Buffer, *, limits: Limits = DEFAULT_LIMITS, partial: bool = False
+) -> ParsedFile:
     """Check a file: its checksums, its header, and that it stays within the limits.
+
+    Parameters
+    ----------
+    data : bytes-like
+        The whole file.
+    limits : Limits, optional
+        What to refuse to decode.
+    partial : bool, default False
+        Accept a file that is cut off or damaged behind its header.
 
     Raises
     ------
     FormatError, TruncatedError, UnsupportedError, LimitError
-        As `decode`.
+        As `gaussianimage.decode`.
     """
     Limits.checked(limits)
     damage = None
@@ -71,39 +108,52 @@ def open_file(data: Buffer, *, limits: Limits = DEFAULT_LIMITS, partial: bool = 
     head = chunks[0]
     header = Header.from_chunk(head)
     header.check(limits)
-    if max(header.height, header.width) > MAX_SIDE:
+    if max(header.height, header.width) > MAX_PICTURE_SIDE:
         raise UnsupportedError(
             f"the file's picture is {header.height} x {header.width} pixels (height x width); "
-            f"this version draws {MAX_SIDE} a side at most"
+            f"this version draws {MAX_PICTURE_SIDE} a side at most"
         )
     metadata = Metadata.from_chunks(chunks, limits)
-    if not header.settings:
-        from gaussianimage.codec.paper_profile.chunks import read_profile
+    content: LayerContent | PaperContent
+    if header.settings:
+        content = _layer_content(header, chunks, damage)
+    else:
+        from gaussianimage.codec.paper_profile.chunks import read_content
 
-        profile = read_profile(header, chunks, damage)
-        settings = QuantizerParameters(0, SHAPE_STEP_ONE, (0,) * header.channels)
-        return File(header, settings, metadata, chunks, damage, profile)
-    settings = QuantizerParameters.from_bytes(
+        content = read_content(header, chunks, damage)
+    return ParsedFile(header, metadata, content, chunks, damage)
+
+
+def _layer_content(header: Header, chunks: list[Chunk], damage: FormatError | None) -> LayerContent:
+    head = chunks[0]
+    parameters = QuantizerParameters.from_bytes(
         header.settings, header.channels, offset=_settings_offset(head, header)
     )
     for chunk in chunks:
         if chunk.type in (QUANTIZERS, GAUSSIANS):
             raise FormatError(f"chunk {chunk.name} in a file of layers", chunk.offset)
-    layers = sum(chunk.type == LAYER for chunk in chunks)
-    if layers > header.layers or (damage is None and layers < header.layers):
+    layers = tuple(chunk for chunk in chunks if chunk.type == LAYER)
+    if len(layers) > header.layers or (damage is None and len(layers) < header.layers):
         raise FormatError(
-            f"the header announces {header.layers} layers, found {layers}", head.payload_offset
+            f"the header announces {header.layers} layers, found {len(layers)}",
+            head.payload_offset,
         )
-    return File(header, settings, metadata, chunks, damage)
+    return LayerContent(parameters, layers)
 
 
-def layer_chunks(file: File, layers: int | None) -> list[Chunk]:
-    """Return the chunks of the first layers; of all by default."""
-    return [chunk for chunk in file.chunks if chunk.type == LAYER][: layer_count(file, layers)]
+def layer_chunks(file: ParsedFile, layers: int | None) -> list[Chunk]:
+    """Return the chunks of the first layers, or of all layers if None."""
+    return list(file.layers.chunks[: layer_count(file, layers)])
 
 
-def layer_count(file: File, layers: int | None) -> int:
-    """Return how many layers to use, all if None; a `ValueError` for more than there are."""
+def layer_count(file: ParsedFile, layers: int | None) -> int:
+    """Check a number of layers, and return it, or that of all layers if None.
+
+    Raises
+    ------
+    ValueError
+        `layers` is negative or more than the file has.
+    """
     if layers is None:
         return file.header.layers
     if not 0 <= integer("layers", layers) <= file.header.layers:
@@ -111,10 +161,12 @@ def layer_count(file: File, layers: int | None) -> int:
     return layers
 
 
-def enough_layers(file: File, gaussians: int) -> int | None:
-    """Return how many first layers have as many Gaussians; None if it takes all of them."""
+def enough_layers(file: ParsedFile, gaussians: int) -> int | None:
+    """Return how many first layers hold at least so many Gaussians; None for all layers."""
+    if not isinstance(file.content, LayerContent):
+        return None
     count = 0
-    for index, chunk in enumerate(layer_chunks(file, None)):
+    for index, chunk in enumerate(file.content.chunks):
         count += _gaussians_in(chunk)
         if count >= gaussians:
             return index + 1
@@ -134,15 +186,31 @@ def _gaussians_in(layer: Chunk) -> int:
     return total
 
 
-def bad_alpha_map(file: File) -> FormatError:
+def bad_alpha_map(file: ParsedFile) -> FormatError:
     """Return the error of a file whose map of alpha does not decode."""
     head = file.chunks[0]
     end = head.payload_offset + len(head.payload)
     return FormatError("the map of alpha does not decode", end - len(file.header.alpha_map))
 
 
-def check_layers(file: File, chunks: list[Chunk], whole: int, found: int) -> None:
-    """Raise what is wrong with layers that have been decoded."""
+def check_layers(file: ParsedFile, chunks: list[Chunk], whole: int, found: int) -> None:
+    """Raise an error if decoded layers are not what the header announces.
+
+    Parameters
+    ----------
+    file : ParsedFile
+    chunks : list of Chunk
+        The layers that were given to the decoder.
+    whole : int
+        How many of them it decoded.
+    found : int
+        How many Gaussians it found in those.
+
+    Raises
+    ------
+    FormatError
+        A layer does not decode, or all layers together have another number of Gaussians.
+    """
     header = file.header
     if whole < len(chunks):
         raise FormatError("a layer does not decode", chunks[whole].payload_offset)
@@ -153,7 +221,7 @@ def check_layers(file: File, chunks: list[Chunk], whole: int, found: int) -> Non
         )
 
 
-def too_much_work(file: File) -> FormatError:
+def too_much_work(file: ParsedFile) -> FormatError:
     """Return the error of a file that takes more work than its header says."""
     announced = f"the header announces work of {file.header.work} blocks, found more"
     return FormatError(announced, file.chunks[0].payload_offset)

@@ -1,9 +1,9 @@
-"""What a file says of itself, without decoding it."""
+"""What a file says of itself before its Gaussians are decoded."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gaussianimage.codec.decoder.file import DEFAULT_LIMITS, File, open_file
+from gaussianimage.codec.decoder.file import DEFAULT_LIMITS, LayerContent, ParsedFile, parse_file
 from gaussianimage.codec.decoder.source import Source, reading
 from gaussianimage.codec.format.header import Limits
 
@@ -70,7 +70,7 @@ class FileInfo:
     bpp : float
         Bits per pixel at the nominal size.
     color_step, shape_step : float or None
-        Steps of the quantizer; None in a file of the paper's profile.
+        Steps of the quantizer; None in a file of the paper's content.
     background : tuple of float
         The constant part of the picture, per channel, 0 to 1.
     work : int
@@ -83,7 +83,7 @@ class FileInfo:
     complete : bool
         False for a file that is cut off or damaged behind its header.
     paper : PaperInfo or None
-        For a file of the paper's profile.
+        For a file of the paper's content.
     """
 
     version: int
@@ -109,7 +109,7 @@ class FileInfo:
     paper: PaperInfo | None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values, as JSON can hold."""
+        """Return the values as a dict that JSON can hold."""
         return asdict(self)
 
 
@@ -135,12 +135,13 @@ def info(source: Source, *, partial: bool = False, limits: Limits = DEFAULT_LIMI
         As for `decode`.
     """
     with reading(source) as data:
-        file = open_file(data, limits=limits, partial=partial)
-        return _told(file, memoryview(data).nbytes)
+        file = parse_file(data, limits=limits, partial=partial)
+        return _describe(file, memoryview(data).nbytes)
 
 
-def _told(file: File, size: int) -> FileInfo:
-    header, settings, metadata = file.header, file.settings, file.metadata
+def _describe(file: ParsedFile, size: int) -> FileInfo:
+    header, metadata, content = file.header, file.metadata, file.content
+    parameters = content.parameters if isinstance(content, LayerContent) else None
     return FileInfo(
         version=header.version,
         height=header.height,
@@ -152,9 +153,13 @@ def _told(file: File, size: int) -> FileInfo:
         q_max=header.q_max,
         bytes=size,
         bpp=8 * size / (header.height * header.width),
-        color_step=None if file.profile else settings.color_step,
-        shape_step=None if file.profile else settings.shape_step,
-        background=tuple(float(level) for level in settings.background_color),
+        color_step=parameters.color_step if parameters else None,
+        shape_step=parameters.shape_step if parameters else None,
+        background=(
+            tuple(float(level) for level in parameters.background_color)
+            if parameters
+            else (0.0,) * header.channels
+        ),
         work=header.work,
         icc=_size(metadata.icc),
         exif=_size(metadata.exif),
@@ -168,17 +173,17 @@ def _told(file: File, size: int) -> FileInfo:
     )
 
 
-def _paper(file: File) -> PaperInfo | None:
-    profile = file.profile
-    if profile is None:
+def _paper(file: ParsedFile) -> PaperInfo | None:
+    content = file.content
+    if isinstance(content, LayerContent):
         return None
     return PaperInfo(
-        stream=profile.stream,
-        shape="scale-rotation" if profile.rotation else "cholesky",
-        shape_bits=profile.shape_quantizer.bits,
-        color="vector" if profile.color_stages else "uniform",
-        color_bits=profile.color_quantizer.widths,
-        formula_bits=profile.formula_bits(file.header),
+        stream=content.stream,
+        shape="scale-rotation" if content.rotation else "cholesky",
+        shape_bits=content.shape_quantizer.bits,
+        color="vector" if content.color_stages else "uniform",
+        color_bits=content.color_quantizer.widths,
+        formula_bits=content.formula_bits(file.header),
     )
 
 

@@ -19,7 +19,7 @@ from gaussianimage.codec.encoder.local_contrast import printed_share
 from gaussianimage.fitting.fit import fit
 from gaussianimage.fitting.progress import OnProgress
 from gaussianimage.fitting.row_blocks import row_blocks
-from gaussianimage.fitting.state import MAX_GAUSSIANS
+from gaussianimage.fitting.state import MAX_FITTED_GAUSSIANS
 from gaussianimage.picture import Picture
 
 BALANCE = 0.92
@@ -69,7 +69,7 @@ STEEPER = 0.4
 
 def most_gaussians(picture: Picture) -> int:
     """Return how many Gaussians a fit of a picture can have."""
-    return min(picture.height * picture.width, MAX_GAUSSIANS)
+    return min(picture.height * picture.width, MAX_FITTED_GAUSSIANS)
 
 
 def step_for_quality(quality: float) -> float:

@@ -9,7 +9,7 @@ from gaussianimage.codec.encoder.draft import Draft
 from gaussianimage.codec.encoder.quantize_fit import DEAREST_STEP, FitQuantizer
 from gaussianimage.codec.encoder.rate_model import SIZE_POWER
 from gaussianimage.codec.encoder.source_quality import Pixels, SourceQuality
-from gaussianimage.codec.format.quantizer import MOST_STEP
+from gaussianimage.codec.format.quantizer import MOST_STEP, STEPS_PER_OCTAVE
 
 # A file may be this much smaller than its target.
 SIZE_TOLERANCE = 0.02
@@ -32,7 +32,6 @@ REFIT_BELOW, REFIT_ABOVE = 0.75, 1.5
 OCTAVES_PER_OCTAVE = 0.7
 
 MAX_FITS = 6
-STEPS_PER_OCTAVE = 16
 
 Fit = Callable[[int], FitQuantizer]  # fits that many Gaussians
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 from gaussianimage._util.arguments import integer, number
-from gaussianimage.fitting.state import MAX_GAUSSIANS
+from gaussianimage.fitting.state import MAX_FITTED_GAUSSIANS
 
 DEFAULT_QUALITY = 60.0
 
@@ -18,7 +18,7 @@ class Range(NamedTuple):
 
 TARGETS = {
     "quality": Range(0.0, 100.0),
-    "gaussians": Range(1.0, float(MAX_GAUSSIANS)),
+    "gaussians": Range(1.0, float(MAX_FITTED_GAUSSIANS)),
     "bpp": Range(1e-4, 64.0),
     "size": Range(1.0, 2.0**40),
     "psnr": Range(1.0, 100.0),

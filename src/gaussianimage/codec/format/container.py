@@ -1,6 +1,6 @@
 """The container of a `.gimg` file: a signature, then chunks that each carry a checksum.
 
-docs/format.md specifies it. What the chunks hold is the business of other modules.
+docs/format.md specifies it. Other modules read and write what the chunks hold.
 """
 
 import re
@@ -45,7 +45,7 @@ class Chunk:
 
     @property
     def name(self) -> str:
-        """The type as text."""
+        """The chunk's type as text."""
         return self.type.decode("ascii")
 
     @property
@@ -60,7 +60,7 @@ class Chunk:
 
 
 def write_chunks(chunks: Iterable[Chunk]) -> bytes:
-    """File of the chunks, in their order.
+    """Return the bytes of a file that holds the chunks in their order.
 
     Parameters
     ----------
@@ -89,20 +89,20 @@ def write_chunks(chunks: Iterable[Chunk]) -> bytes:
 
 
 def read_chunks(data: Buffer) -> list[Chunk]:
-    """Chunks of a whole file, without the closing ``GEND``.
+    """Return the chunks of a whole file, without the closing ``GEND``.
 
     Raises
     ------
     TruncatedError
         The file ends before its ``GEND``.
     FormatError
-        It is not a `.gimg` file, or any byte of it was changed.
+        The data is not a `.gimg` file, or a byte of it was changed.
     """
     return list(iterate_chunks(data))
 
 
 def read_whole_chunks(data: Buffer) -> tuple[list[Chunk], FormatError | None]:
-    """Chunks before the first damage, and the error that it is; none if the file is whole.
+    """Return the chunks before the first damage, and its error; None if the file is whole.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def read_whole_chunks(data: Buffer) -> tuple[list[Chunk], FormatError | None]:
     chunks: list[Chunk] = []
     try:
         for chunk in iterate_chunks(data):
-            chunks.append(chunk)  # noqa: PERF402  (those before an error are to be kept)
+            chunks.append(chunk)  # noqa: PERF402  (the chunks before an error are kept)
     except FormatError as error:
         if not chunks:
             raise
@@ -126,7 +126,7 @@ def require_known(chunks: Iterable[Chunk], known: Collection[bytes]) -> None:
     Raises
     ------
     UnsupportedError
-        There is one; the file needs a newer reader.
+        The file has such a chunk; it needs a newer reader.
     """
     for chunk in chunks:
         if chunk.critical and chunk.type not in known:
@@ -137,7 +137,7 @@ def require_known(chunks: Iterable[Chunk], known: Collection[bytes]) -> None:
 
 
 def iterate_chunks(data: Buffer) -> Iterator[Chunk]:
-    """Chunks of a file, each checked when it is reached; as `read_chunks` for the rest."""
+    """Yield the chunks of a file, each checked when it is reached; see `read_chunks`."""
     view = _view(data)
     _check_signature(bytes(view[: len(SIGNATURE)]))
     position = len(SIGNATURE)

@@ -1,4 +1,4 @@
-"""The header of a `.gimg` file: what can be known, and refused, before anything is decoded."""
+"""The header of a `.gimg` file, and the limits on what a file may ask for."""
 
 from dataclasses import dataclass, field, fields
 
@@ -17,7 +17,8 @@ from gaussianimage.errors import (
 VERSION = 1
 """Version of the format that this package writes, and the newest that it reads."""
 
-# What a file may say at all, whatever limits the caller sets: float32 numbers pixels up to 2^24.
+# The format's own bounds, whatever limits the caller sets. Float32 counts pixels exactly up to
+# 2^24.
 MAX_SIDE = 2**24
 MAX_GAUSSIANS = 2**28
 MAX_LAYERS = 255
@@ -29,7 +30,7 @@ GAUSSIAN_WORK = 64
 STRIP_WORK = 16
 """Blocks that it takes as long to draw as to list a Gaussian in a column of blocks."""
 WARN_PIXELS = 2**30 // 4 // 3
-"""A quarter of a gigabyte of red, green and blue bytes: where Pillow warns of a picture's size."""
+"""Pixels of a quarter of a gigabyte in 8-bit RGB, from which on Pillow warns of the size."""
 GAUSSIAN_MEMORY = 200
 """Bytes that drawing takes for each Gaussian, estimated from above."""
 
@@ -48,9 +49,9 @@ class Limits:
     max_gaussians : int
         Number of Gaussians.
     max_work : int
-        What decoding and drawing cost, in the time that one block (8 pixels of a row) takes: some
-        2 to 4 ns of one core. It is checked for what the file announces and, when it is drawn at
-        another size, for what that size takes.
+        What decoding and drawing cost, in units of the time that one block (8 pixels of a row)
+        takes: 2 to 4 ns of one core. It is checked for the work that the file announces and, when
+        the picture is drawn at another size, for the work at that size.
     max_output : int
         Bytes of the pixels that are drawn.
     max_memory : int
@@ -61,7 +62,7 @@ class Limits:
     Raises
     ------
     TypeError, ValueError
-        A limit is no integer, or negative.
+        A limit is not an integer, or is negative.
     """
 
     max_pixels: int = 2 * WARN_PIXELS
@@ -88,7 +89,7 @@ class Limits:
 
     @property
     def of_a_picture(self) -> tuple[int, int, int, int, int, int]:
-        """Pixels without a warning, side, Gaussians, work, output and memory, for native code."""
+        """Pixels without a warning, side, Gaussians, work, output, memory: for native code."""
         return (
             _u64(min(self.max_pixels, self.warn_pixels)),
             _u64(self.max_side),
@@ -104,7 +105,7 @@ class Limits:
         Raises
         ------
         LimitError
-            It is more than the limits allow; the message names the limit.
+            A limit is exceeded; the message names it.
         """
         self.require("max_output", output, "the size of the pixels, in bytes,")
         memory = output + GAUSSIAN_MEMORY * gaussians
@@ -116,7 +117,7 @@ class Limits:
         Raises
         ------
         LimitError
-            It is above.
+            The value is above the limit.
         """
         limit = getattr(self, name)
         if value > limit:
@@ -208,7 +209,7 @@ class Header:
         Raises
         ------
         LimitError
-            It does; the message names the limit.
+            A limit is exceeded; the message names it.
         """
         limits.require("max_side", max(self.height, self.width), "the longer side in pixels")
         limits.require("max_pixels", self.height * self.width, "the number of pixels")
@@ -222,7 +223,7 @@ class Header:
             )
 
     def to_chunk(self) -> Chunk:
-        """The ``HEAD`` chunk."""
+        """Return the ``HEAD`` chunk."""
         flags = self.channels - 1 | (self.bit_depth == 16) << 2 | bool(self.alpha_map) << 3
         parts = [
             bytes([self.version, self.min_reader, flags]),
@@ -239,7 +240,7 @@ class Header:
 
     @classmethod
     def from_chunk(cls, chunk: Chunk) -> "Header":
-        """The header that a ``HEAD`` chunk holds.
+        """Return the header that a ``HEAD`` chunk holds.
 
         Raises
         ------
@@ -298,7 +299,7 @@ def _u64(value: int) -> int:
 
 
 def nearest_q_max(q_max: float) -> float:
-    """Nearest value of q_max that a header can hold: a multiple of 1/2048 between 0 and 32."""
+    """Round q_max to a value that a header can hold: a multiple of 1/2048 below 32."""
     if not 0 < q_max < 32:
         raise ValueError(f"q_max must be between 0 and 32, got {q_max}")
     return min(max(round(q_max / Q_MAX_UNIT), 1), 65535) * Q_MAX_UNIT

@@ -17,12 +17,12 @@ _MAX_RATIO = 1032
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metadata:
-    """What a file carries beside its picture; nothing of it is interpreted.
+    """The ICC profile, EXIF and XMP that a file carries; none of them is interpreted.
 
     Attributes
     ----------
     icc, exif, xmp : bytes or None
-        Not empty.
+        Each is None or not empty.
     """
 
     icc: bytes | None = None
@@ -30,7 +30,7 @@ class Metadata:
     xmp: bytes | None = None
 
     def to_chunks(self) -> list[Chunk]:
-        """A chunk for each of them that is there."""
+        """Return a chunk for each kind of metadata that is present."""
         chunks = []
         for item in fields(self):
             data = getattr(self, item.name)
@@ -41,14 +41,14 @@ class Metadata:
 
     @classmethod
     def from_chunks(cls, chunks: Iterable[Chunk], limits: Limits) -> "Metadata":
-        """The metadata among a file's chunks.
+        """Return the metadata among a file's chunks.
 
         Raises
         ------
         FormatError
-            A chunk of it is invalid, or there twice.
+            A chunk of metadata is invalid or occurs twice.
         LimitError
-            One is larger than ``max_metadata`` allows.
+            A chunk is larger than ``max_metadata`` allows.
         """
         names = {kind: name for name, kind in TYPES.items()}
         found: dict[str, bytes] = {}

@@ -1,4 +1,4 @@
-"""What a file's header says of how its numbers are quantized."""
+"""The parameters of the quantizer, which a file's header holds as its settings."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -59,13 +59,13 @@ class QuantizerParameters:
         return _native.Quantizer(height, width, channels, self.color_step, self.shape_step)
 
     def to_bytes(self) -> bytes:
-        """Return the bytes for the header's settings."""
+        """Return the parameters as the header's settings."""
         levels = b"".join(level.to_bytes(2, "little") for level in self.background)
         return bytes([self.color_index, self.shape_index]) + levels
 
     @classmethod
     def from_bytes(cls, data: bytes, channels: int, *, offset: int | None = None) -> Self:
-        """Read what `to_bytes` wrote.
+        """Read the settings that `to_bytes` wrote.
 
         Parameters
         ----------
@@ -95,5 +95,5 @@ def settings_size(channels: int) -> int:
 
 
 def nearest_color_index(color_step: float) -> int:
-    """Return the index of the step nearest to one, within what a file can hold."""
+    """Return the index of the color step nearest to a given one, 0 to 255."""
     return int(np.clip(np.rint(-STEPS_PER_OCTAVE * np.log2(color_step)), 0, MOST_COLOR_INDEX))

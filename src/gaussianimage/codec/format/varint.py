@@ -6,7 +6,7 @@ Buffer = bytes | bytearray | memoryview
 
 
 def write_varint(value: int) -> bytes:
-    """Bytes of an integer in 0…2^64 - 1: seven bits each, low ones first, top bit set but last."""
+    """Write an integer of 0…2^64 - 1: 7 bits a byte, low first; bit 7 says that more follow."""
     if not 0 <= value < 2**64:
         raise ValueError(f"value must be in 0..2^64-1, got {value}")
     out = bytearray()
@@ -18,7 +18,7 @@ def write_varint(value: int) -> bytes:
 
 
 def read_varint(data: Buffer, position: int, *, offset: int = 0) -> tuple[int, int]:
-    """Integer at a position, and the position after it.
+    """Return the integer at a position, and the position after it.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""An entropy coder that is a stack: what is pushed last is popped first, and nothing is lost.
+"""An entropy coder (ANS) that is a stack: the symbol pushed last is popped first.
 
 Asymmetric numeral systems (J. Duda, arXiv 1311.2540) with a state of 64 bits, words of 16 bits and
 probabilities in units of 2⁻³². Pushing is encoding and popping is decoding, and each undoes the
@@ -21,7 +21,7 @@ _SLOT = 0xFFFFFFFF
 
 
 class ExhaustedError(Exception):
-    """Something was to be popped that needs more bits than the stack has."""
+    """A symbol to pop needs more bits than the stack has."""
 
 
 class Stack:

@@ -22,7 +22,7 @@ from gaussianimage.codec.paper_profile.multiset import Multiset, Row
 
 
 class RowCoder(Protocol):
-    """Pushes Gaussians on a stack and pops them, each by itself."""
+    """Pushes Gaussians on a stack and pops them, each independently of the rest."""
 
     def push(self, stack: Stack, row: Row) -> None:
         """Put a Gaussian on the stack."""
@@ -32,7 +32,7 @@ class RowCoder(Protocol):
 
 
 def push_set(rows: Sequence[Row], coder: RowCoder, *, interleaved: bool) -> tuple[Stack, int]:
-    """Code Gaussians whose order doesn't matter.
+    """Code a set of Gaussians, whose order is not kept.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def push_set(rows: Sequence[Row], coder: RowCoder, *, interleaved: bool) -> tupl
     -------
     stack : Stack
     first : int
-        K, the number of Gaussians that were coded plainly: as few as will do.
+        K, the number of Gaussians that were coded plainly: the fewest possible.
     """
     stack, first = Stack(), 0
     while True:
@@ -64,7 +64,7 @@ def push_set(rows: Sequence[Row], coder: RowCoder, *, interleaved: bool) -> tupl
 def pop_set(
     stack: Stack, count: int, first: int, coder: RowCoder, *, interleaved: bool
 ) -> list[Row]:
-    """Decode what `push_set` has coded, N = `count` Gaussians, in no order that means anything.
+    """Decode the N = `count` Gaussians that `push_set` coded; their order means nothing.
 
     Raises
     ------

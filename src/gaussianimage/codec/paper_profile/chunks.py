@@ -1,7 +1,7 @@
 """The two chunks of the paper's profile: `QUAN`, its quantizers, and `GAUS`, its Gaussians."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,19 +25,21 @@ _ROTATION, _OFFSET, _HALF_PIXEL = 1, 2, 4
 
 
 @dataclass(frozen=True)
-class Profile:
-    """What a file of the profile says before its Gaussians are decoded.
+class PaperContent:
+    """What a file of the paper's profile holds: its quantizers and the chunk of its Gaussians.
 
     Attributes
     ----------
     stream : str
-        How they are coded, one of `gaussianimage.codec.paper_profile.stream.STREAMS`.
+        How the Gaussians are coded, one of `gaussianimage.codec.paper_profile.stream.STREAMS`.
     shape_quantizer : UniformQuantizer
     color_quantizer : UniformQuantizer or VectorQuantizer
     rotation, offset, half_pixel : bool
         As `gaussianimage.codec.paper_profile.record.PaperRecord` has them.
     gaussians : Chunk or None
         The chunk with the Gaussians; None if there are none, or in a damaged file.
+    damage : FormatError or None
+        What cut the file short, if a broken file was asked for.
     """
 
     stream: str
@@ -47,10 +49,11 @@ class Profile:
     offset: bool
     half_pixel: bool
     gaussians: Chunk | None
+    damage: FormatError | None = None
 
     @property
     def color_stages(self) -> int:
-        """Codebooks of the color; 0 if it has an index for each channel."""
+        """The number of codebooks of the color; 0 if the color has an index for each channel."""
         quantizer = self.color_quantizer
         return len(quantizer.codebooks) if isinstance(quantizer, VectorQuantizer) else 0
 
@@ -59,16 +62,27 @@ class Profile:
         empty = self._empty(header)
         return header.gaussians * sum(empty.widths) + empty.formula_bits
 
-    def record(self, header: Header) -> PaperRecord:
-        """Decode the Gaussians, or none if there is no chunk with them.
+    def record(self, header: Header, *, layers: int = 1) -> PaperRecord:
+        """Decode the Gaussians.
+
+        Parameters
+        ----------
+        header : Header
+            The header of the same file.
+        layers : int, default 1
+            With 0 the record is empty.
 
         Raises
         ------
         FormatError
-            They don't decode.
+            The Gaussians do not decode, or the file was cut before them.
         """
         empty, chunk = self._empty(header), self.gaussians
+        if layers == 0:
+            return empty
         if chunk is None:
+            if self.damage is not None:
+                raise self.damage
             return empty
         rows = read_stream(
             bytes(chunk.payload),
@@ -99,7 +113,7 @@ class Profile:
         )
 
 
-def write_profile(record: PaperRecord, stream: str) -> list[Chunk]:
+def write_content(record: PaperRecord, stream: str) -> list[Chunk]:
     """Return the chunks of a record, coded as one of `STREAMS`.
 
     Raises
@@ -117,13 +131,15 @@ def write_profile(record: PaperRecord, stream: str) -> list[Chunk]:
     return chunks
 
 
-def read_profile(header: Header, chunks: Sequence[Chunk], damage: FormatError | None) -> Profile:
+def read_content(
+    header: Header, chunks: Sequence[Chunk], damage: FormatError | None
+) -> PaperContent:
     """Check a file's chunks and read its quantizers; `damage` is what cut the chunks short.
 
     Raises
     ------
     FormatError
-        Chunks are missing, out of order, there twice, or don't hold what they should.
+        A chunk is missing, out of order, repeated or invalid.
     """
     kinds = [chunk.type for chunk in chunks if chunk.type in (QUANTIZERS, GAUSSIANS, LAYER)]
     expected = [QUANTIZERS, GAUSSIANS][: 1 + min(header.gaussians, 1)]
@@ -135,10 +151,12 @@ def read_profile(header: Header, chunks: Sequence[Chunk], damage: FormatError | 
     if header.layers != min(header.gaussians, 1):
         raise FormatError("a file of this profile has one layer", chunks[0].payload_offset)
     found_chunks = {chunk.type: chunk for chunk in chunks}
-    return _read_quantizers(found_chunks[QUANTIZERS], header.channels, found_chunks.get(GAUSSIANS))
+    content = _read_quantizers(found_chunks[QUANTIZERS], header.channels)
+    return replace(content, gaussians=found_chunks.get(GAUSSIANS), damage=damage)
 
 
-def _read_quantizers(chunk: Chunk, channels: int, gaussians: Chunk | None) -> Profile:
+def _read_quantizers(chunk: Chunk, channels: int) -> PaperContent:
+    """Return the content of a ``QUAN`` chunk, without Gaussians."""
     data, offset = bytes(chunk.payload), chunk.payload_offset
     if len(data) < _FIXED_BYTES:
         raise FormatError(f"chunk {chunk.name} is too short", offset)
@@ -162,7 +180,7 @@ def _read_quantizers(chunk: Chunk, channels: int, gaussians: Chunk | None) -> Pr
     numbers = np.frombuffer(data, "<f4", offset=_FIXED_BYTES)
     shape, color = np.split(numbers, [2 * _SHAPE_COMPONENTS])
     try:
-        return Profile(
+        return PaperContent(
             stream=STREAMS[stream],
             shape_quantizer=UniformQuantizer(shape_bits, *np.split(shape, 2)),
             color_quantizer=(
@@ -173,7 +191,7 @@ def _read_quantizers(chunk: Chunk, channels: int, gaussians: Chunk | None) -> Pr
             rotation=bool(flags & _ROTATION),
             offset=bool(flags & _OFFSET),
             half_pixel=bool(flags & _HALF_PIXEL),
-            gaussians=gaussians,
+            gaussians=None,
         )
     except ValueError as error:
         raise FormatError(f"impossible quantizers: {error}", offset) from None

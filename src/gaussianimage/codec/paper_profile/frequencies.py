@@ -1,4 +1,4 @@
-"""Static frequencies of indices, four bits a symbol, and what they make of 2³² slots."""
+"""Static frequencies of indices, four bits a symbol, and the slots of 2³² that each symbol gets."""
 
 from collections.abc import Sequence
 
@@ -38,7 +38,7 @@ def levels_for(indices: Indices, bits: int) -> NDArray[np.uint8]:
     return min(tables, key=lambda levels: float(counts[seen] @ _bits(levels[seen], levels)))
 
 
-def starts_of(levels: NDArray[np.uint8]) -> list[int]:
+def starts_from_levels(levels: NDArray[np.uint8]) -> list[int]:
     """Return where each symbol's slots start, and 2³² at the end; not all levels may be 0."""
     weights = np.array(WEIGHTS, np.uint64)[levels]
     below = np.concatenate((np.zeros(1, np.uint64), np.cumsum(weights)))

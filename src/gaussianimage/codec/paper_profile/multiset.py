@@ -1,4 +1,4 @@
-"""A sorted multiset that knows ranks, so that a random element is drawn from it in little time."""
+"""A sorted multiset that finds an element by its rank, so that drawing a random one is fast."""
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ _LONGEST = 1024
 
 
 class Multiset:
-    """Rows in lexicographic order, any of them any number of times.
+    """Rows in lexicographic order; a row may occur any number of times.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class Multiset:
             self._sizes[number] += 1
 
     def remove(self, row: Row) -> None:
-        """Take one row away, which must be there."""
+        """Remove one occurrence of a row that the multiset has."""
         number = bisect_left(self._lasts, row)
         block = self._blocks[number]
         del block[bisect_left(block, row)]

@@ -100,7 +100,7 @@ class VectorQuantizer:
 
     @property
     def bits(self) -> int:
-        """Of an index of one stage."""
+        """The bits of an index of one stage."""
         return int(self.codebooks.shape[1]).bit_length() - 1
 
     @property

@@ -94,7 +94,7 @@ class PaperRecord:
         return len(self.positions)
 
     def __eq__(self, other: object) -> bool:
-        """Whether all bits are equal, in the same order; NaN does not occur."""
+        """Whether two records are equal bit for bit, order included; they hold no NaN."""
         if not isinstance(other, PaperRecord):
             return NotImplemented
         scalars = ("height", "width", "q_max", "rotation", "offset", "half_pixel", "widths")
@@ -152,7 +152,7 @@ class PaperRecord:
         return self.with_rows(rows[np.lexsort(rows.T[::-1])])
 
     def gaussians(self) -> Gaussians:
-        """Return what the record draws, in its order (docs/format.md, section 7.4)."""
+        """Return the Gaussians of the record, in its order (docs/format.md, section 7.4)."""
         size = np.array([self.width, self.height], np.float64)
         means = (tanh(self.positions.astype(np.float64)) + 1) * (size / 2)
         if self.half_pixel:

@@ -11,7 +11,7 @@ from gaussianimage.codec.paper_profile.bits_back import pop_set, push_set
 from gaussianimage.codec.paper_profile.frequencies import (
     levels_for,
     pack_levels,
-    starts_of,
+    starts_from_levels,
     uniform_starts,
     unpack_levels,
 )
@@ -38,12 +38,13 @@ _ROWS_AT_ONCE = 2**16  # a multiple of 8, so that each part ends at a whole byte
 
 
 def write_stream(rows: Indices, widths: Sequence[int], kind: str) -> bytes:
-    """Bytes of N ≥ 1 Gaussians.
+    """Write N ≥ 1 Gaussians as bytes.
 
     Parameters
     ----------
     rows : ndarray, (N, F)
-        The fields of each Gaussian as unsigned integers; N is at most 2²⁰ unless `kind` is plain.
+        The fields of each Gaussian as unsigned integers; N is at most `MAX_STACKED` unless `kind`
+        is "plain".
     widths : sequence of int
         Bits of each field, (F,); the first two are positions.
     kind : str
@@ -60,8 +61,8 @@ def write_stream(rows: Indices, widths: Sequence[int], kind: str) -> bytes:
         fields = zip(rows.T[_POSITION_FIELDS:], widths[_POSITION_FIELDS:], strict=True)
         tables = [levels_for(field, bits) for field, bits in fields]
         head = pack_levels(tables)
-        starts = [starts_of(levels) for levels in tables]
-    coder = _RowCoder(starts)
+        starts = [starts_from_levels(levels) for levels in tables]
+    coder = _FieldCoder(starts)
     listed: list[Row] = list(map(tuple, rows.tolist()))
     if code >> 1 == 0:
         stack = Stack()
@@ -77,7 +78,7 @@ def write_stream(rows: Indices, widths: Sequence[int], kind: str) -> bytes:
 def read_stream(
     data: bytes, count: int, widths: Sequence[int], kind: str, *, offset: int = 0
 ) -> Indices:
-    """Gaussians that `write_stream` wrote, (N, F); a set comes sorted.
+    """Read the Gaussians that `write_stream` wrote, (N, F); a set comes sorted.
 
     Parameters
     ----------
@@ -97,7 +98,7 @@ def read_stream(
     code = STREAMS.index(kind)
     if code == 0:
         return _unpack(data, count, widths, offset)
-    # A position alone costs 32 bits, and a set of 2²⁰ saves less than 19 of them on each.
+    # A position alone costs 32 bits, and a set of at most 2²⁰ saves less than 19 of them on each.
     if count > min(MAX_STACKED, len(data)):
         raise FormatError(f"{len(data)} bytes cannot hold {count} Gaussians", offset)
     attributes = widths[_POSITION_FIELDS:]
@@ -110,14 +111,14 @@ def read_stream(
         tables = unpack_levels(data[:position], attributes)
         if not all(levels.any() for levels in tables):
             raise FormatError("a table of frequencies has none", offset)
-        starts = [starts_of(levels) for levels in tables]
+        starts = [starts_from_levels(levels) for levels in tables]
     first = 0
     if code >> 1:
         first, position = read_varint(data, position, offset=offset)
         if first > count:
             raise FormatError(f"{first} of {count} Gaussians come first", offset)
     stack = _read_stack(data[position:], offset + position)
-    coder = _RowCoder(starts)
+    coder = _FieldCoder(starts)
     try:
         if code >> 1:
             rows = pop_set(stack, count, first, coder, interleaved=code >> 1 == 2)
@@ -130,8 +131,8 @@ def read_stream(
     return np.array(sorted(rows) if code >> 1 else rows, np.uint16)
 
 
-class _RowCoder:
-    """Pushes and pops Gaussians field by field, positions as they are.
+class _FieldCoder:
+    """Pushes and pops Gaussians field by field, positions in 32 plain bits.
 
     Parameters
     ----------
@@ -173,7 +174,7 @@ def _read_stack(data: bytes, offset: int) -> Stack:
 
 
 def _pack(rows: Indices, widths: Sequence[int]) -> bytes:
-    """Fields one after another, low bits first, and zeros up to a whole byte."""
+    """Pack fields one after another, low bits first, with zeros up to a whole byte."""
     parts = []
     for begin in range(0, len(rows), _ROWS_AT_ONCE):
         part = rows[begin : begin + _ROWS_AT_ONCE]

@@ -1,4 +1,4 @@
-"""The paper's tables of one's own results: its rows and columns, its figures beside ours."""
+"""The paper's tables made from results of this package, with the paper's figures beside them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -57,12 +57,12 @@ class Table:
     note: str
 
     def markdown(self) -> str:
-        """Return it as Markdown, under its title and above its note."""
+        """Return the table as Markdown, with its title above and its note below."""
         return f"## {self.title}\n\n{markdown(self.header, self.rows)}\n\n{self.note}\n"
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return Markdown that is a table for the eye too; every column but the first to the right."""
+    """Return a Markdown table with padded cells; all columns but the first are right-aligned."""
     widths = [max(3, *map(len, column)) for column in zip(header, *rows, strict=True)]
 
     def line(cells: Sequence[str]) -> str:
@@ -80,7 +80,7 @@ def by_count(rows: Sequence[Row]) -> list[Row]:
 
 
 def measured_on(group: Group) -> str:
-    """Return what the numbers are means over, and how they came about."""
+    """Return a sentence on the pictures that were measured, and how they were."""
     common = group.common
     count = len(group.pictures)
     others = "picture" if count == 1 else "pictures"

@@ -1,0 +1,1 @@
+"""Implicit neural representations: the networks that the paper compares with."""

@@ -1,0 +1,50 @@
+import pytest
+
+pytest.importorskip("torch", reason="needs PyTorch")
+
+import torch
+
+
+class FakeClock:
+    """Does the work, and tells times that are known beforehand."""
+
+    def __init__(self, *times):
+        self.times = iter(times)
+
+    def seconds(self, work):
+        work()
+        return next(self.times)
+
+
+def test_a_scene_is_timed_by_the_clock_in_rounds_of_many_frames(pixels):
+    from lib import scene_cost
+
+    target = torch.tensor(pixels) / 255
+    drawn = 5.0, 2.0, 4.0, 3.0, 100.0
+    clock = FakeClock(*drawn, *(2 * t for t in drawn), *(3 * t for t in drawn))
+    cost = scene_cost.measure(target, 30, settle=40, frames=4, clock=clock)
+    assert (cost.height, cost.width, cost.gaussians) == (48, 64, 30)
+    assert (cost.forward, cost.forward_backward, cost.iteration) == (1, 2, 3)
+    assert (cost.backward, cost.fps) == (1, 1)
+    assert cost.plain_fps > 0
+    assert cost.memory_mib > 0
+    assert cost.psnr > 6
+    assert not list(clock.times)
+
+
+def test_timing_leaves_the_fit_as_it_is(pixels, monkeypatch):
+    from lib import scene_cost
+
+    models = []
+    train = scene_cost.train
+
+    def noted(model, *arguments):
+        models.append(model)
+        result = train(model, *arguments)
+        models.append(model().detach().clone())
+        return result
+
+    monkeypatch.setattr(scene_cost, "train", noted)
+    scene_cost.measure(torch.tensor(pixels) / 255, 30, 40, 10, FakeClock(*range(1, 16)))
+    model, before = models
+    assert torch.allclose(model(), before, atol=1e-4)
