@@ -120,7 +120,7 @@ def variants(models: Sequence[str]) -> list[Variant]:
     return sorted(found, key=lambda v: (v.model == "3dgs", v.model == "alpha", "ssim" in v.loss))
 
 
-def pixels_of(picture: Sample, scale: int) -> torch.Tensor:
+def load_pixels(picture: Sample, scale: int) -> torch.Tensor:
     """Return a picture, averaged over squares of `scale` pixels a side."""
     pixels = picture.pixels
     height, width = (side // scale * scale for side in pixels.shape[:2])
@@ -179,7 +179,9 @@ def run(
         if any(task.items() <= done.items() for done in kept):
             continue
         variant = Variant(task["model"], task["loss"], task["offset"])
-        measured = measure(variant, pixels_of(by_name[task["picture"]], arguments.scale), arguments)
+        measured = measure(
+            variant, load_pixels(by_name[task["picture"]], arguments.scale), arguments
+        )
         kept.append(task | measured)
         # All that is known is written, also what belongs to other settings.
         write_json(arguments.output, {"benchmark": "ablation", "environment": report, "runs": kept})

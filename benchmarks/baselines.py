@@ -101,7 +101,7 @@ def measure(
         if row is None:
             label = f"[{count}/{len(wanted)}] {picture.name}, {name}"
             began = time.perf_counter()
-            row = key | task(picture.pixels, settings=replace(settings, watch=news_of(label)))
+            row = key | task(picture.pixels, settings=replace(settings, watch=make_watch(label)))
             kept.append(row)
             results = {"benchmark": "baselines", "environment": report, "rows": kept}
             write_json(arguments.output, results)
@@ -111,7 +111,7 @@ def measure(
     return rows
 
 
-def news_of(label: str, every: float = NEWS_EVERY) -> Callable[[int], None]:
+def make_watch(label: str, every: float = NEWS_EVERY) -> Callable[[int], None]:
     """Return what prints, once in a while, how many iterations are done."""
     last = time.perf_counter()
 

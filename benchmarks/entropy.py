@@ -53,10 +53,10 @@ def entropy(counts: NDArray[Any]) -> float:
 
 
 def spent(
-    layers: list[QuantizedGaussians], settings: QuantizerParameters, height: int, width: int
+    layers: list[QuantizedGaussians], parameters: QuantizerParameters, height: int, width: int
 ) -> dict[str, Any]:
     """Return bits of a file by stream: coded, raw, and the empirical entropy by group of models."""
-    quantizer = settings.quantizer(height, width)
+    quantizer = parameters.quantizer(height, width)
     encoder = _native.LayerEncoder(quantizer, len(layers))
     counter = _native.LayerEncoder(quantizer, len(layers))
     coded, raw, counts, size = np.zeros(3), np.zeros(3), np.zeros((236, 16)), 0
@@ -78,7 +78,7 @@ def spent(
     }
 
 
-def rows_of(files: list[dict[str, Any]]) -> list[list[str]]:
+def make_rows(files: list[dict[str, Any]]) -> list[list[str]]:
     """Return the table: bits per Gaussian of all files together."""
     gaussians = sum(file["gaussians"] for file in files)
 
@@ -143,7 +143,7 @@ def main() -> None:
                 PreparedPicture.plain(picture), fitted, effort, arguments.threads, lambda *_: None
             )
             draft = quantizer.quantize(quantizer.balanced_step())
-            found = spent(draft.layers, draft.settings, picture.height, picture.width)
+            found = spent(draft.layers, draft.parameters, picture.height, picture.width)
             files.append({"picture": sample.name, "fitted": count, **found})
             print(f"{sample.name}, {count} Gaussians", file=sys.stderr)
     print_environment(report)
@@ -151,7 +151,7 @@ def main() -> None:
         chosen = [file for file in files if file["fitted"] == count]
         kept = sum(file["gaussians"] for file in chosen) / len(chosen)
         print(f"\n{count} Gaussians fitted, {kept:.0f} kept: bits per Gaussian")
-        print_table(["", "coded", "raw", "entropy of symbols", "gap"], rows_of(chosen))
+        print_table(["", "coded", "raw", "entropy of symbols", "gap"], make_rows(chosen))
     write_json(arguments.output, {"benchmark": "entropy", "environment": report, "files": files})
     print(f"\nWritten to {arguments.output}")
 

@@ -133,7 +133,7 @@ def paper(picture: Sample, arguments: argparse.Namespace) -> dict[str, Any]:
     whole = Recipe(seed=arguments.seed)
     points = follow(target, replace(whole, iterations=PROBE), arguments)
     # Its first part is the same however long it is to be.
-    part = min(whole.iterations, max(1, round(1.05 * times[-1] * pace_of(points))))
+    part = min(whole.iterations, max(1, round(1.05 * times[-1] * iterations_per_second(points))))
     points = follow(target, replace(whole, iterations=part), arguments)
     curve = [at(points, seconds) for seconds in np.geomspace(times[0], times[-1], CURVE_POINTS)]
     return {
@@ -146,14 +146,16 @@ def shortened(picture: Sample, arguments: argparse.Namespace) -> dict[str, Any]:
     """Return what the paper's recipe has come to when it is cut to each of the times."""
     target, whole = as_target(picture), Recipe(seed=arguments.seed)
     way = whole.iterations * whole.learning_rate
-    pace = pace_of(follow(target, whole.shortened(PROBE, learning_rate=arguments.rate), arguments))
+    pace = iterations_per_second(
+        follow(target, whole.shortened(PROBE, learning_rate=arguments.rate), arguments)
+    )
     ends = []
     for seconds in sorted(arguments.seconds):
         iterations = max(1, round(AIM * seconds * pace))
         rate = min(arguments.rate, way / iterations)
         recipe = whole.shortened(iterations, learning_rate=rate)
         points = follow(target, recipe, arguments)
-        pace = pace_of(points)
+        pace = iterations_per_second(points)
         ends.append(at(points, seconds) | {"rate": rate})
     return {"ends": ends}
 
@@ -162,7 +164,7 @@ def as_target(picture: Sample) -> torch.Tensor:
     return torch.tensor(picture.pixels, dtype=torch.float32) / 255
 
 
-def pace_of(points: Sequence[dict[str, float]]) -> float:
+def iterations_per_second(points: Sequence[dict[str, float]]) -> float:
     """Return the iterations a second of a whole run."""
     return points[-1]["iterations"] / points[-1]["seconds"]
 
@@ -188,7 +190,7 @@ def measure(
     return found
 
 
-def ends_of(runs: Sequence[dict[str, Any]], name: str) -> list[list[dict[str, float]]]:
+def select_ends(runs: Sequence[dict[str, Any]], name: str) -> list[list[dict[str, float]]]:
     """Return the ends of a contestant's runs, picture by picture."""
     return [run["ends"] for run in runs if run["contestant"] == name]
 
@@ -200,7 +202,7 @@ def print_results(runs: Sequence[dict[str, Any]], times: Sequence[float]) -> Non
         cells = [f"{end['psnr']:.2f} ({end['iterations']})" for end in run["ends"]]
         rows.append([f"{run['picture']}, {CONTESTANTS[run['contestant']]}", *cells])
     for rival in ("shortened", "paper"):
-        pairs = list(zip(ends_of(runs, "ours"), ends_of(runs, rival), strict=True))
+        pairs = list(zip(select_ends(runs, "ours"), select_ends(runs, rival), strict=True))
         ahead = [
             mean(mine[place]["psnr"] - theirs[place]["psnr"] for mine, theirs in pairs)
             for place in range(len(times))

@@ -58,16 +58,16 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--fits", type=int, nargs="*", help="Gaussians to fit (9000 70000)")
     parser.add_argument("--iterations", type=int, help="of a fit (50000)")
     parser.add_argument("--frames", type=int, help="in a row, for one time (500)")
-    parser.add_argument("--settle", type=int, help="iterations before anything is timed (2000)")
+    parser.add_argument("--warmup", type=int, help="iterations before anything is timed (2000)")
     parser.add_argument("--device", default="cuda", help="cuda or cuda:1 ... (cuda)")
     parser.add_argument("--quick", action="store_true", help="little of everything")
     parser.add_argument("--output", type=Path, default=HERE / "results/gpu", metavar="FOLDER")
     found = parser.parse_args(arguments)
     defaults: dict[str, Any] = {"n": COUNTS, "fits": FITS, "iterations": 50_000}
-    defaults |= {"frames": 500, "settle": 2000}
+    defaults |= {"frames": 500, "warmup": 2000}
     if found.quick:
         defaults = {"n": (1000, 10_000), "fits": (1000,), "iterations": 500}
-        defaults |= {"frames": 20, "settle": 50}
+        defaults |= {"frames": 20, "warmup": 50}
         found.pictures = min(found.pictures, 1)
     for name, value in defaults.items():
         if getattr(found, name) is None:
@@ -212,7 +212,7 @@ def main() -> None:
     for size in SIZES[: 1 if arguments.quick else None]:
         target = resized(pixels, size, device)
         for count in arguments.n:
-            costs.append(measure(target, count, arguments.settle, arguments.frames, clock))
+            costs.append(measure(target, count, arguments.warmup, arguments.frames, clock))
             print(f"{size[1]} x {size[0]}, N={count}: {costs[-1].fps:.0f} FPS", file=sys.stderr)
             # An interruption costs one figure, not all of them.
             write(arguments, report, costs, [])

@@ -90,8 +90,8 @@ class Crowd:
 
     def __call__(self, limits: Limits) -> bytes:
         """Make it."""
-        settings = QuantizerParameters(0, 192, (0,) * self.channels)
-        arrays = settings.quantizer(self.height, self.width).dequantize(*self.levels(0, 256))
+        parameters = QuantizerParameters(0, 192, (0,) * self.channels)
+        arrays = parameters.quantizer(self.height, self.width).dequantize(*self.levels(0, 256))
         work = _native.work(*arrays, self.q_max, self.height, self.width, None, 1) / 256
         room = limits.max_memory - self.height * self.width * self.channels * self.sample
         most = min(limits.max_work / work, limits.max_gaussians, room / GAUSSIAN_MEMORY)
@@ -99,7 +99,7 @@ class Crowd:
         parts = [self.levels(seed + 1, count) for seed in range(self.layers)]
         return serialize(
             parts,
-            settings,
+            parameters,
             Metadata(),
             height=self.height,
             width=self.width,
@@ -128,10 +128,10 @@ def constant(sample: int, channels: int) -> Callable[[Limits], bytes]:
     def make(limits: Limits) -> bytes:
         most = min(limits.max_pixels, limits.max_output // (sample * channels))
         height = min(limits.max_side, int(most**0.5))
-        settings = QuantizerParameters(0, 192, (40000,) * channels)
+        parameters = QuantizerParameters(0, 192, (40000,) * channels)
         width = min(limits.max_side, most // height)
         size = {"height": height, "width": width}
-        return serialize([], settings, Metadata(), **size, bit_depth=8, q_max=4.5)
+        return serialize([], parameters, Metadata(), **size, bit_depth=8, q_max=4.5)
 
     return make
 
@@ -156,9 +156,9 @@ def alpha_map(limits: Limits) -> bytes:
 def metadata(limits: Limits) -> bytes:
     """Return a file whose metadata are as large as the limits allow, and compress well."""
     most = bytes(limits.max_metadata)
-    settings = QuantizerParameters(0, 192, (0,) * 3)
+    parameters = QuantizerParameters(0, 192, (0,) * 3)
     everything = Metadata(icc=most, exif=most, xmp=most)
-    return serialize([], settings, everything, height=1, width=1, bit_depth=8, q_max=4.5)
+    return serialize([], parameters, everything, height=1, width=1, bit_depth=8, q_max=4.5)
 
 
 def paper(stream: str) -> Callable[[Limits], bytes]:

@@ -20,21 +20,21 @@ ON_THE_CODE = [*sorted((DOCS / "design").glob("*.md")), DOCS / "contributing.md"
 BASES = [ROOT, *(ROOT / "src/gaussianimage" / name for name in ("", "native", "torch"))]
 
 
-def name_of(page: Path) -> str:
+def relative_name(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-def text_of(page: Path) -> str:
+def read_text(page: Path) -> str:
     return page.read_text(encoding="utf-8")
 
 
 def prose(page: Path) -> str:
     """The text without code blocks."""
-    return re.sub(r"^```.*?^```$", "", text_of(page), flags=re.DOTALL | re.MULTILINE)
+    return re.sub(r"^```.*?^```$", "", read_text(page), flags=re.DOTALL | re.MULTILINE)
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    found = re.findall(rf"```{language}\n(.*?)```", text_of(page), re.DOTALL)
+    found = re.findall(rf"```{language}\n(.*?)```", read_text(page), re.DOTALL)
     assert found
     return found
 
@@ -51,16 +51,16 @@ def anchors(page: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+@pytest.mark.parametrize("page", PAGES, ids=relative_name)
 def test_every_link_leads_somewhere(page: Path) -> None:
     for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
         if re.match(r"[a-z]+:", link):
             continue
         path, _, anchor = link.partition("#")
         target = (page.parent / path).resolve() if path else page
-        assert target.exists(), f"{link} in {name_of(page)}"
+        assert target.exists(), f"{link} in {relative_name(page)}"
         if anchor:
-            assert anchor in anchors(target), f"{link} in {name_of(page)}"
+            assert anchor in anchors(target), f"{link} in {relative_name(page)}"
 
 
 def test_every_page_can_be_reached_from_the_index() -> None:
@@ -76,28 +76,28 @@ def test_every_page_can_be_reached_from_the_index() -> None:
     assert set(DOCS.rglob("*.md")) <= reached
 
 
-@pytest.mark.parametrize("page", EXPERIMENTS, ids=name_of)
+@pytest.mark.parametrize("page", EXPERIMENTS, ids=relative_name)
 def test_every_experiment_has_a_status_and_a_date(page: Path) -> None:
-    title, _, status, date = text_of(page).splitlines()[:4]
+    title, _, status, date = read_text(page).splitlines()[:4]
     assert title.startswith("# ")
     assert re.match(r"Status: (accepted|rejected|superseded by \[.+\]\(.+\.md\))", status)
     assert re.fullmatch(r"Date: \d{4}-\d\d-\d\d", date)
 
 
 def test_the_index_of_experiments_agrees_with_their_pages() -> None:
-    index = text_of(DOCS / "experiments" / "index.md")
+    index = read_text(DOCS / "experiments" / "index.md")
     rows = re.findall(r"^\| (\S+) \| \[(.+)\]\((\S+)\.md\) \| (.+) \|$", index, re.MULTILINE)
     listed = {stem: (date, title, status) for date, title, stem, status in rows}
     assert len(listed) == len(rows)
     pages = {}
     for page in EXPERIMENTS:
-        title, _, status, date = text_of(page).splitlines()[:4]
+        title, _, status, date = read_text(page).splitlines()[:4]
         status = status.removeprefix("Status: ").rstrip()
         pages[page.stem] = (date.removeprefix("Date: "), title.removeprefix("# "), status)
     assert listed == pages
 
 
-@pytest.mark.parametrize("page", ON_THE_CODE, ids=name_of)
+@pytest.mark.parametrize("page", ON_THE_CODE, ids=relative_name)
 def test_every_path_on_the_code_exists(page: Path) -> None:
     spans = re.findall(r"`([^`\n]+)`", prose(page))
     path = re.compile(r"(?:[\w.-]+/)+|(?:[\w.-]+/)*[\w.-]+\.(?:py|cpp|h|json|md|txt)")
@@ -109,8 +109,8 @@ def test_every_path_on_the_code_exists(page: Path) -> None:
 
 def test_every_benchmark_that_is_named_exists() -> None:
     for page in [*PAGES, ROOT / "benchmarks" / "README.md"]:
-        for name in re.findall(r"\bbenchmarks/[\w/]+\.py\b", text_of(page)):
-            assert (ROOT / name).exists(), f"{name} in {name_of(page)}"
+        for name in re.findall(r"\bbenchmarks/[\w/]+\.py\b", read_text(page)):
+            assert (ROOT / name).exists(), f"{name} in {relative_name(page)}"
 
 
 def test_every_document_that_the_sources_name_exists() -> None:
@@ -119,8 +119,8 @@ def test_every_document_that_the_sources_name_exists() -> None:
         for suffix in ("py", "pyi", "cpp", "h"):
             files += (ROOT / folder).rglob(f"*.{suffix}")
     for file in files:
-        for name in re.findall(r"\bdocs/[\w/.-]+\.(?:md|png)\b", text_of(file)):
-            assert (ROOT / name).exists(), f"{name} in {name_of(file)}"
+        for name in re.findall(r"\bdocs/[\w/.-]+\.(?:md|png)\b", read_text(file)):
+            assert (ROOT / name).exists(), f"{name} in {relative_name(file)}"
 
 
 def test_the_examples_of_the_python_guide_run(

@@ -21,10 +21,10 @@ def read_table(text: str) -> list[list[str]]:
     """Return the modules and packages of each row of README's table of rooms, lowest first."""
     rows = text.split(HEADER)[1].split("\n\n")[0].splitlines()
     cells = [re.findall(r"`([^`]+)`", row.split("|")[1]) for row in rows]
-    return [[module_of(name) for name in names] for names in cells]
+    return [[parse_module(name) for name in names] for names in cells]
 
 
-def module_of(name: str) -> str:
+def parse_module(name: str) -> str:
     """Return the module or package that the table calls `torch/`, `errors` or `__init__`."""
     return PACKAGE if name == "__init__" else f"{PACKAGE}.{name.rstrip('/').replace('/', '.')}"
 
@@ -157,7 +157,7 @@ def test_every_module_has_a_row(house: House) -> None:
 def test_every_name_in_the_table_is_a_module_or_a_package(
     house: House, table: list[list[str]]
 ) -> None:
-    folders = {module_of(f"{path.name}/") for path in (ROOT / "src" / PACKAGE).iterdir()}
+    folders = {parse_module(f"{path.name}/") for path in (ROOT / "src" / PACKAGE).iterdir()}
     names = [name for row in table for name in row]
     assert len(names) == len(set(names))
     assert [name for name in names if name not in {*house.files, *folders}] == []

@@ -99,7 +99,7 @@ def _shaded(image: Image.Image, rng: np.random.Generator, side: int) -> NDArray[
     return np.rint(alpha).astype(np.uint8)
 
 
-def classes_of(alpha: NDArray[np.uint8]) -> NDArray[np.int64]:
+def classify(alpha: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Return the class of each pixel."""
     return np.where(alpha == 0, TRANSPARENT, np.where(alpha == 255, OPAQUE, BETWEEN))
 
@@ -123,7 +123,7 @@ def tally(classes: NDArray[np.int64], blocks: Counts, pixels: Counts) -> None:
     np.add.at(pixels, (context[in_mixed], classes[in_mixed]), 1)
 
 
-def weights_of(counts: Counts, beside: int = 1) -> list[list[int]]:
+def make_weights(counts: Counts, beside: int = 1) -> list[list[int]]:
     """Return integer weights of about the same sum, none below 1; all alike for no counts.
 
     `beside` models in a row have to do with one another.
@@ -140,8 +140,8 @@ def train(pictures: int = PICTURES) -> tuple[list[list[int]], list[list[int]]]:
     """Return the weights of the models of blocks and of pixels."""
     blocks, pixels = np.zeros((16, 4)), np.zeros((324, 3))
     for alpha in alphas(pictures):
-        tally(classes_of(alpha), blocks, pixels)
-    return weights_of(blocks), weights_of(pixels, 4)
+        tally(classify(alpha), blocks, pixels)
+    return make_weights(blocks), make_weights(pixels, 4)
 
 
 def header_text(blocks: Sequence[Sequence[int]], pixels: Sequence[Sequence[int]]) -> str:
@@ -172,7 +172,7 @@ def header_text(blocks: Sequence[Sequence[int]], pixels: Sequence[Sequence[int]]
     return "\n".join(parts)
 
 
-def tables_of(header: str) -> tuple[list[list[int]], list[list[int]]]:
+def parse_tables(header: str) -> tuple[list[list[int]], list[list[int]]]:
     """Return the weights that a header has."""
     rows = [
         [int(n) for n in row.split(",")] for row in re.findall(r"^    {([\d, ]+)},$", header, re.M)
@@ -207,7 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--document", type=Path, default=DOCUMENT)
     options = parser.parse_args(arguments)
     if options.document_only:
-        tables = tables_of(options.header.read_text(encoding="utf-8"))
+        tables = parse_tables(options.header.read_text(encoding="utf-8"))
     else:
         tables = train(options.pictures)
         options.header.write_text(header_text(*tables), encoding="utf-8")

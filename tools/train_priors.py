@@ -85,7 +85,7 @@ class Sample(NamedTuple):
     """A quantized picture."""
 
     layers: list[QuantizedGaussians]
-    settings: QuantizerParameters
+    parameters: QuantizerParameters
     height: int
     width: int
     gaussians: int  # that were fitted
@@ -97,7 +97,7 @@ def quantized(picture: Picture, gaussians: int, effort: Effort, threads: int | N
     source = PreparedPicture.plain(picture)
     quantizer = FitQuantizer(source, fitted, effort, threads, on_stage=lambda *_: None)
     draft = quantizer.quantize(quantizer.balanced_step())
-    return Sample(draft.layers, draft.settings, picture.height, picture.width, gaussians)
+    return Sample(draft.layers, draft.parameters, picture.height, picture.width, gaussians)
 
 
 def tally(sample: Sample) -> Counts:
@@ -107,7 +107,7 @@ def tally(sample: Sample) -> Counts:
     """
     if not sample.layers:
         return np.zeros((MODELS, MAX_ALPHABET))
-    quantizer = sample.settings.quantizer(sample.height, sample.width)
+    quantizer = sample.parameters.quantizer(sample.height, sample.width)
     encoder = _native.LayerEncoder(quantizer, len(sample.layers))
     counts = sum(encoder.tally(quantizer, *layer).astype(np.float64) for layer in sample.layers)
     whole = QuantizedGaussians.concatenate(sample.layers)
@@ -122,7 +122,7 @@ def weight(sample: Sample) -> float:
     return float(np.sqrt(REFERENCE_COUNT / sample.gaussians))
 
 
-def weights_of(counts: Counts) -> list[list[int]]:
+def make_weights(counts: Counts) -> list[list[int]]:
     """Turn counts into the weights of the models, at least 1 each.
 
     A model that met few symbols leans on those beside it in its group, and all lean a little on
@@ -174,7 +174,7 @@ def header_text(rows: Sequence[Sequence[int]]) -> str:
     )
 
 
-def rows_of(header: str) -> list[list[int]]:
+def parse_rows(header: str) -> list[list[int]]:
     """Read the weights from the text of priors.h."""
     table = [[int(w) for w in row.split(",")] for row in re.findall(r"\{([\d, ]+)\}", header)]
     alphabets = [alphabet for group in GROUPS for alphabet in group.alphabets]
@@ -220,7 +220,7 @@ def train(
             sample = quantized(picture, number, effort, threads)
             report(f"{path.name}: {sum(len(part.precision) for part in sample.layers)} Gaussians")
             counts += weight(sample) * tally(sample)
-    return weights_of(counts)
+    return make_weights(counts)
 
 
 def _readable(
@@ -257,7 +257,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     options = parse_arguments(arguments)
     if options.appendix_only:
-        rows = rows_of(options.header.read_text(encoding="utf-8"))
+        rows = parse_rows(options.header.read_text(encoding="utf-8"))
     else:
         files = sorted(p for p in options.folder.iterdir() if p.suffix.lower() in SUFFIXES)
         effort = effort_level(options.effort)

@@ -37,7 +37,7 @@ class Measurements:
         dials = self.dials(codec)
         return "bpp" if "bpp" in dials else dials[0]
 
-    def of(self, codec: str, dial: str) -> list[Record]:
+    def select(self, codec: str, dial: str) -> list[Record]:
         """Return the records of a codec and dial, of all pictures."""
         return [r for r in self.records if r.codec == codec and r.dial == dial]
 
@@ -56,7 +56,7 @@ class Measurements:
         """Return the mean over pictures of rates and qualities, setting by setting."""
         if codec == paper_curve.KEY:
             return paper_curve.curve(metric)
-        records = self.of(codec, dial)
+        records = self.select(codec, dial)
         settings = dict.fromkeys(r.setting for r in records)
         points = [
             [(r.bpp, _quality(r, metric)) for r in records if r.setting == setting]
@@ -152,7 +152,7 @@ def _unequal_shares(measured: Measurements, codec: str) -> float | None:
 
 def _rate_control(measured: Measurements) -> dict[str, float] | None:
     """Return how far our files are from the bits that were asked for, in percent of these."""
-    records = measured.of(OURS, "bpp")
+    records = measured.select(OURS, "bpp")
     if not records:
         return None
     off = [100 * (r.bpp / r.setting - 1) for r in records]
@@ -163,7 +163,7 @@ def _seconds(measured: Measurements, codec: str) -> dict[str, Any]:
     """Return the times of a codec by its settings: median and quartiles over the pictures."""
     rows = []
     for dial in measured.dials(codec):
-        records = measured.of(codec, dial)
+        records = measured.select(codec, dial)
         for setting in dict.fromkeys(r.setting for r in records):
             here = [r for r in records if r.setting == setting]
             rows.append(

@@ -94,12 +94,12 @@ def compare(
         bd_rate=bd_rate(*pair, rates=rates),
         bd_psnr=bd_psnr(*pair, rates=rates) if shared else None,
         qualities=(low, high),
-        anchor_rates=(_rate_of(anchor, low), _rate_of(anchor, high)),
-        codec_rates=(_rate_of(codec, low), _rate_of(codec, high)),
+        anchor_rates=(_rate_at(anchor, low), _rate_at(anchor, high)),
+        codec_rates=(_rate_at(codec, low), _rate_at(codec, high)),
     )
 
 
-def _rate_of(curve: Curve, quality: float) -> float:
+def _rate_at(curve: Curve, quality: float) -> float:
     """Return the rate at which a curve has a quality."""
     logarithms, qualities = np.log(curve.rates), np.array(curve.qualities)
     low, high = float(logarithms[0]), float(logarithms[-1])

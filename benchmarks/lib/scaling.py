@@ -42,8 +42,8 @@ class Fit(NamedTuple):
 def tiled(data: bytes, rows: int, columns: int) -> bytes:
     """Return a file of that many copies of a picture, side by side."""
     file = parse_file(data)
-    header, settings = file.header, file.layers.parameters
-    quantizer = settings.quantizer(header.height, header.width)
+    header, parameters = file.header, file.layers.parameters
+    quantizer = parameters.quantizer(header.height, header.width)
     payloads = [bytes(chunk.payload) for chunk in layer_chunks(file, None)]
     ends, arrays = _native.decode_layers(quantizer, payloads, header.layers, header.gaussians, 1)
     height, width = rows * header.height, columns * header.width
@@ -57,8 +57,8 @@ def tiled(data: bytes, rows: int, columns: int) -> bytes:
                 colors,
                 height=height,
                 width=width,
-                color_step=settings.color_step,
-                shape_step=settings.shape_step,
+                color_step=parameters.color_step,
+                shape_step=parameters.shape_step,
             )
             for y in range(rows)
             for x in range(columns)
@@ -66,7 +66,7 @@ def tiled(data: bytes, rows: int, columns: int) -> bytes:
         layers.append(QuantizedGaussians.concatenate(parts))
     return serialize(
         layers,
-        settings,
+        parameters,
         file.metadata,
         height=height,
         width=width,

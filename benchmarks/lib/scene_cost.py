@@ -84,7 +84,7 @@ class Cost:
         return 1 / self.forward
 
 
-def measure(target: Tensor, count: int, settle: int, frames: int, clock: Clock) -> Cost:
+def measure(target: Tensor, count: int, warmup: int, frames: int, clock: Clock) -> Cost:
     """Fit Gaussians to a picture and time them.
 
     Parameters
@@ -93,7 +93,7 @@ def measure(target: Tensor, count: int, settle: int, frames: int, clock: Clock) 
         On the device to measure.
     count : int
         N.
-    settle : int
+    warmup : int
         Iterations before anything is timed: the random start has smaller Gaussians than a fit.
     frames : int
         How many make a round.
@@ -102,7 +102,7 @@ def measure(target: Tensor, count: int, settle: int, frames: int, clock: Clock) 
     height, width, _ = target.shape
     peak = PeakMemory(target.device)
     model = CholeskyModel.random(count, height, width).to(target.device)
-    settled = train(model, target, Recipe().shortened(max(settle, 1), learning_rate=0.02))
+    warm = train(model, target, Recipe().shortened(max(warmup, 1), learning_rate=0.02))
     # So small a step changes nothing that counts while it is timed.
     optimizer = Recipe(learning_rate=1e-9).make_optimizer(model.parameters())
     residual = (model().detach() - target) / target.numel()
@@ -125,7 +125,7 @@ def measure(target: Tensor, count: int, settle: int, frames: int, clock: Clock) 
     seconds = [_each(work, optimizer, frames, clock) for work in (draw, differentiate, iterate)]
     memory = peak.read().mib
     plain = frames_per_second(draw, target.device, seconds=0.5, frames=frames)
-    return Cost(height, width, count, settled.psnr, *seconds, plain, memory)
+    return Cost(height, width, count, warm.psnr, *seconds, plain, memory)
 
 
 def _each(

@@ -158,7 +158,7 @@ def test_a_handler_of_the_program_stays() -> None:
 
 def test_what_is_shared_gives_the_handler_back_at_the_very_end() -> None:
     with Interrupt("keep") as interrupt:
-        with Interrupt.of(interrupt) as same:
+        with Interrupt.make(interrupt) as same:
             same.begin()
         assert same is interrupt
         assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler

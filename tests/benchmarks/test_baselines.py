@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("torch", reason="needs PyTorch")
 
-from baselines import news_of
+from baselines import make_watch
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
@@ -65,7 +65,7 @@ def test_rows_are_kept_as_they_come_and_not_measured_again(tmp_path, folder):
 
 
 def test_news_come_once_in_a_while(capsys):
-    often, seldom = news_of("[1/2] a, COIN", every=0), news_of("[2/2] b, COIN", every=1e6)
+    often, seldom = make_watch("[1/2] a, COIN", every=0), make_watch("[2/2] b, COIN", every=1e6)
     for done in (1, 2):
         often(done)
         seldom(done)

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("torch", reason="needs PyTorch")
 
-from fit_vs_paper import at, main, pace_of
+from fit_vs_paper import at, iterations_per_second, main
 
 POINTS = [
     {"psnr": 6.0, "seconds": 0.0, "iterations": 0},
@@ -23,7 +23,7 @@ def test_what_comes_after_the_time_does_not_count(seconds, place):
 
 
 def test_the_pace_is_that_of_the_whole_run():
-    assert pace_of(POINTS) == 4
+    assert iterations_per_second(POINTS) == 4
 
 
 def test_every_contestant_fits_every_picture_within_every_time(

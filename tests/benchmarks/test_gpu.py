@@ -116,7 +116,7 @@ def run(gpu, folder, tmp_path, monkeypatch):
     monkeypatch.setattr(gpu, "EventClock", Clock)
     monkeypatch.setattr(gpu, "SIZES", ((16, 24), (24, 33)))
     line = ["--images", str(folder), "-n", "9", "--fits", "10", "--iterations", "3"]
-    line += ["--frames", "2", "--settle", "2", "--device", "cpu"]
+    line += ["--frames", "2", "--warmup", "2", "--device", "cpu"]
     monkeypatch.setattr(sys, "argv", ["gpu.py", *line, "--output", str(tmp_path)])
     return gpu.main
 

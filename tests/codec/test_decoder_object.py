@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from paper_samples import paper_record
-from samples import HEIGHT, WIDTH, file_of, levels, sample
+from samples import HEIGHT, WIDTH, levels, make_file, sample
 
 from gaussianimage import rendering
 from gaussianimage.codec.decoder.decode import Decoder, decode, decode_gaussians
@@ -32,7 +32,7 @@ def same(a: np.ndarray, b: np.ndarray) -> bool:
 
 def large(channels: int = 3) -> bytes:
     layers = [levels(seed, 300, channels, height=TALL, width=WIDE) for seed in (1, 2)]
-    return file_of(layers, channels, height=TALL, width=WIDE)
+    return make_file(layers, channels, height=TALL, width=WIDE)
 
 
 # Repeated work ------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from paper_samples import paper_record
-from samples import file_of, levels, sample, with_header
+from samples import levels, make_file, sample, with_header
 
 from gaussianimage import LargePictureWarning, LimitError, Limits, decode, decode_gaussians, info
 from gaussianimage.codec.paper_profile.file import encode_record
@@ -46,7 +46,7 @@ def test_work_is_limited_at_the_size_that_is_drawn(kind: str) -> None:
 
 
 def test_a_picture_of_one_color_is_no_free_gigabyte() -> None:
-    data = with_header(file_of([], 4), height=2**14, width=2**14)
+    data = with_header(make_file([], 4), height=2**14, width=2**14)
     with pytest.raises(LimitError, match="max_pixels"):
         decode(data, dtype=np.float32)
     limits = Limits(max_pixels=2**28, warn_pixels=2**28)
@@ -77,5 +77,5 @@ def test_pictures_are_warned_of_and_refused_where_pillow_does_so() -> None:
 
 
 def test_a_gaussian_costs_even_where_nothing_is_drawn() -> None:
-    data = file_of([levels(0, 50)])
+    data = make_file([levels(0, 50)])
     assert info(data).work >= 50 * 64

@@ -13,7 +13,7 @@ from plain import gimg
 from plain.appendix import TEXT
 from plain.layer import Gaussian, amplitude
 from plain.varint import InvalidError
-from samples import file_of, levels, sample
+from samples import levels, make_file, sample
 
 from gaussianimage import _native, encode
 from gaussianimage.codec.decoder.decode import decode, decode_gaussians
@@ -41,7 +41,7 @@ class Case(NamedTuple):
 
     height: int
     width: int
-    settings: QuantizerParameters
+    parameters: QuantizerParameters
     q_max: float
     layers: list[QuantizedGaussians]
 
@@ -49,7 +49,7 @@ class Case(NamedTuple):
     def file(self) -> bytes:
         return serialize(
             self.layers,
-            self.settings,
+            self.parameters,
             Metadata(),
             height=self.height,
             width=self.width,
@@ -108,7 +108,7 @@ def test_files_decode_to_the_integers_that_were_encoded(
     counts: tuple[int, ...], channels: int
 ) -> None:
     layers = [levels(seed, count, channels) for seed, count in enumerate(counts)]
-    plain = assert_decodes_to(file_of(layers, channels), layers)
+    plain = assert_decodes_to(make_file(layers, channels), layers)
     assert plain.header.gaussians == sum(counts)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from paper_samples import paper_record
-from samples import file_of, levels, sample, with_chunks
+from samples import levels, make_file, sample, with_chunks
 
 from gaussianimage.codec.decoder.decode import decode, thumbnail
 from gaussianimage.codec.decoder.file import enough_layers, parse_file
@@ -30,7 +30,7 @@ from gaussianimage.errors import FormatError, LimitError
 def test_the_longest_side_is_the_one_asked_for(
     height: int, width: int, longest: int, size: tuple[int, int]
 ) -> None:
-    data = file_of([levels(1, 9, height=height, width=width)], height=height, width=width)
+    data = make_file([levels(1, 9, height=height, width=width)], height=height, width=width)
     assert thumbnail(data, longest).shape == (*size, 3)
 
 

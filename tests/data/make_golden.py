@@ -88,9 +88,9 @@ def extremes(channels: int, counts: Sequence[int]) -> bytes:
         shape = np.trunc(np.column_stack((size, shear)) / step[:, None])
         parts = (np.floor(place * cells), color, shape)
         layers.append(QuantizedGaussians(precision, *(part.astype(np.int32) for part in parts)))
-    settings = QuantizerParameters(77, 128, (40000, 20000, 30000, 65535)[:channels])
+    parameters = QuantizerParameters(77, 128, (40000, 20000, 30000, 65535)[:channels])
     return serialize(
-        layers, settings, Metadata(), height=height, width=width, bit_depth=8, q_max=5.5
+        layers, parameters, Metadata(), height=height, width=width, bit_depth=8, q_max=5.5
     )
 
 

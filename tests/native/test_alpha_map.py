@@ -16,7 +16,7 @@ from gaussianimage import _native
 sides = st.integers(1, 40)
 
 
-def classes_of(alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def classify(alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.where(alpha == 0, 0, np.where(alpha == 255, 1, 2)).astype(np.uint8)
 
 
@@ -38,9 +38,9 @@ def test_a_map_of_one_class_is_one_byte(one: int) -> None:
 
 
 def test_sizes_are_pinned() -> None:
-    sizes = {side: len(_native.encode_alpha_map(classes_of(disk(side)))) for side in (16, 64, 512)}
+    sizes = {side: len(_native.encode_alpha_map(classify(disk(side)))) for side in (16, 64, 512)}
     assert sizes == {16: 20, 64: 64, 512: 454}
-    assert len(_native.encode_alpha_map(classes_of(hard(disk(512))))) == 398
+    assert len(_native.encode_alpha_map(classify(hard(disk(512))))) == 398
     square = np.zeros((512, 512), np.uint8)
     square[50:400, 100:300] = 1
     assert len(_native.encode_alpha_map(square)) == 38
@@ -54,7 +54,7 @@ def test_what_is_no_class_is_refused() -> None:
 
 def test_both_decoders_refuse_the_same_bytes() -> None:
     rng = random.Random(3)
-    whole = _native.encode_alpha_map(classes_of(disk(24)))
+    whole = _native.encode_alpha_map(classify(disk(24)))
     refused = 0
     samples = [whole[:end] for end in range(len(whole))] + [whole + bytes([0]), bytes([3])]
     for _ in range(300):

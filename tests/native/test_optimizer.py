@@ -32,7 +32,7 @@ def optimizer(g, target, *, threads=1):
     return result
 
 
-def gaussians_of(o, like):
+def read_gaussians(o, like):
     return Gaussians.from_cholesky(
         o.means, o.cholesky, o.colors, like.height, like.width, like.q_max
     )
@@ -56,7 +56,7 @@ def assert_same_state(a, b):
         assert np.array_equal(values, getattr(b, name), equal_nan=True), name
 
 
-def loss_of(g, target):
+def half_squared_error(g, target):
     return np.sum((reference.render(g) - target) ** 2) / 2
 
 
@@ -66,7 +66,7 @@ def test_the_loss_is_half_the_sum_of_squares_before_the_step(channels):
     target = picture(g)
     o = optimizer(g, target)
     for _ in range(4):
-        expected = loss_of(gaussians_of(o, g), target)
+        expected = half_squared_error(read_gaussians(o, g), target)
         assert o.adam(rates(1), 0.0)[0] == pytest.approx(expected, rel=1e-5)
 
 
@@ -75,7 +75,7 @@ def test_the_loss_counts_every_pixel_once_at_every_size(height, width):
     g = scene(20, height, width)
     target = picture(g)
     assert optimizer(g, target).adam(rates(1), 0.0)[0] == pytest.approx(
-        loss_of(g, target), rel=1e-5
+        half_squared_error(g, target), rel=1e-5
     )
 
 
@@ -93,7 +93,7 @@ def test_the_residual_is_the_picture_minus_the_target():
     o = optimizer(g, target)
     assert o.residual() == pytest.approx(reference.render(g) - target, abs=1e-5)
     o.adam(rates(5), 0.0)
-    assert o.residual() == pytest.approx(reference.render(gaussians_of(o, g)) - target, abs=1e-5)
+    assert o.residual() == pytest.approx(reference.render(read_gaussians(o, g)) - target, abs=1e-5)
 
 
 def test_the_first_step_follows_the_gradient_in_each_gaussians_own_frame():
@@ -288,8 +288,8 @@ def test_keep_drops_all_that_belongs_to_the_others():
     assert len(o) == 6
     for name, values in state(o).items():
         assert np.array_equal(values, before[name][keep != 0]), name
-    kept = gaussians_of(o, g)
-    assert o.adam(rates(1), 0.0)[0] == pytest.approx(loss_of(kept, target), rel=1e-5)
+    kept = read_gaussians(o, g)
+    assert o.adam(rates(1), 0.0)[0] == pytest.approx(half_squared_error(kept, target), rel=1e-5)
 
 
 def test_baked_gaussians_stay_in_the_picture_and_leave_the_optimizer():
@@ -385,7 +385,7 @@ def test_more_iterations_never_make_the_solution_worse():
     g = scene(200)
     target = picture(g)
     losses = [optimizer(g, target).solve_colors(count, 0.0) for count in (0, 1, 2, 4, 8, 16, 32)]
-    assert losses[0] == pytest.approx(loss_of(g, target), rel=1e-5)
+    assert losses[0] == pytest.approx(half_squared_error(g, target), rel=1e-5)
     assert np.all(np.diff(losses) < 0)
 
 
@@ -587,7 +587,7 @@ def test_arrays_of_another_length_are_refused(name):
     assert np.array_equal(getattr(o, name), values)
 
 
-def weights_of(g, *, seed=2):
+def make_weights(g, *, seed=2):
     """Weights of 0 to 1, a third of them 0."""
     values = np.random.default_rng(seed).uniform(-0.5, 1, (g.height, g.width, g.channels))
     return np.maximum(values, 0).astype(np.float32)
@@ -602,7 +602,7 @@ def weighed(g, target, weights, *, threads=1):
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_weights_multiply_squared_errors(channels):
     g = scene(channels=channels)
-    target, weights = picture(g), weights_of(g)
+    target, weights = picture(g), make_weights(g)
     error = reference.render(g) - target
     o = weighed(g, target, weights)
     np.testing.assert_allclose(o.residual(), weights * error, atol=2e-4)
@@ -634,7 +634,7 @@ def test_what_has_no_weight_has_no_say():
 
 def test_solved_colors_are_the_weighted_least_squares_solution():
     g = compact_scene()
-    target, weights = picture(g), weights_of(g)
+    target, weights = picture(g), make_weights(g)
     o = weighed(g, target, weights)
     o.solve_colors(500, 0.0)
     design = design_matrix(g)

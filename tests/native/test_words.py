@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from samples import file_of, levels
+from samples import levels, make_file
 from strategies import (
     PAPER_Q_MAX,
     gaussians,
@@ -140,6 +140,6 @@ def test_more_gaussians_than_a_list_holds():
 @pytest.mark.parametrize("top", [0, 3, 250, 256, 290])
 def test_a_region_of_a_file_is_the_same_bytes(top):
     # What lies above and below in the same cells decides how its sums are scaled.
-    data = file_of([levels(5, 700, height=300, width=40)], height=300, width=40)
+    data = make_file([levels(5, 700, height=300, width=40)], height=300, width=40)
     whole = decode(data)
     assert np.array_equal(decode(data, crop=(top, 5, 9, 21)), whole[top : top + 9, 5:26])

@@ -35,14 +35,14 @@ def job(tmp_path: Path) -> Job:
     return Job(sample, Dataset("other", (sample,)), Results(tmp_path / "out"), timed=0)
 
 
-def files_of(job: Job, settings: CompressSettings = SETTINGS) -> dict[str, bytes]:
+def read_files(job: Job, settings: CompressSettings = SETTINGS) -> dict[str, bytes]:
     paths = {s: job.results.path(settings.setting, job.sample, f".{s}.gimg") for s in STREAMS}
     return {stream: path.read_bytes() for stream, path in paths.items()}
 
 
 def test_rates_are_counted_from_the_files(job: Job) -> None:
     record = compress(job, SETTINGS)
-    files = files_of(job)
+    files = read_files(job)
     assert record.measured["bytes"] == {stream: len(data) for stream, data in files.items()}
     assert record.measured["bpp"]["plain"] == 8 * len(files["plain"]) / (64 * 96)
     assert record.measured["formula_bpp"] == (56 * 60 + 1728) / (64 * 96)
@@ -53,7 +53,7 @@ def test_rates_are_counted_from_the_files(job: Job) -> None:
 
 def test_every_file_holds_the_same_gaussians_and_the_quality_is_of_the_file(job: Job) -> None:
     record = compress(job, SETTINGS)
-    files = files_of(job)
+    files = read_files(job)
     decoded = gaussianimage.decode(files["plain"])
     assert record.measured["psnr"] == psnr(job.sample.pixels, decoded)
     assert record.measured["psnr_float"] == pytest.approx(record.measured["psnr"], abs=0.1)
@@ -103,8 +103,8 @@ def test_fine_tuning_brings_the_picture_closer(job: Job) -> None:
 def test_scales_and_rotations_are_compressed_too(job: Job) -> None:
     settings = dataclasses.replace(SETTINGS, fit=dataclasses.replace(SETTINGS.fit, model="rs"))
     compress(job, settings)
-    assert decode_record(files_of(job, settings)["plain"]).rotation
-    assert np.all(gaussianimage.decode_gaussians(files_of(job, settings)["plain"]).drawable)
+    assert decode_record(read_files(job, settings)["plain"]).rotation
+    assert np.all(gaussianimage.decode_gaussians(read_files(job, settings)["plain"]).drawable)
 
 
 @pytest.mark.parametrize("model", ["opacity", "alpha", "3dgs"])

@@ -26,11 +26,11 @@ def results(tmp_path: Path, sample: Sample) -> Results:
     """A folder with one result, which has one file."""
     results = Results(tmp_path / "out")
     results.path(SETTING, sample, ".safetensors").write_bytes(b"model")
-    results.save(SETTING, sample, record_of(sample))
+    results.save(SETTING, sample, make_record(sample))
     return results
 
 
-def record_of(sample: Sample) -> Record:
+def make_record(sample: Sample) -> Record:
     values = dict(SETTING.values)
     measured = {"psnr": 30.5, "ms_ssim": None}
     return Record(
@@ -47,7 +47,7 @@ def record_of(sample: Sample) -> Record:
 
 
 def test_a_result_is_found_again(results: Results, sample: Sample) -> None:
-    assert results.find(SETTING, sample) == record_of(sample) == results.all()[0]
+    assert results.find(SETTING, sample) == make_record(sample) == results.all()[0]
 
 
 def test_another_setting_has_a_folder_of_its_own(results: Results, sample: Sample) -> None:
@@ -98,10 +98,10 @@ def test_a_result_with_parts_missing_is_an_error(
 def test_a_result_that_cannot_be_written_leaves_the_old_one(
     results: Results, sample: Sample
 ) -> None:
-    record = dataclasses.replace(record_of(sample), measured={"psnr": float("inf")})
+    record = dataclasses.replace(make_record(sample), measured={"psnr": float("inf")})
     with pytest.raises(ValueError, match="JSON"):
         results.save(SETTING, sample, record)
-    assert results.find(SETTING, sample) == record_of(sample)
+    assert results.find(SETTING, sample) == make_record(sample)
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:

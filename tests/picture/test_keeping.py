@@ -16,7 +16,7 @@ PIXELS = np.zeros((2, 3, 3), np.float32)
 LATITUDE = (48.0, 51.0, 29.5)
 
 
-def exif_of(*, location: bool, order: str = "<") -> bytes:
+def make_exif(*, location: bool, order: str = "<") -> bytes:
     """Return EXIF data as Pillow writes it, with tags before and behind that of the location."""
     exif = Image.Exif()
     exif.endian = order
@@ -66,27 +66,27 @@ def test_other_types_are_a_type_error(metadata: Any) -> None:
 
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_the_location_is_gone_from_exif_and_all_else_is_there(order: str) -> None:
-    exif = exif_of(location=True, order=order)
+    exif = make_exif(location=True, order=order)
     clean = exif_without_gps(exif)
     assert clean is not None
     assert len(clean) == len(exif)
     expected = tags(exif)
     assert expected.pop(0x8825)
-    assert tags(clean) == expected == tags(exif_of(location=False))
+    assert tags(clean) == expected == tags(make_exif(location=False))
     for value in (*LATITUDE, 29.5 * 2):
         assert struct.pack(f"{order}I", int(value)) + b"\1\0\0\0" not in clean
     assert b"2024:01:02\0" not in clean  # the location's date, which ends there
 
 
 def test_exif_without_a_location_stays_to_the_byte() -> None:
-    exif = exif_of(location=False)
+    exif = make_exif(location=False)
     assert exif_without_gps(exif) == exif
     assert exif_without_gps(exif[:-4]) is not None  # some writers end before the next directory
 
 
 @given(st.data())
 def test_broken_exif_never_keeps_the_location(data: Any) -> None:
-    exif = bytearray(exif_of(location=True))
+    exif = bytearray(make_exif(location=True))
     for _ in range(data.draw(st.integers(1, 3))):
         exif[data.draw(st.integers(8, len(exif) - 1))] = data.draw(st.integers(0, 255))
     clean = exif_without_gps(bytes(exif[: data.draw(st.integers(0, len(exif)))]))
@@ -128,7 +128,7 @@ def test_xmp_with_a_location_written_otherwise_is_left_out(xmp: bytes) -> None:
 
 
 def test_a_picture_keeps_what_is_asked_for() -> None:
-    exif = exif_of(location=True)
+    exif = make_exif(location=True)
     picture = Picture(PIXELS, 16, icc=b"profile", exif=exif, xmp=XMP)
     assert picture.keeping("all") is picture
     assert repr(picture.keeping("none")) == "<Picture 3 x 2, RGB, 16 bit>"

@@ -10,7 +10,7 @@ from gaussianimage.picture import Picture, from_array, to_array
 SHAPES = st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 4))
 
 
-def shape_of(array):
+def full_shape(array):
     return array.shape if array.ndim == 3 else (*array.shape, 1)
 
 

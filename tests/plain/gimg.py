@@ -133,7 +133,7 @@ def read_header(payload: bytes) -> Header:
     channels = flags % 4 + 1
     has_map = flags >= 8
     end = position + 2 + 2 * channels
-    settings, alpha_map = payload[position:end], payload[end:]
+    parameters, alpha_map = payload[position:end], payload[end:]
     if len(payload) < end or has_map != (len(alpha_map) > 0):
         raise InvalidError("a header of a wrong length")
     if has_map and channels % 2:
@@ -146,11 +146,11 @@ def read_header(payload: bytes) -> Header:
         (layers, min(1, gaussians), min(255, gaussians)),
         (q_max, 1, 65535),
         (work, 0, most_work),
-        (settings[1], 64, 192),
+        (parameters[1], 64, 192),
     ):
         if not low <= value <= high:
             raise InvalidError(f"a header with {value} that should be in {low}..{high}")
-    levels = [int.from_bytes(settings[i : i + 2], "little") for i in range(2, len(settings), 2)]
+    levels = [int.from_bytes(parameters[i : i + 2], "little") for i in range(2, len(parameters), 2)]
     return Header(
         height=height,
         width=width,
@@ -160,8 +160,8 @@ def read_header(payload: bytes) -> Header:
         layers=layers,
         q_max=q_max / 2048,
         work=work,
-        color_index=settings[0],
-        shape_index=settings[1],
+        color_index=parameters[0],
+        shape_index=parameters[1],
         background=[level / 65535 for level in levels],
         alpha_map=alpha_map,
     )

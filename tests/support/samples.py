@@ -18,7 +18,7 @@ HEIGHT, WIDTH = 12, 16
 NOTHING = Metadata()
 
 
-def settings_of(channels: int) -> QuantizerParameters:
+def make_parameters(channels: int) -> QuantizerParameters:
     """Return medium steps, and another background for each channel."""
     background = {1: (30000,), 2: (30000, 60000), 3: (30000, 20000, 40000)}
     return QuantizerParameters(40, 128, background.get(channels, (30000, 20000, 40000, 60000)))
@@ -40,7 +40,7 @@ def levels(
     )
 
 
-def file_of(
+def make_file(
     layers: Sequence[QuantizedGaussians],
     channels: int = 3,
     *,
@@ -52,7 +52,7 @@ def file_of(
     """Return a file of these layers."""
     return serialize(
         layers,
-        settings_of(channels),
+        make_parameters(channels),
         metadata,
         height=height,
         width=width,
@@ -64,7 +64,7 @@ def file_of(
 def sample(counts: Sequence[int] = (5, 10, 20), channels: int = 3, **options: Any) -> bytes:
     """Return a file of random layers with these numbers of Gaussians."""
     layers = [levels(seed, count, channels) for seed, count in enumerate(counts)]
-    return file_of(layers, channels, **options)
+    return make_file(layers, channels, **options)
 
 
 def with_header(data: bytes, **changes: Any) -> bytes:
@@ -81,10 +81,10 @@ def with_chunks(data: bytes, change: Any) -> bytes:
 
 
 def payload_bits(
-    layers: Sequence[QuantizedGaussians], settings: QuantizerParameters, height: int, width: int
+    layers: Sequence[QuantizedGaussians], parameters: QuantizerParameters, height: int, width: int
 ) -> float:
     """Return about the bits that layers' chunks take, as the native encoder measures them."""
-    quantizer = settings.quantizer(height, width)
+    quantizer = parameters.quantizer(height, width)
     if not layers:
         return 0.0
     whole = QuantizedGaussians.concatenate(list(layers))

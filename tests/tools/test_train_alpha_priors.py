@@ -15,7 +15,7 @@ import train_alpha_priors as tool  # noqa: E402
 
 def test_the_document_has_the_table_of_the_native_coder() -> None:
     header = tool.HEADER.read_text(encoding="utf-8")
-    blocks, pixels = tool.tables_of(header)
+    blocks, pixels = tool.parse_tables(header)
     assert tool.header_text(blocks, pixels) == header
     assert (blocks, pixels) == (ALPHA_BLOCKS, ALPHA_PIXELS)
     document = tool.DOCUMENT.read_text(encoding="utf-8")
@@ -35,11 +35,11 @@ def test_contexts_are_those_of_the_document() -> None:
 
 
 def test_models_that_met_nothing_are_uniform_and_none_has_a_zero() -> None:
-    rows = tool.weights_of(np.zeros((8, 3)), 4)
+    rows = tool.make_weights(np.zeros((8, 3)), 4)
     assert all(len(set(row)) == 1 for row in rows)
     counts = np.zeros((8, 3))
     counts[0, 1] = 1e6
-    rows = tool.weights_of(counts, 4)
+    rows = tool.make_weights(counts, 4)
     assert min(map(min, rows)) >= 1
     assert rows[1][1] > rows[1][0]  # the one beside it leans on it
     assert len(set(rows[4])) == 1
@@ -49,7 +49,7 @@ def test_training_writes_both_tables(tmp_path: Path) -> None:
     header, document = tmp_path / "priors.h", tmp_path / "format.md"
     document.write_text("# Text\n\n```\nblock 0: 1 2 3\n```\n\nMore.\n")
     tool.main(["--pictures", "9", "--header", str(header), "--document", str(document)])
-    blocks, pixels = tool.tables_of(header.read_text())
+    blocks, pixels = tool.parse_tables(header.read_text())
     assert (len(blocks), len(pixels)) == (16, 324)
     text = document.read_text()
     assert alpha_priors(text, "block") == blocks

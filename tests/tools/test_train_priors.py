@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from plain.appendix import PRIORS, priors
-from samples import levels, settings_of
+from samples import levels, make_parameters
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -16,7 +16,7 @@ import train_priors as tool  # noqa: E402
 
 def test_the_document_has_the_table_of_the_native_coder() -> None:
     header = tool.HEADER.read_text(encoding="utf-8")
-    rows = tool.rows_of(header)
+    rows = tool.parse_rows(header)
     assert tool.header_text(rows) == header
     assert rows == PRIORS
     document = tool.DOCUMENT.read_text(encoding="utf-8")
@@ -24,7 +24,7 @@ def test_the_document_has_the_table_of_the_native_coder() -> None:
 
 
 def test_models_that_met_nothing_are_uniform() -> None:
-    rows = tool.weights_of(np.zeros((tool.MODELS, tool.MAX_ALPHABET)))
+    rows = tool.make_weights(np.zeros((tool.MODELS, tool.MAX_ALPHABET)))
     alphabets = [alphabet for group in tool.GROUPS for alphabet in group.alphabets]
     assert [len(row) for row in rows] == alphabets
     assert all(len(set(row)) == 1 for row in rows)
@@ -34,7 +34,7 @@ def test_weights_follow_the_counts_and_are_never_zero() -> None:
     counts = np.zeros((tool.MODELS, tool.MAX_ALPHABET))
     counts[160, 3] = 3e6
     counts[160, 5] = 1e6
-    rows = tool.weights_of(counts)
+    rows = tool.make_weights(counts)
     assert rows[160][3] == pytest.approx(3 * rows[160][5], rel=0.01)
     assert min(map(min, rows)) >= 1
     # A neighbor in the group leans on it, another group does not.
@@ -45,7 +45,7 @@ def test_weights_follow_the_counts_and_are_never_zero() -> None:
 @pytest.mark.parametrize("counts", [(), (30,), (10, 20, 30)])
 def test_symbols_are_counted_by_model(counts: tuple[int, ...]) -> None:
     layers = [levels(seed, count) for seed, count in enumerate(counts)]
-    sample = tool.Sample(layers, settings_of(3), 12, 16, 250)
+    sample = tool.Sample(layers, make_parameters(3), 12, 16, 250)
     table = tool.tally(sample)
     total = sum(counts)
     # Each Gaussian has one luma, in both ways to write it, and one size.
@@ -68,7 +68,7 @@ def test_training_writes_both_tables(tmp_path: Path) -> None:
     tool.main([*arguments, "--header", str(header), "--document", str(document)])
     text = document.read_text()
     assert text.startswith("# Text\n\n## Appendix A. ")
-    rows = tool.rows_of(header.read_text())
+    rows = tool.parse_rows(header.read_text())
     assert priors(text) == rows
     assert len(rows) == tool.MODELS
     assert rows != PRIORS

@@ -59,7 +59,7 @@ class Interrupt:
         self._entered = 0
 
     @classmethod
-    def of(cls, on_interrupt: "str | Interrupt") -> "Interrupt":
+    def make(cls, on_interrupt: "str | Interrupt") -> "Interrupt":
         """Return that of the caller, or a new one."""
         return on_interrupt if isinstance(on_interrupt, Interrupt) else cls(on_interrupt)
 

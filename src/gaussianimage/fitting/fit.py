@@ -113,7 +113,7 @@ def fit(
             f"{MAX_PICTURE_SIDE} a side at most"
         )
     state = resume or _start(source, gaussians, iterations, seed, q_max, energy)
-    with Interrupt.of(on_interrupt) as interrupt:
+    with Interrupt.make(on_interrupt) as interrupt:
         result = Run(source, state, backend, progress, on_step, interrupt).to_the_end()
     return replace(result, interrupted=interrupt.is_pressed())
 

@@ -74,7 +74,7 @@ def fine_tune(
     """
     recipe = Recipe() if recipe is None else recipe
     quantized_model = QuantizedModel(model, settings, seed=recipe.seed)
-    loss_of = get_loss(recipe.loss)
+    measure_loss = get_loss(recipe.loss)
     optimizer = recipe.make_optimizer(quantized_model.parameters())
     best = Best(quantized_model)
     monitor = TrainingMonitor(recipe, progress)
@@ -83,7 +83,7 @@ def fine_tune(
         optimizer.zero_grad(set_to_none=True)
         quantized = quantized_model.quantized()
         image = quantized_model.draw(quantized).clamp(0, 1)
-        loss = loss_of(image, target) + quantized.commitment
+        loss = measure_loss(image, target) + quantized.commitment
         best.look(image, target)
         loss.backward()  # type: ignore[no-untyped-call]  # as PyTorch has it
         quantized_model.adapt(quantized)

@@ -89,13 +89,13 @@ def train(
     """
     recipe = Recipe() if recipe is None else recipe
     monitor = TrainingMonitor(recipe, progress)
-    loss_of = get_loss(recipe.loss)
+    measure_loss = get_loss(recipe.loss)
     optimizer = recipe.make_optimizer(model.parameters())
 
     def step() -> Tensor:
         optimizer.zero_grad(set_to_none=True)
         image: Tensor = model().clamp(0, 1)
-        loss_of(image, target).backward()  # type: ignore[no-untyped-call]  # as PyTorch has it
+        measure_loss(image, target).backward()  # type: ignore[no-untyped-call]  # as PyTorch has it
         optimizer.step()
         return image.detach()
 

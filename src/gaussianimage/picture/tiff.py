@@ -45,7 +45,7 @@ class _Layout(NamedTuple):
     order: str  # "<" or ">"
 
     @classmethod
-    def of(cls, file: BinaryIO) -> "_Layout | None":
+    def read(cls, file: BinaryIO) -> "_Layout | None":
         file.seek(0)
         head = file.read(4)
         if head not in SIGNATURES:
@@ -58,7 +58,7 @@ def pages(file: BinaryIO) -> tuple[int, bool]:
 
     Smaller versions and masks of a page are not counted. At most 10,000 pages are looked at.
     """
-    layout = _Layout.of(file)
+    layout = _Layout.read(file)
     if layout is None:
         return 1, False
     count, preview = 0, False
@@ -97,7 +97,7 @@ def unusual_samples(
     PictureError
         The page is something else, or the file is broken.
     """
-    layout = _Layout.of(file)
+    layout = _Layout.read(file)
     if layout is None:
         return None
     tags, _ = _directory(file, layout, _first(file, layout))

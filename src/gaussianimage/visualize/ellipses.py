@@ -82,7 +82,7 @@ def draw_ellipses(
 
     visible = gaussians[gaussians.drawable()]
     colors, opacity = _colors(visible)
-    shapes = _Ellipses.of(visible.scaled(full), colors, sigma)
+    shapes = _Ellipses.from_gaussians(visible.scaled(full), colors, sigma)
     shapes = shapes.select(opacity >= LEAST_ALPHA).within(full, box)
     if style == "outline":
         shapes = shapes.recolored(_contrasting(shapes.colors, ground))
@@ -106,7 +106,7 @@ class _Ellipses:
     colors: Floats  # (N, 3) 0..1
 
     @classmethod
-    def of(cls, gaussians: Gaussians, colors: Floats, sigma: float) -> Self:
+    def from_gaussians(cls, gaussians: Gaussians, colors: Floats, sigma: float) -> Self:
         axes, angles = gaussians.scale_rotation()
         reach = sigma * np.sqrt(gaussians.covariance[:, [0, 2]])
         order = np.argsort(-axes.prod(axis=1), kind="stable")

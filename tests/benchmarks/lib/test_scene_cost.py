@@ -22,7 +22,7 @@ def test_a_scene_is_timed_by_the_clock_in_rounds_of_many_frames(pixels):
     target = torch.tensor(pixels) / 255
     drawn = 5.0, 2.0, 4.0, 3.0, 100.0
     clock = FakeClock(*drawn, *(2 * t for t in drawn), *(3 * t for t in drawn))
-    cost = scene_cost.measure(target, 30, settle=40, frames=4, clock=clock)
+    cost = scene_cost.measure(target, 30, warmup=40, frames=4, clock=clock)
     assert (cost.height, cost.width, cost.gaussians) == (48, 64, 30)
     assert (cost.forward, cost.forward_backward, cost.iteration) == (1, 2, 3)
     assert (cost.backward, cost.fps) == (1, 1)

@@ -14,7 +14,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import HEIGHT, WIDTH, file_of, levels, sample, settings_of, with_chunks, with_header
+from samples import (
+    HEIGHT,
+    WIDTH,
+    levels,
+    make_file,
+    make_parameters,
+    sample,
+    with_chunks,
+    with_header,
+)
 
 from gaussianimage import reference, rendering
 from gaussianimage.codec.decoder.decode import (
@@ -79,8 +88,8 @@ def test_pixels_are_the_sum_of_the_background_and_the_gaussians(channels: int) -
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_a_file_without_gaussians_is_its_background(channels: int) -> None:
-    found = decode(file_of([], channels), dtype=np.float32).reshape(HEIGHT, WIDTH, -1)
-    expected = settings_of(channels).background_color
+    found = decode(make_file([], channels), dtype=np.float32).reshape(HEIGHT, WIDTH, -1)
+    expected = make_parameters(channels).background_color
     if channels in (2, 4):
         expected[:-1] /= expected[-1]
     assert found == pytest.approx(np.broadcast_to(expected, found.shape), abs=2e-6)
@@ -104,8 +113,8 @@ def test_colors_are_divided_by_alpha(channels: int, dtype: type) -> None:
 
 
 def test_a_transparent_picture_decodes_to_no_color() -> None:
-    header = {"settings": QuantizerParameters(40, 128, (30000, 20000, 10000, 0)).to_bytes()}
-    assert not decode(with_header(file_of([], 4), **header)).any()
+    header = {"parameters": QuantizerParameters(40, 128, (30000, 20000, 10000, 0)).to_bytes()}
+    assert not decode(with_header(make_file([], 4), **header)).any()
 
 
 @given(st.integers(1, 50), st.integers(1, 50), st.data())
@@ -432,11 +441,11 @@ def test_a_newer_file_is_refused() -> None:
         ({"gaussians": 36}, "announces 36 Gaussians, found 35"),
         ({"gaussians": 34}, "layer does not decode"),
         ({"work": 1}, "work of 1 blocks"),
-        ({"channels": 4}, "settings: expected 10 bytes"),
-        ({"channels": 1}, "settings: expected 4 bytes"),
-        ({"settings": b"\x28\x80"}, "settings: expected 8 bytes, got 2"),
-        ({"settings": b""}, "expected chunks QUAN, GAUS, found LAYR, LAYR, LAYR"),
-        ({"settings": b"\x28\x3f\0\0\0\0\0\0"}, "shape step 63"),
+        ({"channels": 4}, "quantizer parameters: expected 10 bytes"),
+        ({"channels": 1}, "quantizer parameters: expected 4 bytes"),
+        ({"parameters": b"\x28\x80"}, "quantizer parameters: expected 8 bytes, got 2"),
+        ({"parameters": b""}, "expected chunks QUAN, GAUS, found LAYR, LAYR, LAYR"),
+        ({"parameters": b"\x28\x3f\0\0\0\0\0\0"}, "shape step 63"),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -495,7 +504,7 @@ def test_work_counts_whatever_way_a_gaussian_is_drawn(log_size: int) -> None:
     alone = QuantizedGaussians(
         np.array([5], np.uint8), *(np.array(part, np.int32) for part in numbers)
     )
-    data = file_of([alone])
+    data = make_file([alone])
     work = Header.from_chunk(read_chunks(data)[0]).work
     for function in (decode, decode_gaussians):
         function(data)
@@ -543,14 +552,14 @@ def test_a_bomb_within_the_limits_is_refused_by_its_layers() -> None:
 
 @pytest.mark.parametrize("size", [(65537, 1), (1, 2**24)])
 def test_sides_that_cannot_be_drawn_are_refused_whatever_the_limits(size: tuple[int, int]) -> None:
-    data = with_header(file_of([]), height=size[0], width=size[1])
+    data = with_header(make_file([]), height=size[0], width=size[1])
     with pytest.raises(UnsupportedError, match="65536"):
         decode(data, limits=UNLIMITED)
 
 
 def test_the_longest_sides_are_drawn() -> None:
     layer = levels(0, 5, height=1, width=65536)
-    found = decode(file_of([layer], height=1, width=65536))
+    found = decode(make_file([layer], height=1, width=65536))
     assert found.shape == (1, 65536, 3)
 
 

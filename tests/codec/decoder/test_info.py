@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from samples import HEIGHT, WIDTH, sample, settings_of
+from samples import HEIGHT, WIDTH, make_parameters, sample
 
 from gaussianimage.codec.decoder.info import info
 from gaussianimage.codec.format.container import read_chunks
@@ -20,9 +20,9 @@ def test_a_file_tells_what_it_holds() -> None:
     assert found.q_max == 4.5
     assert found.bytes == len(data)
     assert found.bpp == 8 * len(data) / (HEIGHT * WIDTH)
-    assert found.color_step == settings_of(4).color_step
-    assert found.shape_step == settings_of(4).shape_step
-    assert found.background == pytest.approx(tuple(settings_of(4).background_color))
+    assert found.color_step == make_parameters(4).color_step
+    assert found.shape_step == make_parameters(4).shape_step
+    assert found.background == pytest.approx(tuple(make_parameters(4).background_color))
     assert found.work == Header.from_chunk(read_chunks(data)[0]).work
     assert (found.icc, found.exif, found.xmp) == (None, None, None)
     assert found.complete

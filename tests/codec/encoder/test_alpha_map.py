@@ -39,14 +39,14 @@ def with_map(channels: int = 4, classes: NDArray[np.uint8] = MAP, **options: Any
     return with_header(data, alpha_map=_native.encode_alpha_map(classes))
 
 
-def white_of(array: NDArray[Any]) -> float:
+def largest_alpha(array: NDArray[Any]) -> float:
     return 1.0 if array.dtype.kind == "f" else float(np.iinfo(array.dtype).max)
 
 
-def classes_of(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+def classify(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     """Return what the alpha of decoded pixels is."""
     alpha = pixels[..., -1]
-    white = white_of(pixels)
+    white = largest_alpha(pixels)
     return np.where(alpha == 0, TRANSPARENT, np.where(alpha == white, OPAQUE, BETWEEN)).astype(
         np.uint8
     )
@@ -63,11 +63,11 @@ def test_pixels_without_and_with_full_alpha_keep_it(name: str, deep: bool) -> No
         picture = picture.astype(np.uint16) * 257
     data = encode(picture, quality=30, effort=1)
     found = decode(data, dtype=picture.dtype)
-    np.testing.assert_array_equal(classes_of(found), classes_of(picture))
-    assert not found[classes_of(found) == TRANSPARENT].any()
+    np.testing.assert_array_equal(classify(found), classify(picture))
+    assert not found[classify(found) == TRANSPARENT].any()
     for dtype in (np.uint8, np.uint16, np.float32):
-        same = classes_of(decode(data, dtype=dtype))
-        np.testing.assert_array_equal(same, classes_of(picture))
+        same = classify(decode(data, dtype=dtype))
+        np.testing.assert_array_equal(same, classify(picture))
 
 
 def test_alpha_that_is_the_same_everywhere_costs_nothing() -> None:
@@ -188,7 +188,7 @@ def test_pixels_are_those_of_the_document(channels: int, bit_depth: int) -> None
     dtype = np.uint16 if bit_depth == 16 else np.uint8
     found = decode(data, dtype=dtype).astype(np.int64)
     assert np.abs(found - plain).max() <= (8 if bit_depth == 16 else 1)
-    np.testing.assert_array_equal(classes_of(decode(data, dtype=dtype)), MAP)
+    np.testing.assert_array_equal(classify(decode(data, dtype=dtype)), MAP)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
@@ -203,7 +203,7 @@ def test_pixels_of_other_sizes_are_exact_where_all_under_them_is(
         decode(data, size=size, dtype=dtype),
         decode(sample(channels=4), size=size, dtype=dtype),
     )
-    white = white_of(found)
+    white = largest_alpha(found)
     tiny = 1 if white > 1 else np.float32(1 / 65535)
     for y, x in np.ndindex(size):
         alpha = found[y, x, -1]
@@ -253,7 +253,7 @@ def test_every_way_to_decode_gives_the_same() -> None:
 def test_the_map_counts_however_little_of_a_file_is_there() -> None:
     data = with_map()
     for found in (decode(data, layers=0), decode(data[:90], partial=True)):
-        np.testing.assert_array_equal(classes_of(found), MAP)
+        np.testing.assert_array_equal(classify(found), MAP)
 
 
 def test_a_map_that_does_not_decode_is_a_format_error() -> None:

@@ -33,7 +33,7 @@ def quantizer(threads: int = 1) -> FitQuantizer:
     return FitQuantizer(SOURCE, fitted(), effort_level(1), threads, ignore)
 
 
-def psnr_of(draft: Draft) -> float:
+def measure_psnr(draft: Draft) -> float:
     return QUALITY.psnr(QUALITY.decode(draft))
 
 
@@ -51,13 +51,13 @@ def test_a_further_draft_is_as_good_with_fewer_rounds() -> None:
     alone = quantizer().quantize(0.2)
     assert first.gaussians < further.gaussians
     assert len(further.data) < 1.03 * len(alone.data)
-    assert psnr_of(further) > psnr_of(alone) - 0.2
+    assert measure_psnr(further) > measure_psnr(alone) - 0.2
 
 
 def test_finer_drafts_are_larger_and_better() -> None:
     drafts = [quantizer().quantize(step) for step in (0.8, 0.4, 0.2, 0.1)]
     sizes = [len(draft.data) for draft in drafts]
-    qualities = [psnr_of(draft) for draft in drafts]
+    qualities = [measure_psnr(draft) for draft in drafts]
     assert sizes == sorted(sizes)
     assert qualities == sorted(qualities)
 
@@ -71,7 +71,7 @@ def test_the_same_drafts_in_turn_are_the_same_files(threads: int) -> None:
 
 def test_a_balanced_step_loses_little_to_quantization() -> None:
     draft = quantizer().quantize(quantizer().balanced_step())
-    assert quantizer().fitted.psnr - 3 < psnr_of(draft) < quantizer().fitted.psnr
+    assert quantizer().fitted.psnr - 3 < measure_psnr(draft) < quantizer().fitted.psnr
 
 
 def test_weak_gaussians_are_left_out_of_coarse_drafts() -> None:
@@ -83,7 +83,7 @@ def test_stages_are_reported_with_a_psnr() -> None:
     told: list[tuple[str, int, int, int, float]] = []
     effort = effort_level(1)
     FitQuantizer(SOURCE, fitted(), effort, 1, lambda *news: told.append(news)).quantize(0.2)
-    counts = {"prune": effort.rounds, "quantize": effort.stages, "refine": effort.sweeps}
+    counts = {"prune": effort.rounds, "quantize": effort.stages, "refine": effort.passes}
     expected = [(name, n + 1, count) for name, count in counts.items() for n in range(count)]
     assert [news[:3] for news in told] == expected
     assert all(gaussians > 50 for _, _, _, gaussians, _ in told)

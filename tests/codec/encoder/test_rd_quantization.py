@@ -16,12 +16,12 @@ from gaussianimage.gaussians import Gaussians
 HEIGHT, WIDTH = 300, 40  # several bands, and a width that isn't a multiple of a block
 
 
-def settings(channels: int = 3) -> QuantizerParameters:
+def parameters(channels: int = 3) -> QuantizerParameters:
     return QuantizerParameters(24, 128, (0,) * channels)
 
 
 def rounding(channels: int = 3, threads: int = 1) -> RdQuantizer:
-    chosen = settings(channels)
+    chosen = parameters(channels)
     return RdQuantizer(
         chosen, chosen.color_step, height=HEIGHT, width=WIDTH, q_max=4.5, threads=threads
     )
@@ -49,10 +49,10 @@ def drawn(
     return rendering.render(Gaussians.from_cholesky(*arrays, HEIGHT, WIDTH, 4.5))
 
 
-def refined(sweeps: int, *, channels: int = 3, threads: int = 1) -> list[QuantizedGaussians]:
+def refined(passes: int, *, channels: int = 3, threads: int = 1) -> list[QuantizedGaussians]:
     layers = rounded(channels)
     residual = drawn(layers, channels) - target(channels)
-    for result in rounding(channels, threads).refined(layers, residual, [1.0] * sweeps):
+    for result in rounding(channels, threads).refine(layers, residual, [1.0] * passes):
         found = result
     return found
 
@@ -61,14 +61,14 @@ def aim(
     layers: tuple[QuantizedGaussians, ...] | list[QuantizedGaussians], channels: int = 3
 ) -> float:
     """Return the squared error plus what the bits are worth."""
-    used = settings(channels)
+    used = parameters(channels)
     bits = payload_bits(list(layers), used, HEIGHT, WIDTH)
     error = float(np.square(drawn(layers, channels) - target(channels)).sum())
     return error + WEIGHT_OF_A_BIT * used.color_step**2 * bits
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
-def test_every_sweep_lowers_what_it_aims_at(channels: int) -> None:
+def test_every_pass_lowers_what_it_aims_at(channels: int) -> None:
     before, once, thrice = (
         aim(rounded(channels), channels),
         aim(refined(1, channels=channels), channels),
@@ -77,15 +77,15 @@ def test_every_sweep_lowers_what_it_aims_at(channels: int) -> None:
     assert thrice < once < 0.97 * before
 
 
-def test_a_refiner_keeps_its_residual_up_to_date() -> None:
+def test_the_coordinate_descent_keeps_its_residual_up_to_date() -> None:
     levels = QuantizedGaussians.concatenate(list(rounded()))
     worker = rounding()
-    refiner = worker.refiner(drawn([levels]) - target())
+    descent = worker.coordinate_descent(drawn([levels]) - target())
     sets = np.full(len(levels.precision), 3, np.uint8)
-    found = worker.sweep(refiner, levels, sets, worker.costs([levels]))
+    found = worker.run_pass(descent, levels, sets, worker.costs([levels]))
     assert any(not np.array_equal(a, b) for a, b in zip(found, levels, strict=True))
     alive = found.select(found.color.any(axis=1))
-    off = np.abs(refiner.residual() - (drawn([alive]) - target()))
+    off = np.abs(descent.residual() - (drawn([alive]) - target()))
     # A pixel at the cut-off may fall on the other side of it.
     assert off.max() < 0.02
     assert off.mean() < 1e-5
@@ -101,7 +101,7 @@ def test_what_the_picture_does_not_need_is_removed() -> None:
     weak = layers[1].select(np.arange(20))
     weak = weak._replace(color=np.sign(weak.color) * np.array([1, 0, 0], np.int32))
     weak = weak._replace(shape=np.zeros_like(weak.shape))
-    (found,) = rounding().refined([weak], np.zeros((HEIGHT, WIDTH, 3), np.float32), [1.0])
+    (found,) = rounding().refine([weak], np.zeros((HEIGHT, WIDTH, 3), np.float32), [1.0])
     assert found == [] or len(found[0].precision) < 20
     # Drawn into a picture that lacks nothing else, each is worth its energy, one step squared, at
     # most: that is less than ten bits.
@@ -113,14 +113,14 @@ def test_a_file_that_is_its_own_target_stays_as_it_is() -> None:
     assert sum(len(layer.precision) for layer in strong) > 10
     worker = rounding()
     worker._weight = 0.0  # bits are free, so nothing is better than no error
-    (found,) = worker.refined(strong, np.zeros((HEIGHT, WIDTH, 3), np.float32), [1.0])
+    (found,) = worker.refine(strong, np.zeros((HEIGHT, WIDTH, 3), np.float32), [1.0])
     for layer, same in zip(strong, found, strict=True):
         assert all(np.array_equal(a, b) for a, b in zip(layer, same, strict=True))
 
 
 def test_no_gaussians_are_no_work() -> None:
     empty = np.zeros((HEIGHT, WIDTH, 3), np.float32)
-    assert list(rounding().refined([], empty, [1.0] * 3)) == []
+    assert list(rounding().refine([], empty, [1.0] * 3)) == []
 
 
 def test_finer_files_keep_more() -> None:
@@ -130,6 +130,6 @@ def test_finer_files_keep_more() -> None:
     for weight in (1.0, 20.0):
         worker = rounding()
         worker._weight *= weight
-        (found,) = worker.refined(layers, residual, [1.0])
+        (found,) = worker.refine(layers, residual, [1.0])
         kept.append(sum(len(layer.precision) for layer in found))
     assert kept[1] < kept[0]

@@ -8,8 +8,8 @@ from gaussianimage.codec.encoder.repair import lost, repair
 from gaussianimage.codec.format.quantizer import QuantizerParameters
 
 STEP_INDEX = 26  # a step of about 0.32
-SETTINGS = QuantizerParameters(STEP_INDEX, 128, (0, 0, 0))
-STEP = SETTINGS.color_step
+PARAMETERS = QuantizerParameters(STEP_INDEX, 128, (0, 0, 0))
+STEP = PARAMETERS.color_step
 
 
 def plain(height: int = 40, width: int = 56) -> np.ndarray:
@@ -67,7 +67,7 @@ def test_a_repair_puts_a_dot_and_a_stroke_back() -> None:
     pixels[4:7, 4:7] = -0.6
     pixels[20:30, 40:42] = -0.5
     optimizer = _native.Optimizer(pixels, 3.5, 1)
-    rounding = RdQuantizer(SETTINGS, STEP, height=40, width=56, q_max=3.5, threads=1)
+    rounding = RdQuantizer(PARAMETERS, STEP, height=40, width=56, q_max=3.5, threads=1)
     before = np.square(pixels).sum()
     added = list(
         repair(optimizer, rounding, pixels, STEP, least=0.0, model_set=3, costs=rounding.costs([]))
@@ -83,7 +83,7 @@ def test_a_repair_puts_a_dot_and_a_stroke_back() -> None:
 def test_a_repair_of_nothing_adds_nothing() -> None:
     pixels = plain() - np.float32(0.8)
     optimizer = _native.Optimizer(pixels, 3.5, 1)
-    rounding = RdQuantizer(SETTINGS, STEP, height=40, width=56, q_max=3.5, threads=1)
+    rounding = RdQuantizer(PARAMETERS, STEP, height=40, width=56, q_max=3.5, threads=1)
     costs = rounding.costs([])
     assert (
         list(repair(optimizer, rounding, pixels, STEP, least=0.0, model_set=3, costs=costs)) == []

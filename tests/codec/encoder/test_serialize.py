@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from samples import HEIGHT, WIDTH, file_of, levels, payload_bits, sample, settings_of
+from samples import HEIGHT, WIDTH, levels, make_file, make_parameters, payload_bits, sample
 
 from gaussianimage.codec.decoder.decode import decode_gaussians
 from gaussianimage.codec.format.container import LAYER, read_chunks
@@ -20,7 +20,7 @@ def test_the_header_tells_what_the_file_holds(counts: tuple[int, ...], channels:
     assert header.gaussians == sum(counts)
     assert header.layers == len(counts)
     assert header.q_max == 4.5
-    assert header.settings == settings_of(channels).to_bytes()
+    assert header.parameters == make_parameters(channels).to_bytes()
     assert [chunk.type for chunk in chunks[1:]] == [LAYER] * len(counts)
 
 
@@ -32,14 +32,14 @@ def test_work_is_counted_without_the_background() -> None:
 
 def test_the_gaussians_in_a_file_are_the_quantizers() -> None:
     layers = [levels(seed, 30) for seed in range(3)]
-    settings = settings_of(3)
-    found = decode_gaussians(file_of(layers))
-    arrays = settings.quantizer(HEIGHT, WIDTH).dequantize(*QuantizedGaussians.concatenate(layers))
+    parameters = make_parameters(3)
+    found = decode_gaussians(make_file(layers))
+    arrays = parameters.quantizer(HEIGHT, WIDTH).dequantize(*QuantizedGaussians.concatenate(layers))
     expected = np.column_stack(arrays)
     rows = np.column_stack((found.means, found.cholesky(), found.colors))[1:]
     order, wanted = (np.lexsort(np.round(a, 6).T) for a in (rows, expected))
     assert rows[order] == pytest.approx(expected[wanted], rel=1e-6)
-    assert found.colors[0] == pytest.approx(settings.background_color)
+    assert found.colors[0] == pytest.approx(parameters.background_color)
 
 
 def test_metadata_comes_before_the_layers() -> None:
@@ -48,14 +48,14 @@ def test_metadata_comes_before_the_layers() -> None:
     assert names == ["HEAD", "iCCP", "eXIF", "xXMP", "LAYR", "LAYR", "LAYR"]
 
 
-def test_assembling_is_deterministic() -> None:
+def test_serializing_is_deterministic() -> None:
     assert sample() == sample()
 
 
 @pytest.mark.parametrize("count", [50, 2000])
 def test_bits_are_estimated_without_writing(count: int) -> None:
     layers = [levels(0, count)]
-    payload = read_chunks(file_of(layers))[1].payload
-    estimate = payload_bits(layers, settings_of(3), HEIGHT, WIDTH)
+    payload = read_chunks(make_file(layers))[1].payload
+    estimate = payload_bits(layers, make_parameters(3), HEIGHT, WIDTH)
     assert 8 * len(payload) - 400 < estimate < 8 * len(payload)
-    assert payload_bits([], settings_of(3), HEIGHT, WIDTH) == 0
+    assert payload_bits([], make_parameters(3), HEIGHT, WIDTH) == 0

@@ -15,7 +15,7 @@ from gaussianimage.fitting.state import FitState
 from gaussianimage.gaussians import Gaussians
 
 HEIGHT, WIDTH = 32, 48
-SETTINGS = QuantizerParameters(40, 128, (0, 0, 0))
+PARAMETERS = QuantizerParameters(40, 128, (0, 0, 0))
 
 
 @functools.cache
@@ -30,35 +30,41 @@ def fitted() -> FitState:
     return fit(target(), 150, iterations=120, energy=0.01).state
 
 
-def rounding(settings: QuantizerParameters = SETTINGS, threads: int = 1) -> RdQuantizer:
+def rounding(parameters: QuantizerParameters = PARAMETERS, threads: int = 1) -> RdQuantizer:
     return RdQuantizer(
-        settings, settings.color_step, height=HEIGHT, width=WIDTH, q_max=4.5, threads=threads
+        parameters, parameters.color_step, height=HEIGHT, width=WIDTH, q_max=4.5, threads=threads
     )
 
 
-def frozen(
-    *, settings: QuantizerParameters = SETTINGS, stages: int = 10, sweeps: int = 1, threads: int = 1
+def quantized(
+    *,
+    parameters: QuantizerParameters = PARAMETERS,
+    stages: int = 10,
+    passes: int = 1,
+    threads: int = 1,
 ) -> tuple[list[QuantizedGaussians], _native.Optimizer]:
     optimizer = _native.Optimizer(target(), 4.5, threads)
     fitted().restore(optimizer)
     parts = quantize_in_stages(
         optimizer,
-        rounding(settings, threads),
+        rounding(parameters, threads),
         energy=0.01,
         stages=stages,
         iterations=20,
-        sweeps=sweeps,
+        passes=passes,
     )
     return parts, optimizer
 
 
-def drawn(parts: list[QuantizedGaussians], settings: QuantizerParameters = SETTINGS) -> np.ndarray:
-    arrays = settings.quantizer(HEIGHT, WIDTH).dequantize(*QuantizedGaussians.concatenate(parts))
+def drawn(
+    parts: list[QuantizedGaussians], parameters: QuantizerParameters = PARAMETERS
+) -> np.ndarray:
+    arrays = parameters.quantizer(HEIGHT, WIDTH).dequantize(*QuantizedGaussians.concatenate(parts))
     return rendering.render(Gaussians.from_cholesky(*arrays, HEIGHT, WIDTH, 4.5))
 
 
 def test_all_gaussians_are_rounded_the_strongest_first() -> None:
-    parts, optimizer = frozen()
+    parts, optimizer = quantized()
     assert len(optimizer) == 0
     assert len(parts) == 10
     assert 80 < sum(len(part.precision) for part in parts) <= 150
@@ -68,39 +74,41 @@ def test_all_gaussians_are_rounded_the_strongest_first() -> None:
 
 
 def test_what_has_been_rounded_is_what_was_drawn_into_the_residual() -> None:
-    parts, optimizer = frozen()
+    parts, optimizer = quantized()
     assert drawn(parts) - target() == pytest.approx(optimizer.residual(), abs=2e-3)
 
 
-def test_freezing_in_stages_is_better_than_at_once() -> None:
+def test_quantizing_in_stages_is_better_than_at_once() -> None:
     coarse = QuantizerParameters(16, 128, (0, 0, 0))
     at_once, in_stages = (
-        metrics.psnr(target(), drawn(frozen(settings=coarse, stages=stages, sweeps=0)[0], coarse))
+        metrics.psnr(
+            target(), drawn(quantized(parameters=coarse, stages=stages, passes=0)[0], coarse)
+        )
         for stages in (1, 10)
     )
     assert in_stages > at_once + 1
 
 
 def test_refined_stages_are_worth_more_than_rounded_ones() -> None:
-    def aim(sweeps: int) -> float:
-        parts, _ = frozen(sweeps=sweeps)
+    def aim(passes: int) -> float:
+        parts, _ = quantized(passes=passes)
         error = np.square(drawn(parts) - target()).sum()
-        bits = payload_bits([QuantizedGaussians.concatenate(parts)], SETTINGS, HEIGHT, WIDTH)
-        return float(error + WEIGHT_OF_A_BIT * SETTINGS.color_step**2 * bits)
+        bits = payload_bits([QuantizedGaussians.concatenate(parts)], PARAMETERS, HEIGHT, WIDTH)
+        return float(error + WEIGHT_OF_A_BIT * PARAMETERS.color_step**2 * bits)
 
     assert aim(1) < 0.97 * aim(0)
 
 
 def test_gaussians_whose_color_rounds_to_zero_are_left_out() -> None:
     coarse = QuantizerParameters(0, 128, (0, 0, 0))
-    parts, _ = frozen(settings=coarse)
+    parts, _ = quantized(parameters=coarse)
     levels = QuantizedGaussians.concatenate(parts)
     assert levels.color.any(axis=1).all()
     assert len(levels.precision) < 150
 
 
 def test_threads_change_nothing() -> None:
-    one, two = (QuantizedGaussians.concatenate(frozen(threads=n)[0]) for n in (1, 2))
+    one, two = (QuantizedGaussians.concatenate(quantized(threads=n)[0]) for n in (1, 2))
     assert all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
 
 
@@ -120,7 +128,7 @@ def test_every_stage_is_reported() -> None:
     assert all(np.isfinite(loss) and loss >= 0 for _, _, loss in told)
 
 
-def test_an_interrupted_freeze_still_rounds_everything() -> None:
+def test_an_interrupted_quantization_still_rounds_everything() -> None:
     def stop(stage: int, stages: int, loss: float) -> None:
         if stage == 2:
             raise KeyboardInterrupt
@@ -144,7 +152,7 @@ def test_an_interrupted_freeze_still_rounds_everything() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
-def test_few_gaussians_or_none_can_be_frozen(count: int) -> None:
+def test_few_gaussians_or_none_can_be_quantized(count: int) -> None:
     optimizer = _native.Optimizer(target(), 4.5, 1)
     state = fitted()
     optimizer.add(state.means[1 : 1 + count], state.cholesky[1 : 1 + count], state.colors[:count])

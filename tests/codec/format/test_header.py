@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gaussianimage.codec.format.container import Chunk, iterate_chunks, write_chunks
 from gaussianimage.codec.format.header import Header, Limits, nearest_q_max
-from gaussianimage.codec.format.quantizer import settings_size
+from gaussianimage.codec.format.quantizer import parameters_size
 from gaussianimage.errors import FormatError, LimitError, TruncatedError, UnsupportedError
 
 KODAK = Header(
@@ -19,7 +19,7 @@ KODAK = Header(
     layers=4,
     q_max=4.5,
     work=704_806,
-    settings=b"\x05\x06",
+    parameters=b"\x05\x06",
 )
 
 
@@ -34,10 +34,10 @@ def headers(draw: st.DrawFn) -> Header:
     gaussians = draw(st.integers(0, 2**28))
     most = min(gaussians * (64 + -(-width // 8) * (16 + height)), 2**64 - 1)
     channels = draw(st.integers(1, 4))
-    settings, alpha_map = draw(st.binary(max_size=20)), b""
+    parameters, alpha_map = draw(st.binary(max_size=20)), b""
     if channels in (2, 4) and draw(st.booleans()):
-        size = settings_size(channels)
-        settings = draw(st.binary(min_size=size, max_size=size))
+        size = parameters_size(channels)
+        parameters = draw(st.binary(min_size=size, max_size=size))
         alpha_map = draw(st.binary(min_size=1, max_size=20))
     return Header(
         height=height,
@@ -48,7 +48,7 @@ def headers(draw: st.DrawFn) -> Header:
         layers=draw(st.integers(min(1, gaussians), min(255, gaussians))),
         q_max=draw(st.integers(1, 65535)) / 2048,
         work=draw(st.integers(0, most)),
-        settings=settings,
+        parameters=parameters,
         alpha_map=alpha_map,
     )
 
@@ -63,10 +63,10 @@ def test_bytes_are_pinned() -> None:
     assert KODAK.to_chunk().payload.hex(" ") == "01 01 02 80 04 80 06 a8 46 04 00 24 a6 82 2b 05 06"
 
 
-def test_a_map_of_alpha_needs_alpha_and_the_settings_of_layers() -> None:
+def test_a_map_of_alpha_needs_alpha_and_the_parameters_of_layers() -> None:
     with pytest.raises(ValueError, match="3 channels"):
         dataclasses.replace(KODAK, alpha_map=b"\0")
-    with pytest.raises(ValueError, match="without settings"):
+    with pytest.raises(ValueError, match="needs quantizer parameters"):
         dataclasses.replace(KODAK, channels=4, alpha_map=b"\0")
 
 
@@ -144,7 +144,7 @@ def test_absurd_sizes_are_a_format_error(height: str) -> None:
 
 
 def test_every_cut_header_is_a_format_error() -> None:
-    payload = dataclasses.replace(KODAK, settings=b"").to_chunk().payload
+    payload = dataclasses.replace(KODAK, parameters=b"").to_chunk().payload
     for size in range(len(payload)):
         with pytest.raises(FormatError):
             Header.from_chunk(Chunk(b"HEAD", payload[:size]))

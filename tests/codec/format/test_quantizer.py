@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gaussianimage.codec.format.quantizer import MOST_STEP, QuantizerParameters, nearest_color_index
 from gaussianimage.errors import FormatError
 
-all_settings = st.builds(
+all_parameters = st.builds(
     QuantizerParameters,
     st.integers(0, 255),
     st.integers(64, 192),
@@ -16,11 +16,11 @@ all_settings = st.builds(
 )
 
 
-@given(all_settings)
-def test_settings_come_back(settings: QuantizerParameters) -> None:
-    data = settings.to_bytes()
-    assert len(data) == 2 + 2 * len(settings.background)
-    assert QuantizerParameters.from_bytes(data, len(settings.background)) == settings
+@given(all_parameters)
+def test_parameters_come_back(parameters: QuantizerParameters) -> None:
+    data = parameters.to_bytes()
+    assert len(data) == 2 + 2 * len(parameters.background)
+    assert QuantizerParameters.from_bytes(data, len(parameters.background)) == parameters
 
 
 def test_bytes_are_pinned() -> None:
@@ -30,10 +30,10 @@ def test_bytes_are_pinned() -> None:
     )
 
 
-@given(all_settings)
-def test_steps_are_sixteenths_of_octaves(settings: QuantizerParameters) -> None:
-    assert settings.color_step == pytest.approx(2 ** (-settings.color_index / 16), rel=1e-15)
-    assert settings.shape_step == pytest.approx(2 ** (8 - settings.shape_index / 16), rel=1e-15)
+@given(all_parameters)
+def test_steps_are_sixteenths_of_octaves(parameters: QuantizerParameters) -> None:
+    assert parameters.color_step == pytest.approx(2 ** (-parameters.color_index / 16), rel=1e-15)
+    assert parameters.shape_step == pytest.approx(2 ** (8 - parameters.shape_index / 16), rel=1e-15)
 
 
 def test_steps_of_whole_octaves_are_exact() -> None:
@@ -42,9 +42,9 @@ def test_steps_of_whole_octaves_are_exact() -> None:
     assert QuantizerParameters(255, 64, (0,)).shape_step == 16
 
 
-@given(all_settings)
-def test_every_setting_makes_a_quantizer(settings: QuantizerParameters) -> None:
-    settings.quantizer(5, 7)
+@given(all_parameters)
+def test_all_parameters_make_a_quantizer(parameters: QuantizerParameters) -> None:
+    parameters.quantizer(5, 7)
 
 
 def test_the_background_is_in_the_pictures_range() -> None:

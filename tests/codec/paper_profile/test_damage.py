@@ -144,7 +144,7 @@ def test_these_chunks_have_no_place_in_a_file_of_layers(kind: bytes) -> None:
         ({"gaussians": 0, "layers": 0, "work": 0}, "expected chunks QUAN, found QUAN, GAUS"),
         ({"work": 1}, "work of 1 blocks, found more"),
         ({"channels": 4}, "expected 285 bytes of quantizers, found 221"),
-        ({"settings": b"\0"}, "settings: expected 8 bytes"),
+        ({"parameters": b"\0"}, "quantizer parameters: expected 8 bytes"),
     ],
     ids=str,
 )

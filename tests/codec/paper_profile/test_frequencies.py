@@ -14,7 +14,7 @@ from gaussianimage.codec.paper_profile.frequencies import (
 )
 
 
-def bits_of(indices: np.ndarray, levels: np.ndarray) -> float:
+def count_bits(indices: np.ndarray, levels: np.ndarray) -> float:
     """Bits a symbol by the slots themselves."""
     sizes = np.diff(starts_from_levels(levels))[indices]
     return float(np.mean(32 - np.log2(sizes)))
@@ -27,7 +27,7 @@ def test_a_table_costs_little_more_than_the_entropy(seed: int, spread: float) ->
     indices = np.rint(rng.normal(30, spread, 20000)).clip(0, 63).astype(np.uint16)
     levels = levels_for(indices, 6)
     (entropy,) = entropies(indices[:, None], [6])
-    assert entropy <= bits_of(indices, levels) < entropy + 0.02
+    assert entropy <= count_bits(indices, levels) < entropy + 0.02
 
 
 def test_entropies_are_those_of_the_columns() -> None:

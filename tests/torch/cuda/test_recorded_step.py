@@ -13,12 +13,12 @@ from gaussianimage.torch.cuda.recorded_step import RecordedStep
 SIZE = (9, 20)
 
 
-def training(optimizer_of=Adan):
+def training(make_optimizer=Adan):
     """Parameters, their optimizer and an iteration of it that returns the loss before it."""
     inputs = random_tensors(3, (), 4, *SIZE, 3)
     parameters = [torch.nn.Parameter(t.to(DEVICE)) for t in inputs]
     target = torch.full((*SIZE, 3), 0.5, device=DEVICE)
-    optimizer = optimizer_of(parameters, lr=torch.tensor(0.05, device=DEVICE))
+    optimizer = make_optimizer(parameters, lr=torch.tensor(0.05, device=DEVICE))
 
     def step():
         optimizer.zero_grad()
@@ -34,11 +34,11 @@ def capturable_adam(parameters, lr):
     return torch.optim.Adam(parameters, lr=lr, capturable=DEVICE == "cuda")
 
 
-@pytest.mark.parametrize("optimizer_of", [Adan, capturable_adam])
-def test_a_recorded_step_does_what_the_step_does(optimizer_of):
-    expected, _, step = training(optimizer_of)
+@pytest.mark.parametrize("make_optimizer", [Adan, capturable_adam])
+def test_a_recorded_step_does_what_the_step_does(make_optimizer):
+    expected, _, step = training(make_optimizer)
     losses = [step() for _ in range(7)]
-    parameters, optimizer, step = training(optimizer_of)
+    parameters, optimizer, step = training(make_optimizer)
     recorded = RecordedStep(step, optimizer)
     assert recorded.run(0) is None
     assert torch.equal(recorded.run(1), losses[0])

@@ -16,7 +16,7 @@ from gaussianimage.torch.cuda.batch import TILE, Batch
 from gaussianimage.torch.cuda.tile_lists import make_lists
 
 
-def scene_of(inputs, height, width, q_max=4.5):
+def make_batch(inputs, height, width, q_max=4.5):
     return Batch.flatten(*(t.to(DEVICE) for t in inputs), (height, width), q_max)
 
 
@@ -30,7 +30,7 @@ def gaussians_by_tile(lists, tiles):
 @settings(max_examples=30)
 @given(st.one_of(gaussians(), needles()))
 def test_every_tile_lists_whatever_touches_it_in_order_and_once(g):
-    (lists,) = make_lists(scene_of([t[None] for t in tensors(g)], g.height, g.width, g.q_max))
+    (lists,) = make_lists(make_batch([t[None] for t in tensors(g)], g.height, g.width, g.q_max))
     across, down = -(-g.width // TILE), -(-g.height // TILE)
     found = gaussians_by_tile(lists, across * down)
     assert all(tile == sorted(set(tile)) for tile in found)
@@ -41,10 +41,10 @@ def test_every_tile_lists_whatever_touches_it_in_order_and_once(g):
 
 def test_the_pictures_of_a_batch_have_tiles_of_their_own():
     inputs = random_tensors(1, (3,), 7, 20, 40, 1)
-    (lists,) = make_lists(scene_of(inputs, 20, 40))
+    (lists,) = make_lists(make_batch(inputs, 20, 40))
     found = gaussians_by_tile(lists, 18)
     for b in range(3):
-        (one,) = make_lists(scene_of([t[b : b + 1] for t in inputs], 20, 40))
+        (one,) = make_lists(make_batch([t[b : b + 1] for t in inputs], 20, 40))
         expected = [[i + 7 * b for i in tile] for tile in gaussians_by_tile(one, 6)]
         assert found[6 * b : 6 * (b + 1)] == expected
 
@@ -52,7 +52,7 @@ def test_the_pictures_of_a_batch_have_tiles_of_their_own():
 def test_many_tiles_need_wider_keys():
     means = torch.tensor([[[60000.0, 3.0], [8.0, 9000.0]]])
     inputs = [means, torch.ones(1, 2, 3), torch.ones(1, 2, 1)]
-    scene = scene_of(inputs, 9000, 65536)
+    scene = make_batch(inputs, 9000, 65536)
     assert scene.tiles > 2**20
     (lists,) = make_lists(scene)
     keys = torch.searchsorted(lists.starts, lists.order, right=True).cpu() - 1
@@ -64,7 +64,7 @@ def test_many_tiles_need_wider_keys():
 
 def test_entries_that_exceed_the_capacity_are_left_out_and_told():
     inputs = random_tensors(2, (1,), 9, 40, 40, 3)
-    scene = scene_of(inputs, 40, 40)
+    scene = make_batch(inputs, 40, 40)
     (whole,) = make_lists(scene)
     total = len(whole.order)
     (roomy,) = make_lists(scene, capacity=total + 50)
@@ -78,6 +78,6 @@ def test_entries_that_exceed_the_capacity_are_left_out_and_told():
 @pytest.mark.parametrize("count", [1, 2, 3, 130])
 def test_entries_belong_to_their_gaussian_whatever_the_count(count):
     inputs = random_tensors(3, (1,), count, 33, 33, 1)
-    (lists,) = make_lists(scene_of(inputs, 33, 33))
+    (lists,) = make_lists(make_batch(inputs, 33, 33))
     sizes = lists.offsets.diff().cpu()
     assert torch.equal(lists.owners.cpu().long(), torch.arange(count).repeat_interleave(sizes))

@@ -199,11 +199,11 @@ def test_a_start_out_of_range_is_refused(changes, error, message):
 
 @pytest.mark.parametrize("name", ["means", "colors", "rotations"])
 def test_tensors_of_a_wrong_shape_are_refused(name):
-    shape_of = {"means": (4, 3), "colors": (4, 3), "rotations": (4, 4)}
-    arguments = {key: torch.zeros(shape) for key, shape in shape_of.items()}
+    shapes = {"means": (4, 3), "colors": (4, 3), "rotations": (4, 4)}
+    arguments = {key: torch.zeros(shape) for key, shape in shapes.items()}
     arguments[name] = torch.zeros(4, 9, 2)
     with pytest.raises(ValueError, match=": expected shape"):
         SplattingModel(**arguments, height=8, width=9)
-    arguments[name] = torch.zeros(shape_of[name]).to_sparse()
+    arguments[name] = torch.zeros(shapes[name]).to_sparse()
     with pytest.raises(TypeError, match=f"{name}: expected a dense tensor"):
         SplattingModel(**arguments, height=8, width=9)

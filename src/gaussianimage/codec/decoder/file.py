@@ -115,7 +115,7 @@ def parse_file(
         )
     metadata = Metadata.from_chunks(chunks, limits)
     content: LayerContent | PaperContent
-    if header.settings:
+    if header.parameters:
         content = _layer_content(header, chunks, damage)
     else:
         from gaussianimage.codec.paper_profile.chunks import read_content
@@ -127,7 +127,7 @@ def parse_file(
 def _layer_content(header: Header, chunks: list[Chunk], damage: FormatError | None) -> LayerContent:
     head = chunks[0]
     parameters = QuantizerParameters.from_bytes(
-        header.settings, header.channels, offset=_settings_offset(head, header)
+        header.parameters, header.channels, offset=_parameters_offset(head, header)
     )
     for chunk in chunks:
         if chunk.type in (QUANTIZERS, GAUSSIANS):
@@ -227,7 +227,7 @@ def too_much_work(file: ParsedFile) -> FormatError:
     return FormatError(announced, file.chunks[0].payload_offset)
 
 
-def _settings_offset(head: Chunk, header: Header) -> int:
-    """Return where in the file the settings start, in bytes."""
+def _parameters_offset(head: Chunk, header: Header) -> int:
+    """Return the offset in bytes of the quantizer parameters in the file."""
     end = head.payload_offset + len(head.payload)
-    return end - len(header.alpha_map) - len(header.settings)
+    return end - len(header.alpha_map) - len(header.parameters)

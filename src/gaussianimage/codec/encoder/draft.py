@@ -21,7 +21,7 @@ class Draft:
     source : PreparedPicture
     layers : list of QuantizedGaussians
         The Gaussians, the most important first.
-    settings : QuantizerParameters
+    parameters : QuantizerParameters
         Of the Gaussians of the stretched picture, before the file's header takes the stretch back.
     step : float
         The color step Δ. Beyond the coarsest that a file can have, it is the step that the bits
@@ -34,7 +34,7 @@ class Draft:
 
     source: PreparedPicture = field(repr=False)
     layers: list[QuantizedGaussians] = field(repr=False)
-    settings: QuantizerParameters
+    parameters: QuantizerParameters
     step: float
     q_max: float
     data: bytes = field(repr=False)
@@ -44,7 +44,7 @@ class Draft:
         cls,
         source: PreparedPicture,
         layers: Sequence[QuantizedGaussians],
-        settings: QuantizerParameters,
+        parameters: QuantizerParameters,
         *,
         step: float,
         q_max: float,
@@ -53,7 +53,7 @@ class Draft:
         picture = source.picture
         data = serialize(
             layers,
-            replace(settings, color_index=settings.color_index + source.stretch.sixteenths),
+            replace(parameters, color_index=parameters.color_index + source.stretch.sixteenths),
             source.metadata,
             height=picture.height,
             width=picture.width,
@@ -61,7 +61,7 @@ class Draft:
             q_max=q_max,
             alpha_map=source.alpha_map,
         )
-        return cls(source, list(layers), settings, step, q_max, data)
+        return cls(source, list(layers), parameters, step, q_max, data)
 
     @property
     def gaussians(self) -> int:
@@ -75,7 +75,7 @@ class Draft:
 
     def with_layers(self, layers: Sequence[QuantizedGaussians]) -> "Draft":
         """Return a file with the steps of this one and other Gaussians."""
-        return Draft.make(self.source, layers, self.settings, step=self.step, q_max=self.q_max)
+        return Draft.make(self.source, layers, self.parameters, step=self.step, q_max=self.q_max)
 
     def shortened(self, most_bytes: float) -> "Draft":
         """Return a file without the least important Gaussians, the largest that is small enough.

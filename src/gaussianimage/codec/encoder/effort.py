@@ -21,8 +21,8 @@ class Effort:
         Whether these are Gauss-Newton's, which needs fewer, or Adam's, which ends up better.
     stages, stage_iterations : int
         Stages of the quantization, and iterations after each.
-    stage_sweeps, sweeps : int
-        Sweeps over each stage's Gaussians, and over all together in the end.
+    stage_passes, passes : int
+        Passes over each stage's Gaussians, and over all together in the end.
     drafts : int
         Quantizations at most in the search for a size or a PSNR.
     """
@@ -33,15 +33,15 @@ class Effort:
     newton: bool
     stages: int
     stage_iterations: int
-    stage_sweeps: int
-    sweeps: int
+    stage_passes: int
+    passes: int
     drafts: int
 
 
 _EFFORTS = tuple(
     Effort(*row)
     for row in (
-        # fit, rounds, of each, newton, stages, of each, stage_sweeps, sweeps, drafts
+        # fit, rounds, of each, newton, stages, of each, stage_passes, passes, drafts
         (70, 4, 18, True, 5, 6, 1, 1, 3),
         (110, 6, 20, True, 8, 8, 1, 1, 3),
         (150, 10, 24, True, 10, 12, 1, 2, 4),

@@ -176,7 +176,7 @@ def encode(
         another one than from the CPU, and decodes everywhere.
     progress : callable, optional
         Called with a `Progress` about ten times a second while fitting, and after each round,
-        stage and sweep of quantizing.
+        stage and pass of quantizing.
     on_interrupt : {"raise", "keep"}, default "raise"
         What becomes of Ctrl-C. "keep" returns the best file so far, and raises only where there is
         none yet, in the first second or so, or when it comes twice; `encode_with_result` tells.

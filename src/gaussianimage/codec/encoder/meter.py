@@ -7,8 +7,8 @@ from gaussianimage.codec.encoder.effort import Effort
 from gaussianimage.fitting.progress import OnProgress, Progress
 
 # Cost of an iteration, in iterations of a fit, about: in a probe, in a round of pruning, in a stage
-# of the quantization, and of a sweep.
-PROBE, ROUND, STAGE, SWEEP = 0.5, 1.3, 0.8, 30.0
+# of the quantization, and of a pass.
+PROBE, ROUND, STAGE, PASS = 0.5, 1.3, 0.8, 30.0
 
 LAST_FEW = 0.99  # shown while more is left than was planned
 
@@ -38,8 +38,8 @@ class Meter:
             "fit": float(effort.fit),
             "prune": ROUND * effort.rounds * effort.round_iterations,
             "quantize": STAGE * effort.stages * effort.stage_iterations
-            + SWEEP * effort.stage_sweeps,
-            "refine": SWEEP * effort.sweeps,
+            + PASS * effort.stage_passes,
+            "refine": PASS * effort.passes,
         }
         draft = self._costs["prune"] + self._costs["quantize"] + self._costs["refine"]
         further = draft - 2 / 3 * self._costs["prune"]

@@ -73,7 +73,7 @@ class FitQuantizer:
     threads : int or None
         Threads to use; all CPUs of this process by default.
     on_stage : callable
-        Called after each round of pruning, stage of the quantization and sweep with the stage
+        Called after each round of pruning, stage of the quantization and pass with the stage
         ("prune", "quantize", "refine"), the step in it, the number of steps, the number of
         Gaussians and the PSNR in dB.
     interrupt : Interrupt, optional
@@ -135,30 +135,30 @@ class FitQuantizer:
             The color step Δ. Beyond the coarsest that a file can hold, bits are priced by it.
         """
         index = min(nearest_color_index(step), MOST_COLOR_INDEX - self._source.stretch.sixteenths)
-        settings = QuantizerParameters(index, SHAPE_STEP_ONE, self._background)
-        step = min(step, DEAREST_STEP) if step > MOST_STEP else settings.color_step
-        quantizer = self._rd_quantizer(settings, step)
+        parameters = QuantizerParameters(index, SHAPE_STEP_ONE, self._background)
+        step = min(step, DEAREST_STEP) if step > MOST_STEP else parameters.color_step
+        quantizer = self._rd_quantizer(parameters, step)
 
-        optimizer = self._optimizer(settings)
+        optimizer = self._load_fit(parameters)
         self._prune_and_regrow(optimizer, step)
         layers = self._quantize_in_stages(optimizer, quantizer)
         layers = self._refine(optimizer, quantizer, layers)
-        return Draft.make(self._source, layers, settings, step=step, q_max=self._q_max)
+        return Draft.make(self._source, layers, parameters, step=step, q_max=self._q_max)
 
     def repair(self, draft: Draft) -> Draft:
         """Return a draft with what its blocks have lost put back; see `repair`."""
         if self._interrupt.is_pressed():
             return draft
         source = self._source
-        quantizer = self._rd_quantizer(draft.settings, draft.step)
-        optimizer = self._optimizer_of(draft, quantizer)
+        quantizer = self._rd_quantizer(draft.parameters, draft.step)
+        optimizer = self._load_draft(draft, quantizer)
         optimizer.bake(np.ones(len(optimizer), np.uint8))
         layers = draft.layers or [QuantizedGaussians.none(source.picture.channels)]
         repairs = repair(
             optimizer,
             quantizer,
             source.fitted.pixels,
-            quantizer.settings.color_step,
+            quantizer.parameters.color_step,
             least=LEAST_ERROR[source.picture.bit_depth] * source.stretch.gain,
             model_set=model_set(len(layers) - 1, len(layers)),
             costs=quantizer.costs(layers),
@@ -174,9 +174,9 @@ class FitQuantizer:
 
     def lighter(self, draft: Draft) -> Iterator[Draft]:
         """Yield smaller and smaller drafts of a draft's Gaussians, refined as if bits cost more."""
-        quantizer = self._rd_quantizer(draft.settings, draft.step)
-        residual = self._optimizer_of(draft, quantizer).residual()
-        refined = quantizer.refined(draft.layers, residual, LIGHTER)
+        quantizer = self._rd_quantizer(draft.parameters, draft.step)
+        residual = self._load_draft(draft, quantizer).residual()
+        refined = quantizer.refine(draft.layers, residual, LIGHTER)
         while not self._interrupt.is_pressed():
             layers = None
             with self._interrupt.cut_short():
@@ -225,7 +225,7 @@ class FitQuantizer:
             energy=ENERGY,
             stages=self._effort.stages,
             iterations=self._effort.stage_iterations,
-            sweeps=self._effort.stage_sweeps,
+            passes=self._effort.stage_passes,
             on_stage=lambda *news: self._tell("quantize", *news, gaussians=count),
             interrupt=self._interrupt,
         )
@@ -238,8 +238,8 @@ class FitQuantizer:
         if self._interrupt.is_pressed():
             return layers
         with self._interrupt.cut_short():
-            weights = [1.0] * self._effort.sweeps
-            refinements = quantizer.refined(layers, optimizer.residual(), weights)
+            weights = [1.0] * self._effort.passes
+            refinements = quantizer.refine(layers, optimizer.residual(), weights)
             for number, better in enumerate(refinements, 1):
                 layers = better
                 count = sum(len(layer.precision) for layer in layers)
@@ -252,7 +252,7 @@ class FitQuantizer:
     def _q_max(self) -> float:
         return self._fitted.state.q_max
 
-    def _optimizer(self, settings: QuantizerParameters) -> _native.Optimizer:
+    def _load_fit(self, parameters: QuantizerParameters) -> _native.Optimizer:
         """Return an optimizer that holds the fit, with the rounded background in its target."""
         state, source = self._fitted.state, self._source
         optimizer = _native.Optimizer(
@@ -261,26 +261,26 @@ class FitQuantizer:
         if source.picture.weights is not None:
             optimizer.weigh(source.picture.weights)
         colors = state.colors.copy()
-        colors[0] = source.stretch.stretched(settings.background_color)
+        colors[0] = source.stretch.stretched(parameters.background_color)
         replace(state, colors=colors).restore(optimizer)
         background = np.zeros(len(optimizer), np.uint8)
         background[0] = 1
         optimizer.bake(background)
         return optimizer
 
-    def _optimizer_of(self, draft: Draft, quantizer: RdQuantizer) -> _native.Optimizer:
+    def _load_draft(self, draft: Draft, quantizer: RdQuantizer) -> _native.Optimizer:
         """Return an optimizer that holds the Gaussians of a draft."""
-        optimizer = self._optimizer(draft.settings)
+        optimizer = self._load_fit(draft.parameters)
         optimizer.keep(np.zeros(len(optimizer), np.uint8))
         if draft.layers:
             arrays = quantizer.quantizer.dequantize(*QuantizedGaussians.concatenate(draft.layers))
             optimizer.add(*arrays)
         return optimizer
 
-    def _rd_quantizer(self, settings: QuantizerParameters, step: float) -> RdQuantizer:
+    def _rd_quantizer(self, parameters: QuantizerParameters, step: float) -> RdQuantizer:
         picture = self._source.picture
         return RdQuantizer(
-            settings,
+            parameters,
             step,
             height=picture.height,
             width=picture.width,

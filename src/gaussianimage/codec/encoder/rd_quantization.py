@@ -1,6 +1,6 @@
 """Rate-distortion quantization: every Gaussian moves to the integers that pay best.
 
-Let λ be the squared error that a bit is worth. A sweep goes through the Gaussians one by one. Of
+Let λ be the squared error that a bit is worth. A pass goes through the Gaussians one by one. Of
 the neighboring integers of color, shape, position and grid it takes those with the least sum of
 squared error and λ times the bits, and it removes a Gaussian that isn't worth its bits. The error
 is exact, with all other Gaussians as they are; the bits are a static estimate of what the adaptive
@@ -30,7 +30,7 @@ class RdQuantizer:
 
     Parameters
     ----------
-    settings : QuantizerParameters
+    parameters : QuantizerParameters
         Steps and background of the file.
     step : float
         The color step Δ that weighs bits against error: the one of the file, or a coarser one for
@@ -45,7 +45,7 @@ class RdQuantizer:
 
     def __init__(
         self,
-        settings: QuantizerParameters,
+        parameters: QuantizerParameters,
         step: float,
         *,
         height: int,
@@ -53,8 +53,8 @@ class RdQuantizer:
         q_max: float,
         threads: int,
     ) -> None:
-        self.settings = settings
-        self.quantizer = settings.quantizer(height, width)
+        self.parameters = parameters
+        self.quantizer = parameters.quantizer(height, width)
         self._size = height, width
         self._q_max = q_max
         self._threads = threads
@@ -74,8 +74,8 @@ class RdQuantizer:
             colors,
             height=height,
             width=width,
-            color_step=self.settings.color_step,
-            shape_step=self.settings.shape_step,
+            color_step=self.parameters.color_step,
+            shape_step=self.parameters.shape_step,
         )
 
     def costs(self, layers: Sequence[QuantizedGaussians]) -> _native.SymbolCosts:
@@ -91,13 +91,13 @@ class RdQuantizer:
             used += np.bincount(layer.precision, minlength=PRECISIONS).astype(np.uint32)
         return _native.SymbolCosts(self.quantizer, counts, classes)
 
-    def refiner(self, residual: NDArray[np.float32]) -> _native.CoordinateDescent:
+    def coordinate_descent(self, residual: NDArray[np.float32]) -> _native.CoordinateDescent:
         """Return a refiner for a residual (H, W, C): all Gaussians drawn, less the target."""
         return _native.CoordinateDescent(self.quantizer, self._q_max, residual)
 
-    def sweep(
+    def run_pass(
         self,
-        refiner: _native.CoordinateDescent,
+        descent: _native.CoordinateDescent,
         levels: QuantizedGaussians,
         sets: NDArray[np.uint8],
         costs: _native.SymbolCosts,
@@ -109,7 +109,7 @@ class RdQuantizer:
         units of its usual worth.
         """
         order = strongest_first(levels.color)
-        swept = refiner.run_pass(
+        moved = descent.run_pass(
             self.quantizer,
             *levels.select(order),
             sets[order],
@@ -118,15 +118,15 @@ class RdQuantizer:
             self._threads,
         )
         back = np.argsort(order)
-        return QuantizedGaussians(*swept).select(back)
+        return QuantizedGaussians(*moved).select(back)
 
-    def refined(
+    def refine(
         self,
         layers: Sequence[QuantizedGaussians],
         residual: NDArray[np.float32],
         weights: Sequence[float],
     ) -> Iterator[list[QuantizedGaussians]]:
-        """Refine the layers of a file, and yield them after each sweep.
+        """Refine the layers of a file, and yield them after each pass.
 
         Parameters
         ----------
@@ -134,17 +134,17 @@ class RdQuantizer:
         residual : ndarray, (H, W, C), float32
             The file's picture less its target.
         weights : sequence of float
-            The worth of a bit in each sweep, as for `sweep`.
+            The worth of a bit in each pass, as for `pass`.
         """
-        refiner = self.refiner(residual)
+        descent = self.coordinate_descent(residual)
         layers = list(layers)
         for weight in weights:
             if not layers:
                 return
             counts = [len(layer.precision) for layer in layers]
             numbers = [model_set(number, len(layers)) for number in range(len(layers))]
-            levels = self.sweep(
-                refiner,
+            levels = self.run_pass(
+                descent,
                 QuantizedGaussians.concatenate(layers),
                 np.repeat(np.array(numbers, np.uint8), counts),
                 self.costs(layers),

@@ -102,9 +102,9 @@ def repair(
         optimizer.keep(np.zeros(len(optimizer), np.uint8))
         # The refiner wants them drawn.
         optimizer.add(*quantizer.quantizer.dequantize(*levels))
-        refiner = quantizer.refiner(optimizer.residual())
+        descent = quantizer.coordinate_descent(optimizer.residual())
         sets = np.full(len(levels.precision), model_set, np.uint8)
-        levels = quantizer.sweep(refiner, levels, sets, costs, weight)
+        levels = quantizer.run_pass(descent, levels, sets, costs, weight)
         levels = levels.select(shown(levels))
         optimizer.keep(np.zeros(len(optimizer), np.uint8))
         if len(levels.precision) == 0:

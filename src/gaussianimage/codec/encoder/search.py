@@ -42,7 +42,7 @@ class Measure:
 
     Attributes
     ----------
-    of : callable
+    decibels : callable
         Returns the measure of pixels, in dB.
     loss : float
         The loss by quantizing with a step that suits the fit, in dB.
@@ -52,7 +52,7 @@ class Measure:
         The gain by ten times the Gaussians, in units of 10 dB.
     """
 
-    of: Callable[[SourceQuality, Pixels], float]
+    decibels: Callable[[SourceQuality, Pixels], float]
     loss: float
     per_octave: float
     slope: float
@@ -168,7 +168,7 @@ def search_quality(
         if quantizer.interrupted:
             best = best or draft  # a draft that was cut short is no better
             break
-        found = measure.of(quality, quality.decode(draft))
+        found = measure.decibels(quality, quality.decode(draft))
         off = abs(found - target)
         if best is None or off < best_off:
             best, best_off = draft, off
@@ -195,11 +195,11 @@ def _fit_for(
         # If the balanced step is coarser than any that a file can have, only the number of
         # Gaussians can bring the quality down. They are few then, and a draft is made soon.
         if quantizer.balanced_step() < MOST_STEP:
-            found = measure.of(quality, quality.draw(quantizer.fitted)) - measure.loss
+            found = measure.decibels(quality, quality.draw(quantizer.fitted)) - measure.loss
             enough = REFIT_DECIBELS
         else:
             draft = quantizer.quantize(MOST_STEP)
-            found = measure.of(quality, quality.decode(draft))
+            found = measure.decibels(quality, quality.decode(draft))
             enough = QUALITY_TOLERANCE / 2
         lack = target - found
         if left == 1 or quantizer.interrupted or abs(lack) < enough:

@@ -13,7 +13,7 @@ from gaussianimage.codec.format.quantizer import BACKGROUND_LEVELS, QuantizerPar
 
 def serialize(
     layers: Sequence[QuantizedGaussians],
-    settings: QuantizerParameters,
+    parameters: QuantizerParameters,
     metadata: Metadata,
     *,
     height: int,
@@ -28,7 +28,7 @@ def serialize(
     ----------
     layers : sequence of QuantizedGaussians
         In the order of their importance; none is empty.
-    settings : QuantizerParameters
+    parameters : QuantizerParameters
         What they were quantized by.
     metadata : Metadata
         What else the file carries.
@@ -45,35 +45,35 @@ def serialize(
     -------
     bytes
     """
-    quantizer = settings.quantizer(height, width)
+    quantizer = parameters.quantizer(height, width)
     encoder = _native.LayerEncoder(quantizer, len(layers))
     chunks = [Chunk(LAYER, encoder.encode(quantizer, *layer)) for layer in layers]
     work = 0
     if layers:
         arrays = quantizer.dequantize(*QuantizedGaussians.concatenate(list(layers)))
         work = _native.work(*arrays, nearest_q_max(q_max), height, width, None, 0)
-    if alpha_map is None or _alpha_is_constant(layers, settings, alpha_map):
+    if alpha_map is None or _alpha_is_constant(layers, parameters, alpha_map):
         alpha_map = b""
     header = Header(
         height=height,
         width=width,
-        channels=len(settings.background),
+        channels=len(parameters.background),
         bit_depth=bit_depth,
         gaussians=sum(len(layer.precision) for layer in layers),
         layers=len(layers),
         q_max=q_max,
         work=work,
-        settings=settings.to_bytes(),
+        parameters=parameters.to_bytes(),
         alpha_map=alpha_map,
     )
     return write_chunks([header.to_chunk(), *metadata.to_chunks(), *chunks])
 
 
 def _alpha_is_constant(
-    layers: Sequence[QuantizedGaussians], settings: QuantizerParameters, alpha_map: bytes
+    layers: Sequence[QuantizedGaussians], parameters: QuantizerParameters, alpha_map: bytes
 ) -> bool:
     """Whether alpha is 0 or 1 everywhere, as the map says, without it."""
     levels = {bytes([TRANSPARENT]): 0, bytes([OPAQUE]): BACKGROUND_LEVELS}
-    return settings.background[-1] == levels.get(alpha_map) and not any(
+    return parameters.background[-1] == levels.get(alpha_map) and not any(
         layer.color[:, -1].any() for layer in layers
     )

@@ -23,7 +23,7 @@ def quantize_in_stages(
     energy: float,
     stages: int,
     iterations: int,
-    sweeps: int = 1,
+    passes: int = 1,
     on_stage: Callable[[int, int, float], None] | None = None,
     interrupt: Interrupt | None = None,
 ) -> list[QuantizedGaussians]:
@@ -39,7 +39,7 @@ def quantize_in_stages(
         Weight of the penalty on energy, as in `fit`.
     stages, iterations : int
         Number of parts, and the optimizer's steps after each.
-    sweeps : int
+    passes : int
         Times that a part is refined before it is fixed; 0 rounds to the nearest.
     on_stage : callable, optional
         Called after each stage with its number, `stages` and the loss.
@@ -62,7 +62,7 @@ def quantize_in_stages(
     per_stage = -(-len(optimizer) // stages)
     interrupt = interrupt or Interrupt()
     costs = None
-    if sweeps and not interrupt.is_pressed():
+    if passes and not interrupt.is_pressed():
         costs = quantizer.costs(_guess(optimizer, quantizer))
     sets = _model_sets(len(optimizer))
     parts = []
@@ -75,11 +75,11 @@ def quantize_in_stages(
         chosen = _strongest(optimizer)[:per_stage]
         levels = _rounded(optimizer, quantizer, chosen)
         if costs is not None:
-            refiner = quantizer.refiner(optimizer.residual())
+            descent = quantizer.coordinate_descent(optimizer.residual())
             here = sets[stage * per_stage :][: len(chosen)]
             with interrupt.cut_short():
-                for _ in range(sweeps):
-                    levels = quantizer.sweep(refiner, levels, here, costs)
+                for _ in range(passes):
+                    levels = quantizer.run_pass(descent, levels, here, costs)
             _replace(optimizer, quantizer, chosen, levels)
         fixed = np.zeros(len(optimizer), np.uint8)
         fixed[chosen] = 1

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, fields
 
 from gaussianimage._util.arguments import integer
 from gaussianimage.codec.format.container import HEAD, Chunk
-from gaussianimage.codec.format.quantizer import settings_size
+from gaussianimage.codec.format.quantizer import parameters_size
 from gaussianimage.codec.format.varint import read_varint, write_varint
 from gaussianimage.errors import (
     FormatError,
@@ -146,8 +146,8 @@ class Header:
         Bound on what decoding and drawing at the nominal size cost, see docs/format.md: for each
         Gaussian `GAUSSIAN_WORK`, and in each column of blocks (8 pixels of a row, the first at the
         left edge) that it touches with q ≤ q_max `STRIP_WORK` and the rows that it touches there.
-    settings : bytes
-        Parameters of the layers' syntax.
+    parameters : bytes
+        The `QuantizerParameters` of the layers as bytes; empty in a file of the paper's profile.
     alpha_map : bytes
         The map of fully transparent and fully opaque pixels; empty if there is none.
     version, min_reader : int
@@ -168,7 +168,7 @@ class Header:
     layers: int
     q_max: float
     work: int
-    settings: bytes = field(default=b"", repr=False)
+    parameters: bytes = field(default=b"", repr=False)
     alpha_map: bytes = field(default=b"", repr=False)
     version: int = VERSION
     min_reader: int = 1
@@ -193,8 +193,8 @@ class Header:
             raise ValueError(f"bit_depth must be 8 or 16, got {self.bit_depth}")
         if self.alpha_map and not self.has_alpha:
             raise ValueError(f"a map of alpha in a picture of {self.channels} channels")
-        if self.alpha_map and len(self.settings) != settings_size(self.channels):
-            raise ValueError("a map of alpha without settings of layers")
+        if self.alpha_map and len(self.parameters) != parameters_size(self.channels):
+            raise ValueError("a map of alpha needs quantizer parameters")
         if self.q_max != nearest_q_max(self.q_max):
             raise ValueError(f"q_max must be a multiple of 1/2048, got {self.q_max}")
 
@@ -233,7 +233,7 @@ class Header:
             bytes([self.layers]),
             round(self.q_max / Q_MAX_UNIT).to_bytes(2, "little"),
             write_varint(self.work),
-            self.settings,
+            self.parameters,
             self.alpha_map,
         ]
         return Chunk(HEAD, b"".join(parts))
@@ -272,7 +272,7 @@ class Header:
             raise FormatError("chunk HEAD is too short", offset + position)
         work, position = read_varint(data, position + 3, offset=offset)
         channels = (flags & 3) + 1
-        end = position + settings_size(channels) if flags & 8 else len(data)
+        end = position + parameters_size(channels) if flags & 8 else len(data)
         if flags & 8 and len(data) <= end:
             raise FormatError("the map of alpha is empty", offset + len(data))
         try:
@@ -285,7 +285,7 @@ class Header:
                 layers=tail[0],
                 q_max=int.from_bytes(tail[1:], "little") * Q_MAX_UNIT,
                 work=work,
-                settings=bytes(data[position:end]),
+                parameters=bytes(data[position:end]),
                 alpha_map=bytes(data[end:]),
                 version=version,
                 min_reader=min_reader,

@@ -1,4 +1,4 @@
-"""The parameters of the quantizer, which a file's header holds as its settings."""
+"""The parameters of the quantizer, as a file's header holds them."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -59,13 +59,13 @@ class QuantizerParameters:
         return _native.Quantizer(height, width, channels, self.color_step, self.shape_step)
 
     def to_bytes(self) -> bytes:
-        """Return the parameters as the header's settings."""
+        """Return the bytes of the parameters in a header."""
         levels = b"".join(level.to_bytes(2, "little") for level in self.background)
         return bytes([self.color_index, self.shape_index]) + levels
 
     @classmethod
     def from_bytes(cls, data: bytes, channels: int, *, offset: int | None = None) -> Self:
-        """Read the settings that `to_bytes` wrote.
+        """Read the bytes that `to_bytes` wrote.
 
         Parameters
         ----------
@@ -80,17 +80,19 @@ class QuantizerParameters:
         FormatError
             If the length or a step is not one that a file can have.
         """
-        size = settings_size(channels)
+        size = parameters_size(channels)
         if len(data) != size:
-            raise FormatError(f"settings: expected {size} bytes, got {len(data)}", offset)
+            raise FormatError(
+                f"quantizer parameters: expected {size} bytes, got {len(data)}", offset
+            )
         if data[1] not in _SHAPE_INDICES:
-            raise FormatError(f"settings: shape step {data[1]} is out of range", offset)
+            raise FormatError(f"quantizer parameters: shape step {data[1]} is out of range", offset)
         levels = np.frombuffer(data, "<u2", offset=2)
         return cls(data[0], data[1], tuple(int(level) for level in levels))
 
 
-def settings_size(channels: int) -> int:
-    """Return how many bytes the settings of a file with so many channels have."""
+def parameters_size(channels: int) -> int:
+    """Return the size in bytes of the parameters of a file with `channels` channels."""
     return 2 + 2 * channels
 
 

@@ -133,10 +133,10 @@ def _float32(name: str, values: ArrayLike) -> NDArray[np.float32]:
         array = np.array(values, dtype=np.float32)
     if not np.isfinite(array).all():
         raise ValueError(f"{name}: expected finite numbers")
-    return frozen(array)
+    return as_read_only(array)
 
 
-def frozen(array: NDArray[Any]) -> NDArray[Any]:
+def as_read_only(array: NDArray[Any]) -> NDArray[Any]:
     """Return a C-contiguous array, read-only."""
     array = np.ascontiguousarray(array)
     array.flags.writeable = False

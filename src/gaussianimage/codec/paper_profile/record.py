@@ -14,7 +14,7 @@ from gaussianimage.codec.paper_profile.quantizers import (
     Floats,
     Indices,
     UniformQuantizer,
-    frozen,
+    as_read_only,
     require,
 )
 from gaussianimage.gaussians import Gaussians
@@ -190,7 +190,7 @@ def _positions(values: ArrayLike) -> NDArray[np.float16]:
     if np.isnan(positions).any():
         raise ValueError("positions: expected numbers, got NaN")
     with np.errstate(over="ignore"):
-        return frozen(positions.astype(np.float16))
+        return as_read_only(positions.astype(np.float16))
 
 
 def _indices(name: str, values: ArrayLike, count: int, quantizer: ColorQuantizer) -> Indices:
@@ -204,4 +204,4 @@ def _indices(name: str, values: ArrayLike, count: int, quantizer: ColorQuantizer
         raise ValueError(
             f"{name}: expected 0 to {2**quantizer.bits - 1}, got {indices.min()} to {indices.max()}"
         )
-    return frozen(indices.astype(np.uint16))
+    return as_read_only(indices.astype(np.uint16))

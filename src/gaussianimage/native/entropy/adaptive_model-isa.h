@@ -95,7 +95,7 @@ class alignas(64) Model {
     for (int j = 0; j < parts; ++j) {
       const Lanes now = cdf[j];
       below[j] = limit > now;
-      const Lanes away = (floor_of(j) - now) + span_ - (below[j] & span_);
+      const Lanes away = (floors(j) - now) + span_ - (below[j] & span_);
       next[j] = now + (scaled(away, rate) >> 11);
     }
     const uint32_t symbol = count(below) - 1;
@@ -134,7 +134,7 @@ class alignas(64) Model {
   }
 
   // 32 i in lane i.
-  static Lanes floor_of(int part) {
+  static Lanes floors(int part) {
     Lanes lanes = {};
     for (int i = 0; i < width; ++i) lanes[i] = 32 * (part * width + i);
     return lanes;
