@@ -1,1 +1,1 @@
-"""From a picture to the bytes of a file."""
+"""The encoder: it turns a picture into the bytes of a ``.gimg`` file."""

@@ -1,4 +1,4 @@
-"""Which pixels are fully transparent or fully opaque: the map that keeps them exactly so."""
+"""The map of alpha, which keeps fully transparent and fully opaque pixels exactly so."""
 
 from dataclasses import replace
 
@@ -10,16 +10,16 @@ from gaussianimage.picture import Picture
 
 TRANSPARENT, OPAQUE, BETWEEN = range(3)
 
-# Below a quality of 100, alpha is taken for 0 or 1 that is as near to it as this share of what the
-# quality lacks, and an area must be larger to be kept: MOST_SIDE pixels a side just above 0.
+# With a lack of quality 1 − quality / 100, alpha within TOLERANCE · lack of 0 or 1 becomes 0 or 1,
+# and the map keeps only areas that hold a square of 1 + (MOST_SIDE − 1) · lack pixels a side.
 TOLERANCE = 0.25
 MOST_SIDE = 9
 
-# What errors count in a fit that the map makes good. With less, outlines at other sizes are worse
-# than without a map (docs/experiments/exact-alpha.md).
+# Weight of an error in the fit that the map corrects. With a smaller weight, outlines at other sizes
+# are worse than without a map (docs/experiments/exact-alpha.md).
 LIGHT = 0.25
 
-# Without a quality that was asked for, the map takes no more than this of a size that was.
+# If the target is a size and no alpha quality is given, the map takes at most this share of it.
 MOST_SHARE = 0.3
 QUALITIES = (100.0, 90.0, 75.0, 50.0, 25.0)
 
@@ -30,10 +30,10 @@ def alpha_classes(picture: Picture, quality: float) -> NDArray[np.uint8]:
     Parameters
     ----------
     picture : Picture
-        With alpha.
+        A picture with alpha.
     quality : float
-        100 for what the picture has. Less takes what is nearly transparent or opaque for wholly so,
-        and leaves small areas, which cost most, to the Gaussians.
+        0 to 100. At 100 the classes are exact. Below 100, nearly transparent and nearly opaque
+        pixels count as fully so, and small areas, which cost most bits, count as between.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def alpha_classes(picture: Picture, quality: float) -> NDArray[np.uint8]:
     white = 65535 if picture.bit_depth == 16 else 255
     alpha = picture.pixels[..., -1]
     lack = (100 - quality) / 100
-    # What rounds to nothing is nothing.
+    # An alpha that rounds to 0 or 1 at the bit depth counts as 0 or 1 at every quality.
     least = max(np.float32(TOLERANCE * lack), np.float32(0.5 / white))
     classes = np.full(alpha.shape, BETWEEN, np.uint8)
     side = 1 + round((MOST_SIDE - 1) * lack)
@@ -53,7 +53,7 @@ def alpha_classes(picture: Picture, quality: float) -> NDArray[np.uint8]:
 
 
 def encode_map(picture: Picture, quality: float) -> bytes | None:
-    """Return a picture's map, encoded; None if there is nothing to say."""
+    """Return a picture's encoded map; None if no pixel is fully transparent or fully opaque."""
     if not picture.has_alpha or quality == 0:
         return None
     classes = alpha_classes(picture, quality)
@@ -63,9 +63,9 @@ def encode_map(picture: Picture, quality: float) -> bytes | None:
 
 
 def weighted(picture: Picture, payload: bytes | None) -> Picture:
-    """Return a picture in whose fit less counts what its map will make good.
+    """Return the picture with smaller weights for errors that its map corrects.
 
-    Not nothing: at other sizes the pixels near an outline are as drawn.
+    The weights are not 0, because at other sizes no map corrects the pixels near an outline.
     """
     if payload is None:
         return picture
@@ -81,7 +81,7 @@ def weighted(picture: Picture, payload: bytes | None) -> Picture:
 
 
 def map_within(picture: Picture, most_bytes: float) -> bytes | None:
-    """Return the map of the highest quality that leaves most of a size to the picture."""
+    """Return the encoded map of the highest quality that takes at most `MOST_SHARE` of a size."""
     for quality in QUALITIES:
         payload = encode_map(picture, quality)
         if payload is None or len(payload) <= MOST_SHARE * most_bytes:
@@ -90,7 +90,7 @@ def map_within(picture: Picture, most_bytes: float) -> bytes | None:
 
 
 def _opened(mask: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
-    """Leave of a mask what squares of so many pixels a side fit into, also beyond the border."""
+    """Open a mask (H, W) by squares of `side` pixels a side, which may reach beyond its border."""
     if side == 1:
         return mask
     padded = np.pad(mask, side, constant_values=True)
@@ -102,7 +102,7 @@ def _opened(mask: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
 
 
 def _spread(mask: NDArray[np.bool_], side: int, axis: int) -> NDArray[np.bool_]:
-    """Set what is less than so many pixels behind a set pixel."""
+    """Set the `side` − 1 pixels that follow each set pixel along an axis."""
     before = np.moveaxis(mask, axis, 0)
     result = before.copy()
     for step in range(1, side):

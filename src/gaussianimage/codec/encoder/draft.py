@@ -1,4 +1,4 @@
-"""A draft: one file that an encoder has made of a picture, and the integers in it."""
+"""A draft: a file that the encoder may return, and the quantized Gaussians in it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -14,20 +14,19 @@ from gaussianimage.codec.format.quantizer import QuantizerParameters
 
 @dataclass(frozen=True)
 class Draft:
-    """A file and what it was made from.
+    """A file and the data that it was made from.
 
     Attributes
     ----------
     source : PreparedPicture
     layers : list of QuantizedGaussians
-        The Gaussians, the most important first.
+        The layers of the file, the most important first.
     parameters : QuantizerParameters
-        Of the Gaussians of the stretched picture, before the file's header takes the stretch back.
+        Quantizer parameters for the stretched picture; the file's header has those of the source.
     step : float
-        The color step Δ. Beyond the coarsest that a file can have, it is the step that the bits
-        were priced by.
+        The color step Δ. Beyond a file's coarsest step, it is the step that set the weight of bits.
     q_max : float
-        Cut-off of the file's Gaussians.
+        Cut-off q of the file's Gaussians.
     data : bytes
         The file.
     """
@@ -49,7 +48,7 @@ class Draft:
         step: float,
         q_max: float,
     ) -> Self:
-        """Write a file of quantized Gaussians; the attributes of the class are the arguments."""
+        """Serialize quantized Gaussians; the arguments are attributes of the class."""
         picture = source.picture
         data = serialize(
             layers,
@@ -74,17 +73,17 @@ class Draft:
         return len(self.data) - metadata_size(self.source.metadata)
 
     def with_layers(self, layers: Sequence[QuantizedGaussians]) -> "Draft":
-        """Return a file with the steps of this one and other Gaussians."""
+        """Return a draft with the parameters of this one and other layers."""
         return Draft.make(self.source, layers, self.parameters, step=self.step, q_max=self.q_max)
 
     def shortened(self, most_bytes: float) -> "Draft":
-        """Return a file without the least important Gaussians, the largest that is small enough.
+        """Return the largest draft within a size that has only this one's first Gaussians.
 
         Parameters
         ----------
         most_bytes : float
-            Bound on `picture_bytes`. A file without Gaussians may still be larger, and no file is
-            smaller than that one.
+            Largest `picture_bytes` of the result. If even a file without Gaussians is larger, that
+            file is the result.
         """
         fits = self._first(0)
         low, high = 0, self.gaussians
@@ -98,7 +97,7 @@ class Draft:
         return fits
 
     def _first(self, count: int) -> "Draft":
-        """Return a file of the most important Gaussians, so many of them."""
+        """Return a draft of the `count` most important Gaussians."""
         layers = []
         for layer in self.layers:
             taken = min(count, len(layer.precision))

@@ -1,4 +1,4 @@
-"""A picture's way to the bytes of a file: the stages in their order.
+"""The stages of the encoder, in the order in which a picture passes through them.
 
 prepare → choose the number of Gaussians and the color step → fit → quantize → repair → measure
 """
@@ -43,44 +43,44 @@ from gaussianimage.fitting.state import FitState
 from gaussianimage.metrics import SSIM_WINDOW
 from gaussianimage.picture import Color, Kept, PictureSource, as_picture, kept_kinds
 
-# Cut-off of the file's Gaussians. A fit of its own has 4.5 (3 σ instead of 2.65 σ): this one draws
-# a third less for 0.2 % more bytes (docs/experiments).
+# Cut-off of the file's Gaussians: 2.65 σ. Drawing takes a third less work than with `fit`'s default
+# of 4.5 (3 σ), for 0.2 % more bytes (docs/experiments/cutting-earlier.md).
 Q_MAX = 3.5
 
-# From this quality on, small things on a plain ground are held to be in the file.
+# From this quality on, blocks that have lost small things on a plain ground are repaired.
 LEAST_REPAIRED = 40.0
 
-# A block may have this much more error than its mean color has, root mean square in steps of the
-# quality. If repairs leave more, the file is made once more with steps that are finer by a factor
-# within FINER.
+# A block's error may exceed that of its mean color by this much, as a root mean square in color
+# steps of the quality. If repairs leave a worse block, the encoder quantizes again with a step that
+# is finer by a factor within FINER.
 EXCESS = 0.036
 FINER = 0.5, 0.8
 
-# Pixels for each Gaussian of a first guess, where nothing tells more.
+# Pixels per Gaussian in the first guess for an SSIM, for which there is no rate model.
 PIXELS_PER_GAUSSIAN = 130
 
 
 @dataclass(frozen=True)
 class EncodeResult:
-    """A file and how it came about.
+    """An encoded file, its quality and the time that encoding took.
 
     Attributes
     ----------
     data : bytes
         The file.
     height, width : int
-        In pixels.
+        Size of the picture in pixels.
     gaussians : int
-        How many it holds.
+        Number of Gaussians in the file.
     psnr : float
-        Of the decoded picture against the source in dB, both in the source's bit depth, colors
-        multiplied by alpha.
+        PSNR of the decoded picture against the source in dB; both have the source's bit depth, and
+        their colors are multiplied by alpha.
     ssim : float or None
-        Likewise; only where an SSIM was asked for.
+        SSIM of the same two pictures, at most 1; None if the target is not an SSIM.
     seconds : float
-        That encoding took.
+        Wall-clock time of encoding.
     interrupted : bool
-        Whether Ctrl-C came, which was to be no error; the file is whole all the same.
+        Whether Ctrl-C cut encoding short. The file is complete in any case.
     """
 
     data: bytes = field(repr=False)
@@ -94,7 +94,7 @@ class EncodeResult:
 
     @property
     def bpp(self) -> float:
-        """Bits per pixel."""
+        """Size of the file in bits per pixel."""
         return 8 * len(self.data) / (self.height * self.width)
 
     def _repr_png_(self) -> bytes:
@@ -132,77 +132,86 @@ def encode(
     picture : Picture, array, PIL image, path or bytes
         What `gaussianimage.as_picture` takes.
     white : float, optional
-        The value in the source that becomes 1.0, such as 4095 for data of 12 bits in a file of 16;
-        see `gaussianimage.as_picture`.
+        The source's value that becomes 1.0, such as 4095 for 12-bit data in a 16-bit file; see
+        `gaussianimage.as_picture`.
     quality : float, optional
-        0 to 100; about 0.03 to 2 bits per pixel on photos. It is relative to what a picture shows:
-        faint pictures, icons and printed pages get finer steps. From 40 on, small things on a plain
-        ground are held to be there. 60 if no target is given. At most one of the targets may be.
+        Quality from 0 to 100; photos take about 0.03 to 2 bits per pixel. Faint pictures, icons and
+        printed pages get finer steps than photos of the same quality. From 40 on, the encoder
+        repairs blocks that have lost small things on a plain ground. `quality`, `gaussians`, `bpp`,
+        `size`, `psnr` and `ssim` are targets: at most one may be given, and quality 60 is the
+        default.
     gaussians : int, optional
-        Number of Gaussians to fit; those that don't earn their bits are left out.
+        Number of Gaussians to fit, at least 1. The file has fewer, because Gaussians that aren't
+        worth their bits are pruned.
     bpp : float, optional
-        Bits per pixel of the file, metadata included; it will not be larger than this, if any file
-        can be that small.
+        Largest number of bits per pixel of the file, metadata included. The file is larger only if
+        the smallest possible file is.
     size : int, optional
-        Bytes of the file; it will not be larger, metadata included, if any file can be that small.
+        Largest size of the file in bytes, metadata included. The file is larger only if the
+        smallest possible file is.
     psnr : float, optional
-        PSNR of the decoded picture in dB, within 0.1 if the picture allows.
+        PSNR of the decoded picture in dB. The file comes within 0.1 dB if the picture allows it.
     ssim : float, optional
-        SSIM of the decoded picture, 0 to 0.9999, within 2 % of 1 − SSIM or so if the picture
-        allows, which must have 11 pixels a side at least. It can't be less than that of hardly
-        anything but the mean color, 0.2 to 0.7 on photos.
+        SSIM of the decoded picture, 0 to 0.9999. 1 − SSIM comes within about 2 % if the picture
+        allows it. The picture must have at least 11 pixels a side. The lowest reachable SSIM is
+        that of a nearly constant picture, 0.2 to 0.7 on photos.
     alpha : bool, default True
-        False to leave alpha out: the picture on `background`, or on white.
+        Whether the file keeps alpha. If not, the picture is laid on `background`, or on white.
     alpha_quality : float, optional
-        100 keeps every pixel that is fully transparent or fully opaque exactly so, at the nominal
-        size; alpha between is as good as color is. Less takes what is nearly transparent or opaque
-        for wholly so and leaves small areas to the Gaussians, and 0 leaves all of alpha to them.
-        By default 100, but for a `bpp` or `size` of which it would take too much.
+        How much of alpha the file stores exactly, 0 to 100. At 100, every fully transparent or
+        fully opaque pixel stays so at the nominal size. Below 100, nearly transparent and nearly
+        opaque pixels become fully so, and the Gaussians alone show small areas. At 0, the Gaussians
+        alone show alpha. They show partial alpha at every quality, as well as they show color. The
+        default is 100, or less if the map of alpha takes too much of a `bpp` or `size`.
     background : str or sequence of 3 int, optional
-        A color to put a picture with alpha on, which is then left out: a name or "#rrggbb", as
-        `PIL.ImageColor` knows them, or red, green and blue of 0 to 255.
+        Color to lay a picture with alpha on; the file then has no alpha. A name or "#rrggbb" as
+        `PIL.ImageColor` knows them, or red, green and blue from 0 to 255.
     metadata : str or collection of str, default "all"
-        "all", "none", or what to keep of the picture's metadata: some of "icc", "exif", "xmp" and
-        "gps". By default a photo's location goes along; EXIF and XMP are kept without it where
-        "gps" is not named.
+        Metadata that the file keeps: "all", "none", or some of "icc", "exif", "xmp" and "gps". The
+        default keeps the place where a photo was taken; without "gps", the file's EXIF and XMP
+        don't tell it.
     effort : int, default 5
-        1 (fastest) to 10 (smallest); see docs/guide/effort.md for times.
+        Effort from 1 (fastest) to 10 (smallest file); docs/guide/effort.md has the times.
     seed : int, default 0
-        The same picture, options and seed give the same file, whatever the threads.
+        Seed of the fit, 0 to 2⁶³ − 1. The same picture, options and seed give the same file,
+        whatever the number of threads.
     threads : int, optional
-        Threads to use, 1 to 256; all CPUs that this process may run on by default.
+        Number of threads, 1 to 256; by default as many as there are CPUs for this process.
     device : str, default "cpu"
-        "cuda" or "cuda:1" to fit on a GPU; needs `pip install gaussianimage[torch]`. The file is
-        another one than from the CPU, and decodes everywhere.
+        Device of the fit: "cpu", or "cuda" or "cuda:1" for a GPU, which needs
+        `pip install gaussianimage[torch]`. A GPU gives a different file from the CPU; both decode
+        everywhere.
     progress : callable, optional
-        Called with a `Progress` about ten times a second while fitting, and after each round,
-        stage and pass of quantizing.
+        Function that takes a `Progress`. The encoder calls it about ten times a second while
+        fitting, and after each round, stage and pass of the quantization.
     on_interrupt : {"raise", "keep"}, default "raise"
-        What becomes of Ctrl-C. "keep" returns the best file so far, and raises only where there is
-        none yet, in the first second or so, or when it comes twice; `encode_with_result` tells.
+        What Ctrl-C does. "raise" raises KeyboardInterrupt. "keep" returns the best file so far, and
+        `EncodeResult.interrupted` of `encode_with_result` is true; it raises KeyboardInterrupt only
+        for a second Ctrl-C, or in about the first second, before there is a file.
 
     Returns
     -------
     bytes
+        The file.
 
     Raises
     ------
     KeyboardInterrupt
-        Ctrl-C came, within some 50 ms.
+        The user pressed Ctrl-C; the error comes within about 50 ms.
     PictureError, LimitError, OSError
-        If the picture can't be read, is too large, or holds NaN or infinite pixels; a `LimitError`
-        also if metadata takes so much that the file can't have the size or bpp asked for.
+        The picture can't be read, is too large, or has NaN or infinite pixels. A `LimitError` also
+        comes if the metadata leaves too little of `size` or `bpp` for the picture.
     TypeError, ValueError
-        If an argument is of a wrong type or out of range, or there is more than one target.
+        An argument has a wrong type or is out of range, or there is more than one target.
     ImportError
-        If a GPU is asked for and PyTorch or Triton is not installed.
+        The device is a GPU, and PyTorch or Triton is not installed.
     GaussianImageError
-        If there is no such GPU.
+        The machine doesn't have this GPU.
 
     Warns
     -----
     PictureWarning
-        If the picture may not be what is meant; see `gaussianimage.as_picture`.
+        The picture may not be what its owner means; see `gaussianimage.as_picture`.
     """
     return encode_with_result(
         picture,
@@ -247,11 +256,12 @@ def encode_with_result(
     progress: OnProgress | None = None,
     on_interrupt: str = "raise",
 ) -> EncodeResult:
-    """Encode a picture and tell how it went; `encode` documents the arguments and errors.
+    """Encode a picture and measure the file; `encode` documents the arguments and errors.
 
     Returns
     -------
     EncodeResult
+        The file, its quality and the time that encoding took.
     """
     target = Target.parse(
         quality=quality, gaussians=gaussians, bpp=bpp, size=size, psnr=psnr, ssim=ssim
@@ -259,7 +269,7 @@ def encode_with_result(
     alpha_options = AlphaOptions(alpha, alpha_quality, background)
     began = time.perf_counter()
     with Interrupt(on_interrupt) as interrupt:
-        select_backend(device, thread_count(threads))  # says early what is missing
+        select_backend(device, thread_count(threads))  # raises before the work if one is missing
         kept_kinds(metadata)
         level = effort_level(effort)
         loaded = as_picture(picture, white=white)
@@ -267,7 +277,7 @@ def encode_with_result(
         meter = Meter(
             progress,
             level,
-            # A search may take more drafts, but seldom does.
+            # A search seldom takes more than three drafts.
             drafts=1 if target.kind in ("quality", "gaussians") else min(3, level.drafts),
             probes=target.kind not in ("gaussians", "ssim"),
         )
@@ -287,7 +297,21 @@ def encode_with_result(
 
 
 class _Encoder:
-    """The stages between a prepared picture and a draft, for each kind of target."""
+    """Takes a prepared picture through the stages to a draft, for each kind of target.
+
+    Parameters
+    ----------
+    source : PreparedPicture
+    effort : Effort
+    seed : int
+        Seed of the first fit.
+    threads : int or None
+        Number of threads; by default as many as there are CPUs for this process.
+    device : str
+        Device of the fit.
+    meter : Meter
+    interrupt : Interrupt
+    """
 
     def __init__(
         self,
@@ -337,11 +361,11 @@ class _Encoder:
 
     def _encode_gaussians(self, count: float) -> Draft:
         quantizer = self._fit(int(count))
-        # A coarser step would thin out the number that was asked for.
+        # A coarser step would prune more of the Gaussians that the caller asked for.
         return quantizer.quantize(min(quantizer.balanced_step(), MOST_STEP))
 
     def _encode_at_psnr(self, psnr: float) -> Draft:
-        # The stretched picture has an error that is larger by the gain.
+        # The stretched picture's error is larger by the gain, so its PSNR is lower.
         stretched = psnr + PSNR.loss - 20 * np.log10(self._source.stretch.gain)
         guess = gaussians_for_psnr(
             self._source.fitted,
@@ -355,7 +379,7 @@ class _Encoder:
         height, width = self._source.picture.height, self._source.picture.width
         if min(height, width) < SSIM_WINDOW:
             raise ValueError(
-                f"ssim: expected a picture of {SSIM_WINDOW} pixels a side at least, "
+                f"ssim: expected a picture of at least {SSIM_WINDOW} pixels a side, "
                 f"got {height} x {width}"
             )
         guess = max(1, self._source.pixels // PIXELS_PER_GAUSSIAN)
@@ -375,14 +399,14 @@ class _Encoder:
         return search_size(self._fit, guess, most, self._effort.drafts)
 
     def _hold_blocks(self, quantizer: FitQuantizer, draft: Draft, step: float) -> Draft:
-        """Return a draft of finer steps if a block is much worse than its mean color.
+        """Return the draft, or one with finer steps if a block is much worse than its mean color.
 
         Parameters
         ----------
         quantizer : FitQuantizer
         draft : Draft
         step : float
-            The color step Δ of the quality that was asked for.
+            The color step Δ of the quality, before it is adapted to the picture.
         """
         if self._interrupt.is_pressed():
             return draft
@@ -394,7 +418,7 @@ class _Encoder:
         return quantizer.repair(quantizer.quantize(finer))
 
     def _fit(self, gaussians: int, start: int = 0, resume: FitState | None = None) -> FitQuantizer:
-        """Fit Gaussians to the picture; `start` numbers the fits of one picture."""
+        """Fit Gaussians to the picture; fits with another `start` have another seed."""
         fitted = fit(
             self._source.fitted,
             gaussians,

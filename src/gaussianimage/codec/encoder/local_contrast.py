@@ -1,4 +1,4 @@
-"""What single blocks of a picture show: small things on a plain ground, as a page of text does."""
+"""The contrast within blocks of a picture: small things on a plain ground, as on a page of text."""
 
 from typing import NamedTuple
 
@@ -11,23 +11,24 @@ Blocks = NDArray[np.float32]  # (K, BLOCK, BLOCK, C)
 
 BLOCK = 16
 
-# Small things on a plain ground: blurred over 3 × 3 pixels, the largest difference from the median
-# of the block is so many color steps, and half of the pixels have less than this part of it.
+# A block shows a small thing on a plain ground if two conditions hold for the difference of its
+# pixels, blurred over 3 × 3 pixels, from its median color: the largest difference exceeds THING color
+# steps Δ, and the median difference is below GROUND times the largest.
 THING = 0.2
 GROUND = 0.2
-PLAIN_GROUND = 0.1  # of printed paper
-DOUBT = 24  # blocks that are taken to be photo, so that a few don't make a page
+PLAIN_GROUND = 0.1  # like GROUND, for printed paper
+DOUBT = 24  # blocks that count as photo in advance, so that a few blocks don't make a page
 
 
 class Things(NamedTuple):
-    """How blocks differ from their median color, blurred over 3 × 3 pixels."""
+    """The differences of blocks from their median color, blurred over 3 × 3 pixels."""
 
-    largest: NDArray[np.float32]  # (K,), of the pixel that differs most
-    usual: NDArray[np.float32]  # (K,), median of the pixels
+    largest: NDArray[np.float32]  # (K,), the largest over a block's pixels
+    usual: NDArray[np.float32]  # (K,), the median over a block's pixels
 
 
 def count_blocks(pixels: NDArray[np.float32]) -> int:
-    """Return the number of blocks of a picture, (H, W, C)."""
+    """Return the number of blocks of a picture (H, W, C)."""
     height, width = pixels.shape[:2]
     return int(-(-height // BLOCK) * -(-width // BLOCK))
 
@@ -35,7 +36,7 @@ def count_blocks(pixels: NDArray[np.float32]) -> int:
 def cut_blocks(
     pixels: NDArray[np.float32], top: NDArray[np.intp], left: NDArray[np.intp]
 ) -> Blocks:
-    """Cut blocks out of a picture; what they lack at its edges repeats the last pixels."""
+    """Cut blocks out of a picture (H, W, C); beyond its edges, its last pixels are repeated."""
     within = np.arange(BLOCK)
     rows = np.minimum(top[:, None] + within, pixels.shape[0] - 1)
     columns = np.minimum(left[:, None] + within, pixels.shape[1] - 1)
@@ -44,7 +45,7 @@ def cut_blocks(
 
 
 def excess_errors(blocks: Blocks, errors: Blocks) -> NDArray[np.float64]:
-    """Return the mean squared error of blocks less what their mean color would have, (K,)."""
+    """Return the mean squared error of blocks less that of their mean color, (K,)."""
     contrast = blocks.var(axis=(1, 2), dtype=np.float64).mean(axis=1)
     excess: NDArray[np.float64] = np.square(errors).mean(axis=(1, 2, 3), dtype=np.float64)
     excess -= contrast
@@ -52,12 +53,12 @@ def excess_errors(blocks: Blocks, errors: Blocks) -> NDArray[np.float64]:
 
 
 def worst_excess(pixels: NDArray[np.float32], drawn: NDArray[np.float32]) -> float:
-    """Return the largest of `excess_errors` as a root, 0 if no block is worse than its mean color.
+    """Return the root of the largest of `excess_errors`, 0 if none is above 0.
 
     Parameters
     ----------
     pixels, drawn : ndarray, (H, W, C), float32
-        A picture and what it is drawn as.
+        The picture, and the drawn picture.
     """
     across = -(-pixels.shape[1] // BLOCK)
     count = count_blocks(pixels)
@@ -71,7 +72,7 @@ def worst_excess(pixels: NDArray[np.float32], drawn: NDArray[np.float32]) -> flo
 
 
 def find_things(blocks: Blocks) -> Things:
-    """Return how blocks differ from their median color."""
+    """Return the differences of blocks from their median color."""
     ground = np.median(blocks, axis=(1, 2), keepdims=True).astype(np.float32)
     difference = blurred_size(blocks - ground)
     return Things(difference.max(axis=1), np.median(difference, axis=1))
@@ -85,15 +86,15 @@ def blurred_size(blocks: Blocks) -> NDArray[np.float32]:
 
 
 def printed_share(pixels: NDArray[np.float32], step: float) -> float:
-    """Return the part of the blocks that show anything which show it on a plain ground, 0 to 1.
+    """Return the share of a picture's blocks with contrast whose ground is plain, 0 to 1.
 
-    On twenty-four photos it is 0.1 to 0.4, on pages of text 0.7 to 1; the less, the fewer they are.
+    It is 0.1 to 0.4 on twenty-four photos and 0.7 to 1 on pages of text, less on pages of few blocks.
 
     Parameters
     ----------
     pixels : ndarray, (H, W, C), float32
     step : float
-        The color step Δ that what is shown is measured by.
+        The color step Δ; a block has contrast if it differs from its median color by THING steps.
     """
     across = -(-pixels.shape[1] // BLOCK)
     count = count_blocks(pixels)
@@ -109,7 +110,11 @@ def printed_share(pixels: NDArray[np.float32], step: float) -> float:
 
 
 def box_sums(blocks: Blocks, down: int, across: int) -> Blocks:
-    """Return the sums over boxes of so many pixels each way around each pixel, 0 beyond a block."""
+    """Return the sum over a box around each pixel, (K, BLOCK, BLOCK, C).
+
+    The box reaches `down` pixels up and down and `across` pixels left and right. Pixels beyond the
+    block count as 0.
+    """
     for axis, half in ((1, down), (2, across)):
         if half == 0:
             continue

@@ -1,4 +1,4 @@
-"""From what a user brings to the picture that is fitted, and what its file carries beside it."""
+"""`prepare` turns the source and its options into the picture to fit, alpha map and metadata."""
 
 from dataclasses import dataclass, field
 
@@ -42,7 +42,8 @@ class AlphaOptions:
         ----------
         picture : Picture
         most_bytes : float or None
-            Size of the file, of which the map may take a part only; None if the target is no size.
+            Bytes that the target leaves for all but metadata; None for a target without a size.
+            The map takes only a share of them.
         """
         if self.quality is None and most_bytes is not None:
             return map_within(picture, most_bytes)
@@ -51,15 +52,15 @@ class AlphaOptions:
 
 @dataclass(frozen=True)
 class PreparedPicture:
-    """A picture as an encoder works on it.
+    """A picture to encode, and the parts of its file that are not Gaussians.
 
     Attributes
     ----------
     picture : Picture
-        The source, alpha flattened if it is left out, with the weights of its map of alpha and the
-        metadata that the file keeps.
+        The source. Its alpha is flattened if the file has none; it has the weights of its map of
+        alpha, and only the metadata that the file keeps.
     stretch : Stretch
-        How the range of `fitted` differs from that of `picture`.
+        The map from the colors of `picture` to those of `fitted`.
     fitted : Picture
         The picture that Gaussians are fitted to.
     alpha_map : bytes or None
@@ -67,7 +68,7 @@ class PreparedPicture:
     metadata : Metadata
         ICC profile, EXIF and XMP of the file.
     most_bytes : float or None
-        Size that the target leaves for everything but metadata; None if the target is no size.
+        Bytes that the target leaves for all but metadata; None for a target without a size.
     """
 
     picture: Picture
@@ -79,7 +80,7 @@ class PreparedPicture:
 
     @classmethod
     def plain(cls, picture: Picture) -> "PreparedPicture":
-        """Return a picture that is fitted in its own range, without a map of alpha."""
+        """Return a prepared picture without stretch and without a map of alpha."""
         stretch = Stretch.none(picture.channels)
         return cls(picture, stretch, picture, metadata=parse_metadata(picture))
 
@@ -92,24 +93,28 @@ class PreparedPicture:
 def prepare(
     picture: Picture, target: Target, alpha: AlphaOptions, kept: Kept, *, q_max: float
 ) -> PreparedPicture:
-    """Return a picture as an encoder works on it.
+    """Prepare a picture for the encoder.
 
     Parameters
     ----------
     picture : Picture
         The source.
     target : Target
-        A size or bpp bounds the map of alpha and must leave room beside the metadata.
+        The target. A size or bpp bounds the map of alpha and must exceed the metadata.
     alpha : AlphaOptions
     kept : str or collection of str
         Which metadata the file keeps; see `encode`.
     q_max : float
-        Cut-off of the file's Gaussians.
+        Cut-off q of the file's Gaussians.
+
+    Returns
+    -------
+    PreparedPicture
 
     Raises
     ------
     LimitError
-        The metadata takes so much that the file can't have the size or bpp asked for.
+        The metadata leaves too little of the size or bpp for the picture.
     """
     picture = alpha.apply(picture).keeping(kept)
     stretch = Stretch.for_picture(picture)
@@ -128,18 +133,18 @@ def prepare(
 
 
 def parse_metadata(picture: Picture) -> Metadata:
-    """Return the metadata of a picture as that of a file."""
+    """Convert a picture's metadata to a file's."""
     return Metadata(icc=picture.icc, exif=picture.exif, xmp=picture.xmp)
 
 
 def metadata_size(metadata: Metadata) -> int:
-    """Return the bytes that metadata takes in a file."""
+    """Return the number of bytes that metadata takes in a file."""
     chunks = metadata.to_chunks()
     return sum(chunk.payload_offset + len(chunk.payload) + CRC_BYTES for chunk in chunks)
 
 
 def _most_bytes(picture: Picture, metadata: Metadata, target: Target, q_max: float) -> float | None:
-    """Return what a size or bpp leaves for everything but metadata; None for other targets."""
+    """Return the bytes that a size or bpp leaves beside metadata; None for other targets."""
     most = target.file_bytes(picture.height * picture.width)
     if most is None:
         return None
@@ -153,7 +158,7 @@ def _most_bytes(picture: Picture, metadata: Metadata, target: Target, q_max: flo
 
 
 def _smallest_file(picture: Picture, q_max: float) -> int:
-    """Return the size of a picture's file without Gaussians and metadata."""
+    """Return the size in bytes of a picture's file without Gaussians and metadata."""
     empty = serialize(
         [],
         QuantizerParameters(0, SHAPE_STEP_ONE, (0,) * picture.channels),

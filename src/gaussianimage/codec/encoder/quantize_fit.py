@@ -34,22 +34,23 @@ from gaussianimage.fitting.loop import FitResult
 # Weight of the penalty on energy while fitting and while quantizing in stages.
 ENERGY = 0.01
 
-# A step coarser than a file can hold makes bits dearer instead, up to the price at this one.
+# Beyond the coarsest step of a file, only the weight of a bit grows, up to its value at this step.
 DEAREST_STEP = 4.0
 
-# A further draft starts from the Gaussians of the last one and needs 1/AGAIN of the rounds. Steps
-# finer than FINER times the last one need more Gaussians than those rounds bring: the draft starts
-# from the fit.
+# A second draft starts from the first one's Gaussians and needs 1/AGAIN of the rounds. If its step
+# is finer than FINER times the first one's, it needs more Gaussians than those rounds add, and
+# starts from the fit.
 AGAIN = 3
 FINER = 0.6
 
-# Errors that the depth of the picture's samples alone explains, for values 0 to 1.
+# Errors that rounding to the bit depth alone explains, for values 0 to 1.
 LEAST_ERROR = {8: 1 / 255, 16: 0.0}
 
-# What a bit is worth, in units of its usual worth, to make a file a little smaller.
+# Weights of a bit, relative to its usual weight, that make a file a little smaller.
 LIGHTER = (1.1, 1.2, 1.35, 1.5, 1.7, 2.0)
 
-# Stage, its step, its number of steps, Gaussians, PSNR in dB.
+# The arguments are the stage, the step in it, the number of steps, the number of Gaussians and the
+# PSNR in dB.
 OnStage = Callable[[str, int, int, int, float], None]
 
 
@@ -62,7 +63,7 @@ class Floats(NamedTuple):
 
 
 class FitQuantizer:
-    """Makes drafts of one fit.
+    """Quantizes one fit, with any step and any number of times.
 
     Parameters
     ----------
@@ -71,18 +72,18 @@ class FitQuantizer:
         A fit of `source.fitted`, whose first Gaussian is the background.
     effort : Effort
     threads : int or None
-        Threads to use; all CPUs of this process by default.
+        Number of threads; by default as many as there are CPUs for this process.
     on_stage : callable
-        Called after each round of pruning, stage of the quantization and pass with the stage
-        ("prune", "quantize", "refine"), the step in it, the number of steps, the number of
-        Gaussians and the PSNR in dB.
+        Called after each round of pruning, each stage of the quantization and each pass over all
+        Gaussians. Its arguments are the stage ("prune", "quantize", "refine"), the step in it, the
+        number of steps, the number of Gaussians and the PSNR in dB.
     interrupt : Interrupt, optional
-        That of the whole work. Once it is pressed, every stage that is left is cut short, and the
-        draft is whole all the same.
+        The interrupt of the encoder. Once Ctrl-C has come, the remaining stages are short; the
+        draft is complete in any case.
 
     Notes
     -----
-    Steps are those of the stretched picture, except for the step in a file's header.
+    Color steps are those of the stretched picture; only a file's header has the step of the source.
     """
 
     def __init__(
@@ -102,7 +103,7 @@ class FitQuantizer:
         self._interrupt = interrupt or Interrupt()
         mean = np.clip(source.stretch.restored(fitted.state.colors[0]), 0, 1)
         self._background = tuple(int(level) for level in np.rint(mean * BACKGROUND_LEVELS))
-        # The Gaussians that the last draft was rounded from, and its step.
+        # The Gaussians of the last draft before they were rounded, and its step.
         self._last: Floats | None = None
         self._last_step = 0.0
 
@@ -113,7 +114,7 @@ class FitQuantizer:
 
     @property
     def interrupted(self) -> bool:
-        """Whether Ctrl-C came, so that the rest of the work is to be quick."""
+        """Whether Ctrl-C has come, and the remaining work must be short."""
         return self._interrupt.is_pressed()
 
     @property
@@ -122,17 +123,17 @@ class FitQuantizer:
         return most_gaussians(self._source.picture)
 
     def balanced_step(self) -> float:
-        """Return the color step that suits the fit's error."""
+        """Return the color step Δ that suits the fit's error."""
         error = 10 ** (-self._fitted.psnr / 10) * self._source.picture.pixels.size
         return max(step_for_fit(error, len(self._fitted.gaussians)), 2.0**-15)
 
     def quantize(self, step: float) -> Draft:
-        """Return a draft of a color step, or of the coarsest step and fewer Gaussians.
+        """Quantize the fit with a color step, or with the coarsest step and fewer Gaussians.
 
         Parameters
         ----------
         step : float
-            The color step Δ. Beyond the coarsest that a file can hold, bits are priced by it.
+            The color step Δ. A step beyond a file's coarsest sets the weight of bits alone.
         """
         index = min(nearest_color_index(step), MOST_COLOR_INDEX - self._source.stretch.sixteenths)
         parameters = QuantizerParameters(index, SHAPE_STEP_ONE, self._background)
@@ -146,7 +147,7 @@ class FitQuantizer:
         return Draft.make(self._source, layers, parameters, step=step, q_max=self._q_max)
 
     def repair(self, draft: Draft) -> Draft:
-        """Return a draft with what its blocks have lost put back; see `repair`."""
+        """Return the draft with Gaussians added where blocks have lost detail; see `repair`."""
         if self._interrupt.is_pressed():
             return draft
         source = self._source
@@ -173,7 +174,7 @@ class FitQuantizer:
         )
 
     def lighter(self, draft: Draft) -> Iterator[Draft]:
-        """Yield smaller and smaller drafts of a draft's Gaussians, refined as if bits cost more."""
+        """Refine a draft with growing weights of a bit, and yield a smaller draft after each."""
         quantizer = self._rd_quantizer(draft.parameters, draft.step)
         residual = self._load_draft(draft, quantizer).residual()
         refined = quantizer.refine(draft.layers, residual, LIGHTER)
@@ -188,7 +189,7 @@ class FitQuantizer:
     # -- The stages of a draft ---------------------------------------------------------------------
 
     def _prune_and_regrow(self, optimizer: _native.Optimizer, step: float) -> None:
-        """Leave the Gaussians that earn their bits at a step, and keep them for the next draft."""
+        """Prune and regrow the optimizer's Gaussians, and keep a copy for the next draft."""
         most, rounds = len(optimizer), self._effort.rounds
         if step > FINER * self._last_step and self._last is not None:
             optimizer.keep(np.zeros(most, np.uint8))
@@ -217,7 +218,7 @@ class FitQuantizer:
     def _quantize_in_stages(
         self, optimizer: _native.Optimizer, quantizer: RdQuantizer
     ) -> list[QuantizedGaussians]:
-        """Round all Gaussians, and cut them into layers."""
+        """Round all Gaussians in stages, and divide them into layers."""
         count = len(optimizer)
         parts = quantize_in_stages(
             optimizer,
@@ -234,7 +235,7 @@ class FitQuantizer:
     def _refine(
         self, optimizer: _native.Optimizer, quantizer: RdQuantizer, layers: list[QuantizedGaussians]
     ) -> list[QuantizedGaussians]:
-        """Refine the integers of all Gaussians, against the residual that the optimizer holds."""
+        """Refine the integers of all Gaussians against the residual in the optimizer."""
         if self._interrupt.is_pressed():
             return layers
         with self._interrupt.cut_short():

@@ -1,9 +1,9 @@
-"""Small things that a file has lost are put back: a mean error says nothing about them.
+"""Repair of blocks that have lost small things, which a mean error hardly counts.
 
-A file is made to have little squared error for its bits. A dot, a faint word or a bird in the sky
-has hardly any of it, and still is what a person looks at. So each block of 16 × 16 pixels is held
-to its own contrast: its error must not be more than that of its mean color, and where it shows
-small things on a plain ground, they must be there.
+The encoder minimizes squared error and bits. A dot, a faint word or a bird in the sky adds little
+to the squared error, and a person looks at it all the same. So the encoder checks each block of
+16 × 16 pixels by itself: its error must not exceed that of its mean color, and small things that
+the source shows on a plain ground must be visible. Blocks that fail get more Gaussians.
 """
 
 from collections.abc import Iterator
@@ -30,26 +30,28 @@ from gaussianimage.codec.encoder.rounding import shown, strongest_first
 from gaussianimage.codec.format.levels import QuantizedGaussians
 from gaussianimage.fitting.row_blocks import BLOCK_PIXELS
 
-# A block may have this much more error, root mean square in color steps, than its mean color has.
+# A block's error may exceed that of its mean color by this much, as a root mean square in steps Δ.
 TOLERANCE = 0.02
 
-# A thing is lost where this part of it is missing anywhere.
+# A small thing is lost if more than this share of its contrast is missing at any pixel.
 MISSING = 0.7
 
-# New Gaussians are found by boxes, for dots, strokes and areas: half the sides, down and across.
+# A new Gaussian is placed by the box with the most error in it. The boxes have the shapes of dots,
+# strokes and areas; (a, b) is (2 a + 1) pixels high and (2 b + 1) wide.
 BOXES = ((0, 0), (1, 1), (0, 3), (3, 0), (1, 5), (5, 1), (3, 3), (7, 7))
 SIDE_TO_SIGMA = 0.35
-PER_BLOCK = 3  # new Gaussians in a round
+PER_BLOCK = 3  # new Gaussians of a block in a round
 
 ITERATIONS = 12
 RATES = (0.05, 0.03, 0.015)
 
-# What a bit is worth in each round, in units of what it usually is: what is left over costs more.
+# Weight of a bit in each round, relative to its usual weight. It falls, because the blocks that still
+# fail need more bits.
 WEIGHTS = (0.4, 0.2, 0.1, 0.03, 0.01, 0.003)
 
 
 class Spots(NamedTuple):
-    """Gaussians for where something is missing."""
+    """New Gaussians for blocks that have lost detail."""
 
     means: NDArray[np.float64]  # (K, 2)
     cholesky: NDArray[np.float64]  # (K, 3)
@@ -66,29 +68,29 @@ def repair(
     model_set: int,
     costs: _native.SymbolCosts,
 ) -> Iterator[QuantizedGaussians]:
-    """Add rounded Gaussians where blocks have lost what they show.
+    """Add quantized Gaussians to blocks that have lost detail.
 
     Parameters
     ----------
     optimizer : _native.Optimizer
-        Without Gaussians; those of the file have been drawn into its target.
+        An optimizer without Gaussians; the target is the picture less all Gaussians of the file.
     quantizer : RdQuantizer
-        Of the file.
+        The quantizer of the file.
     pixels : ndarray, (H, W, C), float32
         The picture.
     step : float
         The color step Δ.
     least : float
-        Root mean square errors below this are not worth a repair, whatever the step.
+        Root mean square error below which no block is repaired, whatever the step.
     model_set : int
-        Which of the format's sets of models codes them.
+        Number of the format's set of models that codes the new Gaussians.
     costs : _native.SymbolCosts
-        What symbols cost in the file.
+        Bits of each symbol in the file.
 
     Yields
     ------
     QuantizedGaussians
-        What a round adds, the strongest first.
+        The Gaussians that a round adds, the strongest first.
     """
     rates = np.tile(np.array(RATES, np.float32), (ITERATIONS, 1))
     suspects = np.arange(count_blocks(pixels))
@@ -100,7 +102,7 @@ def repair(
         optimizer.adam(rates, 0.0)
         levels = quantizer.nearest(optimizer.means, optimizer.cholesky, optimizer.colors)
         optimizer.keep(np.zeros(len(optimizer), np.uint8))
-        # The refiner wants them drawn.
+        # The coordinate descent starts from a residual in which its Gaussians are drawn.
         optimizer.add(*quantizer.quantizer.dequantize(*levels))
         descent = quantizer.coordinate_descent(optimizer.residual())
         sets = np.full(len(levels.precision), model_set, np.uint8)
@@ -121,24 +123,25 @@ def lost(
     suspects: NDArray[np.intp],
     least: float = 0.0,
 ) -> tuple[NDArray[np.intp], Spots]:
-    """Find the blocks that have lost what they show, and Gaussians that bring it back.
+    """Find the blocks that have lost detail, and Gaussians that restore it.
 
     Parameters
     ----------
     pixels, residual : ndarray, (H, W, C), float32
-        The picture, and what is drawn less the picture.
+        The picture, and the drawn picture less it.
     step : float
         The color step Δ.
     suspects : ndarray, (K,)
-        Rising numbers of the blocks to look at, row by row.
+        Numbers of the blocks to check, ascending; blocks are counted row by row.
     least : float
-        As for `repair`.
+        See `repair`.
 
     Returns
     -------
     blocks : ndarray, (M,)
-        The numbers of those that have.
+        Numbers of the blocks that have lost detail, ascending.
     spots : Spots
+        At most `PER_BLOCK` Gaussians for each of these blocks.
     """
     across = -(-pixels.shape[1] // BLOCK)
     found, blocks = [], []
@@ -155,7 +158,7 @@ def lost(
 
 
 def _failing(source: Blocks, error: Blocks, step: float, least: float) -> NDArray[np.bool_]:
-    """Return which blocks have lost what they show."""
+    """Return for each block whether it has lost detail, (K,)."""
     tolerance = max(TOLERANCE * step, least)
     failing: NDArray[np.bool_] = excess_errors(source, error) > tolerance**2
     suspects = np.flatnonzero(~failing)
@@ -165,7 +168,7 @@ def _failing(source: Blocks, error: Blocks, step: float, least: float) -> NDArra
 
 
 def _things_missing(source: Blocks, error: Blocks, step: float) -> NDArray[np.bool_]:
-    """Return which blocks show small things on a plain ground that are not all there."""
+    """Return for each block whether it has lost a small thing on a plain ground, (K,)."""
     things = find_things(source)
     missing = blurred_size(error).max(axis=1)
     result: NDArray[np.bool_] = (
@@ -177,7 +180,7 @@ def _things_missing(source: Blocks, error: Blocks, step: float) -> NDArray[np.bo
 
 
 def _spots(error: Blocks, left: NDArray[np.intp], top: NDArray[np.intp]) -> Spots:
-    """Return for each block the few Gaussians that take most from its error, about."""
+    """Return the Gaussians that reduce the error of each block most, by greedy choice of boxes."""
     count, channels = len(error), error.shape[3]
     everyone = np.arange(count)
     error = error.copy()
@@ -196,7 +199,7 @@ def _spots(error: Blocks, left: NDArray[np.intp], top: NDArray[np.intp]) -> Spot
             middle[better] = np.stack(np.divmod(peak, BLOCK), axis=1)[better]
             half[better] = down, across
             colors[better] = -sums[everyone, peak][better] / area
-        # The next one is for what this one leaves.
+        # The next Gaussian is for the error that this one leaves.
         within = np.arange(BLOCK)
         inside = np.abs(within - middle[:, :, None]) <= half[:, :, None]  # (K, 2, BLOCK)
         box = inside[:, 0, :, None] & inside[:, 1, None, :]

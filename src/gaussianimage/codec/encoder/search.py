@@ -1,4 +1,4 @@
-"""Finding the file of a given size, PSNR or SSIM, with few fits and few quantizations."""
+"""The search for a file of a given size, PSNR or SSIM, with few fits and few quantizations."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,42 +14,42 @@ from gaussianimage.codec.format.quantizer import MOST_STEP, STEPS_PER_OCTAVE
 # A file may be this much smaller than its target.
 SIZE_TOLERANCE = 0.02
 
-# A file that is larger by up to SIZE_SURPLUS is cut to size and not made again. Up to
-# WEIGHED_SURPLUS, it is first refined with bits that weigh more.
+# A file that is too large by at most SIZE_SURPLUS is cut to size; the fit is not quantized again. A
+# file that is too large by at most WEIGHED_SURPLUS is first refined with a larger weight of bits.
 SIZE_SURPLUS = 0.03
 WEIGHED_SURPLUS = 0.15
-# A PSNR may be this much off, in dB, and so may −10 log₁₀(1 − SSIM).
+# Largest error in dB of a PSNR, and of −10 log₁₀(1 − SSIM).
 QUALITY_TOLERANCE = 0.1
-# A fit may be this much off: another step makes up for it.
+# Largest error in dB of a fit before it is quantized: the step can make up for that much.
 REFIT_DECIBELS = 0.7
 
-# A size outside of this range, relative to the target, is reached better by another number of
-# Gaussians than by another step. Too many Gaussians cost little, since the step makes up for them;
-# too few cost more.
+# If a draft's size, relative to the target, is outside of this range, the search changes the number
+# of Gaussians and not the step alone. The range is wider above 1, because too many Gaussians cost
+# less than too few.
 REFIT_BELOW, REFIT_ABOVE = 0.75, 1.5
 
-# Octaves that doubling the step takes off the size of a file, about.
+# Factor by which the size of a file falls when the step doubles, in octaves; an estimate.
 OCTAVES_PER_OCTAVE = 0.7
 
 MAX_FITS = 6
 
-Fit = Callable[[int], FitQuantizer]  # fits that many Gaussians
+Fit = Callable[[int], FitQuantizer]  # fits a given number of Gaussians
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A measure of quality in dB, and about how it changes.
+    """A measure of quality in dB, and estimates of how it changes.
 
     Attributes
     ----------
     decibels : callable
-        Returns the measure of pixels, in dB.
+        Function that returns the quality of decoded pixels in dB.
     loss : float
-        The loss by quantizing with a step that suits the fit, in dB.
+        Loss in dB when a fit is quantized with its balanced step.
     per_octave : float
-        The loss by doubling the step, in dB.
+        Loss in dB when the step doubles.
     slope : float
-        The gain by ten times the Gaussians, in units of 10 dB.
+        Gain in units of 10 dB when the number of Gaussians grows tenfold.
     """
 
     decibels: Callable[[SourceQuality, Pixels], float]
@@ -59,7 +59,7 @@ class Measure:
 
 
 def decibels_of_ssim(ssim: float) -> float:
-    """Return −10 log₁₀(1 − SSIM), at most 120, which rises as evenly as a PSNR."""
+    """Return −10 log₁₀(1 − SSIM), at most 120 dB; it grows with the rate as evenly as a PSNR."""
     return float(-10 * np.log10(max(1 - ssim, 1e-12)))
 
 
@@ -68,22 +68,23 @@ SSIM = Measure(lambda quality, pixels: decibels_of_ssim(quality.ssim(pixels)), 1
 
 
 def search_size(fit: Fit, gaussians: int, most_bytes: float, drafts: int) -> Draft:
-    """Find the largest file of at most so many bytes, metadata aside.
+    """Find the largest file within a size.
 
     Parameters
     ----------
     fit : callable
-        Fits a number of Gaussians.
+        Function that fits a given number of Gaussians.
     gaussians : int
-        A guess of how many.
+        Number of Gaussians of the first fit.
     most_bytes : float
+        Largest size of the file in bytes, without metadata.
     drafts : int
-        Quantizations at most.
+        Largest number of quantizations.
 
     Returns
     -------
     Draft
-        The file without Gaussians if every other one is larger.
+        The file without Gaussians if every other file is larger than `most_bytes`.
     """
     quantizer = fit(gaussians)
     draft = quantizer.quantize(quantizer.balanced_step())
@@ -98,7 +99,7 @@ def search_size(fit: Fit, gaussians: int, most_bytes: float, drafts: int) -> Dra
         quantizer = fit(gaussians)
         draft = quantizer.quantize(quantizer.balanced_step())
 
-    # The largest that fits, and the smallest that doesn't.
+    # The largest draft that is small enough, and the smallest that is too large.
     below: Draft | None = None
     above: Draft | None = None
     steps = _Steps(np.log2(most_bytes), OCTAVES_PER_OCTAVE)
@@ -128,7 +129,7 @@ def search_size(fit: Fit, gaussians: int, most_bytes: float, drafts: int) -> Dra
 
 
 def _cut(quantizer: FitQuantizer, draft: Draft, most_bytes: float) -> Draft:
-    """Return a file of at most so many bytes, if there is one, from a draft that is larger."""
+    """Make a draft that is too large smaller, down to `most_bytes` if any file is that small."""
     if draft.picture_bytes <= (1 + WEIGHED_SURPLUS) * most_bytes and not quantizer.interrupted:
         for lighter in quantizer.lighter(draft):
             if lighter.picture_bytes < (1 - SIZE_TOLERANCE) * most_bytes:
@@ -142,15 +143,15 @@ def _cut(quantizer: FitQuantizer, draft: Draft, most_bytes: float) -> Draft:
 def search_quality(
     fit: Fit, quality: SourceQuality, gaussians: int, target: float, measure: Measure, drafts: int
 ) -> Draft:
-    """Find a file of a PSNR or SSIM, or the nearest.
+    """Find the file that comes closest to a PSNR or SSIM.
 
     Parameters
     ----------
     fit, gaussians, drafts
-        As for `search_size`.
+        See `search_size`.
     quality : SourceQuality
     target : float
-        In dB, as the measure.
+        The quality to reach in dB, in terms of the measure.
     measure : Measure
         `PSNR` or `SSIM`.
 
@@ -185,15 +186,15 @@ def search_quality(
 def _fit_for(
     fit: Fit, quality: SourceQuality, gaussians: int, target: float, measure: Measure
 ) -> FitQuantizer:
-    """Return a fit that is better than the target by about what quantizing will cost."""
+    """Return a fit that exceeds the target by about the loss of quantizing it."""
     slope = measure.slope
     last: tuple[float, float] | None = None
     for left in range(MAX_FITS, 0, -1):
         quantizer = fit(gaussians)
         if quantizer.fitted.interrupted:
             break
-        # If the balanced step is coarser than any that a file can have, only the number of
-        # Gaussians can bring the quality down. They are few then, and a draft is made soon.
+        # If the balanced step is beyond a file's coarsest, only fewer Gaussians lower the quality.
+        # There are few of them then, and quantizing them is quick.
         if quantizer.balanced_step() < MOST_STEP:
             found = measure.decibels(quality, quality.draw(quantizer.fitted)) - measure.loss
             enough = REFIT_DECIBELS
@@ -217,7 +218,7 @@ def _fit_for(
 
 
 def _within(gaussians: float, quantizer: FitQuantizer) -> int:
-    """Return the nearest number of Gaussians that a picture can have."""
+    """Round to a number of Gaussians that a fit of the picture can have."""
     return int(np.clip(round(gaussians), 1, quantizer.most_gaussians))
 
 
@@ -227,9 +228,9 @@ class _Steps:
     Parameters
     ----------
     value : float
-        The PSNR, or the logarithm of a size.
+        The measure to reach: a PSNR in dB, or log₂ of a size in bytes.
     slope : float
-        How much an octave of the step takes off it, about.
+        Decrease of the measure when the step doubles; an estimate.
     """
 
     def __init__(self, value: float, slope: float) -> None:
@@ -238,7 +239,7 @@ class _Steps:
         self._tried: dict[int, float] = {}
 
     def after(self, step: float, result: float) -> float | None:
-        """Return the next step, given what the last one came to; None if there is none."""
+        """Return the next step after one with this result; None if no better one is left."""
         last = round(STEPS_PER_OCTAVE * np.log2(step))
         self._tried[last] = result
         fine = [number for number, one in self._tried.items() if one > self._value]

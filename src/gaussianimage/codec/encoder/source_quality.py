@@ -1,4 +1,4 @@
-"""How close a draft or a fit comes to the source, in the source's bit depth."""
+"""The quality of a draft or a fit, against the source and in the source's bit depth."""
 
 from typing import Any
 
@@ -21,15 +21,15 @@ Pixels = NDArray[Any]  # (H, W) or (H, W, C), uint8 or uint16
 
 
 class SourceQuality:
-    """Compares what is drawn with one source.
+    """Compares decoded or drawn pixels with one source.
 
-    Colors are multiplied by alpha, so that invisible colors don't count.
+    Colors are multiplied by alpha, so invisible colors have no influence.
 
     Parameters
     ----------
     source : PreparedPicture
     threads : int or None
-        Threads of decoding and drawing; all CPUs of this process by default.
+        Number of threads; by default as many as there are CPUs for this process.
     """
 
     def __init__(self, source: PreparedPicture, threads: int | None) -> None:
@@ -38,11 +38,11 @@ class SourceQuality:
         self._dtype = np.dtype(np.uint16 if source.picture.bit_depth == 16 else np.uint8)
 
     def decode(self, draft: Draft) -> Pixels:
-        """Return the pixels that a draft decodes to."""
+        """Decode a draft to pixels."""
         return decode(draft.data, dtype=self._dtype, threads=self._threads)
 
     def draw(self, fitted: FitResult) -> Pixels:
-        """Return the pixels of a fit, nothing quantized."""
+        """Draw a fit, without quantizing it."""
         drawn = render(fitted.gaussians, threads=self._threads)
         return to_array(self._source.stretch.restored(drawn), self._dtype)
 
@@ -61,19 +61,22 @@ class SourceQuality:
         return ssim(*self._pair(pixels))
 
     def worst_excess(self, pixels: Pixels) -> float:
-        """Return by how much the worst block is worse than its mean color, for values 0 to 1."""
+        """Return the root mean square excess of the worst block; see `local_contrast`.
+
+        It is by how much a block's error exceeds that of its mean color, for values 0 to 1.
+        """
         drawn = from_array(pixels, warn=ignore).pixels
         return worst_excess(self._source.picture.pixels, drawn)
 
     def cost(self, draft: Draft, step: float) -> float:
-        """Return a draft's squared error plus its bits as the color step Δ weighs them."""
+        """Return a draft's rate-distortion cost for a color step Δ: squared error + λ · bits."""
         picture, gain = self._source.picture, self._source.stretch.gain
         error = 10 ** (-self.psnr(self.decode(draft)) / 10) * picture.pixels.size
         weight = WEIGHT_OF_A_BIT * step**2
         return float(error * gain**2 + weight * 8 * len(draft.data))
 
     def _pair(self, pixels: Pixels) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return the source and the pixels in a form that metrics compare."""
+        """Return the source and the pixels as arrays of one type."""
         picture = self._source.picture
         if picture.has_alpha:
             return picture.pixels, from_array(pixels, warn=ignore).pixels
@@ -81,7 +84,7 @@ class SourceQuality:
 
 
 def _round_pixels(pixels: NDArray[np.float32], dtype: np.dtype[Any]) -> Pixels:
-    """Return the integers that a picture file of this depth holds, made a few rows at a time."""
+    """Convert float pixels to integers of a bit depth, a few rows at a time."""
     height, width, channels = pixels.shape
     rounded: Pixels = np.empty((height, width) if channels == 1 else pixels.shape, dtype)
     for rows in row_blocks(height, width):

@@ -1,4 +1,4 @@
-"""A picture of little contrast is fitted as if it had much: in a range of its own."""
+"""The stretch of a picture of little contrast, which is fitted as if it had much."""
 
 from dataclasses import dataclass, replace
 from typing import Self
@@ -19,17 +19,17 @@ MOST_OCTAVES = 12
 class Stretch:
     """The map x → ½ + gain · (x − middle) from a picture's pixels to those that are fitted.
 
-    Step sizes of the optimizer suit pixels that use the range from 0 to 1; in a picture that uses a
-    hundredth of it they are larger than anything there is to see. The gain is 2^(sixteenths / 16):
-    with it the color step of the file is one that the header can say, and no integer of a Gaussian
-    depends on it.
+    The optimizer's step sizes suit pixels that use the range from 0 to 1. In a picture that uses a
+    hundredth of this range, they would be larger than all of its contrast. The gain is
+    2^(sixteenths / 16), so that the header can hold the color step of the source, which is the
+    fitted picture's step divided by the gain. The integers of the Gaussians stay the same.
 
     Attributes
     ----------
     sixteenths : int
-        16 log₂ of the gain, 0 to 192.
+        16 log₂(gain), 0 to 192.
     middle : ndarray, (C,), float64
-        Middle of each channel's range.
+        Middle of each channel's range, 0 to 1.
     """
 
     sixteenths: int
@@ -37,19 +37,19 @@ class Stretch:
 
     @classmethod
     def for_picture(cls, picture: Picture) -> Self:
-        """Return the map that spreads the widest channel of a picture over 0 to 1, about."""
+        """Return the map that spreads the widest channel of a picture over nearly all of 0 to 1."""
         low = picture.pixels.min(axis=(0, 1)).astype(np.float64)
         high = picture.pixels.max(axis=(0, 1)).astype(np.float64)
         used = float((high - low).max())
         if used > LEAST_RANGE or used == 0:
             return cls.none(picture.channels)
-        # Rounded down, and a little less, so that nothing leaves the range.
+        # The gain is rounded down and a little smaller, so that no pixel leaves the range.
         octaves = min(-np.log2(used * (1 + 1e-5)), MOST_OCTAVES)
         return cls(int(STEPS_PER_OCTAVE * octaves), (low + high) / 2)
 
     @classmethod
     def none(cls, channels: int) -> Self:
-        """Return the map that leaves a picture of so many channels as it is."""
+        """Return the map that changes nothing, for a picture of this many channels."""
         return cls(0, np.full(channels, 0.5))
 
     @property
@@ -58,7 +58,7 @@ class Stretch:
         return _native.sixteenth_power(self.sixteenths)
 
     def apply(self, picture: Picture) -> Picture:
-        """Return the picture that is fitted."""
+        """Stretch a picture."""
         if self.sixteenths == 0:
             return picture
         pixels = picture.pixels - self.middle.astype(np.float32)
@@ -69,11 +69,11 @@ class Stretch:
         return replace(picture, pixels=pixels)
 
     def stretched(self, colors: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return colors (…, C) of the picture as those of the fitted one."""
+        """Convert colors (…, C) of the source to those of the fitted picture."""
         return 0.5 + self.gain * (colors - self.middle)
 
     def restored(self, colors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return colors (…, C) of the fitted picture as those of the picture."""
+        """Convert colors (…, C) of the fitted picture to those of the source."""
         if self.sixteenths == 0:
             return colors
         restored = (colors.astype(np.float64) - 0.5) / self.gain + self.middle

@@ -1,4 +1,4 @@
-"""What an encoder aims at, and the range of each target."""
+"""The targets of the encoder and their ranges."""
 
 from dataclasses import dataclass
 from typing import NamedTuple, Self
@@ -10,7 +10,7 @@ DEFAULT_QUALITY = 60.0
 
 
 class Range(NamedTuple):
-    """The least and the largest value of a target, both allowed."""
+    """The least and the largest allowed value of a target."""
 
     least: float
     most: float
@@ -52,12 +52,12 @@ class Target:
         psnr: float | None = None,
         ssim: float | None = None,
     ) -> Self:
-        """Check that at most one target is given and that it is in its range.
+        """Return the one target that is given, or the default quality if none is.
 
         Raises
         ------
         TypeError, ValueError
-            More than one target is given, or a value is no number or out of its range.
+            There is more than one target, or its value is not a number or out of range.
         """
         everything = {
             "quality": quality,
@@ -76,7 +76,10 @@ class Target:
         return cls(kind, number(kind, value, *TARGETS[kind]))
 
     def file_bytes(self, pixels: int) -> float | None:
-        """Return the largest size of a file of so many pixels; None for other targets."""
+        """Return the largest size in bytes of a file with `pixels` pixels.
+
+        None for a target that doesn't bound the size.
+        """
         if self.kind == "size":
             return self.value
         if self.kind == "bpp":

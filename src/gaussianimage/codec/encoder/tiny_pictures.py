@@ -1,6 +1,6 @@
-"""Pictures of a few pixels: several starts of the fit, of which the best is kept.
+"""Pictures of a few pixels are fitted from several starts, and the best draft is kept.
 
-A fit of a handful of Gaussians to a few pixels depends on where they start.
+A fit of a handful of Gaussians depends much on where they start.
 """
 
 import math
@@ -17,37 +17,38 @@ from gaussianimage.codec.encoder.source_quality import SourceQuality
 from gaussianimage.fitting.placement import one_per_pixel
 from gaussianimage.fitting.state import TRAIN_ALL, FitState
 
-# Pictures of up to so many pixels are fitted from several starts.
+# Pictures of at most this many pixels are fitted from several starts.
 FEW_PIXELS = 1024
-# A picture of one pixel has the most starts; they fall with the pixels to the least number.
+# The number of starts is STARTS_OF_PIXELS / pixels, within these bounds.
 LEAST_STARTS, MOST_STARTS = 6, 64
 STARTS_OF_PIXELS = 1024
 
-# Up to so many pixels may have a Gaussian each.
+# In pictures of at most this many pixels, one start has a Gaussian for each pixel.
 PIXEL_BY_PIXEL = 64
 
 
 class Fit(Protocol):
-    """Fits a number of Gaussians to the picture, from the start of a number or from a state."""
+    """Fits a number of Gaussians to the picture, from a numbered start or from a state."""
 
     def __call__(
         self, gaussians: int, start: int = 0, resume: FitState | None = None
     ) -> FitQuantizer:
-        """Return a fit to quantize."""
+        """Return the fit, ready to be quantized."""
 
 
 def best_start(
     fit: Fit, quality: SourceQuality, source: PreparedPicture, gaussians: int, step: float
 ) -> Draft:
-    """Return the draft that costs least in bits and error together, of several starts.
+    """Quantize fits from several starts, and return the draft of least rate-distortion cost.
 
     Parameters
     ----------
     fit : callable
+        Function that fits a given number of Gaussians; see `Fit`.
     quality : SourceQuality
     source : PreparedPicture
     gaussians : int
-        Number of Gaussians that belongs with the step.
+        Number of Gaussians that suits the step.
     step : float
         The color step Δ.
     """
