@@ -1,7 +1,7 @@
 """Pictures stored as sums of 2D Gaussians.
 
-`encode` and `decode` go from a picture to the bytes of a ``.gimg`` file and back; `fit` and
-`render` are the float halves of it, with `Gaussians` between them.
+`encode` turns a picture into the bytes of a ``.gimg`` file, and `decode` turns them into pixels.
+`fit` and `render` do the same with `Gaussians` in floating point between them.
 """
 
 from gaussianimage.errors import (
@@ -16,7 +16,7 @@ from gaussianimage.errors import (
     UnsupportedError,
 )
 
-TYPE_CHECKING = False  # as that of typing, which takes long to import
+TYPE_CHECKING = False  # type checkers take it for typing's, which takes long to import
 if TYPE_CHECKING:
     from typing import Any
 
@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# Loaded at first use: nobody who decodes waits for what only an encoder needs.
+# The module of each public name. It is imported at the first use of the name, so that a program that
+# decodes does not wait for the encoder's imports.
 _HOMES = {
     "Decoder": "gaussianimage.codec.decoder.decode",
     "EncodeResult": "gaussianimage.codec.encoder.encode",

@@ -1,10 +1,10 @@
-"""The program `gaussianimage`, also as `python -m gaussianimage`."""
+"""The program `gaussianimage`, which `python -m gaussianimage` runs too."""
 
 from gaussianimage._util import leaving
 
 
 def main() -> None:
-    """Run the program, without a word from Python about Ctrl-C however early it comes."""
+    """Run the program. At Ctrl-C it exits without a traceback, even while modules are imported."""
     leaving.leave_on_interrupt()
     from gaussianimage.cli import main as run
 

@@ -1,4 +1,7 @@
-"""The errors that a caller may want to tell apart, all under `GaussianImageError`; warnings."""
+"""The errors and warnings of the package.
+
+Every error about data is a `GaussianImageError`.
+"""
 
 import os
 import sys
@@ -10,13 +13,13 @@ _PACKAGE = os.path.dirname(__file__)  # noqa: PTH120 - pathlib takes long to imp
 class GaussianImageError(Exception):
     """Base class of every error that this package raises about data.
 
-    Plain misuse of a function (a wrong type, a value out of range) is a `TypeError` or a
-    `ValueError`; a file that cannot be opened or written is an `OSError`.
+    An argument of a wrong type or out of range raises a `TypeError` or a `ValueError`, and a file
+    that cannot be opened or written an `OSError`.
     """
 
 
 class PictureError(GaussianImageError):
-    """The source is not a readable picture, or not one that can be stored."""
+    """The source is not a picture that this package can read and store."""
 
 
 class FormatError(GaussianImageError):
@@ -25,9 +28,9 @@ class FormatError(GaussianImageError):
     Parameters
     ----------
     message : str
-        What was expected and what came.
+        What the reader expected and what it found.
     offset : int, optional
-        Where in the file, in bytes from its start.
+        Offset of the error in the file, in bytes.
     """
 
     def __init__(self, message: str, offset: int | None = None) -> None:
@@ -40,30 +43,31 @@ class TruncatedError(FormatError):
 
 
 class LimitError(GaussianImageError):
-    """The data may be fine but exceeds a limit, which the caller can raise."""
+    """The data exceeds a limit, which the caller can raise."""
 
 
 class UnsupportedError(GaussianImageError):
-    """The file is valid but needs a newer version or a feature that is not here."""
+    """The file is valid but needs a newer version, or a feature that this build lacks."""
 
 
 class GaussianImageWarning(UserWarning):
-    """What this package warns of: the call does what it says, but maybe not what is wanted."""
+    """Base class of the package's warnings: the result may not be what the caller wants."""
 
 
 class PictureWarning(GaussianImageWarning):
-    """A picture was read, but perhaps not as its owner means it.
+    """The picture that was read may not be what its owner means.
 
-    For instance it has several pages, of which the first counts, or the file is cut short.
+    For instance, the file has several pages, of which only the first is read, or its end is
+    missing.
     """
 
 
 class LargePictureWarning(GaussianImageWarning):
-    """A file asks for very many pixels: `Limits.warn_pixels` says from how many on."""
+    """A file has more than `Limits.warn_pixels` pixels."""
 
 
 def warn_outside(message: str, category: type[GaussianImageWarning]) -> None:
-    """Issue a warning for the line outside of this package that called it."""
+    """Issue a warning whose location is the caller's line outside of this package."""
     level = 1
     frame = sys._getframe(0)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):

@@ -1,4 +1,4 @@
-"""The one value that every part of the package passes on: a picture as a set of 2D Gaussians."""
+"""`Gaussians`, a picture as a set of 2D Gaussians: the value that all parts of the package share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ from gaussianimage.errors import FormatError
 
 Floats = NDArray[np.float64]
 
-# Bounds of what is drawn, see `Gaussians.drawable`: within them no engine overflows in float32, and
-# a Gaussian outside of them can't be seen, or is a constant over any picture.
+# Bounds of drawable Gaussians; see `Gaussians.drawable`. Within them no engine overflows in float32.
+# A Gaussian outside of them is invisible, or constant over any picture.
 MIN_LENGTH = 1e-6
 MAX_LENGTH = 1e12
 MAX_COLOR = 1e30
@@ -42,7 +42,7 @@ class Gaussians:
 
     The color at the point p is the sum of cᵢ exp(−qᵢ(p)) over all Gaussians with qᵢ(p) ≤ `q_max`,
     where qᵢ(p) = ½ (p − μᵢ)ᵀ Σᵢ⁻¹ (p − μᵢ). Two values are equal if their Gaussians are, number by
-    number and in the same order, NaN being equal to NaN. There is no hash.
+    number and in the same order; NaN equals NaN. The class is not hashable.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Gaussians:
     height, width : int
         Size of the nominal image in pixels, 1 to 65536.
     q_max : float, default 4.5
-        Where each Gaussian is cut off, above 0 and at most 64; 4.5 is 3 σ.
+        Cut-off of each Gaussian, above 0 and at most 64; 4.5 is 3 σ.
 
     Attributes
     ----------
@@ -69,10 +69,10 @@ class Gaussians:
     Raises
     ------
     TypeError
-        If an array doesn't hold real numbers, or a size is not an integer.
+        An array doesn't hold real numbers, or a size is not an integer.
     ValueError
-        If a shape doesn't fit or a number is out of range. The values in the arrays are not
-        checked: a Gaussian that can't be drawn is kept, and draws nothing (see `drawable`).
+        A shape doesn't fit, or a number is out of range. The values in the arrays are not checked:
+        a Gaussian that can't be drawn stays in the set and draws nothing (see `drawable`).
     """
 
     means: Floats  # (N, 2)
@@ -135,7 +135,7 @@ class Gaussians:
     ) -> Self:
         """Make Gaussians from standard deviations in px, (N, 2), and angles in radians, (N,).
 
-        The angle is that of the first axis, from +x towards +y: clockwise as pictures are shown.
+        The angle of the first axis counts from +x towards +y, clockwise on the screen.
         """
         axes, angles = real_array("scales", scales, columns=2), real_array("rotation", rotation)
         if axes.shape[:-1] != angles.shape:
@@ -179,7 +179,7 @@ class Gaussians:
     def cholesky(self) -> Floats:
         """Return l₁₁, l₂₁, l₂₂ in px, (N, 3); NaN for a row that is not positive definite.
 
-        The array is read-only: it is computed once.
+        The array is read-only, because it is computed once and shared.
         """
         return self._cholesky
 
@@ -190,7 +190,7 @@ class Gaussians:
         return factors
 
     def scale_rotation(self) -> tuple[Floats, Floats]:
-        """Return (σ₁ ≥ σ₂) in px, (N, 2), and the major axis' angle in (−π/2, π/2], (N,)."""
+        """Return σ₁ ≥ σ₂ in px, (N, 2), and the major axis' angle in (−π/2, π/2] radians, (N,)."""
         return geometry.scale_rotation_from_covariance(self.covariance)
 
     def conic(self) -> Floats:
@@ -232,14 +232,14 @@ class Gaussians:
         Parameters
         ----------
         size : (int, int)
-            Height and width in pixels, 1 to 65536; the aspect ratio may change. One of them may be
-            None, which keeps it.
+            Height and width in pixels, 1 to 65536. The aspect ratio may change; it stays if one of
+            them is None.
 
         Returns
         -------
         Gaussians
-            Where a point p had a color, (p_x · width' / width, p_y · height' / height) has it now.
-            Nothing is blurred, so a much smaller size aliases when it is sampled.
+            The color at a point p moves to (p_x · width' / width, p_y · height' / height). There is
+            no anti-aliasing, so a much smaller size aliases when it is drawn.
         """
         if size is None:
             raise TypeError("size: expected (height, width), got None")
@@ -251,7 +251,7 @@ class Gaussians:
         return type(self)(means, covariance, self.colors, height, width, self.q_max)
 
     def cropped(self, crop: tuple[int, int, int, int]) -> Self:
-        """Return the picture's part within a rectangle.
+        """Return the part of the picture within a rectangle.
 
         Parameters
         ----------
@@ -261,7 +261,7 @@ class Gaussians:
         Returns
         -------
         Gaussians
-            All of the N Gaussians, moved; those outside of the rectangle are kept.
+            All N Gaussians, moved; Gaussians outside of the rectangle stay in the set.
         """
         top, left, height, width = crop_box("crop", crop, (self.height, self.width))
         means = self.means - (left, top)
@@ -269,12 +269,12 @@ class Gaussians:
 
     @classmethod
     def concatenate(cls, *parts: "Gaussians") -> Self:
-        """Return all Gaussians of one or more sets, in order: their pictures' sum.
+        """Return all Gaussians of one or more sets, in order; the picture is the sum of theirs.
 
         Raises
         ------
         ValueError
-            If there is no part, or they differ in height, width, channels or q_max.
+            There is no part, or the parts differ in height, width, channels or q_max.
         """
         if not parts:
             raise ValueError("concatenate: expected at least one Gaussians, got none")
@@ -331,7 +331,7 @@ class Gaussians:
         return self
 
     def __reduce__(self) -> tuple[Callable[..., Self], tuple[Any, ...]]:
-        # Through the constructor, or unpickled arrays would be writable and unchecked.
+        # The constructor checks unpickled arrays and makes them read-only.
         values = (self.means, self.covariance, self.colors, self.height, self.width, self.q_max)
         return type(self), values
 
@@ -348,22 +348,22 @@ class Gaussians:
         small = resized(self, within((self.height, self.width), LONGEST))
         size = small.height, small.width
         arrays = small.means, small.cholesky(), to_float32(small.colors)
-        # Not `gaussianimage.render`, which imports this module.
+        # `gaussianimage.render` imports this module, so it can't be used here.
         return png_preview(to_array(_native.render_floats(*arrays, small.q_max, *size, None, 0)))
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write a safetensors file, all of it or nothing.
+        """Write a safetensors file atomically.
 
         Parameters
         ----------
         path : path-like
-            The file to write or replace. It holds `means`, `covariance` and `colors` in float64,
-            and all else as metadata, so `load` gives an equal value.
+            File to write or replace. It holds `means`, `covariance` and `colors` in float64, and
+            the sizes and `q_max` as metadata, so `load` returns an equal value.
 
         Raises
         ------
         OSError
-            If the file can't be written; one that was there before is unharmed.
+            The file can't be written; an existing file stays as it was.
         """
         arrays = {name: getattr(self, name) for name in _ARRAYS}
         metadata = {"height": str(self.height), "width": str(self.width), "q_max": repr(self.q_max)}
@@ -376,11 +376,11 @@ class Gaussians:
         Raises
         ------
         FormatError
-            If it isn't a safetensors file, or something in it is missing or wrong.
+            The file isn't a safetensors file, or something in it is missing or wrong.
         UnsupportedError
-            If a newer version of this package wrote it.
+            A newer version of this package wrote the file.
         OSError
-            If the file can't be read.
+            The file can't be read.
         """
         arrays, metadata = load_tensors(path, _KIND, _VERSION, _ARRAYS, _NUMBERS)
         height = metadata_number(path, metadata, "height", int)
@@ -394,7 +394,10 @@ class Gaussians:
 
 
 def resized(gaussians: Gaussians, size: tuple[int, int]) -> Gaussians:
-    """Scale Gaussians to another size, averaged over the pixels' area where it is smaller."""
+    """Scale Gaussians to another size, anti-aliased where it is smaller.
+
+    Each Gaussian is convolved with about the area that a pixel of the smaller size covers.
+    """
     scaled = gaussians.scaled(size)
     sx, sy = size[1] / gaussians.width, size[0] / gaussians.height
     if sx >= 1 and sy >= 1:
@@ -404,14 +407,14 @@ def resized(gaussians: Gaussians, size: tuple[int, int]) -> Gaussians:
         covariance = scaled.covariance + footprint
         before, after = geometry.determinant(scaled.covariance), geometry.determinant(covariance)
         colors = scaled.colors * np.sqrt(before / after)[:, None]
-    # A Gaussian that couldn't be drawn must not become one that can.
+    # A Gaussian that is not drawable must not become drawable.
     undrawable = ~scaled.drawable()
     covariance[undrawable] = np.nan
     return Gaussians(scaled.means, covariance, colors, *size, gaussians.q_max)
 
 
 def to_float32(values: NDArray[Any]) -> NDArray[np.float32]:
-    """Convert numbers to float32; one that float32 can't hold becomes infinite."""
+    """Convert numbers to float32; a number that is too large becomes infinite."""
     # A Gaussian draws nothing if its color is infinite or NaN.
     with np.errstate(over="ignore", invalid="ignore"):
         return np.ascontiguousarray(values, dtype=np.float32)

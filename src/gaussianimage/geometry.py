@@ -1,10 +1,12 @@
-"""Conversions between the ways to write the shape of a 2D Gaussian, exact for thin ones too.
+"""Conversions between representations of the shape of a 2D Gaussian, exact for thin ones too.
 
 Every function works on float64 arrays whose last axis holds the parameters of one Gaussian. A row
-that is not positive definite, or not finite, gives a row of NaN: nothing raises and nothing warns.
+that is not positive definite, or not finite, gives a row of NaN; no function raises an error or warns
+about it.
 
-A covariance itself bounds what can be told of a thin Gaussian: its entries are rounded to 53 bits,
-so at 45° and σ₁ / σ₂ = 2ᵏ the small axis is only known to about 52 − 2k bits. No more is lost here.
+The covariance itself limits the precision of a thin Gaussian's shape: its entries have 53 bits, so
+at 45° and σ₁ / σ₂ = 2ᵏ they determine the small axis to about 52 − 2k bits. The conversions lose no
+more than that.
 """
 
 import numpy as np
@@ -32,7 +34,7 @@ def determinant(covariance: ArrayLike) -> Floats:
     Notes
     -----
     The rounding error of each product is computed exactly (Dekker 1971) and added back. The plain
-    expression has no correct digit left from an aspect ratio of about 10⁸ on.
+    expression has no correct digit at aspect ratios above about 10⁸.
     """
     xx, xy, yy = _columns(covariance, 3)
     with np.errstate(all="ignore"):
@@ -42,17 +44,17 @@ def determinant(covariance: ArrayLike) -> Floats:
 
 
 def inverse(covariance: ArrayLike) -> Floats:
-    """Invert symmetric 2x2 matrices: covariance to conic, and conic to covariance.
+    """Invert symmetric 2x2 matrices, from covariance to conic or from conic to covariance.
 
     Parameters
     ----------
     covariance : array_like, (..., 3)
-        Entries xx, xy, yy in px² (of a conic: px⁻²).
+        Entries xx, xy, yy of covariances in px², or a, b, c of conics in px⁻².
 
     Returns
     -------
     ndarray, (..., 3), float64
-        The same three entries of the inverse: a, b, c of q = ½ (a dx² + 2 b dx dy + c dy²).
+        The same entries of the inverse. A conic is q = ½ (a dx² + 2 b dx dy + c dy²).
     """
     xx, xy, yy = _columns(covariance, 3)
     det = _positive_determinant(xx, xy, yy)
@@ -121,7 +123,7 @@ def scale_rotation_from_covariance(covariance: ArrayLike) -> tuple[Floats, Float
         # Rounding must not put the minor axis before the major one.
         scales = np.sqrt(np.stack((major, np.minimum(major, det / major)), axis=-1))
         rotation = np.arctan2(xy, half_difference) / 2
-        # arctan2(−0, −1) is −π, but an axis and its opposite are one: π/2 stands for both.
+        # arctan2(−0, −1) is −π, but an axis and its opposite are the same; both give π/2.
         rotation = np.where(rotation <= -np.pi / 2, np.pi / 2, rotation)
     undefined = np.isnan(det)
     return np.where(undefined[..., None], np.nan, scales), np.where(undefined, np.nan, rotation)
@@ -133,7 +135,7 @@ def covariance_from_scale_rotation(scales: ArrayLike, rotation: ArrayLike) -> Fl
     Parameters
     ----------
     scales : array_like, (..., 2)
-        Standard deviations in px along the first axis and the one at right angles, in any order.
+        Standard deviations in px along two axes at right angles, in any order.
     rotation : array_like, (...)
         Angle of the first axis in radians, from +x towards +y.
 

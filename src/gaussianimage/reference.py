@@ -1,7 +1,7 @@
-"""The rendering equation and its gradient in float64 NumPy: slow, short, and the measure of all.
+"""The rendering equation and its gradient in float64 NumPy, slow and short.
 
-Every kernel is tested against these two functions. The exponent q is computed through the
-covariance's Cholesky factor, Σ = L Lᵀ: with L z = p − μ it is ½ zᵀ z, a sum of squares, which stays
+Tests compare every kernel with these two functions. The exponent q is computed from the Cholesky
+factor of the covariance, Σ = L Lᵀ: with L z = p − μ, q is ½ zᵀ z, a sum of squares, which is
 accurate for Gaussians of any aspect ratio.
 """
 
@@ -21,7 +21,7 @@ def render(gaussians: Gaussians) -> Floats:
     Parameters
     ----------
     gaussians : Gaussians
-        N Gaussians of C channels; those that aren't `drawable` draw nothing.
+        N Gaussians of C channels. Gaussians that aren't `drawable` draw nothing.
 
     Returns
     -------
@@ -40,23 +40,23 @@ def gradient(gaussians: Gaussians, residual: ArrayLike) -> tuple[Floats, Floats,
     Parameters
     ----------
     gaussians : Gaussians
-        N Gaussians of C channels, whose picture is I.
+        N Gaussians of C channels; I is their picture.
     residual : array_like, (height, width, C)
-        I − T, with T the target.
+        I − T, where T is the target.
 
     Returns
     -------
     means : ndarray, (N, 2), float64
-        ∂L/∂μ; zero in all three for a Gaussian that isn't `drawable`.
+        ∂L/∂μ. All three gradients of a Gaussian that isn't `drawable` are zero.
     covariance : ndarray, (N, 3), float64
-        ∂L/∂(xx, xy, yy), where xy is one parameter that stands in both corners of the matrix.
+        ∂L/∂(xx, xy, yy), where xy is one parameter for both corners of the matrix.
     colors : ndarray, (N, C), float64
         ∂L/∂c.
 
     Notes
     -----
-    With e = Σ⁻¹ (p − μ), ∂w/∂μ = w e and ∂w/∂Σ = ½ w e eᵀ. The cut-off is not differentiated: this
-    is the exact derivative wherever no pixel lies on it.
+    With e = Σ⁻¹ (p − μ) and w = exp(−q), ∂w/∂μ = w e and ∂w/∂Σ = ½ w e eᵀ. The cut-off is not
+    differentiated: the derivative is exact wherever no pixel lies on the cut-off.
     """
     R = np.asarray(residual, dtype=np.float64)
     expected = (gaussians.height, gaussians.width, gaussians.channels)
@@ -74,7 +74,7 @@ def gradient(gaussians: Gaussians, residual: ArrayLike) -> tuple[Floats, Floats,
 
 
 def exponents(gaussians: Gaussians) -> Iterator[tuple[int, Floats, Floats, Floats]]:
-    """Yield for every drawable Gaussian its index and, per pixel, q and e = Σ⁻¹ (p − μ).
+    """Yield the index of every drawable Gaussian, and q and e = Σ⁻¹ (p − μ) of each pixel.
 
     Yields
     ------
@@ -93,5 +93,6 @@ def exponents(gaussians: Gaussians) -> Iterator[tuple[int, Floats, Floats, Float
 
 
 def _footprints(gaussians: Gaussians) -> Iterator[tuple[int, Floats, Floats, Floats]]:
+    """Yield what `exponents` yields, with the weight exp(−q), cut off, in place of q."""
     for i, q, ex, ey in exponents(gaussians):
         yield i, np.where(q <= gaussians.q_max, np.exp(-q), 0.0), ex, ey

@@ -10,8 +10,8 @@ from gaussianimage.picture import Picture
 
 TRANSPARENT, OPAQUE, BETWEEN = range(3)
 
-# With a lack of quality 1 − quality / 100, alpha within TOLERANCE · lack of 0 or 1 becomes 0 or 1,
-# and the map keeps only areas that hold a square of 1 + (MOST_SIDE − 1) · lack pixels a side.
+# With lack = 1 − quality / 100, alpha within TOLERANCE · lack of 0 or 1 becomes 0 or 1, and the
+# map keeps only areas that hold a square of 1 + (MOST_SIDE − 1) · lack pixels a side.
 TOLERANCE = 0.25
 MOST_SIDE = 9
 

@@ -1,4 +1,4 @@
-"""How much time an encoder takes: the numbers behind effort 1 to 10."""
+"""The numbers of iterations of the encoder at effort 1 to 10."""
 
 from dataclasses import dataclass
 
@@ -9,22 +9,24 @@ DEFAULT_EFFORT = 5
 
 @dataclass(frozen=True)
 class Effort:
-    """Iterations of an encoder's parts.
+    """Numbers of iterations of the encoder's stages.
 
     Attributes
     ----------
     fit : int
         Iterations of the fit.
     rounds, round_iterations : int
-        Rounds of pruning and regrowing, and iterations of each.
+        Number of rounds of pruning and regrowing, and of iterations in each.
     newton : bool
-        Whether these are Gauss-Newton's, which needs fewer, or Adam's, which ends up better.
+        Whether the rounds use Gauss-Newton steps, which converge faster, or Adam, which ends at a
+        lower loss.
     stages, stage_iterations : int
-        Stages of the quantization, and iterations after each.
+        Number of stages of the quantization, and of iterations after each.
     stage_passes, passes : int
-        Passes over each stage's Gaussians, and over all together in the end.
+        Number of passes of the coordinate descent over the Gaussians of each stage, and over all
+        Gaussians at the end.
     drafts : int
-        Quantizations at most in the search for a size or a PSNR.
+        Largest number of quantizations in the search for a size, PSNR or SSIM.
     """
 
     fit: int
@@ -62,7 +64,7 @@ def effort_level(level: int) -> Effort:
     Raises
     ------
     TypeError, ValueError
-        If it is no such integer.
+        `level` is not an integer from 1 to 10.
     """
     number = integer("effort", level)
     if not 1 <= number <= len(_EFFORTS):

@@ -12,8 +12,8 @@ Blocks = NDArray[np.float32]  # (K, BLOCK, BLOCK, C)
 BLOCK = 16
 
 # A block shows a small thing on a plain ground if two conditions hold for the difference of its
-# pixels, blurred over 3 × 3 pixels, from its median color: the largest difference exceeds THING color
-# steps Δ, and the median difference is below GROUND times the largest.
+# pixels, blurred over 3 × 3 pixels, from its median color: the largest difference exceeds THING
+# color steps Δ, and the median difference is below GROUND times the largest.
 THING = 0.2
 GROUND = 0.2
 PLAIN_GROUND = 0.1  # like GROUND, for printed paper
@@ -88,7 +88,8 @@ def blurred_size(blocks: Blocks) -> NDArray[np.float32]:
 def printed_share(pixels: NDArray[np.float32], step: float) -> float:
     """Return the share of a picture's blocks with contrast whose ground is plain, 0 to 1.
 
-    It is 0.1 to 0.4 on twenty-four photos and 0.7 to 1 on pages of text, less on pages of few blocks.
+    It is 0.1 to 0.4 on twenty-four photos and 0.7 to 1 on pages of text. Pages of few blocks have a
+    lower share.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How far an encoder is: its stages, each with its cost."""
+"""The progress of the encoder, estimated from the costs of its stages."""
 
 import math
 import time
@@ -6,26 +6,25 @@ import time
 from gaussianimage.codec.encoder.effort import Effort
 from gaussianimage.fitting.progress import OnProgress, Progress
 
-# Cost of an iteration, in iterations of a fit, about: in a probe, in a round of pruning, in a stage
-# of the quantization, and of a pass.
+# Approximate costs, in iterations of a fit: of an iteration of a probe, of a round of pruning and
+# of a stage of the quantization, and of a pass of the coordinate descent over all Gaussians.
 PROBE, ROUND, STAGE, PASS = 0.5, 1.3, 0.8, 30.0
 
-LAST_FEW = 0.99  # shown while more is left than was planned
+LAST_FEW = 0.99  # largest share that is reported before the end
 
 
 class Meter:
-    """Turns what stages tell into the progress of the whole work.
+    """Converts the progress of single stages to that of the whole encoding.
 
     Parameters
     ----------
     progress : callable or None
-        Whom to tell.
+        Function that takes a `Progress`.
     effort : Effort
     drafts : int
-        Quantizations that are likely to be made; the first takes longer than those that go on from
-        it.
+        Expected number of quantizations; the first takes longer than each of the later ones.
     probes : bool
-        Whether short fits come first.
+        Whether the encoder starts with two probes.
     """
 
     def __init__(
@@ -45,25 +44,25 @@ class Meter:
         further = draft - 2 / 3 * self._costs["prune"]
         self._planned = self._costs["fit"] + draft + further * (drafts - 1)
         self._planned += 2 * self._costs["probe"] * probes
-        self._past = 0.0  # cost of the stages that are over
+        self._past = 0.0  # cost of the completed stages
         self._stage, self._share = "", 0.0
         self._shown = 0.0
 
     @property
     def seconds(self) -> float:
-        """Since the work began."""
+        """Seconds since the meter was made."""
         return time.perf_counter() - self._began
 
     def tell(
         self, stage: str, iteration: int, iterations: int, gaussians: int, psnr: float
     ) -> None:
-        """Say how far a stage is; as `Progress` for the arguments."""
+        """Report the progress of a stage; `Progress` documents the arguments."""
         share = iteration / max(iterations, 1)
         if stage != self._stage or share < self._share:
             self._past += self._costs.get(self._stage, 0.0)
         self._stage, self._share = stage, share
         done = self._past + share * self._costs[stage]
-        # More drafts or fits than were planned slow the bar down, and never set it back.
+        # Drafts or fits beyond the plan slow the progress down; it never falls.
         fraction = min(done / self._planned, LAST_FEW)
         self._shown = max(self._shown, fraction)
         if self._progress is None:
@@ -84,11 +83,11 @@ class Meter:
         )
 
     def tell_of_fit(self, progress: Progress) -> None:
-        """Pass on how far a fit is that is part of the work."""
+        """Report the progress of the fit."""
         self.tell("fit", progress.iteration, progress.iterations, progress.gaussians, progress.psnr)
 
     def tell_of_probe(self, progress: Progress) -> None:
-        """Pass on how far a short fit is."""
+        """Report the progress of a probe."""
         self.tell(
             "probe", progress.iteration, progress.iterations, progress.gaussians, progress.psnr
         )

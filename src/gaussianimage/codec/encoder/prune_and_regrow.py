@@ -1,4 +1,4 @@
-"""Pruning: a fit loses the Gaussians that don't earn their bits and regrows some where they do."""
+"""Prune and regrow: Gaussians that aren't worth their bits make way for others that are."""
 
 from collections.abc import Iterator
 
@@ -14,15 +14,15 @@ from gaussianimage.fitting.placement import BLUR_RADIUS, births
 # logarithm of its amplitude b; together they weigh about ½ Δ² ln(1 + |b|² / Δ²).
 BITS = 0.8
 
-# A Gaussian is pruned if its amplitude |b| is below this many color steps Δ: its bits would buy
-# more error elsewhere.
+# A Gaussian is pruned if its amplitude |b| is below this many color steps Δ: elsewhere its bits
+# would reduce the error more.
 PRUNE = 1.4
 
 GROWN = 0.2  # new Gaussians in a round, as a share of their number
-GROWN_UNTIL = 0.7  # the share of the rounds that have new ones
+GROWN_UNTIL = 0.7  # share of the rounds that add Gaussians
 
-# Rates of a Gauss-Newton step, and of Adam for positions, shapes and colors. They fall over a round
-# to END_FRACTION.
+# Rates of a Gauss-Newton step, and of Adam for positions, shapes and colors. They fall over a
+# round to END_FRACTION.
 NEWTON_RATE = 2.0
 RATES = (0.05, 0.03, 0.015)
 END_FRACTION = 0.5
@@ -40,7 +40,7 @@ def prune_and_regrow(
     newton: bool,
     seed: int,
 ) -> Iterator[tuple[int, float]]:
-    """Remove Gaussians that don't earn their bits, in rounds, and add others where the error is.
+    """Remove Gaussians that aren't worth their bits, in rounds, and add others where the error is.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def prune_and_regrow(
     pixels : ndarray, (H, W, C), float32
         The picture.
     step : float
-        The color step Δ of the quantization that follows, or a coarser one for fewer Gaussians.
+        The color step Δ of the following quantization, or a coarser one for fewer Gaussians.
     most : int
         The largest number of Gaussians at any time.
     energy : float
@@ -57,16 +57,16 @@ def prune_and_regrow(
     rounds, iterations : int
         Number of rounds, and of the optimizer's steps in each.
     newton : bool
-        Whether the steps are Gauss-Newton's, of which few are enough, or Adam's.
+        Whether the steps are Gauss-Newton's, which converge faster, or Adam's.
     seed : int
-        Seed of the places of new Gaussians.
+        Seed of the random places of new Gaussians.
 
     Yields
     ------
     gaussians : int
         Number of Gaussians after a round.
     loss : float
-        ½ Σ (I − T)² before its last iteration.
+        ½ Σ (I − T)² before the round's last iteration.
     """
     if len(optimizer) == 0:
         return
@@ -93,7 +93,7 @@ def prune_and_regrow(
 
 
 def prune(optimizer: _native.Optimizer, step: float) -> None:
-    """Remove the Gaussians that are too weak to earn their bits."""
+    """Remove the Gaussians of amplitude below `PRUNE` color steps."""
     cholesky = optimizer.cholesky
     log_size = 0.5 * np.log(cholesky[:, 0] * cholesky[:, 2])
     amplitude = np.linalg.norm(normalized_colors(log_size, optimizer.colors), axis=1)

@@ -1,12 +1,12 @@
-"""How the number of Gaussians, the color step, the size and the error of a file belong together.
+"""The rate model: how Gaussians, color step, size and error of a file depend on each other.
 
-Two numbers make a file's size and quality: how many Gaussians there are, N, and how coarsely they
-are rounded, Δ. They belong together: a bit spent on one more Gaussian must buy as much as a bit
-spent on rounding more finely. The error of a fit falls about as 1/N, so another Gaussian removes
-SSE / N of it for some 30 bits; a bit on each number removes ln 2 / 6 Δ² ≈ 0.1155 Δ² each. Equal
-shares give Δ² = SSE / (30 · 0.1155 N), or Δ ≈ 0.53 √(SSE / N). Rounding that weighs bits against
-error and Gaussians that are left out make coarser steps pay, so measurement finds about 1; 0.7
-and 1.4 cost up to 0.2 dB.
+Two numbers determine a file's size and quality: the number of Gaussians N and the color step Δ. The
+best Δ follows from N: a bit for one more Gaussian must reduce the error as much as a bit for finer
+rounding. The squared error SSE of a fit falls about as 1/N, so another Gaussian removes SSE / N of
+it for about 30 bits. A bit more for one number removes ln 2 / 6 Δ² ≈ 0.1155 Δ². If both gains per
+bit are equal, Δ² = SSE / (30 · 0.1155 N), or Δ ≈ 0.53 √(SSE / N). Rate-distortion quantization and
+pruning favor coarser steps: the measured optimum of the factor is about 1, and factors of 0.7 and
+1.4 cost up to 0.2 dB.
 """
 
 from dataclasses import dataclass
@@ -22,53 +22,55 @@ from gaussianimage.fitting.row_blocks import row_blocks
 from gaussianimage.fitting.state import MAX_FITTED_GAUSSIANS
 from gaussianimage.picture import Picture
 
+# The factor of √(SSE / N), for a fit that is done.
 BALANCE = 0.92
-# The same with the error of a fit as short ones foretell it, which is more than it comes to.
+# The same for an error that probes predict, which is larger than that of the fit.
 PROBE_BALANCE = 0.72
 
-# Gaussians to fit for a file: SHARE · bpp^SIZE_POWER · exp(−STEEPNESS · s) of a pixel, where s is
-# the slope of the picture's power law. In fine texture it is small: many are fitted there, of which
-# few are worth their bits.
+# Gaussians per pixel to fit for a size: SHARE · bpp^SIZE_POWER · exp(−STEEPNESS · s), where s is
+# the slope of the picture's power law. In fine texture s is small: the fit needs many Gaussians,
+# and few of them are worth their bits.
 SHARE = 0.125
 SIZE_POWER = 0.7
 STEEPNESS = 1.4
 
-# Quality 0 and 100 as steps Δ: on photos about 0.03 and 2 bits per pixel. A file's step is 1 at
-# most; where a quality asks for a coarser one, only the number of Gaussians still falls.
+# Color steps Δ of quality 0 and 100; photos take about 0.03 and 2 bits per pixel. A file's step is
+# at most 1; for a coarser step, only the number of Gaussians falls.
 COARSEST_STEP = 2.7
 FINEST_STEP = 0.078
 
-# A picture whose pixels deviate less from their mean gets finer steps, in proportion, down to what
-# its bit depth can hold.
+# A picture whose standard deviation is below USUAL_CONTRAST gets steps that are finer in
+# proportion, down to LEAST_CONTRAST of its bit depth.
 USUAL_CONTRAST = 0.1
 LEAST_CONTRAST = {8: USUAL_CONTRAST / 16, 16: USUAL_CONTRAST / 4096}
 
-# Smaller pictures, in pixels, get finer steps.
+# Pictures of fewer pixels than this get finer steps.
 SMALL_PICTURE = 64 * 64
 SMALL_POWER = 0.4
-# So do pages: pictures of which most is small things on a plain ground.
+# Printed pages get finer steps: shares of blocks with a plain ground, and factors of the step.
 PRINTED_SHARES = (0.5, 0.7)
 PRINTED_STEPS = (1.0, 0.4)
 
-# Short fits that show how the error of a picture falls with N: Gaussians per pixel, iterations, by
-# how much a whole fit is better in PSNR (1 to 3 dB on photos), and how much steeper its power law.
+# Probes are short fits that show how the error of a picture falls with N: their Gaussians per pixel
+# and iterations, by how many dB a whole fit is better (1 to 3 dB on photos), and by how much its
+# power law is steeper.
 PROBES = (1 / 260, 1 / 100)
 PROBE_ITERATIONS = 50
 PROBE_LACK = 2.0
 PROBE_SLOPE_LACK = 0.1
-# Squared error per pixel that leaves nothing to foretell the next from, the steepest law that is
-# believed, and the range of a picture without anything in it.
+# Squared error per pixel below which a probe predicts nothing, the largest slope of a power law,
+# and the largest range of a constant picture.
 EXPLAINED = 1e-6
 STEEPEST = 3.0
 FLAT = 1e-6
-# Those that don't earn their bits are left out later, but none that is missing here comes back.
+# Later stages can prune surplus Gaussians but add few that are missing.
 LEAST_GAUSSIANS = 32.0
-# With more Gaussians than the probes have, the error of a whole fit falls more steeply still.
+# Further slope of a whole fit's power law beyond the number of Gaussians of the larger probe.
 STEEPER = 0.4
 
 
 def most_gaussians(picture: Picture) -> int:
-    """Return how many Gaussians a fit of a picture can have."""
+    """Return the largest number of Gaussians of a picture's fit."""
     return min(picture.height * picture.width, MAX_FITTED_GAUSSIANS)
 
 
@@ -78,11 +80,11 @@ def step_for_quality(quality: float) -> float:
 
 
 def step_for_picture(picture: Picture, quality: float) -> float:
-    """Return the color step Δ of a quality for a picture: a finer one where there is little to see.
+    """Return the color step Δ of a quality for a picture.
 
-    What a person sees of a picture is relative to its contrast. With the same step for all, a
-    picture of little contrast would turn into its mean color. In an icon, each pixel counts, and on
-    a page, faint words are words.
+    Pictures of little contrast, icons and printed pages get a finer step than photos. With the step
+    of photos, a faint picture would become its mean color; an icon needs every pixel, and a page
+    its faint words.
     """
     step = step_for_quality(quality)
     contrast = max(_contrast(picture.pixels), LEAST_CONTRAST[picture.bit_depth])
@@ -112,9 +114,9 @@ def step_for_fit(squared_error: float, gaussians: int) -> float:
     Parameters
     ----------
     squared_error : float
-        Sum over pixels and channels, for values of 0 to 1.
+        Sum of squares over pixels and channels, for values of 0 to 1.
     gaussians : int
-        Their number, at least 1.
+        Number of Gaussians, at least 1.
     """
     return BALANCE * float(np.sqrt(squared_error / gaussians))
 
@@ -122,9 +124,9 @@ def step_for_fit(squared_error: float, gaussians: int) -> float:
 def gaussians_for_step(
     picture: Picture, step: float, *, threads: int | None, progress: OnProgress | None = None
 ) -> int:
-    """Return how many Gaussians of a picture belong with a color step Δ.
+    """Return the number of Gaussians that suits a color step Δ.
 
-    Solves N = SSE(N) (PROBE_BALANCE / Δ)² for the power law SSE(N) of two short fits.
+    It solves N = SSE(N) (PROBE_BALANCE / Δ)² for the power law SSE(N) of two probes.
     """
     law = PowerLaw.probe(picture, threads, progress)
     return law.count(2 * np.log(PROBE_BALANCE / step), 1 + law.slope)
@@ -133,7 +135,7 @@ def gaussians_for_step(
 def gaussians_for_size(
     picture: Picture, size: float, *, threads: int | None, progress: OnProgress | None = None
 ) -> int:
-    """Return how many Gaussians to fit for a file of so many bytes, about."""
+    """Estimate the number of Gaussians to fit for a file of `size` bytes."""
     law = PowerLaw.probe(picture, threads, progress)
     if law.scale == 0:
         return 1
@@ -145,7 +147,7 @@ def gaussians_for_size(
 def gaussians_for_psnr(
     picture: Picture, psnr: float, *, threads: int | None, progress: OnProgress | None = None
 ) -> int:
-    """Return how many Gaussians fit a picture with a PSNR in dB, about."""
+    """Estimate the number of Gaussians whose fit has a PSNR in dB."""
     law = PowerLaw.probe(picture, threads, progress)
     count = law.count(psnr * np.log(10) / 10 - np.log(picture.pixels.size), law.slope)
     known = max(1.0, PROBES[-1] * picture.height * picture.width)
@@ -156,7 +158,7 @@ def gaussians_for_psnr(
 
 @dataclass(frozen=True)
 class PowerLaw:
-    """The squared error of a picture's fits as scale · N^(−slope)."""
+    """The squared error of a picture's fits as scale · N^(−slope), for N up to `most`."""
 
     scale: float
     slope: float
@@ -164,7 +166,7 @@ class PowerLaw:
 
     @classmethod
     def probe(cls, picture: Picture, threads: int | None, progress: OnProgress | None) -> Self:
-        """Fit the law to the errors of two short fits."""
+        """Derive the law from the errors of two probes."""
         pixels = picture.height * picture.width
         most = most_gaussians(picture)
         if np.ptp(picture.pixels, axis=(0, 1)).max() <= FLAT:
@@ -172,7 +174,7 @@ class PowerLaw:
         few, many = (max(2, round(pixels * share)) for share in PROBES)
         error_of_few = _probe(picture, few, threads, progress)
         error_of_many = _probe(picture, many, threads, progress)
-        # A sparse picture is explained by a handful of Gaussians: more of them tell nothing.
+        # A handful of Gaussians explains a sparse picture, so larger probes predict nothing.
         while error_of_few <= EXPLAINED * pixels and few > 2:
             many, error_of_many = few, error_of_few
             few = max(2, few // 8)
@@ -185,7 +187,7 @@ class PowerLaw:
         return cls(error_of_many * many**slope, slope, most)
 
     def count(self, logarithm: float, power: float) -> int:
-        """Return N = (scale · exp(logarithm))^(1 / power), within what there can be."""
+        """Return N = (scale · exp(logarithm))^(1 / power), within its bounds."""
         if self.scale == 0:
             return 1
         logarithm += np.log(self.scale)
@@ -196,7 +198,7 @@ class PowerLaw:
 def _probe(
     picture: Picture, gaussians: int, threads: int | None, progress: OnProgress | None
 ) -> float:
-    """Return the squared error that a whole fit of so many Gaussians would have, about."""
+    """Estimate the squared error of a whole fit from a short one."""
     result = fit(
         picture,
         gaussians,

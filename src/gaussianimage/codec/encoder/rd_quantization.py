@@ -1,10 +1,9 @@
-"""Rate-distortion quantization: every Gaussian moves to the integers that pay best.
+"""Rate-distortion quantization: each Gaussian gets the integers of least squared error + λ · bits.
 
-Let λ be the squared error that a bit is worth. A pass goes through the Gaussians one by one. Of
-the neighboring integers of color, shape, position and grid it takes those with the least sum of
-squared error and λ times the bits, and it removes a Gaussian that isn't worth its bits. The error
-is exact, with all other Gaussians as they are; the bits are a static estimate of what the adaptive
-models will spend.
+λ is the weight of a bit. A pass of the coordinate descent visits the Gaussians one by one. Of the
+neighboring integers of color, shape, position and grid, it chooses those of least cost, and it
+removes a Gaussian whose removal costs less. The error is exact, with all other Gaussians as they
+are; the bits are a static estimate of what the adaptive models will spend.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,28 +18,28 @@ from gaussianimage.codec.format.layers import model_set
 from gaussianimage.codec.format.levels import QuantizedGaussians
 from gaussianimage.codec.format.quantizer import QuantizerParameters
 
-# The squared error of a number rounded to steps Δ is Δ²/12, and a bit more quarters it.
+# λ / Δ²: the squared error of rounding to steps Δ is Δ²/12, and another bit divides it by four.
 WEIGHT_OF_A_BIT = np.log(2) / 6
 
 SYMBOLS, PRECISIONS, SETS = 16, 16, 4
 
 
 class RdQuantizer:
-    """Rounds the Gaussians of one file: to the nearest, or weighing bits against error.
+    """Quantizes the Gaussians of one file, to the nearest integers or to those of least cost.
 
     Parameters
     ----------
     parameters : QuantizerParameters
-        Steps and background of the file.
+        The file's parameters: steps and background.
     step : float
-        The color step Δ that weighs bits against error: the one of the file, or a coarser one for
-        a smaller file.
+        The color step Δ that sets the weight of a bit: that of the file, or a coarser one for a
+        smaller file.
     height, width : int
         Size of the picture in pixels.
     q_max : float
-        Cut-off of the model.
+        Cut-off q of the Gaussians.
     threads : int
-        Threads to use. The result does not depend on them.
+        Number of threads. The result does not depend on it.
     """
 
     def __init__(
@@ -66,7 +65,7 @@ class RdQuantizer:
         cholesky: NDArray[np.float64],
         colors: NDArray[np.float32],
     ) -> QuantizedGaussians:
-        """Round Gaussians, (N, 2), (N, 3) and (N, C), to the nearest that the file can hold."""
+        """Round Gaussians (N, 2), (N, 3) and (N, C) to the nearest integers of the file."""
         height, width = self._size
         return round_to_nearest(
             means,
@@ -79,7 +78,7 @@ class RdQuantizer:
         )
 
     def costs(self, layers: Sequence[QuantizedGaussians]) -> _native.SymbolCosts:
-        """Return the bits of each symbol in a file of these layers, estimated."""
+        """Estimate the bits of each symbol in a file of these layers."""
         filled = [layer.select(shown(layer)) for layer in layers]
         filled = [layer for layer in filled if len(layer.precision)]
         encoder = _native.LayerEncoder(self.quantizer, max(len(filled), 1))
@@ -92,7 +91,13 @@ class RdQuantizer:
         return _native.SymbolCosts(self.quantizer, counts, classes)
 
     def coordinate_descent(self, residual: NDArray[np.float32]) -> _native.CoordinateDescent:
-        """Return a refiner for a residual (H, W, C): all Gaussians drawn, less the target."""
+        """Start a coordinate descent.
+
+        Parameters
+        ----------
+        residual : ndarray, (H, W, C), float32
+            All Gaussians drawn, less the target.
+        """
         return _native.CoordinateDescent(self.quantizer, self._q_max, residual)
 
     def run_pass(
@@ -103,10 +108,25 @@ class RdQuantizer:
         costs: _native.SymbolCosts,
         weight: float = 1.0,
     ) -> QuantizedGaussians:
-        """Go once through some of a refiner's Gaussians, the strongest first.
+        """Run a pass of the coordinate descent over some Gaussians, the strongest first.
 
-        A Gaussian that isn't worth its bits gets the color zero. `weight` is the worth of a bit in
-        units of its usual worth.
+        Parameters
+        ----------
+        descent : _native.CoordinateDescent
+            Its residual follows the Gaussians.
+        levels : QuantizedGaussians
+            N Gaussians that are drawn in the residual.
+        sets : ndarray, (N,), uint8
+            Number of the set of models that codes each Gaussian.
+        costs : _native.SymbolCosts
+        weight : float, default 1.0
+            Weight of a bit, relative to its usual weight.
+
+        Returns
+        -------
+        QuantizedGaussians
+            The same Gaussians in the same order; a Gaussian that isn't worth its bits has the color
+            zero.
         """
         order = strongest_first(levels.color)
         moved = descent.run_pass(
@@ -126,15 +146,20 @@ class RdQuantizer:
         residual: NDArray[np.float32],
         weights: Sequence[float],
     ) -> Iterator[list[QuantizedGaussians]]:
-        """Refine the layers of a file, and yield them after each pass.
+        """Refine the layers of a file by passes over all of its Gaussians.
 
         Parameters
         ----------
         layers : sequence of QuantizedGaussians
         residual : ndarray, (H, W, C), float32
-            The file's picture less its target.
+            The drawn file less its target.
         weights : sequence of float
-            The worth of a bit in each pass, as for `pass`.
+            Weight of a bit in each pass, relative to its usual weight.
+
+        Yields
+        ------
+        list of QuantizedGaussians
+            The layers after a pass, without empty layers.
         """
         descent = self.coordinate_descent(residual)
         layers = list(layers)

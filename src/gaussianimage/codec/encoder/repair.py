@@ -45,8 +45,8 @@ PER_BLOCK = 3  # new Gaussians of a block in a round
 ITERATIONS = 12
 RATES = (0.05, 0.03, 0.015)
 
-# Weight of a bit in each round, relative to its usual weight. It falls, because the blocks that still
-# fail need more bits.
+# Weight of a bit in each round, relative to its usual weight. It falls, because the blocks that
+# still fail need more bits.
 WEIGHTS = (0.4, 0.2, 0.1, 0.03, 0.01, 0.003)
 
 

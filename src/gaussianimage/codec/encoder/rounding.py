@@ -1,10 +1,11 @@
-"""Rounding Gaussians to the integers of a file.
+"""Rounding of Gaussians to the nearest integers of a file.
 
 One number, the color step Δ, sets all precisions. A color normalized to unit energy,
 b = c √(π σ₁ σ₂), is rounded to multiples of Δ in an orthonormal luma-chroma basis. An error in the
-log-covariance of a Gaussian weighs as much as one of |b| times its size in the color, and an error
-in its position as much as one of |b| / (√2 σ) times its size, so the steps of those are about
-Δ / |b| and √2 σ Δ / |b|: strong Gaussians are placed finely, weak ones roughly.
+log-covariance of a Gaussian weighs as much as an error |b| times as large in the color, and an
+error in its position as much as one |b| / (√2 σ) times as large. So the step of the log-covariance
+is about Δ / |b| and that of the position √2 σ Δ / |b|: strong Gaussians get fine positions and
+shapes, weak Gaussians coarse ones.
 """
 
 import numpy as np
@@ -16,13 +17,13 @@ from gaussianimage.codec.format.levels import Integers, QuantizedGaussians
 Floats = NDArray[np.float64]
 
 PRECISIONS = 16
-FINEST_CELL = 1 / 16  # px, of precision class 0
+FINEST_CELL = 1 / 16  # side of a cell of precision class 0, in px
 MAX_AMPLITUDE_CLASS = 15
 MAX_SHAPE_STEP = 0.7
 MAX_COLOR_LEVEL = 2**20
 
-# A file holds log-sizes ½ ln(σ₁ σ₂) of -7 to 14 and elongations ½ ln(σ₁ / σ₂) up to 7, all after
-# rounding.
+# After rounding, a file holds log-sizes ½ ln(σ₁ σ₂) of −7 to 14 and elongations ½ ln(σ₁ / σ₂) of at
+# most 7. Before it, the bounds are tighter by ½.
 LEAST_LOG_SIZE, MOST_LOG_SIZE = -6.5, 13.5
 MOST_ELONGATION = 6.5
 
@@ -31,18 +32,18 @@ _RGB_BASIS /= np.linalg.norm(_RGB_BASIS, axis=1, keepdims=True)
 
 
 def shown(levels: QuantizedGaussians) -> NDArray[np.bool_]:
-    """Return which of some Gaussians have a color other than zero, (N,)."""
+    """Return for each Gaussian whether its color is not zero, (N,)."""
     result: NDArray[np.bool_] = np.any(levels.color != 0, axis=1)
     return result
 
 
 def strongest_first(colors: NDArray[np.float64] | Integers) -> NDArray[np.intp]:
-    """Return the order of falling norms of normalized colors or their levels, (N, C)."""
+    """Return the indices (N,) that sort normalized colors or levels (N, C) by falling norm."""
     return np.argsort(-np.square(colors.astype(np.float64)).sum(axis=1), kind="stable")
 
 
 def normalized_colors(log_size: Floats, colors: NDArray[np.float32]) -> Floats:
-    """Return colors times √(π σ₁ σ₂), in the luma-chroma basis, (N, C)."""
+    """Return b = c √(π σ₁ σ₂) of colors c in the luma-chroma basis, (N, C)."""
     energy = np.sqrt(np.pi) * np.exp(log_size)
     normalized: Floats = (colors @ color_basis(colors.shape[1]).T) * energy[:, None]
     return normalized
@@ -66,16 +67,16 @@ def round_to_nearest(
     color_step: float,
     shape_step: float,
 ) -> QuantizedGaussians:
-    """Round Gaussians to the nearest that a file can hold.
+    """Round Gaussians to the nearest integers that a file can hold.
 
     Parameters
     ----------
     means, cholesky, colors : ndarray, (N, 2), (N, 3), (N, C)
-        Finite Gaussians with positive definite covariances.
+        Finite Gaussians with positive definite covariances; means and Cholesky factors in px.
     height, width : int
-        Of the picture.
+        Size of the picture in pixels.
     color_step, shape_step : float
-        Δ, and the log-covariance's step at amplitude Δ.
+        The color step Δ, and the step of the log-covariance at amplitude Δ.
 
     Returns
     -------
@@ -95,7 +96,7 @@ def round_to_nearest(
     cell = np.sqrt(2.0) * size / np.sqrt(square)
     precision = np.clip(np.floor(np.log2(cell / FINEST_CELL)), 0, PRECISIONS - 1).astype(np.uint8)
     grid = FINEST_CELL * 2.0**precision
-    # One in a thousand lies outside of the picture; those move to its border.
+    # About one mean in a thousand lies outside of the picture; it moves to the border.
     cells = np.ceil(np.array([width, height]) / grid[:, None])
     position = np.clip(np.floor(means / grid[:, None]), 0, cells - 1)
     return QuantizedGaussians(

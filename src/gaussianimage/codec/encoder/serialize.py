@@ -1,4 +1,4 @@
-"""Quantized Gaussians to the bytes of a file."""
+"""Serialization of quantized Gaussians to the bytes of a file."""
 
 from collections.abc import Sequence
 
@@ -22,24 +22,25 @@ def serialize(
     q_max: float,
     alpha_map: bytes | None = None,
 ) -> bytes:
-    """Write a file.
+    """Return the bytes of a file.
 
     Parameters
     ----------
     layers : sequence of QuantizedGaussians
-        In the order of their importance; none is empty.
+        The layers, the most important first; no layer is empty.
     parameters : QuantizerParameters
-        What they were quantized by.
+        Parameters that the Gaussians were quantized with.
     metadata : Metadata
-        What else the file carries.
+        ICC profile, EXIF and XMP of the file.
     height, width : int
         Nominal size in pixels.
     bit_depth : int
-        Of the source, 8 or 16.
+        Bit depth of the source, 8 or 16.
     q_max : float
-        A multiple of 1/2048.
+        Cut-off q of the Gaussians, a multiple of 1/2048.
     alpha_map : bytes, optional
-        The map of alpha, encoded. It is left out where the layers leave alpha at 0 or 1.
+        The encoded map of alpha. The file leaves it out if the picture already decodes to the same
+        constant alpha, 0 or 1, without it.
 
     Returns
     -------
@@ -72,7 +73,7 @@ def serialize(
 def _alpha_is_constant(
     layers: Sequence[QuantizedGaussians], parameters: QuantizerParameters, alpha_map: bytes
 ) -> bool:
-    """Whether alpha is 0 or 1 everywhere, as the map says, without it."""
+    """Tell whether background and layers alone give the constant alpha that the map says."""
     levels = {bytes([TRANSPARENT]): 0, bytes([OPAQUE]): BACKGROUND_LEVELS}
     return parameters.background[-1] == levels.get(alpha_map) and not any(
         layer.color[:, -1].any() for layer in layers

@@ -1,4 +1,4 @@
-"""Quantizing a fit in stages: the Gaussians that are still free make up for the rounded ones."""
+"""Quantization in stages: after each, the remaining Gaussians adapt to the rounding errors."""
 
 from collections.abc import Callable
 
@@ -12,6 +12,7 @@ from gaussianimage.codec.encoder.rounding import normalized_colors, shown, stron
 from gaussianimage.codec.format.layers import divide_into_layers, layer_ends, model_set
 from gaussianimage.codec.format.levels import QuantizedGaussians
 
+# Rates of Adam for positions, shapes and colors. They fall over a stage to END_FRACTION.
 START_RATES = (0.05, 0.03, 0.015)
 END_FRACTION = 0.3
 
@@ -27,24 +28,24 @@ def quantize_in_stages(
     on_stage: Callable[[int, int, float], None] | None = None,
     interrupt: Interrupt | None = None,
 ) -> list[QuantizedGaussians]:
-    """Round all Gaussians of an optimizer, a part at a time, the strongest first.
+    """Quantize all Gaussians of an optimizer, a part at a time, the strongest first.
 
     Parameters
     ----------
     optimizer : _native.Optimizer
-        A fit of the picture less the background. It is empty afterwards.
+        A fit of the picture less the background. Afterwards it has no Gaussians.
     quantizer : RdQuantizer
-        Of the file and the picture.
+        The quantizer of the file.
     energy : float
         Weight of the penalty on energy, as in `fit`.
     stages, iterations : int
-        Number of parts, and the optimizer's steps after each.
+        Number of parts, and of the optimizer's steps after each.
     passes : int
-        Times that a part is refined before it is fixed; 0 rounds to the nearest.
+        Number of passes of the coordinate descent over a part; 0 rounds to the nearest.
     on_stage : callable, optional
         Called after each stage with its number, `stages` and the loss.
     interrupt : Interrupt, optional
-        Once it is pressed, all Gaussians that are left are rounded to the nearest at once.
+        Once Ctrl-C has come, all remaining Gaussians are rounded to the nearest at once.
 
     Returns
     -------
@@ -53,9 +54,9 @@ def quantize_in_stages(
 
     Notes
     -----
-    A rounded Gaussian is drawn into the target and leaves the optimizer, so later stages are also
-    faster. Straight-through gradients, the usual way, give worse files than rounding all Gaussians
-    at once, because Adam keeps crossing the thresholds.
+    A quantized Gaussian is drawn into the target and leaves the optimizer, so later stages are also
+    faster. The usual straight-through gradients give worse files than rounding all Gaussians at
+    once, because Adam keeps crossing the thresholds.
     """
     ramp = np.linspace(1, END_FRACTION, iterations)
     rates = (ramp[:, None] * np.array(START_RATES)).astype(np.float32)
@@ -97,14 +98,14 @@ def quantize_in_stages(
 
 
 def _rest(optimizer: _native.Optimizer, quantizer: RdQuantizer) -> QuantizedGaussians:
-    """Round all Gaussians of an optimizer to the nearest, and take them out."""
+    """Round all Gaussians of an optimizer to the nearest, and remove them from it."""
     levels = _rounded(optimizer, quantizer, _strongest(optimizer))
     optimizer.keep(np.zeros(len(optimizer), np.uint8))
     return levels.select(shown(levels))
 
 
 def _strongest(optimizer: _native.Optimizer) -> NDArray[np.intp]:
-    """Return the order of falling amplitude."""
+    """Return the indices that sort an optimizer's Gaussians by falling amplitude."""
     cholesky = optimizer.cholesky
     log_size = 0.5 * np.log(cholesky[:, 0] * cholesky[:, 2])
     return strongest_first(normalized_colors(log_size, optimizer.colors))
@@ -113,7 +114,7 @@ def _strongest(optimizer: _native.Optimizer) -> NDArray[np.intp]:
 def _rounded(
     optimizer: _native.Optimizer, quantizer: RdQuantizer, chosen: NDArray[np.intp]
 ) -> QuantizedGaussians:
-    """Round some of an optimizer's Gaussians, in place too, and return their levels."""
+    """Round some of an optimizer's Gaussians in place, and return their integers."""
     levels = quantizer.nearest(
         optimizer.means[chosen], optimizer.cholesky[chosen], optimizer.colors[chosen]
     )
@@ -127,20 +128,21 @@ def _replace(
     chosen: NDArray[np.intp],
     levels: QuantizedGaussians,
 ) -> None:
+    """Replace some of an optimizer's Gaussians by quantized ones."""
     means, cholesky, colors = optimizer.means, optimizer.cholesky, optimizer.colors
     means[chosen], cholesky[chosen], colors[chosen] = quantizer.quantizer.dequantize(*levels)
     optimizer.means, optimizer.cholesky, optimizer.colors = means, cholesky, colors
 
 
 def _model_sets(count: int) -> NDArray[np.uint8]:
-    """Return which set of models codes each of so many Gaussians, the strongest first."""
+    """Return the number of the set of models that codes each of `count` sorted Gaussians."""
     ends = layer_ends(count)
     sets = np.array([model_set(layer, len(ends)) for layer in range(len(ends))], np.uint8)
     return np.repeat(sets, np.diff([0, *ends]))
 
 
 def _guess(optimizer: _native.Optimizer, quantizer: RdQuantizer) -> list[QuantizedGaussians]:
-    """Return layers as they would be if all Gaussians were rounded at once."""
+    """Round a copy of all Gaussians at once, and divide it into layers."""
     order = _strongest(optimizer)
     levels = quantizer.nearest(
         optimizer.means[order], optimizer.cholesky[order], optimizer.colors[order]
