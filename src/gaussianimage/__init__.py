@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# The module of each public name. It is imported at the first use of the name, so that a program that
+# The module of each public name. The first use of a name imports it, so that a program that only
 # decodes does not wait for the encoder's imports.
 _HOMES = {
     "Decoder": "gaussianimage.codec.decoder.decode",

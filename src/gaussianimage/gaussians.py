@@ -1,4 +1,4 @@
-"""`Gaussians`, a picture as a set of 2D Gaussians: the value that all parts of the package share."""
+"""A picture as a set of 2D Gaussians: the value that all parts of the package exchange."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ from gaussianimage.errors import FormatError
 
 Floats = NDArray[np.float64]
 
-# Bounds of drawable Gaussians; see `Gaussians.drawable`. Within them no engine overflows in float32.
-# A Gaussian outside of them is invisible, or constant over any picture.
+# Bounds of drawable Gaussians; see `Gaussians.drawable`. Within them no engine overflows in
+# float32. A Gaussian outside of them is invisible, or constant over any picture.
 MIN_LENGTH = 1e-6
 MAX_LENGTH = 1e12
 MAX_COLOR = 1e30

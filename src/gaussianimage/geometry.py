@@ -1,11 +1,10 @@
 """Conversions between representations of the shape of a 2D Gaussian, exact for thin ones too.
 
 Every function works on float64 arrays whose last axis holds the parameters of one Gaussian. A row
-that is not positive definite, or not finite, gives a row of NaN; no function raises an error or warns
-about it.
+that is not positive definite, or not finite, gives a row of NaN, without an error or a warning.
 
-The covariance itself limits the precision of a thin Gaussian's shape: its entries have 53 bits, so
-at 45° and σ₁ / σ₂ = 2ᵏ they determine the small axis to about 52 − 2k bits. The conversions lose no
+The covariance itself limits the precision of a thin Gaussian's shape: its entries have 53 bits. At
+45° and σ₁ / σ₂ = 2ᵏ they determine the small axis to about 52 − 2k bits. The conversions lose no
 more than that.
 """
 

@@ -1,8 +1,8 @@
-"""Ctrl-C while the program starts and ends: it leaves at once, and says nothing.
+"""Ctrl-C while the program starts or ends: the process exits at once, without a message.
 
-Modules are being imported then, or Python is taking itself down. KeyboardInterrupt would come out
-of the middle of that with a traceback, or be taken for something else by who catches it there.
-This is a module of its own, and imports hardly anything, so that it can be the first.
+At these times Python imports modules or shuts down. A KeyboardInterrupt would print a traceback
+from there, or code that catches every error would take it for another one. This module imports
+hardly anything, so that it can be imported first.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""How close two pictures are (PSNR, SSIM, MS-SSIM) and how many bits one took."""
+"""Metrics of quality (PSNR, SSIM, MS-SSIM) and of rate (bits per pixel, Bjøntegaard deltas)."""
 
 from typing import Any, TypeAlias
 
@@ -19,33 +19,33 @@ SSIM_C1 = 0.01**2  # (K1 L)² and (K2 L)² for a dynamic range of L = 1
 SSIM_C2 = 0.03**2
 
 _BLOCK = 64
-_BAND = 2**20  # values that are compared at a time
+_BAND = 2**20  # values that `mse` compares at a time
 _SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, section 3.2
 
-# In pixels, the least height and width that `ms_ssim` takes: its smallest scale holds one window.
+# Least height and width of pictures for `ms_ssim`, in pixels: its smallest scale holds one window.
 MS_SSIM_SIDE = (SSIM_WINDOW - 1) * 2 ** (len(_SCALE_WEIGHTS) - 1) + 1
 
 
 def mse(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
-    """Mean squared error of two pictures, over all pixels and channels.
+    """Return the mean squared error of two pictures, over all pixels and channels.
 
     Parameters
     ----------
     a, b : array_like, shape (H, W) or (H, W, C)
-        Pictures of the same shape. Integers (``uint8``, ``uint16``) are scaled to 0..1 first,
-        so pictures of different types compare; floating-point values are taken as they are.
+        Pictures of the same shape. Integers (``uint8``, ``uint16``) are scaled to 0..1 first, so
+        the types may differ. Floating-point values are not scaled.
 
     Returns
     -------
     float
-        In squared pixel values, where 1 is white; NaN if a pixel is.
+        Mean of squared differences, where white is 1; NaN if a pixel is NaN.
 
     Raises
     ------
     TypeError
-        An array is of another type.
+        An array has another type.
     ValueError
-        The shapes differ or are no picture's.
+        The shapes differ, or are not those of pictures.
     """
     first, second = _pair(a, b)
     total = 0.0
@@ -58,49 +58,50 @@ def mse(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
 
 
 def psnr(a: npt.ArrayLike, b: npt.ArrayLike, *, peak: float = 1.0) -> float:
-    """Peak signal-to-noise ratio of two pictures: 10 log₁₀(peak² / mse).
+    """Return the peak signal-to-noise ratio of two pictures, 10 log₁₀(peak² / mse).
 
     Parameters
     ----------
     a, b : array_like, shape (H, W) or (H, W, C)
-        As for `mse`: integers are scaled to 0..1.
+        Pictures of the same shape; see `mse`. Integers are scaled to 0..1.
     peak : float
-        The value of white, after that scaling.
+        Value of white after the scaling.
 
     Returns
     -------
     float
-        In dB; infinite for equal pictures.
+        PSNR in dB; infinite for equal pictures.
 
     Raises
     ------
     TypeError, ValueError
-        As for `mse`.
+        See `mse`.
     """
     error = mse(a, b)
     return float("inf") if error == 0 else 10 * float(np.log10(peak**2 / error))
 
 
 def ssim(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
-    """Structural similarity of two pictures, the mean over channels and pixels.
+    """Return the structural similarity of two pictures, the mean over channels and pixels.
 
-    An 11×11 Gaussian window with σ = 1.5 px, K₁ = 0.01, K₂ = 0.03, and only where the window
-    lies inside the picture: the same number as ``pytorch_msssim.ssim`` with data_range=1.
+    The window is Gaussian, 11×11 with σ = 1.5 px; K₁ = 0.01 and K₂ = 0.03. The mean is over the
+    pixels whose window lies inside the picture. ``pytorch_msssim.ssim`` with data_range=1 returns
+    the same number.
 
     Parameters
     ----------
     a, b : array_like, shape (H, W) or (H, W, C)
-        As for `mse`: integers are scaled to 0..1. H and W at least 11. All channels count alike.
+        Pictures of the same shape; see `mse`. H and W are at least 11. All channels count alike.
 
     Returns
     -------
     float
-        At most 1, which equal pictures reach.
+        SSIM, at most 1; equal pictures have 1.
 
     Raises
     ------
     TypeError, ValueError
-        As for `mse`; ValueError also for a picture smaller than the window.
+        See `mse`. A picture smaller than the window is a ValueError.
 
     References
     ----------
@@ -117,31 +118,32 @@ def ssim(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
 
 
 def ms_ssim(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
-    """Multi-scale structural similarity of two pictures, the mean over channels.
+    """Return the multi-scale structural similarity of two pictures, the mean over channels.
 
-    Five scales, each half the one before, with the weights of the paper: the same number as
-    ``pytorch_msssim.ms_ssim`` with data_range=1, and so comparable with published figures.
+    There are five scales, each half the size of the previous one, with the weights of the paper.
+    ``pytorch_msssim.ms_ssim`` with data_range=1 returns the same number, so it can be compared with
+    published figures.
 
     Parameters
     ----------
     a, b : array_like, shape (H, W) or (H, W, C)
-        As for `mse`: integers are scaled to 0..1. H and W at least `MS_SSIM_SIDE`, 161, so that the
+        Pictures of the same shape; see `mse`. H and W are at least `MS_SSIM_SIDE`, 161, so that the
         window fits into the smallest scale. All channels count alike.
 
     Returns
     -------
     float
-        0..1, where 1 is reached by equal pictures.
+        MS-SSIM, 0..1; equal pictures have 1.
 
     Raises
     ------
     TypeError, ValueError
-        As for `mse`; ValueError also for a picture that is too small.
+        See `mse`. A picture that is too small is a ValueError.
 
     Notes
     -----
-    As in pytorch-msssim a side of odd length is padded by one row or column of zeros before it
-    is halved, and negative contrast terms count as 0.
+    As in pytorch-msssim, an odd side is padded by one row or column of zeros before it is halved,
+    and negative contrast terms count as 0.
 
     References
     ----------
@@ -163,7 +165,7 @@ def ms_ssim(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
 
 
 def bpp(n_bytes: int, height: int, width: int) -> float:
-    """Bits per pixel of a file.
+    """Return the bits per pixel of a file.
 
     Parameters
     ----------
@@ -175,7 +177,7 @@ def bpp(n_bytes: int, height: int, width: int) -> float:
     Raises
     ------
     ValueError
-        A size that is not positive, or a negative length.
+        A side is not positive, or the length is negative.
     """
     if n_bytes < 0 or height < 1 or width < 1:
         raise ValueError(f"expected a picture, got {n_bytes} bytes for {width} x {height} pixels")
@@ -183,7 +185,7 @@ def bpp(n_bytes: int, height: int, width: int) -> float:
 
 
 def _pair(a: npt.ArrayLike, b: npt.ArrayLike) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Return two arrays of one shape (H, W, C), of integers or floating-point values."""
+    """Return two pictures as arrays of one shape (H, W, C), of the types that `mse` takes."""
     first, second = _picture("a", a), _picture("b", b)
     if first.shape != second.shape:
         raise ValueError(f"b: expected the shape of a, {np.shape(a)}, got {np.shape(b)}")
@@ -200,7 +202,7 @@ def _picture(name: str, array: npt.ArrayLike) -> npt.NDArray[Any]:
 
 
 def _unit(picture: npt.NDArray[Any], dtype: Any) -> npt.NDArray[Any]:
-    """Return a new array with white at 1."""
+    """Return a copy in a floating-point type, where white is 1."""
     unit = picture.astype(dtype)
     if picture.dtype.kind == "u":
         unit /= np.iinfo(picture.dtype).max
@@ -208,21 +210,21 @@ def _unit(picture: npt.NDArray[Any], dtype: Any) -> npt.NDArray[Any]:
 
 
 def _planes(a: npt.ArrayLike, b: npt.ArrayLike) -> tuple[_Planes, ...]:
-    """Return the pictures as (C, H, W), one contiguous plane a channel."""
+    """Return the pictures as (C, H, W), with a contiguous plane for each channel."""
     units = (_unit(picture, np.float32) for picture in _pair(a, b))
     return tuple(np.ascontiguousarray(np.moveaxis(unit, 2, 0)) for unit in units)
 
 
 def _similarity(x: _Planes, y: _Planes) -> tuple[_Means, _Means]:
-    """Return for each channel the mean SSIM and the mean of its contrast-structure factor.
+    """Return the mean SSIM and the mean contrast-structure factor of each channel, both (C,).
 
-    x, y: (C, H, W). The window is moved in double precision: in single, the difference of two
-    nearly equal numbers that a variance is shows in the fifth digit where a picture is flat.
+    x and y have shape (C, H, W). The sums are in double precision: a variance is the difference of
+    two nearly equal numbers, and in single precision its fifth digit is wrong in flat areas.
     """
     channels, height, width = x.shape
     rows, columns = height - SSIM_WINDOW + 1, width - SSIM_WINDOW + 1
     sums = np.zeros((2, channels))
-    for start in range(0, rows, _BLOCK):  # bounds the memory, and fits it into the cache
+    for start in range(0, rows, _BLOCK):  # bounds the memory and keeps it in the cache
         part = slice(start, min(start + _BLOCK, rows) + SSIM_WINDOW - 1)
         a, b = x[:, part].astype(np.float64), y[:, part].astype(np.float64)
         mean_a, mean_b, aa, bb, ab = _blurred(np.stack([a, b, a * a, b * b, a * b]))
@@ -241,8 +243,8 @@ def _blurred(planes: _Means) -> _Means:
     *outer, height, width = planes.shape
     flat = planes.reshape(-1, height, width)
     rows = np.empty((len(flat), height - SSIM_WINDOW + 1, width))
-    # A banded matrix product in blocks: seven times the arithmetic of the plain sum, and still
-    # faster, because BLAS does it without passing over the memory again for every tap.
+    # A product with banded matrices, in blocks. It takes seven times the arithmetic of the plain
+    # sum but is faster, because BLAS does not go through the memory once for every tap.
     for start, stop, band in _bands(height):
         np.matmul(band.T, flat[:, start : stop + SSIM_WINDOW - 1], out=rows[:, start:stop])
     result = np.empty((*rows.shape[:2], width - SSIM_WINDOW + 1))
@@ -252,7 +254,7 @@ def _blurred(planes: _Means) -> _Means:
 
 
 def _bands(length: int) -> list[tuple[int, int, _Means]]:
-    """Cut the blur of a line into blocks: (start, stop, matrix from inputs to outputs)."""
+    """Divide the blur of a line into blocks: (start, stop, matrix from inputs to outputs)."""
     taps = np.exp(-0.5 * ((np.arange(SSIM_WINDOW) - SSIM_WINDOW // 2) / SSIM_SIGMA) ** 2)
     taps /= taps.sum()
     matrix = np.zeros((_BLOCK + SSIM_WINDOW - 1, _BLOCK))
@@ -267,7 +269,7 @@ def _bands(length: int) -> list[tuple[int, int, _Means]]:
 
 
 def _halved(planes: _Planes) -> _Planes:
-    """Average blocks of 2×2 pixels; before an odd side goes one line of zeros. (C, H, W)."""
+    """Average blocks of 2×2 pixels of (C, H, W); a line of zeros precedes an odd side."""
     _, height, width = planes.shape
     padded = np.pad(planes, ((0, 0), (height % 2, 0), (width % 2, 0)))
     rows = padded[:, 0::2] + padded[:, 1::2]

@@ -1,4 +1,4 @@
-"""Bjøntegaard deltas: one number for the distance between two rate–distortion curves."""
+"""Bjøntegaard deltas: the mean distance between two rate–distortion curves."""
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ def bd_rate(
     *,
     rates: tuple[float, float] | None = None,
 ) -> float:
-    """Mean difference in rate, at equal quality, of codec B against the anchor A.
+    """Return the mean difference in rate, at equal quality, of codec B against the anchor A.
 
     The logarithm of the rate is interpolated over the quality by shape-preserving cubics
     (PCHIP) and averaged over the qualities that both curves reach.
@@ -28,18 +28,18 @@ def bd_rate(
     rate_b, psnr_b : array_like, shape (M,)
         The codec that is compared, in the same units.
     rates : (low, high), optional
-        Look only at the qualities that both curves reach at rates inside this range.
+        Compare only the qualities that both curves reach at rates inside this range.
 
     Returns
     -------
     float
-        In percent; −25 means that B needs a quarter fewer bits than A.
+        BD-rate in percent; −25 means that B needs a quarter fewer bits than A.
 
     Raises
     ------
     ValueError
-        Fewer than two points, a rate that is not positive and finite, a curve whose quality
-        does not rise with the rate, or curves without a quality in common.
+        A curve has fewer than two points, a rate that is not positive and finite, or a quality that
+        does not rise with the rate, or the curves have no quality in common.
 
     References
     ----------
@@ -70,7 +70,7 @@ def bd_psnr(
     *,
     rates: tuple[float, float] | None = None,
 ) -> float:
-    """Mean difference in quality, at equal rate, of codec B against the anchor A.
+    """Return the mean difference in quality, at equal rate, of codec B against the anchor A.
 
     The quality is interpolated over the logarithm of the rate by PCHIP and averaged over the
     rates that both curves have.
@@ -78,19 +78,19 @@ def bd_psnr(
     Parameters
     ----------
     rate_a, psnr_a, rate_b, psnr_b : array_like
-        As for `bd_rate`.
+        The two curves; see `bd_rate`.
     rates : (low, high), optional
-        Look only at the rates inside this range.
+        Compare only the rates inside this range.
 
     Returns
     -------
     float
-        In dB; positive if B is better than A.
+        BD-PSNR in dB; positive if B is better than A.
 
     Raises
     ------
     ValueError
-        As for `bd_rate`; the curves must have a rate in common.
+        A curve is not valid, as for `bd_rate`, or the curves have no rate in common.
     """
     log_a, quality_a = _curve(rate_a, psnr_a, "a")
     log_b, quality_b = _curve(rate_b, psnr_b, "b")
@@ -135,7 +135,7 @@ def _log_range(rates: tuple[float, float]) -> tuple[float, float]:
 
 
 def _mean(x: _Curve, y: _Curve, low: float, high: float) -> float:
-    """Mean over low..high of the interpolant through (x, y)."""
+    """Return the mean over low..high of the interpolant through (x, y)."""
     return (_integral(x, y, high) - _integral(x, y, low)) / (high - low)
 
 
@@ -163,18 +163,18 @@ def _integral(x: _Curve, y: _Curve, to: float) -> float:
 
 
 def _segment(x: _Curve, y: _Curve, at: float) -> tuple[int, float, float, _Curve]:
-    """Find the segment of a place: its index, the place in it (0..1), its length; all slopes."""
+    """Find the segment around `at`: its index, the place in it (0..1), its length, all slopes."""
     i = int(np.clip(np.searchsorted(x, at, side="right") - 1, 0, x.size - 2))
     step = float(x[i + 1] - x[i])
     return i, (at - float(x[i])) / step, step, _slopes(x, y)
 
 
 def _slopes(x: _Curve, y: _Curve) -> _Curve:
-    """Slopes at the points that keep the interpolant monotone between them (PCHIP).
+    """Return slopes at the points that keep the interpolant between them monotone (PCHIP).
 
-    Inside, the harmonic mean of the two secants weighted by the steps; at the ends the
-    three-point formula, limited so that it keeps the secant's sign. The curves rise strictly,
-    so every secant is positive.
+    An inner slope is the harmonic mean of the two secants, weighted by the steps. An end slope is
+    that of the three-point formula, but at least 0. The curves rise strictly, so every secant is
+    positive.
     """
     steps = np.diff(x)
     secants = np.diff(y) / steps

@@ -1,1 +1,1 @@
-"""Pictures of Gaussians and of differences."""
+"""Pictures of Gaussians as ellipses, and of differences between pictures."""

@@ -9,25 +9,25 @@ __all__ = ["difference"]
 
 
 def difference(a: Picture, b: Picture, *, gain: float = 4.0) -> NDArray[np.uint8]:
-    """Show where and how a picture differs from another.
+    """Draw the difference between two pictures.
 
     Parameters
     ----------
     a, b : Picture
-        Of the same size.
+        Pictures of the same size.
     gain : float, default 4.0
         Factor by which differences are enlarged, above 0.
 
     Returns
     -------
     ndarray, (H, W) if both are gray, otherwise (H, W, 3), uint8
-        ½ + gain · (b − a), clipped to [0, 1], times 255: middle gray where they are equal,
-        brighter where `b` is. What is transparent counts as black, and alpha itself isn't shown.
+        ½ + gain · (b − a), clipped to [0, 1], times 255: middle gray where the pictures are equal,
+        brighter where `b` is brighter. Transparent pixels count as black; alpha is not drawn.
 
     Raises
     ------
     ValueError
-        If the sizes differ, or `gain` is out of range.
+        The sizes differ, or `gain` is out of range.
     """
     if (a.height, a.width) != (b.height, b.width):
         raise ValueError(

@@ -17,14 +17,14 @@ __all__ = ["draw_ellipses"]
 Floats = NDArray[np.float64]
 
 OVERSAMPLING = 4
-RIM = 0.5  # px: what a filled ellipse's edge is wide, in a darker shade of its own color
+RIM = 0.5  # width of a filled ellipse's rim in px; the rim is a darker shade of the color
 RIM_SHADE = 0.6
-LINE = 1.25  # px: the width of an outline
-LEAST_CONTRAST = 0.3  # between an outline and what it is drawn on
-LONGEST = 100.0  # times the picture: of anything longer only a straight line would be seen
+LINE = 1.25  # width of an outline in px
+LEAST_CONTRAST = 0.3  # between an outline and the background
+LONGEST = 100.0  # in sides of the picture; a longer ellipse would look like a straight line
 LEAST_ALPHA = 1 / 16
 BAND_SAMPLES = 1 << 24  # bounds the memory of the oversampled picture
-COLOR_PIXELS = 1 << 22  # of the picture from which colors are taken
+COLOR_PIXELS = 1 << 22  # most pixels of the picture that gives the colors
 
 
 def draw_ellipses(
@@ -41,11 +41,11 @@ def draw_ellipses(
     Parameters
     ----------
     gaussians : Gaussians
-        Those that aren't `drawable` are left out, and so are those whose ellipse holds the whole
-        picture or is more than 100 times as long as it.
+        Gaussians that aren't `drawable` are left out, and so are Gaussians whose ellipse contains
+        the whole picture or is more than 100 times as long as its longer side.
     size : (int, int), optional
-        Height and width to draw at, in pixels; the nominal size by default. One of them may be
-        None, which keeps the shape.
+        Height and width of the drawn picture in pixels; the nominal size by default. The aspect
+        ratio stays if one of them is None.
     crop : (int, int, int, int), optional
         Top, left, height and width of the part to draw, in pixels of the picture at `size`.
     sigma : float, default 1.0
@@ -53,7 +53,7 @@ def draw_ellipses(
     style : {"filled", "outline"}
         Ellipses with a darker rim, or their outlines alone.
     background : {"black", "white"}
-        What shows between them.
+        Color between the ellipses.
 
     Returns
     -------
@@ -63,12 +63,12 @@ def draw_ellipses(
     Raises
     ------
     TypeError, ValueError
-        If an argument is of a wrong type or out of range.
+        An argument has a wrong type or is out of range.
 
     Notes
     -----
-    An ellipse has the mean color that the *picture* has under it. A Gaussian's own color is only
-    one summand of that, often dark or negative, and would tell little.
+    An ellipse has the mean color of the *picture* under it. The Gaussian's own color is only one
+    summand of the picture's, and often dark or negative.
     """
     if style not in ("filled", "outline"):
         raise ValueError(f"style: expected 'filled' or 'outline', got {style!r}")
@@ -120,7 +120,7 @@ class _Ellipses:
         return type(self)(self.means, self.axes, self.angles, self.reach, colors)
 
     def within(self, size: tuple[int, int], box: tuple[int, int, int, int]) -> Self:
-        """Drop what lies outside of a box, and what is so large that it shows no shape."""
+        """Remove ellipses outside of a box, and ellipses that are too large to show a shape."""
         top, left, height, width = box
         low = self.means + self.reach + 1 >= (left, top)
         high = self.means - self.reach - 1 <= (left + width, top + height)
@@ -128,7 +128,7 @@ class _Ellipses:
         return self.select((low & high).all(axis=1) & shaped & ~self._holds(size))
 
     def _holds(self, size: tuple[int, int]) -> NDArray[np.bool_]:
-        """Tell which ellipses hold all four corners of the picture, and so all of it."""
+        """Return for each ellipse whether it contains all four corners of the picture, (N,)."""
         corners = np.array([(x, y) for x in (0, size[1]) for y in (0, size[0])])
         offsets = corners - self.means[:, None]
         cos, sin = np.cos(self.angles)[:, None], np.sin(self.angles)[:, None]
@@ -144,7 +144,8 @@ def _colors(gaussians: Gaussians) -> tuple[Floats, Floats]:
     height, width = (max(1, round(s * shrink)) for s in (gaussians.height, gaussians.width))
     picture = rendering.render(gaussians, size=(height, width)).clip(0, 1).astype(np.float64)
     seen = gaussians.scaled((height, width))
-    # Nine points: the center and a ring, of which those outside of the picture don't count.
+    # The color is sampled at nine points, the center and a ring. Points outside of the picture
+    # don't count.
     turn = np.arange(8) * (np.pi / 4)
     u = np.append(0.7 * np.cos(turn), 0.0)
     v = np.append(0.7 * np.sin(turn), 0.0)
@@ -165,7 +166,7 @@ def _colors(gaussians: Gaussians) -> tuple[Floats, Floats]:
 
 
 def _contrasting(colors: Floats, ground: float) -> Floats:
-    """Move colors away from the ground, hue kept, where a thin line of them couldn't be seen."""
+    """Move faint colors away from the ground, so that thin lines are visible; the hue stays."""
     away = np.abs(colors - ground)
     strength = away.max(axis=1, keepdims=True)
     faint = strength < LEAST_CONTRAST
@@ -187,7 +188,7 @@ def _band(
     style: str,
     ground: float,
 ) -> NDArray[np.uint8]:
-    """Draw some rows, oversampled, and average."""
+    """Draw some rows oversampled, and average the samples of each pixel."""
     height, width = size
     canvas = Image.new("RGB", (width * OVERSAMPLING, height * OVERSAMPLING), _rgb([ground] * 3))
     draw = ImageDraw.Draw(canvas)
@@ -196,7 +197,7 @@ def _band(
     ):
         if style == "outline":
             points = _polygon(mean, axes, angle)
-            line = [*points, *points[:2]]  # beyond the start, or a notch would stay open there
+            line = [*points, *points[:2]]  # overlaps its start, where a notch would be otherwise
             draw.line(line, fill=_rgb(color), width=round(LINE * OVERSAMPLING))
             continue
         inner = axes - RIM
@@ -208,14 +209,14 @@ def _band(
 
 def _polygon(mean: Floats, axes: Floats, angle: float) -> list[tuple[int, int]]:
     """Return points on an ellipse, in Pillow's coordinates of the oversampled canvas."""
-    # So many that no edge is off the curve by more than a quarter of a sample.
+    # With this many points, no edge is off the curve by more than a quarter of a sample.
     count = int(np.clip(np.pi * np.sqrt(2 * OVERSAMPLING * axes[0]), 12, 4096))
     turn = np.arange(count) * (2 * np.pi / count)
     along, across = axes[0] * np.cos(turn), axes[1] * np.sin(turn)
     x = mean[0] + along * np.cos(angle) - across * np.sin(angle)
     y = mean[1] + along * np.sin(angle) + across * np.cos(angle)
-    # Pillow's whole numbers are centers of samples, ours are their edges; and it cuts fractions off
-    # towards zero, which would make a difference where two bands meet.
+    # Integer coordinates are centers of samples in Pillow, and their edges here. Pillow truncates
+    # fractions towards zero, which would show where two bands meet.
     points = np.rint(np.stack((x, y), axis=1) * OVERSAMPLING - 0.5).astype(np.int64)
     return list(map(tuple, points.tolist()))
 

@@ -15,8 +15,8 @@ TRANSPARENT, OPAQUE, BETWEEN = range(3)
 TOLERANCE = 0.25
 MOST_SIDE = 9
 
-# Weight of an error in the fit that the map corrects. With a smaller weight, outlines at other sizes
-# are worse than without a map (docs/experiments/exact-alpha.md).
+# Weight of an error in the fit that the map corrects. With a smaller weight, outlines at other
+# sizes are worse than without a map (docs/experiments/exact-alpha.md).
 LIGHT = 0.25
 
 # If the target is a size and no alpha quality is given, the map takes at most this share of it.
