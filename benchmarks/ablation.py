@@ -1,13 +1,13 @@
-"""The GaussianImage paper's ablations, at a size and length that a CPU gets through in minutes.
+"""The GaussianImage paper's ablations, at a size and length that take a CPU minutes.
 
 Usage: python benchmarks/ablation.py --images FOLDER [--scale 4] [-n 1500] [--iterations 1000]
 
-Losses, α-blending against summation, separate against merged opacity, Cholesky factors against
-scales and rotation, and the offset of ½ px, each beside the paper's figure. The paper has 30,000
-Gaussians on 768 x 512 pixels and 50,000 iterations at a rate of 0.001, and means over 24 pictures;
-what counts here are the differences from the paper's own choice, on the same pictures.
+The ablations are losses, α-blending against summation, separate against merged opacity, Cholesky
+factors against scales and rotation, and the offset of ½ px, each beside the paper's figure. The
+paper has 30,000 Gaussians on 768 x 512 pixels, 50,000 iterations at a rate of 0.001, and means over
+24 pictures. Compare the differences from the paper's own choice, on the same pictures.
 
-Runs are kept as they are done, and a second call goes on where the first was stopped.
+The output keeps each run as soon as it ends, and a second call continues where the first stopped.
 """
 
 import argparse
@@ -39,7 +39,7 @@ HERE = Path(__file__).resolve().parent
 
 @dataclass(frozen=True)
 class Variant:
-    """One of the models that are compared."""
+    """A model, loss and offset to compare."""
 
     model: str = "cholesky"
     loss: str = "l2"
@@ -48,7 +48,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Row:
-    """A line of a table: what the paper calls it and reports for it."""
+    """A row of a table: the paper's name of a variant, and its figure."""
 
     name: str
     variant: Variant
@@ -74,7 +74,7 @@ TABLES = {
     ],
 }
 
-# What the paper's figures say: the first is better than the second.
+# The paper's claims: the first variant is better than the second.
 CLAIMS = [
     *(
         (f"L2 over {row.variant}", FINAL, Variant(row.model, row.loss))
@@ -113,7 +113,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 
 def variants(models: Sequence[str]) -> list[Variant]:
-    """Return everything to be measured of these models, each once; the quick ones first."""
+    """Return all variants of some models, each once and the quick ones first."""
     found = dict.fromkeys(
         row.variant for rows in TABLES.values() for row in rows if row.variant.model in models
     )
@@ -121,7 +121,7 @@ def variants(models: Sequence[str]) -> list[Variant]:
 
 
 def load_pixels(picture: Sample, scale: int) -> torch.Tensor:
-    """Return a picture, averaged over squares of `scale` pixels a side."""
+    """Return the pixels (H, W, 3) of a picture, averaged over squares of `scale` pixels a side."""
     pixels = picture.pixels
     height, width = (side // scale * scale for side in pixels.shape[:2])
     reduced = Image.fromarray(pixels[:height, :width]).reduce(scale)
@@ -139,7 +139,7 @@ def measure(
         model=variant.model,
         recipe=recipe,
         offset=variant.offset,
-        # In so few iterations the cube that the paper starts from would not fill the picture.
+        # In this few iterations, the paper's start from a cube would not fill the picture.
         fill=variant.model == "3dgs",
     )
     model = settings.make_model(*target.shape[:2])
@@ -160,7 +160,7 @@ def measure(
 def run(
     pictures: Sequence[Sample], arguments: argparse.Namespace, report: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """Measure what is not known yet, keeping each result as it comes."""
+    """Measure the variants without a result, and write each result as soon as it is there."""
     settings = {
         name: getattr(arguments, name)
         for name in ("scale", "n", "iterations", "learning_rate", "seed", "threads")
@@ -183,7 +183,7 @@ def run(
             variant, load_pixels(by_name[task["picture"]], arguments.scale), arguments
         )
         kept.append(task | measured)
-        # All that is known is written, also what belongs to other settings.
+        # The file keeps results of other settings too.
         write_json(arguments.output, {"benchmark": "ablation", "environment": report, "runs": kept})
         print(
             f"[{number}/{len(wanted)}] {task['picture']}, {variant.model} {variant.loss}"
@@ -204,7 +204,7 @@ def by_variant(runs: Sequence[dict[str, Any]]) -> dict[Variant, list[dict[str, A
 
 
 def gains(better: Sequence[dict[str, Any]], than: Sequence[dict[str, Any]]) -> list[float]:
-    """Return the differences in dB, picture by picture."""
+    """Return the differences between two variants in dB, picture by picture."""
     return [a["psnr"] - b["psnr"] for a, b in zip(better, than, strict=True)]
 
 
@@ -233,7 +233,7 @@ def print_tables(results: dict[Variant, list[dict[str, Any]]]) -> None:
 
 
 def judge(results: dict[Variant, list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Tell of each claim whether the mean bears it out, and how many pictures do."""
+    """Return for each claim whether it holds in the mean, and for how many pictures."""
     verdicts = []
     for name, better, worse in CLAIMS:
         if better not in results or worse not in results:

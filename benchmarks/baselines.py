@@ -1,13 +1,13 @@
-"""The paper's baselines beside JPEG and JPEG 2000: its Table 1 and Table 2 on your pictures.
+"""The paper's baselines, JPEG and JPEG 2000: its Table 1 and Table 2 on your pictures.
 
 Usage: python benchmarks/baselines.py --images FOLDER [--methods siren wire ingp] [--coin 10x28]
            [--rates 0.3 0.6] [--iterations 2000] [--batch 8192] [--device cpu] [--fresh]
 
-Representations stand in the columns of Table 1 (PSNR, MS-SSIM, training seconds, frames a second,
-memory, parameters), codecs in those of Table 2, with the published figures below them. The paper
-has 50,000 iterations on all pixels at once; that takes hours a picture on a CPU, so `--batch` draws
-some pixels anew for every iteration. Every row is kept as it comes: after an interruption the same
-command goes on, and rows of other settings may share the file.
+Representations have the columns of Table 1 (PSNR, MS-SSIM, training seconds, frames a second,
+memory, parameters) and codecs those of Table 2, with the published figures below them. The paper
+trains for 50,000 iterations on all pixels at once. That takes hours a picture on a CPU, so
+`--batch` draws some pixels anew for every iteration. The output keeps every row as soon as it is
+there: after an interruption the same command continues. Rows of other settings may share the file.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from gaussianimage.paper.tables.published import CODECS, REPRESENTATIONS
 from gaussianimage.paper.tables.text import number, speed
 
 HERE = Path(__file__).resolve().parent
-NEWS_EVERY = 30.0  # seconds, of a network that is being fitted
+NEWS_EVERY = 30.0  # seconds between two messages while a network is fitted
 
 Task = Callable[[Bytes, Settings], dict[str, Any]]
 
@@ -61,7 +61,7 @@ def _shape(text: str) -> tuple[int, int]:
 
 
 def find_tasks(arguments: argparse.Namespace) -> list[tuple[str, str, Task]]:
-    """Return what is to be measured of every picture: a table, a method, and what measures it."""
+    """Return the measurements of every picture: table, method, and the function that measures."""
     tasks: list[tuple[str, str, Task]] = [
         ("representation", METHODS[key].name, partial(represent, method=METHODS[key]))
         for key in arguments.methods
@@ -80,7 +80,7 @@ def find_tasks(arguments: argparse.Namespace) -> list[tuple[str, str, Task]]:
 def measure(
     pictures: list[Sample], arguments: argparse.Namespace, report: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """Return a row for every method and picture, taking from the output file those it has."""
+    """Return a row for every method and picture; rows in the output file are not measured again."""
     settings = Settings(
         iterations=arguments.iterations,
         batch=arguments.batch,
@@ -112,7 +112,7 @@ def measure(
 
 
 def make_watch(label: str, every: float = NEWS_EVERY) -> Callable[[int], None]:
-    """Return what prints, once in a while, how many iterations are done."""
+    """Return a function that prints the number of iterations, at most every `every` seconds."""
     last = time.perf_counter()
 
     def news(done: int) -> None:
@@ -125,7 +125,7 @@ def make_watch(label: str, every: float = NEWS_EVERY) -> Callable[[int], None]:
 
 
 def print_results(rows: list[dict[str, Any]], kind: str) -> None:
-    """Print the two tables: means over the pictures, and below them what the paper gives."""
+    """Print the two tables: means over the pictures, and below them the paper's figures."""
     memory = {"cuda": "GPU MiB", "process": "RAM MiB"}.get(kind, "MiB")
     header = ["method", "PSNR", "MS-SSIM", "train s", "FPS", memory, "params K"]
     table = [
@@ -183,7 +183,7 @@ def print_results(rows: list[dict[str, Any]], kind: str) -> None:
 
 
 def _means(rows: list[dict[str, Any]], table: str) -> dict[str, dict[str, Any]]:
-    """Return the mean of every number of every method, None where a picture has none."""
+    """Return the means of each method's numbers, None where a picture has no number."""
     means: dict[str, dict[str, Any]] = {}
     chosen = [row for row in rows if row["table"] == table]
     for name in dict.fromkeys(row["method"] for row in chosen):

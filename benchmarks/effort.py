@@ -1,4 +1,4 @@
-"""What effort 1 to 10 takes and gives: seconds of CPU, and BD-rate against effort 5.
+"""CPU time and BD-rate of effort 1 to 10, against effort 5.
 
 Usage: python benchmarks/effort.py --images FOLDER [--efforts 1 3 5 7] [--qualities 25 45 65 85]
 """
@@ -31,7 +31,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def bd_rates(runs: list[dict[str, Any]], effort: int) -> list[float]:
-    """Return the BD-rate in percent of an effort against the anchor, for every picture."""
+    """Return the BD-rate of an effort against the anchor in percent, picture by picture."""
     deltas = []
     for picture in sorted({run["picture"] for run in runs}):
         ours, anchor = (

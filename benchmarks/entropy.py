@@ -1,11 +1,11 @@
-"""Where a file's bits go: per attribute, and how far the coder is from the empirical entropy.
+"""The bits of a file by attribute, and the gap of the coder to the empirical entropy.
 
 Usage: python benchmarks/entropy.py --images FOLDER [-n 1500 4000 9000] [--effort 5]
 
-A symbol's empirical entropy is that of how often its model met which symbol in this file: what a
-static code with these contexts would spend if it knew the counts. The coder learns them as it goes,
-which costs some bits, and forgets, which can gain some. Raw bits (signs, places in buckets and
-cells) take what they take.
+The empirical entropy of a model is that of its symbol counts in this file: the bits of a static
+code with the same contexts that knows the counts. The coder learns the counts while it codes, which
+costs some bits, and forgets old ones, which can save some. Raw bits (signs, places in buckets and
+cells) have no model.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from gaussianimage.picture import as_picture
 
 HERE = Path(__file__).resolve().parent
 
-# The models' groups, in the order of ModelGroup in layer_models.h, and each one's stream.
+# The groups of models, in the order of ModelGroup in layer/models-isa.h, and the stream of each.
 GROUPS = {
     "luma": ("colors", 64),
     "first chroma": ("colors", 64),
@@ -45,7 +45,7 @@ STREAMS = ("positions", "colors", "shapes")
 
 
 def entropy(counts: NDArray[Any]) -> float:
-    """Return the bits of all symbols of models, (M, S), at the entropy of each model's counts."""
+    """Return the bits of all symbols by the entropy of each model's counts, (M, S)."""
     counts = counts.astype(np.float64)
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.ones_like(counts), where=counts > 0)
@@ -55,7 +55,7 @@ def entropy(counts: NDArray[Any]) -> float:
 def spent(
     layers: list[QuantizedGaussians], parameters: QuantizerParameters, height: int, width: int
 ) -> dict[str, Any]:
-    """Return bits of a file by stream: coded, raw, and the empirical entropy by group of models."""
+    """Return the coded and raw bits of each stream, and the entropy of each group of models."""
     quantizer = parameters.quantizer(height, width)
     encoder = _native.LayerEncoder(quantizer, len(layers))
     counter = _native.LayerEncoder(quantizer, len(layers))
@@ -79,7 +79,7 @@ def spent(
 
 
 def make_rows(files: list[dict[str, Any]]) -> list[list[str]]:
-    """Return the table: bits per Gaussian of all files together."""
+    """Return the rows of the table: bits per Gaussian, over all files together."""
     gaussians = sum(file["gaussians"] for file in files)
 
     def each(*keys: str) -> float:

@@ -1,10 +1,9 @@
-"""How close a number of Gaussians comes to a picture, and how long that takes.
+"""PSNR and time of fits with a given number of Gaussians.
 
 Usage: python benchmarks/fit.py --images FOLDER [-n 3000 9000] [--iterations 500]
 
-Nothing is quantized here. The PSNR is that of the float picture before values outside of 0..1 are
-clamped, which is what the optimizer sees; clamped, as it would be shown, it is a little higher and
-stands in the JSON beside it.
+Nothing is quantized. The optimizer's PSNR is that of the float picture before values outside of
+0..1 are clamped. The PSNR of the clamped picture is a little higher; the JSON has both.
 """
 
 import argparse
@@ -56,7 +55,7 @@ def measure(picture: Sample, count: int, arguments: argparse.Namespace) -> dict[
 
 
 def summary(runs: list[dict[str, Any]]) -> dict[str, float]:
-    """Return what stands under the columns of one number of Gaussians."""
+    """Return the summary of all runs with one number of Gaussians."""
     decibels = [run["psnr"] for run in runs]
     seconds = [run["seconds"] for run in runs]
     spread = timing(seconds)
@@ -92,7 +91,8 @@ def main() -> None:
     pictures = find_pictures(arguments.images)
     counts = list(dict.fromkeys(arguments.n))
     report = environment(threads=[arguments.threads])
-    # Imports, the thread pool and the CPU's clock are not the first picture's business.
+    # The first picture's time must not include imports, the thread pool's start and a slow CPU
+    # clock.
     gaussianimage.fit(pictures[0].pixels, 100, iterations=10, threads=arguments.threads)
     runs = []
     for count in counts:

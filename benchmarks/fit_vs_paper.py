@@ -5,16 +5,15 @@ Usage: python benchmarks/fit_vs_paper.py --images FOLDER [-n 5000] [--seconds 5 
 Three contestants fit every picture with kernels of the same engine, one after the other on a single
 thread:
 
-- ours: `fit` with as many iterations as end within the time, a run for each time;
-- shortened: the paper's model, optimizer and schedule with as many iterations as end within the
-  time, a run for each time, at a rate that is higher by as much as they are fewer than 50,000 (but
-  at most --rate, above which short runs get worse);
-- paper: its recipe as published, 50,000 iterations at a rate of 0.001, followed until the time is
-  over.
+- ours: `fit`, a run for each time, with as many iterations as end within it;
+- shortened: the paper's model, optimizer and schedule, a run for each time, with as many iterations
+  as end within it. The rate is higher by the factor by which the iterations are fewer than 50,000,
+  but at most --rate, above which short runs get worse;
+- paper: the published recipe, 50,000 iterations at a rate of 0.001, stopped when the time is over.
 
-Seconds are those of the process on its CPU, so that what else runs on the machine does not count.
-PSNR is that of the picture clamped to 0..1. Results are kept as they come, and a second call goes
-on where the first was stopped.
+Seconds are CPU time of the process, so other processes have no influence. PSNR is that of the
+picture clamped to 0..1. The output keeps each result as soon as it is there, and a second call
+continues where the first stopped.
 """
 
 import argparse
@@ -49,14 +48,14 @@ CONTESTANTS = {
 # Okabe and Ito's colors, which people with any color vision tell apart.
 STYLES = {"ours": ("#000000", "o"), "shortened": ("#0072B2", "s"), "paper": ("#D55E00", "")}
 
-# A run is to end this little before its time, so that noise seldom carries it beyond; one that ends
-# much earlier, after a first guess at its pace, is repeated.
+# A run aims at AIM of its time, so that noise seldom makes it late. A run that ends before LEAST of
+# its time, because the guess of its pace was too low, is repeated.
 AIM = 0.97
 LEAST = 0.85
 TRIES = 3
 CURVE_POINTS = 60
 PANELS = 4
-PROBE = 30  # iterations, to see how fast they are
+PROBE = 30  # iterations that measure the pace
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -75,7 +74,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 def fit_within(
     pixels: Bytes, seconds: float, pace: float, arguments: argparse.Namespace
 ) -> tuple[dict[str, float], float]:
-    """Fit by `gaussianimage.fit` in `seconds` at most; return also the pace, in iterations/s."""
+    """Fit by `gaussianimage.fit` within `seconds`; return the result and the pace, iterations/s."""
     for _ in range(TRIES):
         began = time.process_time()
         result = gaussianimage.fit(
@@ -97,7 +96,7 @@ def fit_within(
 def follow(
     target: torch.Tensor, recipe: Recipe, arguments: argparse.Namespace
 ) -> list[dict[str, float]]:
-    """Train the paper's model; return where it was at which second, and its end."""
+    """Train the paper's model; return its PSNR over the seconds of training, and at the end."""
     began = time.process_time()
     points: list[dict[str, float]] = []
 
@@ -112,12 +111,12 @@ def follow(
 
 
 def at(points: Sequence[dict[str, float]], seconds: float) -> dict[str, float]:
-    """Return the last that was known of a run when the time was over."""
+    """Return the last point of a run within a time."""
     return [point for point in points if point["seconds"] <= seconds][-1]
 
 
 def ours(picture: Sample, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return what `fit` has come to at each of the times."""
+    """Return the end of a run of `fit` for each time."""
     times = sorted(arguments.seconds)
     _, pace = fit_within(picture.pixels, times[0] / 5, 50, arguments)
     ends = []
@@ -128,11 +127,11 @@ def ours(picture: Sample, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def paper(picture: Sample, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return where the paper's own run was at each of the times, and between them."""
+    """Return the points of the paper's run at each time, and its curve."""
     target, times = as_target(picture), sorted(arguments.seconds)
     whole = Recipe(seed=arguments.seed)
     points = follow(target, replace(whole, iterations=PROBE), arguments)
-    # Its first part is the same however long it is to be.
+    # The first part of a run does not depend on its length.
     part = min(whole.iterations, max(1, round(1.05 * times[-1] * iterations_per_second(points))))
     points = follow(target, replace(whole, iterations=part), arguments)
     curve = [at(points, seconds) for seconds in np.geomspace(times[0], times[-1], CURVE_POINTS)]
@@ -143,7 +142,7 @@ def paper(picture: Sample, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def shortened(picture: Sample, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return what the paper's recipe has come to when it is cut to each of the times."""
+    """Return the end of a run of the shortened recipe for each time."""
     target, whole = as_target(picture), Recipe(seed=arguments.seed)
     way = whole.iterations * whole.learning_rate
     pace = iterations_per_second(
@@ -165,14 +164,14 @@ def as_target(picture: Sample) -> torch.Tensor:
 
 
 def iterations_per_second(points: Sequence[dict[str, float]]) -> float:
-    """Return the iterations a second of a whole run."""
+    """Return the mean iterations per second of a run."""
     return points[-1]["iterations"] / points[-1]["seconds"]
 
 
 def measure(
     pictures: Sequence[Sample], arguments: argparse.Namespace, results: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """Measure what is not known yet, keeping each result as it comes."""
+    """Measure the runs without a result, and write each result as soon as it is there."""
     runs: list[dict[str, Any]] = []
     if arguments.output.exists() and not arguments.fresh:
         before = json.loads(arguments.output.read_text())
@@ -257,7 +256,7 @@ def main() -> None:
     }
     report = environment(threads=[1]) | {"torch": torch.__version__}
     results = {"benchmark": "fit_vs_paper", "environment": report, "settings": settings}
-    # Imports and first calls are not the first picture's business.
+    # The first picture's time must not include imports and first calls.
     gaussianimage.fit(pictures[0].pixels, 100, iterations=10, threads=1)
     train(CholeskyModel.random(100, 20, 20), torch.zeros(20, 20, 3), Recipe(iterations=10))
     runs = measure(pictures, arguments, results)

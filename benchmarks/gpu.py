@@ -1,11 +1,12 @@
-"""The paper's model on an NVIDIA GPU: times, frames a second, memory, whole runs of its recipe.
+"""The paper's model on an NVIDIA GPU: times, frames a second, memory, and runs of its recipe.
 
 Usage: python benchmarks/gpu.py [--images FOLDER] [--quick]
 
-First one picture at two sizes: forward, backward and a whole training iteration at every number of
-Gaussians, by the GPU's own clock. Then the paper's fits of some pictures, 50,000 iterations each,
-beside its Table 1. Everything is printed, and written as JSON and Markdown. With --quick it takes a
-minute or two and shows that everything runs; its figures mean little.
+The first part times forward, backward and a whole training iteration on one picture at two sizes,
+for every number of Gaussians and by the GPU's own clock. The second part fits some pictures by the
+paper's recipe, 50,000 iterations each, beside its Table 1. Everything is printed, and written as
+JSON and Markdown. --quick takes a minute or two and shows that everything runs; its figures mean
+little.
 """
 
 import argparse
@@ -36,10 +37,10 @@ from gaussianimage.paper.tables.published import REPRESENTATIONS
 from gaussianimage.paper.tables.text import Table
 
 HERE = Path(__file__).resolve().parent
-SIZES = ((512, 768), (1356, 2040))  # of Kodak and of DIV2K, height first
+SIZES = ((512, 768), (1356, 2040))  # height and width of Kodak's and DIV2K's pictures
 COUNTS = (1000, 3000, 10_000, 30_000, 70_000)
 FITS = (9000, 70_000)
-# What is aimed at, on a current GPU.
+# The aims on a current GPU: frames a second at a number of Gaussians, seconds of a fit.
 AIMED_FPS, AIMED_COUNT, AIMED_SECONDS = 20_000, 10_000, 15
 
 
@@ -76,7 +77,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 
 def require_gpu(name: str) -> torch.device:
-    """Return the GPU of a name, or end with one line that says why there is none."""
+    """Return the GPU of a name; without one, exit with a line that says why."""
     try:
         device = parse_device(name)
     except ValueError as error:
@@ -120,7 +121,7 @@ def times_table(costs: Sequence[Cost]) -> Table:
 
 
 def verdict(costs: Sequence[Cost], records: Sequence[Record]) -> str:
-    """Say what has come of the aims, and what the paper has."""
+    """Compare the figures with the aims and with the paper."""
     aimed = (*SIZES[0], AIMED_COUNT)
     lines = [
         f"Forward at N={AIMED_COUNT}, 768 x 512: {cost.fps:.0f} FPS; aimed at: {AIMED_FPS} or more."
@@ -146,7 +147,7 @@ def fit_all(
     arguments: argparse.Namespace,
     keep: Callable[[Sequence[Record]], object] = list,
 ) -> list[Record]:
-    """Fit pictures by the paper's recipe; what an earlier run has left is taken.
+    """Fit pictures by the paper's recipe; results of an earlier run are not measured again.
 
     `keep` is called with all results so far whenever there is one more.
     """
@@ -173,7 +174,7 @@ def write(
     costs: Sequence[Cost],
     records: Sequence[Record],
 ) -> str:
-    """Write everything into the output folder, and return what is for people to read."""
+    """Write everything into the output folder, and return the Markdown."""
     names = {"cuda": "CUDA", "torch": "PyTorch", "triton": "Triton", "commit": "gaussianimage"}
     machine = ", ".join([report["gpu"], *(f"{names[key]} {report[key]}" for key in names)])
     sections = [f"# On a GPU\n\n{machine}\n"]
@@ -214,7 +215,7 @@ def main() -> None:
         for count in arguments.n:
             costs.append(measure(target, count, arguments.warmup, arguments.frames, clock))
             print(f"{size[1]} x {size[0]}, N={count}: {costs[-1].fps:.0f} FPS", file=sys.stderr)
-            # An interruption costs one figure, not all of them.
+            # An interruption loses only the current figure.
             write(arguments, report, costs, [])
     paths = [sample.path for sample in find_pictures(arguments.images)[: arguments.pictures]]
     keep = partial(write, arguments, report, costs)

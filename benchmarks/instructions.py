@@ -1,9 +1,9 @@
-"""How many instructions decoding takes, function by function: a figure that no load disturbs.
+"""The number of instructions of a decode, function by function, which no load disturbs.
 
 Usage: python benchmarks/instructions.py [--image PICTURE] [-n 3000 9000] [--isa avx2]
 
-The engine is compiled on its own, with its functions' names, and decodes a file on one thread in
-valgrind's callgrind, after once that is not counted. valgrind knows no AVX-512.
+The engine is compiled on its own, with its functions' names. In valgrind's callgrind it decodes a
+file twice on one thread; only the second decode is counted. valgrind does not support AVX-512.
 """
 
 import argparse
@@ -26,10 +26,10 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 NATIVE = ROOT / "src/gaussianimage/native"
 
-# As CMakeLists.txt has them.
+# The same flags as in CMakeLists.txt.
 FLAGS = ["-std=c++20", "-O3", "-g", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
 ISAS = {"baseline": [], "avx2": ["-mavx2", "-mfma"]}
-# Those that are compiled once for every instruction set.
+# The sources that are compiled once for every instruction set.
 _LISTS = re.findall(
     r"set\((?:kernel|narrow)_sources\s([^)]*)\)", (ROOT / "CMakeLists.txt").read_text()
 )
@@ -40,7 +40,7 @@ _LINE = re.compile(r"\s*([\d,]+) \([ \d.]+%\)\s+(\S*?):(.+?)(?: \[[^]]*\])?$")
 
 
 class Count(NamedTuple):
-    """Instructions of one function, those of what it calls not among them."""
+    """Instructions of one function, without those of the functions that it calls."""
 
     function: str
     instructions: int
@@ -90,7 +90,7 @@ def build(folder: Path) -> Path:
 
 
 def count(program: Path, isa: str, data: bytes, folder: Path) -> list[Count]:
-    """Return the functions of a decode, the one with the most instructions first."""
+    """Return the functions of a decode by falling number of instructions."""
     file, profile = folder / "picture.gimg", folder / "callgrind.out"
     file.write_bytes(data)
     callgrind = [
@@ -107,7 +107,7 @@ def count(program: Path, isa: str, data: bytes, folder: Path) -> list[Count]:
 
 
 def parse(report: str) -> list[Count]:
-    """Read what callgrind_annotate prints; one function inlined in several files is one."""
+    """Read the output of callgrind_annotate; a function inlined in several files counts as one."""
     counts: dict[str, int] = {}
     for line in report.splitlines():
         if match := _LINE.match(line):

@@ -1,10 +1,10 @@
-"""The paper's codec in real files: bytes against its formula, and savings against their theory.
+"""The paper's codec in real files: bytes against its formula, and savings against theory.
 
 Usage: python benchmarks/paper_codec.py --images FOLDER [-n 1000 3000 9000] [--iterations 500]
        python benchmarks/paper_codec.py --files FILE.gimg ...
 
-With --images every picture is fitted and fine-tuned by the paper's recipe, shortened to the given
-iterations, which needs PyTorch. With --files it takes files of the paper's profile that are there.
+With --images, every picture is fitted and fine-tuned by the paper's recipe, shortened to the given
+iterations; this needs PyTorch. With --files, it reads existing files of the paper's profile.
 """
 
 import argparse
@@ -68,7 +68,7 @@ def compress(sample: Sample, count: int, arguments: argparse.Namespace) -> Paper
 
 
 def records(arguments: argparse.Namespace) -> Iterator[tuple[str, PaperRecord, float | None]]:
-    """Yield name, record and PSNR in dB where the picture is known."""
+    """Yield name, record, and PSNR in dB or None if the picture is not known."""
     for path in arguments.files or []:
         yield path.stem, decode_record(path.read_bytes()), None
     for sample in find_pictures(arguments.images) if arguments.images else []:
@@ -79,13 +79,14 @@ def records(arguments: argparse.Namespace) -> Iterator[tuple[str, PaperRecord, f
 
 
 def theory(record: PaperRecord) -> dict[str, float]:
-    """Return what the streams should save, in bits."""
+    """Return the bits that each kind of stream should save."""
     rows, widths = record.rows(), record.widths
     fields, bits = rows[:, POSITION_FIELDS:], widths[POSITION_FIELDS:]
     measured = entropies(fields, bits)
     equals = Counter(map(tuple, rows.tolist())).values()
     orders = log2_factorial(len(rows)) - sum(map(log2_factorial, equals))
-    # The paper's partial bits-back: the first K are enough for an order of the others.
+    # The paper's partial bits-back: the first K Gaussians have enough bits for the order of the
+    # rest.
     each, count = sum(widths), len(rows)
     first = next(k for k in range(count + 1) if k * each >= log2_factorial(count - k))
     others = log2_factorial(count - first)
@@ -101,7 +102,7 @@ def theory(record: PaperRecord) -> dict[str, float]:
 
 
 def measure(name: str, record: PaperRecord, rounds: int, threads: int) -> dict[str, Any]:
-    """Return sizes, savings and times of one record."""
+    """Measure sizes, savings and times of one record."""
     files = {stream: encode_record(record, stream=stream) for stream in STREAMS}
     for stream, data in files.items():
         found, listed = decode_record(data), stream in ("plain", "entropy")

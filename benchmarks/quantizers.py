@@ -1,15 +1,16 @@
-"""The GaussianImage paper's quantizers of color compared, at a size that a CPU gets through.
+"""The GaussianImage paper's quantizers of color, at a size that takes a CPU minutes.
 
 Usage: python benchmarks/quantizers.py --images FOLDER [--crop 384x256] [-n 250 750 2250]
 
-Table 4 of the paper: residual vector quantization with and without commitment loss, and integers of
-6 and 8 bits for each channel, compared at equal rate and at equal quality over several N. A crop
-from the middle of every picture is fitted once for each N and fine-tuned with each quantizer; as
-many Gaussians a pixel as in the paper are a fourth of its numbers on crops of 384 x 256. Rates are
-those of the Gaussians alone, for codebooks and steps take as many bits beside few Gaussians as
-beside many.
+Table 4 of the paper compares residual vector quantization with and without commitment loss, and
+integers of 6 and 8 bits for each channel. Here they are compared at equal rate and at equal quality
+over several N. A crop from the middle of every picture is fitted once for each N and fine-tuned
+with each quantizer. A crop of 384 x 256 has the paper's number of Gaussians per pixel with a fourth
+of the paper's N. Rates are those of the Gaussians alone: codebooks and steps take the same bits at
+every N.
 
-Results are kept as they come, and a second call goes on where the first was stopped.
+The output keeps each result as soon as it is there, and a second call continues where the first
+stopped.
 """
 
 import argparse
@@ -53,7 +54,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 
 def size(text: str) -> tuple[int, int]:
-    """Return width and height of a text like 192x128."""
+    """Parse a text like 192x128 as width and height."""
     width, height = map(int, text.split("x"))
     if min(width, height) < 1:
         raise ValueError(f"expected sides from 1, got {text}")
@@ -61,7 +62,7 @@ def size(text: str) -> tuple[int, int]:
 
 
 def middle(picture: Sample, crop: tuple[int, int]) -> torch.Tensor:
-    """Return the middle of a picture, all of it if it is smaller, (H, W, 3)."""
+    """Return a crop (H, W, 3) from the middle of a picture, or all of a smaller one."""
     pixels = picture.pixels
     width, height = (min(pair) for pair in zip(crop, pixels.shape[1::-1], strict=True))
     top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
@@ -85,7 +86,7 @@ def measure(target: torch.Tensor, count: int, arguments: argparse.Namespace) -> 
 def run(
     pictures: Sequence[Sample], arguments: argparse.Namespace, report: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """Measure what is not known yet, keeping each result as it comes."""
+    """Measure the runs without a result, and write each result as soon as it is there."""
     names = ("iterations", "fine_tuning", "learning_rate", "fine_tuning_rate")
     settings = {name: getattr(arguments, name) for name in names} | {"crop": list(arguments.crop)}
     kept: list[dict[str, Any]] = []
@@ -108,7 +109,7 @@ def run(
 def compare(runs: Sequence[dict[str, Any]], variant: str) -> tuple[list[float], list[float]]:
     """Return BD-PSNR in dB and BD-rate in % of a quantizer against the final one, by picture.
 
-    The BD-rate of curves that have no quality in common is not a number.
+    The BD-rate of curves without a quality in common is NaN.
     """
     gains, rates = [], []
     for picture in dict.fromkeys(run["picture"] for run in runs):
@@ -123,7 +124,7 @@ def compare(runs: Sequence[dict[str, Any]], variant: str) -> tuple[list[float], 
 
 
 def judge(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Tell of each quantizer whether the final one is better at equal rate, as in the paper."""
+    """Return for each quantizer whether the final one is better at equal rate, as in the paper."""
     verdicts = []
     for name, theirs in zip(VARIANTS, published.QUANTIZATION, strict=True):
         if name != "final":

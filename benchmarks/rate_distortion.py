@@ -1,10 +1,10 @@
-"""Our codec beside JPEG, JPEG 2000, WebP and AVIF: bits per pixel, PSNR, MS-SSIM, seconds.
+"""Rate and distortion of our codec, JPEG, JPEG 2000, WebP and AVIF, and their times.
 
 Usage: python benchmarks/rate_distortion.py --images FOLDER [--output FOLDER]
 
-Everything is measured in this one run, on the same pictures, unless --resume allows to take what
-an earlier run with the same code and libraries has left in the output folder. Writes results.json,
-table.md, the figure (with matplotlib), and sheets of crops at equal bytes.
+One run measures all codecs on the same pictures. With --resume it takes the results of an earlier
+run with the same code and libraries from the output folder. It writes results.json, table.md, the
+figure (with matplotlib), and sheets of crops at equal bytes.
 """
 
 import argparse
@@ -25,8 +25,8 @@ from gaussianimage.codec.encoder.effort import DEFAULT_EFFORT
 
 HERE = Path(__file__).resolve().parent
 
-# Each picture's own curve needs the same rates, for the mean at equal rates; the qualities are
-# there for the mean per setting, and because a quality is what most people will give.
+# The mean at equal rates needs the same rates on each picture's curve. The mean per setting needs
+# the qualities, and most users will choose a quality.
 BPP = (0.045, 0.065, 0.1, 0.15, 0.22, 0.33, 0.5, 0.72, 1.0)
 QUALITIES = (20, 38, 50, 60, 74, 88)
 
@@ -76,7 +76,7 @@ def chosen_rivals(keys: list[str] | None) -> list[Rival]:
 def tasks_for(
     pictures: list[Sample], rivals: list[Rival], arguments: argparse.Namespace
 ) -> list[Task]:
-    """Return what is to be measured, picture by picture, so that a slow spell hits all codecs."""
+    """Return the tasks picture by picture, so that a slow spell of the machine hits all codecs."""
     first, *further = arguments.efforts
     ours = [(OURS, first), *((at_effort(effort), effort) for effort in further)]
     settings = [("bpp", setting) for setting in arguments.points]
@@ -91,7 +91,7 @@ def tasks_for(
 
 
 def warm_up(picture: Sample, threads: int) -> None:
-    """Import all that a file needs and start the threads, which is not the first picture's time."""
+    """Import all modules and start the threads, so that the first picture's time excludes it."""
     corner = picture.pixels[:64, :64]
     gaussianimage.decode(gaussianimage.encode(corner, gaussians=20, threads=threads))
 

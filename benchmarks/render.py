@@ -1,12 +1,12 @@
-"""Rendering, timed beside a plain C++ loop and beside Pillow's WebP decoder.
+"""The time of rendering, beside a plain C++ loop and Pillow's WebP decoder.
 
 Usage: python benchmarks/render.py [--image PICTURE | --gaussians FILE | --synthetic] [-n N]
 
 By default the shipped photo is fitted with 9,000 Gaussians first. The plain loop is
-`benchmarks/native/naive.cpp`, compiled here with the engine's own flags for this CPU; once more
-with -ffast-math and in the form that compilers vectorize, where it is no longer plain. WebP holds
-the same picture at the same PSNR as the Gaussians (without the original picture: what the Gaussians
-draw, at quality 75). Everything that is timed gives 8-bit pixels unless it says "float".
+`benchmarks/native/naive.cpp`, compiled with the engine's own flags for this CPU. A second rival is
+the same loop in the form that compilers vectorize, with -ffast-math. The WebP file has the same
+picture at the same PSNR as the Gaussians (without the original picture: the drawn Gaussians, at
+quality 75). All contestants give 8-bit pixels unless their name says "float".
 """
 
 import argparse
@@ -83,7 +83,7 @@ def parse_arguments() -> argparse.Namespace:
 def synthetic_gaussians(count: int, height: int, width: int, *, pairs: float = 9.0) -> Gaussians:
     """Return random Gaussians that cover each pixel `pairs` times, as fits of photos do.
 
-    Sizes are log-normal, a factor of 1.8 about their mean, and axes differ by as much.
+    Sizes are log-normal with a factor of 1.8, and so are the ratios of axes.
     """
     rng = np.random.default_rng(0)
     q_max = 4.5
@@ -92,7 +92,7 @@ def synthetic_gaussians(count: int, height: int, width: int, *, pairs: float = 9
     scales = np.exp(np.stack([log_size + log_ratio / 2, log_size - log_ratio / 2], axis=1))
     area = 2 * np.pi * q_max * np.prod(scales, axis=1).sum()
     scales *= np.sqrt(pairs * height * width / area)
-    # So that the weighted sum of colors is about ½ everywhere.
+    # With these colors, the weighted sum is about ½ everywhere.
     mean_color = 0.5 * q_max / pairs
     colors = rng.normal(mean_color, 0.1, (count, 1)) + rng.normal(0, 0.03, (count, 3))
     means = rng.uniform(0, 1, (count, 2)) * (width, height)
@@ -101,7 +101,7 @@ def synthetic_gaussians(count: int, height: int, width: int, *, pairs: float = 9
 
 
 def load_scene(arguments: argparse.Namespace) -> tuple[Gaussians, Bytes | None, str]:
-    """Return the Gaussians, the picture they stand for (if any), and a description."""
+    """Return the Gaussians, the original picture (if any), and a description."""
     if arguments.synthetic:
         return synthetic_gaussians(arguments.n, *arguments.size), None, "random Gaussians"
     path = arguments.image
@@ -129,7 +129,7 @@ def compiler() -> str:
 
 def compile_naive(folder: Path, name: str, flags: list[str]) -> ctypes.CDLL:
     library, object_file = folder / f"{name}.so", folder / f"{name}.o"
-    # In two steps: -ffast-math, if the linker saw it, would flush denormals in this whole process.
+    # Two steps, because a linker that sees -ffast-math flushes denormals in the whole process.
     source = str(HERE / "native/naive.cpp")
     subprocess.run([compiler(), *flags, "-fPIC", "-c", source, "-o", str(object_file)], check=True)
     link = [compiler(), "-shared", str(object_file), "-o", str(library), "-lm"]
@@ -140,7 +140,7 @@ def compile_naive(folder: Path, name: str, flags: list[str]) -> ctypes.CDLL:
 
 
 class Naive:
-    """The plain loop on given Gaussians; results land in `image` and `levels`."""
+    """The plain loop on given Gaussians, which draws into `image` and `levels`."""
 
     def __init__(self, library: ctypes.CDLL, g: Gaussians, *, by_rows: bool) -> None:
         self._library = library
@@ -174,9 +174,9 @@ class Naive:
 
 
 def check_same_picture(naive: Naive, image: NDArray[np.float32], name: str) -> dict[str, float]:
-    """Refuse to time a rival that draws something else.
+    """Check that a rival draws the same picture.
 
-    Where a pixel lies on a Gaussian's edge, rounding decides whether it is drawn: a few may differ.
+    A few pixels may differ: at a Gaussian's edge, rounding decides whether a pixel is drawn.
     """
     naive.floats()
     difference = np.abs(naive.image - image)
@@ -204,7 +204,7 @@ def decode_webp(data: bytes) -> Bytes:
 
 
 def webp_like(levels: Bytes, original: Bytes | None) -> tuple[bytes, dict[str, Any]]:
-    """Return a WebP file of the picture with the quality of `levels`, and what it is."""
+    """Return a WebP file of the picture with the PSNR of `levels`, and its description."""
     if original is None:
         data = webp_bytes(levels, 75)
         return data, {"of": "the rendered picture", "quality": 75, "bytes": len(data)}

@@ -1,11 +1,11 @@
-"""How fast files are decoded, beside Pillow's decoders, and how the time grows.
+"""The time of decoding, beside Pillow's decoders, and how it grows.
 
 Usage: python benchmarks/speed.py [--image PICTURE] [-n 3000 9000] [--rounds 60] [--quick]
 
-For each number of Gaussians the picture is encoded, and each rival's file is the smallest that
-Pillow makes of it whose PSNR is not below ours (or its best, if none reaches that). All decoders
-then take turns, in an order reversed from round to round. Then come many files at a time, the time
-to import, the memory, and files with more Gaussians, pixels and threads.
+The picture is encoded with each number of Gaussians. The file of a rival is the smallest that
+Pillow makes with at least our PSNR, or the one of best PSNR if none reaches ours. All decoders take
+turns, in an order reversed from round to round. Further parts measure many files at a time, the
+import, the memory, and files with more Gaussians, pixels and threads.
 """
 
 import argparse

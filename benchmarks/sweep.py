@@ -1,11 +1,11 @@
-"""Encode every picture file in some folders, and look for those that lose what they show.
+"""Encode every picture file in some folders, and find pictures that lose detail.
 
 Usage: python benchmarks/sweep.py FOLDER ... [--quality 60] [--effort 1] [--most-pixels 3e6]
 
-The test pictures in the source packages of Pillow, scikit-image and imageio are a good thousand of
-all kinds. For each file that is read it tells the bytes, the PSNR, the seconds of CPU a megapixel,
-and by how much the worst block of 16 x 16 pixels is worse than its own mean color, in levels of 8
-bits. Files that can't be read are counted; other errors than the package's own are listed.
+The source packages of Pillow, scikit-image and imageio have more than a thousand test pictures of
+all kinds. For each picture the output has the bytes, the PSNR, the CPU seconds per megapixel, and
+by how much the error of the worst block of 16 x 16 pixels exceeds that of its mean color, in levels
+of 8 bits. Files that can't be read are counted; errors that are not the package's own are listed.
 """
 
 import argparse
@@ -23,12 +23,12 @@ from gaussianimage.picture.pixels import from_array
 from gaussianimage.picture.warn import ignore
 
 RESULTS = Path(__file__).parent / "results" / "sweep.json"
-CONTRAST = 0.3 / 255  # a picture of less is one color
-SMALL = 1e5  # pixels below which the time is that of a start, not of a megapixel
+CONTRAST = 0.3 / 255  # range of a picture that counts as one color
+SMALL = 1e5  # pictures of fewer pixels have no time per megapixel: the start takes most of it
 
 
 def look_at(picture: Picture, quality: float, effort: int) -> dict[str, Any]:
-    """Encode a picture, and compare what comes back."""
+    """Encode and decode a picture, and compare the two."""
     began = time.process_time()
     encoded = encode_with_result(picture, quality=quality, effort=effort)
     seconds = time.process_time() - began
@@ -50,7 +50,7 @@ def look_at(picture: Picture, quality: float, effort: int) -> dict[str, Any]:
 def run(
     folders: list[Path], quality: float, effort: int, most_pixels: float
 ) -> tuple[dict[str, dict[str, Any]], int, list[str]]:
-    """Return what each picture came to, how many files are none, and unexpected errors."""
+    """Return the result of each picture, the number of unreadable files, and unexpected errors."""
     found: dict[str, dict[str, Any]] = {}
     unread, errors = 0, []
     for path in sorted(p for folder in folders for p in folder.rglob("*") if p.is_file()):
@@ -61,7 +61,7 @@ def run(
                 print(path, file=sys.stderr)
         except GaussianImageError:
             unread += 1
-        except Exception as error:  # noqa: BLE001 - they are what is looked for
+        except Exception as error:  # noqa: BLE001 - unexpected errors are a result
             errors.append(f"{path}: {type(error).__name__}: {error}")
     return found, unread, errors
 

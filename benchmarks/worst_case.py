@@ -1,10 +1,10 @@
-"""Seconds of one core and memory that hostile files take, under the limits that are the default.
+"""Seconds of one core and memory that hostile files take under the default limits.
 
 Usage: python benchmarks/worst_case.py [--only KIND ...]
 
-Files are made to take as much as the limits allow, each in its own way. Every call runs on one
-thread in a process of its own; its seconds are those of the CPU, import not included, its memory
-is the most that the process has had, Python and NumPy included.
+Each kind of file takes as much as the limits allow, in its own way. Every call runs on one thread
+in a process of its own. The seconds are CPU time without the import; the memory is the peak of the
+process, with Python and NumPy.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from gaussianimage.picture.pixels import from_array
 from gaussianimage.picture.warn import ignore
 
 RESULTS = Path(__file__).parent / "results" / "worst_case.json"
-STEP = 1 / 16  # of a log-covariance, in the files that are made here
+STEP = 1 / 16  # step of the log-covariance in these files
 
 _CHILD = """
 import json, sys, time
@@ -64,7 +64,7 @@ FLOATS = "gaussianimage.decode(data, threads=1, limits=limits, dtype='float32')"
 
 
 class Kind(NamedTuple):
-    """A way to be hostile: a file within some limits, and the call that is to suffer from it."""
+    """A kind of hostile file: the function that makes one within limits, and the call on it."""
 
     make: Callable[[Limits], bytes]
     call: str = DECODE
@@ -74,8 +74,8 @@ class Kind(NamedTuple):
 class Crowd:
     """A file of as many Gaussians of one shape as the limits allow.
 
-    `size` is the logarithm of their mean axis in pixels; `shear` says how much longer one axis is,
-    and which; `sample` is the bytes of a sample that will be drawn.
+    `size` is the logarithm of their mean axis in pixels; `shear` is the anisotropic part of
+    their log-covariance; `sample` is the size of a drawn sample in bytes.
     """
 
     height: int
@@ -89,7 +89,7 @@ class Crowd:
     sample: int = 1
 
     def __call__(self, limits: Limits) -> bytes:
-        """Make it."""
+        """Return the file."""
         parameters = QuantizerParameters(0, 192, (0,) * self.channels)
         arrays = parameters.quantizer(self.height, self.width).dequantize(*self.levels(0, 256))
         work = _native.work(*arrays, self.q_max, self.height, self.width, None, 1) / 256
@@ -108,7 +108,7 @@ class Crowd:
         )
 
     def levels(self, seed: int, count: int) -> QuantizedGaussians:
-        """Return so many of them, anywhere in the picture and a bit to each for its color."""
+        """Return `count` Gaussians at random places, with a color of ±1 in the first channel."""
         rng = np.random.default_rng(seed)
         ends = np.ceil(np.array([self.width, self.height]) * 16 / 2**self.precision)
         color = np.zeros((count, self.channels), np.int32)
@@ -123,7 +123,7 @@ class Crowd:
 
 
 def constant(sample: int, channels: int) -> Callable[[Limits], bytes]:
-    """Return what makes a picture of one color, as large as the limits allow."""
+    """Return a function that makes a picture of one color, as large as the limits allow."""
 
     def make(limits: Limits) -> bytes:
         most = min(limits.max_pixels, limits.max_output // (sample * channels))
@@ -137,7 +137,7 @@ def constant(sample: int, channels: int) -> Callable[[Limits], bytes]:
 
 
 def alpha_map(limits: Limits) -> bytes:
-    """Return a constant picture with a map in which any pixel may be anything."""
+    """Return a constant picture with a map of random classes."""
     side = min(4096, int(limits.max_pixels**0.5))
     alpha = np.random.default_rng(0).integers(0, 3, (side, side), dtype=np.uint8) * 127
     picture = from_array(np.stack((alpha, alpha), axis=2), warn=ignore)
@@ -154,7 +154,7 @@ def alpha_map(limits: Limits) -> bytes:
 
 
 def metadata(limits: Limits) -> bytes:
-    """Return a file whose metadata are as large as the limits allow, and compress well."""
+    """Return a file with the largest metadata within the limits, which compresses well."""
     most = bytes(limits.max_metadata)
     parameters = QuantizerParameters(0, 192, (0,) * 3)
     everything = Metadata(icc=most, exif=most, xmp=most)
@@ -162,7 +162,7 @@ def metadata(limits: Limits) -> bytes:
 
 
 def paper(stream: str) -> Callable[[Limits], bytes]:
-    """Return what makes a file of the paper's profile with as many Gaussians as are read."""
+    """Return a function that makes a file of the paper's profile with the most Gaussians."""
 
     def make(limits: Limits) -> bytes:
         count = min(limits.max_gaussians, 2**20 if stream == "plain" else MAX_STACKED)
@@ -184,7 +184,7 @@ def paper(stream: str) -> Callable[[Limits], bytes]:
 
 
 def cut(make: Callable[[Limits], bytes]) -> Callable[[Limits], bytes]:
-    """Return what makes such a file without its end."""
+    """Return a function that makes the same file without its end."""
     return lambda limits: make(limits)[:-5]
 
 
@@ -259,7 +259,7 @@ def row(name: str, found: dict[str, Any]) -> list[str]:
 
 
 def run(names: list[str], limits: Limits) -> dict[str, dict[str, Any]]:
-    """Measure some kinds."""
+    """Measure some kinds, and return the results by name."""
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for name in names:

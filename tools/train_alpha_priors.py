@@ -1,15 +1,15 @@
-"""Make the table that the models of alpha maps start from, out of shapes that the tool draws.
+"""Make the initial weights of the models of alpha maps, from shapes that the tool draws.
 
 Usage: python tools/train_alpha_priors.py
        python tools/train_alpha_priors.py --document-only
 
-The shapes are what icons, logos and cut-out pictures are made of: disks, rings, polygons, lines,
-rounded rectangles, soft shadows, and blobs with hair. What each context of section 4.9 of
-docs/format.md meets in them is counted, and the counts become the weights in
-src/gaussianimage/native/entropy/alpha_priors.h and in that section.
+The shapes are typical of icons, logos and cut-out pictures: disks, rings, polygons, lines, rounded
+rectangles, soft shadows, and blobs with hair. The tool counts the symbols of each context of
+section 4.9 of docs/format.md in them, and writes the counts as weights into
+src/gaussianimage/native/entropy/alpha_priors.h and into that section.
 
-The table is part of the format: once files of a version are out, another table is another version.
-`--document-only` writes the table of the document from the header as it is.
+The table is part of the format: after a release, another table needs another version of the format.
+`--document-only` copies the table of the header to the document.
 """
 
 import argparse
@@ -29,10 +29,10 @@ BLOCK = 8
 TRANSPARENT, OPAQUE, BETWEEN, MIXED = range(4)
 SIDES = (16, 24, 32, 48, 64, 96, 128)
 PICTURES = 280
-FINER = 8  # a shape is drawn so many times larger, and averaged
+FINER = 8  # shapes are drawn larger by this factor, and averaged
 TOTAL_WEIGHT = 256  # of a model, about
-# What a model's counts are mixed with, in symbols: the models of pixels beside it, which have the
-# same four neighbors, and all symbols alike.
+# Weights, in symbols, of the priors of a model's counts: the models of pixels with the same four
+# neighbors, and the uniform distribution.
 FROM_BESIDE, FROM_UNIFORM = 2.0, 1.0
 
 Counts = NDArray[np.float64]
@@ -90,7 +90,7 @@ def _shape(rng: np.random.Generator, kind: int, side: int) -> Image.Image:
 
 
 def _shaded(image: Image.Image, rng: np.random.Generator, side: int) -> NDArray[np.uint8]:
-    """Give some of the shapes a soft shadow."""
+    """Add a soft shadow to some of the shapes."""
     alpha = np.asarray(image, np.float64)
     if rng.uniform() < 0.25:
         blurred = image.filter(ImageFilter.GaussianBlur(side * rng.uniform(0.01, 0.05)))
@@ -105,7 +105,7 @@ def classify(alpha: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def tally(classes: NDArray[np.int64], blocks: Counts, pixels: Counts) -> None:
-    """Count what the contexts of blocks (16, 4) and of pixels (324, 3) meet in a map."""
+    """Count the symbols of each context of blocks (16, 4) and of pixels (324, 3) in a map."""
     height, width = classes.shape
     tops, lefts = range(0, height, BLOCK), range(0, width, BLOCK)
     kinds = np.full((len(tops) + 1, len(lefts) + 1), TRANSPARENT)
@@ -124,9 +124,9 @@ def tally(classes: NDArray[np.int64], blocks: Counts, pixels: Counts) -> None:
 
 
 def make_weights(counts: Counts, beside: int = 1) -> list[list[int]]:
-    """Return integer weights of about the same sum, none below 1; all alike for no counts.
+    """Convert counts to integer weights of about the same sum, at least 1 each.
 
-    `beside` models in a row have to do with one another.
+    Models without counts get equal weights. Groups of `beside` successive models are related.
     """
     together = counts.reshape(-1, beside, counts.shape[1]).sum(axis=1) + FROM_UNIFORM
     together /= together.sum(axis=1, keepdims=True)
@@ -173,7 +173,7 @@ def header_text(blocks: Sequence[Sequence[int]], pixels: Sequence[Sequence[int]]
 
 
 def parse_tables(header: str) -> tuple[list[list[int]], list[list[int]]]:
-    """Return the weights that a header has."""
+    """Read the weights of a header."""
     rows = [
         [int(n) for n in row.split(",")] for row in re.findall(r"^    {([\d, ]+)},$", header, re.M)
     ]
@@ -181,7 +181,7 @@ def parse_tables(header: str) -> tuple[list[list[int]], list[list[int]]]:
 
 
 def document_table(blocks: Sequence[Sequence[int]], pixels: Sequence[Sequence[int]]) -> str:
-    """Return the table as docs/format.md has it, a model a group of numbers."""
+    """Return the table of docs/format.md, in which a model is a group of numbers."""
 
     def lines(name: str, rows: Sequence[Sequence[int]], per_line: int) -> list[str]:
         return [
@@ -194,7 +194,7 @@ def document_table(blocks: Sequence[Sequence[int]], pixels: Sequence[Sequence[in
 
 
 def with_table(document: str, table: str) -> str:
-    """Put a table in place of the one that a document has."""
+    """Replace the table of a document."""
     return re.sub(r"```\nblock 0: .*?```", lambda _: table, document, flags=re.DOTALL)
 
 

@@ -1,18 +1,19 @@
-"""Make the table that the layer coder's models start from, out of a folder of pictures.
+"""Make the initial weights of the layer coder's models, from a folder of pictures.
 
 Usage: python tools/train_priors.py FOLDER [-n 600 2000 6000 16000] [--effort 5]
        python tools/train_priors.py --appendix-only
 
-Every picture is fitted with several numbers of Gaussians and quantized as an encoder does. The
-symbols that each model meets are counted, and the counts become the weights in
-src/gaussianimage/native/entropy/priors.h and in appendix A of docs/format.md.
+Every picture is fitted with several numbers of Gaussians and quantized as an encoder does. The tool
+counts the symbols of each model, and writes the counts as weights into
+src/gaussianimage/native/entropy/priors.h and into appendix A of docs/format.md.
 
-The table is part of the format: a file decodes only with the table that it was encoded with. Once
-files of a version are out, another table is another version of the format. `--appendix-only` writes
-the appendix from the header as it is, and trains nothing.
+The table is part of the format: a file decodes only with the table that it was encoded with. After
+a release, another table needs another version of the format. `--appendix-only` copies the table of
+the header to the appendix.
 
 The table of version 1 was made from the Kodak pictures 2, 3, 5, 7, 8, 12, 13, 15, 19, 20, 23 and
-24, fitted for 600 iterations with 600, 2000, 6000 and, the even ones, 16000 Gaussians.
+24, fitted for 600 iterations with 600, 2000 and 6000 Gaussians, and the even numbers also with
+16000.
 """
 
 import argparse
@@ -40,28 +41,28 @@ HEADER = ROOT / "src" / "gaussianimage" / "native" / "entropy" / "priors.h"
 DOCUMENT = ROOT / "docs" / "format.md"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".ppm", ".webp")
 
-CONFIDENCE = 30  # symbols that a model pretends to have seen
+CONFIDENCE = 30  # symbols that the weights of a model count as
 MEMORY = 160
 MAX_ALPHABET = 16
 TOTAL_WEIGHT = 2048  # of a model, about
 
-# What a model's counts are mixed with, in symbols: the models beside it in its group, and all
-# symbols alike.
+# Weights, in symbols, of the priors of a model's counts: the models beside it in its group, and
+# the uniform distribution.
 FROM_NEIGHBORS, FROM_UNIFORM = 8.0, 2.0
 
-# Pictures with more Gaussians count for more, but not in proportion.
+# A picture with more Gaussians has more weight, but less than in proportion.
 REFERENCE_COUNT = 1000
 
 
 class Group(NamedTuple):
-    """Models of one kind, one after the other."""
+    """Successive models of one kind."""
 
     name: str
     alphabets: list[int]
     related: bool = True  # whether a model resembles the one beside it
 
 
-# In the order of ModelGroup in layer_models.h. Layers of different importance are different groups.
+# In the order of ModelGroup in layer/models-isa.h. Each set of layers has its own groups.
 SET_NAMES = ("of the first layer", "of the second", "of the others", "of a single layer")
 GROUPS = (
     *(Group(f"luma {name}, by class", [16] * 16) for name in SET_NAMES),
@@ -103,7 +104,7 @@ def quantized(picture: Picture, gaussians: int, effort: Effort, threads: int | N
 def tally(sample: Sample) -> Counts:
     """Count the symbols of each model, (MODELS, 16).
 
-    The models of a single layer count the same Gaussians in one layer, the others in several.
+    The models of a single layer count the Gaussians as one layer, the other models as several.
     """
     if not sample.layers:
         return np.zeros((MODELS, MAX_ALPHABET))
@@ -118,15 +119,14 @@ def tally(sample: Sample) -> Counts:
 
 
 def weight(sample: Sample) -> float:
-    """What a picture's counts are multiplied by."""
+    """Return the factor of a picture's counts."""
     return float(np.sqrt(REFERENCE_COUNT / sample.gaussians))
 
 
 def make_weights(counts: Counts) -> list[list[int]]:
-    """Turn counts into the weights of the models, at least 1 each.
+    """Convert counts to the weights of the models, at least 1 each.
 
-    A model that met few symbols leans on those beside it in its group, and all lean a little on
-    the uniform distribution.
+    The models beside a model in its group, and the uniform distribution, count as a few symbols.
     """
     rows: list[list[int]] = []
     for group in GROUPS:
@@ -145,7 +145,7 @@ def make_weights(counts: Counts) -> list[list[int]]:
 
 
 def header_text(rows: Sequence[Sequence[int]]) -> str:
-    """Text of priors.h."""
+    """Return the text of priors.h."""
     lines = (
         "    {" + ", ".join(map(str, [*row, *[0] * (MAX_ALPHABET - len(row))])) + "},"
         for row in rows
@@ -182,7 +182,7 @@ def parse_rows(header: str) -> list[list[int]]:
 
 
 def appendix_text(rows: Sequence[Sequence[int]]) -> str:
-    """Text of appendix A."""
+    """Return the text of appendix A."""
     lines = [
         "## Appendix A. What the models start from",
         "",
@@ -201,7 +201,7 @@ def appendix_text(rows: Sequence[Sequence[int]]) -> str:
 
 
 def with_appendix(document: str, rows: Sequence[Sequence[int]]) -> str:
-    """Put the appendix in place of the one at the end of a document."""
+    """Replace the appendix at the end of a document."""
     body = document.split("\n## Appendix A")[0].rstrip("\n")
     return f"{body}\n\n{appendix_text(rows)}"
 
@@ -213,7 +213,7 @@ def train(
     threads: int | None = None,
     report: Callable[[str], None] = lambda _: None,
 ) -> list[list[int]]:
-    """Return the weights of all models, trained on these pictures."""
+    """Train on pictures, and return the weights of all models."""
     counts = np.zeros((MODELS, MAX_ALPHABET))
     for path, picture in _readable(pictures, report):
         for number in gaussians:

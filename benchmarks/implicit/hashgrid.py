@@ -1,4 +1,4 @@
-"""I-NGP: a picture as a small network over a pyramid of grids whose fine levels are hash tables.
+"""I-NGP: a picture as a small network over a pyramid of grids; the fine levels are hash tables.
 
 T. Müller, A. Evans, C. Schied, A. Keller: Instant neural graphics primitives with a multiresolution
 hash encoding. ACM Transactions on Graphics 41(4), 2022, arXiv 2201.05989.
@@ -18,14 +18,14 @@ _PRIME = 2654435761
 
 
 class HashGrid(nn.Module):
-    """From coordinates in -1..1, (P, 2), to colors, (P, 3).
+    """A network from coordinates (P, 2) in -1..1 to colors (P, 3).
 
     Parameters
     ----------
     finest : int
-        Cells a side of the finest level: about half the picture's larger side in pixels.
+        Cells a side of the finest level, about half the picture's longer side in pixels.
     table : int
-        Grid points that a level can hold; where it has more, they share places by a hash.
+        Largest number of entries of a level. The points of a larger grid share them by a hash.
     levels : int
     """
 

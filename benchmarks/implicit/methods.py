@@ -1,8 +1,8 @@
 """Pictures as networks, on one harness: SIREN, WIRE, I-NGP, and COIN as a codec.
 
-One recipe serves all of them: Adam on the squared error, with the learning rate falling to a tenth.
-Sizes are those that the paper's Table 1 gives the networks (for I-NGP to a few percent: it names no
-more than the number of parameters).
+All of them have one recipe: Adam on the squared error, and a learning rate that falls to a tenth.
+The networks have the sizes of the paper's Table 1. I-NGP's is within a few percent, because the
+paper has only its number of parameters.
 """
 
 import time
@@ -24,18 +24,19 @@ from implicit.siren import Siren, read_coin, write_coin
 from implicit.wire import Wire
 
 CHUNK = 65536  # pixels drawn at once: bounds the memory of a frame
-DECAY = 0.1  # of the learning rate, over the whole run
+DECAY = 0.1  # factor of the learning rate over the whole run
 LARGE = 393_216  # pixels of a Kodak picture; the paper gives larger ones larger networks
 
 
 @dataclass(frozen=True)
 class Method:
-    """A network and the rate that it learns at.
+    """A network and its learning rate.
 
     Attributes
     ----------
     make : callable
-        From height, width and a generator to a network with the paper's number of parameters.
+        Function from height, width and a generator to a network with the paper's number of
+        parameters.
     """
 
     name: str
@@ -45,14 +46,14 @@ class Method:
 
 @dataclass(frozen=True)
 class Settings:
-    """How long and where to train."""
+    """Length and device of the training."""
 
     iterations: int = 50_000
     batch: int | None = None  # pixels in an iteration; None: all
     seed: int = 1
     device: str = "cpu"
     timed: float = 1.0  # seconds that frames are timed for, at least
-    watch: Callable[[int], None] | None = None  # is told how many iterations are done
+    watch: Callable[[int], None] | None = None  # takes the number of completed iterations
 
 
 def _siren(height: int, width: int, generator: torch.Generator) -> Siren:
@@ -77,7 +78,7 @@ COIN_LEARNING_RATE = 2e-4
 
 
 def coordinates(height: int, width: int, device: torch.device) -> Tensor:
-    """Return the centers of all pixels, row by row, x before y, from -1 to 1: (H W, 2)."""
+    """Return x and y of all pixel centers from -1 to 1, row by row, (H W, 2)."""
     y, x = ((torch.arange(n, device=device) + 0.5) / n * 2 - 1 for n in (height, width))
     grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
     return torch.stack([grid_x, grid_y], dim=2).reshape(-1, 2)
@@ -86,7 +87,7 @@ def coordinates(height: int, width: int, device: torch.device) -> Tensor:
 def fit(
     network: nn.Module, target: Tensor, places: Tensor, learning_rate: float, settings: Settings
 ) -> float:
-    """Fit a network to colors (P, 3) at coordinates (P, 2), and return the seconds it took."""
+    """Fit a network to colors (P, 3) at coordinates (P, 2), and return the seconds of it."""
     optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate)
     decay = DECAY ** (1 / max(settings.iterations, 1))
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, decay)
@@ -111,7 +112,7 @@ def fit(
 
 @torch.inference_mode()
 def draw(network: nn.Module, places: Tensor) -> Tensor:
-    """Return the colors (P, 3), limited to 0..1, at coordinates (P, 2)."""
+    """Return the colors (P, 3) at coordinates (P, 2), clamped to 0..1."""
     return torch.cat([network(part) for part in places.split(CHUNK)]).clamp(0, 1)
 
 
@@ -157,7 +158,7 @@ def compress(pixels: Bytes, layers: int, neurons: int, settings: Settings) -> di
 def compress_by_rival(
     pixels: Bytes, rival: Rival, rate: float, settings: Settings
 ) -> dict[str, Any]:
-    """Return a row of Table 2 for a rival's file of about a rate in bpp."""
+    """Return a row of Table 2 for a rival's file near a rate in bpp."""
     setting = _setting(rival, pixels, rate)
     settings = replace(settings, device="cpu")
     device = torch.device(settings.device)
@@ -168,7 +169,7 @@ def compress_by_rival(
 
 
 def _setting(rival: Rival, pixels: Bytes, rate: float) -> float:
-    """Return the rate itself, or the least quality whose file is not below it."""
+    """Return the rate itself, or the least quality whose file has at least this rate."""
     if rival.dial == "bpp":
         return rate
     low, high = (int(end) for end in rival.ends)

@@ -1,14 +1,14 @@
-"""SIREN, a picture as a network with sine activations, and COIN, the same one as a file.
+"""SIREN, a picture as a network with sine activations, and COIN, the same network as a file.
 
 V. Sitzmann, J. Martel, A. Bergman, D. Lindell, G. Wetzstein: Implicit neural representations with
 periodic activation functions. NeurIPS 2020, arXiv 2006.09661.
 E. Dupont, A. Goliński, M. Alizadeh, Y. W. Teh, A. Doucet: COIN: compression with implicit neural
 representations. ICLR workshop 2021, arXiv 2103.03123.
 
-COIN publishes rates of 16 bits a weight, and no file. The one here is little-endian: the four bytes
-"COIN"; version (1), hidden layers as bytes; neurons a layer, picture height, picture width as
-16-bit integers; then every layer's weights (a row for each of its neurons) and biases as IEEE
-half-precision numbers, first layer first; and the CRC-32 of all before it.
+COIN publishes rates of 16 bits a weight, but no file format. The format here is little-endian: the
+four bytes "COIN"; version (1) and number of hidden layers as bytes; neurons per layer, picture
+height and picture width as 16-bit integers; the weights (a row for each neuron) and biases of every
+layer as IEEE half-precision numbers, first layer first; and the CRC-32 of all bytes before it.
 """
 
 import math
@@ -29,14 +29,14 @@ _VERSION = 1
 
 
 class Siren(nn.Module):
-    """From coordinates in -1..1, (P, 2), to colors, (P, 3).
+    """A network from coordinates (P, 2) in -1..1 to colors (P, 3).
 
     Parameters
     ----------
     width : int
         Neurons in each layer of sines.
     layers : int
-        How many of these layers.
+        Number of layers of sines.
     """
 
     def __init__(self, width: int, layers: int, generator: torch.Generator) -> None:
@@ -60,7 +60,7 @@ class Siren(nn.Module):
 
 
 def write_coin(network: Siren, height: int, width: int) -> bytes:
-    """Return a file of a network that has been fitted to a picture of this size."""
+    """Return the file of a network and the size of its picture."""
     layers, neurons = len(network.hidden), network.last.in_features
     parts = [_HEADER.pack(_MAGIC, _VERSION, layers, neurons, height, width)]
     for tensor in network.state_dict().values():

@@ -3,8 +3,8 @@
 V. Saragadam, D. LeJeune, J. Tan, G. Balakrishnan, A. Veeraraghavan, R. Baraniuk: WIRE: wavelet
 implicit neural representations. CVPR 2023, arXiv 2301.05187.
 
-GaussianImage's Table 1 gives it 136.74 K parameters. That is 212 neurons in four layers with each
-complex weight counted once; as real numbers they are 272.85 K.
+GaussianImage's Table 1 has 136.74 K parameters for it: 212 neurons in four layers, if each complex
+weight counts once. As real numbers they are 272.85 K.
 """
 
 import math
@@ -15,16 +15,16 @@ from torch import Tensor, nn
 
 
 class Wire(nn.Module):
-    """From coordinates in -1..1, (P, 2), to colors, (P, 3).
+    """A network from coordinates (P, 2) in -1..1 to colors (P, 3).
 
     Parameters
     ----------
     width : int
         Complex neurons in each layer of wavelets.
     layers : int
-        How many of these layers; the first has real weights.
+        Number of layers of wavelets; the first has real weights.
     frequency, sharpness : float
-        Of the wavelet exp(j w x - |s x|^2).
+        w and s of the wavelet exp(j w x - |s x|^2).
     """
 
     def __init__(

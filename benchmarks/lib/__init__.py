@@ -1,1 +1,1 @@
-"""What the benchmarks share: none of these modules is run by itself."""
+"""The modules that the benchmarks share. None of them is a program."""

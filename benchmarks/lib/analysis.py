@@ -1,4 +1,4 @@
-"""From single measurements to mean curves and Bjøntegaard deltas against every rival."""
+"""Mean curves of single measurements, and Bjøntegaard deltas against every rival."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,14 +12,14 @@ from lib.curves import Comparison, Curve, compare, decibels, mean_at_equal_rates
 from lib.harness import timing
 from lib.measure import OURS, Record
 
-# Bits per pixel. The last is only for JPEG, whose files do not get much smaller.
+# Ranges of rates in bits per pixel. The last is for JPEG alone, whose files are hardly smaller.
 RANGES = ((0.05, 0.3), (0.06, 0.9), (0.08, 0.7))
 ONLY_FOR = {(0.08, 0.7): "jpeg"}
 METRICS = ("psnr", "ms_ssim")
 
 
 class Measurements:
-    """All records of a run, as curves."""
+    """The records of a run, and curves through them."""
 
     def __init__(self, records: Sequence[Record]) -> None:
         self.records = list(records)
@@ -33,16 +33,16 @@ class Measurements:
         return list(dict.fromkeys(r.dial for r in self.records if r.codec == codec))
 
     def main_dial(self, codec: str) -> str:
-        """Return the dial that a codec's means per setting are of: of two, bits per pixel."""
+        """Return the dial of a codec's means per setting: bits per pixel if the codec has two."""
         dials = self.dials(codec)
         return "bpp" if "bpp" in dials else dials[0]
 
     def select(self, codec: str, dial: str) -> list[Record]:
-        """Return the records of a codec and dial, of all pictures."""
+        """Return the records of a codec at one dial, for all pictures."""
         return [r for r in self.records if r.codec == codec and r.dial == dial]
 
     def picture_curve(self, codec: str, picture: str, metric: str) -> Curve | None:
-        """Return a picture's own curve, through all of its files."""
+        """Return a picture's curve through all of a codec's files."""
         records = [r for r in self.records if r.codec == codec and r.picture == picture]
         return Curve.through([(r.bpp, _quality(r, metric)) for r in records])
 
@@ -73,7 +73,7 @@ def _quality(record: Record, metric: str) -> float:
 
 
 def analyze(measured: Measurements) -> dict[str, Any]:
-    """Return everything that the tables say, as plain values."""
+    """Return the contents of all tables as plain values."""
     rivals = [*(codec for codec in measured.codecs if codec != OURS), paper_curve.KEY]
     return {
         "mean_curves": _mean_curves(measured),
@@ -112,8 +112,8 @@ def _against(
             curves = [measured.picture_curve(codec, name, metric) for codec in (rival, OURS)]
             pictures[name] = compare(*curves, rates)
     deltas = {name: c.bd_rate for name, c in pictures.items() if c is not None}
-    # Like with like: a codec that is given one quality for all pictures spends its bits otherwise
-    # than one that is given the same bits for each, and that alone moves the mean.
+    # Both codecs must have the same kind of dial: with one quality for all pictures, a codec
+    # divides its bits among them otherwise than with one rate, and that alone changes the mean.
     dial = "bpp" if rival == paper_curve.KEY else measured.main_dial(rival)
     settings = None
     if dial in measured.dials(OURS):
@@ -139,10 +139,10 @@ def _plain(comparison: Comparison | None) -> dict[str, Any] | None:
 
 
 def _unequal_shares(measured: Measurements, codec: str) -> float | None:
-    """Return what sharing bits unequally over pictures does to a codec's own mean curve.
+    """Return how unequal shares of bits among pictures change a codec's own mean curve.
 
-    The BD-rate in PSNR of its mean per setting against its mean at equal rates: 0 for a codec that
-    is given bits per pixel, and positive for one that is given a quality.
+    It is the BD-rate by PSNR of the mean per setting against the mean at equal rates: 0 for a codec
+    whose dial is bits per pixel, and positive for one whose dial is a quality.
     """
     equal = measured.equal_rates(codec, "psnr")
     settings = measured.per_setting(codec, measured.main_dial(codec), "psnr")
@@ -151,7 +151,7 @@ def _unequal_shares(measured: Measurements, codec: str) -> float | None:
 
 
 def _rate_control(measured: Measurements) -> dict[str, float] | None:
-    """Return how far our files are from the bits that were asked for, in percent of these."""
+    """Return the difference of our files from the target bits per pixel, in percent."""
     records = measured.select(OURS, "bpp")
     if not records:
         return None
@@ -160,7 +160,7 @@ def _rate_control(measured: Measurements) -> dict[str, float] | None:
 
 
 def _seconds(measured: Measurements, codec: str) -> dict[str, Any]:
-    """Return the times of a codec by its settings: median and quartiles over the pictures."""
+    """Return a codec's times at each setting: median and quartiles over the pictures."""
     rows = []
     for dial in measured.dials(codec):
         records = measured.select(codec, dial)

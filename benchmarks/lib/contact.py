@@ -1,4 +1,4 @@
-"""A contact sheet: crops of our pictures beside the rivals' at equal bytes, for people to judge."""
+"""A contact sheet: crops of our pictures and the rivals' at equal bytes, for people to judge."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ ENLARGED = 2
 CAPTION = 22
 GAP = 6
 COLUMNS = ("jpeg", "jpeg2000", "webp", "avif")
-# A file that much larger than ours is not an equal: its codec does not go lower.
+# A rival's file that is larger than ours by this factor gets a red caption.
 MUCH_LARGER = 1.05
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One crop and what stands under it."""
+    """A crop and its caption."""
 
     pixels: Bytes
     caption: str
@@ -33,9 +33,9 @@ class Panel:
 def draw(files: Sequence[tuple[Sample, bytes]], path: Path) -> None:
     """Draw a row for each picture: the original, ours, and every rival's nearest file.
 
-    A rival's file is the smallest of its that is not below ours, so that the rivals never have
-    fewer bytes. The crop is where the picture has most detail. Captions give the bytes and the
-    PSNR of the whole picture; they are red where a rival has no file nearly as small as ours.
+    A rival's file is its smallest that is not smaller than ours, so the rivals never have fewer
+    bytes. The crop is where the picture has most detail. A caption has the bytes and the PSNR of
+    the whole picture; it is red if the rival has no file nearly as small as ours.
     """
     rows = [_row(picture, data) for picture, data in files]
     height, width = rows[0][0].pixels.shape[:2]

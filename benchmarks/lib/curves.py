@@ -1,8 +1,8 @@
-"""Rate–distortion curves: how they are averaged over pictures, and compared over a range of rates.
+"""Rate–distortion curves: their means over pictures, and comparisons over a range of rates.
 
 A curve is the interpolant of `gaussianimage.metrics.bd_rate`: quality in dB over the logarithm of
-the bits per pixel. There are three ways from the curves of many pictures to one number, and they
-answer different questions; `benchmarks/README.md` says which. All three are reported.
+the bits per pixel. There are three ways to get one number from the curves of many pictures, and
+they answer different questions; `benchmarks/README.md` explains them. The report has all three.
 """
 
 import math
@@ -19,7 +19,7 @@ GRID = 64
 
 @dataclass(frozen=True)
 class Curve:
-    """Bits per pixel and dB, both rising strictly; at least two points."""
+    """At least two points of bits per pixel and dB, both strictly rising."""
 
     rates: tuple[float, ...]
     qualities: tuple[float, ...]
@@ -29,7 +29,8 @@ class Curve:
         """Return the curve through (bpp, dB), or None if fewer than two points are left.
 
         A point that needs more bits than another and is no better is left out: nobody would use
-        that setting, and an interpolant that falls has no inverse. So is one without any error.
+        that setting, and an interpolant that falls has no inverse. A point without any error is
+        left out too.
         """
         kept: list[tuple[float, float]] = []
         finite = [point for point in points if math.isfinite(point[1])]
@@ -63,9 +64,9 @@ class Comparison:
     bd_psnr : float or None
         dB at equal rate, over the rates that both curves have inside the range.
     qualities : (low, high)
-        What the BD-rate was averaged over, in dB.
+        Range of qualities of the BD-rate in dB.
     anchor_rates, codec_rates : (low, high)
-        Where those qualities lie on either curve, in bits per pixel.
+        Rates of both curves at these qualities, in bits per pixel.
     """
 
     bd_rate: float
@@ -121,7 +122,7 @@ def mean_at_equal_rates(curves: Sequence[Curve | None]) -> Curve | None:
     high = min(curve.rates[-1] for curve in whole)
     if not low < high:
         return None
-    # Just inside, so that no curve is asked for a rate that rounding has put outside of it.
+    # The grid ends just inside, so that rounding puts no rate outside of a curve.
     grid = np.geomspace(low * (1 + 1e-9), high * (1 - 1e-9), GRID)
     points = [(float(r), float(np.mean([c.at(float(r)) for c in whole]))) for r in grid]
     return Curve.through(points)
@@ -134,5 +135,5 @@ def mean_per_setting(points: Sequence[Sequence[tuple[float, float]]]) -> Curve |
 
 
 def decibels(ms_ssim: float) -> float:
-    """Return MS-SSIM on the scale on which codecs can be told apart: −10 log₁₀(1 − m)."""
+    """Return MS-SSIM m in dB, −10 log₁₀(1 − m), which separates codecs better than m."""
     return -10 * math.log10(max(1 - ms_ssim, 1e-12))

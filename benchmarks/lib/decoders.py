@@ -1,4 +1,4 @@
-"""Decoders of one picture at equal PSNR, ours and Pillow's, and what ours spends its time on."""
+"""Decoders of one picture at equal PSNR, ours and Pillow's, and the time of the parts of ours."""
 
 import io
 import time
@@ -22,7 +22,7 @@ BATCH = 16  # pictures in a batch
 
 
 def decoded(data: bytes, threads: int = 1) -> Bytes:
-    """Decode with Pillow to an array. AVIF alone can use more than one thread."""
+    """Decode with Pillow to an array. Only AVIF can use more than one thread."""
     AvifImagePlugin.DEFAULT_MAX_THREADS = threads
     with Image.open(io.BytesIO(data)) as picture:
         return np.asarray(picture)
@@ -92,7 +92,7 @@ def _contestants(files: Mapping[str, bytes], threads: Sequence[int]) -> dict[str
 
 
 def parts(data: bytes, threads: int) -> dict[str, Callable[[], object]]:
-    """Return our decoder into an array that is there, into a new one, and its two halves."""
+    """Return our decoder into an existing array and into a new one, and its two halves."""
     file = parse_file(data)
     header = file.header
     chunks = layer_chunks(file, None)
@@ -114,7 +114,7 @@ def parts(data: bytes, threads: int) -> dict[str, Callable[[], object]]:
 
 
 def batch(name: str, file: bytes, threads: int) -> Callable[[], object]:
-    """Return what decodes a file many times over, that many at a time."""
+    """Return a function that decodes a batch of copies of a file, some at a time."""
     if name == OURS:
 
         def ours() -> None:

@@ -1,4 +1,4 @@
-"""What it takes to begin: seconds to import, and memory to decode, in processes of their own."""
+"""The time of the import and the memory of the first decode, in processes of their own."""
 
 import subprocess
 import sys
@@ -7,12 +7,12 @@ from pathlib import Path
 
 from lib.harness import Timing, take_turns
 
-# What a program that decodes with NumPy has anyway.
+# The imports of every program that decodes to arrays.
 BARE = "import numpy"
 IMPORT = "import numpy, gaussianimage"
 DECODER = "import numpy, gaussianimage; gaussianimage.decode"
 
-# The most memory that the process has had. (The maximum in `resource` begins with the parent's.)
+# The peak memory of the process. (The maximum in `resource` starts at the parent's.)
 _PEAK = """
 for line in open("/proc/self/status"):
     if line.startswith("VmHWM"):
@@ -23,7 +23,7 @@ _DECODE = _READ + "import gaussianimage\ngaussianimage.decode(data, threads=int(
 
 
 def import_times(rounds: int) -> dict[str, Timing]:
-    """Time interpreters that import and end, in turns."""
+    """Time interpreters that only import, in turns."""
     return take_turns({code: _python(code) for code in (BARE, IMPORT, DECODER)}, rounds=rounds)
 
 
@@ -32,9 +32,9 @@ def _python(code: str) -> object:
 
 
 def peak_memory(path: Path, threads: Sequence[int]) -> dict[str, int] | None:
-    """Return bytes that decoding a file takes beyond NumPy and the file, by number of threads.
+    """Return the peak memory of a decode beyond NumPy and the file in bytes, by number of threads.
 
-    None where the system doesn't tell, which Linux does.
+    None if the system is not Linux, which reports it.
     """
     if not Path("/proc/self/status").exists():
         return None

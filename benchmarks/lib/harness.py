@@ -1,8 +1,8 @@
-"""What the benchmarks share: fair timing, the machine's description, tables, JSON.
+"""Fair timing, the description of the machine, tables and JSON for all benchmarks.
 
-Contestants take turns, so that whatever else the machine does hits all of them alike: every round
-calls each of them once, in an order that is reversed from round to round. Reported are the median
-and the quartiles of the rounds, losses beside wins.
+Contestants take turns, so that other load on the machine hits all of them alike: every round calls
+each contestant once, in an order that is reversed from round to round. Reports have the median and
+the quartiles of the rounds, and losses as well as wins.
 """
 
 import gc
@@ -28,7 +28,7 @@ from gaussianimage.paper.machine import cpu_name
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of one call, over all rounds, or of calls alike."""
+    """Seconds of a call in each round, or of several equal calls."""
 
     median: float
     first_quartile: float
@@ -38,7 +38,7 @@ class Timing:
 
     @property
     def iqr(self) -> float:
-        """Distance between the quartiles."""
+        """Interquartile range in seconds."""
         return self.third_quartile - self.first_quartile
 
 
@@ -51,7 +51,7 @@ def take_turns(
 ) -> dict[str, Timing]:
     """Time every contestant `rounds` times, in alternating order, after `warmup` unmeasured rounds.
 
-    `check` runs between rounds, outside of the timed calls; a progress bar may hang there.
+    `check` runs between rounds, outside of the timed calls; it may show progress.
     """
     names = list(contestants)
     seconds: dict[str, list[float]] = {name: [] for name in names}
@@ -80,9 +80,9 @@ def timing(values: Sequence[float]) -> Timing:
 
 
 def environment(*, threads: Sequence[int] = (), compiler: str | None = None) -> dict[str, Any]:
-    """Return what a figure depends on: the CPU, its load, versions, instruction set, threads.
+    """Describe the machine: CPU, load, versions, instruction set, threads, compiler.
 
-    The compiler is the one that made the engine, unless another one matters more.
+    The compiler is that of the engine by default.
     """
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     return {
@@ -143,6 +143,6 @@ def timings_as_json(timings: Mapping[str, Timing]) -> dict[str, dict[str, float]
 
 
 def write_json(path: Path, results: Mapping[str, Any]) -> None:
-    """Replace a file as a whole: an interruption leaves what was there."""
+    """Replace a JSON file atomically: an interruption leaves the old file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, (json.dumps(results, indent=2) + "\n").encode())

@@ -1,4 +1,4 @@
-"""One codec at one setting on one picture: bytes, PSNR, MS-SSIM, seconds; and a cache of these."""
+"""Measurement of one codec at one setting on one picture, and a cache of the results."""
 
 import hashlib
 import json
@@ -25,30 +25,30 @@ DECODES = 5
 
 @dataclass(frozen=True)
 class Task:
-    """What to measure; equal tasks have equal results, times aside."""
+    """A codec, a setting and a picture. Equal tasks have equal results, except for times."""
 
     picture: Sample
     codec: str
     dial: str  # "bpp" or "quality"
     setting: float
-    threads: int = 0  # of a rival: as its library likes
-    effort: int = 0  # of a rival: as in its description
+    threads: int = 0  # a rival's library decides by itself
+    effort: int = 0  # a rival has that of its description
 
     @property
     def is_ours(self) -> bool:
-        """Whether our codec is to be measured, at whatever effort."""
+        """Whether the codec is ours, at any effort."""
         return self.codec.startswith(OURS)
 
     @property
     def file_name(self) -> str:
-        """Under which our codec's file is kept."""
+        """Name of our codec's file in the output folder."""
         effort = f"effort-{self.effort}"
         return f"{self.picture.name}-{self.dial}-{self.setting:g}-{effort}.gimg"
 
 
 @dataclass(frozen=True)
 class Record:
-    """What came out. Seconds of encoding are of one call, of decoding the median of five."""
+    """The result of a task. Encoding is timed once; decoding has the median of five calls."""
 
     picture: str
     digest: str
@@ -69,13 +69,13 @@ class Record:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """What two records must share to stand for one another."""
+        """Key of the record in the cache."""
         who = self.picture, self.digest, self.codec, self.version
         return *who, self.dial, self.setting, self.threads, self.effort
 
 
 def code_digest() -> str:
-    """Return what tells this code of the package from any other: a hash of all that can run."""
+    """Return a hash of all code of the package, which identifies its version."""
     package = Path(gaussianimage.__file__).parent
     code = hashlib.sha256()
     for path in [*sorted(package.rglob("*.py")), Path(str(_native.__file__))]:
@@ -84,19 +84,19 @@ def code_digest() -> str:
 
 
 def at_effort(effort: int) -> str:
-    """Return the name under which our codec stands at another effort than the run's first."""
+    """Return the name of our codec at a further effort of the run."""
     return f"{OURS}-effort-{effort}"
 
 
 def versions(efforts: Sequence[int] = ()) -> dict[str, str]:
-    """Return the version of every codec that is here, ours also at further efforts."""
+    """Return the version of every available codec, ours also at further efforts."""
     version = f"gaussianimage {gaussianimage.__version__}, code {code_digest()}"
     ours = dict.fromkeys((OURS, *map(at_effort, efforts)), version)
     return ours | {rival.key: rival.version for rival in RIVALS if rival.available}
 
 
 def measure(task: Task, version: str) -> tuple[Record, bytes]:
-    """Encode, decode and compare; return also the file."""
+    """Encode, decode and compare; return the record and the file."""
     pixels = task.picture.pixels
     height, width, _ = pixels.shape
     gaussians = None
@@ -144,7 +144,7 @@ def _digest(data: bytes) -> str:
 
 
 def _timed(call: Callable[[], Bytes]) -> tuple[Bytes, float]:
-    """Return a result and the median of the seconds that it took."""
+    """Return the result of a function, and the median of its seconds."""
     seconds = []
     for _ in range(DECODES):
         start = time.perf_counter()
@@ -154,7 +154,7 @@ def _timed(call: Callable[[], Bytes]) -> tuple[Bytes, float]:
 
 
 class Cache:
-    """Records in a file of one JSON object a line, and the files of our codec beside it."""
+    """Records in a file with one JSON object per line, and our codec's files beside it."""
 
     def __init__(self, folder: Path, *, resume: bool) -> None:
         self._path = folder / "measurements.jsonl"
@@ -169,7 +169,7 @@ class Cache:
             self._path.write_text("")
 
     def get(self, task: Task, version: str) -> Record | None:
-        """Return what is known of a task, if our codec's file is still there."""
+        """Return the record of a task; None without one, or if our codec's file is missing."""
         who = task.picture.name, task.picture.digest, task.codec, version
         how = task.dial, task.setting, task.threads, task.effort
         record = self._known.get((*who, *how))
@@ -179,21 +179,21 @@ class Cache:
         return record if path.exists() and _digest(path.read_bytes()) == record.file else None
 
     def put(self, task: Task, record: Record, data: bytes) -> None:
-        """Keep a record, and our codec's file."""
+        """Store a record, and our codec's file."""
         if task.is_ours:
             (self._files / task.file_name).write_bytes(data)
         with self._path.open("a") as lines:
             lines.write(json.dumps(asdict(record)) + "\n")
 
     def file(self, task: Task) -> bytes:
-        """Return our codec's file of a task that has been measured."""
+        """Return our codec's file of a measured task."""
         return (self._files / task.file_name).read_bytes()
 
 
 def run(
     tasks: Sequence[Task], cache: Cache, known: Mapping[str, str], *, jobs: int
 ) -> list[Record]:
-    """Measure all tasks, or take them from the cache; in the order of the tasks."""
+    """Return the records of all tasks, in their order; tasks in the cache are not measured."""
     records = {task: cache.get(task, known[task.codec]) for task in tasks}
     missing = [task for task in tasks if records[task] is None]
     for number, (task, record, data) in enumerate(_measured(missing, known, jobs), 1):
@@ -215,7 +215,7 @@ def _measured(
         for task in tasks:
             yield task, *measure(task, known[task.codec])
         return
-    # Spawned, not forked: the engine has threads of its own by now.
+    # Spawned, not forked, because the engine has started threads.
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         futures = {pool.submit(measure, task, known[task.codec]): task for task in tasks}
         for future in as_completed(futures):

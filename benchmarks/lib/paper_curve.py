@@ -1,7 +1,7 @@
-"""The GaussianImage codec as the paper publishes it, as curves: it has no file to be measured.
+"""The published curves of the GaussianImage paper's codec, which writes no files to measure.
 
 The rate follows from the paper's count of bits. PSNR and MS-SSIM are means over all 24 pictures of
-the Kodak set, whatever pictures our own codec is measured on.
+the Kodak set, even if our codec is measured on other pictures.
 """
 
 from gaussianimage.paper.tables.published import RATE_DISTORTION, formula_bits

@@ -1,4 +1,4 @@
-"""The pictures that a benchmark runs on: every picture file of a folder, as 8-bit RGB."""
+"""The pictures of a benchmark: every picture file of a folder, as 8-bit RGB."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,29 +16,29 @@ Bytes = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Sample:
-    """A picture by its path; the pixels are read anew by every process that needs them."""
+    """A picture file. Every process reads the pixels by itself."""
 
     path: Path
 
     @property
     def name(self) -> str:
-        """Under which the picture stands in tables."""
+        """Name of the picture in tables."""
         return self.path.stem
 
     @cached_property
     def pixels(self) -> Bytes:
-        """The picture as (H, W, 3)."""
+        """The pixels, (H, W, 3), uint8."""
         with Image.open(self.path) as picture:
             return np.asarray(picture.convert("RGB"))
 
     @cached_property
     def digest(self) -> str:
-        """What tells these pixels from others."""
+        """Hash of the pixels."""
         return pixels_digest(self.pixels)
 
 
 def find_pictures(folders: Sequence[Path]) -> list[Sample]:
-    """Return the pictures of folders (or given by their own paths), each folder's by name."""
+    """Return the pictures of folders, sorted by name in each, and single picture files."""
     paths: list[Path] = []
     for folder in folders:
         if folder.is_dir():

@@ -1,4 +1,4 @@
-"""The rate–distortion figure: mean PSNR and MS-SSIM over bits per pixel. Needs matplotlib."""
+"""The rate–distortion figure: mean PSNR and MS-SSIM over bits per pixel, by matplotlib."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ RATES = (0.04, 1.1)
 
 
 def draw(measured: Measurements, path: Path) -> None:
-    """Draw the mean curves at equal rates into a file (PNG, SVG or PDF by its extension)."""
+    """Draw the mean curves at equal rates into a file, PNG, SVG or PDF by its extension."""
     import matplotlib as mpl
 
     mpl.use("agg")

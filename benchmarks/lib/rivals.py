@@ -1,8 +1,8 @@
-"""The codecs that ours is measured beside, all through Pillow: pixels to bytes and back.
+"""The rivals of our codec, all through Pillow: pixels to bytes and back.
 
-Every rival writes a whole file, container included, as a user would get it. AVIF stands here
-twice: as its library is set (for looks, `tune=iq` since libavif 1.4), and tuned for PSNR, which is
-what our codec works for and what the comparison is by.
+Every rival writes a whole file, container included, as a user would get it. There are two AVIF
+rivals: one with the defaults of its library (for looks, `tune=iq` since libavif 1.4), and one tuned
+for PSNR, which our codec optimizes and the comparison uses.
 """
 
 import io
@@ -19,20 +19,20 @@ from lib.pictures import Bytes
 
 @dataclass(frozen=True)
 class Rival:
-    """A codec with one dial.
+    """A codec with one setting to vary, its dial.
 
     Attributes
     ----------
     key, name, description : str
-        For files, for tables, and what exactly it is.
+        Name in files, name in tables, and the exact options.
     dial : str
         "quality" (an integer, the same for every picture) or "bpp" (asked-for bits per pixel).
     settings : tuple of float
-        Places of the dial to measure.
+        Values of the dial to measure.
     ends : tuple of float
-        The least and the most that the dial takes.
+        The least and the largest value of the dial.
     save : callable
-        From a setting to the options of Pillow's `save`.
+        Function from a value to the options of Pillow's `save`.
     """
 
     key: str
@@ -46,19 +46,19 @@ class Rival:
     save: Callable[[float], dict[str, object]]
 
     def encode(self, pixels: Bytes, setting: float) -> bytes:
-        """Return a file of a picture (H, W, 3)."""
+        """Encode a picture (H, W, 3) at a value of the dial."""
         buffer = io.BytesIO()
         Image.fromarray(pixels).save(buffer, self.format, **self.save(setting))
         return buffer.getvalue()
 
     @property
     def available(self) -> bool:
-        """Whether this Pillow has the codec."""
+        """Whether the installed Pillow supports the codec."""
         return bool(features.check(self.feature))
 
     @property
     def version(self) -> str:
-        """Of the library behind it."""
+        """Version of the codec's library."""
         version = features.version(self.feature)
         if self.feature == "jpg":
             turbo = features.version("libjpeg_turbo")
@@ -71,7 +71,7 @@ class Rival:
 
 
 def decode(data: bytes) -> Bytes:
-    """Return the picture (H, W, 3) of any rival's file."""
+    """Decode any rival's file to pixels (H, W, 3)."""
     with Image.open(io.BytesIO(data)) as picture:
         return np.asarray(picture.convert("RGB"))
 
@@ -153,15 +153,16 @@ RIVALS = (
 
 
 def encode_at_least(rival: Rival, pixels: Bytes, n_bytes: int) -> bytes:
-    """Return the smallest file of a picture that is not below `n_bytes`, found by bisection.
+    """Find the smallest file of a picture that has at least `n_bytes`, by bisection.
 
-    If even the dial's lowest place gives more, that file; if its highest gives less, that one.
+    If even the dial's least value gives a larger file, return that file. If its largest value gives
+    a smaller file, return that file.
     """
     return _least(rival, pixels, lambda data: len(data) >= n_bytes)
 
 
 def encode_at_psnr(rival: Rival, pixels: Bytes, target: float) -> bytes:
-    """Return the smallest file whose PSNR is not below `target` dB, found in the same way."""
+    """Find the smallest file whose PSNR is at least `target` dB, by the same bisection."""
     return _least(rival, pixels, lambda data: psnr(pixels, decode(data)) >= target)
 
 
@@ -184,5 +185,5 @@ def _least(rival: Rival, pixels: Bytes, is_enough: Callable[[bytes], bool]) -> b
 
 
 def _adjacent(rival: Rival, low: float, high: float) -> bool:
-    # Bits per pixel by a thousandth.
+    # Rates in bits per pixel are multiples of a thousandth.
     return high / low <= 1.001 if rival.dial == "bpp" else high - low <= 1

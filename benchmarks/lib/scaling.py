@@ -1,7 +1,7 @@
-"""How the time to decode grows: with Gaussians, with pixels at equal density, with threads.
+"""The growth of the time to decode with Gaussians, with pixels at equal density, with threads.
 
-A larger picture is a file whose Gaussians are those of a small one, side by side as tiles: its
-density, its sizes and its symbols are those of the small one.
+The file of a larger picture has the Gaussians of a small one as tiles side by side, so its density,
+its sizes and its symbols are those of the small one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from lib.pictures import Bytes
 
 
 class Point(NamedTuple):
-    """A file and how long it takes: medians in seconds, by the number of threads."""
+    """A file and the median seconds of its decode, by number of threads."""
 
     name: str
     height: int
@@ -32,7 +32,7 @@ class Point(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """Seconds = Σ coefficient · quantity, by least squares of the relative errors."""
+    """The model seconds = Σ coefficient · quantity, by least squares of relative errors."""
 
     coefficients: dict[str, float]
     r_squared: float
@@ -40,7 +40,7 @@ class Fit(NamedTuple):
 
 
 def tiled(data: bytes, rows: int, columns: int) -> bytes:
-    """Return a file of that many copies of a picture, side by side."""
+    """Return a file of rows and columns of copies of a picture."""
     file = parse_file(data)
     header, parameters = file.header, file.layers.parameters
     quantizer = parameters.quantizer(header.height, header.width)
@@ -84,12 +84,12 @@ def by_gaussians(pixels: Bytes, counts: Sequence[int], effort: int) -> dict[str,
 
 
 def by_size(data: bytes, tiles: Sequence[tuple[int, int]]) -> dict[str, bytes]:
-    """Return larger and larger files, as many rows and columns of tiles as asked for."""
+    """Return files of given numbers of rows and columns of tiles."""
     return {f"{rows} x {columns} tiles": tiled(data, rows, columns) for rows, columns in tiles}
 
 
 def time_files(files: Mapping[str, bytes], threads: Sequence[int], rounds: int) -> list[Point]:
-    """Time decoding into memory that is there; all files take turns."""
+    """Time decoding into existing memory; all files take turns."""
     contestants: dict[str, Any] = {}
     for name, data in files.items():
         out = gaussianimage.decode(data)
@@ -108,14 +108,14 @@ def time_files(files: Mapping[str, bytes], threads: Sequence[int], rounds: int) 
 
 
 def fit(columns: Mapping[str, Sequence[float]], seconds: Sequence[float]) -> Fit:
-    """Explain seconds by quantities, each with a coefficient that is not negative.
+    """Fit a coefficient that is not negative for each quantity to some seconds.
 
     Parameters
     ----------
     columns : mapping
-        The quantities by name, one number for each measurement.
+        The quantities by name, with a number for each measurement.
     seconds : sequence of float
-        At least as many as there are quantities.
+        The measurements, at least as many as quantities.
     """
     matrix, y = np.array(list(columns.values()), dtype=float).T, np.array(seconds)
     coefficients = _nonnegative(matrix / y[:, None], np.ones(len(y)))
@@ -129,7 +129,7 @@ def fit(columns: Mapping[str, Sequence[float]], seconds: Sequence[float]) -> Fit
 
 
 def _nonnegative(matrix: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Solve least squares; quantities whose coefficient comes out negative are left out."""
+    """Solve least squares; a quantity whose coefficient would be negative is left out."""
     used = np.ones(matrix.shape[1], dtype=bool)
     result = np.zeros(matrix.shape[1])
     while used.any():
@@ -142,7 +142,7 @@ def _nonnegative(matrix: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray
 
 
 def explain(points: Sequence[Point], threads: int) -> Fit:
-    """Fit the seconds of all points to their pixels, Gaussians and blocks of pixels covered."""
+    """Fit the seconds of all points by their pixels, Gaussians and covered blocks of pixels."""
     return fit(
         {
             "call": [1.0] * len(points),

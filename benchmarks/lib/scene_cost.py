@@ -1,4 +1,4 @@
-"""What drawing and training one scene costs on a GPU: seconds by its own clock, and memory."""
+"""The time of drawing and training a scene on a GPU, by the GPU's own clock, and its memory."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ ROUNDS = 5
 
 
 class Clock(Protocol):
-    """Tells how long a device works."""
+    """Measures how long a device works."""
 
     def seconds(self, work: Callable[[], object]) -> float:
-        """Return the seconds from when the device begins with the work until it has done it."""
+        """Return the seconds from the start of the work on the device to its end."""
 
 
 class EventClock:
-    """A GPU's own: two events around the work, and a wait for the second.
+    """A GPU's own clock: two events around the work, and a wait for the second.
 
     Parameters
     ----------
@@ -48,19 +48,20 @@ class EventClock:
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one scene: seconds, the median of some rounds; frames a second; MiB.
+    """The cost of one scene. Seconds are medians of some rounds.
 
     Attributes
     ----------
     forward, forward_backward, iteration : float
-        Of one picture, of it and its gradient, and of a whole iteration of the paper's recipe. Each
-        is recorded once as a CUDA graph and repeated; a round is `frames` of them and one wait.
+        Seconds of a picture, of a picture and its gradient, and of an iteration of the paper's
+        recipe. Each is recorded once as a CUDA graph and replayed; a round is `frames` replays and
+        one wait.
     plain_fps : float
-        Plain calls of the model, every frame waited for.
+        Frames a second of plain calls of the model, with a wait after each.
     memory_mib : float or None
-        Peak while training, reserved by PyTorch.
+        Peak memory while training in MiB, as PyTorch reserves it.
     psnr : float
-        In dB, when the times were taken.
+        PSNR of the scene in dB at the time of the measurement.
     """
 
     height: int
@@ -75,12 +76,12 @@ class Cost:
 
     @property
     def backward(self) -> float:
-        """Seconds of the gradient alone: what it adds to the picture."""
+        """Seconds of the gradient alone, without the picture."""
         return self.forward_backward - self.forward
 
     @property
     def fps(self) -> float:
-        """Pictures a second, one right after the other."""
+        """Frames a second, one after the other."""
         return 1 / self.forward
 
 
@@ -90,20 +91,20 @@ def measure(target: Tensor, count: int, warmup: int, frames: int, clock: Clock) 
     Parameters
     ----------
     target : Tensor, (H, W, 3)
-        On the device to measure.
+        The picture, on the device to measure.
     count : int
-        N.
+        Number of Gaussians N.
     warmup : int
         Iterations before anything is timed: the random start has smaller Gaussians than a fit.
     frames : int
-        How many make a round.
+        Number of frames in a round.
     clock : Clock
     """
     height, width, _ = target.shape
     peak = PeakMemory(target.device)
     model = CholeskyModel.random(count, height, width).to(target.device)
     warm = train(model, target, Recipe().shortened(max(warmup, 1), learning_rate=0.02))
-    # So small a step changes nothing that counts while it is timed.
+    # With this small rate, the scene hardly changes while it is timed.
     optimizer = Recipe(learning_rate=1e-9).make_optimizer(model.parameters())
     residual = (model().detach() - target) / target.numel()
 
@@ -131,7 +132,7 @@ def measure(target: Tensor, count: int, warmup: int, frames: int, clock: Clock) 
 def _each(
     work: Callable[[], object], optimizer: torch.optim.Optimizer, frames: int, clock: Clock
 ) -> float:
-    """Return the seconds of one piece of work, the median of some rounds of many."""
+    """Return the seconds of one call of `work`, the median of some rounds of many calls."""
     step = RecordedStep(work, optimizer)
-    step.run(2)  # the first is an ordinary one; for the second it is recorded
+    step.run(2)  # the first call is ordinary; the second records the graph
     return median(clock.seconds(lambda: step.run(frames)) for _ in range(ROUNDS)) / frames

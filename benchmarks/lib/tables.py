@@ -27,7 +27,7 @@ def write_report(
     efforts: Sequence[int],
     jobs: int,
 ) -> str:
-    """Return the whole report."""
+    """Return the report of a run."""
     sections = [
         "# Rate–distortion",
         f"{report['cpu']}, {report['cpus']} CPUs, gaussianimage {report['gaussianimage']} "
@@ -123,7 +123,7 @@ def _times(analysis: Mapping[str, Any]) -> str:
     rows = []
     for entry in analysis["seconds"]:
         settings = entry["settings"]
-        if not entry["codec"].startswith(OURS):  # three of a rival are enough to compare with
+        if not entry["codec"].startswith(OURS):  # at most three rows of a rival
             nearest = (
                 min(settings, key=lambda row: abs(math.log(row["mean_bpp"] / rate)))
                 for rate in TIMED_RATES
