@@ -1,14 +1,14 @@
-# Every target works from a fresh clone with Python 3.11 or newer, a C++20 compiler and make;
-# everything else comes from PyPI into .venv, as much of it as the target needs.
+# Every target works from a fresh clone with Python 3.11 or newer, a C++20 compiler and make. A target
+# installs all other packages that it needs into .venv.
 
 PYTHON ?= python3
-# What pip is told beside the name of PyTorch: an index, or a file to install it from.
+# Further arguments of pip for PyTorch: an index, or a file to install it from.
 TORCH ?=
 VENV := .venv
 BIN := $(VENV)/bin
-# Bytecode is written for what is imported, not for all that is installed.
+# --no-compile: Python writes the bytecode of a module when it is imported first.
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --no-compile -c constraints.txt
-# No build isolation and a kept build directory: a rebuild compiles only what changed.
+# Without build isolation and with a fixed build directory, a rebuild compiles only changed files.
 BUILD_OPTIONS := --no-build-isolation --config-settings=build-dir=build/{wheel_tag}
 REQUIREMENTS := pyproject.toml constraints.txt
 CXX_FILES = $(shell find src/gaussianimage/native tests benchmarks -name '*.h' -o -name '*.cpp')
@@ -38,10 +38,10 @@ format: $(VENV)/.lint ## Rewrite the sources in the house format
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(CXX_FILES)
 
-core: $(VENV)/.build ## Install the package in place; again after a change of C++
+core: $(VENV)/.build ## Install the package in place; run it again after a change of C++
 	$(PIP_INSTALL) --quiet $(BUILD_OPTIONS) -e .
 
-develop: core $(VENV)/.test $(VENV)/.lint $(VENV)/.torch ## Install in place with all that work on the package takes
+develop: core $(VENV)/.test $(VENV)/.lint $(VENV)/.torch ## Install the package and all tools for its development
 
 wheel: $(VENV)/.build ## Build a wheel into dist/
 	$(BIN)/python -m pip --disable-pip-version-check --quiet wheel --no-deps $(BUILD_OPTIONS) -w dist .
@@ -51,21 +51,21 @@ clean: ## Remove everything that was built or installed here
 
 # ------------------------------------------------------------------------------------------------
 
-# What is installed for what. Each stands for a part of pyproject.toml and is made again whenever
-# the requirements change, and if an install was cut short.
+# The packages for each purpose. Each of these targets installs a part of pyproject.toml. It runs again
+# if the requirements have changed, or if an install was interrupted.
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
 
-# The build's own rule whether this machine's CMake will do, or one from PyPI is needed.
+# scikit-build-core decides whether this machine's CMake is new enough or pip must install one.
 $(VENV)/.build: $(REQUIREMENTS) | $(BIN)/python
 	$(PIP_INSTALL) --quiet scikit-build-core nanobind ninja
 	$(PIP_INSTALL) --quiet ninja $$($(BIN)/python -c \
 	  'import scikit_build_core.build as build; print(*build.get_requires_for_build_wheel())')
 	@touch $@
 
-# The package is installed by now, so these install its extras alone.
+# `core` has installed the package, so these targets install its extras alone.
 $(VENV)/.test: $(REQUIREMENTS) | core
 	$(PIP_INSTALL) --quiet 'gaussianimage[test]'
 	@touch $@
@@ -75,10 +75,10 @@ $(VENV)/.lint: $(REQUIREMENTS) | core
 	@touch $@
 
 $(VENV)/.torch: $(REQUIREMENTS) | core
-	@echo 'Installing PyTorch (a CPU build: 200 MB to download) and Triton (200 MB on Linux), unless'
-	@echo 'they are here: gaussianimage.torch and gaussianimage.paper need them, their tests and mypy.'
-	@echo 'Everything else is tested by `make test-core` without them. Where the index has only the'
-	@echo 'build for CUDA (gigabytes on Linux), name another source of a CPU build:'
+	@echo 'Installing PyTorch (a CPU build: 200 MB to download) and Triton (200 MB on Linux), unless they'
+	@echo 'are installed. gaussianimage.torch and gaussianimage.paper, their tests and mypy need them.'
+	@echo '`make test-core` tests everything else without them. If the index has only the build for CUDA'
+	@echo '(gigabytes on Linux), name another source of a CPU build:'
 	@echo "  make $(or $(MAKECMDGOALS),develop) TORCH='--index-url URL'   (the URL: pytorch.org, Get Started, CPU)"
 	@echo '  make $(or $(MAKECMDGOALS),develop) TORCH=path/to/torch.whl'
 	$(PIP_INSTALL) $(TORCH) torch

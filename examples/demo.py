@@ -1,4 +1,4 @@
-"""Encode a photo, decode it again, and put the two side by side: `make demo`.
+"""Encode a photo, decode it, and write a picture of both side by side; `make demo` runs this.
 
 Usage: python examples/demo.py [PICTURE] [--quality Q | --gaussians N | --bpp B] [-o FOLDER]
 """
@@ -66,7 +66,7 @@ def main() -> None:
         times.append(time.perf_counter() - start)
     decode_seconds = float(np.median(times))
 
-    # Any size comes from the same file: here a detail, four times as large.
+    # The same file gives any size: here a detail, four times as large.
     detail = gaussianimage.decode(
         data, size=(4 * height, 4 * width), crop=(3 * height // 2, 3 * width // 2, height, width)
     )
