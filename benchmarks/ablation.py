@@ -107,7 +107,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1, help="(1)")
-    parser.add_argument("--fresh", action="store_true", help="measure again what is known")
+    parser.add_argument("--fresh", action="store_true", help="measure everything again")
     parser.add_argument("--output", type=Path, default=HERE / "results/ablation.json")
     return parser.parse_args(arguments)
 

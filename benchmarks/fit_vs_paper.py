@@ -65,7 +65,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--seconds", type=float, nargs="+", default=[5, 10, 30, 100])
     parser.add_argument("--rate", type=float, default=0.1, help="at most, when shortened (0.1)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--fresh", action="store_true", help="measure again what is known")
+    parser.add_argument("--fresh", action="store_true", help="measure everything again")
     parser.add_argument("--output", type=Path, default=HERE / "results/fit_vs_paper.json")
     parser.add_argument("--plot", type=Path, help="(the output with .png)")
     return parser.parse_args(arguments)

@@ -61,7 +61,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--frames", type=int, help="in a row, for one time (500)")
     parser.add_argument("--warmup", type=int, help="iterations before anything is timed (2000)")
     parser.add_argument("--device", default="cuda", help="cuda or cuda:1 ... (cuda)")
-    parser.add_argument("--quick", action="store_true", help="little of everything")
+    parser.add_argument("--quick", action="store_true", help="small numbers of everything")
     parser.add_argument("--output", type=Path, default=HERE / "results/gpu", metavar="FOLDER")
     found = parser.parse_args(arguments)
     defaults: dict[str, Any] = {"n": COUNTS, "fits": FITS, "iterations": 50_000}

@@ -48,7 +48,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--fine-tuning", type=int, default=2000, help="iterations (2000)")
     parser.add_argument("--learning-rate", type=float, default=0.01, help="of the fit (0.01)")
     parser.add_argument("--fine-tuning-rate", type=float, default=0.005, help="(0.005)")
-    parser.add_argument("--fresh", action="store_true", help="measure again what is known")
+    parser.add_argument("--fresh", action="store_true", help="measure everything again")
     parser.add_argument("--output", type=Path, default=HERE / "results/quantizers.json")
     return parser.parse_args(arguments)
 

@@ -52,11 +52,11 @@ def parse_arguments() -> argparse.Namespace:
         nargs="+",
         default=[DEFAULT_EFFORT],
         metavar="E",
-        help="of our codec (5); further ones are set beside the first, as the rivals are",
+        help="of our codec (5); the first is compared with the rivals and with the others",
     )
     parser.add_argument("--threads", type=int, default=2, help="for our codec (2)")
     parser.add_argument("--jobs", type=int, default=1, help="pictures at once; spoils the times")
-    parser.add_argument("--resume", action="store_true", help="keep what is already measured")
+    parser.add_argument("--resume", action="store_true", help="take the results of an earlier run")
     parser.add_argument("--output", type=Path, default=HERE / "results/rate_distortion")
     arguments = parser.parse_args()
     if len(arguments.points) + len(arguments.qualities) < 2:

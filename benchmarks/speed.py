@@ -43,7 +43,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--effort", type=int, default=3, help="of our encoder (3)")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="of ours (1 2)")
     parser.add_argument("--rounds", type=int, default=60, help="(60)")
-    parser.add_argument("--quick", action="store_true", help="a look: few rounds, small files")
+    parser.add_argument("--quick", action="store_true", help="few rounds and small files")
     parser.add_argument("--output", type=Path, default=HERE / "results/speed.json")
     arguments = parser.parse_args()
     if arguments.quick:

@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--quality", type=float, default=60)
     parser.add_argument("--effort", type=int, default=1)
     parser.add_argument("--most-pixels", type=float, default=3e6, help="leave out larger ones")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="where the JSON goes")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="the JSON file")
     options = parser.parse_args(arguments)
     report = environment()
     print_environment(report)

@@ -271,7 +271,7 @@ def run(names: list[str], limits: Limits) -> dict[str, dict[str, Any]]:
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=sorted(KINDS), metavar="KIND")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="where the JSON goes")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="the JSON file")
     options = parser.parse_args(arguments)
     report = environment(threads=[1])
     print_environment(report)

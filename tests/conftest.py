@@ -1,4 +1,4 @@
-"""What every test needs: the strategies on the path, hypothesis without a clock, and Ctrl-C."""
+"""Set-up of all tests: the helpers on the path, hypothesis without deadlines, and Ctrl-C."""
 
 import signal
 import sys
@@ -19,8 +19,8 @@ sys.path[:0] = [str(TESTS / "support"), str(TESTS)]
 settings.register_profile("gaussianimage", deadline=None, print_blob=True)
 settings.load_profile("gaussianimage")
 
-# A shell starts what runs in the background with Ctrl-C ignored, which every process started from
-# here would inherit: those that tests interrupt would never end.
+# A shell ignores Ctrl-C in background jobs, and every process started from here would inherit that.
+# Processes that tests interrupt would never end.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -1,4 +1,4 @@
-"""The package as its users see it: all of it through the public names."""
+"""The package through its public names."""
 
 import json
 import subprocess

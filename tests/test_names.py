@@ -1,4 +1,4 @@
-"""One word for each thing: no two classes have one name, and the format's constants stand once.
+"""One word for each thing: class names are unique, and the format's constants are defined once.
 
 `_native.pyi` declares the native module, whose classes are always written with their module's name.
 """

@@ -1,4 +1,4 @@
-"""What a user gets: the built distributions, the import, and the names it gives."""
+"""The built distributions, the import, and the public names."""
 
 import importlib.metadata
 import json

@@ -35,7 +35,7 @@ def central_differences(loss, g, name, steps):
         step[index] = steps[index]
         after = loss(with_array(g, name, values + step))
         before = loss(with_array(g, name, values - step))
-        # What was really added to a float64, which may differ from the step.
+        # The difference of the float64 values, which may differ from the step.
         distance = (values + step)[index] - (values - step)[index]
         result[index] = (after - before) / distance
     return result

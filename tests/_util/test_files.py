@@ -116,7 +116,7 @@ def test_a_disk_that_fills_up_leaves_everything_as_it_was(target, size):
 
 @pytest.fixture(params=["EBUSY", "EXDEV", "EPERM", "no folder to write to"])
 def unreplaceable(request, target, monkeypatch):
-    """Make the old file one that can be written to, but not replaced by another."""
+    """Make the old file writable, but its replacement fail."""
     target.write_bytes(OLD)
     target.chmod(0o640)
     open_it = Path.open
@@ -251,7 +251,7 @@ def test_a_directory_cannot_be_written(tmp_path):
 def test_a_read_only_file_is_not_replaced(target, monkeypatch):
     target.write_bytes(OLD)
     target.chmod(0o444)
-    if os.geteuid() == 0:  # whom the system lets write everything
+    if os.geteuid() == 0:  # root may write to every file
         monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(PermissionError) as caught:
         files.write_atomic(target, NEW)
@@ -294,7 +294,7 @@ def test_an_error_about_another_file_keeps_its_name(target):
 
 
 class Standard:
-    """Stands for sys.stdin or sys.stdout."""
+    """A stand-in for sys.stdin or sys.stdout."""
 
     def __init__(self, data: bytes = b"") -> None:
         self.buffer = io.BytesIO(data)

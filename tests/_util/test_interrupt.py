@@ -1,4 +1,4 @@
-"""Ctrl-C in long work: raised, or kept for a usable end."""
+"""Ctrl-C in long work raises KeyboardInterrupt, or ends the work with a usable result."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The benchmarks' own modules, and small pictures and records to try them on."""
+"""The path to the benchmarks' modules, and small pictures and records to test them with."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ from PIL import Image
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
-# A script finds the modules beside it, as Python has its folder on the path; tests do likewise.
+# Python puts the folder of a script on the path, so that the script finds the modules beside it.
 sys.path.insert(0, str(BENCHMARKS))
 
 
@@ -24,7 +24,7 @@ def pixels():
 
 @pytest.fixture
 def folder(tmp_path, pixels):
-    """A folder of two pictures, and a file that is none."""
+    """A folder of two pictures and a text file."""
     path = tmp_path / "pictures"
     path.mkdir()
     Image.fromarray(pixels).save(path / "b.png")

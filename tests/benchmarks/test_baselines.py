@@ -59,7 +59,7 @@ def test_rows_are_kept_as_they_come_and_not_measured_again(tmp_path, folder):
     assert "b, COIN 2x8" in done.stderr
     assert "a, COIN 2x8" not in done.stderr
 
-    # Of other settings nothing is taken, and nothing is lost.
+    # Rows of other settings are not used, and stay in the file.
     baselines(folder, output, coin=["2x8"], iterations=6)
     assert [row["iterations"] for row in json.loads(output.read_text())["rows"]] == [5, 5, 6, 6]
 

@@ -1,4 +1,4 @@
-"""All of benchmarks/gpu.py but the launch: that takes a GPU."""
+"""benchmarks/gpu.py without its kernels, which need a GPU."""
 
 import json
 import subprocess
@@ -90,14 +90,14 @@ def test_fits_and_times_are_written(gpu, cost, folder, tmp_path):
     assert results["times"][0]["fps"] == pytest.approx(25_000)
     assert [fit["picture"] for fit in results["fits"]] == ["a", "b"]
     assert results["settings"]["iterations"] == 3
-    # What is there is not done again.
+    # Existing results are not measured again.
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out/fits").rglob("*.json")}
     assert gpu.fit_all(dataset, arguments) == records
     assert kept == {path: path.stat().st_mtime_ns for path in kept}
 
 
 class Clock:
-    """Stands in for the GPU's own."""
+    """A stand-in for the GPU's clock."""
 
     def __init__(self, device):
         assert device.type == "cpu"

@@ -1,4 +1,4 @@
-"""benchmarks/README.md lists every benchmark, and nothing that isn't there."""
+"""benchmarks/README.md lists every benchmark and no others."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The sweep finds what is lost, and goes on after what is no picture."""
+"""The sweep finds lost detail, and continues after a file that is not a picture."""
 
 import shutil
 from pathlib import Path

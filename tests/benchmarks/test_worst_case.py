@@ -1,4 +1,4 @@
-"""Hostile files are within the limits, and take what they are made to take."""
+"""Hostile files are within the limits, and take the time and memory of their kind."""
 
 import dataclasses
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the tests of the command line share: pictures, files, and two ways to run a command."""
+"""Pictures, files, and two ways to run a command, for the tests of the command line."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ def parrot() -> Path:
 
 @pytest.fixture
 def plane() -> Path:
-    """Return another one."""
+    """Return another photo of 96 x 64 pixels."""
     return DATA / "plane.png"
 
 

@@ -150,13 +150,13 @@ def test_ctrl_c_outside_of_a_fit_leaves_nothing(exit_code: Any, capsys: Any) -> 
 
 @pytest.fixture
 def halting() -> threading.Event:
-    """Return what is set once no more jobs are started."""
+    """Return an event that is set once no more jobs start."""
     return threading.Event()
 
 
 @pytest.fixture
 def pressed_when_all_run(monkeypatch: Any, halting: threading.Event) -> threading.Barrier:
-    """Return what two jobs and Ctrl-C wait at, as the main thread gets it."""
+    """Return a barrier at which two jobs and the main thread's Ctrl-C wait."""
     barrier = threading.Barrier(3)
     real_wait = batch.wait
 
@@ -211,7 +211,7 @@ def test_what_ends_by_itself_after_ctrl_c_is_done(
 
 
 class Left(BaseException):
-    """Stands for the end of the process."""
+    """A stand-in for the end of the process."""
 
 
 @pytest.mark.usefixtures("nothing_discarded")
@@ -248,7 +248,7 @@ def test_jobs_that_do_not_end_are_left_behind(
 
 @pytest.fixture
 def nothing_discarded(monkeypatch: Any) -> None:
-    """Keep this process able to write files."""
+    """Let this process still write files."""
     monkeypatch.setattr(batch, "discard_unfinished", lambda: None)
 
 
@@ -306,7 +306,7 @@ def test_results_go_on_after_a_failure(capsys: Any) -> None:
     assert captured.err.splitlines() == ["gaussianimage: bad: no", "gaussianimage: 1 of 3 failed"]
 
 
-# The main thread is in a call that no signal ends, as those of Pillow's encoders are.
+# The main thread is in a call that no signal ends, like those of Pillow's encoders.
 BUSY = """
 import ctypes, signal, sys
 import click

@@ -1,4 +1,4 @@
-"""The command `bench`: what it reports, not how fast anything is."""
+"""The command `bench`: its report, but no times."""
 
 import json
 import re

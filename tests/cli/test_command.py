@@ -1,4 +1,4 @@
-"""What every command does with errors and with -v."""
+"""Errors and -v in every command."""
 
 import click
 import pytest

@@ -13,7 +13,7 @@ COMMANDS = ("encode", "fit", "render")
 
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> Recorder:
-    """Have the GPU "cuda:1" be there, and no other."""
+    """Pretend that the machine has the GPU "cuda:1" and no other."""
     return fake_gpu(monkeypatch)
 
 

@@ -1,4 +1,4 @@
-"""Reading what commands work on."""
+"""The inputs of commands."""
 
 import io
 import sys
@@ -98,5 +98,5 @@ def test_limits_can_be_set_and_lifted() -> None:
     assert found[0] == Limits()
     assert (found[1].max_pixels, found[1].warn_pixels) == (5, 5)
     assert min(found[2].max_pixels, found[2].max_work, found[2].max_gaussians) > 2**60
-    # Who raises the limit on pixels wants them, in whatever format.
+    # A user who raises the limit on pixels wants them in any format.
     assert min(found[3].max_pixels, found[3].max_output // 16, found[3].max_memory // 16) >= 10**9

@@ -1,4 +1,4 @@
-"""`Decoder`: memory that is kept, arrays that are brought, and parts of pictures to the bit."""
+"""`Decoder` keeps its memory, writes into the caller's arrays, and gives exact crops."""
 
 import copy
 import pickle

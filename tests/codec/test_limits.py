@@ -1,4 +1,4 @@
-"""What a file may cost by default, and how that is changed."""
+"""The default limits of a file's cost, and other limits."""
 
 import warnings
 

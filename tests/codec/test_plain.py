@@ -37,7 +37,7 @@ LARGE = Limits(
 
 
 class Case(NamedTuple):
-    """What a file is made of."""
+    """The contents of a file."""
 
     height: int
     width: int

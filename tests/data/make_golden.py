@@ -41,7 +41,7 @@ def photo(name: str) -> NDArray[np.uint8]:
 
 
 def gray(name: str) -> NDArray[np.uint8]:
-    """Return one of them in gray, (64, 96)."""
+    """Return a small picture in gray, (64, 96)."""
     return np.rint(photo(name) @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
 
 
@@ -95,7 +95,7 @@ def extremes(channels: int, counts: Sequence[int]) -> bytes:
 
 
 def with_alpha(color: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Add the vignette as alpha."""
+    """Add a vignette as alpha."""
     return np.concatenate([color.reshape(64, 96, -1), vignette()], axis=2)
 
 
@@ -126,7 +126,7 @@ MAKERS: dict[str, Callable[[], bytes]] = {
 
 
 def facts(data: bytes) -> dict[str, object]:
-    """Describe what a file decodes to."""
+    """Return digests of a file's Gaussians and pixels."""
     from plain import gimg
 
     file = gimg.decode(data)
@@ -150,7 +150,7 @@ def digest(array: NDArray[np.generic]) -> str:
 
 
 def main(names: list[str]) -> None:
-    """Make the files that are not there yet."""
+    """Make the missing files."""
     FOLDER.mkdir(exist_ok=True)
     known = json.loads(EXPECTED.read_text()) if EXPECTED.exists() else {}
     for name in names or [name for name in MAKERS if name not in known]:

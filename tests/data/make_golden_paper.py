@@ -48,7 +48,7 @@ def make(stream: str) -> bytes:
 
 
 def facts(data: bytes) -> dict[str, object]:
-    """Describe what a file decodes to."""
+    """Return digests of a file's Gaussians and pixels."""
     record, gaussians = decode_record(data), decode_gaussians(data)
     return {
         "file": digest(np.frombuffer(data, np.uint8)),
@@ -70,7 +70,7 @@ def digest(array: np.ndarray) -> str:
 
 
 def main(names: list[str]) -> None:
-    """Make the files that are not there yet."""
+    """Make the missing files."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     known = json.loads(EXPECTED.read_text()) if EXPECTED.exists() else {}
     for name in names or [name for name in KINDS if name not in known]:

@@ -31,7 +31,7 @@ def noise(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndarr
 
 
 def assert_usable(result: FitResult, picture: Picture) -> None:
-    """All numbers are numbers, and the PSNR is that of the picture that the Gaussians draw."""
+    """Check that all numbers are finite and that the PSNR is that of the drawn Gaussians."""
     gaussians = result.gaussians
     assert (gaussians.height, gaussians.width) == (picture.height, picture.width)
     assert gaussians.channels == picture.channels
@@ -54,7 +54,7 @@ def ticking(monkeypatch: pytest.MonkeyPatch) -> None:
 # How well -----------------------------------------------------------------------------------
 
 
-# Bounds on both sides: a result that is better by far is as suspicious as a worse one.
+# Bounds on both sides: a result that is much better is as suspicious as a worse one.
 @pytest.mark.parametrize(
     ("name", "low", "high"),
     [("plane", 44.0, 49.0), ("parrot", 33.5, 37.5), ("bikes", 36.0, 41.0), ("stream", 29.5, 33.0)],
@@ -317,7 +317,7 @@ def test_states_come_with_every_growth_and_at_the_end() -> None:
 
 
 def stop_after(calls: int) -> Any:
-    """A callback that behaves as if Ctrl-C was pressed in its call of that number."""
+    """A callback that raises KeyboardInterrupt in one of its calls."""
     count = itertools.count(1)
 
     def callback(_: Any) -> None:

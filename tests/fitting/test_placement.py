@@ -72,7 +72,7 @@ def test_births_go_where_the_error_is_and_halve_it() -> None:
     assert inside.sum() >= 18
     hit = residual[y.astype(int), x.astype(int)]
     assert new.colors == pytest.approx(-BIRTH_COLOR * hit)
-    # Small where they crowd.
+    # Gaussians are small where they are dense.
     assert np.median(new.cholesky[inside, 0]) < 1.5
 
 

@@ -48,7 +48,7 @@ def gaussians() -> Gaussians:
 
 
 def optimized() -> Any:
-    """Return what some iterations of every kind lead to."""
+    """Return the state after some iterations of every kind."""
     scene = gaussians()
     target = np.linspace(0, 1, HEIGHT * WIDTH * 3, dtype=np.float32).reshape(HEIGHT, WIDTH, 3)
     optimizer = _native.Optimizer(target, scene.q_max, 2)
@@ -74,7 +74,7 @@ def file() -> bytes:
 
 
 def calls(data: bytes) -> dict[str, Callable[[], Any]]:
-    """Return what is tried, by name."""
+    """Return the calls to try, by name."""
     scene = gaussians()
     residual = np.ones((HEIGHT, WIDTH, 3), np.float32)
     return {
@@ -91,7 +91,7 @@ def calls(data: bytes) -> dict[str, Callable[[], Any]]:
 
 
 def attempt(call: Callable[[], Any], n: int, library: ctypes.CDLL, expected: str) -> int:
-    """Let allocation n fail, and see that the call tells of it and works again."""
+    """Let allocation n fail; check that the call raises MemoryError and then works again."""
     module = ctypes.cast(ctypes.CDLL(_native.__file__).PyInit__native, ctypes.c_void_p)
     library.fail_allocation(module, n)
     told = False

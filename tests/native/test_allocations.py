@@ -1,4 +1,4 @@
-"""Out of memory, wherever it is: a MemoryError, and the next call works."""
+"""An allocation that fails anywhere raises MemoryError, and the next call works."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""The coder of alpha maps against the plain decoder, and what it says of other sizes."""
+"""The coder of alpha maps against the plain decoder, and maps at other sizes."""
 
 import random
 

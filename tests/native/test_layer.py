@@ -1,4 +1,4 @@
-"""The native coder of layers: what is encoded comes back, and nothing else ever harms."""
+"""The native coder of layers is lossless, and damaged bytes do no harm."""
 
 import math
 from typing import NamedTuple
@@ -449,7 +449,7 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
 
 
 def assert_harmless(case: Case, payloads: list[bytes], most: int = PLENTY) -> int:
-    """Decode bytes of any origin; what comes out is whole layers of finite Gaussians."""
+    """Decode arbitrary bytes; check that the result is whole layers of finite Gaussians."""
     counts, (means, cholesky, colors) = decode(case, payloads, most=most)
     assert len(counts) <= len(payloads)
     total = counts[-1] if counts else 0
@@ -529,7 +529,7 @@ def test_layers_of_another_picture_do_no_harm() -> None:
 
 
 def with_count(count: int, rest: bytes) -> bytes:
-    """A layer that announces so many Gaussians of class 15, and then two streams of something."""
+    """Return a layer that announces Gaussians of class 15, followed by two arbitrary streams."""
     return b"\0\x80" + write_varint(count) + write_varint(len(rest) // 2) + rest
 
 

@@ -1,4 +1,4 @@
-"""The module at the end of the process, in other interpreters, and with what is not to be drawn."""
+"""The module at the end of the process, in other interpreters, and with undrawable Gaussians."""
 
 import subprocess
 import sys

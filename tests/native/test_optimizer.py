@@ -1,4 +1,4 @@
-"""The optimizer loop that fitting runs in: losses, steps, and what must not change them."""
+"""The native optimizer: losses and steps, which threads and chunks must not change."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def scene(count=40, height=45, width=38, channels=3, *, seed=0, q_max=12.0):
 
 
 def picture(g, *, seed=1):
-    """A target of the size of `g` that has nothing to do with it."""
+    """Return a random target of the size of `g`."""
     values = np.random.default_rng(seed).uniform(0, 1, (g.height, g.width, g.channels))
     return values.astype(np.float32)
 
@@ -393,7 +393,7 @@ def test_more_iterations_never_make_the_solution_worse():
 
 
 def alone(channels=3):
-    """One Gaussian far from the borders, and what it is to become, not far from it."""
+    """Return a Gaussian far from the borders and a similar one as its target."""
     colors = np.linspace(0.3, 0.9, channels)[None]
     true = Gaussians.from_cholesky([[40.2, 37.6]], [[5.0, 2.0, 4.0]], colors, 80, 80, 12.0)
     near = Gaussians.from_cholesky(

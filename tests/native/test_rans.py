@@ -1,4 +1,4 @@
-"""The native entropy coder against the plain decoder, and against what the theory allows."""
+"""The native entropy coder against the plain decoder and against the entropy."""
 
 import os
 import random

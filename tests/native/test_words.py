@@ -1,4 +1,4 @@
-"""Pixels of 8 bits: sums in 16 bits where these are sure to do, in floats elsewhere."""
+"""Pixels of 8 bits: sums in 16 bits where their range is enough, in floats elsewhere."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Results as a run leaves them, made up; a small picture and models that are fitted to it."""
+"""Made-up results of runs, and a small picture with models that are fitted to it."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Models in files: what is saved comes back, and the authors' files are read with care."""
+"""Models in files: saving is lossless, and reading the authors' files runs no code."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Files of the paper's codec: what is written, counted from the files, and not done twice."""
+"""Files of the paper's codec: rates from the files, and no work done twice."""
 
 import dataclasses
 from pathlib import Path

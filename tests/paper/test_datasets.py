@@ -1,4 +1,4 @@
-"""Folders of pictures: what is found in them, and what is said where nothing is."""
+"""Folders of pictures: the pictures in them, and the errors about empty ones."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The device of a run, and what a record says of the machine."""
+"""The device of a run, and the machine in a record."""
 
 import pytest
 

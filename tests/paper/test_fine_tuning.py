@@ -1,4 +1,4 @@
-"""Fine-tuning with the quantizers in place, and the file that comes of it."""
+"""Fine-tuning with the quantizers in place, and the resulting file."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Checkpoints of the authors' code: what becomes of them."""
+"""Checkpoints of the authors' code, imported as files."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a run costs."""
+"""The time and memory of a run."""
 
 import time
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""The models by their names: each has the start that is asked for."""
+"""The models by their names, and their starts."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Fits of pictures: what is measured and kept, and what is not done twice."""
+"""Fits of pictures: the measurements and files of a result, and no work done twice."""
 
 import dataclasses
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Results on the disk: whole or not there, and taken for nothing else."""
+"""Results on the disk are whole or missing, and are never those of another setting."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""The settings of a fit: which are refused, and where their results are kept."""
+"""The settings of a fit: refused values, and the folder of their results."""
 
 import dataclasses
 from typing import Any

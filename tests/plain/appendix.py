@@ -1,4 +1,4 @@
-"""The tables that the plain decoder takes out of docs/format.md, so that they are tested too."""
+"""The plain decoder's tables, read from docs/format.md so that they are tested too."""
 
 import re
 from pathlib import Path

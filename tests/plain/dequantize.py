@@ -26,7 +26,7 @@ def exp(x: float) -> float:
 
 
 def numbers(quantizer: Quantizer, gaussian: Gaussian) -> Numbers:
-    """What the integers mean."""
+    """Return the numbers that the integers stand for."""
     cell = 2**gaussian.precision / 16
     mean = (gaussian.x + 0.5) * cell, (gaussian.y + 0.5) * cell
     step = quantizer.step(amplitude(gaussian.color))
@@ -70,7 +70,7 @@ def colors(quantizer: Quantizer, levels: Sequence[int], size: float) -> list[flo
 
 
 def blocks(gaussian: Numbers, height: int, width: int, q_max: float) -> int:
-    """What a Gaussian costs, in blocks (section 2)."""
+    """Return the work of a Gaussian in blocks (section 2)."""
     if not draws(gaussian):
         return 64
     (x, y), (l11, l21, l22), _ = gaussian
@@ -89,7 +89,7 @@ def blocks(gaussian: Numbers, height: int, width: int, q_max: float) -> int:
 
 
 def draws(gaussian: Numbers) -> bool:
-    """Whether it is not too thin to be drawn."""
+    """Return whether the Gaussian is thick enough to be drawn."""
     return gaussian.cholesky[0] > 1e-6 and gaussian.cholesky[2] > 1e-6
 
 

@@ -168,14 +168,14 @@ def read_header(payload: bytes) -> Header:
 
 
 def quantizer(header: Header) -> Quantizer:
-    """What the layers need of a header."""
+    """Return the numbers of a header that the layers need."""
     return Quantizer(
         header.height, header.width, header.channels, header.color_index, header.shape_index
     )
 
 
 def decompress(payload: bytes) -> bytes:
-    """What a chunk of metadata holds."""
+    """Return the contents of a chunk of metadata."""
     size, position = varint(payload, 0)
     stream = payload[position:]
     if not 1 <= size <= 1032 * len(stream):

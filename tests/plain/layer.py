@@ -17,7 +17,7 @@ BORDER = 15  # from a model of splits to the one at the border
 
 
 class Quantizer(NamedTuple):
-    """What the header says of the integers' meaning."""
+    """The header's numbers that give the integers their meaning."""
 
     height: int
     width: int
@@ -31,7 +31,7 @@ class Quantizer(NamedTuple):
 
     @property
     def shape_step(self) -> float:
-        """Λ, before the amplitude makes it finer."""
+        """The step Λ of the log-covariance at amplitude Δ."""
         return power_of_two(128 - self.shape_index)
 
     def grid(self, precision: int) -> tuple[int, int]:
@@ -44,7 +44,7 @@ class Quantizer(NamedTuple):
         return min(self.shape_step * half, 0.7)
 
     def expected(self, precision: int, amplitude: int) -> int:
-        """The size to expect."""
+        """Return the expected level of the size."""
         size = 0.6931471805599453 * (precision - 4 + 0.5 * amplitude)
         return math.floor(size / self.step(amplitude) + 0.5)
 
@@ -67,7 +67,7 @@ class Decoder:
         self.models = [rans.Model(weights, CONFIDENCE, MEMORY) for weights in PRIORS]
 
     def decode(self, payload: bytes, most: int) -> list[Gaussian]:
-        """The next layer, of at most so many Gaussians."""
+        """Decode the next layer, of a limited number of Gaussians."""
         if len(payload) < 2:
             raise InvalidError("a layer without a mask")
         mask = int.from_bytes(payload[:2], "little")
@@ -184,7 +184,7 @@ class Area(NamedTuple):
 
 
 class Splits:
-    """The cells of one class, as far as symbols tell them."""
+    """Return the cells of one class, as far as symbols determine them."""
 
     def __init__(
         self, stream: rans.Decoder, models: list[rans.Model], columns: int, rows: int
@@ -216,7 +216,7 @@ class Splits:
             level, halved = level - halved, not halved
 
     def border(self, area: Area, level: int, halved: bool) -> bool:
-        """Whether an area is not all inside of the grid."""
+        """Return whether an area crosses the border of the grid."""
         return area.x + 2 ** (level - halved) > self.columns or area.y + 2**level > self.rows
 
     def split(self, area: Area, level: int, halved: bool) -> list[Area]:
@@ -229,7 +229,7 @@ class Splits:
         return [Area(x, y, begin, first), Area(*second, begin + first, n - first)]
 
     def count(self, n: int, border: bool) -> int:
-        """How many of n are in the first half."""
+        """Decode how many of n Gaussians are in the first half."""
         if n <= 14:
             return self.stream.code(self.models[SPLIT + BORDER * border + n - 1])
         part = self.stream.code(self.models[SIXTEENTH + BORDER * border])
@@ -237,7 +237,7 @@ class Splits:
         return low + self.uniform(high - low)
 
     def uniform(self, limit: int) -> int:
-        """One of 0 … limit - 1."""
+        """Decode a number from 0 to limit - 1."""
         if limit == 1:
             return 0
         bits = (limit - 1).bit_length()
@@ -252,7 +252,7 @@ def power_of_two(sixteenths: int) -> float:
 
 
 def level(value: int, bounds: list[int]) -> int:
-    """How many bounds do not exceed a value."""
+    """Return the number of bounds that do not exceed a value."""
     return sum(bound <= value for bound in bounds)
 
 

@@ -120,7 +120,7 @@ def read_header(payload: bytes) -> Header:
 
 
 def read_quantizers(payload: bytes, channels: int) -> Quantizers:
-    """What a QUAN chunk says."""
+    """Parse a QUAN chunk."""
     if len(payload) < 5:
         raise InvalidError("short quantizers")
     stream, flags, shape_bits, color_bits, stages = payload[:5]
@@ -207,7 +207,7 @@ def plain(payload: bytes, count: int, widths: Sequence[int]) -> list[Row]:
 
 
 def a_set(stack: "Stack", starts: list[list[int]], count: int, interleaved: bool) -> list[Row]:
-    """Gaussians whose order was drawn from the stack, and goes back there."""
+    """Decode Gaussians whose order gives its bits back to the stack."""
     popped = [] if interleaved else [stack.gaussian(starts) for _ in range(count)]
     known: list[Row] = []
     for n in range(1, count + 1):
@@ -223,7 +223,7 @@ def a_set(stack: "Stack", starts: list[list[int]], count: int, interleaved: bool
 
 
 class Stack:
-    """The coder of 7.3."""
+    """The coder of section 7.3."""
 
     def __init__(self, data: bytes) -> None:
         if len(data) < 8 or len(data) % 2 != 0:
@@ -267,7 +267,7 @@ def half(bits: int) -> float:
 
 
 def numbers(header: Header, quantizers: Quantizers, row: Row) -> Numbers:
-    """What the fields mean; a Gaussian that must not be drawn gets a factor of zeros."""
+    """Return the numbers of the fields; a Gaussian that must not be drawn has a factor of zeros."""
     shift = 0.5 if quantizers.half_pixel else 0.0
     mean = (
         (math.tanh(half(row[0])) + 1) * (header.width / 2) + shift,

@@ -12,14 +12,14 @@ DATA = Path(__file__).parent.parent / "data"
 
 
 def disk(side: int, *, soft: float = 1.0) -> Bytes:
-    """Return the alpha of a disk whose edge is so many pixels wide, (side, side)."""
+    """Return the alpha of a disk whose edge is `soft` pixels wide, (side, side)."""
     y, x = np.mgrid[0:side, 0:side] + 0.5 - side / 2
     inside = (side / 2 - 1 - np.hypot(x, y)) / soft + 0.5
     return np.rint(255 * inside.clip(0, 1)).astype(np.uint8)
 
 
 def hard(alpha: Bytes) -> Bytes:
-    """Return it with nothing between transparent and opaque."""
+    """Round alpha to fully transparent or fully opaque."""
     return np.where(alpha > 127, 255, 0).astype(np.uint8)
 
 

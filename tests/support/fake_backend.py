@@ -10,7 +10,7 @@ from gaussianimage.errors import GaussianImageError
 
 
 class Recorder:
-    """A backend that does what the CPU does and records what it is asked for."""
+    """A backend that computes on the CPU and records its calls."""
 
     iterations_per_call = 7
 
@@ -27,7 +27,7 @@ class Recorder:
 
 
 def fake_gpu(monkeypatch: pytest.MonkeyPatch) -> Recorder:
-    """Have a recorder stand in for the GPU "cuda:1", and no other GPU be there."""
+    """Let a recorder stand in for the GPU "cuda:1", the only GPU."""
     recorder = Recorder()
 
     def load(kind: str) -> Any:

@@ -1,4 +1,4 @@
-"""Files to test the codec with: small, made at once without a fit, and changed at will."""
+"""Small files to test the codec with, made without a fit, and changes of files."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ NOTHING = Metadata()
 
 
 def make_parameters(channels: int) -> QuantizerParameters:
-    """Return medium steps, and another background for each channel."""
+    """Return quantizer parameters of medium steps, with another background for each channel."""
     background = {1: (30000,), 2: (30000, 60000), 3: (30000, 20000, 40000)}
     return QuantizerParameters(40, 128, background.get(channels, (30000, 20000, 40000, 60000)))
 
@@ -75,7 +75,7 @@ def with_header(data: bytes, **changes: Any) -> bytes:
 
 
 def with_chunks(data: bytes, change: Any) -> bytes:
-    """Return a file whose list of chunks went through a function; its checksums are right."""
+    """Return a file with its list of chunks changed by a function; its checksums are right."""
     chunks: list[Chunk] = change(read_chunks(data))
     return write_chunks(chunks)
 
@@ -83,7 +83,7 @@ def with_chunks(data: bytes, change: Any) -> bytes:
 def payload_bits(
     layers: Sequence[QuantizedGaussians], parameters: QuantizerParameters, height: int, width: int
 ) -> float:
-    """Return about the bits that layers' chunks take, as the native encoder measures them."""
+    """Estimate the bits of the layers' chunks by the native encoder's measure."""
     quantizer = parameters.quantizer(height, width)
     if not layers:
         return 0.0

@@ -1,4 +1,4 @@
-"""Launches of kernels, watched without a second GPU: is the tensors' own the current one?"""
+"""Launches of kernels, watched without a second GPU: the tensors' device must be current."""
 
 import contextlib
 

@@ -1,4 +1,4 @@
-"""The tool that makes the table of the alpha maps, and that both copies of it are the same."""
+"""The tool that makes the table of the alpha maps, and the equality of both copies of it."""
 
 import re
 import sys

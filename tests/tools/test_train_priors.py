@@ -1,4 +1,4 @@
-"""The tool that makes the table of the layer coder, and that both copies of it are the same."""
+"""The tool that makes the table of the layer coder, and the equality of both copies of it."""
 
 import sys
 from pathlib import Path

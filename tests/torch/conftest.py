@@ -11,7 +11,7 @@ with contextlib.suppress(ModuleNotFoundError):
 
 @pytest.fixture
 def on_kernels(monkeypatch):
-    """Have what runs on a CPU drawn by the kernels, as on a GPU."""
+    """Let the kernels draw tensors of the CPU, as on a GPU."""
     pytest.importorskip("triton", reason="needs Triton")
     from gaussianimage.torch import cpu
     from gaussianimage.torch.cuda import backward, forward

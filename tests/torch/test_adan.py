@@ -13,7 +13,7 @@ BETAS = (0.98, 0.92, 0.99)
 
 
 def transcribed(start, gradients, rates, betas=BETAS, eps=1e-8):
-    """The published rule, one number after the other as it stands there."""
+    """Apply the published rule to one number after the other."""
     b1, b2, b3 = betas
     theta, m, v, n = start.copy(), 0.0, 0.0, 0.0
     before = gradients[0]

@@ -1,4 +1,4 @@
-"""The examples in docs/guide/torch.md run, and its table names everything there is."""
+"""The examples in docs/guide/torch.md run, and its table has every public name."""
 
 import re
 import shutil

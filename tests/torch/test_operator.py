@@ -1,4 +1,4 @@
-"""`rasterize` as an operator of PyTorch: what it promises to PyTorch, and what it refuses."""
+"""`rasterize` as an operator of PyTorch: its registration, and refused arguments."""
 
 import subprocess
 import sys

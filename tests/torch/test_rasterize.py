@@ -1,4 +1,4 @@
-"""What `rasterize` draws, and its derivatives: against the formulas, for anything at all."""
+"""The pictures and derivatives of `rasterize` against the formulas, for extreme inputs too."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Where Triton is missing, as on macOS, all works that needs no GPU."""
+"""Without Triton, as on macOS, everything that needs no GPU works."""
 
 import subprocess
 import sys

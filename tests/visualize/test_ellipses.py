@@ -1,4 +1,4 @@
-"""Drawing the Gaussians themselves."""
+"""Drawing Gaussians as ellipses."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""What it takes to begin, measured in processes of their own."""
+"""The time of the import and the memory of a decode, in processes of their own."""
 
 from lib.footprint import BARE, DECODER, IMPORT, import_times, peak_memory
 from samples import sample

@@ -1,4 +1,4 @@
-"""Files put together from tiles, and the fit that explains how long they take."""
+"""Files of tiles, and the model of their decoding times."""
 
 from pathlib import Path
 

@@ -6,7 +6,7 @@ import torch
 
 
 class FakeClock:
-    """Does the work, and tells times that are known beforehand."""
+    """A clock that does the work and returns known times."""
 
     def __init__(self, *times):
         self.times = iter(times)

@@ -1,4 +1,4 @@
-"""The command `paper tables`: tables of what is there."""
+"""The command `paper tables`: tables of existing results."""
 
 import importlib.util
 from pathlib import Path

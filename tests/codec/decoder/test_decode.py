@@ -1,4 +1,4 @@
-"""The decoder: what it draws, and that it refuses all that is not a whole file within limits."""
+"""The decoder draws whole files within the limits, and refuses all others."""
 
 import dataclasses
 import io
@@ -61,7 +61,7 @@ def by_an_object(source: Any) -> np.ndarray:
 
 
 def plain(result: Any) -> Any:
-    """Return what a function has given as an array."""
+    """Convert the result of a function to an array."""
     return result.means if isinstance(result, Gaussians) else np.asarray(result)
 
 
@@ -292,7 +292,7 @@ def test_arguments_out_of_range_are_refused(
 
 
 def prefixes(counts: tuple[int, ...] = (5, 10, 20)) -> list[np.ndarray]:
-    """The pictures of the first 0, 1, 2 … layers, each by Gaussians alone."""
+    """Return the pictures of the first 0, 1, 2 … layers, drawn from their Gaussians."""
     whole = decode_gaussians(sample(counts))
     ends = np.cumsum([1, *counts])
     return [rendering.render(whole[: int(end)], dtype=np.uint8) for end in ends]
@@ -539,7 +539,7 @@ def test_bombs_are_refused_before_anything_is_allocated(changes: dict[str, int])
 
 
 def test_a_bomb_within_the_limits_is_refused_by_its_layers() -> None:
-    # 2^22 Gaussians would take most of a gigabyte; the bytes for them are not there.
+    # 2^22 Gaussians would take most of a gigabyte, but the file has no bytes for them.
     data = with_header(sample(), gaussians=2**22)
     tracemalloc.start()
     try:

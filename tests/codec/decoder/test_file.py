@@ -1,4 +1,4 @@
-"""The two readers of a file, the native one and the careful one: that they agree."""
+"""The two readers of a file, the native one and the one in Python, agree."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ class Careful:
 
 
 def read_twice(data: bytes) -> bool:
-    """Whether the native reader takes a file; what the other makes of it must go with that."""
+    """Return whether the native reader takes a file; check that the reader in Python agrees."""
     order = draw.DecodeRequest.checked(None, None, np.uint8, None, 1)
     quick = _native.Decoder(keep_all=True).decode(
         data, order.kind, None, None, -1, 1, LIMITS.of_a_picture, None

@@ -1,4 +1,4 @@
-"""Fully transparent and fully opaque pixels stay so: what encoding and decoding make of alpha."""
+"""Encoding and decoding keep fully transparent and fully opaque pixels."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ def largest_alpha(array: NDArray[Any]) -> float:
 
 
 def classify(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return what the alpha of decoded pixels is."""
+    """Return the class of each decoded pixel's alpha."""
     alpha = pixels[..., -1]
     white = largest_alpha(pixels)
     return np.where(alpha == 0, TRANSPARENT, np.where(alpha == white, OPAQUE, BETWEEN)).astype(
@@ -131,7 +131,7 @@ def test_a_target_of_size_leaves_room_for_the_picture() -> None:
     assert small is None or len(small) < len(whole) / 3
     file = encode(cut_out(alpha), size=len(whole), effort=1)
     assert len(file) <= len(whole)
-    # What was asked for is done.
+    # A given quality is used even if the map takes much of the size.
     assert info(encode(cut_out(alpha), size=300, alpha_quality=100, effort=1)).alpha_map == len(
         whole
     )
@@ -240,7 +240,7 @@ def test_a_crop_equals_cropping_the_whole(size: tuple[int, int], threads: int) -
 def test_every_way_to_decode_gives_the_same() -> None:
     data = with_map()
     expected = decode(data)
-    # With metadata, Python takes the file apart.
+    # A file with metadata goes through the reader in Python.
     np.testing.assert_array_equal(decode(with_map(metadata=Metadata(icc=b"profile"))), expected)
     out = np.empty_like(expected)
     decoder = Decoder()

@@ -1,4 +1,4 @@
-"""Encoding: what comes out decodes to what was promised, in the size that was asked for."""
+"""Encoding: a file has the target size or quality, and decodes to the picture."""
 
 import io
 import itertools
@@ -25,7 +25,7 @@ PARROT = as_picture(DATA / "parrot.png")
 BYTES = to_array(PARROT.pixels, np.uint8)
 CORNER = BYTES[20:32, 30:46].copy()  # 16 x 12
 
-# What a file without any Gaussians takes at most.
+# The largest size of a file without Gaussians.
 LEAST = 50
 
 
@@ -157,7 +157,7 @@ def test_a_checkerboard_of_four_pixels_is_right() -> None:
 # What comes back ----------------------------------------------------------------------------
 
 
-# Bounds on both sides: what is better by far is as suspicious as what is worse.
+# Bounds on both sides: a result that is much better is as suspicious as a worse one.
 @pytest.mark.parametrize(
     ("name", "dbs", "sizes"),
     [
@@ -216,7 +216,7 @@ def test_every_kind_of_picture_comes_back(channels: int, dtype: type) -> None:
     decoded = decode(encoded.data, dtype=dtype)
     assert decoded.shape == pixels.shape
     assert decoded.dtype == dtype
-    # What isn't seen doesn't count: colors are compared as multiplied by alpha.
+    # Invisible colors don't count: colors are compared after multiplication by alpha.
     actual = metrics.psnr(as_picture(pixels).pixels, as_picture(decoded).pixels)
     assert encoded.psnr == pytest.approx(actual, abs=1e-3)
     assert encoded.psnr > 25
@@ -230,7 +230,7 @@ def test_floats_come_back() -> None:
 
 def test_hidden_colors_do_not_bleed() -> None:
     pixels = np.zeros((32, 32, 4), np.uint8)
-    pixels[..., 0] = 255  # red that nobody sees
+    pixels[..., 0] = 255  # invisible red
     pixels[8:24, 8:24] = [0, 0, 255, 255]
     decoded = decode(fast(pixels, quality=95).data).astype(int)
     seen = decoded[..., 3] > 200

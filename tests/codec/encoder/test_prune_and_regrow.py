@@ -59,7 +59,7 @@ def loss(optimizer: _native.Optimizer) -> float:
 
 
 def value(optimizer: _native.Optimizer) -> float:
-    """Return the error, and what each Gaussian costs: 28 bits, and the noise of its rounding."""
+    """Return the error plus the cost of each Gaussian, 28 bits and the noise of its rounding."""
     return loss(optimizer) + 4 * STEP**2 * len(optimizer)
 
 

@@ -1,4 +1,4 @@
-"""Refinement in the integers of a file: what it must lower, keep consistent, and leave alone."""
+"""Rate-distortion quantization lowers its cost, keeps its residual, and removes poor Gaussians."""
 
 import functools
 
@@ -60,7 +60,7 @@ def refined(passes: int, *, channels: int = 3, threads: int = 1) -> list[Quantiz
 def aim(
     layers: tuple[QuantizedGaussians, ...] | list[QuantizedGaussians], channels: int = 3
 ) -> float:
-    """Return the squared error plus what the bits are worth."""
+    """Return the rate-distortion cost: squared error + λ · bits."""
     used = parameters(channels)
     bits = payload_bits(list(layers), used, HEIGHT, WIDTH)
     error = float(np.square(drawn(layers, channels) - target(channels)).sum())

@@ -35,7 +35,7 @@ def ignore(*_: object) -> None:
 
 
 class Fitter:
-    """Fits, and keeps the numbers of Gaussians that it was asked for."""
+    """Fits a picture, and records the numbers of Gaussians."""
 
     def __init__(self, on_stage: Callable[[str, int, int, int, float], None] = ignore) -> None:
         self.counts: list[int] = []

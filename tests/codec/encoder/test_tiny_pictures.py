@@ -13,7 +13,7 @@ from gaussianimage.picture import as_picture
 
 
 class Fitter:
-    """Fits one picture, and keeps the starts that it was asked for."""
+    """Fits a picture, and records the starts."""
 
     def __init__(self, source: PreparedPicture) -> None:
         self.starts: list[tuple[int, bool]] = []

@@ -23,7 +23,7 @@ SMALL = [Chunk(b"HEAD", b"head"), Chunk(b"LAYR", b"layer" * 40), Chunk(b"iCCP", 
 
 
 def frame(kind: bytes, payload: bytes) -> bytes:
-    """A chunk by hand; good for lengths below 128."""
+    """Return the bytes of a chunk of less than 128 bytes, without the writer."""
     body = kind + bytes([len(payload)]) + payload
     return body + zlib.crc32(body).to_bytes(4, "little")
 

@@ -1,4 +1,4 @@
-"""The stack coder: pushing and popping undo each other, from any state and in any number."""
+"""The stack coder: pops undo pushes and pushes undo pops, from any state."""
 
 import math
 import random

@@ -1,4 +1,4 @@
-"""Coding a set: everything comes back, and what is saved is what the theory says."""
+"""Coding a set is lossless and saves as many bits as theory predicts."""
 
 import math
 from collections import Counter
@@ -15,7 +15,7 @@ Row = tuple[int, ...]
 
 
 class Raw:
-    """Codes rows of one number as so many bits."""
+    """Codes rows of one number with a fixed number of bits."""
 
     def __init__(self, bits: int) -> None:
         self.bits = bits

@@ -1,4 +1,4 @@
-"""Damaged files of the paper's profile: a typed error or a picture, at little cost, never more."""
+"""Damaged files of the paper's profile give a typed error or a picture, at little cost."""
 
 import tracemalloc
 from random import Random
@@ -223,7 +223,7 @@ def test_random_bytes_under_right_checksums_are_harmless() -> None:
 
 
 def _mutated(payload: bytes, random: Random) -> bytes:
-    """Bits flipped, bytes set, taken away, or put in."""
+    """Flip bits, or set, remove or insert bytes."""
     data = bytearray(payload)
     begin = random.randrange(len(data))
     how = random.choice(["flip", "flip", "zeros", "ones", "cut", "insert"])

@@ -1,4 +1,4 @@
-"""Whole files of the paper's profile: their size, what they decode to, and what is refused."""
+"""Whole files of the paper's profile: their sizes, their pictures, and refused records."""
 
 import math
 from collections import Counter

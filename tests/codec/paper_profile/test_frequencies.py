@@ -15,7 +15,7 @@ from gaussianimage.codec.paper_profile.frequencies import (
 
 
 def count_bits(indices: np.ndarray, levels: np.ndarray) -> float:
-    """Bits a symbol by the slots themselves."""
+    """Return the mean bits per symbol with the frequencies of a table."""
     sizes = np.diff(starts_from_levels(levels))[indices]
     return float(np.mean(32 - np.log2(sizes)))
 

@@ -1,4 +1,4 @@
-"""What is compared with what, and on which pictures."""
+"""The comparisons of models, and their pictures."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Every kernel is compiled to machine code for an NVIDIA GPU: that needs none."""
+"""Every kernel compiles to machine code for an NVIDIA GPU, without such a GPU."""
 
 import os
 import subprocess
