@@ -4,7 +4,7 @@ import pytest
 from gaussianimage import _native
 from gaussianimage.codec.encoder.local_contrast import BLOCK
 from gaussianimage.codec.encoder.rd_quantization import RdQuantizer
-from gaussianimage.codec.encoder.repair import lost, repair
+from gaussianimage.codec.encoder.repair import find_lost_blocks, repair
 from gaussianimage.codec.format.quantizer import QuantizerParameters
 
 STEP_INDEX = 26  # a step of about 0.32
@@ -18,7 +18,7 @@ def plain(height: int = 40, width: int = 56) -> np.ndarray:
 
 def found(pixels: np.ndarray, residual: np.ndarray) -> list[int]:
     count = -(-pixels.shape[0] // BLOCK) * -(-pixels.shape[1] // BLOCK)
-    return [int(block) for block in lost(pixels, residual, STEP, np.arange(count))[0]]
+    return [int(block) for block in find_lost_blocks(pixels, residual, STEP, np.arange(count))[0]]
 
 
 def test_what_is_drawn_well_is_left_alone() -> None:
@@ -34,7 +34,7 @@ def test_a_dot_that_is_missing_is_found(at: tuple[int, int]) -> None:
     residual = np.zeros_like(pixels)
     residual[at] = 0.8
     y, x = at
-    blocks, spots = lost(pixels, residual, STEP, np.arange(12))
+    blocks, spots = find_lost_blocks(pixels, residual, STEP, np.arange(12))
     assert list(blocks) == [y // BLOCK * 4 + x // BLOCK]
     strongest = np.abs(spots.colors).sum(axis=1).argmax()
     assert spots.means[strongest] == pytest.approx((x + 0.5, y + 0.5))

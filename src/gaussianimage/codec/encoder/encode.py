@@ -348,7 +348,7 @@ class _Encoder:
         source = self._source
         step = step_for_picture(source.picture, quality) * source.stretch.gain
         count = gaussians_for_step(
-            source.fitted, step, threads=self._threads, progress=self._meter.tell_of_probe
+            source.fitted, step, threads=self._threads, progress=self._meter.report_probe
         )
         if source.pixels <= FEW_PIXELS:
             return best_start(self._fit, self.quality, source, count, step)
@@ -357,7 +357,7 @@ class _Encoder:
         if quality < LEAST_REPAIRED:
             return draft
         draft = quantizer.repair(draft)
-        return self._hold_blocks(quantizer, draft, step_for_quality(quality))
+        return self._retry_with_finer_step(quantizer, draft, step_for_quality(quality))
 
     def _encode_gaussians(self, count: float) -> Draft:
         quantizer = self._fit(int(count))
@@ -371,7 +371,7 @@ class _Encoder:
             self._source.fitted,
             stretched,
             threads=self._threads,
-            progress=self._meter.tell_of_probe,
+            progress=self._meter.report_probe,
         )
         return self._search_quality(guess, psnr, PSNR)
 
@@ -394,11 +394,11 @@ class _Encoder:
         most = self._source.most_bytes
         assert most is not None
         guess = gaussians_for_size(
-            self._source.fitted, most, threads=self._threads, progress=self._meter.tell_of_probe
+            self._source.fitted, most, threads=self._threads, progress=self._meter.report_probe
         )
         return search_size(self._fit, guess, most, self._effort.drafts)
 
-    def _hold_blocks(self, quantizer: FitQuantizer, draft: Draft, step: float) -> Draft:
+    def _retry_with_finer_step(self, quantizer: FitQuantizer, draft: Draft, step: float) -> Draft:
         """Return the draft, or one with finer steps if a block is much worse than its mean color.
 
         Parameters
@@ -428,10 +428,10 @@ class _Encoder:
             device=self._device,
             q_max=Q_MAX,
             energy=ENERGY,
-            progress=self._meter.tell_of_fit,
+            progress=self._meter.report_fit,
             resume=resume,
             on_interrupt=self._interrupt,
         )
         return FitQuantizer(
-            self._source, fitted, self._effort, self._threads, self._meter.tell, self._interrupt
+            self._source, fitted, self._effort, self._threads, self._meter.report, self._interrupt
         )

@@ -53,7 +53,7 @@ class Meter:
         """Seconds since the meter was made."""
         return time.perf_counter() - self._began
 
-    def tell(
+    def report(
         self, stage: str, iteration: int, iterations: int, gaussians: int, psnr: float
     ) -> None:
         """Report the progress of a stage; `Progress` documents the arguments."""
@@ -82,12 +82,14 @@ class Meter:
             )
         )
 
-    def tell_of_fit(self, progress: Progress) -> None:
+    def report_fit(self, progress: Progress) -> None:
         """Report the progress of the fit."""
-        self.tell("fit", progress.iteration, progress.iterations, progress.gaussians, progress.psnr)
+        self.report(
+            "fit", progress.iteration, progress.iterations, progress.gaussians, progress.psnr
+        )
 
-    def tell_of_probe(self, progress: Progress) -> None:
+    def report_probe(self, progress: Progress) -> None:
         """Report the progress of a probe."""
-        self.tell(
+        self.report(
             "probe", progress.iteration, progress.iterations, progress.gaussians, progress.psnr
         )

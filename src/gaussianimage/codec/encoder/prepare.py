@@ -17,7 +17,7 @@ CRC_BYTES = 4
 
 @dataclass(frozen=True)
 class AlphaOptions:
-    """What the file keeps of a picture's alpha; `encode` documents the arguments and errors."""
+    """Options for the alpha of a picture; `encode` documents the arguments and errors."""
 
     keep: bool = True
     quality: float | None = None

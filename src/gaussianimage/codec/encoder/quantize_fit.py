@@ -209,7 +209,7 @@ class FitQuantizer:
             )
             with self._interrupt.cut_short():
                 for number, (count, loss) in enumerate(news, 1):
-                    self._tell("prune", number, rounds, loss, gaussians=count)
+                    self._report("prune", number, rounds, loss, gaussians=count)
         if self._interrupt.is_pressed():
             prune(optimizer, step)
         self._last = Floats(optimizer.means, optimizer.cholesky, optimizer.colors)
@@ -227,7 +227,7 @@ class FitQuantizer:
             stages=self._effort.stages,
             iterations=self._effort.stage_iterations,
             passes=self._effort.stage_passes,
-            on_stage=lambda *news: self._tell("quantize", *news, gaussians=count),
+            on_stage=lambda *news: self._report("quantize", *news, gaussians=count),
             interrupt=self._interrupt,
         )
         return divide_into_layers(parts)
@@ -244,7 +244,7 @@ class FitQuantizer:
             for number, better in enumerate(refinements, 1):
                 layers = better
                 count = sum(len(layer.precision) for layer in layers)
-                self._tell("refine", number, len(weights), math.nan, gaussians=count)
+                self._report("refine", number, len(weights), math.nan, gaussians=count)
         return layers
 
     # -- What the stages work on -------------------------------------------------------------------
@@ -289,7 +289,7 @@ class FitQuantizer:
             threads=thread_count(self._threads),
         )
 
-    def _tell(self, stage: str, number: int, count: int, loss: float, *, gaussians: int) -> None:
+    def _report(self, stage: str, number: int, count: int, loss: float, *, gaussians: int) -> None:
         mean = 2 * loss / self._source.picture.pixels.size
         psnr = math.inf if mean <= 0 else -10 * math.log10(mean)
         self._on_stage(stage, number, count, gaussians, psnr)

@@ -95,7 +95,7 @@ def repair(
     rates = np.tile(np.array(RATES, np.float32), (ITERATIONS, 1))
     suspects = np.arange(count_blocks(pixels))
     for weight in WEIGHTS:
-        suspects, spots = lost(pixels, optimizer.residual(), step, suspects, least)
+        suspects, spots = find_lost_blocks(pixels, optimizer.residual(), step, suspects, least)
         if len(suspects) == 0:
             return
         optimizer.add(*spots)
@@ -116,7 +116,7 @@ def repair(
         yield levels.select(strongest_first(levels.color))
 
 
-def lost(
+def find_lost_blocks(
     pixels: NDArray[np.float32],
     residual: NDArray[np.float32],
     step: float,
