@@ -52,7 +52,7 @@ def parse_arguments() -> argparse.Namespace:
         nargs="+",
         default=[DEFAULT_EFFORT],
         metavar="E",
-        help="of our codec (5); the first is compared with the rivals and with each other one",
+        help="of our codec (5); the first is compared with the rivals and with the other efforts",
     )
     parser.add_argument("--threads", type=int, default=2, help="for our codec (2)")
     parser.add_argument("--jobs", type=int, default=1, help="pictures at once; spoils the times")

@@ -10,7 +10,7 @@ from gaussianimage.fitting.progress import OnProgress, Progress
 # of a stage of the quantization, and of a pass of the coordinate descent over all Gaussians.
 PROBE, ROUND, STAGE, PASS = 0.5, 1.3, 0.8, 30.0
 
-LAST_FEW = 0.99  # largest share that is reported before the end
+LAST_FEW = 0.99  # largest share that is reported: the work may exceed the plan
 
 
 class Meter:

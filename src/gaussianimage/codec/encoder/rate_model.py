@@ -63,7 +63,7 @@ PROBE_SLOPE_LACK = 0.1
 EXPLAINED = 1e-6
 STEEPEST = 3.0
 FLAT = 1e-6
-# Later stages can prune surplus Gaussians but add few that are missing.
+# Later stages prune surplus Gaussians, but never have more Gaussians than the fit.
 LEAST_GAUSSIANS = 32.0
 # Further slope of a whole fit's power law beyond the number of Gaussians of the larger probe.
 STEEPER = 0.4
