@@ -217,7 +217,8 @@ class GimgImageFile(ImageFile.ImageFile):
 
     def _whole_file(self) -> bytes:
         assert self.fp is not None
-        if self._exclusive_fp and hasattr(os, "pread"):
+        own = self._exclusive_fp and isinstance(self.fp, io.BufferedReader)
+        if own and hasattr(os, "pread"):
             # Processes that were forked after the file was opened share its position.
             return _read_at(self.fp.fileno())
         self.fp.seek(0)
