@@ -22,7 +22,7 @@ from gaussianimage.codec.format.container import Chunk, read_chunks
 from gaussianimage.codec.format.header import Limits
 from gaussianimage.codec.format.metadata import Metadata
 from gaussianimage.codec.paper_profile.file import encode_record
-from gaussianimage.pillow_plugin import GimgImageFile, register_gimg_opener, reading
+from gaussianimage.pillow_plugin import GimgImageFile, reading, register_gimg_opener
 from gaussianimage.pillow_plugin.reading import thumbnail_size
 
 GOLDEN = Path(__file__).resolve().parent.parent / "data/v1"

@@ -25,8 +25,8 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "WEBP": {"quality": 95},
     "AVIF": {"quality": 90},
 }
-# What Pillow hands to other software, icon sets of fixed sizes, a name that promises floats, and our
-# own format, where its plugin is registered: `gaussianimage.encode` writes it.
+# What Pillow hands to other software, icon sets of fixed sizes, a name that promises floats, and
+# our own format, which `gaussianimage.encode` writes, where its plugin is registered.
 _LEFT_OUT = ("BUFR", "GRIB", "HDF5", "WMF", "ICNS", ".pfm", "GIMG")
 _DROP_ALPHA = ("BMP", "DIB", "PPM")  # take RGBA and lose its alpha
 _GRAY16 = ("PNG", "TIFF", "PPM", "JPEG2000")

@@ -89,7 +89,9 @@ class GimgImageFile(ImageFile.ImageFile):
         """Do nothing; the method tells ``ImageFile.Parser`` that the format has its own `load`."""
 
     def draft(
-        self, mode: str | None, size: tuple[int, int] | None
+        self,
+        mode: str | None,  # noqa: ARG002 - Pillow's own argument
+        size: tuple[int, int] | None,
     ) -> tuple[str, tuple[int, int, float, float]] | None:
         """Ask for a smaller picture, before the pixels are loaded.
 
@@ -249,9 +251,7 @@ def thumbnail_size(size: tuple[int, int], most: tuple[int, int]) -> tuple[int, i
         width = min(floor(near), ceil(near), key=lambda n: abs(shape - n / height))
     else:
         near = width / shape
-        height = min(
-            floor(near), ceil(near), key=lambda n: abs(shape - width / n) if n else 0.0
-        )
+        height = min(floor(near), ceil(near), key=lambda n: abs(shape - width / n) if n else 0.0)
     return max(width, 1), max(height, 1)
 
 

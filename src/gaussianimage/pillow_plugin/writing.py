@@ -5,8 +5,8 @@ from typing import IO, Any
 from PIL import Image
 
 from gaussianimage.errors import GaussianImageError
-from gaussianimage.pillow_plugin.options import PluginOptions
 from gaussianimage.picture import Picture, as_picture
+from gaussianimage.pillow_plugin.options import PluginOptions
 
 # Arguments of `gaussianimage.encode` that ``save`` passes on. Others are ignored, as by all of
 # Pillow's plugins, since programs pass the same ones for every format.
@@ -27,7 +27,11 @@ _PASSED_ON = (
 
 
 def save(
-    image: Image.Image, fp: IO[bytes], filename: str | bytes, *, options: PluginOptions
+    image: Image.Image,
+    fp: IO[bytes],
+    filename: str | bytes,  # noqa: ARG001 - Pillow's own argument
+    *,
+    options: PluginOptions,
 ) -> None:
     """Write an image as a ``.gimg`` file, as ``Image.save`` asks for.
 
@@ -94,7 +98,9 @@ def _picture(image: Image.Image) -> Picture:
     plain = image.copy()
     asked = image.encoderinfo
     info = {
-        "icc_profile": _data("icc_profile", asked.get("icc_profile", image.info.get("icc_profile"))),
+        "icc_profile": _data(
+            "icc_profile", asked.get("icc_profile", image.info.get("icc_profile"))
+        ),
         "exif": _data("exif", asked.get("exif")),
         "xmp": _data("xmp", asked.get("xmp")),
         "transparency": image.info.get("transparency"),
