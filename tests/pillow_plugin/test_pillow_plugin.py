@@ -51,7 +51,8 @@ import io, json, sys
 from PIL import Image
 import gaussianimage.pillow_plugin
 def loaded():
-    return any(name.startswith("gaussianimage.fitting") for name in sys.modules)
+    rooms = ("gaussianimage.fitting", "gaussianimage.picture")
+    return any(name.startswith(rooms) for name in sys.modules)
 Image.open(sys.argv[1]).load()
 before = loaded()
 Image.new("L", (4, 4)).save(io.BytesIO(), "GIMG")

@@ -286,7 +286,7 @@ def test_the_orientation_of_given_exif_is_applied_once(orientation: int) -> None
 
 
 def test_the_orientation_of_exif_that_stays_behind_does_not_turn_the_pixels() -> None:
-    # As with every other format: who turns the pixels by hand has them turned once.
+    # As with every other format: pixels that the caller has turned stay as they are.
     image = COLOR.transpose(Image.Transpose.ROTATE_270)
     image.info["exif"] = exif(6).tobytes()
     assert difference(saved(image), image) < 6

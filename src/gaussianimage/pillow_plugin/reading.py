@@ -25,7 +25,7 @@ _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _GRAY_16 = "I;16"
 _EXIF_PREFIX = b"Exif\0\0"
 
-# More pixels than any file may have, for limits that Pillow has checked in its own way.
+# More pixels than any file has: Pillow checks their number in its own way.
 _ANY_PIXELS = 2**48
 
 
@@ -82,7 +82,7 @@ class GimgImageFile(ImageFile.ImageFile):
         self._ask_for_pixels()
 
     def _ask_for_pixels(self) -> None:
-        # The tile says that there are pixels to load; `load` decodes them.
+        # Pillow takes an image with a tile for one whose pixels are not loaded yet.
         self.tile = [ImageFile._Tile("raw", (0, 0, *self.size), 0, self.mode)]
 
     def load_seek(self, pos: int) -> None:
@@ -169,7 +169,7 @@ class GimgImageFile(ImageFile.ImageFile):
                 raise ValueError("the file is closed, and its pixels were not loaded")
             pixels = self._decoded()
             self.load_prepare()
-            self.frombytes(pixels.tobytes())
+            self.frombytes(pixels.view(np.uint8).data)
             self.tile = []
             self.readonly = 0
             if self._exclusive_fp:

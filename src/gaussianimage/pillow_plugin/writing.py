@@ -1,15 +1,17 @@
 """Saving an image of Pillow's as a file."""
 
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from PIL import Image
 
 from gaussianimage.errors import GaussianImageError
-from gaussianimage.picture import Picture, as_picture
 from gaussianimage.pillow_plugin.options import PluginOptions
 
-# Arguments of `gaussianimage.encode` that ``save`` passes on. Others are ignored, as by all of
-# Pillow's plugins, since programs pass the same ones for every format.
+if TYPE_CHECKING:
+    from gaussianimage.picture import Picture
+
+# Arguments of `gaussianimage.encode` that ``save`` passes on. It ignores others, as all of Pillow's
+# plugins do, because programs pass the same arguments for every format.
 _PASSED_ON = (
     "quality",
     "gaussians",
@@ -56,7 +58,7 @@ def save(
         An argument is of a wrong type or out of range, there is more than one target, or `exif` is
         not EXIF data.
     """
-    # The encoder takes long to import, and who opens files only needs none.
+    # The encoder takes long to import, and opening files does not need it.
     from gaussianimage.codec.encoder.encode import encode
 
     given = {name: value for name, value in image.encoderinfo.items() if value is not None}
@@ -90,11 +92,13 @@ def save_all(
     save(image, fp, filename, options=options)
 
 
-def _picture(image: Image.Image) -> Picture:
+def _picture(image: Image.Image) -> "Picture":
     """Return what is to be encoded: upright by the EXIF data that goes into the file.
 
-    The image's own EXIF data does not count, as its pixels may have been turned by hand.
+    The image's own EXIF data does not count: a caller may have turned the pixels already.
     """
+    from gaussianimage.picture import as_picture  # as late as the encoder
+
     plain = image.copy()
     asked = image.encoderinfo
     info = {

@@ -11,8 +11,8 @@ from gaussianimage.codec.format.metadata import TYPES, Metadata
 from gaussianimage.codec.format.varint import read_varint
 from gaussianimage.errors import FormatError, LimitError
 
-# A file of 255 layers has fewer. Behind them a file could have millions of empty chunks, each of
-# which takes a seek.
+# Chunks that are looked at; a file of 255 layers has fewer. A hostile file has millions of empty
+# chunks, each of which takes a seek.
 MOST_CHUNKS = 1024
 
 # Bytes of the shortest chunk: type, length 0, checksum. Another length takes 5 bytes at most.
@@ -43,9 +43,9 @@ def read_head(stream: BinaryIO, *, limits: Limits = DEFAULT_LIMITS) -> FileHead:
     Parameters
     ----------
     stream : BinaryIO
-        A seekable stream with the file at its start. It is left anywhere.
+        A seekable stream with the file at its start. Its position is changed.
     limits : Limits, optional
-        Of which `max_metadata` counts here.
+        What to refuse; only `max_metadata` counts here.
 
     Returns
     -------
@@ -63,7 +63,8 @@ def read_head(stream: BinaryIO, *, limits: Limits = DEFAULT_LIMITS) -> FileHead:
     OSError
         The stream can't be read.
     """
-    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0, os.SEEK_END)  # which not every stream answers with the position
+    size = stream.tell()
     stream.seek(0)
     chunks, _ = read_whole_chunks(_without_content(stream, size, limits))
     header = Header.from_chunk(chunks[0])
