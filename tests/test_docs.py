@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from gaussianimage.cli import cli
 
@@ -123,16 +124,47 @@ def test_every_document_that_the_sources_name_exists() -> None:
             assert (ROOT / name).exists(), f"{name} in {relative_name(file)}"
 
 
+def run_examples(page: str, folder: Path) -> dict[str, Any]:
+    """Run a page's blocks of Python in the current folder; return the names that they give."""
+    shutil.copy(ROOT / "tests/data/parrot.png", folder / "photo.png")
+    names: dict[str, Any] = {"__name__": "example"}
+    for number, block in enumerate(blocks(DOCS / page, "python"), 1):
+        exec(compile(block, f"docs/{page}, block {number}", "exec"), names)
+    return names
+
+
 def test_the_examples_of_the_python_guide_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copy(ROOT / "tests/data/parrot.png", tmp_path / "photo.png")
     monkeypatch.chdir(tmp_path)
-    names: dict[str, Any] = {"__name__": "example"}
-    for number, block in enumerate(blocks(DOCS / "guide/python.md", "python"), 1):
-        exec(compile(block, f"docs/guide/python.md, block {number}", "exec"), names)
+    names = run_examples("guide/python.md", tmp_path)
     assert (tmp_path / "photo.webp").exists()
     assert names["of_the_file"].height == names["height"]
+
+
+def test_the_examples_of_the_pillow_guide_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gaussianimage.pillow_plugin import register_gimg_opener
+
+    monkeypatch.chdir(tmp_path)
+    try:
+        run_examples("guide/pillow.md", tmp_path)
+    finally:
+        register_gimg_opener()
+    with Image.open(tmp_path / "small.png") as small, Image.open(tmp_path / "photo.gimg") as image:
+        assert max(small.size) == 40
+        assert image.getexif()[0x010E] == "A parrot"
+
+
+def test_the_examples_of_the_zarr_guide_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("zarr", reason="zarr is not installed")
+    monkeypatch.chdir(tmp_path)
+    names = run_examples("guide/zarr.md", tmp_path)
+    for found in (names["first"], names["decoded"]):
+        assert abs(found.astype(int) - names["pictures"][0]).mean() < 3
 
 
 def test_the_command_lines_of_the_guide_parse(

@@ -41,8 +41,9 @@ MAX_PIXELS = 2**28
 Source: TypeAlias = StrPath | bytes | bytearray | memoryview | BinaryIO
 PictureSource: TypeAlias = Picture | Image.Image | npt.NDArray[Any] | Source
 
-# Not pictures but programs or containers, which Pillow hands to Ghostscript or other software.
-_REFUSED = ("EPS", "WMF", "MPEG", "BUFR", "GRIB", "HDF5")
+# Not pictures but programs or containers, which Pillow hands to Ghostscript or other software; and
+# our own format, where its plugin is registered, as encoding it again loses twice.
+_REFUSED = ("EPS", "WMF", "MPEG", "BUFR", "GRIB", "HDF5", "GIMG")
 # Encoders write about ten scans of a progressive JPEG picture, a few twenty or so.
 _MOST_SCANS = 64
 _LOW_GRAY = {"L;2": 85, "L;4": 17}

@@ -25,8 +25,9 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "WEBP": {"quality": 95},
     "AVIF": {"quality": 90},
 }
-# What Pillow hands to other software, icon sets of fixed sizes, and a name that promises floats.
-_LEFT_OUT = ("BUFR", "GRIB", "HDF5", "WMF", "ICNS", ".pfm")
+# What Pillow hands to other software, icon sets of fixed sizes, a name that promises floats, and
+# our own format, which `gaussianimage.encode` writes, where its plugin is registered.
+_LEFT_OUT = ("BUFR", "GRIB", "HDF5", "WMF", "ICNS", ".pfm", "GIMG")
 _DROP_ALPHA = ("BMP", "DIB", "PPM")  # take RGBA and lose its alpha
 _GRAY16 = ("PNG", "TIFF", "PPM", "JPEG2000")
 _COLOR16: dict[str, Callable[..., bytes]] = {
