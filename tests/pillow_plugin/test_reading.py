@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from paper_samples import paper_record
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
-from samples import file_of, levels, sample, with_chunks, with_header
+from samples import levels, make_file, sample, with_chunks, with_header
 
 import gaussianimage
 from gaussianimage.codec.format.container import Chunk, read_chunks
@@ -238,7 +238,7 @@ def test_limits_are_those_that_were_registered() -> None:
 
 def test_a_file_that_changes_while_it_is_open_is_an_oserror(path: Path) -> None:
     with Image.open(path) as image:
-        path.write_bytes(file_of([levels(1, 5, height=9)], height=9))
+        path.write_bytes(make_file([levels(1, 5, height=9)], height=9))
         with pytest.raises(OSError, match="has changed"):
             image.load()
 

@@ -274,8 +274,8 @@ def _information(head: FileHead) -> dict[str, Any]:
         "q_max": header.q_max,
         "format_version": header.version,
     }
-    if header.settings:  # a file of layers, not of the paper's profile
-        parameters = QuantizerParameters.from_bytes(header.settings, header.channels)
+    if header.parameters:  # a file of layers, not of the paper's profile
+        parameters = QuantizerParameters.from_bytes(header.parameters, header.channels)
         found["color_step"] = parameters.color_step
         found["shape_step"] = parameters.shape_step
     return found

@@ -3,7 +3,7 @@
 import io
 
 import pytest
-from samples import file_of, levels
+from samples import levels, make_file
 
 from gaussianimage.codec.decoder.file import parse_file
 from gaussianimage.codec.decoder.head import MOST_CHUNKS, FileHead, read_head
@@ -14,7 +14,7 @@ from gaussianimage.errors import FormatError, LimitError, TruncatedError, Unsupp
 
 METADATA = Metadata(icc=b"profile" * 9, exif=b"II*\0" + bytes(30), xmp=b"<x/>")
 LAYERS = [levels(1, 300), levels(2, 300)]
-DATA = file_of(LAYERS, metadata=METADATA)
+DATA = make_file(LAYERS, metadata=METADATA)
 
 
 class Counting(io.BytesIO):
