@@ -101,10 +101,9 @@ def _picture(image: Image.Image) -> "Picture":
 
     plain = image.copy()
     asked = image.encoderinfo
+    profile = asked.get("icc_profile", image.info.get("icc_profile"))
     info = {
-        "icc_profile": _data(
-            "icc_profile", asked.get("icc_profile", image.info.get("icc_profile"))
-        ),
+        "icc_profile": _data("icc_profile", profile),
         "exif": _data("exif", asked.get("exif")),
         "xmp": _data("xmp", asked.get("xmp")),
         "transparency": image.info.get("transparency"),
