@@ -19,6 +19,10 @@ from gaussianimage.gaussians import Gaussians, to_float32
 # callable that takes the device and returns a `Backend`.
 ENTRY_POINTS: Final = "gaussianimage.backends"
 
+# In pictures of this many pixels or more, the CPU's iterations draw large Gaussians on coarser
+# grids. In smaller ones that gains nothing.
+LEAST_COARSE_PIXELS = 2**14
+
 Window = tuple[int, int, int, int]  # top, left, height, width, in pixels
 
 
@@ -171,7 +175,9 @@ class Cpu:
 
     def optimizer(self, target: NDArray[np.float32], q_max: float) -> FitOptimizer:
         """Make an optimizer without Gaussians; see `Backend`."""
-        return _native.Optimizer(target, q_max, self.threads)
+        optimizer = _native.Optimizer(target, q_max, self.threads)
+        optimizer.coarse = target.shape[0] * target.shape[1] >= LEAST_COARSE_PIXELS
+        return optimizer
 
 
 def select_backend(device: object, threads: int) -> Backend:

@@ -8,7 +8,7 @@ from gaussianimage.fitting.progress import OnProgress, Progress
 
 # Approximate costs, in iterations of a fit: of an iteration of a probe, of a round of pruning and
 # of a stage of the quantization, and of a pass of the coordinate descent over all Gaussians.
-PROBE, ROUND, STAGE, PASS = 0.5, 1.3, 0.8, 30.0
+PROBE, ROUND, STAGE, PASS = 0.25, 1.3, 0.8, 30.0
 
 LAST_FEW = 0.99  # largest share that is reported: the work may exceed the plan
 

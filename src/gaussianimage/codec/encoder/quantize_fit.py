@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gaussianimage import _native
 from gaussianimage._util.arguments import thread_count
 from gaussianimage._util.interrupt import Interrupt
+from gaussianimage.backends import LEAST_COARSE_PIXELS
 from gaussianimage.codec.encoder.draft import Draft
 from gaussianimage.codec.encoder.effort import Effort
 from gaussianimage.codec.encoder.prepare import PreparedPicture
@@ -207,9 +208,11 @@ class FitQuantizer:
                 newton=self._effort.newton,
                 seed=self._fitted.state.seed,
             )
+            optimizer.coarse = self._source.pixels >= LEAST_COARSE_PIXELS
             with self._interrupt.cut_short():
                 for number, (count, loss) in enumerate(news, 1):
                     self._report("prune", number, rounds, loss, gaussians=count)
+            optimizer.coarse = False  # the stages that follow need the drawing of the file
         if self._interrupt.is_pressed():
             prune(optimizer, step)
         self._last = Floats(optimizer.means, optimizer.cholesky, optimizer.colors)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaussianimage.codec.encoder.local_contrast import printed_share
-from gaussianimage.fitting.fit import fit
+from gaussianimage.codec.encoder.probe import PROBES, Prober
 from gaussianimage.fitting.progress import OnProgress
 from gaussianimage.fitting.row_blocks import row_blocks
 from gaussianimage.fitting.state import MAX_FITTED_GAUSSIANS
@@ -51,12 +51,7 @@ SMALL_POWER = 0.4
 PRINTED_SHARES = (0.5, 0.7)
 PRINTED_STEPS = (1.0, 0.4)
 
-# Probes are short fits that show how the error of a picture falls with N: their Gaussians per pixel
-# and iterations, by how many dB a whole fit is better (1 to 3 dB on photos), and by how much its
-# power law is steeper.
-PROBES = (1 / 260, 1 / 100)
-PROBE_ITERATIONS = 50
-PROBE_LACK = 2.0
+# A whole fit's power law is steeper than that of the probes by this much.
 PROBE_SLOPE_LACK = 0.1
 # Squared error per pixel below which a probe predicts nothing, the largest slope of a power law,
 # and the largest range of a constant picture.
@@ -171,14 +166,14 @@ class PowerLaw:
         most = most_gaussians(picture)
         if np.ptp(picture.pixels, axis=(0, 1)).max() <= FLAT:
             return cls(0.0, 1.0, most)
+        prober = Prober(picture, threads, progress)
         few, many = (max(2, round(pixels * share)) for share in PROBES)
-        error_of_few = _probe(picture, few, threads, progress)
-        error_of_many = _probe(picture, many, threads, progress)
+        error_of_few, error_of_many = prober.squared_error(few), prober.squared_error(many)
         # A handful of Gaussians explains a sparse picture, so larger probes predict nothing.
         while error_of_few <= EXPLAINED * pixels and few > 2:
             many, error_of_many = few, error_of_few
             few = max(2, few // 8)
-            error_of_few = _probe(picture, few, threads, progress)
+            error_of_few = prober.squared_error(few)
         error_of_many = max(error_of_many, 1e-3 * EXPLAINED * pixels)
         slope = 1.0
         if error_of_few > error_of_many and few < many:
@@ -193,17 +188,3 @@ class PowerLaw:
         logarithm += np.log(self.scale)
         least = np.log(min(LEAST_GAUSSIANS, self.most))
         return int(np.exp(np.clip(logarithm / power, least, np.log(self.most))).round())
-
-
-def _probe(
-    picture: Picture, gaussians: int, threads: int | None, progress: OnProgress | None
-) -> float:
-    """Estimate the squared error of a whole fit from a short one."""
-    result = fit(
-        picture,
-        gaussians,
-        iterations=PROBE_ITERATIONS,
-        threads=threads,
-        progress=progress,
-    )
-    return float(10 ** (-(result.psnr + PROBE_LACK) / 10) * picture.pixels.size)

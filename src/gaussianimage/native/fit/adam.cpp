@@ -61,7 +61,7 @@ template <int C>
 void Optimizer::adam_step(size_t i, const Rates& rates, const Penalty& penalty) {
   // A Gaussian that draws nothing has no gradient, and the bounds in `move` must not make it
   // visible.
-  if (!binning_.visible(i)) return;
+  if (!visible(i)) return;
   constexpr size_t channels = C, width = 5 + channels;
   const double* l = cholesky.data() + 3 * i;
   float* color = colors.data() + channels * i;

@@ -28,10 +28,10 @@ constexpr double damping = 2.0;
 // overlaps no other.
 std::vector<double> Optimizer::step_sizes() {
   const size_t n = static_cast<size_t>(count()), c = static_cast<size_t>(channels_);
-  binning_.prepare(source(), window_, threads_);
+  prepare(source(), true);
   std::vector<float> unit(n * c);
   for (size_t i = 0; i < n; ++i) {
-    if (!binning_.visible(i)) continue;
+    if (!visible(i)) continue;
     const double* l = cholesky.data() + 3 * i;
     std::fill_n(unit.begin() + static_cast<ptrdiff_t>(i * c), c,
                 static_cast<float>(1 / std::sqrt(std::numbers::pi * l[0] * l[2])));
@@ -70,7 +70,7 @@ void Optimizer::gauss_newton(int count, const float* rates, const Penalty& penal
 
 // Takes one step of Gaussian i.
 void Optimizer::gauss_newton_step(size_t i, double rate, const Penalty& penalty, double* velocity) {
-  if (!binning_.visible(i)) return;
+  if (!visible(i)) return;
   const size_t channels = static_cast<size_t>(channels_), width = 5 + channels;
   const double* l = cholesky.data() + 3 * i;
   float* color = colors.data() + channels * i;

@@ -53,9 +53,37 @@ void Optimizer::weigh(const float* weights) {
   put_in_cells(roots.data(), roots_.data());
 }
 
+void Optimizer::set_coarse(bool coarse) {
+  if (coarse == this->coarse()) return;
+  grids_.reset();
+  prepared_coarse_ = false;
+  if (!coarse) return;
+  grids_ = std::make_unique<CoarseGrids>(window_.height, window_.width, channels_, threads_);
+}
+
+// Prepares the Gaussians that are drawn at every pixel. If `coarse`, the grids get the others, and
+// are returned if there are any.
+CoarseGrids* Optimizer::prepare(const Source& source, bool coarse) {
+  prepared_coarse_ = coarse && grids_;
+  if (!prepared_coarse_) {
+    binning_.prepare(source, window_, threads_);
+    return nullptr;
+  }
+  grids_->assign(source);
+  binning_.prepare(grids_->fine(), window_, threads_);
+  return grids_.get();
+}
+
+// Whether Gaussian i can be drawn and may touch the picture, as of the last `prepare`.
+bool Optimizer::visible(size_t i) const {
+  if (!prepared_coarse_) return binning_.visible(i);
+  const CoarseGrids::Place place = grids_->place(i);
+  return place.level == 0 ? binning_.visible(place.index) : grids_->visible(place);
+}
+
 // Copies height × width × channels floats to cells.
 void Optimizer::put_in_cells(const float* values, float* cells) {
-  binning_.prepare(source(), window_, threads_);
+  prepare(source(), false);
   binning_.bin(0);
   const ptrdiff_t stride = ptrdiff_t{window_.width} * channels_;
   parallel(binning_.strips(), threads_, [&](int strip) {
@@ -99,7 +127,7 @@ void Optimizer::keep(const uint8_t* keep) { erase(std::vector<uint8_t>(keep, kee
 // Runs body(strip) for all strips, with the lists of each strip's group.
 template <typename Strips>
 void Optimizer::for_each_strip(Strips&& body) {
-  binning_.prepare(source(), window_, threads_);
+  prepare(source(), false);
   for (int group = 0; group < binning_.groups(); ++group) {
     binning_.bin(group);
     parallel(binning_.strips(), threads_, [&](int i) {
@@ -134,14 +162,16 @@ void Optimizer::bake(const uint8_t* bake) {
   erase(keep);
 }
 
-// Draws the Gaussians with the given colors, subtracts the target if `subtract_target` is true, and
-// runs reduce(i, moments) for each Gaussian with its moments of each strip. Returns half the sum of
-// squares of the result.
+// Draws the Gaussians with the given colors, large ones on coarser grids if `coarse` is true and
+// these are in use, subtracts the target if `subtract_target` is true, and runs reduce(i, moments)
+// for each Gaussian with its moments of each strip. Returns half the sum of squares of the result.
 template <typename Reduce>
-double Optimizer::pass_over_cells(const float* with_colors, bool subtract_target, Reduce&& reduce) {
+double Optimizer::pass_over_cells(const float* with_colors, bool subtract_target, bool coarse,
+                                  Reduce&& reduce) {
   Source drawn = source();
   drawn.colors = with_colors;
-  binning_.prepare(drawn, window_, threads_);
+  CoarseGrids* const grids = prepare(drawn, coarse);
+  if (grids) grids->draw();
   const Kernels& k = kernels();
   double loss = 0;
   for (int group = 0; group < binning_.groups(); ++group) {
@@ -159,13 +189,17 @@ double Optimizer::pass_over_cells(const float* with_colors, bool subtract_target
       const auto add = [&](const Binning::Cell& cell, const CellSpan* spans, size_t count,
                            bool first, bool last) {
         float* const p = floats(cell);
-        if (first) start_cell(cell, subtract_target, p);
+        if (first) {
+          start_cell(cell, subtract_target, p);
+          if (grids) grids->add_to(cell, p);
+        }
         k.accumulate(binning_.prepared(), spans, count, channels_, binning_.weight_min(), p);
         if (last) {
           multiply_by_roots(cell, p);
           losses_[static_cast<size_t>(i)] +=
               0.5 * k.sum_squares(p, channels_, cell.rows, cell.columns);
           multiply_by_roots(cell, p);
+          if (grids) grids->take(cell, p);
         }
       };
       const auto then = [&](const Binning::Cell& cell, const CellSpan* spans, size_t count) {
@@ -174,8 +208,11 @@ double Optimizer::pass_over_cells(const float* with_colors, bool subtract_target
       binning_.for_each_cell(strip, add, then);
     });
     for (double strip_loss : losses_) loss += strip_loss;
-    reduce_moments(binning_, moments_.data(), threads_, reduce);
+    reduce_moments(binning_, moments_.data(), threads_, [&](size_t i, const Moments& moments) {
+      reduce(grids ? grids->number(i) : i, moments);
+    });
   }
+  if (grids) grids->reduce(reduce);
   return loss;
 }
 
@@ -204,15 +241,16 @@ void Optimizer::multiply_by_roots(const Binning::Cell& cell, float* p) const {
 double Optimizer::sum_moments(const float* with_colors, bool subtract_target) {
   const size_t width = static_cast<size_t>(parameters());
   sums_.assign(static_cast<size_t>(count()) * width, 0.0);
-  return pass_over_cells(with_colors, subtract_target, [&](size_t gaussian, const Moments& m) {
-    double* sums = sums_.data() + gaussian * width;
-    sums[0] += m.g1;
-    sums[1] += m.g2;
-    sums[2] += m.g11;
-    sums[3] += m.g12;
-    sums[4] += m.g22;
-    for (int j = 0; j < channels_; ++j) sums[5 + j] += m.color[j];
-  });
+  return pass_over_cells(with_colors, subtract_target, true,
+                         [&](size_t gaussian, const Moments& m) {
+                           double* sums = sums_.data() + gaussian * width;
+                           sums[0] += m.g1;
+                           sums[1] += m.g2;
+                           sums[2] += m.g11;
+                           sums[3] += m.g12;
+                           sums[4] += m.g22;
+                           for (int j = 0; j < channels_; ++j) sums[5 + j] += m.color[j];
+                         });
 }
 
 // Sums w R over the pixels of each Gaussian, for each channel, into `products`; returns as
@@ -221,7 +259,7 @@ double Optimizer::project(const float* with_colors, bool subtract_target,
                           std::vector<double>& products) {
   const size_t c = static_cast<size_t>(channels_);
   std::fill(products.begin(), products.end(), 0.0);
-  return pass_over_cells(with_colors, subtract_target, [&](size_t i, const Moments& m) {
+  return pass_over_cells(with_colors, subtract_target, false, [&](size_t i, const Moments& m) {
     for (size_t j = 0; j < c; ++j) products[i * c + j] += m.color[j];
   });
 }

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
+#include "fit/coarse_grids.h"
 #include "render/binning.h"
 #include "render/gaussians.h"
 
@@ -28,6 +30,11 @@ class Optimizer {
  public:
   // target: height × width × channels floats, row by row.
   Optimizer(const float* target, int height, int width, int channels, double q_max, int threads);
+
+  // Whether `adam` and `gauss_newton` draw large Gaussians on coarser grids, see
+  // fit/coarse_grids.h. Everything else is exact. False at first.
+  bool coarse() const { return grids_ != nullptr; }
+  void set_coarse(bool coarse);
 
   // Sets the weight of each value's squared error, height × width × channels weights from 0 to 1.
   void weigh(const float* weights);
@@ -74,12 +81,15 @@ class Optimizer {
 
  private:
   Source source() const;
+  CoarseGrids* prepare(const Source& source, bool coarse);
+  bool visible(size_t i) const;
   void put_in_cells(const float* values, float* cells);
   void erase(const std::vector<uint8_t>& keep);
   template <typename Strips>
   void for_each_strip(Strips&& body);
   template <typename Reduce>
-  double pass_over_cells(const float* with_colors, bool subtract_target, Reduce&& reduce);
+  double pass_over_cells(const float* with_colors, bool subtract_target, bool coarse,
+                         Reduce&& reduce);
   double sum_moments(const float* with_colors, bool subtract_target);
   double project(const float* with_colors, bool subtract_target, std::vector<double>& products);
   void start_cell(const Binning::Cell& cell, bool subtract_target, float* p) const;
@@ -100,6 +110,8 @@ class Optimizer {
   std::vector<uint8_t> trainable_;
   std::vector<uint32_t> age_;
   Binning binning_;
+  std::unique_ptr<CoarseGrids> grids_;  // null: every Gaussian is drawn at every pixel
+  bool prepared_coarse_ = false;        // whether the last `prepare` has used them
   std::vector<Moments> moments_;
   std::vector<double> sums_;    // moments per Gaussian: g1 g2 g11 g12 g22, colors
   std::vector<double> losses_;  // by strip

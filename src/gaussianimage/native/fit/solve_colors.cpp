@@ -17,7 +17,7 @@ double Optimizer::solve_colors(int iterations, double ridge) {
   project(colors.data(), true, products);
   std::vector<double> diagonal(size);  // 0: the color is held, or the Gaussian draws nothing
   for (size_t i = 0; i < size; ++i) {
-    if (!(trainable_[i / c] & train_color) || !binning_.visible(i / c)) continue;
+    if (!(trainable_[i / c] & train_color) || !visible(i / c)) continue;
     diagonal[i] = std::numbers::pi * cholesky[3 * (i / c)] * cholesky[3 * (i / c) + 2];
   }
   for (size_t i = 0; i < size; ++i) {

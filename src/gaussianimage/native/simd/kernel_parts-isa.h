@@ -46,6 +46,13 @@ void to_floats(const float* cell, int channels, int rows, int columns, float* ou
                ptrdiff_t stride);
 double sum_squares(float* cell, int channels, int rows, int columns);
 
+// render/subdivide-isa.cpp
+void subdivide_cell(const float* left, const float* right, int offset, int first_row, int channels,
+                    int pairs, float* cell);
+void restrict_cell(const float* cell, int offset, int first_row, int channels, int pairs,
+                   bool first, float* sums);
+void join_sums(const float* before, const float* even, const float* odd, size_t rows, float* out);
+
 // layer/streams-isa.cpp
 std::unique_ptr<LayerStreams> make_layer_streams();
 

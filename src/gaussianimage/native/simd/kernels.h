@@ -73,6 +73,25 @@ struct Kernels {
   // zero.
   double (*sum_squares)(float* cell, int channels, int rows, int columns);
 
+  // Brings a coarse picture to twice the resolution and adds it to the first row pairs of a cell.
+  // The coarse picture is kept in cells. `left` is its strip that covers the fine strip. If the
+  // fine strip is the second one that `left` covers, `right` is the strip after `left`, else it is
+  // null. The fine sample (2i, 2j) of the cell lies on the coarse sample (first_row + 1 + i, offset
+  // + 1 + j), counted from the fine strip's half of `left`.
+  void (*subdivide_cell)(const float* left, const float* right, int offset, int first_row,
+                         int channels, int pairs, float* cell);
+
+  // The adjoint of subdivide_cell: brings a cell's residual to the coarse resolution. It writes 8
+  // columns of sums, which belong to the fine strip. `first` is true for the strip's first cell;
+  // the other ones add to the last two rows of the cell above.
+  void (*restrict_cell)(const float* cell, int offset, int first_row, int channels, int pairs,
+                        bool first, float* sums);
+
+  // Computes rows of a coarse strip from the sums of the fine strips: the two that it covers and
+  // the one before them. `odd` and `before` may be null.
+  void (*join_sums)(const float* before, const float* even, const float* odd, size_t rows,
+                    float* out);
+
   // Makes a decoder of layers; see layer/streams.h.
   std::unique_ptr<LayerStreams> (*make_layer_streams)();
 
