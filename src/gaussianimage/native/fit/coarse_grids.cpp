@@ -38,8 +38,7 @@ CoarseGrids::CoarseGrids(int height, int width, int channels, int threads)
     grid.width = width = 4 * grid.fine_strips + 2 + offset;
     const size_t strip = grid.strip_floats(channels);
     const size_t floats = static_cast<size_t>(count_strips(width)) * strip;
-    grid.drawn.assign(floats, 0.0f);
-    grid.residual.assign(floats, 0.0f);
+    grid.picture.assign(floats, 0.0f);
     grid.sums.assign(static_cast<size_t>(grid.fine_strips) * strip, 0.0f);
     offset = 0;
   }
@@ -118,23 +117,23 @@ void CoarseGrids::add(int level, const Source& source, uint32_t i) {
 
 void CoarseGrids::draw() {
   if (empty()) return;
-  std::fill(grids_[0].drawn.begin(), grids_[0].drawn.end(), 0.0f);
+  std::fill(grids_[0].picture.begin(), grids_[0].picture.end(), 0.0f);
   if (!grids_[1].set.numbers.empty()) {
-    std::fill(grids_[1].drawn.begin(), grids_[1].drawn.end(), 0.0f);
+    std::fill(grids_[1].picture.begin(), grids_[1].picture.end(), 0.0f);
     draw(grids_[1]);
     Grid& grid = grids_[0];
     parallel_blocks(static_cast<size_t>(count_strips(grid.width)), 2, threads_,
                     [&](size_t begin, size_t end) {
                       for (size_t strip = begin; strip < end; ++strip) {
                         subdivide(grids_[1], static_cast<int>(strip), 0, (grid.height + 1) / 2,
-                                  grid.drawn.data() + strip * grid.strip_floats(channels_));
+                                  grid.picture.data() + strip * grid.strip_floats(channels_));
                       }
                     });
   }
   draw(grids_[0]);
 }
 
-// Adds a grid's Gaussians to what is in `drawn`.
+// Adds a grid's Gaussians to its picture.
 void CoarseGrids::draw(Grid& grid) {
   const Kernels& k = kernels();
   Binning& binning = grid.binning;
@@ -145,7 +144,7 @@ void CoarseGrids::draw(Grid& grid) {
       const auto add = [&](const Binning::Cell& cell, const CellSpan* spans, size_t count, bool,
                            bool) {
         k.accumulate(binning.prepared(), spans, count, channels_, binning.weight_min(),
-                     grid.drawn.data() + cell.offset);
+                     grid.picture.data() + cell.offset);
       };
       binning.for_each_cell(binning.first_strip() + i, add);
     });
@@ -155,7 +154,7 @@ void CoarseGrids::draw(Grid& grid) {
 // Adds what is drawn on a grid to row pairs of a strip of the finer picture, from row y on.
 void CoarseGrids::subdivide(const Grid& grid, int strip, int y, int pairs, float* p) const {
   const size_t floats = grid.strip_floats(channels_);
-  const float* const left = grid.drawn.data() + static_cast<size_t>(strip / 2) * floats;
+  const float* const left = grid.picture.data() + static_cast<size_t>(strip / 2) * floats;
   kernels().subdivide_cell(left, strip % 2 ? left + floats : nullptr, grid.offset,
                            y / 2 + grid.offset, channels_, pairs, p);
 }
@@ -176,7 +175,7 @@ void CoarseGrids::take(const Binning::Cell& cell, const float* p) {
   restrict_cell(grids_[0], cell.x / cell_width, cell.y, (cell.rows + 1) / 2, p);
 }
 
-// Makes a grid's residual from the sums of the finer picture's strips.
+// Replaces a grid's picture by the residual, from the sums of the finer picture's strips.
 void CoarseGrids::join_sums(Grid& grid) {
   const size_t floats = grid.strip_floats(channels_);
   const auto sums = [&](size_t strip) {
@@ -190,7 +189,7 @@ void CoarseGrids::join_sums(Grid& grid) {
                       const float* even = sums(2 * strip);
                       kernels().join_sums(strip > 0 ? sums(2 * strip - 1) : nullptr,
                                           even ? even : zeros.data(), sums(2 * strip + 1),
-                                          floats / 8, grid.residual.data() + strip * floats);
+                                          floats / 8, grid.picture.data() + strip * floats);
                     }
                   });
 }
@@ -203,7 +202,7 @@ void CoarseGrids::bring_residual_down() {
                   [&](size_t begin, size_t end) {
                     for (size_t strip = begin; strip < end; ++strip) {
                       restrict_cell(grids_[1], static_cast<int>(strip), 0, grids_[1].fine_pairs,
-                                    grid.residual.data() + strip * grid.strip_floats(channels_));
+                                    grid.picture.data() + strip * grid.strip_floats(channels_));
                     }
                   });
   join_sums(grids_[1]);
@@ -219,7 +218,7 @@ void CoarseGrids::sum_moments(Grid& grid, int group) {
     MomentSums sums(binning, strip, grid.moments.data());
     const auto nothing = [](const Binning::Cell&, const CellSpan*, size_t, bool, bool) {};
     const auto then = [&](const Binning::Cell& cell, const CellSpan* spans, size_t count) {
-      sums.add(spans, count, channels_, grid.residual.data() + cell.offset);
+      sums.add(spans, count, channels_, grid.picture.data() + cell.offset);
     };
     binning.for_each_cell(strip, nothing, then);
   });

@@ -90,9 +90,9 @@ class CoarseGrids {
     std::vector<Frame> frames;
     Binning binning;
     std::vector<Moments> moments;
-    // The drawing and the residual, in cells, and the share in the residual of each strip of the
+    // The drawing, later the residual, in cells; and the share in the residual of each strip of the
     // finer picture.
-    std::vector<float> drawn, residual, sums;
+    std::vector<float> picture, sums;
     size_t strip_floats(int channels) const {
       return static_cast<size_t>(height + 1) / 2 * 16 * static_cast<size_t>(channels);
     }
