@@ -41,8 +41,8 @@ JXL_BOX = b"\0\0\0\x0cJXL \r\n\x87\n\0\0\0\x14ftypjxl \0\0\0\0jxl "
     ],
 )
 def test_a_file_is_called_what_it_is(data, message, monkeypatch):
-    for package in ("pillow_heif", "pillow_jxl"):
-        monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
+    for module in ("pillow_heif", "pillow_jxl", "pillow_jxl.JpegXLImagePlugin"):
+        monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
     with pytest.raises(PictureError, match=f"^the data: (this is|not a picture but) {message}"):
         picture.read(data)
 
