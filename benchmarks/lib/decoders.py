@@ -1,4 +1,4 @@
-"""Decoders of one picture at equal PSNR, ours and the rivals', and the time of the parts of ours."""
+"""Our decoder and the rivals' on one picture at equal PSNR, and the time of the parts of ours."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence

@@ -2,7 +2,7 @@
 
 There are three JPEG rivals. The figure to quote is that of baseline JPEG through Pillow, because
 cameras and most encoders write baseline files. simplejpeg decodes the same file by libjpeg-turbo
-without Pillow's overhead. A progressive file takes two to three times as long.
+without Pillow's overhead. A progressive file takes about twice as long.
 """
 
 import io

@@ -63,7 +63,7 @@ class Rival:
 
     @property
     def available(self) -> bool:
-        """Whether the installed Pillow supports the codec, with the codec's package if it has one."""
+        """Whether the codec is installed, in Pillow or as a package of its own."""
         if self.module is not None:
             return is_importable(self.module)
         return bool(features.check(self.feature))
