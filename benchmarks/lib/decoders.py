@@ -1,43 +1,45 @@
-"""Decoders of one picture at equal PSNR, ours and Pillow's, and the time of the parts of ours."""
+"""Our decoder and the rivals' on one picture at equal PSNR, and the time of the parts of ours."""
 
-import io
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
-
-import numpy as np
-from PIL import AvifImagePlugin, Image
 
 import gaussianimage
 from gaussianimage import Decoder, _native
 from gaussianimage.codec.decoder.file import layer_chunks, parse_file
-from gaussianimage.metrics import psnr
+from gaussianimage.metrics import bpp, psnr
 from lib.harness import Timing, take_turns, timings_as_json
 from lib.pictures import Bytes
-from lib.rivals import RIVALS, decode, encode_at_psnr
+from lib.rival_decoders import RivalDecoder
+from lib.rivals import encode_at_psnr
 
 OURS = "gaussianimage"
 BATCH = 16  # pictures in a batch
 
-
-def decoded(data: bytes, threads: int = 1) -> Bytes:
-    """Decode with Pillow to an array. Only AVIF can use more than one thread."""
-    AvifImagePlugin.DEFAULT_MAX_THREADS = threads
-    with Image.open(io.BytesIO(data)) as picture:
-        return np.asarray(picture)
+Call = Callable[[], object]
 
 
-def compare(pixels: Bytes, count: int, effort: int, threads: Sequence[int], rounds: int) -> Any:
+def compare(
+    pixels: Bytes,
+    target: Mapping[str, float],
+    effort: int,
+    rivals: Sequence[RivalDecoder],
+    threads: Sequence[int],
+    rounds: int,
+) -> dict[str, Any]:
     """Encode a picture with every codec and let all decoders take turns.
 
     Parameters
     ----------
     pixels : ndarray, (H, W, 3), uint8
-    count : int
-        Gaussians to ask for.
+    target : mapping
+        The target of our encoder, as keyword: `bpp` or `gaussians`.
     effort : int
         Of our encoder.
+    rivals : sequence of RivalDecoder
+        Each decodes the smallest file of its codec whose PSNR is not below ours.
     threads : sequence of int
     rounds : int
 
@@ -47,51 +49,51 @@ def compare(pixels: Bytes, count: int, effort: int, threads: Sequence[int], roun
         As benchmarks/README.md describes a member of `results`.
     """
     start = time.perf_counter()
-    data = gaussianimage.encode(pixels, gaussians=count, effort=effort)
-    seconds = {OURS: time.perf_counter() - start}
-    files = {OURS: data}
-    target = psnr(pixels, gaussianimage.decode(data))
-    for rival in RIVALS:
-        if rival.available:
-            files[rival.name] = encode_at_psnr(rival, pixels, target)
-    timings: dict[str, Timing] = take_turns(_contestants(files, threads), rounds=rounds)
-    batches = take_turns(
-        {
-            f"{name}, {many} at a time": batch(name, file, many)
-            for name, file in files.items()
-            for many in threads
-        },
-        rounds=max(2, rounds // 10),
-        warmup=1,
-    )
+    ours = gaussianimage.encode(pixels, effort=effort, **target)
+    encode_seconds = {OURS: time.perf_counter() - start}
+    shown = gaussianimage.decode(ours)
+    files = rival_files(rivals, pixels, psnr(pixels, shown))
+    shown_by = {OURS: shown} | {rival.name: rival.decode(files[rival.name], 1) for rival in rivals}
+    contestants: dict[str, Call] = {}
+    for count in threads:
+        contestants |= parts(ours, count)
+    batches = {f"{OURS}, {many} at a time": our_batch(ours, many) for many in threads}
+    for rival in rivals:
+        file = files[rival.name]
+        for count in threads if rival.uses_threads else [1]:
+            contestants[f"{rival.name}, {_threads(count)}"] = partial(rival.decode, file, count)
+        for many in threads:
+            batches[f"{rival.name}, {many} at a time"] = batch(rival, file, many)
+    timings: dict[str, Timing] = take_turns(contestants, rounds=rounds)
+    batch_timings = take_turns(batches, rounds=max(2, rounds // 10), warmup=1)
     return {
-        "gaussians": gaussianimage.info(data).gaussians,
+        "gaussians": gaussianimage.info(ours).gaussians,
         "files": {
-            name: {"bytes": len(file), "psnr": psnr(pixels, _pixels(name, file))}
-            for name, file in files.items()
+            name: {
+                "bytes": len(file),
+                "bpp": bpp(len(file), *pixels.shape[:2]),
+                "psnr": psnr(pixels, shown_by[name]),
+            }
+            for name, file in ({OURS: ours} | files).items()
         },
-        "encode_seconds": seconds,
+        "encode_seconds": encode_seconds,
         "seconds": timings_as_json(timings),
-        "frames_per_second": {name: BATCH / timing.median for name, timing in batches.items()},
+        "frames_per_second": {
+            name: BATCH / timing.median for name, timing in batch_timings.items()
+        },
     }
 
 
-def _contestants(files: Mapping[str, bytes], threads: Sequence[int]) -> dict[str, Any]:
-    contestants: dict[str, Callable[[], object]] = {}
-    for count in threads:
-        contestants |= parts(files[OURS], count)
-    for name, file in files.items():
-        if name.startswith("AVIF"):
-            for count in threads:
-                contestants[f"{name}, {_threads(count)}"] = lambda file=file, count=count: decoded(
-                    file, count
-                )
-        elif name != OURS:
-            contestants[f"{name}, {_threads(1)}"] = lambda file=file: decoded(file)
-    return contestants
+def rival_files(rivals: Sequence[RivalDecoder], pixels: Bytes, target: float) -> dict[str, bytes]:
+    """Return the file for each decoder, one for all decoders of a codec, at `target` dB or more."""
+    by_codec = {
+        key: encode_at_psnr(rival, pixels, target)
+        for key, rival in {decoder.rival.key: decoder.rival for decoder in rivals}.items()
+    }
+    return {decoder.name: by_codec[decoder.rival.key] for decoder in rivals}
 
 
-def parts(data: bytes, threads: int) -> dict[str, Callable[[], object]]:
+def parts(data: bytes, threads: int) -> dict[str, Call]:
     """Return our decoder into an existing array and into a new one, and its two halves."""
     file = parse_file(data)
     header = file.header
@@ -113,27 +115,26 @@ def parts(data: bytes, threads: int) -> dict[str, Callable[[], object]]:
     }
 
 
-def batch(name: str, file: bytes, threads: int) -> Callable[[], object]:
-    """Return a function that decodes a batch of copies of a file, some at a time."""
-    if name == OURS:
+def our_batch(file: bytes, threads: int) -> Call:
+    """Return a function that decodes a batch of copies of our file, some at a time."""
 
-        def ours() -> None:
-            for _ in gaussianimage.decode_many([file] * BATCH, threads=threads):
-                pass
+    def decode_all() -> None:
+        for _ in gaussianimage.decode_many([file] * BATCH, threads=threads):
+            pass
 
-        return ours
+    return decode_all
 
-    def theirs() -> None:
+
+def batch(rival: RivalDecoder, file: bytes, threads: int) -> Call:
+    """Return a function that decodes a batch of copies of a rival's file, some at a time."""
+
+    def decode_all() -> None:
         with ThreadPoolExecutor(threads) as pool:
-            for _ in pool.map(decoded, [file] * BATCH):
+            for _ in pool.map(rival.decode, [file] * BATCH, [1] * BATCH):
                 pass
 
-    return theirs
+    return decode_all
 
 
 def _threads(count: int) -> str:
     return "1 thread" if count == 1 else f"{count} threads"
-
-
-def _pixels(name: str, file: bytes) -> Bytes:
-    return gaussianimage.decode(file) if name == OURS else decode(file)

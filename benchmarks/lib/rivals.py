@@ -8,6 +8,7 @@ for PSNR, which our codec optimizes and the comparison uses.
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module, metadata
 
 import numpy as np
 import PIL
@@ -31,8 +32,13 @@ class Rival:
         Values of the dial to measure.
     ends : tuple of float
         The least and the largest value of the dial.
+    format, feature : str
+        Pillow's name of the format and of its library.
     save : callable
         Function from a value to the options of Pillow's `save`.
+    package, module : str or None
+        The package that adds the codec to Pillow and its module, whose import registers the codec.
+        None if the codec is a part of Pillow.
     """
 
     key: str
@@ -44,21 +50,29 @@ class Rival:
     format: str
     feature: str
     save: Callable[[float], dict[str, object]]
+    package: str | None = None
+    module: str | None = None
 
     def encode(self, pixels: Bytes, setting: float) -> bytes:
         """Encode a picture (H, W, 3) at a value of the dial."""
+        if self.module is not None:
+            import_module(self.module)
         buffer = io.BytesIO()
         Image.fromarray(pixels).save(buffer, self.format, **self.save(setting))
         return buffer.getvalue()
 
     @property
     def available(self) -> bool:
-        """Whether the installed Pillow supports the codec."""
+        """Whether the codec is installed, in Pillow or as a package of its own."""
+        if self.module is not None:
+            return is_importable(self.module)
         return bool(features.check(self.feature))
 
     @property
     def version(self) -> str:
         """Version of the codec's library."""
+        if self.package is not None:
+            return f"Pillow {PIL.__version__}, {self.package} {metadata.version(self.package)}"
         version = features.version(self.feature)
         if self.feature == "jpg":
             turbo = features.version("libjpeg_turbo")
@@ -68,6 +82,15 @@ class Rival:
 
             version = f"{version}, aom {AvifImagePlugin.get_codec_version('aom')}"
         return f"Pillow {PIL.__version__}, {self.feature} {version}"
+
+
+def is_importable(module: str) -> bool:
+    """Import a module and tell whether that succeeded."""
+    try:
+        import_module(module)
+    except ImportError:
+        return False
+    return True
 
 
 def decode(data: bytes) -> Bytes:

@@ -41,8 +41,11 @@ JXL_BOX = b"\0\0\0\x0cJXL \r\n\x87\n\0\0\0\x14ftypjxl \0\0\0\0jxl "
     ],
 )
 def test_a_file_is_called_what_it_is(data, message, monkeypatch):
-    for package in ("pillow_heif", "pillow_jxl"):
-        monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
+    # As if no plugin were installed, whatever else has imported one in this process.
+    for module in ("pillow_heif", "pillow_jxl", "pillow_jxl.JpegXLImagePlugin"):
+        monkeypatch.setitem(sys.modules, module, None)
+    Image.init()  # now, so that Pillow's own formats are not registered in the list of a moment
+    monkeypatch.setattr(Image, "ID", [name for name in Image.ID if name != "JXL"])
     with pytest.raises(PictureError, match=f"^the data: (this is|not a picture but) {message}"):
         picture.read(data)
 
