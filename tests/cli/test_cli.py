@@ -22,6 +22,10 @@ needs_posix = pytest.mark.skipif(os.name != "posix", reason="needs signals, pipe
 needs_dev_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no /dev/full")
 
 
+# What the examples of a command that takes no list of files give it.
+FIRST = {"compare": "a", "thumbnail": "source", "desktop": "folder"}
+
+
 # -- Help ----------------------------------------------------------------------------------------
 
 
@@ -78,7 +82,7 @@ def test_every_example_is_a_command_line_that_parses(
         if isinstance(command, click.Group):
             command, words = command.get_command(click.Context(command), words[0]), words[1:]
         context = command.make_context(name, words)
-        assert context.params["files" if name != "compare" else "a"]
+        assert context.params[FIRST.get(name, "files")]
 
 
 def test_help_imports_nothing_that_takes_time() -> None:

@@ -17,11 +17,13 @@ __all__ = ["cli", "main"]
 COMMANDS = {
     "encode": "Encode pictures as .gimg files.",
     "decode": "Decode .gimg files to pictures.",
+    "thumbnail": "Draw a .gimg file as a small PNG file.",
     "fit": "Fit Gaussians to pictures, without quantizing them.",
     "render": "Draw Gaussians at any size, or as ellipses.",
     "info": "Tell what .gimg files hold.",
     "compare": "Measure how close two pictures are.",
     "bench": "Time decoding and encoding.",
+    "desktop": "Make Linux file managers show .gimg files.",
     "paper": "Reproduce the GaussianImage paper (needs PyTorch).",
 }
 

@@ -8,16 +8,13 @@ from functools import partial
 from PIL import Image
 
 from gaussianimage.codec.decoder.file import DEFAULT_LIMITS
-from gaussianimage.codec.format.container import SIGNATURE
+from gaussianimage.codec.format.container import EXTENSION, MIME_TYPE, SIGNATURE
 from gaussianimage.codec.format.header import Limits
 from gaussianimage.pillow_plugin.options import PluginOptions
 from gaussianimage.pillow_plugin.reading import GimgImageFile
 from gaussianimage.pillow_plugin.writing import save, save_all
 
 __all__ = ["GimgImageFile", "register_gimg_opener"]
-
-MIME_TYPE = "image/x-gaussianimage"
-EXTENSION = ".gimg"
 
 
 def register_gimg_opener(

@@ -14,6 +14,8 @@ from gaussianimage.errors import FormatError, TruncatedError, UnsupportedError
 # A byte above 127 shows transfers that drop the top bit; CR LF and LF show those that change line
 # ends either way.
 SIGNATURE = b"\x8bGIMG\r\n\n"
+EXTENSION = ".gimg"
+MIME_TYPE = "image/x-gaussianimage"
 HEAD = b"HEAD"
 LAYER = b"LAYR"
 QUANTIZERS = b"QUAN"
