@@ -62,7 +62,8 @@ def test_the_command_lines_parse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             name, words = words[0], words[1:]
             group = group.get_command(None, name)
             assert group is not None, name
-        assert group.make_context(name, words).params["files" if name != "compare" else "a"]
+        given = {"compare": "a", "install": "dry_run"}.get(name, "files")
+        assert given in group.make_context(name, words).params
 
 
 def test_the_targets_of_make_are_there() -> None:

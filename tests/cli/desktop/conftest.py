@@ -39,7 +39,7 @@ def started_program(
     """Return an executable that runs the package, by which this process seems to be started."""
     if os.name != "posix":
         pytest.skip("needs a shell")
-    path = tmp_path / "it's \"odd\", $HOME `x` 100%i \\n" / "gaussianimage"
+    path = tmp_path / 'it\'s "odd", $HOME `x` 100%i \\n' / "gaussianimage"
     make_program(path, f'exec "{sys.executable}" -m gaussianimage "$@"')
     monkeypatch.setattr(sys, "argv", [str(path)])
     return path

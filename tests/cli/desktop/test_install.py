@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 from PIL import Image
@@ -23,7 +23,7 @@ NAMESPACE = {"": "http://www.freedesktop.org/standards/shared-mime-info"}
 ODD_NAMES = [
     "a b.gimg",
     "100% %i %o.gimg",
-    "it's \"odd\" $HOME `x` \\n.gimg",
+    'it\'s "odd" $HOME `x` \\n.gimg',
     "-q.gimg",
     "é\n.gimg",
     "no extension",
@@ -69,7 +69,7 @@ def listed_files(folder: Path) -> set[str]:
 
 
 def test_the_file_type_has_the_name_and_the_signature_of_the_format(installed: Path) -> None:
-    root = ElementTree.parse(installed / MIME_INFO).getroot()
+    root = ET.parse(installed / MIME_INFO).getroot()
     (kind,) = root
     assert kind.get("type") == MIME_TYPE
     (glob,) = kind.findall("glob", NAMESPACE)
@@ -105,7 +105,7 @@ def test_a_program_without_a_script_is_started_by_python(
     monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path / name))
     run("desktop", "install")
     words = expand(read_entry(data_folder / DESKTOP_ENTRY)["Exec"], {"f": "x"})
-    assert words == [sys.executable, *"-m gaussianimage desktop view -- x".split()]
+    assert words == [sys.executable, "-m", "gaussianimage", "desktop", "view", "--", "x"]
 
 
 # -- What the desktop makes of them --------------------------------------------------------------
