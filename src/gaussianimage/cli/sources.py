@@ -25,6 +25,7 @@ __all__ = [
     "is_gimg",
     "limit_options",
     "naming_partial",
+    "naming_source",
     "output_type",
     "print_warning",
     "read_gaussians",
@@ -69,6 +70,16 @@ def naming_partial(data: bytes, limits: Limits, option: str = "--partial") -> It
         raise
 
 
+@contextmanager
+def naming_source(source: str) -> Iterator[None]:
+    """Note in an error about a file's content which file it is."""
+    try:
+        yield
+    except GaussianImageError as error:
+        error.add_note(f"in {'stdin' if is_stream(source) else source}")
+        raise
+
+
 def read_picture(source: str, limits: Limits, *, white: float | None = None) -> Picture:
     """Read a picture, or decode a .gimg file to one as it would be written.
 
@@ -85,14 +96,11 @@ def read_picture(source: str, limits: Limits, *, white: float | None = None) -> 
     data = read_input(source)
     if not is_gimg(data):
         return read_file(data)
-    try:
+    with naming_source(source):
         with naming_partial(data, limits, "decode --partial"):
             header = parse_file(data, limits=limits).header
         pixels = decode(data, dtype=output_type(header.bit_depth), limits=limits)
         return from_array(pixels, warn=ignore)
-    except GaussianImageError as error:
-        error.add_note(f"in {'stdin' if is_stream(source) else source}")
-        raise
 
 
 def print_warning(message: str) -> None:

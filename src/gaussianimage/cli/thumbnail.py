@@ -9,10 +9,9 @@ from gaussianimage import Limits, picture, thumbnail
 from gaussianimage._util.arguments import MAX_PICTURE_SIDE
 from gaussianimage._util.files import is_stream, is_terminal, read_input
 from gaussianimage.cli.command import subcommand
-from gaussianimage.cli.errors import describe
 from gaussianimage.cli.options import FILE
 from gaussianimage.cli.paths import check_names, check_output, identity
-from gaussianimage.cli.sources import limit_options
+from gaussianimage.cli.sources import limit_options, naming_source
 from gaussianimage.codec.decoder.file import parse_file
 
 EXAMPLES = """
@@ -47,10 +46,8 @@ def command(source: str, target: str, size: int, limits: Limits) -> None:
     elif not is_stream(source) and identity(source) == identity(target):
         raise click.UsageError("OUTPUT is INPUT.")
     check_output(target, overwrite=True)
-    try:
-        data = read_input(source)
+    data = read_input(source)
+    with naming_source(source):
         icc = parse_file(data, limits=limits).metadata.icc
         pixels = thumbnail(data, size, dtype=np.uint8, limits=limits)
-    except Exception as error:
-        raise click.ClickException(describe(error, source)) from error
     picture.write(target, pixels, format=".png", icc=icc)

@@ -168,7 +168,7 @@ def test_the_thumbnailer_fails_for_a_file_that_is_no_picture(
     words = expand(line, {"i": str(source), "o": str(target), "s": "48"})
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout) == (1, "")
-    assert re.fullmatch(f"gaussianimage: {re.escape(str(source))}: .+\n", done.stderr)
+    assert re.fullmatch(f"gaussianimage: .+, in {re.escape(str(source))}\n", done.stderr)
     assert not target.exists()
 
 
@@ -212,6 +212,10 @@ def test_two_places_at_once_are_a_usage_error(fails: Any) -> None:
     for command in ("install", "uninstall"):
         told = fails("desktop", command, "--user", "--system", code=2)
         assert "--user, --system and --prefix exclude each other" in told
+
+
+def test_an_empty_prefix_is_a_usage_error(fails: Any) -> None:
+    assert "name is empty" in fails("desktop", "install", "--prefix", "", code=2)
 
 
 def test_a_second_install_replaces_the_files(run: Any, installed: Path) -> None:

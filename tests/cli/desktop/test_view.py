@@ -70,7 +70,9 @@ def test_a_bad_file_is_an_error_and_opens_nothing(
     fails: Any, parrot: Path, tmp_path: Path, opener: Callable[[str], None], temporary: Path
 ) -> None:
     opener(f'touch "{tmp_path}/opened"')
-    assert fails("desktop", "view", parrot).startswith(f"{parrot}: not a .gimg file")
+    told = fails("desktop", "view", parrot)
+    assert told.startswith("not a .gimg file")
+    assert told.endswith(f", in {parrot}")
     missing = tmp_path / "missing.gimg"
     assert fails("desktop", "view", missing) == f"{missing}: No such file or directory"
     assert not (tmp_path / "opened").exists()

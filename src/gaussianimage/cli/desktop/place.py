@@ -11,6 +11,7 @@ import click
 
 from gaussianimage.cli.errors import printable
 from gaussianimage.cli.options import Function, packed
+from gaussianimage.cli.paths import check_names
 
 __all__ = ["find_program", "folder_options", "update_databases"]
 
@@ -35,18 +36,19 @@ def folder_options(function: Function) -> Function:
         click.option("--system", is_flag=True, help=f"For all users: in {SYSTEM_FOLDER}."),
         click.option(
             "--prefix",
-            type=click.Path(file_okay=False, path_type=Path),
+            type=click.Path(file_okay=False),
             metavar="DIR",
             help="In DIR/share, for instance of a package that is being built.",
         ),
     )
 
 
-def _folder(*, user: bool, system: bool, prefix: Path | None) -> Path:
+def _folder(*, user: bool, system: bool, prefix: str | None) -> Path:
     if user + system + (prefix is not None) > 1:
         raise click.UsageError("--user, --system and --prefix exclude each other.")
     if prefix is not None:
-        return prefix.absolute() / "share"
+        check_names(prefix)
+        return Path(prefix).absolute() / "share"
     if system:
         return SYSTEM_FOLDER
     given = os.environ.get("XDG_DATA_HOME", "")

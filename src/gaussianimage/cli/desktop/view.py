@@ -9,8 +9,8 @@ import click
 
 from gaussianimage import decode_picture, picture
 from gaussianimage.cli.command import subcommand
-from gaussianimage.cli.errors import describe
 from gaussianimage.cli.options import FILE
+from gaussianimage.cli.sources import naming_source
 
 EXAMPLES = """
 gaussianimage desktop view photo.gimg
@@ -30,10 +30,8 @@ def command(source: str) -> None:
     opener = shutil.which(_OPENER)
     if opener is None:
         raise click.ClickException(f"{_OPENER} is not installed; decode the file instead")
-    try:
+    with naming_source(source):
         decoded = decode_picture(Path(source))
-    except Exception as error:
-        raise click.ClickException(describe(error, source)) from error
     folder = Path(tempfile.mkdtemp(prefix="gaussianimage-"))
     copy = folder / f"{Path(source).stem}.png"
     try:
