@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-# Height and width in pixels; at most one of them is None, which keeps the shape.
+# Height and width in pixels; at most one of them is None, which keeps the aspect ratio.
 Size: TypeAlias = tuple[int | None, int | None]
 
 MAX_PICTURE_SIDE = 65536
@@ -19,11 +19,11 @@ MAX_THREADS = 256
 def real_array(name: str, values: ArrayLike, *, columns: int | None = None) -> NDArray[np.float64]:
     """Return a read-only, C-contiguous float64 copy; `TypeError` unless it holds real numbers.
 
-    With `columns`, a `ValueError` unless the last axis has so many.
+    If `columns` is given, a last axis of another length raises a `ValueError`.
     """
     try:
         array = np.asarray(values)
-    except ValueError as error:  # of lists that differ in length
+    except ValueError as error:  # nested lists differ in length
         raise ValueError(f"{name}: {error}") from None
     if array.dtype.kind not in "iuf":
         raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
@@ -37,11 +37,11 @@ def real_array(name: str, values: ArrayLike, *, columns: int | None = None) -> N
 
 def integer(name: str, value: object) -> int:
     """Return an integer as `int`; `TypeError` for anything else, a bool included."""
-    # A bool is an int to Python, but never a size.
+    # Python counts a bool as an int, but a bool is never a size.
     if isinstance(value, bool | np.bool_):
         raise TypeError(f"{name}: expected an integer, got {value}")
     try:
-        return operator.index(value)  # type: ignore[arg-type]  # which is what it finds out
+        return operator.index(value)  # type: ignore[arg-type]  # the call checks the type
     except TypeError:
         kind = type(value).__name__
         raise TypeError(f"{name}: expected an integer, got {value!r} ({kind})") from None
@@ -84,21 +84,21 @@ def size_pair(name: str, size: object) -> Size:
 
 
 def full_size(name: str, size: object, nominal: tuple[int, int]) -> tuple[int, int]:
-    """Return a size as (height, width) in pixels; a None becomes the side that keeps the shape.
+    """Return a size as (height, width) in pixels; a None becomes the side that keeps the ratio.
 
     Parameters
     ----------
     name : str
-        Of the argument.
+        Name of the argument.
     size : (int or None, int or None), or None
-        None for the nominal size.
+        Wanted height and width in pixels; None for the nominal size.
     nominal : (int, int)
-        Height and width of the picture.
+        Height and width of the picture in pixels.
 
     Raises
     ------
     TypeError, ValueError
-        As `size_pair`, or the other side would not have 1 to 65536 pixels.
+        As `size_pair`; a ValueError also if the computed side is not 1 to 65536 pixels.
     """
     if size is None:
         return nominal
@@ -121,7 +121,7 @@ def within(size: tuple[int, int], longest: int) -> tuple[int, int]:
 
 
 def rectangle(name: str, crop: object) -> tuple[int, int, int, int]:
-    """Return (top, left, height, width) as integers, whose range is not checked."""
+    """Return (top, left, height, width) as integers, without a check of their range."""
     top, left, height, width = _items(name, crop, "top, left, height, width")
     return (
         integer(f"{name}: top", top),
@@ -170,7 +170,7 @@ def choice(name: str, value: object, choices: Collection[str]) -> str:
 
 
 def thread_count(threads: int | None) -> int:
-    """Check a number of threads; 0, for "all CPUs", stands for None."""
+    """Check a number of threads and return it; None becomes 0, which means all CPUs."""
     if threads is None:
         return 0
     count = integer("threads", threads)

@@ -30,16 +30,17 @@ StrPath: TypeAlias = str | os.PathLike[str]
 
 _SUFFIX = ".gaussianimage-tmp"
 
-# What making a file beside another, or renaming it to the other, fails with where the other can be
-# written to all the same: a write-protected folder, a read-only one, a mount point.
+# Errors of creating a file beside the output, or of renaming it to the output, although the output
+# itself may be writable: its folder is write-protected or read-only, or it is a mount point.
 _NOT_HERE = (errno.EACCES, errno.EBUSY, errno.EPERM, errno.EROFS, errno.EXDEV)
 
-# Temporary files that are being written; None once the process is about to end. The lock also says
-# that a file is being written over.
+# Temporary files that are being written; None once the process is about to end. The lock is also
+# held while a file is written over in place.
 _unfinished: set[Path] | None = set()
 _lock = threading.RLock()
 
-# Old content that is kept in memory while new content is written over it; more goes to a file.
+# Largest old content that is kept in memory while it is written over; larger content goes to a
+# temporary file.
 _BACKUP_BYTES = 64 << 20
 
 
@@ -76,7 +77,7 @@ def write_output(path: StrPath, data: bytes) -> None:
     """
     if is_stream(path):
         stdout = _binary(sys.stdout, "stdout")
-        # An unbuffered stdout may take only a part of what it is given.
+        # An unbuffered stdout may write only a part of the data.
         left = memoryview(data)
         while left:
             left = left[stdout.write(left) :]
@@ -88,7 +89,7 @@ def write_output(path: StrPath, data: bytes) -> None:
 def write_atomic(path: StrPath, data: bytes) -> None:
     """Replace the content of the file `path` by `data`, or leave everything as it was.
 
-    See `atomic_output` for the details.
+    `atomic_output` describes the details.
 
     Raises
     ------
@@ -114,17 +115,18 @@ def atomic_output(path: StrPath) -> Iterator[BinaryIO]:
     renamed. If anything fails, `KeyboardInterrupt` included, the temporary file is removed and
     an old file of that name is untouched.
 
-    A new file gets the permissions that `open` would give it, an old one keeps its own. A
-    symbolic link stays and the file that it points to is replaced. What is no regular file
-    (``/dev/null``, a pipe) cannot be replaced and is written to directly.
+    A new file gets the permissions that `open` would give it; an old file keeps its own. A
+    symbolic link stays and the file that it points to is replaced. A special file (``/dev/null``,
+    a pipe) cannot be replaced and is written to directly.
 
-    An old file that can be written to but not replaced (one that is a mount point of its own, or
-    in a folder where no file can be made) is written over, at the end of the block and with a
-    `GaussianImageWarning`. The new content is complete in a temporary file by then, and the old
-    content has been copied to memory or to another temporary file; if the writing fails,
-    `KeyboardInterrupt` included, the old content is written back. So what is left is one or the
-    other, unless the process is killed or the machine stops in the middle, or if even writing
-    back fails: then the error has a note that names the copy of the old content, which is kept.
+    An old file that can be written to but not replaced (a mount point, or a file in a folder where
+    no file can be created) is written over at the end of the block, with a
+    `GaussianImageWarning`. By then the new content is complete in a temporary file, and the old
+    content has been copied to memory or to another temporary file. If the writing fails,
+    `KeyboardInterrupt` included, the old content is written back. The file then holds either the
+    new content or the old one, unless the process is killed or the machine stops during the
+    writing. If writing back fails too, a copy of the old content is kept and a note of the error
+    names it.
 
     Parameters
     ----------
@@ -139,7 +141,7 @@ def atomic_output(path: StrPath) -> Iterator[BinaryIO]:
     Raises
     ------
     OSError
-        The file cannot be written; raised before the block runs where that can be known.
+        The file cannot be written. The error is raised before the block runs if it is known then.
     """
     path = Path(path)
     with _naming(path):
@@ -184,7 +186,7 @@ def _begin(temporary: Path) -> BinaryIO:
     with _lock:
         if _unfinished is None:
             raise OSError(errno.ECANCELED, os.strerror(errno.ECANCELED))
-        file = temporary.open("x+b")  # made with the permissions that the umask asks for
+        file = temporary.open("x+b")  # with the permissions that the umask allows
         _unfinished.add(temporary)
         return file
 
@@ -192,8 +194,8 @@ def _begin(temporary: Path) -> BinaryIO:
 def discard_unfinished() -> None:
     """Remove the unfinished files of other threads, and let these threads write no more.
 
-    For a process that ends without waiting for them. A file that is being written over in place is
-    waited for.
+    A process calls this before it ends without waiting for its threads. The call waits until a file
+    that is being written over in place is complete.
     """
     global _unfinished
     with _lock:
@@ -204,7 +206,7 @@ def discard_unfinished() -> None:
 
 
 def _replace(temporary: Path, file: BinaryIO, path: Path, mode: int | None) -> bool:
-    """Rename a temporary file to `path`, or copy it over the file there; return whether renamed."""
+    """Rename a temporary file to `path`, or copy it over `path`; return whether it was renamed."""
     file.flush()
     if mode is not None:
         temporary.chmod(stat.S_IMODE(mode))
@@ -249,7 +251,7 @@ def _overwrite(file: IO[bytes], content: IO[bytes]) -> None:
 
 
 def _keep(backup: IO[bytes], error: BaseException) -> None:
-    """Save old content that could not be written back where a user can find it."""
+    """Save old content that could not be written back in a file, and name the file in the error."""
     backup.seek(0)
     with suppress(OSError):
         with tempfile.NamedTemporaryFile(prefix="gaussianimage-backup-", delete=False) as saved:
@@ -266,14 +268,14 @@ def _warn(path: Path) -> None:
 
 
 def _permissions(path: Path) -> int | None:
-    """Return the mode of what is at `path`, None if nothing is; refuse what is protected."""
+    """Return the mode of the file at `path`, None if there is none; refuse a read-only file."""
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
         return None
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    # Renaming over a read-only file would succeed, but its owner asked that nobody write it.
+    # Renaming over a read-only file would succeed, but its owner has forbidden writing to it.
     if not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     return mode
@@ -281,7 +283,7 @@ def _permissions(path: Path) -> int | None:
 
 @contextmanager
 def _naming(path: StrPath) -> Iterator[None]:
-    """Make the system's errors name `path`: not the temporary file, and not nothing at all."""
+    """Make an OSError name `path` if it names the temporary file or no file."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Ctrl-C in long work: one flag, and one context manager around what it may cut short."""
+"""Ctrl-C in long work: a flag, and a context manager around the work that Ctrl-C may end."""
 
 import signal
 import threading
@@ -11,13 +11,13 @@ from gaussianimage import _native
 
 __all__ = ["Interrupt", "StopFlag", "stoppable"]
 
-# A flag that any thread may set; native calls of a thread that has made it `stoppable` end soon.
+# A flag that any thread may set. A thread's native calls inside `stoppable(flag)` then end soon.
 StopFlag = _native.StopFlag
 
 
 @contextmanager
 def stoppable(flag: StopFlag) -> Iterator[None]:
-    """End the native calls of this thread with KeyboardInterrupt once a flag is set."""
+    """End the native calls of this thread with KeyboardInterrupt once the flag is set."""
     before = _native.obey(flag)
     try:
         yield
@@ -26,26 +26,26 @@ def stoppable(flag: StopFlag) -> Iterator[None]:
 
 
 class Interrupt:
-    """Whether Ctrl-C has come to some work, and what becomes of the work then.
+    """Remembers whether Ctrl-C was pressed, and either raises it or cuts the work short.
 
     Parameters
     ----------
     on_interrupt : {"raise", "keep"}
-        "raise" leaves everything to Python: KeyboardInterrupt is raised wherever the work is.
-        "keep" cuts short what runs in a `cut_short` block, and `is_pressed` tells; a second
-        Ctrl-C is raised.
+        "raise" leaves Ctrl-C to Python, which raises KeyboardInterrupt at once.
+        "keep" makes the first Ctrl-C end the current `cut_short` block without an error and set
+        `is_pressed`; a second Ctrl-C raises KeyboardInterrupt.
 
     Raises
     ------
     ValueError
-        It is neither.
+        `on_interrupt` is neither "raise" nor "keep".
 
     Notes
     -----
-    As a context manager it gives Python's own handler of SIGINT back in the end, when the
-    outermost of its blocks is left. It takes its place in `begin`, on the main thread only and
-    only from Python's own: another program's handler stays. Elsewhere only a callback that raises
-    KeyboardInterrupt can cut the work short.
+    `begin` installs a handler of SIGINT. It does so on the main thread only, and only if the
+    current handler is Python's default; it leaves any other handler alone. The context manager
+    restores Python's handler when its outermost block ends. Where no handler is installed, only a
+    callback that raises KeyboardInterrupt can cut the work short.
     """
 
     def __init__(self, on_interrupt: str = "raise") -> None:
@@ -60,15 +60,15 @@ class Interrupt:
 
     @classmethod
     def make(cls, on_interrupt: "str | Interrupt") -> "Interrupt":
-        """Return that of the caller, or a new one."""
+        """Return `on_interrupt` if it is an `Interrupt`, otherwise a new one made from it."""
         return on_interrupt if isinstance(on_interrupt, Interrupt) else cls(on_interrupt)
 
     def is_pressed(self) -> bool:
-        """Whether Ctrl-C has come and the work goes on: what is left is to be quick."""
+        """Whether Ctrl-C was pressed and kept; the rest of the work should then be quick."""
         return self._pressed
 
     def begin(self) -> None:
-        """From here on there is something to keep."""
+        """Install the handler of SIGINT: from now on the work has a result worth keeping."""
         ours = threading.current_thread() is threading.main_thread()
         if (
             self._keeps
@@ -96,10 +96,10 @@ class Interrupt:
 
     @contextmanager
     def cut_short(self) -> Iterator[None]:
-        """Let Ctrl-C end the block, with or without an error as was asked for.
+        """Let Ctrl-C end the block: with an error for "raise", without one for "keep".
 
-        A native call in it is stopped between two of its steps. What the block has done by then
-        must be of use.
+        A native call inside the block stops between two of its steps. The block must leave usable
+        state behind at each of these points.
         """
         if not self._keeps:
             yield
@@ -109,7 +109,7 @@ class Interrupt:
                 yield
         except KeyboardInterrupt:
             if self._again or (self._pressed and not self._flag.is_set()):
-                raise  # the second one
+                raise  # Ctrl-C was pressed a second time
             self._pressed = True
         finally:
             self._flag.clear()

@@ -1,14 +1,14 @@
 """Ctrl-C while the program starts or ends: the process exits at once, without a message.
 
 At these times Python imports modules or shuts down. A KeyboardInterrupt would print a traceback
-from there, or code that catches every error would take it for another one. This module imports
-hardly anything, so that it can be imported first.
+of that code, or code that catches every error would mistake it for another error. This module
+imports only `os` and `signal`, so that it can be imported first.
 """
 
 import os
 import signal
 
-INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+INTERRUPTED = 130  # 128 + SIGINT, the exit code that shells use
 
 _in_use = False
 

@@ -1,4 +1,4 @@
-"""Named arrays with metadata in safetensors files: the container of every float state we save."""
+"""Named arrays with metadata in safetensors files, the container of every saved float state."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -50,19 +50,20 @@ def save_tensors(
     tensors : mapping of str to ndarray
         The arrays, of booleans, integers or floats.
     metadata : mapping of str to str
-        Whatever else there is to say; the keys "kind" and "version" are taken.
+        Further entries; the keys "kind" and "version" are reserved.
 
     Raises
     ------
     OSError
-        If the file can't be written; one that was there before is unharmed.
+        The file can't be written. An old file of that name is unharmed.
     """
     import safetensors.numpy
 
     arrays = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     data = safetensors.numpy.save(arrays)
-    # safetensors writes metadata in an order that changes from call to call; here the same content
-    # gives the same bytes. Offsets in the header count from its end, so it may grow.
+    # safetensors writes metadata in an order that changes from call to call. This header has a
+    # fixed order, so that equal content gives equal bytes. Offsets count from the header's end, so
+    # the header may grow.
     size = int.from_bytes(data[:8], "little")
     texts = {"kind": kind, "version": str(version), **metadata}
     header = {"__metadata__": texts, **json.loads(data[8 : 8 + size])}
@@ -85,9 +86,9 @@ def load_tensors(
     path : path-like
         The file to read.
     kind, version
-        What the file must hold, and the newest version that the caller understands.
+        Kind that the file must have, and the newest version that the caller understands.
     tensors, metadata : collection of str
-        Names that must be there; there may be more.
+        Names that the file must contain; it may contain more.
 
     Returns
     -------
@@ -99,11 +100,11 @@ def load_tensors(
     Raises
     ------
     FormatError
-        If it isn't a safetensors file, is of another kind, or lacks one of the names.
+        The file isn't a safetensors file, is of another kind, or lacks one of the names.
     UnsupportedError
-        If its version is newer.
+        The file's version is newer than `version`.
     OSError
-        If the file can't be read.
+        The file can't be read.
     """
     import safetensors
 
@@ -144,5 +145,5 @@ def _array(path: str | PathLike[str], name: str, entry: Mapping[str, Any]) -> ND
         raise FormatError(f"{path}: tensor {name}: no NumPy dtype for {entry['dtype']}")
     try:
         return np.frombuffer(bytes(entry["data"]), dtype).reshape(entry["shape"])
-    except (ValueError, OverflowError) as error:  # of no elements, but sides that NumPy can't have
+    except (ValueError, OverflowError) as error:  # empty, with a shape too large for NumPy
         raise FormatError(f"{path}: tensor {name}: {error}") from error

@@ -41,10 +41,10 @@ MAX_PIXELS = 2**28
 Source: TypeAlias = StrPath | bytes | bytearray | memoryview | BinaryIO
 PictureSource: TypeAlias = Picture | Image.Image | npt.NDArray[Any] | Source
 
-# Not pictures but programs or containers, which Pillow hands to Ghostscript or other software; and
-# our own format, where its plugin is registered, as encoding it again loses twice.
+# Programs and containers, which Pillow hands to Ghostscript or other software, and our own format
+# (its Pillow plugin may be registered), because encoding a decoded picture again loses twice.
 _REFUSED = ("EPS", "WMF", "MPEG", "BUFR", "GRIB", "HDF5", "GIMG")
-# Encoders write about ten scans of a progressive JPEG picture, a few twenty or so.
+# Most encoders write about ten scans of a progressive JPEG picture, a few write about twenty.
 _MOST_SCANS = 64
 _LOW_GRAY = {"L;2": 85, "L;4": 17}
 
@@ -59,17 +59,17 @@ def read(
     """Read a picture in any format that Pillow knows.
 
     The pixels are turned upright by the EXIF orientation; the ICC profile, EXIF and XMP data
-    are kept. Palettes, color keys, CMYK, YCbCr and LAB are converted to RGB or RGBA. Of an
-    animation or of several pages the first counts. PNG, TIFF and binary PPM are read with all
-    16 bits, other formats with 16 bits in gray and 8 in color. HEIF and JPEG XL files are read
-    where `pillow-heif` and `pillow-jxl-plugin` are installed.
+    are kept. Palettes, color keys, CMYK, YCbCr and LAB are converted to RGB or RGBA. The first
+    frame of an animation and the first of several pages is read. PNG, TIFF and binary PPM are read
+    with all 16 bits, other formats with 16 bits in gray and 8 in color. HEIF and JPEG XL files are
+    read if `pillow-heif` and `pillow-jxl-plugin` are installed.
 
-    Colors that are said to be other than sRGB in another way than by an ICC profile (PNG's cICP,
-    gAMA and cHRM, the code points in AVIF and HEIF files) get a profile that says so. A profile
-    that says no more than sRGB is left out, and so is one that does not go with the pixels.
+    A file may declare a color space other than sRGB without an ICC profile (PNG's cICP, gAMA and
+    cHRM, the code points in AVIF and HEIF files); the picture then gets an equivalent profile. A
+    profile that describes plain sRGB or does not fit the pixels is left out.
 
-    A JPEG or PNG file that ends too early, or one of plain samples, is read if half of its rows or
-    more are there; the others are gray (JPEG), or black or transparent.
+    A JPEG or PNG file or a file of plain samples that ends too early is read if it has at least
+    half of its rows; missing rows become gray (JPEG), black or transparent.
 
     Parameters
     ----------
@@ -77,11 +77,11 @@ def read(
         A file name (``-`` is stdin), the content of a file, or a stream, which is read to its
         end but not closed.
     white : float, optional
-        The sample that becomes 1.0, as for `gaussianimage.picture.from_array`: 4095 for a file of
-        16 bits that holds data of 12, 255 for a TIFF file of 32-bit integers in 0..255.
+        The sample that becomes 1.0, as for `gaussianimage.picture.from_array`: 4095 for 12-bit
+        data in a 16-bit file, 255 for a TIFF file of 32-bit integers in 0..255.
     max_pixels : int
-        The largest number of pixels to accept, by default 2²⁸. This is checked before any pixel
-        is decoded and takes the place of Pillow's own limit. A side has 65536 pixels at most.
+        The largest number of pixels to accept, by default 2²⁸. The limit is checked before any
+        pixel is decoded and replaces Pillow's own limit. A side has at most 65536 pixels.
     warn : callable, optional
         Called with a message instead of a `PictureWarning`.
 
@@ -92,8 +92,8 @@ def read(
     Raises
     ------
     PictureError
-        Not a picture, or a truncated or corrupt one, or a side is too long. The message names the
-        source, and what it is.
+        The source is not a picture, the picture is truncated or corrupt, or a side is too long.
+        The message names the source and its kind.
     LimitError
         The picture has more than `max_pixels` pixels.
     OSError
@@ -104,8 +104,8 @@ def read(
     Warns
     -----
     PictureWarning
-        There are other pages or frames, the file is cut short, values are clipped or all below a
-        quarter of white, or colors can't be kept as they are meant.
+        The file has further pages or frames or is cut short, values are clipped or all below a
+        quarter of white, or the color space can't be kept.
     """
     white = checked_white(white)
     with _opened(source) as (file, name):
@@ -124,36 +124,35 @@ def as_picture(
     Parameters
     ----------
     obj : Picture, array, PIL image, path, bytes or binary stream
-        Anything with ``__array__`` is taken as an array, (H, W) or (H, W, C) with 1 to 4 channels:
-        uint8, uint16, bool, or floating point with white at 1; color is not multiplied by alpha
-        there. See `gaussianimage.picture.from_array` for the details. Pillow's images
-        bring their ICC profile, EXIF and XMP data along and are turned upright. (Pillow holds
-        color in 8 bits; for 16, pass the file's name.)
+        An object with ``__array__`` is taken as an array, (H, W) or (H, W, C) with 1 to 4 channels:
+        uint8, uint16, bool, or floating point with white at 1, and color not multiplied by alpha.
+        `gaussianimage.picture.from_array` describes the details. Pillow's images keep their ICC
+        profile, EXIF and XMP data and are turned upright. (Pillow holds color in 8 bits; pass the
+        file's name to read 16 bits.)
     white : float, optional
-        The value in the source that becomes 1.0, where it is not the largest of its type (integers
-        of 8 and 16 bits) or 1 (floating point). For instance 4095 for data of 12 bits in
-        ``uint16``; ``int32`` and the like need one. A decoded file has 0..1 for black to white, and
-        so on for the integers of its bit depth.
+        The value in the source that becomes 1.0. By default it is the largest value of the type
+        (integers of 8 and 16 bits) or 1 (floating point). For instance 4095 for 12-bit data in
+        ``uint16``; other integer types, such as ``int32``, need a white. Decoded arrays need none.
     max_pixels : int
-        As for `read`; arrays are not limited.
+        As for `read`; the size of arrays is not limited.
     warn : callable, optional
         Called with a message instead of a `PictureWarning`.
 
     Returns
     -------
     Picture
-        `obj` itself if it is one.
+        `obj` itself if it is a `Picture`.
 
     Raises
     ------
     TypeError, ValueError, PictureError, LimitError, OSError
-        See `gaussianimage.picture.from_array` and `gaussianimage.picture.read`. A `Picture` has its
-        white already, and another one is a `ValueError`.
+        As `gaussianimage.picture.from_array` and `gaussianimage.picture.read`. A `white` given
+        with a `Picture`, whose white is 1.0, is a `ValueError`.
 
     Warns
     -----
     PictureWarning
-        See there.
+        As `gaussianimage.picture.from_array` and `gaussianimage.picture.read`.
     """
     if isinstance(obj, Picture):
         if checked_white(white) is not None:
@@ -175,8 +174,8 @@ def as_picture(
 def readable_extensions() -> frozenset[str]:
     """Return the file name extensions of the formats that `read` reads, such as ``.png``.
 
-    Those that take an optional package are among them without it too: its error names the package,
-    while a photo that is passed over would not be missed.
+    Formats that need an optional package are included even if the package is not installed: the
+    error of such a file names the package, whereas a skipped photo would go unnoticed.
     """
     return formats.EXTENSIONS | {
         extension
@@ -187,7 +186,7 @@ def readable_extensions() -> frozenset[str]:
 
 @contextmanager
 def _opened(source: Source) -> Iterator[tuple[BinaryIO, str]]:
-    """Yield a seekable file at its start, and its name for messages."""
+    """Yield a seekable file, positioned at its start, and its name for messages."""
     if isinstance(source, bytes | bytearray | memoryview):
         yield io.BytesIO(source), "the data"
     elif isinstance(source, str | os.PathLike):
@@ -199,7 +198,7 @@ def _opened(source: Source) -> Iterator[tuple[BinaryIO, str]]:
     elif hasattr(source, "read"):
         data = source.read()
         if not isinstance(data, bytes):
-            raise TypeError("picture: expected a binary stream, got one of text")
+            raise TypeError("picture: expected a binary stream, got a text stream")
         yield io.BytesIO(data), str(getattr(source, "name", "the stream"))
     else:
         raise TypeError(
@@ -251,7 +250,7 @@ class _Reading:
             return _picture(result, image, tags, self._white, self._warn)
 
     def _refuse_many_scans(self, image: ImageFile.ImageFile) -> None:
-        """Refuse a JPEG file of so many scans that decoding would take very long."""
+        """Refuse a JPEG file with so many scans that decoding would take very long."""
         if "progressive" not in image.info:
             return
         self._file.seek(0)
@@ -264,7 +263,7 @@ class _Reading:
     def _mended(
         self, mended: truncated.Mended, cause: Exception
     ) -> tuple[ImageFile.ImageFile, Samples]:
-        """Read a truncated file again after an end was put to it."""
+        """Read a truncated file again, in its completed form."""
         file = io.BytesIO(mended.data)
         image, factory = _identified(file, self._name, self._max_pixels)
         try:
@@ -289,7 +288,7 @@ class _Reading:
         return image, result
 
     def _unusual_tiff(self) -> Picture | None:
-        """Read a TIFF file that Pillow does not; None if it cannot be read either."""
+        """Read a TIFF file that Pillow cannot read; return None if this module cannot either."""
         with _decoding(self._name, "TIFF"):
             found = tiff.unusual_samples(self._file, self._check)
         if found is None:
@@ -298,7 +297,7 @@ class _Reading:
             pages, _ = tiff.pages(self._file)
             if pages > 1:
                 self._warn(f"the file has {pages} pages; the first is read")
-            image = Image.Image()  # without pixels, for its metadata
+            image = Image.Image()  # without pixels; it carries the metadata
             result, known = found
             image.info.update(known)
             return _picture(result, image, ColorTags(), self._white, self._warn)
@@ -325,16 +324,16 @@ def _from_pillow(image: Image.Image, white: float | None, max_pixels: int, warn:
 def _identified(
     file: BinaryIO, name: str, max_pixels: int
 ) -> tuple[ImageFile.ImageFile, formats.Factory]:
-    """Find the format and read the header, as `PIL.Image.open` does but for its size limit.
+    """Find the format and read the header, as `PIL.Image.open` does, but with another size limit.
 
-    That limit is a global variable, and a warning; ours belongs to the call, and is an error.
+    Pillow's limit is a global variable and a warning; this limit is an argument and an error.
     """
     start = file.read(formats.PREFIX)
     if not start:
         raise PictureError(f"{name}: the file is empty")
     prefix = start[:16]
     if factory := formats.plugin(start):
-        if formats.is_jpeg_xl(start):  # whose plugin decodes what it opens
+        if formats.is_jpeg_xl(start):  # its plugin decodes the pixels on opening
             file.seek(0)
             size = formats.jpeg_xl_size(file.read())
             if size is None:
@@ -365,8 +364,8 @@ def _identified(
                         file.seek(0)
                         return factory(file, ""), factory
             except PictureError as error:
-                # A format without a signature takes any file for its own, and one with a
-                # signature may stumble over a file that is shorter.
+                # A plugin without a signature accepts any file, and a plugin with a signature may
+                # fail on a file that is shorter than the signature.
                 if accept and len(prefix) == 16:
                     if not isinstance(error.__cause__, _NOT_THIS_FORMAT):
                         raise
@@ -374,7 +373,7 @@ def _identified(
     raise PictureError(f"{name}: {reason}")
 
 
-# What Pillow's formats raise where they find that a file is not theirs after all.
+# Errors with which Pillow's plugins reject a file of another format.
 _NOT_THIS_FORMAT = (SyntaxError, IndexError, TypeError, struct.error)
 
 
@@ -397,7 +396,7 @@ def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
 def _decoding(name: str, format_name: str | None) -> Iterator[None]:
     """Turn all errors of Pillow's decoders for a broken file into one kind of error.
 
-    The errors of the operating system and of memory stay what they are.
+    Errors of the operating system and of memory pass unchanged.
     """
     try:
         yield
@@ -409,7 +408,7 @@ def _decoding(name: str, format_name: str | None) -> Iterator[None]:
     except (GaussianImageError, PictureWarning, MemoryError):
         raise
     except Exception as error:
-        # EINVAL comes from a place before the start of the file.
+        # EINVAL comes from a seek to before the start of the file.
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         cause = str(error) or type(error).__name__
@@ -417,7 +416,7 @@ def _decoding(name: str, format_name: str | None) -> Iterator[None]:
         raise PictureError(f"{name}: {kind} {format_name or 'picture'}: {cause}") from error
 
 
-# What Pillow's messages say of files that may be fine.
+# Words in Pillow's messages about valid files that Pillow does not support.
 _UNSUPPORTED = re.compile(
     r"unsupported|unimplemented|not supported|not implemented|cannot find loader"
     r"|unknown (pixel mode|compression)|unable to determine J2K image mode",
@@ -443,9 +442,9 @@ def _loaded(image: ImageFile.ImageFile, factory: formats.Factory, file: BinaryIO
 
 
 def _ends(file: BinaryIO) -> bool:
-    """Whether a JPEG 2000 codestream has its end marker, a pair of bytes that nothing else has.
+    """Whether a JPEG 2000 codestream has its end marker, two bytes that occur nowhere else.
 
-    A file that ends behind the header of a tile is a black picture to OpenJPEG.
+    OpenJPEG decodes a file that ends behind the header of a tile to a black picture.
     """
     position = file.tell()
     file.seek(0)
@@ -455,7 +454,7 @@ def _ends(file: BinaryIO) -> bool:
 
 
 def _low_gray_scale(image: ImageFile.ImageFile) -> int:
-    """Return by what to multiply a color key that Pillow, unlike the pixels, has not scaled."""
+    """Return the factor of a color key: Pillow scales gray of 2 and 4 bits, but not the key."""
     if image.format == "PNG" and isinstance(image.info.get("transparency"), int) and image.tile:
         return _LOW_GRAY.get(str(image.tile[0][3]), 1)
     return 1
@@ -469,7 +468,7 @@ def _picture(
     orientation, icc, exif, xmp = metadata.extract(image)
     values = metadata.upright(result.values, orientation)
     if image.mode in ("CMYK", "LAB"):
-        icc = None  # it describes what the pixels were before they became sRGB
+        icc = None  # it describes the pixels before their conversion to sRGB
     icc = profile_for(
         icc,
         tags,

@@ -1,8 +1,8 @@
 """TIFF files: their pages, and samples of types that Pillow does not know.
 
-Pillow reads neither doubles nor half floats, nor integers of 32 bits in color, nor 16 bits of some
-layouts. But libtiff, in it, unpacks any compression to bytes: given a directory that says that a
-strip's bytes are gray pixels of 8 bits, it returns the bytes, and NumPy knows what they mean.
+Pillow does not read doubles, half floats, 32-bit integers in color, or some layouts of 16-bit
+samples. But Pillow's libtiff unpacks every compression to bytes: this module gives it a directory
+that declares a strip's bytes to be 8-bit gray pixels, and NumPy interprets the returned bytes.
 """
 
 import io
@@ -28,7 +28,7 @@ _STRIP_ROWS, _STRIP_SIZES = 278, 279
 _PLANAR, _PREDICTOR, _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_SIZES = 284, 317, 322, 323, 324, 325
 _EXTRA, _FORMAT = 338, 339
 
-# Bytes of a value and its code for `struct`, by TIFF's number of the type.
+# Code for `struct` of a value, by TIFF's number of the type.
 _TYPES = {1: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q"}
 _MOST_PAGES = 10_000
 _METADATA = {34675: "icc_profile", 700: "xmp"}
@@ -56,7 +56,7 @@ class _Layout(NamedTuple):
 def pages(file: BinaryIO) -> tuple[int, bool]:
     """Return how many pages a file has, and whether the first is only a preview.
 
-    Smaller versions and masks of a page are not counted. At most 10,000 pages are looked at.
+    Smaller versions and masks of a page are not counted. At most 10,000 directories are read.
     """
     layout = _Layout.read(file)
     if layout is None:
@@ -78,24 +78,25 @@ def pages(file: BinaryIO) -> tuple[int, bool]:
 def unusual_samples(
     file: BinaryIO, check_size: Callable[[int, int], None]
 ) -> tuple[Samples, dict[str, bytes]] | None:
-    """Read the first page, if it is gray or RGB of a type that NumPy has.
+    """Read the first page, which must be gray or RGB with samples of a NumPy type.
 
     Parameters
     ----------
     file : BinaryIO
+        The opened file.
     check_size : callable
-        Gets width and height and raises what is to be raised if they are too much.
+        Takes width and height in pixels and raises an error if they are too large.
 
     Returns
     -------
     tuple of Samples and dict, or None
-        The samples are upright; the dictionary has the ICC profile and XMP data by Pillow's names
-        for them. None if the file is no TIFF file, or its first directory can't be read.
+        The samples, upright, and a dictionary with the ICC profile and XMP data under Pillow's
+        names. None if the file is no TIFF file, or its first directory can't be read.
 
     Raises
     ------
     PictureError
-        The page is something else, or the file is broken.
+        The page has another kind of samples, or the file is broken.
     """
     layout = _Layout.read(file)
     if layout is None:
@@ -169,8 +170,8 @@ class _Reader:
             raise PictureError(
                 f"broken TIFF: {len(offsets)} pieces where the picture has {count * self._planes}"
             )
-        # Before any room is made: no compression does better than this, and no piece is there
-        # many times.
+        # Checked before memory is allocated: no compression exceeds a ratio of 2000, and pieces do
+        # not share their bytes.
         each = self._channels // self._planes
         if min(sum(sizes), self._end) * 2000 < width * height * self._channels * self._size:
             raise PictureError("broken TIFF: the file is too small for its size in pixels")
@@ -185,7 +186,7 @@ class _Reader:
             data = self._unpacked(
                 offsets[chosen], sizes[chosen], across * each * self._size, down, lines
             )
-            pieces = self._decoded(data, across, each)  # (lines, across, each), one below another
+            pieces = self._decoded(data, across, each)  # (lines, across, each), stacked pieces
             for i in range(count):
                 top, left = i // columns * down, i % columns * across
                 target = result[top : top + down, left : left + across, plane * each :]
@@ -195,11 +196,11 @@ class _Reader:
         return result
 
     def _decoded(self, data: bytes, width: int, channels: int) -> npt.NDArray[Any]:
-        """Return the samples of unpacked rows, whose predictor is undone."""
+        """Undo the predictor of unpacked rows and return their samples."""
         predictor = self._tags.get(_PREDICTOR, (1,))[0]
         if predictor == 3 and self._dtype.kind == "f":
-            # The bytes of a row are sorted by their weight, and each is the difference from the
-            # one before.
+            # The bytes of a row are sorted by significance, and each is stored as its difference
+            # from the byte before.
             rows = np.frombuffer(data, "u1").reshape(-1, width * self._size, channels)
             planes = rows.cumsum(axis=1, dtype=np.uint8).reshape(len(rows), self._size, -1)
             words = np.ascontiguousarray(planes.swapaxes(1, 2)).view(self._dtype.newbyteorder(">"))
@@ -252,9 +253,9 @@ def _first(file: BinaryIO, layout: _Layout) -> int:
 def _directory(
     file: BinaryIO, layout: _Layout, offset: int, *, only: int | None = None
 ) -> tuple[_Tags, int]:
-    """Return the integers of a directory, and where the next is: 0 if there is none.
+    """Return the integer tags of a directory, and the offset of the next one, 0 if there is none.
 
-    A directory that is broken has no tags, and is the last.
+    A broken directory has no tags and counts as the last one.
     """
     try:
         file.seek(offset)
@@ -286,7 +287,7 @@ def _directory(
 
 
 def _read(file: BinaryIO, size: int) -> bytes:
-    """Read up to so many bytes; a file that has fewer takes no more memory than its own size."""
+    """Read `size` bytes; check the file's length first, so that a short file takes no memory."""
     here = file.tell()
     file.seek(0, 2)
     if size > file.tell() - here:

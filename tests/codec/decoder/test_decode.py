@@ -197,7 +197,7 @@ def test_other_things_are_a_type_error(function: Any, source: Any) -> None:
 def test_bytes_in_pieces_and_text_are_a_type_error(function: Any) -> None:
     with pytest.raises(TypeError, match="in one piece, got memoryview"):
         function(memoryview(b"abcd")[::2])
-    with pytest.raises(TypeError, match="binary stream, got one of text"):
+    with pytest.raises(TypeError, match="binary stream, got a text stream"):
         function(io.StringIO("text"))
 
 

@@ -16,7 +16,7 @@ Source: TypeAlias = StrPath | Buffer | BinaryIO
 
 @contextmanager
 def reading(source: Source) -> Iterator[Buffer]:
-    """Yield the bytes of a file, and name it in a note of every error about them.
+    """Yield the bytes of a file, and name the file in a note of every error about its bytes.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def reading(source: Source) -> Iterator[Buffer]:
     OSError
         The file can't be read.
     TypeError
-        `source` is none of these, or a stream of text.
+        `source` is of another type, or a text stream.
     """
     data, name = _read(source)
     try:
@@ -41,13 +41,13 @@ def reading(source: Source) -> Iterator[Buffer]:
 
 
 def _read(source: Source) -> tuple[Buffer, str]:
-    """Return the bytes, and a name for messages; an empty one where there is none."""
+    """Return the bytes, and a name for messages, which is empty if the source has no name."""
     if isinstance(source, bytes | bytearray | memoryview):
         return source, ""
     if isinstance(source, str | os.PathLike):
         return read_input(source), "stdin" if is_stream(source) else os.fspath(source)
     try:
-        # A mapped file or an array of bytes is not copied, though the first can be read too.
+        # A mapped file or an array of bytes is used without a copy. (A mapped file also has `read`.)
         return memoryview(cast("Buffer", source)), ""
     except TypeError:
         pass
@@ -57,6 +57,6 @@ def _read(source: Source) -> tuple[Buffer, str]:
         )
     data = source.read()
     if not isinstance(data, bytes | bytearray | memoryview):
-        raise TypeError("source: expected a binary stream, got one of text")
-    name = getattr(source, "name", "")  # a number for a descriptor
+        raise TypeError("source: expected a binary stream, got a text stream")
+    name = getattr(source, "name", "")  # an integer if the stream was opened by descriptor
     return data, name if isinstance(name, str) else ""
