@@ -1,4 +1,4 @@
-"""Pictures in and out: files, arrays and Pillow images to and from `Picture`."""
+"""Reading and writing pictures: files, arrays and Pillow images to and from `Picture`."""
 
 from gaussianimage.picture.flatten import WHITE, Color, flatten, flatten_array, rgb
 from gaussianimage.picture.keeping import Kept, kept_kinds

@@ -1,8 +1,8 @@
-"""The color space of a picture's samples, as an ICC profile however the file tells it.
+"""The color space of a picture's samples, converted to an ICC profile.
 
-A picture without a profile is sRGB. What a file says in another way (PNG's gAMA and cHRM, the code
-points of ITU-T H.273 that PNG, AVIF and HEIF hold) becomes a small profile, and a profile that
-says no more than sRGB is left out.
+A picture without a profile is sRGB. Another declaration of the color space (PNG's gAMA and cHRM,
+the code points of ITU-T H.273 in PNG, AVIF and HEIF) becomes a small profile. A profile that
+describes plain sRGB is left out.
 """
 
 import struct
@@ -15,7 +15,7 @@ from gaussianimage.picture import icc
 from gaussianimage.picture.icc import D65, Primaries
 
 _C = (0.310, 0.316)
-# By their number in H.273, table 2.
+# Primaries by their number in H.273, table 2.
 _PRIMARIES: dict[int, Primaries] = {
     1: icc.SRGB_PRIMARIES,
     4: (0.67, 0.33, 0.21, 0.71, 0.14, 0.08, *_C),
@@ -31,13 +31,13 @@ _PRIMARIES: dict[int, Primaries] = {
 _NAMES = {9: "BT.2020", 11: "DCI P3", 12: "Display P3"}
 _UNSPECIFIED = 2
 _HDR = {16: "PQ", 18: "HLG"}
-# Exponents by number, table 3. The curves of BT.709, BT.601 and BT.2020 are those of cameras;
-# what is recorded with them is shown as sRGB by browsers, and so it is here.
+# Exponents by their number in H.273, table 3. BT.709, BT.601 and BT.2020 define curves of cameras;
+# browsers show such pictures as sRGB, and this module does the same.
 _EXPONENTS = {4: 2.2, 5: 2.8, 8: 1.0}
 _LIKE_SRGB = (1, 6, 13, 14, 15)
 
-# 1/2.2 is what programs write into a gAMA chunk when they mean sRGB. One percent is below what
-# anybody sees.
+# Programs write 1/2.2 into a gAMA chunk when they mean sRGB. A difference of one percent is
+# invisible.
 _SRGB_GAMMA, _GAMMA_TOLERANCE = 0.45455, 0.0046
 _GAMMAS = (0.1, 10.0)
 
@@ -52,7 +52,7 @@ class CodePoints(NamedTuple):
 
 
 class ColorTags(NamedTuple):
-    """What a file says of its colors other than by an ICC profile."""
+    """Declarations of a file's color space other than an ICC profile."""
 
     code_points: CodePoints | None = None
     srgb: bool = False
@@ -61,9 +61,9 @@ class ColorTags(NamedTuple):
 
 
 def color_tags(image: Image.Image, file: BinaryIO | None) -> ColorTags:
-    """Collect the color tags of an opened image, and of its file if that is given.
+    """Collect the color tags of an opened image, and of its file if `file` is given.
 
-    The place in the file stays as it is.
+    The position in the file is unchanged.
     """
     info: dict[Any, Any] = image.info
     if image.format == "PNG":
@@ -96,26 +96,27 @@ def profile_for(
     looks_gray: Callable[[], bool],
     warn: Callable[[str], object],
 ) -> bytes | None:
-    """Return the ICC profile that says how the samples are meant, None for sRGB.
+    """Return the ICC profile of the samples' color space, None for sRGB.
 
     Parameters
     ----------
     profile : bytes or None
-        The one in the file.
+        The profile in the file.
     tags : ColorTags
-        What else the file says. In a PNG file the code points come first, then the profile, the
-        sRGB chunk, and gAMA with cHRM; in AVIF and HEIF files a profile comes before code points.
+        The file's other declarations. In a PNG file the code points take precedence, then the
+        profile, the sRGB chunk, and gAMA with cHRM; in AVIF and HEIF files a profile takes
+        precedence over code points.
     is_png, is_gray : bool
-        The format; whether the samples are gray.
+        Whether the file is a PNG file; whether the samples have a gray channel, not RGB.
     looks_gray : callable
-        Tells whether samples in color are all gray.
+        Returns whether all RGB samples are gray.
     warn : callable
-        Gets a sentence for what can't be said in a profile.
+        Called with a message if no profile can express the color space.
     """
     points = tags.code_points
     if points is not None and (is_png or not profile):
         if points.transfer in _HDR and profile:
-            pass  # made for just this case: who does not know the curve has the profile
+            pass  # the profile is there for readers that do not know the HDR curve
         elif is_png and (points.matrix != 0 or not points.full_range):
             warn(
                 "the cICP chunk describes samples that are not RGB of full range; its colors are "
@@ -176,7 +177,7 @@ def _by_gamma(tags: ColorTags, is_gray: bool, warn: Callable[[str], object]) -> 
 def _made(
     primaries: Primaries, exponent: float | None, is_gray: bool, name: str | None
 ) -> bytes | None:
-    """Return a profile, None for that of sRGB and for primaries that are none."""
+    """Return a profile, or None for sRGB and for impossible primaries."""
     curve = icc.srgb_curve() if exponent is None else icc.gamma_curve(exponent)
     gamma = "" if exponent is None else f"gamma {exponent:.3g}"
     if is_gray:
@@ -193,7 +194,7 @@ def _fitting(
     looks_gray: Callable[[], bool],
     warn: Callable[[str], object],
 ) -> bytes | None:
-    """Return the profile, or one that means the same for as many channels as there are."""
+    """Return the profile, or an equivalent one for the number of channels of the samples."""
     space = icc.color_space(profile)
     if space is None:
         warn("the ICC profile is broken and left out")
@@ -225,7 +226,7 @@ def _looked_up(
             return look(file)
         finally:
             file.seek(position)
-    except (OSError, ValueError):  # closed, or not to be moved in
+    except (OSError, ValueError):  # the file is closed or not seekable
         return None
 
 
@@ -245,7 +246,7 @@ def _png_code_points(file: BinaryIO) -> CodePoints | None:
 def _nclx(file: BinaryIO) -> CodePoints | None:
     """Find the color information box of the first item, the picture, in an ISO base media file."""
     file.seek(0)
-    data = file.read(2**16)  # the boxes of the header; the picture's own data come behind
+    data = file.read(2**16)  # the boxes of the header; the picture's data follow
     place = data.find(b"colrnclx")
     if place < 0 or place + 15 > len(data):
         return None

@@ -1,4 +1,4 @@
-"""Leaving alpha out of a picture: it is put on a color."""
+"""Removing alpha from a picture by putting the picture on a color."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,15 +21,15 @@ def rgb(color: Color) -> tuple[int, int, int]:
     Parameters
     ----------
     color : str or sequence of 3 int
-        What `PIL.ImageColor` knows, such as "white", "#ff8000", "#f80" or "hsl(30, 100%, 50%)"; or
-        the three numbers.
+        A color that `PIL.ImageColor` knows, such as "white", "#ff8000", "#f80" or
+        "hsl(30, 100%, 50%)", or three integers.
 
     Raises
     ------
     ValueError
-        No color is called so, or it is not opaque, or a number is out of range.
+        The name is unknown, the color is not opaque, or a number is out of range.
     TypeError
-        Something else.
+        `color` has another type or length.
     """
     if isinstance(color, str):
         try:
@@ -56,10 +56,10 @@ def rgb(color: Color) -> tuple[int, int, int]:
 
 
 def flatten(picture: Picture, color: Color) -> Picture:
-    """Return a picture without alpha: itself, if it has none, or what it looks like on a color.
+    """Return a picture put on a color; a picture without alpha is returned unchanged.
 
-    A gray picture on a color that isn't gray becomes RGB, and loses the ICC profile, which was one
-    for gray.
+    A gray picture on a color that isn't gray becomes RGB, and loses its ICC profile, which
+    describes gray.
     """
     background = np.array(rgb(color), np.float32) / np.float32(255)
     if not picture.has_alpha:
@@ -72,9 +72,9 @@ def flatten(picture: Picture, color: Color) -> Picture:
 
 
 def flatten_array(values: npt.NDArray[Any], color: Color) -> npt.NDArray[Any]:
-    """Put integers (H, W, C), not multiplied by the alpha that comes last, on a color.
+    """Put integer samples (H, W, C), whose last channel is straight alpha, on a color.
 
-    Returns (H, W, C − 1), or (H, W) where that is gray; gray on another color becomes RGB.
+    Returns (H, W, C − 1), or (H, W) for gray. Gray on a color that isn't gray becomes RGB.
     """
     white = np.iinfo(values.dtype).max
     background = np.array(rgb(color)) * (white / 255)
@@ -88,7 +88,7 @@ def flatten_array(values: npt.NDArray[Any], color: Color) -> npt.NDArray[Any]:
 def _with_channels_for(
     values: npt.NDArray[Any], background: npt.NDArray[Any]
 ) -> tuple[npt.NDArray[Any], bool]:
-    """Return values with three channels if they have one and the background isn't gray."""
+    """Return the values, as RGB if they are gray and the background isn't, and whether they changed."""
     if values.shape[2] == 1 and np.ptp(background) > 0:
         return np.repeat(values, 3, axis=2), True
     return values, False

@@ -1,4 +1,4 @@
-"""Files that Pillow alone does not read: what they are, and the packages that read some."""
+"""Files that Pillow alone does not read: their kinds, and the packages that read some of them."""
 
 import re
 from collections.abc import Callable
@@ -8,10 +8,10 @@ from PIL import ImageFile
 
 Factory = Callable[[BinaryIO, str], ImageFile.ImageFile]
 
-# This much of a file's start tells what it is.
+# Bytes of a file's start that show its kind.
 PREFIX = 1024
 
-EXTENSIONS = frozenset({".heic", ".heif", ".jxl"})  # of what `plugin` opens
+EXTENSIONS = frozenset({".heic", ".heif", ".jxl"})  # the formats of `plugin`
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"heif")
 _JXL_BOX = b"\0\0\0\x0cJXL \r\n\x87\n"
 _NEW_PAGE = "export the picture as PNG first"
@@ -21,7 +21,7 @@ _DECOMPRESS = "decompress it first"
 _FRAME = "take a frame out of it first"
 _RIGHT_ONE = "is it the right one?"
 
-# Start of the file, its name with an article, and what to do about it. The first that fits counts.
+# First bytes of a file, its kind with an article, and advice. The first match counts.
 _PICTURES: tuple[tuple[bytes, str, str], ...] = (
     (b"\x8bGIMG\r\n\n", "a .gimg file already", "decode it first"),
     (b"%PDF-", "a PDF document", _NEW_PAGE),
@@ -62,11 +62,11 @@ _MARKUP = (
 
 
 def what_it_is(prefix: bytes) -> str | None:
-    """Name the kind of a file that is no picture, by its first bytes; None if unknown."""
+    """Return a phrase for a file that Pillow does not read, by its first bytes; None if unknown."""
     for signature, name, advice in _PICTURES:
         if prefix.startswith(signature):
             return f"this is {name}; {advice}"
-    # The length of a header in JSON, which is padded to 8 bytes, and its start.
+    # A safetensors file starts with the length of its JSON header, a multiple of 8, and the header.
     length = int.from_bytes(prefix[:8], "little")
     if prefix[8:10] in (b'{"', b"{}") and length % 8 == 0 and length < 1 << 32:
         return "this is a safetensors file, not a picture; `render` draws the Gaussians in one"
@@ -95,16 +95,16 @@ def what_it_is(prefix: bytes) -> str | None:
 
 
 def text_or_unknown(prefix: bytes) -> str:
-    """Return a phrase for a file of unknown kind, by its first bytes: text or not."""
+    """Return a phrase for a file of unknown kind: whether its first bytes are text."""
     if _is_text(prefix):
         return _no_picture("a text file", _RIGHT_ONE)
     return "not a picture in any format that is known here"
 
 
 def plugin(prefix: bytes) -> Factory | None:
-    """Return what opens an HEIF or JPEG XL file, if the package for it is installed.
+    """Return the class that opens an HEIF or JPEG XL file, None if its package is not installed.
 
-    The package is imported only now; nothing else of Pillow's is changed by us.
+    The package is imported only now, and Pillow is not changed in any other way.
     """
     try:
         if is_jpeg_xl(prefix):
@@ -125,7 +125,7 @@ def plugin(prefix: bytes) -> Factory | None:
 
 
 def is_heif(prefix: bytes) -> bool:
-    """Whether a file starts as HEIF files do that are not AVIF files, which Pillow reads."""
+    """Whether a file starts as an HEIF file does, AVIF files excluded, which Pillow reads."""
     brands = prefix[8 : max(int.from_bytes(prefix[:4], "big"), 12)]
     return (
         prefix[4:8] == b"ftyp"
@@ -135,14 +135,14 @@ def is_heif(prefix: bytes) -> bool:
 
 
 def is_jpeg_xl(prefix: bytes) -> bool:
-    """Whether a file starts as a JPEG XL codestream does, or as its container."""
+    """Whether a file starts as a JPEG XL codestream or container does."""
     return prefix.startswith((b"\xff\x0a", _JXL_BOX))
 
 
 def jpeg_xl_size(data: bytes) -> tuple[int, int] | None:
-    """Return width and height as the header of a JPEG XL file gives them.
+    """Return width and height in pixels from the header of a JPEG XL file.
 
-    None if the header is not where it should be.
+    Return None if the header is not at its place.
     """
     start = 0
     if data.startswith(_JXL_BOX):

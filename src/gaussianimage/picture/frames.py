@@ -1,4 +1,4 @@
-"""How many pictures a file holds."""
+"""Counting the pages or frames of a file."""
 
 from typing import BinaryIO
 
@@ -6,16 +6,16 @@ from PIL import ImageFile
 
 from gaussianimage.picture import tiff
 
-# These know the number when they are opened. Not here are files of one picture in several sizes
-# (ICO, ICNS), of layers (PSD), and of a photo with its depth or brightness (MPO).
+# Formats whose number of frames is known on opening. Formats of one picture in several sizes (ICO,
+# ICNS), in layers (PSD), or with its depth or brightness (MPO) are left out.
 _KNOWN = ("PNG", "WEBP", "AVIF", "HEIF", "FLI", "DCX")
 _MOST = 10_000
 
 
 def several(image: ImageFile.ImageFile, file: BinaryIO) -> str | None:
-    """Return a sentence on the pages or frames of an opened picture, None if it is the only one.
+    """Return a message on the pages or frames of a file, None if it has only one.
 
-    The place in the file stays as it is.
+    The position in the file is unchanged.
     """
     if image.format not in ("TIFF", "GIF", *_KNOWN):
         return None
@@ -41,7 +41,7 @@ def several(image: ImageFile.ImageFile, file: BinaryIO) -> str | None:
 
 
 def _gif_frames(file: BinaryIO) -> int:
-    """Count the image descriptors of a GIF file, which is quicker than to let Pillow do so."""
+    """Count the image descriptors of a GIF file, which is faster than Pillow's count."""
     file.seek(10)
     flags = file.read(1)
     file.seek(13 + (3 << (flags[0] & 7) + 1 if flags and flags[0] & 128 else 0))

@@ -1,4 +1,4 @@
-"""Pillow images to samples: every mode, palettes, color keys and color spaces."""
+"""Conversion of Pillow images to samples: modes, palettes, color keys and color spaces."""
 
 import io
 from typing import Any
@@ -15,11 +15,11 @@ _TO_RGB = ("CMYK", "YCbCr", "LAB", "HSV", "RGBX")
 
 
 def samples(image: Image.Image) -> Samples:
-    """Return the pixels of a Pillow image, which is loaded if it has not been.
+    """Return the pixels of a Pillow image, and load the image if it has not been loaded.
 
-    Palettes and color keys are resolved. CMYK goes through its ICC profile, if it has one, to
-    sRGB, else by the plain formula; YCbCr, LAB and HSV become RGB. Integers of 32 bits (mode
-    ``I``) have no known white, and floating point (``F``) has 1.
+    Palettes and color keys are resolved. CMYK is converted to sRGB by its ICC profile, or by the
+    plain formula if it has none; YCbCr, LAB and HSV become RGB. Integers of 32 bits (mode ``I``)
+    have no known white; the white of floating point (``F``) is 1.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def samples(image: Image.Image) -> Samples:
 
 
 def with_color_key(result: Samples, key: object) -> Samples:
-    """Make transparent what has exactly the color `key`: an integer, or one a channel."""
+    """Make pixels of the color `key` transparent; `key` is an integer or one for each channel."""
     values = result.values
     colors = values.shape[2]
     if not isinstance(key, tuple):

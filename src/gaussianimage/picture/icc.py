@@ -1,7 +1,7 @@
 """ICC profiles: reading them, and making small ones from primaries and a curve.
 
-Only profiles of a matrix and curves are understood here, which are those of cameras, screens and
-working spaces; all others are carried as they are. The format is that of ICC.1:2022.
+This module understands only profiles of a matrix and curves, such as those of cameras, screens and
+working spaces; every other profile is kept unchanged. The format is ICC.1:2022.
 """
 
 import struct
@@ -26,14 +26,14 @@ _BRADFORD = np.array(
 _LOOKUP_TABLES = (b"A2B0", b"A2B1", b"A2B2", b"D2B0", b"D2B1", b"D2B2", b"D2B3")
 _MOST_TAGS = 200
 
-# An XYZ component is given to four digits by most makers of profiles, and a curve of sRGB as a
-# table of about a thousand entries; both stay within these. Less than a level of 8 bits passes.
+# Most profiles give an XYZ component to four digits, and the curve of sRGB as a table of about a
+# thousand entries; both stay within these tolerances. Each is below one level of 8 bits.
 _XYZ_TOLERANCE = 0.001
 _CURVE_TOLERANCE = 0.0035
 
 
 def gamma_curve(exponent: float) -> bytes:
-    """Return the tag of the curve v -> v^exponent; the exponent is more than 0, below 32768."""
+    """Return the tag of the curve v -> v^exponent; the exponent is above 0 and below 32768."""
     return struct.pack(">4sIHHi", b"para", 0, 0, 0, round(exponent * 65536))
 
 
@@ -51,9 +51,9 @@ def rgb_profile(primaries: Primaries, curve: bytes, name: str) -> bytes | None:
     primaries : tuple of 8 floats
         Chromaticities x, y of red, green, blue and white.
     curve : bytes
-        A tag such as `gamma_curve` gives, for all three channels.
+        Tag of the curve of all three channels, from `gamma_curve` or `srgb_curve`.
     name : str
-        What programs show a user.
+        Name that programs show to a user.
     """
     found = _to_d50(primaries)
     if found is None:
@@ -67,7 +67,7 @@ def rgb_profile(primaries: Primaries, curve: bytes, name: str) -> bytes | None:
 
 
 def gray_profile(curve: bytes, name: str) -> bytes:
-    """Return a profile of gray with a curve such as `gamma_curve` gives."""
+    """Return a profile of gray; `curve` is a tag from `gamma_curve` or `srgb_curve`."""
     return _profile(b"GRAY", name, {b"kTRC": curve})
 
 
@@ -79,15 +79,15 @@ def color_space(profile: bytes) -> str | None:
 
 
 def is_srgb(profile: bytes) -> bool:
-    """Whether a profile of RGB or gray says no more than that its samples are plain sRGB.
+    """Whether a profile of RGB or gray describes plain sRGB.
 
-    That is decided by its colorants, its curves and its white, whatever it is called.
+    The colorants, the curves and the white decide; the name of the profile is ignored.
     """
     tags = _tags(profile)
     if tags is None or _is_more_than_a_matrix(profile, tags):
         return False
     white = _xyz_values(tags.get(b"wtpt", b""))
-    # Old profiles give the white of the screen, and newer ones that of the connection space.
+    # Old profiles give the white of the screen, newer ones the white of the connection space.
     if white is not None and not any(_close(white, known) for known in (_D50, _D65_XYZ)):
         return False
     if tags.get(b"cicp", b"\0" * 12)[8:10] not in (b"\0\0", b"\x01\x0d"):
@@ -109,7 +109,7 @@ def is_srgb(profile: bytes) -> bool:
 
 
 def convert_to_gray(profile: bytes) -> bytes | None:
-    """Convert a profile of RGB to the profile of gray that it is for R = G = B.
+    """Convert a profile of RGB to the profile of gray that describes its colors R = G = B.
 
     Returns None if the three curves differ, or the profile consists of tables.
     """
@@ -127,7 +127,7 @@ def convert_to_gray(profile: bytes) -> bytes | None:
 
 
 def convert_to_rgb(profile: bytes) -> bytes | None:
-    """Convert a profile of gray to one of RGB that is the same for R = G = B.
+    """Convert a profile of gray to a profile of RGB that is equivalent for R = G = B.
 
     Returns None if the profile has no curve, or consists of tables.
     """
@@ -158,7 +158,7 @@ def _to_d50(primaries: Primaries) -> tuple[Matrix, Matrix] | None:
     scale = (_BRADFORD @ np.array(_D50)) / cone
     adaptation = np.linalg.inv(_BRADFORD) @ (scale[:, None] * _BRADFORD)
     adapted = adaptation @ columns
-    # Far more than any light has; the format ends at 32768.
+    # No real light reaches 100; the format ends at 32768.
     if max(np.abs(adapted).max(), np.abs(adaptation).max()) > 100:
         return None
     return adapted, adaptation
@@ -229,7 +229,7 @@ def _is_srgb_curve(tag: bytes | None) -> bool:
     wanted = _evaluated(srgb_curve())
     if light is None or wanted is None:
         return False
-    # Compared as samples, where equal steps look equal.
+    # Compare samples, not light: equal steps of samples look equal.
     difference = np.interp(light, wanted, _SAMPLES) - _SAMPLES
     return bool(np.abs(difference).max() <= _CURVE_TOLERANCE)
 
@@ -238,7 +238,7 @@ _SAMPLES = np.linspace(0, 1, 1025)
 
 
 def _evaluated(tag: bytes | None) -> npt.NDArray[np.float64] | None:
-    """Return the light at `_SAMPLES`, or None for what is no curve."""
+    """Return the light at `_SAMPLES`, or None if the tag is no curve."""
     try:
         if tag is not None and tag[:4] == b"curv":
             return _table(tag)
@@ -271,7 +271,7 @@ def _parametric(tag: bytes) -> npt.NDArray[np.float64] | None:
     if kind in (1, 2):
         if a == 0:
             return None
-        # Above -b/a a power, plus c in kind 2; below it that constant.
+        # The curve is a power (plus c in kind 2) above -b/a, and constant below.
         c, d, e, f = 0.0, -b / a, c, c
     x = _SAMPLES
     with np.errstate(all="ignore"):

@@ -11,13 +11,13 @@ __all__ = ["KINDS", "Extras", "Kept", "exif_without_gps", "keep", "kept_kinds", 
 
 KINDS = ("icc", "exif", "xmp", "gps")
 
-# "all", "none", or some of the kinds.
+# "all", "none", or a selection of `KINDS`.
 Kept: TypeAlias = str | Collection[str]
 
 _GPS = 0x8825
 # Bytes of a value by its type, as TIFF 6.0 numbers them.
 _TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
-_MOST_DIRECTORIES = 8  # of a photo two are usual: itself and its thumbnail
+_MOST_DIRECTORIES = 8  # a photo usually has two: one for itself and one for its thumbnail
 
 _XMP_ATTRIBUTE = re.compile(rb"""\s[\w.-]+:GPS\w*\s*=\s*(?:"[^"<]*"|'[^'<]*')""")
 _XMP_ELEMENT = re.compile(rb"<([\w.-]+:GPS\w*)\b[^<>]*(?:/>|>[^<]*</\1\s*>)")
@@ -34,13 +34,13 @@ def kept_kinds(metadata: Kept) -> frozenset[str]:
     Raises
     ------
     TypeError, ValueError
-        It is something else.
+        `metadata` has another type or value.
     """
     if isinstance(metadata, str):
         if metadata in ("all", "none"):
             return frozenset(KINDS if metadata == "all" else ())
         return frozenset([choice("metadata", metadata, ("all", "none", *KINDS))])
-    names: object = metadata  # of any type, as a caller may have it
+    names: object = metadata  # a caller may pass any type
     if not isinstance(names, Collection):
         kind = type(names).__name__
         raise TypeError(f"metadata: expected 'all', 'none' or several names, got {kind}")
@@ -48,7 +48,7 @@ def kept_kinds(metadata: Kept) -> frozenset[str]:
 
 
 class Extras(TypedDict):
-    """A picture's metadata, as its constructor takes it."""
+    """A picture's metadata, as the arguments of `Picture`."""
 
     icc: bytes | None
     exif: bytes | None
@@ -68,17 +68,17 @@ def keep(metadata: Kept, extras: Extras) -> Extras:
 
 
 def exif_without_gps(exif: bytes) -> bytes | None:
-    """Take the GPS directory out of EXIF data; all else stays where it is, to the byte.
+    """Take the GPS directory out of EXIF data; every other value keeps its bytes and its offset.
 
     Parameters
     ----------
     exif : bytes
-        From its ``II`` or ``MM`` on.
+        EXIF data, which starts with its ``II`` or ``MM``.
 
     Returns
     -------
     bytes or None
-        None for broken data, which may have a location that is not found.
+        EXIF data without location; None for broken data, which may hide a location.
     """
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
     if order is None:
@@ -93,7 +93,7 @@ def exif_without_gps(exif: bytes) -> bytes | None:
                 _remove(data, order, directory, entry)
             (count,) = struct.unpack_from(order + "H", data, directory)
             after = directory + 2 + 12 * count
-            # Some writers leave out the offset of a next directory.
+            # Some writers omit the offset of the next directory.
             (directory,) = struct.unpack_from(order + "I", data[after : after + 4] or bytes(4))
             if directory == 0:
                 return bytes(data)
@@ -103,7 +103,7 @@ def exif_without_gps(exif: bytes) -> bytes | None:
 
 
 def _gps_entry(data: bytearray, order: str, directory: int) -> int | None:
-    """Return where in a directory the entry is that points to the location."""
+    """Return the offset of a directory's entry that points to the GPS directory, None if absent."""
     (count,) = struct.unpack_from(order + "H", data, directory)
     for entry in range(directory + 2, directory + 2 + 12 * count, 12):
         if struct.unpack_from(order + "H", data, entry) == (_GPS,):
@@ -112,7 +112,7 @@ def _gps_entry(data: bytearray, order: str, directory: int) -> int | None:
 
 
 def _blank(data: bytearray, order: str, directory: int) -> None:
-    """Overwrite a directory and the values that it points to with zeros."""
+    """Overwrite a directory and its out-of-line values with zeros."""
     (count,) = struct.unpack_from(order + "H", data, directory)
     values = []
     for entry in range(directory + 2, directory + 2 + 12 * count, 12):
@@ -129,11 +129,11 @@ def _blank(data: bytearray, order: str, directory: int) -> None:
 
 
 def _remove(data: bytearray, order: str, directory: int, entry: int) -> None:
-    """Move what follows an entry of a directory into its place."""
+    """Remove an entry of a directory by moving the following bytes into its place."""
     (count,) = struct.unpack_from(order + "H", data, directory)
-    if count == 0:  # the directory was among what its own location has blanked
+    if count == 0:  # blanking the GPS directory has blanked this directory too
         raise struct.error("directories that overlap")
-    end = min(directory + 2 + 12 * count + 4, len(data))  # behind the next one's offset
+    end = min(directory + 2 + 12 * count + 4, len(data))  # behind the next directory's offset
     rest = data[entry + 12 : end]
     data[entry:end] = rest + bytes(end - entry - len(rest))
     struct.pack_into(order + "H", data, directory, count - 1)
@@ -145,7 +145,7 @@ def xmp_without_gps(xmp: bytes) -> bytes | None:
     Returns
     -------
     bytes or None
-        None if a location is left that is written in some other way.
+        The packet without location; None if a location in another notation is left.
     """
     for pattern in (_XMP_ATTRIBUTE, _XMP_ELEMENT):
         xmp = pattern.sub(b"", xmp)

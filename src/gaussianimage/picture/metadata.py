@@ -9,8 +9,8 @@ from PIL import Image
 
 _ORIENTATION = 0x0112
 _EXIF_PREFIX = b"Exif\0\0"
-# What describes the photograph. The other tags of a TIFF file's directory describe the layout
-# of that file, and must not get into another one.
+# Tags that describe the photograph. Every other tag of a TIFF file's directory describes the layout
+# of that file and must not be copied into another file.
 _DESCRIPTIVE = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x013C, 0x8298)  # texts
 _DIRECTORIES = (0x8769, 0x8825)  # Exif, GPS
 
@@ -23,7 +23,7 @@ class ExtractedMetadata(NamedTuple):
     orientation : int
         EXIF's orientation of the pixels, 1 to 8; 1 is upright.
     icc, exif, xmp : bytes or None
-        As in `Picture`; an orientation in EXIF and XMP is set to upright.
+        As in `Picture`; the orientation in EXIF and XMP is set to upright.
     """
 
     orientation: int
@@ -51,7 +51,7 @@ def extract(image: Image.Image) -> ExtractedMetadata:
 
 
 def upright(array: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
-    """Turn and mirror an array (H, W, ...) by the EXIF orientation of its picture."""
+    """Rotate and mirror an array (H, W, ...) upright, according to its EXIF orientation."""
     if orientation in (5, 6, 7, 8):
         array = array.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
@@ -62,7 +62,7 @@ def upright(array: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
 
 
 def tiff_tags(source: bytes | Image.Exif) -> dict[int, Any]:
-    """Reduce EXIF data to what may go into, or comes from, the directory of a TIFF file."""
+    """Return the descriptive tags of EXIF data, which the directory of a TIFF file may hold."""
     if isinstance(source, bytes):
         data, source = source, Image.Exif()
         source.load(data)
@@ -81,7 +81,7 @@ def _tiff_exif(image: Image.Image) -> bytes | None:
 def _raw_exif(info: dict[str | tuple[int, int], Any]) -> bytes | None:
     exif = info.get("exif")
     if exif is None and (text := info.get("Raw profile type exif")):
-        # ImageMagick's way to put EXIF data into a PNG file, before the format had one: a name
+        # ImageMagick stored EXIF data in PNG files this way before PNG had a chunk for it: a name
         # and a length, each on a line, then hexadecimal digits.
         try:
             exif = bytes.fromhex("".join(str(text).split("\n")[3:]))
@@ -92,7 +92,7 @@ def _raw_exif(info: dict[str | tuple[int, int], Any]) -> bytes | None:
 
 
 def _upright_exif(exif: bytes) -> tuple[bytes | None, int | None]:
-    """Set the orientation to 1 and return it as it was; everything else stays to the byte."""
+    """Set the orientation to 1, and return the data and the old orientation."""
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
     try:
         if order is None:

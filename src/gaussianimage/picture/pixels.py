@@ -1,4 +1,4 @@
-"""`Picture`, the pixels that every other part works on, and its way from and to arrays."""
+"""`Picture`, the pixels that the package works on, and its conversion from and to arrays."""
 
 import math
 from dataclasses import dataclass, replace
@@ -27,22 +27,21 @@ class Picture:
     bit_depth : {8, 16}
         Bits per sample of the source.
     icc : bytes, optional
-        The ICC profile of the color space; None is taken as sRGB by everybody.
+        The ICC profile of the color space; None means sRGB.
     exif : bytes, optional
-        EXIF data, from its ``II`` or ``MM`` on. `pixels` are upright already, and so is the
-        orientation that it gives.
+        EXIF data, which starts with its ``II`` or ``MM``. Its orientation is upright, as `pixels`
+        are.
     xmp : bytes, optional
-        An XMP packet, likewise upright.
+        An XMP packet. Its orientation is upright too.
     weights : ndarray, shape (H, W, C), float32, optional
-        How much the squared error of each value counts in a fit on a CPU, 0 to 1; all alike by
-        default.
+        Weight of each value's squared error in a fit on a CPU, 0 to 1; equal weights by default.
 
     Raises
     ------
     TypeError
-        `pixels` is not a float32 array, or metadata are not bytes.
+        `pixels` is not a float32 array, or a metadata argument is not bytes.
     ValueError
-        A shape or a depth that a picture cannot have, or values outside of 0..1.
+        The shape or the bit depth is not that of a picture, or values are outside of 0..1.
     PictureError
         A pixel is NaN.
     """
@@ -55,7 +54,7 @@ class Picture:
     weights: npt.NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
-        pixels: Any = self.pixels  # of any type, as a caller may have it
+        pixels: Any = self.pixels  # a caller may pass any type
         if not isinstance(pixels, np.ndarray) or pixels.dtype != np.float32:
             kind = getattr(pixels, "dtype", type(pixels).__name__)
             raise TypeError(f"pixels: expected a float32 array, got {kind}; see from_array")
@@ -115,14 +114,14 @@ class Picture:
         Parameters
         ----------
         metadata : str or collection of str
-            "all", "none", or what to keep: some of "icc", "exif", "xmp" and "gps". Without "gps",
-            EXIF and XMP are kept without the location: EXIF's GPS directory and XMP's properties
-            ``exif:GPS...``. EXIF or XMP that is too broken to find them is left out then.
+            "all", "none", or the kinds to keep: some of "icc", "exif", "xmp" and "gps". Without
+            "gps", EXIF loses its GPS directory and XMP its properties ``exif:GPS...``. EXIF or XMP
+            that is too broken to be searched for them is then left out.
 
         Raises
         ------
         TypeError, ValueError
-            `metadata` is something else.
+            `metadata` has another type or value.
         """
         own: Extras = {"icc": self.icc, "exif": self.exif, "xmp": self.xmp}
         left = keep(metadata, own)
@@ -133,13 +132,13 @@ class Picture:
     ) -> npt.NDArray[Any]:
         """Return the pixels as `to_array` does: by default uint8, or uint16 for 16 bits.
 
-        Of another type, they are `to_array`'s uint8, uint16 or float32 (white is 1 in floating
-        point), or the default ones converted.
+        A `dtype` of uint8, uint16 or floating point gets the pixels of `to_array` (white is 1 in
+        floating point); any other `dtype` gets the default pixels, converted.
 
         Raises
         ------
         ValueError
-            If `copy` is False: the pixels that a picture holds are multiplied by alpha.
+            `copy` is False: a picture stores its pixels multiplied by alpha.
         """
         if copy is False:
             raise ValueError("a Picture's array is always a copy")
@@ -154,7 +153,7 @@ class Picture:
     def _repr_png_(self) -> bytes:
         from gaussianimage.picture.preview import png_preview, thinned
 
-        # Before the conversion, which takes long for very large pictures.
+        # Thinned before the conversion, which takes long for very large pictures.
         return png_preview(to_array(thinned(self.pixels)), icc=self.icc)
 
 
@@ -162,8 +161,8 @@ class Samples(NamedTuple):
     """Pixels as a file or an array holds them."""
 
     values: npt.NDArray[Any]  # (H, W, C), integers or floating point
-    # The value of full intensity and of full coverage. None for integers of no known white, which
-    # are of 16 bits where they fit.
+    # The value of full intensity and of full coverage. None for integers without a known white;
+    # they count as 16-bit samples if they are in range.
     white: float | None
     premultiplied: bool = False  # whether color is multiplied by alpha
 
@@ -185,28 +184,28 @@ def from_array(
     array : array_like, shape (H, W) or (H, W, C)
         C is 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGBA), where color is *not* multiplied by
         alpha. White is 255 for ``uint8``, 65535 for ``uint16``, True for ``bool`` and 1.0 for
-        floating point. Floating-point values a little outside of 0..1, as a resampling filter
-        leaves them, are clipped with a warning; below −1 or above 2 they can only be meant on
-        another scale.
+        floating point. Floating-point values slightly outside of 0..1, such as a resampling
+        filter produces, are clipped with a warning; values below −1 or above 2 are an error,
+        because they must be on another scale.
     white : float, optional
-        The value that becomes 1.0, where it is another: 4095 for data of 12 bits in ``uint16``,
-        255 for ``int64`` of 0..255. Any type of real numbers is taken then; values below 0 and
-        above `white` are clipped with a warning. Alpha keeps the white of its type, if that has
-        one.
+        The value that becomes 1.0, if it is not the white of the type: 4095 for 12-bit data in
+        ``uint16``, 255 for ``int64`` values of 0..255. With `white`, any type of real numbers is
+        accepted; values below 0 and above `white` are clipped with a warning. Alpha keeps the
+        white of its type, if the type has one.
     bit_depth : {8, 16}, optional
-        By default 8 for integers of a white up to 255 and ``bool``, else 16.
+        By default 8 for ``bool`` and for integers whose white is at most 255, else 16.
     icc, exif, xmp : bytes, optional
-        See `Picture`.
+        As in `Picture`.
     warn : callable, optional
         Called with a message instead of a `PictureWarning`.
 
     Raises
     ------
     TypeError
-        An array of another type, for instance ``int64``, whose white is anyone's guess.
+        The array has another type, for instance ``int64``, and `white` is not given.
     ValueError
-        A shape that is no picture's, floating-point values on another scale, a masked array, or a
-        `white` that is not a finite number above 0.
+        The shape is not that of a picture, floating-point values are on another scale, the array is
+        masked, or `white` is not a finite number above 0.
     PictureError
         A pixel is NaN or infinite.
 
@@ -245,7 +244,7 @@ def from_array(
 def to_array(
     pixels: npt.NDArray[np.floating[Any]], dtype: npt.DTypeLike = np.uint8
 ) -> npt.NDArray[Any]:
-    """Turn rendered pixels into what picture files and other libraries hold.
+    """Convert rendered pixels to samples of a picture file: integers or floats, straight alpha.
 
     Parameters
     ----------
@@ -258,12 +257,12 @@ def to_array(
     Returns
     -------
     ndarray, shape (H, W) for C = 1, else (H, W, C)
-        Rounded to nearest. Color is divided by alpha, and 0 where nothing is visible.
+        Samples, rounded to nearest. Color is divided by alpha, and is 0 where alpha is 0.
 
     Raises
     ------
     TypeError
-        Another `dtype`, or `pixels` are not floating point.
+        `dtype` is another type, or `pixels` are not floating point.
     ValueError
         `pixels` has another shape.
     """
@@ -292,7 +291,7 @@ def to_array(
 
 
 def checked_white(white: object) -> float | None:
-    """Check the argument `white` and return it; a `TypeError` or `ValueError` if it is none."""
+    """Check the argument `white` and return it; a `TypeError` or `ValueError` if it is bad."""
     if white is None:
         return None
     if isinstance(white, bool | np.bool_) or not isinstance(white, Real):
@@ -303,16 +302,16 @@ def checked_white(white: object) -> float | None:
 
 
 def scale_problem(samples: Samples, white: float | None) -> str | None:
-    """Return why samples can't be taken as they are: a white that nobody has named.
+    """Return why the samples need a `white` that the caller did not give; None if they don't.
 
-    `white` is what the caller gives, if anything; see `from_array`.
+    `white` is the caller's argument, as for `from_array`.
     """
     values = samples.values
     if white is not None or (values.dtype.kind != "f" and samples.white is not None):
         return None
     low, high = float(values.min()), float(values.max())
     if not math.isfinite(low + high):
-        return None  # which is another problem
+        return None  # `normalized` refuses these
     if samples.white is not None:
         if low >= -1 and high <= 2:
             return None
@@ -329,7 +328,7 @@ def scale_problem(samples: Samples, white: float | None) -> str | None:
 
 
 def choose_depth(samples: Samples, white: float | None) -> Literal[8, 16]:
-    """Return the bit depth of a picture of these samples; `white` is what the caller gives."""
+    """Return the bit depth of a picture of these samples; `white` is the caller's argument."""
     kind = samples.values.dtype.kind
     if kind == "b":
         return 8
@@ -340,16 +339,16 @@ def choose_depth(samples: Samples, white: float | None) -> Literal[8, 16]:
 def normalized(
     samples: Samples, *, white: float | None = None, warn: Warn = issue
 ) -> npt.NDArray[np.float32]:
-    """Return new, read-only pixels as `Picture` has them.
+    """Return new, read-only pixels in the form of `Picture.pixels`.
 
     Parameters
     ----------
     samples : Samples
-        For which `scale_problem` finds none.
+        Samples without a `scale_problem`.
     white : float, optional
-        What the caller takes for white; see `from_array`.
+        The sample that becomes 1.0, as for `from_array`.
     warn : callable
-        Gets a sentence on values that are clipped, or that use little of the range.
+        Called with a message if values are clipped or use little of the range.
 
     Raises
     ------
@@ -363,7 +362,7 @@ def normalized(
     top = white or samples.white or _WHITE_16
     colors = values.shape[2] - (values.shape[2] in (2, 4))
     _tell_of_range(samples, values[..., :colors], white, top, warn)
-    # Doubles and integers of many digits are divided before float32 rounds them.
+    # Doubles and long integers are divided before they are rounded to float32.
     wide = values.dtype.itemsize > 4 or (values.dtype.kind in "iu" and values.dtype.itemsize > 2)
     pixels: npt.NDArray[Any] = np.array(values, np.float64 if wide else np.float32, order="C")
     if top != 1:
@@ -380,7 +379,7 @@ def normalized(
 
 
 _WHITE_16 = 65535
-# A picture that leaves more of its range unused than this has another white, as a rule.
+# A picture that uses less than this share of its range usually has another white.
 _LITTLE = 1 / 4
 # Values outside of the range by less than this are rounding errors.
 _ROUNDING = 1e-5
@@ -407,16 +406,16 @@ def _tell_of_range(
 
 
 def _fitting_white(samples: Samples, high: float) -> str:
-    """Return a white for samples up to `high`: for integers all the bits that they use."""
+    """Return a white for samples up to `high`; for integers, the largest of their bit length."""
     if samples.values.dtype.kind == "f" and not (high >= 1 and high == int(high)):
         return f"{high:.3g}" if float(f"{high:.3g}") >= high else f"{high * 1.005:.3g}"
     bits = int(high).bit_length()
-    # Pixels have 8, 10, 12, 14 or 16 bits; fewer are labels or levels.
+    # Pixels have 8, 10, 12, 14 or 16 bits; integers of fewer bits are labels or levels.
     return str(2 ** (bits + bits % 2 if bits > 7 else bits) - 1)
 
 
 def check_array_shape(shape: tuple[int, ...]) -> None:
-    """Refuse the shape of an array that is no picture's, with a ValueError."""
+    """Raise a ValueError if no picture can have the shape."""
     if len(shape) not in (2, 3):
         raise ValueError(f"picture: expected shape (H, W) or (H, W, C), got {shape}")
     _check_shape((*shape, 1)[:3])

@@ -26,7 +26,7 @@ def png_preview(pixels: npt.NDArray[np.uint8], *, icc: bytes | None = None) -> b
     Parameters
     ----------
     pixels : ndarray, (H, W) or (H, W, C), uint8
-        As `gaussianimage.picture.to_array` returns them; larger pictures are shrunk.
+        Pixels as from `gaussianimage.picture.to_array`; larger pictures are shrunk.
     icc : bytes, optional
         The ICC profile.
     """

@@ -1,11 +1,11 @@
-"""Samples of more than 8 bits that Pillow itself would cut to 8.
+"""Samples of more than 8 bits, which Pillow itself would cut to 8.
 
 Pillow has no color image of 16 bits. From a 16-bit color PNG or TIFF file it unpacks the high
-byte of every sample and drops the low one. But it does so by a *raw mode* that it notes when it
-opens a file (``RGB;16B``: big-endian), and which can be changed before the pixels are decoded:
-unpacked in the other byte order (``RGB;16L``), the byte that is kept is the low one. So decoding
-twice gives all 16 bits, by Pillow's own tested decoders. Layouts for which this does not work
-(compressed TIFF with separate planes, 16-bit color JPEG 2000, AVIF) stay at 8 bits.
+byte of every sample and drops the low byte. Pillow chooses the byte by a *raw mode*, which it sets
+when it opens a file (``RGB;16B``: big-endian) and which can be changed before the pixels are
+decoded. With the other byte order (``RGB;16L``) Pillow keeps the low byte, so decoding twice gives
+all 16 bits. Layouts for which this does not work (compressed TIFF with separate planes, 16-bit
+color JPEG 2000, AVIF) stay at 8 bits.
 """
 
 import sys
@@ -31,16 +31,17 @@ def deep_samples(
     Parameters
     ----------
     image : PIL.ImageFile.ImageFile
-        As opened: the pixels not loaded yet. They are, after the call, if it returns something.
+        The opened image, whose pixels are not loaded yet. The call loads them unless it returns
+        None.
     again : callable
         Opens the same file once more.
     file : BinaryIO
-        The file itself.
+        The opened file.
 
     Returns
     -------
     Samples or None
-        None for what Pillow reads in full, which is not loaded then.
+        The samples; None if Pillow reads all bits of the image, which is then not loaded.
     """
     if not image.tile:
         return None
@@ -52,7 +53,7 @@ def deep_samples(
     if image.format == "PPM" and codec == "ppm":
         return _netpbm(image, file, offset, 3 if raw_mode == "RGB" else 1, parameters[1])
     if raw_mode == "LA;16B":
-        # Gray and alpha have the size of a pixel RGBA, so that no byte need be dropped.
+        # Two 16-bit samples have the size of an RGBA pixel, so Pillow keeps all bytes.
         _set_raw_mode(image, "RGBA")
         image.load()
         return Samples(np.asarray(image).view(">u2"), 65535)
@@ -73,7 +74,7 @@ def _tiff(
     tags: Any = image.tag_v2  # type: ignore[attr-defined]
     planar = tags.get(_PLANAR, 1) == 2
     base, _, depth = raw_mode.partition(";")
-    if image.mode.startswith("I;16"):  # gray of 12 or 16 bits, which Pillow has
+    if image.mode.startswith("I;16"):  # gray of 12 or 16 bits, which Pillow supports
         white = 4095 if raw_mode == "I;12" else 65535
         image.load()
         values = np.asarray(image)[..., None]
@@ -81,7 +82,7 @@ def _tiff(
             values = white - values
         return Samples(values, white)
     if planar and codec == "raw" and set(tags.get(258, ())) == {16}:
-        # Pillow takes the planes for 8-bit ones and shows the left half of the picture.
+        # Pillow mistakes the planes for 8-bit planes and shows the left half of the picture.
         other = again()
         high, low = ("B", "L") if tags.prefix == b"MM" else ("L", "B")
         for opened, order in ((image, high), (other, low)):
@@ -115,7 +116,7 @@ def _merged(high: ImageFile.ImageFile, low: ImageFile.ImageFile) -> Samples:
 
 
 def _set_raw_mode(image: ImageFile.ImageFile, pattern: str) -> None:
-    """Unpack by another raw mode; ``{}`` in it stands for the one that Pillow has noted."""
+    """Set the raw mode of an image; ``{}`` in the pattern stands for the mode that Pillow set."""
     tiles = []
     for tile in image.tile:
         noted, *rest = tile.args if isinstance(tile.args, tuple) else (tile.args,)
@@ -127,7 +128,7 @@ def _set_raw_mode(image: ImageFile.ImageFile, pattern: str) -> None:
 def _netpbm(
     image: ImageFile.ImageFile, file: BinaryIO, offset: int, channels: int, white: int
 ) -> Samples:
-    """Read a binary PGM or PPM file whose white is neither 255 nor 65535, or of 16-bit color."""
+    """Read a binary PGM or PPM file of 16-bit color, or with a white other than 255 and 65535."""
     dtype = np.dtype(">u2" if white > 255 else "u1")
     width, height = image.size
     size = width * height * channels * dtype.itemsize

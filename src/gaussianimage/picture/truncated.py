@@ -1,8 +1,8 @@
-"""Truncated picture files: they are completed with an end, if most of the picture is there.
+"""Truncated picture files: each is completed with an end if it has most of its picture.
 
-Pillow has a switch for that, but it is a global variable. Here the file gets an end of its own
-instead, after which it is read like any other: a marker in a JPEG file, rows of zeros in a PNG
-file, and zeros in a file of plain samples.
+Pillow has a switch for truncated files, but the switch is a global variable. This module appends an
+end instead, and the completed file is read as usual. The end is a marker in a JPEG file, rows of
+zeros in a PNG file, and zeros in a file of plain samples.
 """
 
 import re
@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile
 
-LEAST = 0.5  # of the rows
+LEAST = 0.5  # share of the rows
 
-# Rows that blocks of chroma cover together, as a rule.
+# Rows that a block of chroma usually covers.
 _BLOCK = 16
 _PLAIN = ("BMP", "DIB", "IM", "PPM", "SGI", "SUN", "TGA", "TIFF")
 _END_OF_IMAGE = b"\xff\xd9"
@@ -31,14 +31,14 @@ class Mended(NamedTuple):
     """A completed file, and the share of its picture that comes from the truncated file."""
 
     data: bytes
-    share: float | None  # of the rows; None if that is to be seen in the pixels
-    filled: str  # with what the rest is filled
+    share: float | None  # share of the rows; None if only the pixels show it
+    filled: str  # color of the missing pixels
 
 
 def mend(
     data: bytes, format_name: str | None, size: tuple[int, int], codecs: Collection[str]
 ) -> Mended | None:
-    """Return a file that can be read in the place of one that ends too early.
+    """Return a readable file in place of a file that ends too early.
 
     Parameters
     ----------
@@ -47,21 +47,22 @@ def mend(
     format_name : str or None
         Pillow's name of the format.
     size : tuple of int
-        Width and height.
+        Width and height in pixels.
     codecs : collection of str
         Pillow's names of the decoders that the picture needs.
 
     Returns
     -------
     Mended or None
-        None if the file is of another format, is not cut but broken, or too little is left.
+        None if the file has another format, is broken rather than cut, or has too few rows.
     """
     if format_name in ("JPEG", "MPO"):
         return _jpeg(data)
     if format_name == "PNG":
         return _png(data, *size)
     if format_name in _PLAIN and codecs and set(codecs) <= {"raw", "ppm"}:
-        # Plain samples. If as many zeros as the file has bytes are too few, less than half is left.
+        # Plain samples. The zeros double the file; a file that is still too short has less than
+        # half of its picture.
         return Mended(data + bytes(len(data)), None, "black")
     return None
 
@@ -84,7 +85,7 @@ def jpeg_share(image: Image.Image) -> float:
 def tiff_share(image: ImageFile.ImageFile) -> float:
     """Return how much of an opened TIFF picture its strips or tiles cover.
 
-    Where there are too few of them, Pillow leaves the rest black.
+    Pillow leaves the pixels of missing strips or tiles black.
     """
     if image.format != "TIFF":
         return 1.0
@@ -95,16 +96,16 @@ def tiff_share(image: ImageFile.ImageFile) -> float:
 
 
 def _jpeg(data: bytes) -> Mended | None:
-    """Cut off a segment that is not whole, and put an end behind the rest.
+    """Cut off an incomplete segment, and append an end marker.
 
-    The samples of a progressive file come in several scans, of which the first have little detail.
-    The one that brings the finest of brightness must be whole there.
+    A progressive file has several scans, and the first scans have little detail. The scan with the
+    highest frequencies of brightness must be whole.
     """
     position, progressive, fine = 2, False, False
     while (found := _MARKER.search(data, position)) is not None:
         marker, position = data[found.start() + 1], found.end()
         if marker == 0xD9:
-            # The first picture of a file has its end; what is cut comes behind, or is broken.
+            # The first picture has its end, so the file is cut behind it or is broken.
             return None
         if marker in _WITHOUT_LENGTH:
             continue
@@ -118,7 +119,7 @@ def _jpeg(data: bytes) -> Mended | None:
             segment = data[position : position + length]
             brightest = segment[3:4] <= b"\x01" or segment[3:4] == b"R"
             following = _MARKER.search(data, position + length)
-            # Its last byte but one is the end of the band of frequencies.
+            # The segment's last byte but one is the end of its band of frequencies.
             fine = fine or (brightest and segment[-2] == 63 and following is not None)
         position += length
     if progressive and not fine:
@@ -127,7 +128,7 @@ def _jpeg(data: bytes) -> Mended | None:
 
 
 def _png(data: bytes, width: int, height: int) -> Mended | None:
-    """Unpack the rows that are there and pack them again with rows of zeros for the others."""
+    """Unpack the existing rows and pack them again, with rows of zeros for the missing ones."""
     kept, packed, ended = [], [], False
     position = len(_PNG_START)
     head = b""
@@ -164,10 +165,10 @@ def _png(data: bytes, width: int, height: int) -> Mended | None:
     except zlib.error:
         return None
     share = len(pixels) / total
-    # What is left out of a pass of an interlaced picture is missing everywhere.
+    # Rows missing from a pass of an interlaced picture are missing all over the picture.
     if share < (1 if interlaced else LEAST):
         return None
-    if not interlaced:  # whole rows: half a row of a filter is no row
+    if not interlaced:  # keep whole rows: a filter needs a whole row
         pixels = pixels[: len(pixels) // sizes[0][0] * sizes[0][0]]
     pixels += bytes(total - len(pixels))
     chunks = [(b"IHDR", head), *kept, (b"IDAT", zlib.compress(pixels, 1)), (b"IEND", b"")]

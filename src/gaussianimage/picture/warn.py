@@ -1,4 +1,4 @@
-"""Warnings about pictures that may not be read as they are meant."""
+"""Warnings about pictures that may be read with a wrong meaning."""
 
 import sys
 import warnings
@@ -23,7 +23,7 @@ def issue(message: str) -> None:
 
 
 def ignore(_message: str) -> None:
-    """Do nothing, for arrays that are our own results."""
+    """Ignore a message about an array that this package made."""
 
 
 def _is_ours(frame: FrameType) -> bool:

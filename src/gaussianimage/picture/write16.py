@@ -1,4 +1,4 @@
-"""PNG, TIFF and PPM files of 16 bits a sample, which Pillow writes in gray only."""
+"""PNG, TIFF and PPM files of 16 bits a sample; Pillow writes only gray ones."""
 
 import io
 import struct
@@ -24,7 +24,7 @@ def png(
     compress_level: int = 6,
     **_: object,
 ) -> bytes:
-    """Encode as PNG; every row gets the filter with the smallest sum, as libpng chooses."""
+    """Encode as PNG; each row gets the filter with the smallest absolute sum, as in libpng."""
     height, width, channels = pixels.shape
     color_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
     chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, color_type, 0, 0, 0))]
@@ -56,7 +56,7 @@ def _filtered(pixels: _Pixels, block: int = 64) -> Iterator[bytes]:
             .view(np.uint8)
             .reshape(-1, step * width)
         )
-        # One pixel of zeros to the left, so that every byte has its neighbors.
+        # Pad a pixel of zeros at the left, so that every byte has a left neighbor.
         padded = np.pad(rows.astype(np.int16), ((0, 0), (step, 0)))
         shifted = np.concatenate([above, padded[:-1]])
         above = padded[-1:]
@@ -119,7 +119,7 @@ def tiff(
 def tiff_directory(
     *, icc: bytes | None = None, exif: bytes | None = None, xmp: bytes | None = None
 ) -> TiffImagePlugin.ImageFileDirectory_v2:
-    """Put metadata into a directory as Pillow's own writer takes it (``tiffinfo``)."""
+    """Put metadata into a directory for Pillow's own writer (its option ``tiffinfo``)."""
     directory: Any = TiffImagePlugin.ImageFileDirectory_v2()
     for tag, value in (tiff_tags(exif) if exif else {}).items():
         directory[tag] = value

@@ -17,18 +17,19 @@ from gaussianimage.picture.flatten import WHITE, flatten_array
 from gaussianimage.picture.pixels import Picture, check_array_shape, from_array, to_array
 from gaussianimage.picture.warn import ignore
 
-# What a second, unnoticed loss would undo: Pillow's own defaults are JPEG 75 with halved chroma,
-# WebP 80 and AVIF 75.
+# Pillow's own defaults (JPEG 75 with halved chroma, WebP 80, AVIF 75) would add a visible loss to a
+# decoded picture.
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": "4:4:4"},
     "MPO": {"quality": 95, "subsampling": "4:4:4"},
     "WEBP": {"quality": 95},
     "AVIF": {"quality": 90},
 }
-# What Pillow hands to other software, icon sets of fixed sizes, a name that promises floats, and
-# our own format, which `gaussianimage.encode` writes, where its plugin is registered.
+# Formats that Pillow hands to other software, icon sets of fixed sizes, an extension that stands
+# for floats, and our own format (its Pillow plugin may be registered), which
+# `gaussianimage.encode` writes.
 _LEFT_OUT = ("BUFR", "GRIB", "HDF5", "WMF", "ICNS", ".pfm", "GIMG")
-_DROP_ALPHA = ("BMP", "DIB", "PPM")  # take RGBA and lose its alpha
+_DROP_ALPHA = ("BMP", "DIB", "PPM")  # Pillow drops the alpha of RGBA in these
 _GRAY16 = ("PNG", "TIFF", "PPM", "JPEG2000")
 _COLOR16: dict[str, Callable[..., bytes]] = {
     "PNG": write16.png,
@@ -49,41 +50,41 @@ def write(
 ) -> None:
     """Write a picture in any format that Pillow writes.
 
-    A file appears whole or not at all; see `gaussianimage._util.files`.
+    A file is complete or does not exist.
 
     - ``uint16`` arrays and pictures of 16 bits are written with 16 bits to PNG, TIFF and PPM,
-      and to JPEG 2000 if gray; rounded to 8 bits to every other format. Floating-point arrays
-      are written with 8 bits.
+      and to JPEG 2000 if gray; every other format gets them rounded to 8 bits. Floating-point
+      arrays are written with 8 bits.
     - A format without alpha (JPEG, BMP, PPM, ...) gets the picture on white.
     - JPEG is written with quality 95 and full chroma, WebP with quality 95 and AVIF with 90,
       unless `options` say otherwise.
-    - A format without gray gets RGB, one of palettes or of black and white what Pillow's
-      conversion makes of the picture.
+    - A format without gray gets RGB; a format of palettes or of black and white gets Pillow's
+      conversion of the picture.
 
     Parameters
     ----------
     target : str, os.PathLike or BinaryIO
         A file name, whose extension gives the format; ``-`` for stdout; or a binary stream.
     picture : Picture or ndarray, shape (H, W) or (H, W, C)
-        Arrays as for `from_array`, for instance from `to_array` or `decode`: color is not
-        multiplied by alpha.
+        The picture, or an array as for `from_array`, for instance from `to_array` or `decode`.
+        The color of an array is not multiplied by alpha.
     format : str, optional
-        Pillow's name for the format, or an extension. By default that of the file name; PNG for
-        stdout and for streams.
+        Pillow's name for the format, or an extension. By default the extension of the file name;
+        PNG for stdout and for streams.
     icc, exif, xmp : bytes, optional
-        As in `Picture`, whose own they replace; ``b""`` leaves them out. A format that cannot
-        hold them does so too.
+        As in `Picture`; they replace the metadata of `picture`, and ``b""`` leaves them out. A
+        format that cannot hold them drops them.
     **options
         Passed to Pillow's ``save``, for instance ``quality=80``. With 16 bits a sample in color,
-        only ``compress_level`` (PNG) and ``compression`` (TIFF) mean something.
+        only ``compress_level`` (PNG) and ``compression`` (TIFF) have an effect.
 
     Raises
     ------
     ValueError
-        An unknown extension or format (the message lists the known ones), or a picture or an
-        option that the format cannot take.
+        The extension or the format is unknown (the message lists the known ones), or the format
+        cannot take the picture or an option.
     TypeError, PictureError
-        See `from_array`.
+        As `from_array`.
     OSError
         The output cannot be written. No file appears, and an old one stays as it was.
     """
@@ -99,7 +100,7 @@ def write(
         data = _encoded(values, name, icc=icc, exif=exif, xmp=xmp, **options)
     except MemoryError:
         raise
-    except Exception as error:  # whatever an encoder makes of a size or an option
+    except Exception as error:  # encoders raise any error for a bad size or option
         raise ValueError(f"the picture cannot be written as {name}: {error}") from error
     if isinstance(target, str | os.PathLike):
         write_output(target, data)
@@ -113,12 +114,12 @@ def extensions() -> list[str]:
 
 
 def takes_quality(target: StrPath | BinaryIO, format: str | None = None) -> bool:  # noqa: A002
-    """Whether a picture that `write` writes there has a `quality`, 1 to 100.
+    """Whether the format that `write` uses for `target` has a `quality`, 1 to 100.
 
     Raises
     ------
     ValueError
-        An unknown extension or format.
+        The extension or the format is unknown.
     """
     return _format_name(target, format) in _DEFAULTS
 
@@ -155,9 +156,9 @@ def _integers(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     values = np.asarray(array)
     plain = values.dtype.kind in "ub" and values.dtype.itemsize <= 2
     if plain and not isinstance(array, np.ma.MaskedArray):
-        check_array_shape(values.shape)  # nothing else can be wrong
+        check_array_shape(values.shape)  # only the shape can be wrong
     else:
-        picture = from_array(array, warn=ignore)  # which refuses what is no picture
+        picture = from_array(array, warn=ignore)  # refuses an array that is no picture
         if values.dtype.kind == "f":
             return to_array(picture.pixels)
     if values.dtype.kind == "b":
@@ -196,9 +197,9 @@ def _encoded(values: npt.NDArray[Any], name: str, **options: Any) -> bytes:
 
 @cache
 def _mode_for(mode: str, name: str) -> str | None:
-    """Return the nearest of Pillow's modes that a format takes, None if it has no alpha.
+    """Return the nearest mode that a format takes; None if the mode has alpha and the format none.
 
-    Pillow has no list of them, so a tiny picture is written to find out.
+    Pillow has no list of a format's modes, so a tiny picture is written to find out.
     """
     if mode in ("LA", "RGBA"):
         candidates: tuple[str, ...] = () if name in _DROP_ALPHA else (mode, "RGBA")
@@ -223,7 +224,7 @@ def _saved(
     **options: Any,
 ) -> bytes:
     settings = {**_DEFAULTS.get(name, {}), **options}
-    if name == "ICO":  # which Pillow resamples to the usual sizes of icons otherwise
+    if name == "ICO":  # by default Pillow resamples it to the usual sizes of icons
         settings.setdefault("sizes", [image.size])
     if icc:
         settings.setdefault("icc_profile", icc)

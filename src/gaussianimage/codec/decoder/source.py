@@ -47,7 +47,7 @@ def _read(source: Source) -> tuple[Buffer, str]:
     if isinstance(source, str | os.PathLike):
         return read_input(source), "stdin" if is_stream(source) else os.fspath(source)
     try:
-        # A mapped file or an array of bytes is used without a copy. (A mapped file also has `read`.)
+        # A mapped file is used without a copy, as an array of bytes is, although it has `read`.
         return memoryview(cast("Buffer", source)), ""
     except TypeError:
         pass
