@@ -88,7 +88,7 @@ def flatten_array(values: npt.NDArray[Any], color: Color) -> npt.NDArray[Any]:
 def _with_channels_for(
     values: npt.NDArray[Any], background: npt.NDArray[Any]
 ) -> tuple[npt.NDArray[Any], bool]:
-    """Return the values, as RGB if they are gray and the background isn't, and whether they changed."""
+    """Return the values, and whether they became RGB because the background isn't gray."""
     if values.shape[2] == 1 and np.ptp(background) > 0:
         return np.repeat(values, 3, axis=2), True
     return values, False

@@ -29,14 +29,14 @@ _of_this_thread = _Context()
 
 
 class Decoder:
-    """A decoder for many files, which keeps its memory from one to the next.
+    """A decoder for many files, which reuses its memory from file to file.
 
     Parameters
     ----------
     threads : int, optional
         Threads to use, 1 to 256; all CPUs that this process may run on by default.
     limits : Limits, optional
-        What to refuse to decode.
+        Limits above which a file is refused.
 
     Raises
     ------
@@ -45,9 +45,9 @@ class Decoder:
 
     Notes
     -----
-    `decode`, the function, keeps memory too, but gives it back after a picture of very many
-    Gaussians. Several Python threads may use the same decoder; a call that finds it busy takes
-    memory of its own. A pickled decoder keeps its options, not its memory.
+    The function `decode` reuses memory too, but frees it after a picture of very many Gaussians.
+    Several Python threads may use the same decoder; a call that finds the decoder busy allocates
+    its own memory. A pickled decoder keeps its options, not its memory.
     """
 
     def __init__(self, *, threads: int | None = None, limits: Limits = DEFAULT_LIMITS) -> None:
@@ -88,17 +88,17 @@ class Decoder:
         source : path-like, bytes-like or binary stream
             The whole file.
         out : ndarray, optional
-            Where to write the pixels: of the shape and type of the result, C-contiguous and
-            writable. After an error its content is undefined.
+            Array for the pixels, with the shape and type of the result, C-contiguous and
+            writable. Its content is undefined after an error.
         dtype : uint8, uint16 or float32, optional
-            By default that of `out`, or uint8.
+            Type of the pixels; by default the type of `out`, or uint8.
         size, crop, layers, partial
             As for `decode`.
 
         Returns
         -------
         ndarray, (height, width) for gray, (height, width, C) otherwise
-            `out` itself if it is given.
+            The pixels; `out` itself if it is given.
 
         Raises
         ------
@@ -133,38 +133,39 @@ def decode(
         The whole file: its name (``-`` is stdin), its bytes, or a stream, which is read to its end.
     size : (int, int), optional
         Height and width to draw at, in pixels; the nominal size by default. One of them may be
-        None: (480, None) keeps the shape. A smaller size is anti-aliased, as `render` does it.
+        None: (480, None) keeps the aspect ratio. A smaller size is anti-aliased, as in `render`.
     crop : (int, int, int, int), optional
         Top, left, height and width of the part to draw, in pixels of the picture at `size`. Only
-        this part is computed, and it has the same bits as in the whole picture.
+        this part is computed, and its pixels equal those of the whole picture exactly.
     dtype : uint8, uint16 or float32, default uint8
-        Floats are 0 to 1. Bytes without alpha are made faster than others, and a few in a hundred
-        are the neighbor of the nearest one.
+        Type of the pixels; floats are 0 to 1. Pictures without alpha are drawn in faster arithmetic
+        for uint8, and a few percent of the values differ by 1 from the nearest value.
     threads : int, optional
         Threads to use, 1 to 256; all CPUs that this process may run on by default.
     layers : int, optional
-        Use this many of the file's layers, from 0; all by default.
+        Number of first layers to use, 0 or more; all by default.
     partial : bool, default False
-        Accept a file that is cut off or damaged behind its header, and use the whole layers
-        before that place.
+        Accept a file that is cut off or damaged behind its header, and use the layers that are
+        whole before the damage.
     limits : Limits, optional
-        What to refuse to decode.
+        Limits above which a file is refused.
 
     Returns
     -------
     ndarray, (height, width) for gray, (height, width, C) otherwise
-        Colors are not premultiplied by alpha. What was fully transparent or fully opaque is so
-        again, if the file says where (`encode`, `alpha_quality`); at another size, where all
-        pixels within one of these, or one of the result, were.
+        The pixels; colors are not premultiplied by alpha. If the file has a map of alpha
+        (`alpha_quality` of `encode`), pixels that were fully transparent or fully opaque are so
+        again; at another size, if all source pixels that they cover were.
 
     Raises
     ------
     FormatError
-        The bytes are not a valid file; `offset` tells where. `TruncatedError` if they end early.
+        The bytes are not a valid file; `offset` is the place of the error. `TruncatedError` if
+        they end early.
     UnsupportedError
         The file needs a newer reader.
     LimitError
-        It exceeds a limit.
+        The file exceeds a limit.
     OSError
         The file can't be read.
     TypeError, ValueError
@@ -172,7 +173,7 @@ def decode(
 
     Notes
     -----
-    Where `source` has a name, a note of the error names it.
+    If `source` has a name, a note of the error contains it.
     """
     request = DecodeRequest.checked(size, crop, dtype, layers, thread_count(threads))
     with reading(source) as data:
@@ -199,15 +200,15 @@ def decode_picture(
     Returns
     -------
     Picture
-        In the bit depth of the encoded picture. ``numpy.asarray`` of it has the pixels that
-        `decode` gives with that type, and `gaussianimage.write` writes it to a file.
+        The picture, in the bit depth of the source. ``numpy.asarray`` of the picture equals the
+        result of `decode` for that type, and `gaussianimage.write` writes the picture to a file.
 
     Raises
     ------
     FormatError, TruncatedError, UnsupportedError, LimitError, OSError, TypeError, ValueError
         As for `decode`.
     """
-    from gaussianimage.picture import from_array  # Pillow, which no other function here needs
+    from gaussianimage.picture import from_array  # imports Pillow, which only this function needs
 
     with reading(source) as data:
         file = parse_file(data, limits=limits, partial=partial)
@@ -238,17 +239,18 @@ def thumbnail(
     Parameters
     ----------
     source : path-like, bytes-like or binary stream
-        The whole file, as for `decode`; the first layers of it, with `partial`.
+        The whole file, as for `decode`; with `partial`, its first layers are enough.
     longest : int
-        Most pixels a side. The shape is kept, and a smaller picture stays as it is.
+        Largest side of the result in pixels. The aspect ratio is kept, and a smaller picture is not
+        enlarged.
     dtype, threads, partial, limits
         As for `decode`.
 
     Returns
     -------
     ndarray, (height, width) for gray, (height, width, C) otherwise
-        What `decode` gives at that size from the fewest first layers that have a Gaussian for each
-        pixel of it, or from all of them.
+        The result of `decode` at that size, from the fewest first layers that have at least as many
+        Gaussians as the result has pixels, or from all layers.
 
     Raises
     ------
@@ -284,9 +286,9 @@ def decode_gaussians(
     Returns
     -------
     Gaussians
-        The first is the background, a Gaussian of 100,000 times the longer side, which a file of
-        the paper's profile does not have; then those of the layers, the most important layer first.
-        Colors are multiplied by alpha, which is not exact where that of `decode` is.
+        The background, then the Gaussians of the layers, the most important layer first. The
+        background is a Gaussian with a sigma of 100,000 times the longer side; a file of the
+        paper's profile has none. Colors are multiplied by alpha. The map of alpha is not applied.
 
     Raises
     ------

@@ -17,7 +17,7 @@ from gaussianimage.codec.decoder.file import DEFAULT_LIMITS
 from gaussianimage.codec.decoder.source import Source
 from gaussianimage.codec.format.header import Limits
 
-# Pictures in the works, beside the one that the caller has, for each thread.
+# Pictures per thread that are queued, in work or finished but not yet yielded.
 AHEAD = 2
 
 
@@ -36,27 +36,26 @@ def decode_many(
     Parameters
     ----------
     sources : iterable of path-like, bytes-like or binary stream
-        The files, their bytes, or streams of them. It is read only a few items ahead of what is
-        asked for, so it may be endless, and the memory in use is that of 2 pictures for each
-        thread.
+        File names, bytes of files, or streams. The iterable is read only a few items ahead of the
+        result, so it may be endless, and at most 2 pictures for each thread are in memory.
     threads : int, optional
-        How many files to decode at a time, each on one thread: 1 to 256; as many as there are CPUs
-        that this process may run on by default.
+        Number of files to decode at a time, each on one thread, 1 to 256; by default the number of
+        CPUs that this process may run on.
     limits, size, crop, dtype, layers
-        As for `decode`; the same for every file.
+        As for `decode`; they apply to every file.
 
     Yields
     ------
     ndarray, (height, width) for gray, (height, width, C) otherwise
-        What `decode` gives for each of the sources, in their order.
+        The result of `decode` for each source, in the order of the sources.
 
     Raises
     ------
     FormatError, TruncatedError, UnsupportedError, LimitError
-        As for `decode`, when it is the turn of that file; its name is in a note of the error. No
-        more files are decoded after that.
+        As for `decode`, raised when the file's turn comes; a note of the error names the file. No
+        more files are decoded after an error.
     OSError
-        A file can't be read; likewise.
+        A file can't be read; raised in the same way.
     TypeError, ValueError
         An argument is of a wrong type or out of range.
     """
@@ -77,7 +76,7 @@ def _decode_many(
     idle = deque(decoders)
 
     def work(source: Source) -> NDArray[Any]:
-        decoder = idle.pop()  # a deque may be used from several threads
+        decoder = idle.pop()  # a deque is safe in several threads
         try:
             return decoder.decode(source, **options)
         finally:
@@ -94,5 +93,5 @@ def _decode_many(
             yield pending.popleft().result()
     finally:
         for decoder in decoders:
-            decoder._stop()  # what nobody waits for any more need not be finished
+            decoder._stop()  # unneeded pictures need not be finished
         pool.shutdown(cancel_futures=True)

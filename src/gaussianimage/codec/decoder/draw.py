@@ -1,4 +1,4 @@
-"""Drawing a file: its pixels, in one native call where that is possible, and its Gaussians."""
+"""Drawing the pixels of a file, in one native call if possible, and decoding its Gaussians."""
 
 import math
 from typing import Any, NamedTuple, cast
@@ -33,29 +33,30 @@ from gaussianimage.errors import LimitError
 from gaussianimage.gaussians import Gaussians, resized
 from gaussianimage.rendering import render
 
-# Standard deviation of the Gaussian that stands for the background, in sides of the picture.
+# Standard deviation of the background's Gaussian, in units of the picture's longer side.
 BACKGROUND_SIGMA = 1e5
 
-# The native decoder's number of each type.
+# The native decoder's code of each type of pixels.
 _KINDS = {np.dtype(np.float32): 1, np.dtype(np.uint8): 2, np.dtype(np.uint16): 3}
 
 
 class DecodeRequest(NamedTuple):
-    """What to draw of a file, as the native decoder takes it.
+    """The arguments of a decoding, in the native decoder's form.
 
     Attributes
     ----------
     kind : int
-        The native decoder's number of the type of the pixels.
+        The native decoder's code of the type of the pixels.
     dtype : dtype
+        Type of the pixels.
     size : (int or None, int or None), or None
         Height and width to draw at; None for the nominal size.
     crop : (int, int, int, int) or None
-        Top, left, height and width in pixels of the picture at `size`; None for all of it.
+        Top, left, height and width in pixels of the picture at `size`; None for the whole picture.
     layers : int or None
-        How many layers to use; None for all.
+        Number of first layers to use; None for all.
     threads : int
-        0 for all CPUs.
+        Number of threads; 0 for all CPUs.
     """
 
     kind: int
@@ -74,7 +75,7 @@ class DecodeRequest(NamedTuple):
         layers: int | None,
         threads: int,
     ) -> "DecodeRequest":
-        """Check the arguments of `gaussianimage.decode` as far as it goes without the file.
+        """Check the arguments of `gaussianimage.decode` as far as possible without the file.
 
         Raises
         ------
@@ -104,7 +105,7 @@ class DecodeRequest(NamedTuple):
         )
 
     def at(self, height: int, width: int) -> "DecodeRequest":
-        """Return the request with both sides of its size, for a picture of this nominal size."""
+        """Return the request with a complete size, for a picture of this nominal size."""
         if self.size is None:
             return self
         return self._replace(size=full_size("size", self.size, (height, width)))
@@ -123,7 +124,7 @@ def draw_pixels(
     if out is not None:
         _check_out(out, request.dtype)
     if request.for_any_file:
-        # A whole and ordinary file takes this one call.
+        # This one call decodes a whole and ordinary file.
         pixels = native.decode(
             data,
             request.kind,
@@ -194,9 +195,9 @@ def _too_large(size: tuple[int, int], limits: Limits) -> LimitError:
 def _drawn_from_gaussians(
     file: ParsedFile, request: DecodeRequest, size: tuple[int, int], limits: Limits
 ) -> NDArray[Any]:
-    """Draw a file of the paper's profile, whose Gaussians Python decodes."""
+    """Draw a file of the paper's profile; Python decodes its Gaussians."""
     from gaussianimage.codec.paper_profile.file import measure_work
-    from gaussianimage.picture import to_array  # Pillow, which nothing else here needs
+    from gaussianimage.picture import to_array  # imports Pillow, which only this function needs
 
     threads = request.threads or None
     gaussians = decode_parsed_file(file, threads=threads, layers=request.layers)

@@ -1,4 +1,4 @@
-"""Parsing a file: its header, its metadata and its content are checked, not yet decoded."""
+"""Parsing a file: its header, metadata and chunks are checked, its Gaussians not yet decoded."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -34,7 +34,7 @@ class LayerContent:
     Attributes
     ----------
     parameters : QuantizerParameters
-        How the Gaussians of all layers are quantized.
+        Parameters of the quantizer of all layers.
     chunks : tuple of Chunk
         The layers, the most important one first.
     """
@@ -50,13 +50,15 @@ class ParsedFile:
     Attributes
     ----------
     header : Header
+        The header.
     metadata : Metadata
+        ICC profile, EXIF and XMP.
     content : LayerContent or PaperContent
         The layers, or the quantizers and Gaussians of a file of the paper's profile.
     chunks : list of Chunk
         All whole chunks, without the closing one.
     damage : FormatError or None
-        What is wrong behind those chunks, if a broken file was asked for.
+        The error behind the whole chunks, if the file was parsed with `partial`; else None.
     """
 
     header: Header
@@ -82,14 +84,14 @@ class ParsedFile:
 def parse_file(
     data: Buffer, *, limits: Limits = DEFAULT_LIMITS, partial: bool = False
 ) -> ParsedFile:
-    """Check a file: its checksums, its header, and that it stays within the limits.
+    """Check the checksums and the header of a file, and that the file stays within the limits.
 
     Parameters
     ----------
     data : bytes-like
         The whole file.
     limits : Limits, optional
-        What to refuse to decode.
+        Limits above which a file is refused.
     partial : bool, default False
         Accept a file that is cut off or damaged behind its header.
 
@@ -147,12 +149,12 @@ def layer_chunks(file: ParsedFile, layers: int | None) -> list[Chunk]:
 
 
 def layer_count(file: ParsedFile, layers: int | None) -> int:
-    """Check a number of layers, and return it, or that of all layers if None.
+    """Check a number of layers and return it; None becomes the number of all layers.
 
     Raises
     ------
     ValueError
-        `layers` is negative or more than the file has.
+        `layers` is negative or above the file's number of layers.
     """
     if layers is None:
         return file.header.layers
@@ -162,7 +164,7 @@ def layer_count(file: ParsedFile, layers: int | None) -> int:
 
 
 def enough_layers(file: ParsedFile, gaussians: int) -> int | None:
-    """Return how many first layers hold at least so many Gaussians; None for all layers."""
+    """Return how many first layers hold at least `gaussians` Gaussians; None for all layers."""
     if not isinstance(file.content, LayerContent):
         return None
     count = 0
@@ -174,7 +176,7 @@ def enough_layers(file: ParsedFile, gaussians: int) -> int | None:
 
 
 def _gaussians_in(layer: Chunk) -> int:
-    """Return how many Gaussians a layer says that it has."""
+    """Return the number of Gaussians that a layer announces."""
     data, offset = layer.payload, layer.payload_offset
     if len(data) < 2:
         raise FormatError("a layer does not decode", offset)
@@ -194,22 +196,23 @@ def bad_alpha_map(file: ParsedFile) -> FormatError:
 
 
 def check_layers(file: ParsedFile, chunks: list[Chunk], whole: int, found: int) -> None:
-    """Raise an error if decoded layers are not what the header announces.
+    """Raise an error if the decoded layers do not match the header.
 
     Parameters
     ----------
     file : ParsedFile
+        The file of the layers.
     chunks : list of Chunk
         The layers that were given to the decoder.
     whole : int
-        How many of them it decoded.
+        Number of layers that the decoder decoded.
     found : int
-        How many Gaussians it found in those.
+        Number of Gaussians in the decoded layers.
 
     Raises
     ------
     FormatError
-        A layer does not decode, or all layers together have another number of Gaussians.
+        A layer does not decode, or the number of Gaussians in all layers is not the header's.
     """
     header = file.header
     if whole < len(chunks):
@@ -222,7 +225,7 @@ def check_layers(file: ParsedFile, chunks: list[Chunk], whole: int, found: int) 
 
 
 def too_much_work(file: ParsedFile) -> FormatError:
-    """Return the error of a file that takes more work than its header says."""
+    """Return the error of a file that needs more work than its header announces."""
     announced = f"the header announces work of {file.header.work} blocks, found more"
     return FormatError(announced, file.chunks[0].payload_offset)
 

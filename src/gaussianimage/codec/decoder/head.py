@@ -11,25 +11,26 @@ from gaussianimage.codec.format.metadata import TYPES, Metadata
 from gaussianimage.codec.format.varint import read_varint
 from gaussianimage.errors import FormatError, LimitError
 
-# Chunks that are looked at; a file of 255 layers has fewer. A hostile file has millions of empty
-# chunks, each of which takes a seek.
+# Most chunks to read; a file of 255 layers has fewer. A hostile file may have millions of empty
+# chunks, and each costs a seek.
 MOST_CHUNKS = 1024
 
-# Bytes of the shortest chunk: type, length 0, checksum. Another length takes 5 bytes at most.
+# Bytes of the shortest chunk: type, a length of 0, checksum. A length takes at most 5 bytes.
 _LEAST_CHUNK = 9
 
 
 @dataclass(frozen=True)
 class FileHead:
-    """What a file says of itself outside of its Gaussians.
+    """The header and the metadata of a file.
 
     Attributes
     ----------
     header : Header
+        The header.
     metadata : Metadata
         The kinds whose chunks come before the first damage.
     size : int
-        Bytes of the whole file.
+        Size of the whole file in bytes.
     """
 
     header: Header
@@ -38,14 +39,14 @@ class FileHead:
 
 
 def read_head(stream: BinaryIO, *, limits: Limits = DEFAULT_LIMITS) -> FileHead:
-    """Read the header and the metadata of a file, and pass over everything else.
+    """Read the header and the metadata of a file, and skip every other chunk.
 
     Parameters
     ----------
     stream : BinaryIO
         A seekable stream with the file at its start. Its position is changed.
     limits : Limits, optional
-        What to refuse; only `max_metadata` counts here.
+        Limits above which a file is refused; only `max_metadata` applies.
 
     Returns
     -------
@@ -54,7 +55,7 @@ def read_head(stream: BinaryIO, *, limits: Limits = DEFAULT_LIMITS) -> FileHead:
     Raises
     ------
     FormatError
-        The header is damaged, or metadata is invalid under a valid checksum. `TruncatedError` if
+        The header is damaged, or metadata with a valid checksum is invalid. `TruncatedError` if
         the file ends inside the header.
     UnsupportedError
         The file needs a newer reader.
@@ -63,7 +64,7 @@ def read_head(stream: BinaryIO, *, limits: Limits = DEFAULT_LIMITS) -> FileHead:
     OSError
         The stream can't be read.
     """
-    stream.seek(0, os.SEEK_END)  # which not every stream answers with the position
+    stream.seek(0, os.SEEK_END)  # some streams do not return the position here
     size = stream.tell()
     stream.seek(0)
     chunks, _ = read_whole_chunks(_without_content(stream, size, limits))
@@ -72,7 +73,7 @@ def read_head(stream: BinaryIO, *, limits: Limits = DEFAULT_LIMITS) -> FileHead:
 
 
 def _without_content(stream: BinaryIO, size: int, limits: Limits) -> bytes:
-    """Return the bytes of a file of a header and metadata alone."""
+    """Return the bytes of the file without the chunks that hold Gaussians."""
     kept = bytearray(stream.read(len(SIGNATURE)))
     position = len(SIGNATURE)
     if kept != SIGNATURE:

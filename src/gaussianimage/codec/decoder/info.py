@@ -1,4 +1,4 @@
-"""What a file says of itself before its Gaussians are decoded."""
+"""The properties of a file that are known before its Gaussians are decoded."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from gaussianimage.codec.format.header import Limits
 
 @dataclass(frozen=True)
 class ChunkInfo:
-    """A chunk: its type, where it starts, and the bytes of its payload."""
+    """A chunk: its type, its offset in the file, and the size of its payload, in bytes."""
 
     type: str
     offset: int
@@ -19,21 +19,22 @@ class ChunkInfo:
 
 @dataclass(frozen=True)
 class PaperInfo:
-    """What a file of the paper's profile says of its quantizers.
+    """The quantizers and the stream of a file of the paper's profile.
 
     Attributes
     ----------
     stream : str
-        How the Gaussians are coded: "plain", "entropy", "bits-back", "entropy-bits-back",
+        Coding of the Gaussians: "plain", "entropy", "bits-back", "entropy-bits-back",
         "interleaved" or "entropy-interleaved".
     shape : str
-        "cholesky" or "scale-rotation".
+        Parameters of the shape: "cholesky" or "scale-rotation".
     shape_bits : int
-        Of each of its three indices.
+        Bits of each of the three indices of a shape.
     color : str
-        "vector" for residual vector quantization, "uniform" for an index per channel.
+        Quantizer of the color: "vector" for residual vector quantization, "uniform" for an index
+        per channel.
     color_bits : tuple of int
-        Of each index.
+        Bits of each index of a color.
     formula_bits : int
         Bits of the file by the paper's count: every index at its full width, and the quantizers'
         parameters.
@@ -49,7 +50,7 @@ class PaperInfo:
 
 @dataclass(frozen=True)
 class FileInfo:
-    """What a file says of itself.
+    """The properties of a file.
 
     Attributes
     ----------
@@ -60,30 +61,32 @@ class FileInfo:
     channels : int
         1 gray, 2 gray and alpha, 3 RGB, 4 RGB and alpha.
     bit_depth : int
-        Of the source, 8 or 16.
+        Bits per sample of the source, 8 or 16.
     gaussians, layers : int
-        How many.
+        Number of Gaussians and of layers.
     q_max : float
-        Cut-off of the model.
+        Cut-off exponent of the Gaussians.
     bytes : int
         Size of the file.
     bpp : float
         Bits per pixel at the nominal size.
     color_step, shape_step : float or None
-        Steps of the quantizer; None in a file of the paper's content.
+        Steps of the quantizer; None for a file of the paper's profile.
     background : tuple of float
         The constant part of the picture, per channel, 0 to 1.
     work : int
         Bound on the blocks of 8 pixels that the Gaussians touch.
     icc, exif, xmp : int or None
-        Size of each in bytes, if there.
+        Size of each in bytes; None if the file has none.
     alpha_map : int or None
-        Size in bytes of the map that keeps fully transparent and fully opaque pixels exactly so.
+        Size in bytes of the map of fully transparent and fully opaque pixels; None if the file has
+        none.
     chunks : tuple of ChunkInfo
+        All whole chunks in the order of the file, without the closing one.
     complete : bool
         False for a file that is cut off or damaged behind its header.
     paper : PaperInfo or None
-        For a file of the paper's content.
+        The quantizers of a file of the paper's profile; None for a file of layers.
     """
 
     version: int
@@ -114,7 +117,7 @@ class FileInfo:
 
 
 def info(source: Source, *, partial: bool = False, limits: Limits = DEFAULT_LIMITS) -> FileInfo:
-    """Tell what a ``.gimg`` file holds.
+    """Return the properties of a ``.gimg`` file.
 
     Parameters
     ----------
@@ -123,7 +126,7 @@ def info(source: Source, *, partial: bool = False, limits: Limits = DEFAULT_LIMI
     partial : bool, default False
         Accept a file that is cut off or damaged behind its header.
     limits : Limits, optional
-        What to refuse.
+        Limits above which a file is refused.
 
     Returns
     -------

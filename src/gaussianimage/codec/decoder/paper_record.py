@@ -16,18 +16,18 @@ def decode_record(data: Buffer, *, limits: Limits = DEFAULT_LIMITS) -> PaperReco
     data : bytes-like
         The whole file.
     limits : Limits, optional
-        What to refuse to decode.
+        Limits above which a file is refused.
 
     Returns
     -------
     PaperRecord
-        All bits are those of the written record. The Gaussians of a stream that codes a set come
-        sorted.
+        The record, equal to the written one bit for bit. A stream that codes a set gives sorted
+        Gaussians.
 
     Raises
     ------
     FormatError, TruncatedError, UnsupportedError, LimitError
-        As for `gaussianimage.decode`; a FormatError for a file that is not of this profile.
+        As for `gaussianimage.decode`; a FormatError also for a file that is not of this profile.
     """
     return read_record(parse_file(data, limits=limits))
 
@@ -40,15 +40,15 @@ def read_record(file: ParsedFile, *, layers: int | None = None) -> PaperRecord:
     file : ParsedFile
         A file of the paper's profile.
     layers : int, optional
-        0 or 1; with 0 the record is empty.
+        Number of layers to use, 0 or 1; with 0 the record is empty.
 
     Raises
     ------
     FormatError
-        The file is not of the paper's profile, its Gaussians do not decode, or it was cut before
-        them.
+        The file is not of the paper's profile, its Gaussians do not decode, or the file was cut
+        before them.
     ValueError
-        `layers` is more than the file has.
+        `layers` is negative or above the file's number of layers.
     """
     content = file.content
     if not isinstance(content, PaperContent):

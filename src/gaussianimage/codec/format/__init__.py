@@ -1,1 +1,1 @@
-"""The container and the syntax of a `.gimg` file, read and written alike."""
+"""The container and the syntax of a `.gimg` file, for reading and for writing."""

@@ -1,6 +1,6 @@
 """The container of a `.gimg` file: a signature, then chunks that each carry a checksum.
 
-docs/format.md specifies it. Other modules read and write what the chunks hold.
+docs/format.md specifies the container. Other modules read and write the payloads of the chunks.
 """
 
 import re
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from gaussianimage.codec.format.varint import Buffer, read_varint, write_varint
 from gaussianimage.errors import FormatError, TruncatedError, UnsupportedError
 
-# A byte above 127 shows transfers that drop the top bit; CR LF and LF show those that change line
-# ends either way.
+# A byte above 127 reveals a transfer that drops the top bit; CR LF and LF reveal a transfer that
+# changes line ends.
 SIGNATURE = b"\x8bGIMG\r\n\n"
 EXTENSION = ".gimg"
 MIME_TYPE = "image/x-gaussianimage"
@@ -33,12 +33,12 @@ class Chunk:
     Attributes
     ----------
     type : bytes
-        Four ASCII characters: a letter, then capitals or digits. A reader must understand a chunk
-        whose first letter is a capital (it is critical) and may skip one whose is not.
+        Four ASCII characters: a letter, then capitals or digits. A chunk whose first letter is a
+        capital is critical: a reader must understand it. A reader may skip any other chunk.
     payload : bytes or memoryview
-        Of a chunk that was read: a view into the file's bytes.
+        Content of the chunk; in a chunk that was read, a view into the file's bytes.
     offset : int
-        Where in the file the chunk starts, in bytes; 0 for a chunk to be written.
+        Offset of the chunk in the file, in bytes; 0 for a chunk to be written.
     """
 
     type: bytes
@@ -57,7 +57,7 @@ class Chunk:
 
     @property
     def payload_offset(self) -> int:
-        """Where in the file the payload starts, in bytes."""
+        """Offset of the payload in the file, in bytes."""
         return self.offset + len(self.type) + len(write_varint(len(self.payload)))
 
 
@@ -67,12 +67,12 @@ def write_chunks(chunks: Iterable[Chunk]) -> bytes:
     Parameters
     ----------
     chunks : iterable of Chunk
-        The first must be the only one of type ``HEAD``. The closing ``GEND`` is added.
+        The first chunk must have the type ``HEAD``, and no other. The closing ``GEND`` is added.
 
     Raises
     ------
     ValueError
-        The chunks cannot make a file.
+        A type or a length is invalid, or the first chunk is not the only ``HEAD``.
     """
     chunks = [*chunks]
     if any(chunk.type == END for chunk in chunks):
@@ -98,18 +98,18 @@ def read_chunks(data: Buffer) -> list[Chunk]:
     TruncatedError
         The file ends before its ``GEND``.
     FormatError
-        The data is not a `.gimg` file, or a byte of it was changed.
+        The data is not a `.gimg` file, or is damaged.
     """
     return list(iterate_chunks(data))
 
 
 def read_whole_chunks(data: Buffer) -> tuple[list[Chunk], FormatError | None]:
-    """Return the chunks before the first damage, and its error; None if the file is whole.
+    """Return the chunks before the first damage, and the error, which is None for a whole file.
 
     Raises
     ------
     FormatError
-        Not even the ``HEAD`` chunk is whole.
+        The ``HEAD`` chunk is damaged.
     """
     chunks: list[Chunk] = []
     try:
@@ -123,12 +123,12 @@ def read_whole_chunks(data: Buffer) -> tuple[list[Chunk], FormatError | None]:
 
 
 def require_known(chunks: Iterable[Chunk], known: Collection[bytes]) -> None:
-    """Refuse a file that has a critical chunk of another type than the known ones.
+    """Refuse a file that has a critical chunk of an unknown type.
 
     Raises
     ------
     UnsupportedError
-        The file has such a chunk; it needs a newer reader.
+        The file has a critical chunk of an unknown type and needs a newer reader.
     """
     for chunk in chunks:
         if chunk.critical and chunk.type not in known:
@@ -139,7 +139,7 @@ def require_known(chunks: Iterable[Chunk], known: Collection[bytes]) -> None:
 
 
 def iterate_chunks(data: Buffer) -> Iterator[Chunk]:
-    """Yield the chunks of a file, each checked when it is reached; see `read_chunks`."""
+    """Yield the chunks of a file and check each one; the errors are those of `read_chunks`."""
     view = _view(data)
     _check_signature(bytes(view[: len(SIGNATURE)]))
     position = len(SIGNATURE)

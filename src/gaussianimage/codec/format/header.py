@@ -1,4 +1,4 @@
-"""The header of a `.gimg` file, and the limits on what a file may ask for."""
+"""The header of a `.gimg` file, and the limits on the resources that a file may need."""
 
 from dataclasses import dataclass, field, fields
 
@@ -17,8 +17,8 @@ from gaussianimage.errors import (
 VERSION = 1
 """Version of the format that this package writes, and the newest that it reads."""
 
-# The format's own bounds, whatever limits the caller sets. Float32 counts pixels exactly up to
-# 2^24.
+# The format's own bounds, which hold for any limits of the caller. Float32 is exact for integers up
+# to 2^24.
 MAX_SIDE = 2**24
 MAX_GAUSSIANS = 2**28
 MAX_LAYERS = 255
@@ -26,36 +26,38 @@ Q_MAX_UNIT = 1 / 2048
 BLOCK_WIDTH = 8
 """Pixels in a block, the unit of `Header.work`: 8 pixels of one row."""
 GAUSSIAN_WORK = 64
-"""Blocks that it takes as long to draw as to decode a Gaussian and prepare it."""
+"""Cost of decoding and preparing a Gaussian, in blocks drawn in the same time."""
 STRIP_WORK = 16
-"""Blocks that it takes as long to draw as to list a Gaussian in a column of blocks."""
+"""Cost of listing a Gaussian in a column of blocks, in blocks drawn in the same time."""
 WARN_PIXELS = 2**30 // 4 // 3
-"""Pixels of a quarter of a gigabyte in 8-bit RGB, from which on Pillow warns of the size."""
+"""Pixels in a quarter of a gibibyte of 8-bit RGB, above which Pillow warns of the size."""
 GAUSSIAN_MEMORY = 200
-"""Bytes that drawing takes for each Gaussian, estimated from above."""
+"""Bytes of memory that drawing needs for each Gaussian, an upper estimate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much a file may ask for before it is refused.
+    """Limits above which a file is refused.
 
     Attributes
     ----------
     max_pixels, max_side : int
-        Height times width, and the longer of the two, in pixels. By default twice what Pillow
-        warns of, which is where it refuses a picture too.
+        Height times width, and the longer side, in pixels. By default `max_pixels` is twice
+        `warn_pixels`, the size that Pillow refuses.
     warn_pixels : int
-        Height times width above which a `LargePictureWarning` is issued; by default Pillow's.
+        Height times width above which a `LargePictureWarning` is issued; by default the size above
+        which Pillow warns.
     max_gaussians : int
         Number of Gaussians.
     max_work : int
-        What decoding and drawing cost, in units of the time that one block (8 pixels of a row)
-        takes: 2 to 4 ns of one core. It is checked for the work that the file announces and, when
-        the picture is drawn at another size, for the work at that size.
+        Cost of decoding and drawing, in units of the time that one block (8 pixels of a row)
+        takes: 2 to 4 ns of one core. The limit applies to the work that the file announces and, if
+        the picture is drawn at another size, to the work at that size.
     max_output : int
         Bytes of the pixels that are drawn.
     max_memory : int
-        Bytes of the pixels that are drawn, and 200 for each Gaussian: what decoding takes, about.
+        Bytes of the pixels that are drawn plus 200 for each Gaussian, about the memory that
+        decoding needs.
     max_metadata : int
         Bytes of each of ICC profile, EXIF and XMP, decompressed.
 
@@ -82,14 +84,14 @@ class Limits:
 
     @classmethod
     def checked(cls, limits: object) -> "Limits":
-        """Return the argument `limits` of a function; a `TypeError` if it is something else."""
+        """Return the argument `limits` of a function; a `TypeError` if it is not `Limits`."""
         if not isinstance(limits, Limits):
             raise TypeError(f"limits: expected Limits, got {type(limits).__name__}")
         return limits
 
     @property
     def of_a_picture(self) -> tuple[int, int, int, int, int, int]:
-        """Pixels without a warning, side, Gaussians, work, output, memory: for native code."""
+        """Limits for native code: pixels without a warning, side, Gaussians, work, output, memory."""
         return (
             _u64(min(self.max_pixels, self.warn_pixels)),
             _u64(self.max_side),
@@ -100,7 +102,7 @@ class Limits:
         )
 
     def check_output(self, output: int, gaussians: int) -> None:
-        """Refuse to draw so many bytes of pixels of so many Gaussians.
+        """Refuse to draw `output` bytes of pixels from `gaussians` Gaussians.
 
         Raises
         ------
@@ -112,7 +114,7 @@ class Limits:
         self.require("max_memory", memory, "the memory to draw in, in bytes,")
 
     def require(self, name: str, value: int, what: str) -> None:
-        """Refuse a value above the limit of that name.
+        """Refuse a value above the limit called `name`.
 
         Raises
         ------
@@ -126,7 +128,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """What the ``HEAD`` chunk says.
+    """The fields of the ``HEAD`` chunk.
 
     Attributes
     ----------
@@ -135,29 +137,30 @@ class Header:
     channels : int
         1 gray, 2 gray and alpha, 3 RGB, 4 RGB and alpha.
     bit_depth : int
-        Of the source picture, 8 or 16; a hint for the decoder's output.
+        Bits per sample of the source picture, 8 or 16; a hint for the decoder's output.
     gaussians : int
-        Their number in all layers together, 0…2^28.
+        Number of Gaussians in all layers together, 0…2^28.
     layers : int
-        Number of ``LAYR`` chunks of the whole file, at most one per Gaussian and 255.
+        Number of ``LAYR`` chunks of the whole file, at most 255 and at most one per Gaussian.
     q_max : float
-        Where a Gaussian is cut: a multiple of 1/2048 between 0 and 32; see `nearest_q_max`.
+        Cut-off exponent of the Gaussians, a multiple of 1/2048 between 0 and 32; `nearest_q_max`
+        rounds to one.
     work : int
-        Bound on what decoding and drawing at the nominal size cost, see docs/format.md: for each
-        Gaussian `GAUSSIAN_WORK`, and in each column of blocks (8 pixels of a row, the first at the
-        left edge) that it touches with q ≤ q_max `STRIP_WORK` and the rows that it touches there.
+        Upper bound on the cost of decoding and drawing at the nominal size (docs/format.md). Each
+        Gaussian costs `GAUSSIAN_WORK`. In each column of blocks (8 pixels of a row, the first at
+        the left edge) that it touches with q ≤ q_max, it costs `STRIP_WORK` plus the number of
+        rows that it touches there.
     parameters : bytes
         The `QuantizerParameters` of the layers as bytes; empty in a file of the paper's profile.
     alpha_map : bytes
         The map of fully transparent and fully opaque pixels; empty if there is none.
     version, min_reader : int
-        Version of the format that the file was written in, and the oldest whose readers can
-        read it.
+        Version of the format of the file, and the oldest version whose readers can read the file.
 
     Raises
     ------
     ValueError
-        A value out of range.
+        A value is out of range.
     """
 
     height: int
@@ -204,7 +207,7 @@ class Header:
         return self.channels in (2, 4)
 
     def check(self, limits: Limits) -> None:
-        """Refuse a file that asks for more than the limits allow, and warn of many pixels.
+        """Refuse a file that exceeds a limit, and warn of a picture with many pixels.
 
         Raises
         ------

@@ -7,9 +7,9 @@ import numpy as np
 
 from gaussianimage.codec.format.levels import QuantizedGaussians
 
-# A first picture comes from the strongest twentieth of the Gaussians, which take less than a tenth
-# of the bytes, and a better one from three tenths. Each cut costs some bytes, which few Gaussians
-# do not repay: a file has the first cut from 1000 Gaussians on and the second from 4000 on.
+# The strongest twentieth of the Gaussians, less than a tenth of the bytes, gives a first picture,
+# and three tenths give a better one. Each cut costs some bytes, which is too much for a small file:
+# a file has the first cut if it has at least 1000 Gaussians and the second if it has at least 4000.
 LAYER_ENDS = (0.05, 0.3)
 LEAST_FOR_LAYERS = (1000, 4000)
 
@@ -30,7 +30,7 @@ def model_set(layer: int, layers: int) -> int:
 
 
 def divide_into_layers(parts: Sequence[QuantizedGaussians]) -> list[QuantizedGaussians]:
-    """Join parts, the strongest Gaussians first, and cut them into layers; no layer is empty."""
+    """Join parts, whose strongest Gaussians come first, and cut them into non-empty layers."""
     filled = [part for part in parts if len(part.precision)]
     if not filled:
         return []

@@ -15,9 +15,9 @@ class QuantizedGaussians(NamedTuple):
     Attributes
     ----------
     precision : ndarray of uint8, (N,)
-        Precision class of the position: its grid has cells of 2^precision / 16 px.
+        Precision class of the position; the grid of a class has cells of 2^precision / 16 px.
     position : ndarray of int32, (N, 2)
-        Column and row of the grid's cell.
+        Column and row of the cell in the grid.
     color : ndarray of int32, (N, C)
         The normalized color in the luma-chroma basis, in color steps.
     shape : ndarray of int32, (N, 3)

@@ -22,7 +22,7 @@ class Metadata:
     Attributes
     ----------
     icc, exif, xmp : bytes or None
-        Each is None or not empty.
+        Data of each kind: None or not empty.
     """
 
     icc: bytes | None = None
@@ -71,7 +71,7 @@ def _decompress(chunk: Chunk, limits: Limits) -> bytes:
     limits.require("max_metadata", size, f"the size of chunk {chunk.name} in bytes")
     stream = zlib.decompressobj()
     try:
-        # The size is the most that may come out, so a bomb costs no more than it declares.
+        # The output is limited to the declared size, so a bomb costs no more than it declares.
         data = stream.decompress(compressed, size)
         surplus = stream.decompress(stream.unconsumed_tail, 1)
     except zlib.error as error:

@@ -10,12 +10,12 @@ from gaussianimage import _native
 from gaussianimage.errors import FormatError
 
 STEPS_PER_OCTAVE = 16
-MOST_STEP = 1.0  # of a color
+MOST_STEP = 1.0  # largest color step
 MOST_COLOR_INDEX = 255
 SHAPE_STEP_ONE = 128  # the index of a shape step of 1
 BACKGROUND_LEVELS = 65535
 
-# A finer or coarser step than these can't be coded.
+# Indices of the shape steps that can be coded.
 _SHAPE_INDICES = range(64, 193)
 
 
@@ -31,7 +31,7 @@ class QuantizerParameters:
         The step of the log-covariance of a Gaussian with amplitude Δ is
         2^((128 − shape_index) / 16), 64 to 192.
     background : tuple of int
-        A constant that is part of the picture, per channel: 0 to 65535 for 0 to 1.
+        Constant part of the picture, per channel: 0 to 65535 for 0 to 1.
     """
 
     color_index: int
@@ -70,15 +70,16 @@ class QuantizerParameters:
         Parameters
         ----------
         data : bytes
+            Bytes of the parameters.
         channels : int
-            Of the picture, 1 to 4.
+            Number of channels of the picture, 1 to 4.
         offset : int, optional
-            Where in the file `data` starts; for the errors.
+            Offset of `data` in the file, for the errors.
 
         Raises
         ------
         FormatError
-            If the length or a step is not one that a file can have.
+            The length or a step is invalid.
         """
         size = parameters_size(channels)
         if len(data) != size:

@@ -6,7 +6,7 @@ Buffer = bytes | bytearray | memoryview
 
 
 def write_varint(value: int) -> bytes:
-    """Write an integer of 0…2^64 - 1: 7 bits a byte, low first; bit 7 says that more follow."""
+    """Write an integer of 0…2^64 - 1: 7 bits a byte, low bits first; bit 7 is set if more follow."""
     if not 0 <= value < 2**64:
         raise ValueError(f"value must be in 0..2^64-1, got {value}")
     out = bytearray()
@@ -23,17 +23,18 @@ def read_varint(data: Buffer, position: int, *, offset: int = 0) -> tuple[int, i
     Parameters
     ----------
     data : bytes-like
+        Bytes that contain the integer.
     position : int
-        Where in `data` the integer starts.
+        Offset of the integer in `data`.
     offset : int
-        Where in the file `data` starts; for the errors.
+        Offset of `data` in the file, for the errors.
 
     Raises
     ------
     TruncatedError
         The data ends before the integer does.
     FormatError
-        It needs more than 64 bits, or is longer than it has to be.
+        The integer needs more than 64 bits, or has more bytes than it needs.
     """
     value = 0
     for i in range(10):
