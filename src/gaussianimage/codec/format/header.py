@@ -91,7 +91,7 @@ class Limits:
 
     @property
     def of_a_picture(self) -> tuple[int, int, int, int, int, int]:
-        """Limits for native code: pixels without a warning, side, Gaussians, work, output, memory."""
+        """Limits for native code: unwarned pixels, side, Gaussians, work, output, memory."""
         return (
             _u64(min(self.max_pixels, self.warn_pixels)),
             _u64(self.max_side),

@@ -6,7 +6,7 @@ Buffer = bytes | bytearray | memoryview
 
 
 def write_varint(value: int) -> bytes:
-    """Write an integer of 0…2^64 - 1: 7 bits a byte, low bits first; bit 7 is set if more follow."""
+    """Write an integer of 0…2^64 - 1: 7 bits a byte, low bits first; bit 7 set if more follow."""
     if not 0 <= value < 2**64:
         raise ValueError(f"value must be in 0..2^64-1, got {value}")
     out = bytearray()

@@ -1,9 +1,9 @@
-"""An entropy coder (ANS) that is a stack: the symbol pushed last is popped first.
+"""An ANS entropy coder in the form of a stack: the symbol pushed last is popped first.
 
 Asymmetric numeral systems (J. Duda, arXiv 1311.2540) with a state of 64 bits, words of 16 bits and
-probabilities in units of 2⁻³². Pushing is encoding and popping is decoding, and each undoes the
-other exactly, from any state. So symbols may be popped that nobody has pushed, by any distribution:
-pushing them again later gives the stream back as it was, which is all that bits-back coding needs.
+probabilities in units of 2⁻³². Pushing encodes, popping decodes, and each undoes the other exactly,
+from any state. So a caller may pop symbols of any distribution that were never pushed; pushing them
+again later restores the stream. Bits-back coding relies on this.
 """
 
 import math
@@ -11,17 +11,17 @@ from collections.abc import Iterable
 
 WORD_BITS = 16
 PRECISION = 32
-"""Shares are integers out of 2³²."""
+"""Bits of a probability, which is a number of slots out of 2³²."""
 
 LEAST = 2**48
-"""The state of an empty stack; no state is below."""
+"""The state of an empty stack, and the smallest state."""
 
 _WORD = 0xFFFF
 _SLOT = 0xFFFFFFFF
 
 
 class ExhaustedError(Exception):
-    """A symbol to pop needs more bits than the stack has."""
+    """The stack has too few bits to pop a symbol."""
 
 
 class Stack:
@@ -30,9 +30,9 @@ class Stack:
     Parameters
     ----------
     state : int, default 2⁴⁸
-        From 2⁴⁸ to 2⁶⁴ − 1.
+        State of the coder, from 2⁴⁸ to 2⁶⁴ − 1.
     words : iterable of int
-        16 bits each; the last is on top, right below the state.
+        Words of 16 bits; the last word is on top, right below the state.
     """
 
     __slots__ = ("state", "words")
@@ -42,7 +42,7 @@ class Stack:
         self.words = list(words)
 
     def push(self, start: int, size: int) -> None:
-        """Put a symbol on the stack that has the slots from `start` to `start + size` of 2³²."""
+        """Push the symbol whose slots are `start` to `start + size`, out of 2³²."""
         state = self.state
         limit = size << PRECISION
         while state >= limit:
@@ -52,16 +52,16 @@ class Stack:
         self.state = (high << PRECISION) + low + start
 
     def slot(self) -> int:
-        """Return one of 2³² slots: the symbol to pop is the one that has it."""
+        """Return the slot on top, out of 2³²; the symbol to pop is the one that owns this slot."""
         return self.state & _SLOT
 
     def pop(self, start: int, size: int) -> None:
-        """Take off the symbol that has the slots from `start` to `start + size`.
+        """Pop the symbol whose slots are `start` to `start + size`.
 
         Raises
         ------
         ExhaustedError
-            There are no more words. The stack is of no use then.
+            The stack has no more words. It can't be used after the error.
         """
         state = size * (self.state >> PRECISION) + (self.state & _SLOT) - start
         while state < LEAST:
@@ -75,9 +75,9 @@ class Stack:
         return Stack(self.state, self.words)
 
     def empty(self) -> bool:
-        """Whether exactly what was pushed has been popped."""
+        """Whether exactly the pushed symbols have been popped."""
         return self.state == LEAST and not self.words
 
     def bits(self) -> float:
-        """Return the information on the stack, in bits; an empty one has none."""
+        """Return the information on the stack, in bits; an empty stack has 0."""
         return WORD_BITS * len(self.words) + math.log2(self.state / LEAST)

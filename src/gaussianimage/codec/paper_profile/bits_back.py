@@ -1,16 +1,16 @@
 """Partial bits-back coding of a set of Gaussians (section 3.3 and appendix B of the paper).
 
-The order of N Gaussians is arbitrary, and telling it takes log₂ N! bits that nobody asked for.
-Instead of choosing an order, an encoder lets the stream choose: it *decodes* an order out of the
-bits that are there already, and codes the Gaussians along it. A decoder that has found the
-Gaussians knows the order too, encodes it again, and so gets back the bits it was made of.
+The order of N Gaussians is arbitrary, and coding it wastes log₂ N! bits. The encoder therefore takes
+the order from the stream: it *decodes* an order from the bits that are already on the stack, and
+codes the Gaussians in that order. A decoder that has decoded the Gaussians knows the order, encodes
+it again, and so recovers the bits from which it was decoded.
 
-What is decoded must be there first, so K Gaussians are coded plainly to begin with. As the paper
-has it, the whole order of the others is then decoded at once, which needs log₂ (N − K)! bits and
-a K of a sixth of N. If Gaussians are coded in between, as they are drawn one by one (compare
-D. Severo et al., arXiv 2107.09202), each draw needs no more than log₂ N bits: K = 1 will do.
+The stack must hold these bits first, so K Gaussians are coded plainly at the beginning. In the paper,
+the whole order of the remaining Gaussians is then decoded at once, which needs log₂ (N − K)! bits and
+a K of a sixth of N. If each Gaussian is coded as soon as it is drawn (compare D. Severo et al.,
+arXiv 2107.09202), a draw needs at most log₂ N bits, and K = 1 is enough.
 
-Equal Gaussians are drawn as one with as many chances, since exchanging them is no other order.
+Equal Gaussians count as one with a higher probability, since exchanging them gives the same order.
 """
 
 import math
@@ -22,7 +22,7 @@ from gaussianimage.codec.paper_profile.multiset import Multiset, Row
 
 
 class RowCoder(Protocol):
-    """Pushes Gaussians on a stack and pops them, each independently of the rest."""
+    """Pushes and pops Gaussians on a stack, each one independently of all others."""
 
     def push(self, stack: Stack, row: Row) -> None:
         """Put a Gaussian on the stack."""
@@ -32,21 +32,23 @@ class RowCoder(Protocol):
 
 
 def push_set(rows: Sequence[Row], coder: RowCoder, *, interleaved: bool) -> tuple[Stack, int]:
-    """Code a set of Gaussians, whose order is not kept.
+    """Code a set of Gaussians without their order.
 
     Parameters
     ----------
     rows : sequence of tuples of int
         All N Gaussians, sorted.
     coder : RowCoder
+        Coder of a single Gaussian.
     interleaved : bool
-        Whether each Gaussian is coded as soon as it is drawn, not when all are.
+        Whether each Gaussian is coded as soon as it is drawn, not after all draws.
 
     Returns
     -------
     stack : Stack
+        Stack with all N Gaussians.
     first : int
-        K, the number of Gaussians that were coded plainly: the fewest possible.
+        K, the number of Gaussians that were coded plainly, as small as possible.
     """
     stack, first = Stack(), 0
     while True:
@@ -56,7 +58,7 @@ def push_set(rows: Sequence[Row], coder: RowCoder, *, interleaved: bool) -> tupl
             try:
                 return _drawn(stack.copy(), rows[first:], coder, interleaved), first
             except ExhaustedError:
-                pass  # rounding took a bit more than it should; another Gaussian brings dozens
+                pass  # rounding cost a few bits too many; another Gaussian adds dozens
         coder.push(stack, rows[first])
         first += 1
 
@@ -64,12 +66,12 @@ def push_set(rows: Sequence[Row], coder: RowCoder, *, interleaved: bool) -> tupl
 def pop_set(
     stack: Stack, count: int, first: int, coder: RowCoder, *, interleaved: bool
 ) -> list[Row]:
-    """Decode the N = `count` Gaussians that `push_set` coded; their order means nothing.
+    """Decode the N = `count` Gaussians that `push_set` coded, in an arbitrary order.
 
     Raises
     ------
     ExhaustedError
-        The stack doesn't hold that many.
+        The stack holds fewer than `count` Gaussians.
     """
     pool = Multiset()
     rows: Iterator[Row] = (coder.pop(stack) for _ in range(count - first))
@@ -93,7 +95,7 @@ def _drawn(stack: Stack, rows: Sequence[Row], coder: RowCoder, interleaved: bool
     pool = Multiset(rows)
     drawn = []
     while len(pool):
-        # The rank whose slots, by _slots, hold the one on the stack.
+        # The rank whose slots, as _slots gives them, include the slot on top of the stack.
         rank = ((stack.slot() + 1) * len(pool) - 1) >> PRECISION
         row = pool.at(rank)
         stack.pop(*_slots(*pool.span(row), len(pool)))

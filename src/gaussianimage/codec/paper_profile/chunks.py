@@ -26,20 +26,22 @@ _ROTATION, _OFFSET, _HALF_PIXEL = 1, 2, 4
 
 @dataclass(frozen=True)
 class PaperContent:
-    """What a file of the paper's profile holds: its quantizers and the chunk of its Gaussians.
+    """The content of a file of the paper's profile: its quantizers and the chunk of its Gaussians.
 
     Attributes
     ----------
     stream : str
-        How the Gaussians are coded, one of `gaussianimage.codec.paper_profile.stream.STREAMS`.
+        Coding of the Gaussians, one of `gaussianimage.codec.paper_profile.stream.STREAMS`.
     shape_quantizer : UniformQuantizer
+        Quantizer of the shapes.
     color_quantizer : UniformQuantizer or VectorQuantizer
+        Quantizer of the colors.
     rotation, offset, half_pixel : bool
-        As `gaussianimage.codec.paper_profile.record.PaperRecord` has them.
+        As in `gaussianimage.codec.paper_profile.record.PaperRecord`.
     gaussians : Chunk or None
-        The chunk with the Gaussians; None if there are none, or in a damaged file.
+        The chunk of the Gaussians; None if the file has no Gaussians or was cut before them.
     damage : FormatError or None
-        What cut the file short, if a broken file was asked for.
+        The error behind the whole chunks, if the file was parsed with `partial`; else None.
     """
 
     stream: str
@@ -58,7 +60,7 @@ class PaperContent:
         return len(quantizer.codebooks) if isinstance(quantizer, VectorQuantizer) else 0
 
     def formula_bits(self, header: Header) -> int:
-        """Return the bits of a file by the paper's count, see `PaperRecord.formula_bits`."""
+        """Return the bits of a file by the paper's count, as in `PaperRecord.formula_bits`."""
         empty = self._empty(header)
         return header.gaussians * sum(empty.widths) + empty.formula_bits
 
@@ -70,7 +72,7 @@ class PaperContent:
         header : Header
             The header of the same file.
         layers : int, default 1
-            With 0 the record is empty.
+            Number of layers to use, 0 or 1; with 0 the record is empty.
 
         Raises
         ------
@@ -114,12 +116,12 @@ class PaperContent:
 
 
 def write_content(record: PaperRecord, stream: str) -> list[Chunk]:
-    """Return the chunks of a record, coded as one of `STREAMS`.
+    """Return the chunks of a record, with a stream of the kind `stream`, one of `STREAMS`.
 
     Raises
     ------
     ValueError
-        There are more Gaussians than the stream takes.
+        The record has more Gaussians than the stream can hold.
     """
     quantizer = record.color_quantizer
     stages = len(quantizer.codebooks) if isinstance(quantizer, VectorQuantizer) else 0
@@ -134,7 +136,7 @@ def write_content(record: PaperRecord, stream: str) -> list[Chunk]:
 def read_content(
     header: Header, chunks: Sequence[Chunk], damage: FormatError | None
 ) -> PaperContent:
-    """Check a file's chunks and read its quantizers; `damage` is what cut the chunks short.
+    """Check a file's chunks and read its quantizers; `damage` is the error behind them.
 
     Raises
     ------

@@ -29,25 +29,26 @@ def encode_record(
     Parameters
     ----------
     record : PaperRecord
-        N Gaussians.
+        Record of N Gaussians.
     stream : str, default "plain"
-        How they are coded:
+        Coding of the Gaussians:
 
         - "plain": every index at its full width, as the paper counts its bits;
-        - "entropy": indices by their frequencies, positions as they are;
+        - "entropy": indices by their frequencies, positions at full width;
         - "bits-back": as a set, by the paper's partial bits-back coding;
         - "interleaved": as a set, each Gaussian coded when it is drawn, which saves more;
-        - "entropy-bits-back", "entropy-interleaved": both.
+        - "entropy-bits-back", "entropy-interleaved": as a set, with indices by their frequencies.
 
-        All but the first two lose the order. All but "plain" take 2¹⁸ Gaussians at most.
+        Only "plain" and "entropy" keep the order. Only "plain" can hold more than 2¹⁸ Gaussians.
     metadata : Metadata, optional
         ICC profile, EXIF and XMP.
     bit_depth : int, default 8
-        Of the source, 8 or 16.
+        Bits per sample of the source, 8 or 16.
 
     Returns
     -------
     bytes
+        The file.
 
     Raises
     ------
@@ -77,20 +78,21 @@ def measure_work(
     *,
     crop: tuple[int, int, int, int] | None = None,
 ) -> int:
-    """Measure what it costs to draw Gaussians, or a crop of them, in the header's unit.
+    """Measure the cost of drawing Gaussians, or a crop of the picture, in the header's unit.
 
     Parameters
     ----------
     gaussians : Gaussians
+        The Gaussians to draw.
     threads : int, optional
         Threads to use, 1 to 256; all CPUs that this process may run on by default.
     crop : (int, int, int, int), optional
-        Top, left, height and width of the part to draw; all by default.
+        Top, left, height and width of the part to draw in pixels; the whole picture by default.
 
     Returns
     -------
     int
-        `gaussianimage.codec.format.header.Header.work` of a file that holds them.
+        `gaussianimage.codec.format.header.Header.work` of a file with these Gaussians.
     """
     with np.errstate(over="ignore", invalid="ignore"):  # an infinite color draws nothing
         colors = np.ascontiguousarray(gaussians.colors, dtype=np.float32)

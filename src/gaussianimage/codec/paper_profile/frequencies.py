@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from gaussianimage.codec.paper_profile.ans import PRECISION
 from gaussianimage.codec.paper_profile.quantizers import Indices
 
-# Half-octaves from 16 up. A frequency that is off by up to a quarter of an octave costs less than
-# 0.01 bits a symbol, and finer ones would cost more to store than they save.
+# Half-octaves from 16 up. A frequency that is wrong by up to a quarter of an octave costs less than
+# 0.01 bits a symbol; finer weights would cost more to store than they save.
 WEIGHTS = (0, 16, 23, 32, 45, 64, 91, 128, 181, 256, 362, 512, 724, 1024, 1448, 2048)
 
 _TRIALS = 8
@@ -21,14 +21,14 @@ def levels_for(indices: Indices, bits: int) -> NDArray[np.uint8]:
     Parameters
     ----------
     indices : ndarray, (N,)
-        One field of all Gaussians, N ≥ 1.
+        Indices of one field of all Gaussians, N ≥ 1.
     bits : int
-        Of an index.
+        Bits of an index.
     """
     counts = np.bincount(indices, minlength=2**bits)
     seen = counts > 0
     octaves = np.log2(counts[seen] / counts.max())
-    # How the highest count is rounded shifts all others; a few ways are tried.
+    # The rounding of the highest count shifts the level of every symbol; several shifts are tried.
     tables = []
     for trial in range(_TRIALS):
         levels = np.zeros(2**bits, np.uint8)
@@ -39,25 +39,25 @@ def levels_for(indices: Indices, bits: int) -> NDArray[np.uint8]:
 
 
 def starts_from_levels(levels: NDArray[np.uint8]) -> list[int]:
-    """Return where each symbol's slots start, and 2³² at the end; not all levels may be 0."""
+    """Return the first slot of each symbol, then 2³²; at least one level must not be 0."""
     weights = np.array(WEIGHTS, np.uint64)[levels]
     below = np.concatenate((np.zeros(1, np.uint64), np.cumsum(weights)))
     return [int(start) for start in (below << np.uint64(PRECISION)) // below[-1]]
 
 
 def uniform_starts(bits: int) -> list[int]:
-    """Return where each symbol's slots start if all have as many, and 2³² at the end."""
+    """Return the first slot of each symbol for equal numbers of slots, then 2³²."""
     return [i << (PRECISION - bits) for i in range(2**bits + 1)]
 
 
 def pack_levels(tables: Sequence[NDArray[np.uint8]]) -> bytes:
-    """Return two levels a byte, the first in the low half."""
+    """Return the levels packed two to a byte, the first one in the low half."""
     levels = np.concatenate(tables)
     return (levels[0::2] | levels[1::2] << 4).astype(np.uint8).tobytes()
 
 
 def unpack_levels(data: bytes, widths: Sequence[int]) -> list[NDArray[np.uint8]]:
-    """Return the tables of fields of these widths, from exactly the bytes that they take."""
+    """Return the tables of fields of these widths; `data` must have exactly their bytes."""
     packed = np.frombuffer(data, np.uint8)
     levels = np.stack((packed & 15, packed >> 4), axis=1).ravel()
     return np.split(levels, np.cumsum([2**bits for bits in widths])[:-1])
@@ -66,7 +66,7 @@ def unpack_levels(data: bytes, widths: Sequence[int]) -> list[NDArray[np.uint8]]
 def entropies(indices: Indices, widths: Sequence[int]) -> NDArray[np.float64]:
     """Return the empirical entropy of each column of (N, F) indices, in bits a Gaussian, (F,).
 
-    No static code of single fields can beat it, whatever its tables cost.
+    No static code of single fields takes fewer bits, even without its tables.
     """
     result = []
     for field, bits in zip(indices.T, widths, strict=True):
@@ -77,7 +77,7 @@ def entropies(indices: Indices, widths: Sequence[int]) -> NDArray[np.float64]:
 
 
 def _bits(symbols: NDArray[np.uint8], levels: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return the bits that symbols of some levels take in a table."""
+    """Return the bits that each symbol takes, given its level and the levels of the table."""
     weights = np.array(WEIGHTS, np.float64)
     result: NDArray[np.float64] = np.log2(weights[levels].sum() / weights[symbols])
     return result

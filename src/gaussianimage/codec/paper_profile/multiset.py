@@ -6,8 +6,8 @@ from itertools import accumulate
 
 Row = tuple[int, ...]
 
-# A block this long is split in two. Moving its elements and counting the blocks cost about the
-# same for a million elements; for a paper's few thousand both are nothing.
+# A block of this length is split in two. For a million elements, moving the elements of a block
+# costs about as much as counting the blocks; for a few thousand elements both costs are negligible.
 _LONGEST = 1024
 
 
@@ -17,7 +17,7 @@ class Multiset:
     Parameters
     ----------
     rows : sequence of tuples of int
-        Sorted.
+        The rows, sorted.
     """
 
     def __init__(self, rows: Sequence[Row] = ()) -> None:
@@ -31,7 +31,7 @@ class Multiset:
         return self._size
 
     def at(self, rank: int) -> Row:
-        """Return the row with `rank` rows before it, 0 to the number of rows less one."""
+        """Return the row with `rank` rows before it; `rank` is 0 to the number of rows − 1."""
         ends = list(accumulate(self._sizes))
         block = bisect_right(ends, rank)
         return self._blocks[block][rank - ends[block]]

@@ -1,7 +1,7 @@
 """Exponential, tanh, sigmoid and a turn's cosine and sine, with the same bits on every machine.
 
-NumPy's own differ in the last place from CPU to CPU. These are plain IEEE arithmetic in a fixed
-order, good to about 10⁻¹⁵, and docs/format.md writes them down.
+NumPy's functions differ in the last place between CPUs. These functions use plain IEEE arithmetic
+in a fixed order and are exact to about 10⁻¹⁵. docs/format.md specifies them.
 """
 
 import math
@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 _TAU = 6.283185307179586
 _FACTORIALS = [float(math.factorial(k)) for k in range(18)]
 
-# Beyond these tanh and sigmoid are 1 in double precision; the exponential stays finite.
+# Above these limits tanh and sigmoid are 1 in double precision. The limits keep exp finite.
 _TANH_LIMIT = 20.0
 _SIGMOID_LIMIT = 40.0
 
@@ -44,8 +44,8 @@ def sigmoid(x: Floats) -> Floats:
 def cos_sin(turns: Floats) -> tuple[Floats, Floats]:
     """Return cosine and sine of angles in turns, 0 to 1, any shape.
 
-    The nearest quarter turn comes off exactly; what is left is at most π/4, where Taylor's series
-    of degree 16 and 17 are exact to the last place or two.
+    The nearest quarter turn is subtracted exactly. The remaining angle is at most π/4, for which
+    Taylor series of degree 16 and 17 are exact to one or two units in the last place.
     """
     quarter = np.floor(4 * turns + 0.5)
     a = (turns - quarter / 4) * _TAU

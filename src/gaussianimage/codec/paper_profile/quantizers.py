@@ -1,4 +1,4 @@
-"""The paper's quantizers as a decoder needs them: from indices to values."""
+"""The paper's quantizers, in the direction of decoding: from indices to values."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,14 +21,14 @@ class UniformQuantizer:
     Parameters
     ----------
     bits : int
-        Of an index, 1 to 12.
+        Bits of an index, 1 to 12.
     scale, beta : array_like, (D,)
-        Step and value of index 0, finite; kept in float32.
+        Step, and value of index 0; finite, kept in float32.
 
     Raises
     ------
     ValueError
-        If something is out of range.
+        `bits` is out of range, or `scale` or `beta` has a bad shape or is not finite.
     """
 
     bits: int
@@ -59,7 +59,7 @@ class UniformQuantizer:
         return len(self.scale)
 
     def dequantize(self, indices: Indices) -> Floats:
-        """Return the values of indices (N, D)."""
+        """Return the values (N, D) of indices (N, D)."""
         return indices.astype(np.float64) * self.scale + self.beta
 
     def to_bytes(self) -> bytes:
@@ -74,12 +74,13 @@ class VectorQuantizer:
     Parameters
     ----------
     codebooks : array_like, (S, 2^b, C)
-        S stages, 1 to 8, of 2 to 256 entries with C components; finite, kept in float32.
+        Codebooks of S stages, 1 to 8, with 2 to 256 entries of C components; finite, kept in
+        float32.
 
     Raises
     ------
     ValueError
-        If the shape is another.
+        The shape is another, or a value is not finite.
     """
 
     codebooks: NDArray[np.float32]
@@ -100,7 +101,7 @@ class VectorQuantizer:
 
     @property
     def bits(self) -> int:
-        """The bits of an index of one stage."""
+        """Bits of an index of one stage."""
         return int(self.codebooks.shape[1]).bit_length() - 1
 
     @property
@@ -114,7 +115,7 @@ class VectorQuantizer:
         return int(self.codebooks.shape[2])
 
     def dequantize(self, indices: Indices) -> Floats:
-        """Return the values of indices (N, S)."""
+        """Return the values (N, C) of indices (N, S)."""
         total = np.zeros((len(indices), self.components))
         for stage, codebook in enumerate(self.codebooks):
             total += codebook[indices[:, stage]]
@@ -137,7 +138,7 @@ def _float32(name: str, values: ArrayLike) -> NDArray[np.float32]:
 
 
 def as_read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """Return a C-contiguous array, read-only."""
+    """Return the array as C-contiguous and read-only."""
     array = np.ascontiguousarray(array)
     array.flags.writeable = False
     return array

@@ -37,13 +37,13 @@ class PaperRecord:
     colors : array_like, (N, S) or (N, C)
         Indices of the color, one for each stage of a `VectorQuantizer` or for each channel.
     shape_quantizer : UniformQuantizer
-        Of three components.
+        Quantizer of the shapes, with three components.
     color_quantizer : VectorQuantizer or UniformQuantizer
-        Of as many components as the picture has channels, 1 to 4.
+        Quantizer of the colors, with one component for each channel of the picture, 1 to 4.
     height, width : int
-        Of the picture, 1 to 65536 px.
+        Size of the picture, 1 to 65536 px a side.
     q_max : float
-        Where a Gaussian is cut; rounded to the multiple of 1/2048 that a file can hold.
+        Cut-off exponent of the Gaussians; rounded to the nearest multiple of 1/2048.
     rotation : bool, default False
         Whether shapes are scales and rotation rather than Cholesky factors.
     offset : bool, default True
@@ -54,7 +54,8 @@ class PaperRecord:
     Raises
     ------
     TypeError, ValueError
-        If a shape doesn't fit, an index is out of its quantizer's range, or a position is NaN.
+        An array has another shape or type, an index is out of its quantizer's range, or a position
+        is NaN.
     """
 
     positions: NDArray[np.float16]
@@ -120,14 +121,14 @@ class PaperRecord:
 
     @property
     def formula_bits(self) -> int:
-        """Bits by the paper's count: N times the sum of the widths, plus the quantizers'.
+        """Bits by the paper's count: N times the sum of the widths, plus the quantizers' bits.
 
-        With 6-bit shapes and two codebooks of 8 colors that is 56 N + 1728.
+        With 6-bit shapes and two codebooks of 8 colors the count is 56 N + 1728.
         """
         return len(self) * sum(self.widths) + 8 * len(self.side_information())
 
     def side_information(self) -> bytes:
-        """Return the quantizers' parameters as the file has them."""
+        """Return the bytes of the quantizers' parameters in a file."""
         return self.shape_quantizer.to_bytes() + self.color_quantizer.to_bytes()
 
     def rows(self) -> Indices:
@@ -135,7 +136,7 @@ class PaperRecord:
         return np.concatenate((self.positions.view(np.uint16), self.shapes, self.colors), axis=1)
 
     def with_rows(self, rows: Indices) -> Self:
-        """Return the record with other Gaussians, given as `rows` gives them."""
+        """Return the record with other Gaussians, in the form of `rows`."""
         return replace(
             self,
             positions=np.ascontiguousarray(rows[:, :2]).view(np.float16),
@@ -144,9 +145,9 @@ class PaperRecord:
         )
 
     def canonical(self) -> Self:
-        """Return the same Gaussians in the order of their rows, the first field counting most.
+        """Return the record with its Gaussians sorted by their rows, lexicographically.
 
-        Records with equal Gaussians, however often each is there, are then equal.
+        Two records with the same multiset of Gaussians are then equal.
         """
         rows = self.rows()
         return self.with_rows(rows[np.lexsort(rows.T[::-1])])
@@ -157,7 +158,7 @@ class PaperRecord:
         means = (tanh(self.positions.astype(np.float64)) + 1) * (size / 2)
         if self.half_pixel:
             means += 0.5
-        with np.errstate(all="ignore"):  # too large a float32 makes a Gaussian that isn't drawn
+        with np.errstate(all="ignore"):  # a Gaussian whose values overflow isn't drawn
             shapes = self.shape_quantizer.dequantize(self.shapes)
             if self.offset:
                 shapes = shapes + ((0.5, 0.5, 0.0) if self.rotation else (0.5, 0.0, 0.5))
@@ -172,7 +173,7 @@ def _lower(shapes: Floats) -> Floats:
 
 
 def _rotated(shapes: Floats) -> Floats:
-    """Covariance of two scales and an angle: that of the first axis, from +x towards +y."""
+    """Return the covariance of two scales and the first axis's angle, from +x towards +y."""
     first, second = shapes[:, 0] ** 2, shapes[:, 1] ** 2
     c, s = cos_sin(sigmoid(shapes[:, 2]))
     return np.stack(

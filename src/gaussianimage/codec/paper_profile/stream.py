@@ -1,4 +1,4 @@
-"""The Gaussians of a record as bytes: fixed widths, entropy coded, as a list or as a set."""
+"""The Gaussians of a record as bytes: at fixed widths or entropy coded, as a list or as a set."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ STREAMS = (
 """Names of the kinds of streams, by their number in the file."""
 
 MAX_STACKED = 2**18
-"""Most Gaussians in a stream that is not plain."""
+"""Largest number of Gaussians in a stream that is not plain."""
 
 _POSITION_FIELDS = 2
 _STATE_BYTES = 8
@@ -48,7 +48,7 @@ def write_stream(rows: Indices, widths: Sequence[int], kind: str) -> bytes:
     widths : sequence of int
         Bits of each field, (F,); the first two are positions.
     kind : str
-        One of `STREAMS`. The order is kept by "plain" and "entropy" and lost by all others.
+        One of `STREAMS`. Only "plain" and "entropy" keep the order.
     """
     code = STREAMS.index(kind)
     if code == 0:
@@ -78,27 +78,29 @@ def write_stream(rows: Indices, widths: Sequence[int], kind: str) -> bytes:
 def read_stream(
     data: bytes, count: int, widths: Sequence[int], kind: str, *, offset: int = 0
 ) -> Indices:
-    """Read the Gaussians that `write_stream` wrote, (N, F); a set comes sorted.
+    """Read the Gaussians that `write_stream` wrote, (N, F); a set is sorted.
 
     Parameters
     ----------
     data : bytes
+        Bytes of the stream.
     count : int
-        N, 1 or more.
+        Number N of Gaussians, 1 or more.
     widths, kind
         As for `write_stream`.
     offset : int
-        Where in the file `data` starts; for the errors.
+        Offset of `data` in the file, for the errors.
 
     Raises
     ------
     FormatError, TruncatedError
-        The bytes are not those of N Gaussians. No more memory is taken than they deserve.
+        The bytes are not a stream of N Gaussians. The memory in use is bounded by the number of
+        bytes.
     """
     code = STREAMS.index(kind)
     if code == 0:
         return _unpack(data, count, widths, offset)
-    # A position alone costs 32 bits, and a set of at most 2²⁰ saves less than 19 of them on each.
+    # A position alone costs 32 bits, and coding a set of at most 2²⁰ saves less than 19 bits of each.
     if count > min(MAX_STACKED, len(data)):
         raise FormatError(f"{len(data)} bytes cannot hold {count} Gaussians", offset)
     attributes = widths[_POSITION_FIELDS:]
@@ -137,7 +139,7 @@ class _FieldCoder:
     Parameters
     ----------
     starts : sequence of list of int
-        For each field but the positions, where the slots of its symbols start, and 2³² at the end.
+        For each field except the positions, the first slot of each symbol, then 2³².
     """
 
     def __init__(self, starts: Sequence[list[int]]) -> None:
@@ -174,7 +176,7 @@ def _read_stack(data: bytes, offset: int) -> Stack:
 
 
 def _pack(rows: Indices, widths: Sequence[int]) -> bytes:
-    """Pack fields one after another, low bits first, with zeros up to a whole byte."""
+    """Pack the fields one after another, low bits first, and pad with zeros to a whole byte."""
     parts = []
     for begin in range(0, len(rows), _ROWS_AT_ONCE):
         part = rows[begin : begin + _ROWS_AT_ONCE]
