@@ -60,7 +60,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
 )
 def test_what_is_no_safetensors_file_is_refused(tmp_path, data):
     (tmp_path / "a").write_bytes(data)
-    with pytest.raises(FormatError, match="a: not a whole safetensors file"):
+    with pytest.raises(FormatError, match="a: not a complete safetensors file"):
         load(tmp_path / "a")
 
 

@@ -397,7 +397,7 @@ def test_options_of_alpha_are_passed_on(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--background", "nothing"], "no color is called 'nothing'"),
+        (["--background", "nothing"], "unknown color 'nothing'"),
         (["--background", "#12345678"], "expected an opaque color"),
         (["--alpha-quality", "101"], "101"),
     ],

@@ -134,14 +134,14 @@ def test_code_points_go_before_a_profile(recwarn):
     [
         ({"cICP": [9, 16, 0, 1]}, "HDR \\(PQ\\)"),
         ({"cICP": [9, 18, 0, 1]}, "HDR \\(HLG\\)"),
-        ({"cICP": [9, 10, 0, 1]}, "curve unknown here \\(transfer 10\\)"),
-        ({"cICP": [99, 13, 0, 1]}, "primaries unknown here \\(99\\)"),
+        ({"cICP": [9, 10, 0, 1]}, "curve of transfer 10 is unknown"),
+        ({"cICP": [99, 13, 0, 1]}, "primaries 99 are unknown"),
         ({"cICP": [12, 13, 1, 1]}, "not RGB of full range"),
         ({"cICP": [12, 13, 0, 0]}, "not RGB of full range"),
-        ({"gAMA": 1}, "gamma of 1e-05 makes no sense"),
-        ({"cHRM": (0,) * 8}, "chromaticities of the cHRM chunk make no sense"),
+        ({"gAMA": 1}, "gamma of 1e-05 is out of range"),
+        ({"cHRM": (0,) * 8}, "chromaticities of the cHRM chunk are invalid"),
         ({"iCCP": b"no profile"}, "the ICC profile is broken"),
-        ({"iCCP": SRGB.replace(b"RGB XYZ ", b"CMYKLab ")}, "is one of CMYK, not of RGB"),
+        ({"iCCP": SRGB.replace(b"RGB XYZ ", b"CMYKLab ")}, "is for CMYK, not for RGB"),
     ],
     ids=str,
 )
@@ -165,7 +165,7 @@ def test_a_profile_of_gray_in_a_picture_of_color_is_left_out_with_a_warning():
     gray = icc.gray_profile(icc.gamma_curve(1.8), "Gray")
     file = io.BytesIO()
     Image.fromarray(PIXELS).save(file, "JPEG", icc_profile=gray)
-    with pytest.warns(PictureWarning, match="is one of GRAY, not of RGB"):
+    with pytest.warns(PictureWarning, match="is for GRAY, not for RGB"):
         assert picture.read(file.getvalue()).icc is None
 
 

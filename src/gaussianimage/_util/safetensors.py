@@ -112,7 +112,7 @@ def load_tensors(
     try:
         entries = safetensors.deserialize(data)  # type: ignore[no-untyped-call]
     except safetensors.SafetensorError as error:
-        raise FormatError(f"{path}: not a whole safetensors file: {error}") from error
+        raise FormatError(f"{path}: not a complete safetensors file: {error}") from error
     header_size = int.from_bytes(data[:8], "little")
     found: dict[str, str] = json.loads(data[8 : 8 + header_size]).get("__metadata__") or {}
     if found.get("kind") != kind:

@@ -119,8 +119,8 @@ def profile_for(
             pass  # the profile is there for readers that do not know the HDR curve
         elif is_png and (points.matrix != 0 or not points.full_range):
             warn(
-                "the cICP chunk describes samples that are not RGB of full range; its colors are "
-                "taken as if it were not there"
+                "the cICP chunk describes samples that are not RGB of full range, so the chunk is "
+                "ignored"
             )
         elif (points.primaries, points.transfer) != (_UNSPECIFIED, _UNSPECIFIED):
             return _by_code_points(points, is_gray, warn)
@@ -137,7 +137,7 @@ def _by_code_points(
     if points.transfer in _HDR:
         warn(
             f"the colors are HDR ({_HDR[points.transfer]}), which is not converted: they are "
-            "taken for sRGB and look flat"
+            "read as sRGB and look flat"
         )
         return None
     if points.transfer in (*_LIKE_SRGB, _UNSPECIFIED):
@@ -145,12 +145,12 @@ def _by_code_points(
     elif points.transfer in _EXPONENTS:
         exponent = _EXPONENTS[points.transfer]
     else:
-        warn(f"the colors have a curve unknown here (transfer {points.transfer}); taken for sRGB")
+        warn(f"the curve of transfer {points.transfer} is unknown; the colors are read as sRGB")
         return None
     number = 1 if points.primaries == _UNSPECIFIED else points.primaries
     primaries = _PRIMARIES.get(number)
     if primaries is None and not is_gray:
-        warn(f"the colors have primaries unknown here ({points.primaries}); taken for sRGB's")
+        warn(f"the primaries {points.primaries} are unknown; the colors are read as sRGB")
         primaries = icc.SRGB_PRIMARIES
     return _made(primaries or icc.SRGB_PRIMARIES, exponent, is_gray, _NAMES.get(number))
 
@@ -159,7 +159,7 @@ def _by_gamma(tags: ColorTags, is_gray: bool, warn: Callable[[str], object]) -> 
     exponent, primaries = None, icc.SRGB_PRIMARIES
     if tags.gamma is not None and abs(tags.gamma - _SRGB_GAMMA) > _GAMMA_TOLERANCE:
         if not _GAMMAS[0] <= tags.gamma <= _GAMMAS[1]:
-            warn(f"a gamma of {tags.gamma:g} makes no sense; the colors are taken for sRGB")
+            warn(f"a gamma of {tags.gamma:g} is out of range; the colors are read as sRGB")
             return None
         exponent = 1 / tags.gamma
     if tags.chromaticities is not None and len(tags.chromaticities) == 8:
@@ -169,7 +169,7 @@ def _by_gamma(tags: ColorTags, is_gray: bool, warn: Callable[[str], object]) -> 
             primaries = given
     result = _made(primaries, exponent, is_gray, None)
     if result is None and not (exponent is None and (is_gray or primaries == icc.SRGB_PRIMARIES)):
-        warn("the chromaticities of the cHRM chunk make no sense; the colors are taken for sRGB's")
+        warn("the chromaticities of the cHRM chunk are invalid; the primaries of sRGB are used")
         result = _made(icc.SRGB_PRIMARIES, exponent, is_gray, None)
     return result
 
@@ -197,7 +197,7 @@ def _fitting(
     """Return the profile, or an equivalent one for the number of channels of the samples."""
     space = icc.color_space(profile)
     if space is None:
-        warn("the ICC profile is broken and left out")
+        warn("the ICC profile is broken and is left out")
         return None
     if icc.is_srgb(profile):
         return None
@@ -210,7 +210,7 @@ def _fitting(
         converted = icc.convert_to_rgb(profile)
     if converted is None:
         kind = "gray" if is_gray else "RGB"
-        warn(f"the ICC profile is one of {space}, not of {kind}, and left out")
+        warn(f"the ICC profile is for {space}, not for {kind}, and is left out")
         return None
     return None if icc.is_srgb(converted) else converted
 

@@ -35,7 +35,7 @@ def rgb(color: Color) -> tuple[int, int, int]:
         try:
             values: Sequence[Any] = ImageColor.getrgb(color)
         except ValueError:
-            raise ValueError(f"background: no color is called {color!r}") from None
+            raise ValueError(f"background: unknown color {color!r}") from None
         if len(values) == 4 and values[3] == 255:
             values = values[:3]
         if len(values) != 3:

@@ -218,7 +218,7 @@ def from_array(
         masked = np.count_nonzero(np.ma.getmaskarray(array))
         raise ValueError(
             f"picture: {masked} elements of the array are masked, and a picture has no holes; "
-            "say what shall be there, as with array.filled(0)"
+            "fill them, as with array.filled(0)"
         )
     white = checked_white(white)
     values = np.asarray(array)

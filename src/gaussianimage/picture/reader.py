@@ -234,7 +234,7 @@ class _Reading:
             if (share := truncated.tiff_share(image)) < truncated.LEAST:
                 raise PictureError(f"broken TIFF: pixels for {100 * share:.2g} % of the picture")
             if share < 1:
-                self._warn(f"{100 * (1 - share):.2g} % of the picture is missing, and black")
+                self._warn(f"{100 * (1 - share):.2g} % of the picture is missing and becomes black")
             tags = color_tags(image, self._file)
             size, codecs = image.size, {tile[0] for tile in image.tile}
             try:
@@ -276,14 +276,16 @@ class _Reading:
         if image.format in ("JPEG", "MPO"):
             share = truncated.jpeg_share(image)
             if share < truncated.LEAST:
-                text = f"the file is truncated; only {100 * share:.0f} % of the picture is there"
+                text = f"the file is truncated; only {100 * share:.0f} % of the picture is left"
                 raise PictureError(text) from cause
         if share is None:
-            missing = f"what is missing of the picture is {mended.filled}"
+            missing = f"missing pixels become {mended.filled}"
         elif share < 1:
-            missing = f"{100 * (1 - share):.2g} % of the picture is missing, and {mended.filled}"
+            missing = (
+                f"{100 * (1 - share):.2g} % of the picture is missing and becomes {mended.filled}"
+            )
         else:
-            missing = "nothing is missing of the picture"
+            missing = "the picture is complete"
         self._warn(f"the file is cut short; {missing}")
         return image, result
 
@@ -337,7 +339,7 @@ def _identified(
             file.seek(0)
             size = formats.jpeg_xl_size(file.read())
             if size is None:
-                raise PictureError(f"{name}: broken JPEG XL: no size in it")
+                raise PictureError(f"{name}: broken JPEG XL: the header has no size")
             _check_size(size, name, max_pixels)
         file.seek(0)
         with _decoding(name, "HEIF" if formats.is_heif(start) else "JPEG XL"):

@@ -131,7 +131,7 @@ def unusual_samples(
     kind, size = values.dtype.kind, values.dtype.itemsize
     if photometric == 0:
         if kind != "u":
-            raise PictureError("unsupported TIFF: a white of 0 for samples with a sign")
+            raise PictureError("unsupported TIFF: a white of 0 for signed samples")
         values = np.iinfo(values.dtype).max - values
     white = {"f": 1.0, "u": {1: 255.0, 2: 65535.0}.get(size)}.get(kind)
     values = upright(values, tags.get(_ORIENTATION, (1,))[0])
@@ -168,7 +168,7 @@ class _Reader:
         count = columns * rows
         if len(offsets) != len(sizes) or len(offsets) < count * self._planes:
             raise PictureError(
-                f"broken TIFF: {len(offsets)} pieces where the picture has {count * self._planes}"
+                f"broken TIFF: {len(offsets)} strips or tiles, expected {count * self._planes}"
             )
         # Checked before memory is allocated: no compression exceeds a ratio of 2000, and pieces do
         # not share their bytes.
@@ -176,7 +176,7 @@ class _Reader:
         if min(sum(sizes), self._end) * 2000 < width * height * self._channels * self._size:
             raise PictureError("broken TIFF: the file is too small for its size in pixels")
         if sum(sizes) > 4 * self._end:
-            raise PictureError("broken TIFF: its pieces overlap")
+            raise PictureError("broken TIFF: strips or tiles overlap")
         if any(offset + size > self._end for offset, size in zip(offsets, sizes, strict=True)):
             raise PictureError("broken TIFF: the file is truncated")
         result = np.empty((height, width, self._channels), self._dtype)
@@ -211,7 +211,7 @@ class _Reader:
             words = values.view(f"u{self._size}")
             return words.cumsum(axis=1, dtype=words.dtype).view(self._dtype)
         if predictor != 1:
-            raise PictureError(f"unsupported TIFF: predictor {predictor} of such samples")
+            raise PictureError(f"unsupported TIFF: predictor {predictor} for samples of this type")
         return values
 
     def _unpacked(
@@ -225,7 +225,9 @@ class _Reader:
         """Return rows of `width` bytes, unpacked by libtiff from pieces of `down` rows."""
         compression = self._tags.get(_COMPRESSION, (1,))[0]
         if compression in _OF_PIXELS:
-            raise PictureError(f"unsupported TIFF: such samples with compression {compression}")
+            raise PictureError(
+                f"unsupported TIFF: compression {compression} for samples of this type"
+            )
         directory: Any = TiffImagePlugin.ImageFileDirectory_v2()
         directory[_WIDTH], directory[_HEIGHT] = width, lines
         directory[_BITS], directory[_COMPRESSION], directory[_PHOTOMETRIC] = (8,), compression, 1
@@ -291,7 +293,7 @@ def _read(file: BinaryIO, size: int) -> bytes:
     here = file.tell()
     file.seek(0, 2)
     if size > file.tell() - here:
-        raise ValueError("behind the end of the file")
+        raise ValueError("the value lies behind the end of the file")
     file.seek(here)
     return file.read(size)
 

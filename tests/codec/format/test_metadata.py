@@ -58,7 +58,7 @@ def test_an_invalid_chunk_is_a_format_error(payload: bytes) -> None:
 
 def test_a_chunk_that_is_there_twice_is_a_format_error() -> None:
     chunks = Metadata(exif=b"x").to_chunks() * 2
-    with pytest.raises(FormatError, match="eXIF is there twice"):
+    with pytest.raises(FormatError, match="eXIF occurs twice"):
         Metadata.from_chunks(chunks, Limits())
 
 

@@ -173,7 +173,7 @@ def test_a_stack_of_another_size_is_refused(stream: str) -> None:
         with pytest.raises(FormatError):
             gaussianimage.decode(bad)
     longer = with_chunks(data, lambda c: [*c[:2], Chunk(b"GAUS", bytes(c[2].payload) + b"\0\0")])
-    with pytest.raises(FormatError, match="something is left"):
+    with pytest.raises(FormatError, match="data is left"):
         gaussianimage.decode(longer)
 
 

@@ -57,7 +57,7 @@ class Metadata:
             if name is None:
                 continue
             if name in found:
-                raise FormatError(f"chunk {chunk.name} is there twice", chunk.offset)
+                raise FormatError(f"chunk {chunk.name} occurs twice", chunk.offset)
             found[name] = _decompress(chunk, limits)
         return cls(**found)
 

@@ -1,14 +1,14 @@
 """Partial bits-back coding of a set of Gaussians (section 3.3 and appendix B of the paper).
 
-The order of N Gaussians is arbitrary, and coding it wastes log₂ N! bits. The encoder therefore takes
-the order from the stream: it *decodes* an order from the bits that are already on the stack, and
-codes the Gaussians in that order. A decoder that has decoded the Gaussians knows the order, encodes
-it again, and so recovers the bits from which it was decoded.
+The order of N Gaussians is arbitrary, and coding it wastes log₂ N! bits. The encoder therefore
+takes the order from the stream: it *decodes* an order from the bits that are already on the stack,
+and codes the Gaussians in that order. A decoder that has decoded the Gaussians knows the order,
+encodes it again, and so recovers the bits from which it was decoded.
 
-The stack must hold these bits first, so K Gaussians are coded plainly at the beginning. In the paper,
-the whole order of the remaining Gaussians is then decoded at once, which needs log₂ (N − K)! bits and
-a K of a sixth of N. If each Gaussian is coded as soon as it is drawn (compare D. Severo et al.,
-arXiv 2107.09202), a draw needs at most log₂ N bits, and K = 1 is enough.
+The stack must hold these bits first, so K Gaussians are coded plainly at the beginning. In the
+paper, the whole order of the remaining Gaussians is then decoded at once, which needs
+log₂ (N − K)! bits and a K of a sixth of N. If each Gaussian is coded as soon as it is drawn
+(compare D. Severo et al., arXiv 2107.09202), a draw needs at most log₂ N bits, and K = 1 is enough.
 
 Equal Gaussians count as one with a higher probability, since exchanging them gives the same order.
 """

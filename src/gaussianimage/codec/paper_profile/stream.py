@@ -100,7 +100,7 @@ def read_stream(
     code = STREAMS.index(kind)
     if code == 0:
         return _unpack(data, count, widths, offset)
-    # A position alone costs 32 bits, and coding a set of at most 2²⁰ saves less than 19 bits of each.
+    # A position alone costs 32 bits, and a set of at most 2²⁰ saves less than 19 bits on each.
     if count > min(MAX_STACKED, len(data)):
         raise FormatError(f"{len(data)} bytes cannot hold {count} Gaussians", offset)
     attributes = widths[_POSITION_FIELDS:]
@@ -112,13 +112,13 @@ def read_stream(
             raise TruncatedError("the data ends inside a table of frequencies", offset + len(data))
         tables = unpack_levels(data[:position], attributes)
         if not all(levels.any() for levels in tables):
-            raise FormatError("a table of frequencies has none", offset)
+            raise FormatError("a table of frequencies has only zeros", offset)
         starts = [starts_from_levels(levels) for levels in tables]
     first = 0
     if code >> 1:
         first, position = read_varint(data, position, offset=offset)
         if first > count:
-            raise FormatError(f"{first} of {count} Gaussians come first", offset)
+            raise FormatError(f"{first} plain Gaussians, but {count} in all", offset)
     stack = _read_stack(data[position:], offset + position)
     coder = _FieldCoder(starts)
     try:
@@ -129,7 +129,7 @@ def read_stream(
     except ExhaustedError:
         raise FormatError("the Gaussians do not decode", offset + position) from None
     if not stack.empty():
-        raise FormatError("something is left when all Gaussians are decoded", offset + position)
+        raise FormatError("data is left after all Gaussians", offset + position)
     return np.array(sorted(rows) if code >> 1 else rows, np.uint16)
 
 
@@ -168,7 +168,7 @@ class _FieldCoder:
 
 def _read_stack(data: bytes, offset: int) -> Stack:
     if len(data) < _STATE_BYTES or len(data) % 2:
-        raise FormatError(f"{len(data)} bytes are no stream of a state and whole words", offset)
+        raise FormatError(f"{len(data)} bytes are not a state and whole words", offset)
     state = int.from_bytes(data[:_STATE_BYTES], "little")
     if state < LEAST:
         raise FormatError(f"the state {state:#x} is too small", offset)
