@@ -231,7 +231,8 @@ class _BatchRun:
     def _watched(self) -> Iterator[None]:
         """End the process if the main thread does not react to a signal while the block runs.
 
-        The main thread may be in a call that does not check for signals, such as an encoder of Pillow.
+        The main thread may be in a call that does not check for signals, such as one of Pillow's
+        encoders.
         """
         ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
         if threading.current_thread() is not threading.main_thread() or not ours:
@@ -330,7 +331,7 @@ class _BatchRun:
 
 
 class _Interruptible:
-    """A progress callback that raises KeyboardInterrupt after Ctrl-C, as Python does on the main thread."""
+    """A progress callback that raises KeyboardInterrupt after Ctrl-C, on any thread."""
 
     def __init__(self, watch: OnProgress, stop: threading.Event) -> None:
         self._watch, self._stop = watch, stop

@@ -15,7 +15,7 @@ __all__ = ["subcommand", "verbosity"]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-# A name that starts with a dash and has an extension; values of options rarely look like this.
+# A name with a dash at its start and an extension; values of options rarely look like this.
 _NAME = re.compile(r"-[^=]*\.[A-Za-z][A-Za-z0-9]{1,11}")
 _VERBOSITY = "gaussianimage.verbosity"
 
@@ -39,8 +39,8 @@ class Command(click.Command):
         Raises
         ------
         UsageError
-            If the command line is wrong. If a file's name was read as options, the message says how to
-            write that name.
+            If the command line is wrong. If a file's name was read as options, the message says how
+            to write that name.
         """
         given = list(args)
         try:

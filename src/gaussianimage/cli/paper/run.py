@@ -34,17 +34,17 @@ def run_pictures(
     Parameters
     ----------
     files : sequence of str
-        Folders of pictures, or pictures.
+        Paths of pictures or of folders of pictures.
     options : RunOptions
     settings : sequence
-        Each with a `setting` that tells where its results are.
+        Settings of the fits or codecs; the `setting` of each names the folder of its results.
     work : callable
         Works on one picture and returns the line to print about it.
 
     Returns
     -------
     int
-        0, 1 if a picture failed, or 130 after Ctrl-C.
+        0 if all pictures succeeded, 1 if a picture failed, or 130 after Ctrl-C.
     """
     import torch
 
@@ -81,22 +81,22 @@ def run_pictures(
 
 
 def show_tables(results: Results, kind: str | None = None, *, quiet: bool = False) -> None:
-    """Print the tables of a folder of results, and write them and the figures into it.
+    """Print the tables of a folder of results, and write the tables and figures into the folder.
 
     Parameters
     ----------
     results : Results
     kind : str, optional
-        Print only the tables of these results, "represent" or "compress".
+        Kind of the results whose tables are printed, "represent" or "compress"; all by default.
     quiet : bool
-        Only write them.
+        Write the tables without printing them.
 
     Raises
     ------
     ClickException
-        There is nothing to make a table of.
+        If the folder has no results for a table.
     FormatError, OSError
-        The results can't be read, or the tables not be written.
+        If the results can't be read, or the tables can't be written.
     """
     from gaussianimage.paper.tables.make import make_tables
 
