@@ -59,7 +59,7 @@ class Command(click.Command):
         Raises
         ------
         ClickException
-            For every error except click's own errors and a broken pipe, which click handles silently.
+            For every error except click's own errors and a broken pipe; click handles these.
         """
         raise_interrupts()
         try:

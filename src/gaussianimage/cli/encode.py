@@ -145,14 +145,16 @@ def _mostly_metadata(target: TargetOptions, encoded: EncodeResult) -> str | None
     taken = sum(chunk.size for chunk in info(encoded.data).chunks if chunk.type in METADATA)
     if 2 * taken <= len(encoded.data):
         return None
-    return f"{bytes_text(taken)} of it are ICC profile, EXIF and XMP (--strip leaves them out)"
+    return (
+        f"{bytes_text(taken)} of the file are ICC profile, EXIF and XMP (--strip leaves them out)"
+    )
 
 
 def _missed(target: TargetOptions, encoded: EncodeResult) -> str | None:
     """Return a warning if the file does not meet its target, or None."""
     too_many_bits = target.bpp is not None and encoded.bpp > target.bpp
     if too_many_bits or (target.size is not None and len(encoded.data) > target.size):
-        return "larger than asked for, as it is without any Gaussians"
+        return "larger than asked for, even without any Gaussians"
     if target.psnr is not None and abs(encoded.psnr - target.psnr) > QUALITY_TOLERANCE:
         return f"the nearest PSNR that was found is {encoded.psnr:.2f} dB, not {target.psnr:g}"
     if target.ssim is not None and encoded.ssim is not None:

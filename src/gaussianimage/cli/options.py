@@ -277,8 +277,8 @@ def batch_options(function: Function) -> Function:
             "--output",
             type=FILE,
             metavar="OUTPUT",
-            help="Output file or folder; all other names are inputs. A name that ends in / or has no "
-            "extension is a folder, which is made if it does not exist.",
+            help="Output file or folder; all other names are inputs. A name that ends in / or has "
+            "no extension is a folder, which is made if it does not exist.",
         ),
         click.option(
             "-r",

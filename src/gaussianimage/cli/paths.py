@@ -207,8 +207,8 @@ def _names_folder(output: str) -> bool:
 
 def _why_no_folder(output: str) -> str:
     if is_stream(output) or Path(output).exists():
-        return "several inputs need a folder, and this is none."
-    return f"several inputs need a folder; name it with -o, as {printable(output)}/ if it is this."
+        return "several inputs need a folder, and this is not one."
+    return f"several inputs need a folder; name one with -o, such as {printable(output)}/."
 
 
 def _stem(source: str) -> str:

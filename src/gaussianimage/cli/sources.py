@@ -128,7 +128,8 @@ def limit_options(function: Function) -> Function:
             "--max-pixels",
             type=click.IntRange(1),
             metavar="N",
-            help="Refuse pictures of more than N pixels.  [default: 178956970, with a warning from half]",
+            help="Refuse pictures of more than N pixels.  [default: 178956970, with a warning from "
+            "half]",
         ),
         click.option(
             "--no-limits",

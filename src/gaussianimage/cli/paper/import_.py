@@ -80,8 +80,8 @@ def command(
 ) -> int:
     """Convert a checkpoint of the GaussianImage authors' code, a .pth.tar file.
 
-    INPUT holds the state of a Cholesky or a scale-rotation model. OUTPUT is a .safetensors file or a
-    .gimg file. A .safetensors file holds the Gaussians unchanged; `render` draws it, and
+    INPUT holds the state of a Cholesky or a scale-rotation model. OUTPUT is a .safetensors file or
+    a .gimg file. A .safetensors file holds the Gaussians unchanged; `render` draws it, and
     Gaussians.load reads it. A .gimg file of the paper's codec holds them quantized; without
     fine-tuning, they are only rounded.
 
@@ -104,7 +104,7 @@ def command(
 
     settings = quantizers.settings()
     if len(settings) > 1:
-        raise click.UsageError("--variants: a file has one of them.")
+        raise click.UsageError("--variants: a file has one variant.")
     recipe = make_recipe(fine_tuning, None)
     quantization = Quantization(settings[0], recipe, choose_device(device))
 

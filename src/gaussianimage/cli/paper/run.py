@@ -52,7 +52,7 @@ def run_pictures(
 
     check_names(*files, str(options.output))
     if Path(options.output).exists() and not Path(options.output).is_dir():
-        raise click.UsageError(f"{options.output}: results need a folder, and this is none.")
+        raise click.UsageError(f"{options.output}: results need a folder, and this is a file.")
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     dataset = find_dataset(files, max_pixels=options.max_pixels, only=options.only)
@@ -74,7 +74,7 @@ def run_pictures(
     )
     code = run(items, do, batch)
     if code == INTERRUPTED:
-        click.echo("gaussianimage: the same command goes on from here", err=True)
+        click.echo("gaussianimage: the same command continues from here", err=True)
     elif any(Path(key).is_file() for key in todo):
         show_tables(results, settings[0].setting.kind, quiet=options.quiet)
     return code
