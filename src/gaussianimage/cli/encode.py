@@ -145,9 +145,7 @@ def _mostly_metadata(target: TargetOptions, encoded: EncodeResult) -> str | None
     taken = sum(chunk.size for chunk in info(encoded.data).chunks if chunk.type in METADATA)
     if 2 * taken <= len(encoded.data):
         return None
-    return (
-        f"{bytes_text(taken)} of the file are ICC profile, EXIF and XMP (--strip leaves them out)"
-    )
+    return f"{bytes_text(taken)} are ICC profile, EXIF and XMP (--strip leaves them out)"
 
 
 def _missed(target: TargetOptions, encoded: EncodeResult) -> str | None:

@@ -56,16 +56,14 @@ class Sample:
         Raises
         ------
         PictureError
-            If the file is no picture, or a pixel is transparent; the paper's models have no alpha.
+            If the file is no picture, or has transparency, which the paper's models lack.
         LimitError, OSError
             In the same cases as `gaussianimage.picture.read`.
         """
         pixels = read(self.path, max_pixels=self.max_pixels).pixels
         if pixels.shape[2] in (2, 4):
             if pixels[..., -1].min() < 1:
-                raise PictureError(
-                    f"{self.path}: it is transparent, and the paper's models have no alpha"
-                )
+                raise PictureError(f"{self.path}: it is transparent; the paper's models aren't")
             pixels = pixels[..., :-1]
         rgb = np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
         rgb.flags.writeable = False
@@ -126,8 +124,8 @@ def find_dataset(
     ----------
     paths : sequence of str or os.PathLike
         Paths of pictures or of folders of pictures. The folder ``DIV2K_valid_LR_bicubic`` of
-        DIV2K's archive, or the folder that holds it, stands for its ``X2``. Subfolders, hidden files
-        and files without a picture's extension are skipped.
+        DIV2K's archive, or the folder that holds it, stands for its ``X2``. Subfolders, hidden
+        files and files without a picture's extension are skipped.
     max_pixels : int
         Largest number of pixels of a picture.
     only : sequence of str

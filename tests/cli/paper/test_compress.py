@@ -54,7 +54,7 @@ def test_the_figure_is_drawn_or_the_extra_is_named(
     [
         (
             ["--variants", "final", "--color", "int"],
-            "--variants sets all quantizers; leave out --color",
+            "--variants sets all; leave out --color",
         ),
         (["--variants", "v4"], "'v4' is not one of"),
         (["--color", "int", "--stages", "3"], "--stages is for --color rvq"),

@@ -43,7 +43,7 @@ class QuantizerOptions:
         if self.variants is not None:
             if switches:
                 name = f"--{next(iter(switches)).replace('_', '-')}"
-                raise click.UsageError(f"--variants sets all quantizers; leave out {name}.")
+                raise click.UsageError(f"--variants sets all; leave out {name}.")
             return [quantized_model.VARIANTS[name] for name in self.variants]
         integers = self.color == "int"
         lost = ("stages", "entries", "commitment") if integers else ("color_bits",)
