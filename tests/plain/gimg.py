@@ -1,8 +1,8 @@
 """A plain, slow decoder of `.gimg` files, written from docs/format.md.
 
 `decode` returns the integers and numbers of a file's Gaussians; the tests compare those of the
-native decoder with them, bit for bit. The decoder shares no code with the package, needs only Python
-and NumPy, and reads the tables of the format from the document.
+native decoder with them, bit for bit. The decoder shares no code with the package, needs only
+Python and NumPy, and reads the tables of the format from the document.
 """
 
 import re

@@ -135,7 +135,7 @@ class Results:
         return path
 
     def find(self, setting: Setting, sample: Sample) -> Record | None:
-        """Return the result of a setting on a sample's pixels, or None if a file of it is missing."""
+        """Return the result of a setting on a sample's pixels, or None if it is incomplete."""
         path = self.folder / setting.folder / f"{sample.name}.json"
         try:
             record = Record.from_json(path.read_bytes(), str(path))

@@ -4,8 +4,8 @@ X. Zhang, X. Ge, T. Xu, D. He, Y. Wang, H. Qin, G. Lu, J. Geng, J. Zhang: Gaussi
 image representation and compression by 2D Gaussian splatting. ECCV 2024, arXiv 2403.08551.
 
 All numbers are means over the 24 pictures of the Kodak set, or over the 100 pictures of DIV2K's
-validation set at half size (×2 bicubic), on an NVIDIA V100, after 50,000 iterations. Frames a second
-were measured without waiting for the GPU. The module does not need PyTorch.
+validation set at half size (×2 bicubic), on an NVIDIA V100, after 50,000 iterations. Frames a
+second were measured without waiting for the GPU. The module does not need PyTorch.
 """
 
 from dataclasses import dataclass
@@ -30,8 +30,8 @@ __all__ = [
 ]
 
 # Without entropy coding, a Gaussian has two 16-bit coordinates, three 6-bit Cholesky factors and
-# two 3-bit codebook indices. A file has two codebooks of 8 × 3 numbers and six quantizer parameters,
-# of 32 bits each.
+# two 3-bit codebook indices. A file has two codebooks of 8 × 3 numbers and six quantizer
+# parameters, of 32 bits each.
 BITS_PER_GAUSSIAN = 56
 SIDE_BITS = 1728
 
@@ -137,7 +137,8 @@ LOSSES = (
 class QuantizerAblation:
     """A row of Table 4: another quantizer of color, compared with the final one.
 
-    The numbers are differences at equal rate (dB, and MS-SSIM) and at equal quality (% of the rate).
+    The numbers are differences at equal rate (dB, and MS-SSIM) and at equal quality (% of the
+    rate).
     """
 
     variant: str
