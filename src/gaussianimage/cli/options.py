@@ -166,7 +166,7 @@ json_option = click.option(
 partial_option = click.option(
     "--partial",
     is_flag=True,
-    help="Accept a file that is cut off or damaged, and draw the layers before the damage.",
+    help="Accept a file that is cut off or damaged, and draw the part before the damage.",
 )
 max_pixels_option = click.option(
     "--max-pixels",
@@ -236,7 +236,7 @@ def alpha_options(function: Function) -> Function:
             "--alpha-quality",
             type=FiniteRange(0, 100),
             metavar="Q",
-            help="Share of fully transparent and opaque pixels to keep exact: 100 all, 0 none.  "
+            help="100 keeps all fully transparent and opaque pixels exact, 0 none.  "
             "[default: 100]",
         ),
         click.option(
