@@ -125,7 +125,7 @@ def test_a_size_that_metadata_leaves_nothing_of_fails_and_names_the_way_out(
 
 def test_a_size_that_is_mostly_metadata_is_told(run: Any, tagged: Path, tmp_path: Path) -> None:
     stderr = run("encode", tagged, tmp_path / "x.gimg", "-e", 1, "--size", "0.6k").stderr
-    assert re.search(r"\d+ B of it are ICC profile, EXIF and XMP \(--strip leaves them", stderr)
+    assert re.search(r"\d+ B are ICC profile, EXIF and XMP \(--strip leaves them", stderr)
     stderr = run("encode", tagged, tmp_path / "x.gimg", "-e", 1, "--size", "2k").stderr
     assert "--strip" not in stderr
 

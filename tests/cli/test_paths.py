@@ -118,8 +118,8 @@ def test_only_outputs_in_a_folder_may_make_it() -> None:
     [
         ([], "folder", "no input"),
         (["a.png"], None, "no output"),
-        (["a.png", "b.png", "c.gimg"], None, "c.gimg: several inputs need a folder; name it with"),
-        (["a.png", "b.png"], "c.gimg", "need a folder; name it with -o, as c.gimg/ if it is this"),
+        (["a.png", "b.png", "c.gimg"], None, "c.gimg: several inputs need a folder; name one with"),
+        (["a.png", "b.png"], "c.gimg", "need a folder; name one with -o, such as c.gimg/"),
         (["a.png", "b.png"], "file", "file: several inputs need a folder"),
         (["a.png", "b.png"], "-", "-: several inputs need a folder"),
         (["y/a.png", "x/a.png"], "folder", "would both become folder/a.png.gimg"),

@@ -91,7 +91,7 @@ def changed(path: Path, **changes: Any) -> Path:
     [
         ({"kind": "other"}, "expected metadata kind"),
         ({"model": None}, "metadata missing: model"),
-        ({"model": "mystery"}, "not known: 'mystery'"),
+        ({"model": "mystery"}, "unknown model 'mystery'"),
         ({"means": None}, "tensor missing: means"),
         ({"shape": None}, "tensor missing: shape"),
         ({"coefficients": None}, "tensor missing: coefficients"),

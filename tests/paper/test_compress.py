@@ -138,7 +138,7 @@ def test_a_damaged_fit_is_named_with_the_way_out(job: Job) -> None:
     represent(job, SETTINGS.fit)
     fit = job.results.path(SETTINGS.fit.setting, job.sample, ".safetensors")
     fit.write_bytes(fit.read_bytes()[:700])
-    with pytest.raises(FormatError, match=r"/parrot\.safetensors: .*; delete it, and the fit is"):
+    with pytest.raises(FormatError, match=r"/parrot\.safetensors: .*; delete the file to repeat"):
         compress(job, SETTINGS)
     fit.unlink()
     assert compress(job, SETTINGS).measured["psnr"] > 0

@@ -16,10 +16,10 @@ Map = list[list[int]]
 
 
 def decode_map(data: bytes, height: int, width: int) -> Map:
-    """The class of each pixel: 0 transparent, 1 opaque, 2 neither."""
+    """Return the class of each pixel: 0 transparent, 1 opaque, 2 neither."""
     if len(data) == 1:
         if data[0] > 2:
-            raise InvalidError("a map of a class that nobody knows")
+            raise InvalidError("a map of an unknown class")
         return [[data[0]] * width for _ in range(height)]
     decoder = Decoder(data)
     blocks = [Model(weights, CONFIDENCE, MEMORY) for weights in ALPHA_BLOCKS]
@@ -29,7 +29,7 @@ def decode_map(data: bytes, height: int, width: int) -> Map:
         for column in range(-(-width // BLOCK)):
             left, above = kinds.get((row, column - 1), 0), kinds.get((row - 1, column), 0)
             kinds[row, column] = decoder.code(blocks[4 * left + above])
-    # Two rows and columns more than there are on every side, of class 0.
+    # The map has a border of two rows and columns of class 0 on every side.
     classes = [[0] * (width + 4) for _ in range(height + 4)]
     for y in range(height):
         above, here = classes[y + 1], classes[y + 2]
@@ -56,7 +56,7 @@ def decode_map(data: bytes, height: int, width: int) -> Map:
 
 
 def class_at(found: Map, x: int, y: int, height: int, width: int) -> int:
-    """The class of a pixel of a picture of another size; 3 if it has none."""
+    """Return the class of a pixel of a picture of another size, or 3 if its classes differ."""
     rows = under(y, len(found), height)
     columns = under(x, len(found[0]), width)
     classes = {found[row][column] for row in rows for column in columns}
@@ -64,7 +64,7 @@ def class_at(found: Map, x: int, y: int, height: int, width: int) -> int:
 
 
 def under(i: int, of_map: int, drawn: int) -> list[int]:
-    """The rows or columns of a map under the footprint of one of what is drawn."""
+    """Return the rows or columns of a map under the footprint of a drawn row or column."""
     reach = 2 * max(of_map, drawn)
     return [j for j in range(of_map) if abs((2 * i + 1) * of_map - (2 * j + 1) * drawn) < reach]
 
@@ -72,7 +72,7 @@ def under(i: int, of_map: int, drawn: int) -> list[int]:
 def with_map(
     image: NDArray[np.float64], found: Sequence[Sequence[int]], white: int
 ) -> NDArray[np.int64]:
-    """Samples up to `white` of a picture, colors multiplied by alpha, of these classes."""
+    """Return samples up to `white` of a picture with colors multiplied by alpha."""
     image = image.clip(0, 1)
     alpha, classes = image[..., -1:], np.array(found)[..., None]
     between = alpha.clip(1 / white, 1 - 1 / white)

@@ -1,4 +1,4 @@
-"""The plain decoder's tables, read from docs/format.md so that they are tested too."""
+"""The plain decoder's tables, read from docs/format.md so that the tests cover the document."""
 
 import re
 from pathlib import Path
@@ -7,13 +7,13 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "format.md"
 
 
 def roots(document: str) -> list[float]:
-    """2^(i / 16) for i = 0 to 15, from section 4.1."""
+    """Return 2^(i / 16) for i = 0 to 15, from section 4.1."""
     (block,) = re.findall(r"```\nroot = (.*?)```", document, re.DOTALL)
     return [float(number) for number in block.split(",")]
 
 
 def priors(document: str) -> list[list[int]]:
-    """The weights that the models start from, from appendix A: the rows of numbers there."""
+    """Return the initial weights of the models, which are the rows of numbers of appendix A."""
     appendix = document.split("\n## Appendix A")[1]
     rows = re.findall(r"^(\d+): ([\d ]+)$", appendix, re.MULTILINE)
     assert [int(number) for number, _ in rows] == list(range(len(rows)))
@@ -21,7 +21,7 @@ def priors(document: str) -> list[list[int]]:
 
 
 def alpha_priors(document: str, name: str) -> list[list[int]]:
-    """The weights that models of the map of alpha start from, from section 4.9."""
+    """Return the initial weights of the models of the map of alpha, from section 4.9."""
     lines = re.findall(rf"^{name} (\d+): ([\d ,]+)$", document, re.MULTILINE)
     assert [int(number) for number, _ in lines] == list(range(len(lines)))
     return [[int(n) for n in row.split()] for _, rows in lines for row in rows.split(",")]

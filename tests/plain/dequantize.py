@@ -1,4 +1,4 @@
-"""From a Gaussian's integers to numbers and pixels: sections 4.6 and 4.7 of docs/format.md."""
+"""The numbers and pixels of Gaussians from integers: sections 4.6 and 4.7 of docs/format.md."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ class Numbers(NamedTuple):
 
 
 def exp(x: float) -> float:
-    """e^x, the same on every machine."""
+    """Return e^x, the same on every machine."""
     n = math.floor(x * 1.4426950408889634 + 0.5)
     r = (x - n * 0.6931471803691238) - n * 1.9082149292705877e-10
     p = 1 / math.factorial(13)
@@ -37,7 +37,7 @@ def numbers(quantizer: Quantizer, gaussian: Gaussian) -> Numbers:
 
 
 def cholesky(size: float, d1: float, d2: float) -> tuple[float, float, float]:
-    """l11, l21 and l22."""
+    """Return l11, l21 and l22."""
     area = size * size
     r = math.sqrt(d1 * d1 + d2 * d2)
     if r == 0:
@@ -55,7 +55,7 @@ def cholesky(size: float, d1: float, d2: float) -> tuple[float, float, float]:
 
 
 def colors(quantizer: Quantizer, levels: Sequence[int], size: float) -> list[float]:
-    """The channels of a color."""
+    """Return the channels of a color."""
     scale = quantizer.color_step / (1.7724538509055159 * size)
     if quantizer.channels >= 3:
         y = scale * levels[0] * 0.5773502691896258
@@ -77,7 +77,7 @@ def blocks(gaussian: Numbers, height: int, width: int, q_max: float) -> int:
     k = math.sqrt(2 * q_max)
     left = math.floor((x - k * l11 - 0.5 - 0.001) / 8)
     right = math.floor((x + k * l11 - 0.5 + 0.001) / 8) + 1
-    least = 1 - 1e-6  # of lengths, for the least that a file may claim
+    least = 1 - 1e-6  # a factor of lengths; a file may claim slightly less work
     reach = k * math.sqrt(l21 * l21 + l22 * l22) * least
     top = min(max(math.floor(y - reach), 0), height)
     bottom = min(max(math.ceil(y + reach), 0), height)
@@ -100,7 +100,7 @@ def picture(
     width: int,
     q_max: float,
 ) -> NDArray[np.float64]:
-    """I at the pixel centers: (height, width, C), colors multiplied by alpha."""
+    """Return I at the pixel centers, (height, width, C), with colors multiplied by alpha."""
     image = np.full((height, width, len(background)), background, dtype=np.float64)
     x, y = np.arange(width) + 0.5, np.arange(height)[:, None] + 0.5
     for gaussian in filter(draws, gaussians):
@@ -113,7 +113,7 @@ def picture(
 
 
 def samples(image: NDArray[np.float64], white: int) -> NDArray[np.int64]:
-    """Integers up to `white`, colors divided by alpha."""
+    """Return integer samples up to `white`, with colors divided by alpha."""
     image = image.clip(0, 1)
     if image.shape[2] in (2, 4):
         alpha = image[..., -1:]

@@ -1,8 +1,8 @@
-"""A decoder of `.gimg` files as docs/format.md describes them: plain, slow, and sharing no code.
+"""A plain, slow decoder of `.gimg` files, written from docs/format.md.
 
-`decode` goes from the bytes of a file to the integers and numbers of its Gaussians; the tests hold
-the native decoder to them, to the bit. It needs Python and NumPy alone, and reads the tables of the
-format out of the document.
+`decode` returns the integers and numbers of a file's Gaussians; the tests compare those of the
+native decoder with them, bit for bit. The decoder shares no code with the package, needs only
+Python and NumPy, and reads the tables of the format from the document.
 """
 
 import re
@@ -42,11 +42,11 @@ class File:
     header: Header
     metadata: dict[str, bytes]
     layers: list[list[Gaussian]]
-    numbers: list[Numbers]  # of all layers, in their order
+    numbers: list[Numbers]  # of all layers, in order
     alpha: Map | None  # the class of each pixel's alpha
 
     def pixels(self) -> NDArray[np.int64]:
-        """The picture as samples of the depth of the source: (height, width, C)."""
+        """Return the picture as samples of the source's depth, (height, width, C)."""
         h = self.header
         image = picture(self.numbers, h.background, h.height, h.width, h.q_max)
         white = 65535 if h.deep else 255
@@ -69,7 +69,7 @@ def decode(data: bytes) -> File:
         elif kind in METADATA:
             metadata[kind] = decompress(payload)
         elif kind[0].isupper():
-            raise InvalidError(f"a critical chunk {kind} that nobody knows")
+            raise InvalidError(f"an unknown critical chunk {kind}")
     if len(payloads) != header.layers:
         raise InvalidError("a wrong number of layers")
     decoder = Decoder(quantizer(header), header.layers)
@@ -90,7 +90,7 @@ def decode(data: bytes) -> File:
 
 
 def chunks(data: bytes) -> list[tuple[str, bytes]]:
-    """Types and payloads, without GEND."""
+    """Return the types and payloads of all chunks but GEND."""
     if data[:8] != SIGNATURE:
         raise InvalidError("no signature")
     found = []
@@ -110,18 +110,18 @@ def chunks(data: bytes) -> list[tuple[str, bytes]]:
         position = end + 4
         if kind == "GEND":
             if length != 0 or position != len(data):
-                raise InvalidError("something in or after GEND")
+                raise InvalidError("bytes in or after GEND")
             return found
         found.append((kind, data[start:end]))
 
 
 def read_header(payload: bytes) -> Header:
-    """The numbers in a HEAD chunk."""
+    """Return the numbers in a HEAD chunk."""
     if len(payload) < 3:
         raise InvalidError("a short header")
     version, minimum, flags = payload[:3]
     if not 1 <= minimum <= version or minimum > VERSION or flags >= 16:
-        raise InvalidError("a header of a version or with flags that nobody knows")
+        raise InvalidError("a header with an unknown version or flags")
     height, position = varint(payload, 3)
     width, position = varint(payload, position)
     gaussians, position = varint(payload, position)

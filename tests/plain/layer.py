@@ -1,4 +1,4 @@
-"""A layer's Gaussians from its bytes, as sections 4.1 to 4.5 of docs/format.md describe it."""
+"""The decoder of a layer's Gaussians, written from sections 4.1 to 4.5 of docs/format.md."""
 
 import math
 from typing import NamedTuple
@@ -13,7 +13,7 @@ CONFIDENCE, MEMORY = 30, 160
 LUMA, CHROMA, SECOND_CHROMA, ALPHA = 0, 64, 128, 152
 SIZE, SHEAR, SECOND_SHEAR, SIZE_BELOW, SIZE_ABOVE = 156, 172, 188, 204, 205
 SPLIT, SIXTEENTH = 206, 220
-BORDER = 15  # from a model of splits to the one at the border
+BORDER = 15  # offset from a model of splits to the model at the border
 
 
 class Quantizer(NamedTuple):
@@ -35,11 +35,11 @@ class Quantizer(NamedTuple):
         return power_of_two(128 - self.shape_index)
 
     def grid(self, precision: int) -> tuple[int, int]:
-        """Columns and rows of a class."""
+        """Return the columns and rows of a class."""
         return -(-16 * self.width // 2**precision), -(-16 * self.height // 2**precision)
 
     def step(self, amplitude: int) -> float:
-        """The step of a shape."""
+        """Return the step of a shape."""
         half = 2.0 ** -(amplitude // 2) * (0.7071067811865476 if amplitude % 2 else 1.0)
         return min(self.shape_step * half, 0.7)
 
@@ -67,7 +67,7 @@ class Decoder:
         self.models = [rans.Model(weights, CONFIDENCE, MEMORY) for weights in PRIORS]
 
     def decode(self, payload: bytes, most: int) -> list[Gaussian]:
-        """Decode the next layer, of a limited number of Gaussians."""
+        """Decode the next layer, which has at most `most` Gaussians."""
         if len(payload) < 2:
             raise InvalidError("a layer without a mask")
         mask = int.from_bytes(payload[:2], "little")
@@ -96,7 +96,7 @@ class Decoder:
         ]
 
     def positions(self, data: bytes, counts: dict[int, int]) -> list[tuple[int, int]]:
-        """The cells of a layer's Gaussians."""
+        """Decode the cells of a layer's Gaussians."""
         stream = rans.Decoder(data)
         found = []
         for precision, count in counts.items():
@@ -108,7 +108,7 @@ class Decoder:
         return cells
 
     def colors(self, data: bytes, classes: list[int]) -> list[tuple[int, ...]]:
-        """The colors of a layer's Gaussians."""
+        """Decode the colors of a layer's Gaussians."""
         stream, models, channels = rans.Decoder(data), self.models, self.quantizer.channels
         model_set = 3 if self.layers == 1 else min(self.layer, 2)
         planes = [[stream.code(models[LUMA + 16 * model_set + j]) for j in classes]]
@@ -125,7 +125,7 @@ class Decoder:
     def chromas(
         self, stream: rans.Decoder, classes: list[int], lumas: list[int], model_set: int
     ) -> list[list[int]]:
-        """The buckets of the two chromas of a layer."""
+        """Decode the buckets of the two chromas of a layer."""
         n = len(classes)
         half = (n + 1) // 2
         first, second = [0] * n, [0] * n
@@ -145,7 +145,7 @@ class Decoder:
     def shapes(
         self, data: bytes, classes: list[int], colors: list[tuple[int, ...]]
     ) -> list[tuple[int, int, int]]:
-        """The shapes of a layer's Gaussians."""
+        """Decode the shapes of a layer's Gaussians."""
         stream, models = rans.Decoder(data), self.models
         coded = []
         for color in colors:
@@ -175,7 +175,7 @@ class Decoder:
 
 
 class Area(NamedTuple):
-    """A square, or half of one, and the Gaussians in it: `count` of its class from `begin`."""
+    """A square or half a square, with `count` Gaussians of its class from index `begin`."""
 
     x: int
     y: int
@@ -184,7 +184,7 @@ class Area(NamedTuple):
 
 
 class Splits:
-    """Return the cells of one class, as far as symbols determine them."""
+    """Decodes the cells of one class as far as symbols determine them."""
 
     def __init__(
         self, stream: rans.Decoder, models: list[rans.Model], columns: int, rows: int
@@ -193,7 +193,7 @@ class Splits:
         self.columns, self.rows = columns, rows
 
     def cells(self, count: int) -> list[tuple[int, int, int, int]]:
-        """For each of `count` Gaussians x and y, and how many low bits of each are open."""
+        """Return x, y and the numbers of their undetermined low bits for each Gaussian."""
         level = 0
         while 2**level < max(self.columns, self.rows):
             level += 1
@@ -220,7 +220,7 @@ class Splits:
         return area.x + 2 ** (level - halved) > self.columns or area.y + 2**level > self.rows
 
     def split(self, area: Area, level: int, halved: bool) -> list[Area]:
-        """The two halves of an area."""
+        """Return the two halves of an area."""
         x, y, begin, n = area
         half = 2 ** (level - 1)
         beyond = y + half >= self.rows if halved else x + half >= self.columns
@@ -229,7 +229,7 @@ class Splits:
         return [Area(x, y, begin, first), Area(*second, begin + first, n - first)]
 
     def count(self, n: int, border: bool) -> int:
-        """Decode how many of n Gaussians are in the first half."""
+        """Decode the number of Gaussians, out of n, in the first half."""
         if n <= 14:
             return self.stream.code(self.models[SPLIT + BORDER * border + n - 1])
         part = self.stream.code(self.models[SIXTEENTH + BORDER * border])
@@ -247,7 +247,7 @@ class Splits:
 
 
 def power_of_two(sixteenths: int) -> float:
-    """2^(sixteenths / 16)."""
+    """Return 2^(sixteenths / 16)."""
     return ROOTS[sixteenths % 16] * 2.0 ** (sixteenths // 16)
 
 
@@ -257,7 +257,7 @@ def level(value: int, bounds: list[int]) -> int:
 
 
 def amplitude(color: tuple[int, ...]) -> int:
-    """Half-octaves of a color's magnitude."""
+    """Return a color's magnitude in half-octaves, 0 to 15."""
     square = sum(min(abs(value), 4096) ** 2 for value in color)
     if square == 0:
         return 0
@@ -265,7 +265,7 @@ def amplitude(color: tuple[int, ...]) -> int:
 
 
 def rest(stream: rans.Decoder, buckets: list[int]) -> tuple[int, ...]:
-    """The integers of one Gaussian, whose buckets are known."""
+    """Decode the integers of one Gaussian from its known buckets."""
     values = []
     for bucket in buckets:
         place = stream.loose(rans.BUCKET_BITS[bucket])

@@ -1,7 +1,6 @@
-"""A decoder of the paper's profile as section 7 of docs/format.md describes it: plain and slow.
+"""A plain, slow decoder of the paper's profile, written from section 7 of docs/format.md.
 
-`decode` goes from the bytes of a file to the fields and numbers of its Gaussians. It shares no code
-with the package.
+`decode` returns the fields and numbers of a file's Gaussians. It shares no code with the package.
 """
 
 import math
@@ -45,7 +44,7 @@ class Quantizers:
     color_bits: int
     shape_scale: list[float]
     shape_beta: list[float]
-    codebooks: list[list[list[float]]]  # none if each channel has a level of its own
+    codebooks: list[list[list[float]]]  # empty if each channel has its own level
     color_scale: list[float]
     color_beta: list[float]
 
@@ -59,11 +58,11 @@ class Quantizers:
 class File:
     header: Header
     quantizers: Quantizers
-    rows: list[Row]  # as they come
-    numbers: list[Numbers]  # of those that are drawn or not, in the same order
+    rows: list[Row]  # in the file's order
+    numbers: list[Numbers]  # of all Gaussians, drawn or not, in the same order
 
     def pixels(self) -> NDArray[np.int64]:
-        """The picture as samples of the depth of the source: (height, width, C)."""
+        """Return the picture as samples of the source's depth, (height, width, C)."""
         h = self.header
         image = picture(self.numbers, [0.0] * h.channels, h.height, h.width, h.q_max)
         return samples(image, 65535 if h.deep else 255)
@@ -78,7 +77,7 @@ def decode(data: bytes) -> File:
         raise InvalidError(f"critical chunks {names}")
     others = [kind for kind, _ in found if kind in METADATA]
     if len(set(others)) != len(others):
-        raise InvalidError("metadata that is there twice")
+        raise InvalidError("two chunks of metadata of one type")
     for kind, payload in found:
         if kind in METADATA:
             decompress(payload)
@@ -96,12 +95,12 @@ def decode(data: bytes) -> File:
 
 
 def read_header(payload: bytes) -> Header:
-    """The numbers in a HEAD chunk that ends after the work."""
+    """Return the numbers in a HEAD chunk that ends after the work."""
     if len(payload) < 3:
         raise InvalidError("a short header")
     version, minimum, flags = payload[:3]
     if not 1 <= minimum <= version or minimum > 1 or flags >= 8:
-        raise InvalidError("a header of a version or with flags that nobody knows")
+        raise InvalidError("a header with an unknown version or flags")
     height, position = varint(payload, 3)
     width, position = varint(payload, position)
     count, position = varint(payload, position)
@@ -127,7 +126,7 @@ def read_quantizers(payload: bytes, channels: int) -> Quantizers:
     if stream > 5 or flags > 7 or not 1 <= shape_bits <= 12 or stages > 8:
         raise InvalidError("quantizers out of range")
     if not 1 <= color_bits <= (8 if stages else 12):
-        raise InvalidError("colors of so many bits")
+        raise InvalidError("a number of bits of colors out of range")
     entries = 2**color_bits
     colors = stages * entries * channels if stages else 2 * channels
     if len(payload) != 5 + 4 * (6 + colors):
@@ -153,7 +152,7 @@ def read_quantizers(payload: bytes, channels: int) -> Quantizers:
 
 
 def read_gaussians(payload: bytes, count: int, quantizers: Quantizers) -> list[Row]:
-    """The fields of all Gaussians."""
+    """Decode the fields of all Gaussians."""
     widths = quantizers.widths
     if quantizers.stream == 0:
         return plain(payload, count, widths)
@@ -190,7 +189,7 @@ def read_gaussians(payload: bytes, count: int, quantizers: Quantizers) -> list[R
 
 
 def plain(payload: bytes, count: int, widths: Sequence[int]) -> list[Row]:
-    """Fields at their full widths."""
+    """Decode fields that are stored at their full widths."""
     number = int.from_bytes(payload, "little")
     if len(payload) != -(-count * sum(widths) // 8):
         raise InvalidError("a plain stream of another length")
@@ -240,7 +239,7 @@ class Stack:
         row = [position % 2**16, position >> 16]
         for start in starts:
             slot = self.state % 2**32
-            # Symbols without slots start where the next one does.
+            # A symbol without slots starts at the same slot as the next symbol.
             symbol = max(i for i in range(len(start) - 1) if start[i] <= slot)
             self.pop(start[symbol], start[symbol + 1] - start[symbol])
             row.append(symbol)
@@ -261,13 +260,13 @@ class Stack:
 
 
 def half(bits: int) -> float:
-    """The IEEE 754 half of these bits."""
+    """Return the IEEE 754 half with these bits."""
     number: float = struct.unpack("<e", struct.pack("<H", bits))[0]
     return number
 
 
 def numbers(header: Header, quantizers: Quantizers, row: Row) -> Numbers:
-    """Return the numbers of the fields; a Gaussian that must not be drawn has a factor of zeros."""
+    """Return the numbers of the fields; an undrawn Gaussian has a factor of zeros."""
     shift = 0.5 if quantizers.half_pixel else 0.0
     mean = (
         (math.tanh(half(row[0])) + 1) * (header.width / 2) + shift,
@@ -304,10 +303,10 @@ def rotated(v0: float, v1: float, v2: float) -> tuple[float, float, float]:
 
 
 def cholesky(xx: float, xy: float, yy: float) -> tuple[float, float, float]:
-    """The positive factor; zeros if the covariance is not positive definite."""
+    """Return the positive factor, or zeros if the covariance is not positive definite."""
     if not (xx > 0 and math.isfinite(xx) and math.isfinite(xy) and math.isfinite(yy)):
         return 0.0, 0.0, 0.0
-    determinant = Fraction(xx) * Fraction(yy) - Fraction(xy) ** 2  # exact, however thin it is
+    determinant = Fraction(xx) * Fraction(yy) - Fraction(xy) ** 2  # exact, even for a thin Gaussian
     if determinant <= 0:
         return 0.0, 0.0, 0.0
     l11 = math.sqrt(xx)

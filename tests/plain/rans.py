@@ -1,6 +1,6 @@
-"""The entropy coder's decoder as docs/format.md describes it: plain, slow, one step at a time.
+"""A plain, slow decoder of the entropy coder, written from docs/format.md.
 
-It shares no code with the native coder; the tests hold the two to the same values, to the bit.
+It shares no code with the native coder; the tests compare the values of both, bit for bit.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class Model:
         self.memory = memory
 
     def find(self, slot: int) -> tuple[int, int, int]:
-        """The symbol that owns a slot, its first slot and its number of slots."""
+        """Return the symbol of a slot, the symbol's first slot and its number of slots."""
         starts = [entry >> 5 for entry in self.cdf]
         symbol = max(i for i in range(self.alphabet) if starts[i] <= slot)
         return symbol, starts[symbol], starts[symbol + 1] - starts[symbol]
@@ -39,7 +39,7 @@ class Model:
 
 
 class Decoder:
-    """Symbols, raw bits and loose bits from a stream. What is read past its end is zero."""
+    """Reads symbols, raw bits and loose bits from a stream; bits past its end are zero."""
 
     def __init__(self, data: bytes) -> None:
         self.broken = len(data) < 4 * STATES
@@ -49,7 +49,7 @@ class Decoder:
         self.broken |= any(state < STATE_START for state in self.states)
         self.rest = data[4 * STATES :]
         self.turn = 0
-        self.loosened: list[int] | None = None  # the loose bits, once one of them is read
+        self.loosened: list[int] | None = None  # the unread loose bits; None before the first read
 
     def code(self, model: Model) -> int:
         slot = self.states[self.turn] % 2**15
@@ -65,7 +65,7 @@ class Decoder:
         return value
 
     def loose(self, count: int) -> int:
-        """`count` bits from behind the symbols: there must be no more symbols."""
+        """Read `count` bits that follow the last symbol."""
         bits = self._loose_bits()
         if count > len(bits):
             self.broken = True
@@ -97,14 +97,14 @@ class Decoder:
 
 
 def natural_in(decoder: Decoder, bucket: int) -> int:
-    """The integer from 0 up whose bucket is known."""
+    """Decode an integer from 0 up in a known bucket."""
     if bucket == 15:
         return escape(decoder)
     return BUCKET_BASE[bucket] + decoder.loose(BUCKET_BITS[bucket])
 
 
 def escape(decoder: Decoder) -> int:
-    """An integer of the last bucket."""
+    """Decode an integer of the last bucket."""
     length = decoder.loose(5)
     if length > 24:
         decoder.broken = True
@@ -113,7 +113,7 @@ def escape(decoder: Decoder) -> int:
 
 
 def raw(decoder: Decoder, count: int) -> int:
-    """`count` raw bits, up to 30: the low 15 first. None at all is no step of the coder."""
+    """Read up to 30 raw bits, the low 15 first; reading 0 bits is no step of the coder."""
     if count == 0:
         return 0
     if count <= 15:

@@ -1,4 +1,4 @@
-"""Integers of varying length, as the conventions of docs/format.md describe them."""
+"""Variable-length integers, written from the conventions of docs/format.md."""
 
 
 class InvalidError(Exception):
@@ -6,7 +6,7 @@ class InvalidError(Exception):
 
 
 def varint(data: bytes, position: int) -> tuple[int, int]:
-    """An integer, and the position after it."""
+    """Return an integer and the position after it."""
     value = 0
     for i in range(10):
         if position + i >= len(data):
@@ -15,7 +15,7 @@ def varint(data: bytes, position: int) -> tuple[int, int]:
         value += byte % 128 << 7 * i
         if byte < 128:
             if byte == 0 and i > 0:
-                raise InvalidError("an integer that is longer than it has to be")
+                raise InvalidError("an integer with needless bytes")
             if value >= 2**64:
                 raise InvalidError("an integer of more than 64 bits")
             return value, position + i + 1

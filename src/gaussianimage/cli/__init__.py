@@ -1,4 +1,4 @@
-"""The command line: `main`, and the group that loads a command only when it is called for."""
+"""The command line: `main`, and the group that imports a command only when it runs."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ from gaussianimage.cli.lazy import LazyGroup
 
 __all__ = ["cli", "main"]
 
-# Here and not only in the commands, so that `gaussianimage --help` imports none of them.
+# The list repeats the commands' summaries so that `gaussianimage --help` imports no command.
 COMMANDS = {
     "encode": "Encode pictures as .gimg files.",
     "decode": "Decode .gimg files to pictures.",
@@ -46,7 +46,7 @@ stdout. Exit codes:
 
 
 class CommandGroup(LazyGroup):
-    """The commands, and how the program ends."""
+    """The group of all commands; it reports errors and ends the process."""
 
     def main(  # type: ignore[override]  # never standalone: errors are reported here
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
@@ -87,7 +87,7 @@ def main() -> None:
         cli.main(prog_name="gaussianimage")
     except SystemExit as end:
         if end.code == INTERRUPTED:
-            # All that is left to do is to give memory back, which takes longer here than there.
+            # The system frees the memory of an ended process faster than Python does.
             _close_stdout()
             sys.stderr.flush()
             os._exit(INTERRUPTED)
@@ -98,7 +98,7 @@ def main() -> None:
 
 
 def _close_stdout() -> None:
-    """Flush stdout now: Python would complain at exit about what can't be written."""
+    """Flush stdout now; at exit, Python would print an error if it could not write the rest."""
     if sys.stdout is None:
         return
     try:

@@ -1,4 +1,4 @@
-"""Running a command on many inputs: several at once, and a failure ends none but its own."""
+"""Running a command on many inputs, several at once; a failed input does not end the others."""
 
 import json
 import os
@@ -34,23 +34,24 @@ from gaussianimage.fitting.progress import OnProgress, Progress
 __all__ = ["JobContext", "Outcome", "run", "run_each"]
 
 
-# Seconds that jobs have to end after Ctrl-C. Only the engine can be told to end; Pillow cannot.
+# Seconds that jobs have to end after Ctrl-C. The engine can be told to end; Pillow cannot.
 PATIENCE = 0.12
 
 
 @dataclass(frozen=True)
 class JobContext:
-    """What the work on one item may use, and where it reports its progress.
+    """The resources of the work on one item, and the receivers of its progress and messages.
 
     Parameters
     ----------
     threads : int or None
+        Number of threads; None stands for all CPUs.
     progress : callable
         Called with a `Progress`.
     reporter : Reporter
     on_interrupt : {"raise", "keep"}
-        What to do about Ctrl-C, as `gaussianimage.encode` takes it. The best result so far is kept
-        for a single item. Of several items, those that are not done have no output.
+        Effect of Ctrl-C, as in `gaussianimage.encode`. A single item keeps its best result so far.
+        Among several items, an unfinished item has no output.
     """
 
     threads: int | None
@@ -70,13 +71,14 @@ class Outcome:
     Parameters
     ----------
     line : str
-        The line to print about it.
+        The line to print about the item.
     interrupted : bool
         Whether Ctrl-C has ended the work early; the output holds the best result so far.
     advice : str
-        What the user can do about an interrupted output; it ends the line that reports it.
+        What the user can do with an interrupted output. The line that reports the interruption ends
+        with this text.
     facts : mapping
-        What --json prints beside the names of input and output.
+        Values that --json prints in addition to the names of the input and the output.
     """
 
     line: str
@@ -96,20 +98,20 @@ def run(items: Sequence[Item], work: Work, batch: BatchOptions) -> int:
     items : sequence of Item
     work : callable
         Reads the item's source, writes its target and returns an `Outcome`. Jobs run in threads,
-        so it should spend its time in native code. On other threads than the main one, native
-        calls and `JobContext.progress` raise KeyboardInterrupt after Ctrl-C.
+        so it should spend its time in native code. After Ctrl-C, native calls and
+        `JobContext.progress` raise KeyboardInterrupt on every thread but the main one.
     batch : BatchOptions
 
     Returns
     -------
     int
-        0, 1 if an item failed, or 130 after Ctrl-C. If jobs do not end soon after Ctrl-C, the
-        process ends at once with 130, and after SIGTERM with 143.
+        0 if all items succeeded, 1 if an item failed, or 130 after Ctrl-C. If jobs do not end soon
+        after a signal, the process ends at once: with 130 after Ctrl-C, with 143 after SIGTERM.
 
     Raises
     ------
     UsageError
-        JSON and an output would both go to stdout.
+        If JSON and an output would both go to stdout.
     """
     if batch.as_json and any(is_stream(item.target) for item in items):
         raise click.UsageError("--json goes to stdout, and so does the output.")
@@ -128,7 +130,7 @@ def run_each(sources: Sequence[str], work: Callable[[str], None]) -> int:
     Returns
     -------
     int
-        0, or 1 if an input failed.
+        0 if all inputs succeeded, or 1 if an input failed.
     """
     failed = 0
     with Reporter(quiet=False, verbose=verbosity()) as reporter:
@@ -137,7 +139,7 @@ def run_each(sources: Sequence[str], work: Callable[[str], None]) -> int:
                 work(source)
             except (BrokenPipeError, click.ClickException):
                 raise
-            except Exception as error:  # noqa: BLE001 - the next inputs are worked on whatever it is
+            except Exception as error:  # noqa: BLE001 - an error of one input must not end the rest
                 failed += 1
                 _tell(reporter, error, source)
         if failed and len(sources) > 1:
@@ -214,7 +216,7 @@ class _BatchRun:
         return done
 
     def _halt(self, futures: list[Future[None]], code: int) -> None:
-        """End the running jobs, and start no others."""
+        """End the running jobs and cancel the waiting ones."""
         self._stop.set()
         self._flag.set()
         running = [future for future in futures if not future.cancel()]
@@ -229,7 +231,8 @@ class _BatchRun:
     def _watched(self) -> Iterator[None]:
         """End the process if the main thread does not react to a signal while the block runs.
 
-        It may be in a call that does not check for signals, such as one of Pillow's encoders.
+        The main thread may be in a call that does not check for signals, such as one of Pillow's
+        encoders.
         """
         ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
         if threading.current_thread() is not threading.main_thread() or not ours:
@@ -328,7 +331,7 @@ class _BatchRun:
 
 
 class _Interruptible:
-    """Passes progress on, and after Ctrl-C raises KeyboardInterrupt, as Python would."""
+    """A progress callback that raises KeyboardInterrupt after Ctrl-C, on any thread."""
 
     def __init__(self, watch: OnProgress, stop: threading.Event) -> None:
         self._watch, self._stop = watch, stop

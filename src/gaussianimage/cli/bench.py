@@ -1,4 +1,4 @@
-"""The command `bench`: how fast files are decoded, and pictures encoded."""
+"""The command `bench`: the speed of decoding files and encoding pictures."""
 
 import json
 import time
@@ -69,7 +69,7 @@ class Timing:
         }
 
     def text(self) -> str:
-        """Return a line."""
+        """Return the speed, the median time and the number of repetitions in one line."""
         line = self._range("mps", "MP/s")
         if self.frames > 1:
             line = f"{self._range('fps', 'frames/s')}, {line}"
@@ -94,7 +94,7 @@ class Timing:
     type=click.IntRange(1, 100_000),
     default=20,
     metavar="N",
-    help="How often to decode, after once that doesn't count.  [default: 20]",
+    help="Number of timed decodings; one untimed decoding precedes them.  [default: 20]",
 )
 @threads_option
 @target_options
@@ -108,11 +108,11 @@ def command(
     effort: int,
     as_json: bool,
 ) -> int:
-    """Time decoding and encoding, in memory: from bytes to pixels and from pixels to bytes.
+    """Time decoding and encoding in memory: from bytes to pixels and from pixels to bytes.
 
     A .gimg file is decoded, always to the same memory. A picture is encoded once and then decoded.
-    Of a folder all .gimg files are read and decoded, one on each thread. Megapixels a second are
-    the median, and in brackets the minimum and the maximum.
+    For a folder, all its .gimg files are read and decoded, one file on each thread. The speed in
+    megapixels a second is the median; brackets hold the minimum and the maximum.
     """
     used = threads or _native.cpus()
 
@@ -188,7 +188,7 @@ def _folder(source: str, repetitions: int, threads: int, *, as_json: bool) -> No
 def _timed(
     function: Callable[[], object], repetitions: int, pixels: int, frames: int = 1
 ) -> Timing:
-    function()  # so that memory and caches are as they will be
+    function()  # The first call warms up memory and caches.
     seconds = []
     for _ in range(repetitions):
         began = time.perf_counter()

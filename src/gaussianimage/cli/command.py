@@ -1,4 +1,4 @@
-"""What every command has: -h, -V, -v, examples in its help, and no traceback."""
+"""The base of every command: -h, -V, -v, examples in the help, and errors without traceback."""
 
 import re
 from collections.abc import Callable
@@ -15,13 +15,13 @@ __all__ = ["subcommand", "verbosity"]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-# A file's extension, which an option's value hardly has.
+# A name with a dash at its start and an extension; values of options rarely look like this.
 _NAME = re.compile(r"-[^=]*\.[A-Za-z][A-Za-z0-9]{1,11}")
 _VERBOSITY = "gaussianimage.verbosity"
 
 
 def verbosity() -> int:
-    """Return how many -v's the running command was given."""
+    """Return how many times -v was given to the running command."""
     value: int = click.get_current_context().meta.get(_VERBOSITY, 0)
     return value
 
@@ -31,7 +31,7 @@ def _keep(ctx: click.Context, _param: click.Parameter, value: int) -> None:
 
 
 class Command(click.Command):
-    """A command whose errors become one line."""
+    """A command that reports each error in one line."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the command line.
@@ -39,7 +39,8 @@ class Command(click.Command):
         Raises
         ------
         UsageError
-            It is wrong. Where a file's name was taken for options, the message says how to give it.
+            If the command line is wrong. If a file's name was read as options, the message says how
+            to write that name.
         """
         given = list(args)
         try:
@@ -58,7 +59,7 @@ class Command(click.Command):
         Raises
         ------
         ClickException
-            For every error but click's own and a broken pipe, which click answers quietly.
+            For every error except click's own errors and a broken pipe; click handles these.
         """
         raise_interrupts()
         try:
@@ -78,7 +79,7 @@ class Command(click.Command):
 
 
 def _name_with_dash(args: list[str]) -> str | None:
-    """Return the first argument that looks like options and is more likely the name of a file."""
+    """Return the first argument that starts with a dash but is probably a file's name, or None."""
     for name in args[: args.index("--")] if "--" in args else args:
         if (
             len(name) > 1
@@ -97,11 +98,11 @@ def subcommand(
     Parameters
     ----------
     short_help : str
-        As in the list of commands.
+        The command's summary in the list of commands.
     examples : str
-        Command lines for the end of the help.
+        Command lines that the end of the help shows.
     more_when_verbose : str, optional
-        What -v shows; see `verbosity`.
+        A sentence of the help on what -v shows.
     """
     lines = "\n".join(f"  {line}" for line in examples.strip().splitlines())
 
@@ -127,7 +128,7 @@ def subcommand(
             epilog=f"\b\nExamples:\n{lines}",
             context_settings={"help_option_names": ["-h", "--help"]},
         )(function)
-        result.params += common.params  # after the command's own, as they are in the help
+        result.params += common.params  # the help lists them last
         return result
 
     return decorate

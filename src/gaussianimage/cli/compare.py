@@ -1,4 +1,4 @@
-"""The command `compare`: how close two pictures are."""
+"""The command `compare`: measures of how close two pictures are."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -38,14 +38,14 @@ gaussianimage compare photo.png photo.gimg --difference difference.png --gain 8
     "difference_file",
     type=FILE,
     metavar="FILE",
-    help="Write a picture of B - A: middle gray where they are equal.",
+    help="Write B - A as a picture, which is middle gray where A and B are equal.",
 )
 @click.option(
     "--gain",
     type=FiniteRange(0, min_open=True),
     default=4,
     metavar="G",
-    help="Factor by which that picture enlarges differences.  [default: 4]",
+    help="Factor on the differences in the picture of --difference.  [default: 4]",
 )
 @white_option
 @json_option
@@ -61,10 +61,10 @@ def command(
 ) -> None:
     """Measure how close two pictures are: PSNR, SSIM and MS-SSIM.
 
-    A and B are .gimg files or pictures in any format that Pillow reads, of the same size; one of
-    them may be - for stdin. A gray picture is compared as RGB with one that has color, and one
-    without alpha as opaque with one that has it; color is multiplied by alpha. --white is that of
-    A and B where they aren't .gimg files, which have their own.
+    A and B are .gimg files or pictures in any format that Pillow reads. They have the same size,
+    and one of them may be - for stdin. If only one picture has color, the gray one is compared as
+    RGB. If only one has alpha, the other is compared as opaque. Color is multiplied by alpha.
+    --white applies to pictures only: a .gimg file holds its own white.
     """
     if difference_file is not None:
         stdout = "stdout is for the figures." if is_stream(difference_file) else None
@@ -89,7 +89,7 @@ def command(
     if difference_file is not None:
         write(difference_file, difference(*pair, gain=gain))
     if as_json:
-        # JSON has no infinity; equal pictures are known by an error of 0.
+        # JSON has no infinity; the mse of equal pictures is 0.
         values = {name: v if v is not None and isfinite(v) else None for name, v in figures.items()}
         click.echo(json.dumps({"a": a, "b": b, **values}))
     else:

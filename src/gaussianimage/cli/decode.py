@@ -1,4 +1,4 @@
-"""The command `decode`: .gimg files to pictures."""
+"""The command `decode`: decodes .gimg files to pictures."""
 
 import time
 from typing import Any
@@ -50,7 +50,7 @@ gaussianimage decode - - < photo.gimg > photo.png
     "longest",
     type=click.IntRange(1, MAX_PICTURE_SIDE),
     metavar="N",
-    help="Draw at most N pixels a side, from no more layers than these need.",
+    help="Draw a picture with sides of at most N pixels, from as few layers as it needs.",
 )
 @bit_depth_option("as the encoded picture had")
 @partial_option
@@ -73,10 +73,10 @@ def command(
 ) -> int:
     """Decode .gimg files to pictures.
 
-    INPUT is a .gimg file, or - for stdin. OUTPUT is a picture in any format that Pillow writes,
-    which its extension tells, or - for stdout, or a folder: one that is there, or a name that ends
-    in / or has no extension. Several inputs need a folder. An ICC profile, EXIF and XMP are carried
-    over where the format can hold them, the location in them included; see --strip and --strip-gps.
+    INPUT is a .gimg file, or - for stdin. OUTPUT is a picture in any format that Pillow writes, or
+    - for stdout, or a folder. The extension selects the format. A folder either exists, or its name
+    ends in / or has no extension. Several inputs need a folder. ICC profile, EXIF and XMP are
+    copied, with the location in them, if the format can hold them; see --strip and --strip-gps.
     """
     if longest is not None and viewport != Viewport(None, None, None):
         raise click.UsageError("--thumbnail goes without --size, --scale and --crop.")
@@ -102,7 +102,7 @@ def command(
         if background is not None and header.has_alpha:
             pixels = picture.flatten_array(pixels, background)
             if header.channels == 2 and pixels.ndim == 3:
-                icc = None  # one for gray, which the picture no longer is
+                icc = None  # The profile is for gray; the picture is RGB now.
         picture.write(
             item.target,
             pixels,

@@ -1,4 +1,4 @@
-"""The command `encode`: pictures to .gimg files."""
+"""The command `encode`: encodes pictures as .gimg files."""
 
 from typing import Any
 
@@ -75,16 +75,16 @@ def command(
     """Encode pictures as .gimg files.
 
     INPUT is a picture in any format that Pillow reads, or - for stdin. OUTPUT is a file, or - for
-    stdout, or a folder: one that is there, or a name that ends in / or has no extension. Several
+    stdout, or a folder. A folder either exists, or its name ends in / or has no extension. Several
     inputs need a folder. Inputs that differ only in their extensions keep them: a.png.gimg.
 
-    The ICC profile, EXIF and XMP go along, the location in them included, and count as part of the
+    The ICC profile, EXIF and XMP are copied, with the location in them, and count as part of the
     size; see --strip and --strip-gps.
 
-    --device is where Gaussians are fitted; the rest of the work is done on the CPU.
+    --device fits the Gaussians; the CPU does the rest of the work.
 
-    Ctrl-C ends the work on a single input early; the file is written all the same, with the best so
-    far. A second Ctrl-C ends it at once, and so does the first where there are several inputs.
+    Ctrl-C ends the work on a single input early and writes the best result so far. A second Ctrl-C
+    ends the program at once. With several inputs, the first Ctrl-C does.
     """
     check_device(device, batch)
 
@@ -139,20 +139,20 @@ def command(
 
 
 def _mostly_metadata(target: TargetOptions, encoded: EncodeResult) -> str | None:
-    """Return what to say of a size that metadata takes more than half of."""
+    """Return a warning if metadata takes more than half of a file with a target size, or None."""
     if target.size is None and target.bpp is None:
         return None
     taken = sum(chunk.size for chunk in info(encoded.data).chunks if chunk.type in METADATA)
     if 2 * taken <= len(encoded.data):
         return None
-    return f"{bytes_text(taken)} of it are ICC profile, EXIF and XMP (--strip leaves them out)"
+    return f"{bytes_text(taken)} are ICC profile, EXIF and XMP (--strip leaves them out)"
 
 
 def _missed(target: TargetOptions, encoded: EncodeResult) -> str | None:
-    """Return what to say of a target that the file does not meet."""
+    """Return a warning if the file does not meet its target, or None."""
     too_many_bits = target.bpp is not None and encoded.bpp > target.bpp
     if too_many_bits or (target.size is not None and len(encoded.data) > target.size):
-        return "larger than asked for, as it is without any Gaussians"
+        return "larger than asked for, even without any Gaussians"
     if target.psnr is not None and abs(encoded.psnr - target.psnr) > QUALITY_TOLERANCE:
         return f"the nearest PSNR that was found is {encoded.psnr:.2f} dB, not {target.psnr:g}"
     if target.ssim is not None and encoded.ssim is not None:

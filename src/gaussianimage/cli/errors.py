@@ -27,20 +27,20 @@ __all__ = [
 ]
 
 FAILED = 1
-TERMINATED = 143  # 128 + SIGTERM, as shells have it
+TERMINATED = 143  # 128 + SIGTERM, the convention of shells
 
 _PROGRAM = "gaussianimage"
 
 
 def describe(error: BaseException, source: str = "") -> str:
-    """Return what went wrong, in one line.
+    """Return the description of an error in one line.
 
     Parameters
     ----------
     error : BaseException
     source : str
-        The file that it happened to; ``-`` is stdin. The line starts with it unless the error's
-        own message names a file.
+        The file that the error is about; ``-`` is stdin. The line starts with this name unless the
+        error's own message names a file.
     """
     name = "stdin" if source == "-" else source
     if isinstance(error, OSError) and error.strerror:
@@ -48,7 +48,7 @@ def describe(error: BaseException, source: str = "") -> str:
         if isinstance(filename, bytes | str | os.PathLike):
             name = os.fsdecode(filename)
         else:
-            name = "stdout"  # opening a file gives its name, only writing there does not
+            name = "stdout"  # Errors in opening a file name it; those in writing to stdout do not.
         text = error.strerror
     elif isinstance(error, MemoryError):
         text = "not enough memory"
@@ -70,12 +70,12 @@ def details(error: BaseException) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text as one line with control characters escaped, as a file's name may have them."""
+    """Return a text as one line; control characters, which a file's name may hold, are escaped."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def warning(message: str) -> str:
-    """Return the line that tells of a warning."""
+    """Return the line that shows a warning."""
     return printable(f"{_PROGRAM}: warning: {message}")
 
 
@@ -122,7 +122,7 @@ def our_warnings_alone(say: Callable[[str], None]) -> Iterator[None]:
     """Do as `our_warnings`, and hide other warnings unless Python is told to show them."""
     with warnings.catch_warnings():
         if not sys.warnoptions:
-            warnings.simplefilter("ignore")  # Pillow's, about metadata: no message for a user
+            warnings.simplefilter("ignore")  # Pillow's warnings about metadata do not help a user.
         warnings.simplefilter("always", GaussianImageWarning)
         with our_warnings(say):
             yield

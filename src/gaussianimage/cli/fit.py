@@ -1,4 +1,4 @@
-"""The command `fit`: pictures to Gaussians in floating point."""
+"""The command `fit`: fits Gaussians in floating point to pictures."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ gaussianimage fit *.png -o fitted/ -j 2
     "--gaussians",
     type=click.IntRange(1, 2**24),
     metavar="N",
-    help="How many.  [default: 9000]",
+    help="Number of Gaussians.  [default: 9000]",
 )
 @click.option(
     "--iterations",
@@ -61,14 +61,14 @@ gaussianimage fit *.png -o fitted/ -j 2
     "state_file",
     type=FILE,
     metavar="FILE",
-    help="Save here what --resume needs to go on.",
+    help="Save the state that --resume continues from.",
 )
 @click.option(
     "--resume",
     "resume_file",
     type=FILE,
     metavar="FILE",
-    help="Go on from a saved state of the same picture.",
+    help="Continue from a saved state of the same picture.",
 )
 @device_option
 @batch_options
@@ -89,12 +89,12 @@ def command(
     """Fit Gaussians to pictures and save them as safetensors files.
 
     INPUT is a picture in any format that Pillow reads, or - for stdin. OUTPUT is a file, or a
-    folder: one that is there, or a name that ends in / or has no extension. Several inputs need a
-    folder. Nothing is quantized; `render` draws such a file, and the Python function Gaussians.load
+    folder. A folder either exists, or its name ends in / or has no extension. Several inputs need a
+    folder. Nothing is quantized; `render` draws the file, and the Python function Gaussians.load
     reads it.
 
-    Ctrl-C ends the fit of a single input early; the file is written all the same, with the best so
-    far. A second Ctrl-C ends it at once, and so does the first where there are several inputs.
+    Ctrl-C ends the fit of a single input early and writes the best result so far. A second Ctrl-C
+    ends the program at once. With several inputs, the first Ctrl-C does.
     """
     items = plan(
         files,

@@ -1,4 +1,4 @@
-"""The command `info`: what .gimg files hold."""
+"""The command `info`: the contents of .gimg files."""
 
 import json
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ _CHANNELS = {1: "gray", 2: "gray + alpha", 3: "RGB", 4: "RGBA"}
 def command(files: tuple[str, ...], recursive: bool, as_json: bool, limits: Limits) -> int:
     """Tell what .gimg files hold; FILE - is stdin.
 
-    A file that is cut off or damaged is described as far as it goes, and counts as failed.
+    The description of a cut off or damaged file ends at the damage, and the file counts as failed.
     """
 
     def work(source: str) -> None:

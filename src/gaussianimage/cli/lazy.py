@@ -1,4 +1,4 @@
-"""A group of commands that loads one only when it is called for."""
+"""A group of commands that imports a command only when it runs."""
 
 import difflib
 import importlib
@@ -11,15 +11,15 @@ __all__ = ["LazyGroup"]
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are each the `command` of a module.
+    """A group of commands, each of which is the object `command` of a module.
 
     Parameters
     ----------
     home : str
-        The package that the modules are in.
+        The package that holds the modules.
     listed : dict
-        What the help says of each, by name and in its order. A name that is no identifier, such as
-        ``import``, has a module with an underscore behind it.
+        Summary of each command by name, in the order of the help. The module of a command whose
+        name is a keyword, such as ``import``, is named with an underscore at the end.
     """
 
     def __init__(self, *args: Any, home: str, listed: dict[str, str], **extra: Any) -> None:
@@ -38,7 +38,7 @@ class LazyGroup(click.Group):
         Raises
         ------
         UsageError
-            There is none. The message has those that may be meant.
+            If there is no such command. The message suggests commands with similar names.
         """
         name = args[0]
         known = name in self._listed or name.startswith("-")

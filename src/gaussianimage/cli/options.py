@@ -1,4 +1,4 @@
-"""The options that several commands share, each set of them as one value."""
+"""The options that several commands share; a command gets each set of options as one value."""
 
 import functools
 import math
@@ -49,7 +49,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class FiniteRange(click.FloatRange):
-    """A number in a range, which "nan" is not."""
+    """A finite number in a range; "nan" is refused."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -62,12 +62,12 @@ class FiniteRange(click.FloatRange):
 
 
 class Amount(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
-    """A whole number from 1 that may end in a unit: 20k and 20kB are 20000, 20KiB is 20480.
+    """A whole number from 1, with an optional unit: 20k and 20kB are 20000, 20KiB is 20480.
 
     Parameters
     ----------
     example : str
-        Numbers that the message of an error shows.
+        Valid values for the error message to show.
     most : int
         The largest number that is accepted.
     """
@@ -103,7 +103,7 @@ class BatchOptions:
     no_overwrite: bool
     quiet: bool
     as_json: bool = False
-    recursive: bool | None = None  # None where a folder can't be an input
+    recursive: bool | None = None  # None in commands without -r
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def _seed(_ctx: click.Context, _param: click.Parameter, value: int | None) -> in
 
 FILE = click.Path(readable=False)
 
-# An IntRange would fill the help with its digits.
+# An IntRange would print 2^63 - 1 in digits in the help.
 seed_option = click.option(
     "--seed",
     type=int,
@@ -157,8 +157,8 @@ device_option = click.option(
     "--device",
     default="cpu",
     metavar="DEVICE",
-    help="cpu, or a GPU, which takes one file at a time and needs PyTorch: cuda, cuda:0, cuda:1 "
-    "and so on.  [default: cpu]",
+    help="cpu, or a GPU: cuda, cuda:0, cuda:1 and so on. A GPU takes one file at a time and "
+    "needs PyTorch.  [default: cpu]",
 )
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object a line instead."
@@ -166,20 +166,21 @@ json_option = click.option(
 partial_option = click.option(
     "--partial",
     is_flag=True,
-    help="Accept a file that is cut off or damaged, and draw what comes before that place.",
+    help="Accept a file that is cut off or damaged, and draw the part before the damage.",
 )
 max_pixels_option = click.option(
     "--max-pixels",
     type=Amount("100000 or 50M"),
     default=MAX_PIXELS,
     metavar="N",
-    help="Refuse pictures of more pixels, such as 50M.  [default: 2^28]",
+    help="Refuse pictures of more than N pixels; N may have a unit, as in 50M.  [default: 2^28]",
 )
 white_option = click.option(
     "--white",
     type=FiniteRange(0, min_open=True),
     metavar="W",
-    help="Sample that is white, where it isn't the largest: 4095 for 12 bits in a file of 16.",
+    help="Value of a white sample, such as 4095 for 12 bits in a 16-bit file.  [default: the "
+    "largest value]",
 )
 
 
@@ -189,7 +190,7 @@ def check_device(device: str, batch: BatchOptions) -> None:
     Raises
     ------
     UsageError
-        If `device` names none, there is no such GPU, or several jobs are to share one.
+        If `device` is no device's name, the GPU does not exist, or several jobs would share one.
     ClickException
         If PyTorch or Triton is not installed.
     """
@@ -201,7 +202,7 @@ def check_device(device: str, batch: BatchOptions) -> None:
         raise click.UsageError(f"--{error}.") from error
     except ImportError as error:
         raise click.ClickException(f"--device {device}: {error}") from error
-    # PyTorch records CUDA graphs for the whole process: another thread's work would break them.
+    # PyTorch records CUDA graphs for the whole process; work on another thread would break them.
     if batch.jobs > 1:
         raise click.UsageError(f"--device {device} takes one file at a time; leave out --jobs.")
 
@@ -235,14 +236,15 @@ def alpha_options(function: Function) -> Function:
             "--alpha-quality",
             type=FiniteRange(0, 100),
             metavar="Q",
-            help="100 keeps all fully transparent and opaque pixels so, 0 none.  [default: 100]",
+            help="100 keeps all fully transparent and opaque pixels exact, 0 none.  "
+            "[default: 100]",
         ),
         click.option(
             "--no-alpha",
             "alpha",
             flag_value=False,
             default=True,
-            help="Leave alpha out: what the picture looks like on --background, or on white.",
+            help="Leave alpha out, and put the picture on --background, or on white.",
         ),
         background_option("Put pictures with alpha on a color, and leave alpha out"),
     )
@@ -250,7 +252,7 @@ def alpha_options(function: Function) -> Function:
 
 def files_argument(metavar: str) -> Callable[[Function], Function]:
     """Add one or more names of files; the function gets them as `files`."""
-    # Of this type, so that shells complete them; whether a file is there is found out later.
+    # With this type, shells complete the names; the existence of a file is checked later.
     return click.argument("files", nargs=-1, required=True, metavar=metavar, type=FILE)
 
 
@@ -260,7 +262,7 @@ def bit_depth_option(default: str) -> Callable[[Function], Function]:
         "--bit-depth",
         type=click.Choice(["8", "16"]),
         callback=lambda _ctx, _param, value: value and int(value),
-        help=f"Bits per sample, where the output's format has them.  [default: {default}]",
+        help=f"Bits per sample, if the output's format supports them.  [default: {default}]",
     )
 
 
@@ -275,14 +277,14 @@ def batch_options(function: Function) -> Function:
             "--output",
             type=FILE,
             metavar="OUTPUT",
-            help="Output file, or folder, which is made if need be: a name that ends in / or has "
-            "no extension. All else is input then.",
+            help="Output file or folder; all other names are inputs. A name that ends in / or has "
+            "no extension is a folder, which is made if it does not exist.",
         ),
         click.option(
             "-r",
             "--recursive",
             is_flag=True,
-            help="Take the files in folders and in their folders; OUTPUT gets the same folders.",
+            help="Take the files in folders and their subfolders; OUTPUT gets the same subfolders.",
         ),
         click.option(
             "-j",
@@ -290,26 +292,26 @@ def batch_options(function: Function) -> Function:
             type=click.IntRange(1, 256),
             default=1,
             metavar="N",
-            help="Files to work on at once, which share the threads.  [default: 1]",
+            help="Number of files to work on at once; they share the threads.  [default: 1]",
         ),
         threads_option,
         click.option(
             "--no-overwrite",
             is_flag=True,
-            help="Replace no file: an input whose output exists already counts as failed.",
+            help="Replace no file; an input whose output already exists counts as failed.",
         ),
         click.option("--quiet", is_flag=True, help="Print nothing but errors."),
         click.option(
             "--json",
             "as_json",
             is_flag=True,
-            help="Print one JSON object a line to stdout for each input, failed ones included.",
+            help="Print one JSON object a line to stdout for each input, also for failed inputs.",
         ),
     )
 
 
 def _ends(target: str) -> tuple[float, float]:
-    """Return the least and the largest value of a target; whole numbers print without a point."""
+    """Return the least and the largest value of a target, whole numbers as int for the help."""
     least, most = (int(end) if end.is_integer() else end for end in TARGETS[target])
     return least, most
 
@@ -332,19 +334,19 @@ def target_options(function: Function) -> Function:
             "--gaussians",
             type=click.IntRange(1, MAX_FITTED_GAUSSIANS),
             metavar="N",
-            help="How many Gaussians, instead of a quality.",
+            help="Number of Gaussians, instead of a quality.",
         ),
         click.option(
             "--bpp",
             type=FiniteRange(*_ends("bpp")),
             metavar="B",
-            help="Bits per pixel of the file at most, instead of a quality.",
+            help="Largest number of bits per pixel of the file, instead of a quality.",
         ),
         click.option(
             "--size",
             type=Amount("20000, 20k or 20KiB", int(TARGETS["size"].most)),
             metavar="BYTES",
-            help="Size of the file at most, such as 20000, 20k or 20KiB, instead of a quality.",
+            help="Largest size of the file, such as 20000, 20k or 20KiB, instead of a quality.",
         ),
         click.option(
             "--psnr",
@@ -362,7 +364,7 @@ def target_options(function: Function) -> Function:
 
 
 def metadata_options(function: Function) -> Function:
-    """Add --strip and --keep-icc and the like; the function gets them as `metadata`."""
+    """Add the options --strip... and --keep-...; the function gets them as `metadata`."""
     return packed(
         function,
         "metadata",
@@ -371,15 +373,21 @@ def metadata_options(function: Function) -> Function:
             "--strip", is_flag=True, help="Leave out all metadata: ICC profile, EXIF and XMP."
         ),
         click.option("--strip-gps", is_flag=True, help="Leave out the location from EXIF and XMP."),
-        click.option("--keep-icc", is_flag=True, help="Keep the ICC profile, and strip the rest."),
         click.option(
-            "--keep-exif", is_flag=True, help="Keep EXIF but for the location, and strip the rest."
+            "--keep-icc", is_flag=True, help="Keep the ICC profile, and leave out other metadata."
         ),
         click.option(
-            "--keep-xmp", is_flag=True, help="Keep XMP but for the location, and strip the rest."
+            "--keep-exif",
+            is_flag=True,
+            help="Keep EXIF without the location, and leave out other metadata.",
         ),
         click.option(
-            "--keep-gps", is_flag=True, help="With --keep-exif or --keep-xmp: keep the location."
+            "--keep-xmp",
+            is_flag=True,
+            help="Keep XMP without the location, and leave out other metadata.",
+        ),
+        click.option(
+            "--keep-gps", is_flag=True, help="Keep the location with --keep-exif or --keep-xmp."
         ),
     )
 

@@ -1,4 +1,4 @@
-"""Which names an output may have, and the format that follows from a name."""
+"""The names that an output may have, and the format that follows from a name."""
 
 import os
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ from gaussianimage.picture.writer import extensions, takes_quality
 
 __all__ = ["PictureFormat", "picture_format_options", "refuse_pictures", "require_picture"]
 
-_OF_PIPES = ".png"  # and of folders, where nothing is said
+_OF_PIPES = ".png"  # The default extension, for folders too.
 
 
 def refuse_pictures(target: str) -> str | None:
-    """Return why an output cannot hold Gaussians: its name is that of a picture; else None.
+    """Return an error message if an output for Gaussians has a picture's name, or None.
 
-    It is likely to be meant as a second input, and would be lost.
+    The user probably meant such a file as a second input, and writing would destroy it.
     """
     suffix = Path(target).suffix.lower()
     if is_stream(target) or suffix in ("", ".gimg", ".safetensors"):
@@ -33,7 +33,7 @@ def refuse_pictures(target: str) -> str | None:
 
 
 def require_picture(target: str) -> str | None:
-    """Return why an output cannot hold a picture, its extension being unknown; else None."""
+    """Return an error message if no picture format has an output's extension, or None."""
     if _is_pipe(target):
         return None
     suffix = Path(target).suffix.lower()
@@ -44,13 +44,13 @@ def require_picture(target: str) -> str | None:
 
 
 def _is_pipe(target: str) -> bool:
-    """Whether an output is stdout, or a pipe or device, whose name says nothing."""
+    """Whether an output is stdout, a pipe or a device, whose name does not tell a format."""
     if is_stream(target):
         return True
     path = Path(target)
     if path.suffix.lower() in extensions():
         return False
-    # A redirected /dev/stdout is a regular file of another name.
+    # A redirected /dev/stdout is a regular file under a device's name.
     return path.exists() and (
         not (path.is_file() or path.is_dir()) or target.startswith((f"{os.sep}dev", "/proc/"))
     )
@@ -63,9 +63,10 @@ class PictureFormat:
     Parameters
     ----------
     given : str or None
-        An extension such as ``.png``, for every output; by default the name of each says it.
+        An extension such as ``.png`` that sets the format of every output; None uses the extension
+        of each output's name.
     quality : int or None
-        1 to 100, of a format that has qualities.
+        Quality from 1 to 100, for JPEG, WebP and AVIF.
     """
 
     given: str | None
@@ -86,7 +87,7 @@ class PictureFormat:
         Raises
         ------
         UsageError
-            There is one.
+            If an output's format has no quality.
         """
         for item in items:
             if self.quality is not None and not takes_quality(item.target, self._of(item.target)):
@@ -95,7 +96,7 @@ class PictureFormat:
                 )
 
     def options(self, target: str) -> dict[str, Any]:
-        """Return arguments of `gaussianimage.write` for an output."""
+        """Return the keyword arguments of `gaussianimage.write` for an output."""
         options: dict[str, Any] = {"format": self._of(target)}
         if self.quality is not None:
             options["quality"] = self.quality
@@ -125,14 +126,14 @@ def picture_format_options(function: Function) -> Function:
             "given",
             metavar="EXT",
             callback=_suffix,
-            help="Extension, and so format, of every output, whatever it is called.  [default: as "
-            "its name says; png in a folder and on stdout]",
+            help="Extension that sets the format of every output.  [default: the extension of its "
+            "name; png in a folder and on stdout]",
         ),
         click.option(
             "-q",
             "--quality",
             type=click.IntRange(1, 100),
             metavar="Q",
-            help="Of JPEG, WebP and AVIF files, 1 to 100.  [default: 95, 95 and 90]",
+            help="Quality of JPEG, WebP and AVIF files, 1 to 100.  [default: 95, 95 and 90]",
         ),
     )

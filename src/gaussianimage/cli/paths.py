@@ -22,8 +22,8 @@ class Item:
 
     source: str
     target: str
-    in_folder: bool = False  # which is made if it isn't there
-    whole_name: bool = False  # the target's name has the source's extension too
+    in_folder: bool = False  # The folder is made if it does not exist.
+    whole_name: bool = False  # The target's name includes the source's extension.
 
     @property
     def name(self) -> str:
@@ -47,24 +47,24 @@ def plan(
 ) -> list[Item]:
     """Pair inputs and outputs.
 
-    Whether an output is a file or a folder hangs on its name alone: a folder is there already, ends
-    in ``/``, or has no extension; all else is a file.
+    An output is a folder if it exists as one, or if its name ends in ``/`` or has no extension.
+    Every other output is a file.
 
     Parameters
     ----------
     files : sequence of str
-        INPUT OUTPUT, or INPUT... FOLDER; with `output`, all are inputs.
+        INPUT OUTPUT, or INPUT... FOLDER. If `output` is given, all files are inputs.
     output : str, optional
         File or folder given with -o.
     suffix : str
-        Of the names of outputs in a folder, such as ``.png``. It takes the place of the input's
-        extension; where two inputs differ in nothing else, it comes behind that.
+        Extension of the outputs in a folder, such as ``.png``. The suffix replaces the input's
+        extension, or follows it if two inputs differ only in their extensions.
     refuse : callable
-        Given the name of an output file, returns why it can't be one, or None.
+        Called with the name of an output file; returns an error message, or None for a valid name.
     recursive : bool
-        Take the files in folders and in their folders, whose outputs are in folders of those names.
+        Take the files in folders and their subfolders. Outputs go to subfolders of the same names.
     extensions : callable
-        Returns those of the files to take from a folder, in lower case.
+        Returns the extensions, in lower case, of the files to take from a folder.
 
     Returns
     -------
@@ -105,20 +105,20 @@ def plan(
 
 
 def files_in(folder: str, extensions: Collection[str]) -> list[str]:
-    """Return the paths of all files in a folder and its folders that are not hidden, in order.
+    """Return the sorted paths of the files in a folder and its subfolders, without hidden ones.
 
     Parameters
     ----------
     folder : str
     extensions : collection of str
-        Of the files, in lower case.
+        Extensions of the files to take, in lower case.
 
     Raises
     ------
     UsageError
-        There is none.
+        If no file has one of the extensions.
     OSError
-        A folder can't be read.
+        If a folder can't be read.
     """
 
     def fail(error: OSError) -> None:
@@ -139,12 +139,12 @@ def files_in(folder: str, extensions: Collection[str]) -> list[str]:
 
 
 def check_names(*names: str) -> None:
-    """Refuse empty names, as of an unset shell variable: `Path` takes them for the working folder.
+    """Refuse empty names, as of an unset shell variable; `Path` would read the working folder.
 
     Raises
     ------
     UsageError
-        One of the names is empty.
+        If a name is empty.
     """
     if not all(names):
         raise click.UsageError("a file's name is empty.")
@@ -156,7 +156,7 @@ def check_output(target: str, *, overwrite: bool) -> None:
     Raises
     ------
     OSError
-        The file may not be replaced, or its folder isn't there and can't be written to.
+        If the file may not be replaced, or its folder does not exist or is write-protected.
     """
     if is_stream(target):
         return
@@ -181,7 +181,7 @@ def refuse_folder(source: str) -> None:
     Raises
     ------
     IsADirectoryError
-        It is one.
+        If the source is a folder.
     """
     if _is_folder(source):
         told = "Is a directory (-r takes the files in it)"
@@ -198,7 +198,7 @@ def _is_folder(path: str) -> bool:
 
 
 def _names_folder(output: str) -> bool:
-    """Whether an output is a folder: by what exists under its name, or else by the name alone."""
+    """Whether an output is a folder. An existing file or folder decides, or else the name."""
     path = Path(output)
     if is_stream(output) or (path.exists() and not path.is_dir()):
         return False
@@ -207,8 +207,8 @@ def _names_folder(output: str) -> bool:
 
 def _why_no_folder(output: str) -> str:
     if is_stream(output) or Path(output).exists():
-        return "several inputs need a folder, and this is none."
-    return f"several inputs need a folder; name it with -o, as {printable(output)}/ if it is this."
+        return "several inputs need a folder, and this is not one."
+    return f"several inputs need a folder; name one with -o, such as {printable(output)}/."
 
 
 def _stem(source: str) -> str:

@@ -18,27 +18,27 @@ from gaussianimage.fitting.progress import OnProgress, Progress
 
 __all__ = ["Reporter"]
 
-_LINE_EVERY = 0.1  # of the work, where progress is written in lines
-_ALL_EVERY = 0.5  # seconds between two looks at how far all jobs are together
-_NARROW = 60  # columns; a terminal of fewer shows no bar, only the part in percent
+_LINE_EVERY = 0.1  # Part of the work between two lines.
+_ALL_EVERY = 0.5  # Seconds between two updates of the bar of all jobs.
+_NARROW = 60  # Columns; a narrower terminal shows the percentage without a bar.
 _BAR, _PERCENT = 12, 4  # columns
 
 
 class Reporter:
-    """All that a command says on stderr; any thread may use it.
+    """Prints all messages of a command on stderr; any thread may use it.
 
     Parameters
     ----------
     quiet : bool
-        Say nothing but errors.
+        Print errors only.
     verbose : int
-        From 1 on, progress is shown even where stderr is no terminal.
+        Number of -v's. From 1 on, progress is printed even if stderr is no terminal.
     """
 
     def __init__(self, *, quiet: bool, verbose: int) -> None:
         self.quiet = quiet
         self.verbose = verbose
-        self._bars: Any = None  # rich.progress.Progress, imported only if it is used
+        self._bars: Any = None  # A rich.progress.Progress; rich is imported on first use.
         self._all: _All | None = None
         self._lock = threading.Lock()
         self._stack = ExitStack()
@@ -63,7 +63,7 @@ class Reporter:
             self.warn(line)
 
     def warn(self, line: str) -> None:
-        """Print a line, quiet or not."""
+        """Print a line, even with --quiet."""
         with self._lock:
             if self._bars is None:
                 click.echo(line, err=True)
@@ -74,7 +74,7 @@ class Reporter:
     def count(self, total: int) -> Iterator[Callable[[bool], None]]:
         """Show how many of several jobs are done while the block runs.
 
-        What it gives is called after each job, with whether it came to what was asked for.
+        The block gets a function to call after each job, with True if the job succeeded.
         """
         if self.quiet or total < 2 or not is_terminal(sys.stderr):
             yield lambda _: None
@@ -94,7 +94,7 @@ class Reporter:
             yield _nothing
         elif is_terminal(sys.stderr):
             bars = self._started_bars()
-            # A bar has little room, and of a path the end tells most.
+            # A bar has room for a file's name only, not for its path.
             task = bars.add_task(Path(name).name or name, total=None, news="")
             try:
                 yield _Bar(bars, task, self._all)
@@ -115,7 +115,7 @@ class Reporter:
         with self._lock:
             if self._bars is None:
                 console = Console(stderr=True)
-                # Where there is little room, the news is cut first, and no bar is drawn.
+                # A narrow terminal shows no bar and cuts the news first.
                 bar = _BAR if console.width >= _NARROW else 0
                 name = min(30, max(8, console.width // 4))
                 news = max(1, console.width - name - _PERCENT - bar - 3)
@@ -134,7 +134,7 @@ class Reporter:
                     ),
                     console=console,
                     transient=True,
-                    redirect_stdout=False,  # may carry a file
+                    redirect_stdout=False,  # stdout may be the output file.
                     redirect_stderr=False,
                 )
                 self._bars.start()
@@ -144,8 +144,8 @@ class Reporter:
 class _All:
     """The bar of several jobs together; any thread may use it.
 
-    What is left is estimated from the parts that are done, those of running jobs too. Jobs that
-    have failed took no time to speak of, and tell nothing of the others.
+    The time left is estimated from the finished work, including that of running jobs. Failed jobs
+    do not count, since they take almost no time.
     """
 
     def __init__(self, bars: Any, total: int) -> None:
@@ -157,7 +157,7 @@ class _All:
         self.task = bars.add_task("all", total=total, news=f"0 of {total}")
 
     def show(self, task: Any, share: float) -> None:
-        """Tell how far a running job is, 0 to 1; 0 when it ends."""
+        """Set the finished share of a running job, 0 to 1; an ended job has 0."""
         with self._lock:
             self._shares[task] = share
             if time.monotonic() - self._told >= _ALL_EVERY:

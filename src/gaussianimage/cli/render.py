@@ -1,4 +1,4 @@
-"""The command `render`: Gaussians to a picture that they draw, or to one of their ellipses."""
+"""The command `render`: draws Gaussians as the picture that they encode, or as ellipses."""
 
 import time
 from typing import Any
@@ -38,7 +38,7 @@ gaussianimage render photo.gimg detail.png --scale 8 --crop 3000,1000,640,480
 
 
 def _ellipse_options(function: Function) -> Function:
-    """Add --ellipses and how they look; the function gets arguments of `draw_ellipses` or None."""
+    """Add --ellipses and its styles; the function gets arguments of `draw_ellipses`, or None."""
     return packed(
         function,
         "ellipses",
@@ -49,12 +49,12 @@ def _ellipse_options(function: Function) -> Function:
         click.option(
             "--style",
             type=click.Choice(["filled", "outline"]),
-            help="Of the ellipses.  [default: filled]",
+            help="Style of the ellipses.  [default: filled]",
         ),
         click.option(
             "--background",
             type=click.Choice(["black", "white"]),
-            help="Behind the ellipses.  [default: black]",
+            help="Color behind the ellipses.  [default: black]",
         ),
         click.option(
             "--sigma",
@@ -98,12 +98,12 @@ def command(
 ) -> int:
     """Draw Gaussians at any size, or as ellipses.
 
-    INPUT is a .gimg file, or - for one on stdin, or a .safetensors file as `fit` writes it. OUTPUT
-    is a picture in any format that Pillow writes, which its extension tells, or - for stdout, or a
-    folder: one that is there, or a name that ends in / or has no extension. Several inputs need a
-    folder. Of metadata, only the ICC profile of a .gimg file is carried over.
+    INPUT is a .gimg file, or - for a .gimg file on stdin, or a .safetensors file that `fit` wrote.
+    OUTPUT is a picture in any format that Pillow writes, or - for stdout, or a folder. The
+    extension selects the format. A folder either exists, or its name ends in / or has no extension.
+    Several inputs need a folder. The output keeps only the ICC profile of a .gimg file's metadata.
 
-    Ellipses have the color that the picture has there, and smaller ones lie on larger ones.
+    An ellipse has the color of the picture at its center. Smaller ellipses cover larger ones.
     """
     if ellipses is not None and bit_depth == 16:
         raise click.UsageError("--ellipses are drawn with 8 bits.")

@@ -1,4 +1,4 @@
-"""How results are written: sizes, times, and the line that ends a command."""
+"""The text of results: sizes, times, and the line that ends a command."""
 
 import math
 
@@ -29,14 +29,15 @@ def result_line(
     Parameters
     ----------
     height, width : int
-        In pixels.
+        Size of the picture in pixels.
     gaussians : int
+        Number of Gaussians.
     n_bytes : int, optional
-        Length of the file.
+        Length of the file in bytes.
     psnr : float, optional
-        In dB.
+        PSNR in dB.
     seconds : float, optional
-        How long it took.
+        Duration of the command in seconds.
     """
     parts = [dimensions(height, width), plural(gaussians, "Gaussian")]
     if n_bytes is not None:
@@ -49,17 +50,17 @@ def result_line(
 
 
 def finite(value: float) -> float | None:
-    """Return a finite number, or None, as JSON has no infinity."""
+    """Return a finite number unchanged, and None for any other; JSON has no infinity."""
     return value if math.isfinite(value) else None
 
 
 def dimensions(height: int, width: int) -> str:
-    """Return a size as people write it, the width first."""
+    """Return a size with the width first, as in "768 x 512"."""
     return f"{width} x {height}"
 
 
 def plural(count: int, noun: str) -> str:
-    """Return "1 Gaussian", "2 Gaussians"."""
+    """Return a number and a noun: "1 Gaussian", "2 Gaussians"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
@@ -73,7 +74,7 @@ def bytes_text(count: int) -> str:
 
 
 def decibels(value: float) -> str:
-    """Return a PSNR with one decimal, as nobody sees the second."""
+    """Return a PSNR in dB with one decimal; the second is invisible."""
     return "no error" if value == math.inf else f"{value:.1f} dB"
 
 

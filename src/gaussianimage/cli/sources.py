@@ -1,4 +1,4 @@
-"""Reading what commands work on: pictures, .gimg files and safetensors files."""
+"""Readers of the inputs of commands: pictures, .gimg files and safetensors files."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -60,7 +60,7 @@ def read_gaussians(source: str, limits: Limits, *, partial: bool = False) -> Dra
 
 @contextmanager
 def naming_partial(data: bytes, limits: Limits, option: str = "--partial") -> Iterator[None]:
-    """Note in an error about damage that --partial draws the rest, where it does."""
+    """Note in an error about damage that --partial draws the part before it, if it does."""
     try:
         yield
     except FormatError as error:
@@ -81,9 +81,9 @@ def naming_source(source: str) -> Iterator[None]:
 
 
 def read_picture(source: str, limits: Limits, *, white: float | None = None) -> Picture:
-    """Read a picture, or decode a .gimg file to one as it would be written.
+    """Read a picture, or decode a .gimg file to the picture that `decode` would write.
 
-    Warnings go to stderr; `white` is for pictures only, see `gaussianimage.picture.read`.
+    Warnings go to stderr. `white` is for pictures only; see `gaussianimage.picture.read`.
     """
 
     def read_file(data: str | bytes) -> Picture:
@@ -128,12 +128,13 @@ def limit_options(function: Function) -> Function:
             "--max-pixels",
             type=click.IntRange(1),
             metavar="N",
-            help="Refuse pictures of more pixels.  [default: 178956970, with a warning from half]",
+            help="Refuse pictures of more than N pixels.  [default: 178956970, with a warning from "
+            "half]",
         ),
         click.option(
             "--no-limits",
             is_flag=True,
-            help="Trust the file: accept whatever size and work it announces.",
+            help="Accept any size and amount of work that a file announces.",
         ),
     )
 
@@ -143,7 +144,7 @@ def _limits(*, max_pixels: int | None, no_limits: bool) -> Limits:
         return Limits(**{limit.name: _NO_LIMIT for limit in fields(Limits)})
     if max_pixels is None:
         return DEFAULT_LIMITS
-    # So many pixels are wanted, then, and in any format.
+    # The user asks for this many pixels, so they are allowed in any format, without a warning.
     room = _PIXEL_BYTES * max_pixels
     return Limits(
         max_pixels=max_pixels,

@@ -1,4 +1,4 @@
-"""What part of a picture to draw, and at which size: --size, --scale and --crop."""
+"""The part of a picture to draw, and its size: --size, --scale and --crop."""
 
 import re
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ Box: TypeAlias = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Viewport:
-    """A size or a scale, and a crop, as the user gave them: widths before heights."""
+    """A size or a scale, and a crop, as the user gave them, with widths before heights."""
 
-    size: Size | None  # width, height; None is what keeps the shape
+    size: Size | None  # width, height; None is a side that follows from the shape
     scale: float | None
     crop: Box | None  # x, y, width, height
 
@@ -37,7 +37,7 @@ class Viewport:
         Raises
         ------
         ValueError
-            The size is out of range, or the crop outside of the picture.
+            If the size is out of range, or the crop is not within the picture.
         """
         size = self._size(height, width)
         full = size or (height, width)
@@ -98,13 +98,13 @@ def viewport_options(function: Function) -> Function:
             "--size",
             metavar="WxH",
             callback=_size,
-            help="Width and height to draw at, in pixels; 640x or x480 keeps the shape.",
+            help="Width and height to draw at, in pixels; 640x and x480 keep the shape.",
         ),
         click.option(
             "--scale",
             type=FiniteRange(0, MAX_PICTURE_SIDE, min_open=True),
             metavar="S",
-            help="Size to draw at, as a factor of the nominal one.",
+            help="Factor on the picture's nominal size.",
         ),
         click.option(
             "--crop",

@@ -11,12 +11,12 @@ from gaussianimage.torch.losses import l2
 
 
 class Best:
-    """The state of a module when its picture was closest.
+    """The state of a module at the iteration with the closest picture.
 
     Parameters
     ----------
     module : nn.Module
-        Its state counts as infinitely far until `look` is called.
+        The module to watch. Until `look` is called, its error counts as infinite.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -26,7 +26,7 @@ class Best:
 
     @property
     def tensors(self) -> list[Tensor]:
-        """The tensors that `look` changes and depends on later."""
+        """The tensors that `look` reads and changes."""
         return [self._error, *self._state.values()]
 
     @property
@@ -36,7 +36,7 @@ class Best:
 
     @torch.no_grad()
     def look(self, image: Tensor, target: Tensor) -> None:
-        """Keep the state if this picture, which was drawn from it, is the closest so far."""
+        """Keep the module's state if its picture `image` is the closest so far."""
         error = l2(image, target)
         closer = error < self._error
         for name, tensor in self._module.state_dict().items():

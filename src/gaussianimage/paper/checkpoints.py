@@ -36,7 +36,7 @@ _FLAT: dict[str, type[GaussianModel]] = {
 }
 _SPATIAL = "3dgs"
 
-# The authors' code samples pixels at integer coordinates, ours have their centers at +½.
+# The authors' code samples pixels at integer coordinates; pixel centers are at +½ here.
 _AUTHORS_SHIFT = 0.5
 
 _MAX_GAUSSIANS = 2**24
@@ -56,9 +56,9 @@ def save_model(model: nn.Module, path: StrPath) -> None:
     Raises
     ------
     TypeError
-        If it is another kind of model.
+        If the model is of another kind.
     OSError
-        If the file can't be written; one that was there before is unharmed.
+        If the file can't be written; an existing file is left unchanged.
     """
     names = [name for name, kind in _FLAT.items() if type(model) is kind]
     metadata: dict[str, str]
@@ -88,9 +88,9 @@ def load_model(path: StrPath) -> nn.Module:
     Raises
     ------
     FormatError
-        If it isn't such a file, or something in it is missing or wrong.
+        If the file is of another kind, or a part is missing or wrong.
     UnsupportedError
-        If a newer version of this package wrote it.
+        If a newer version of this package wrote the file.
     OSError
         If the file can't be read.
     """
@@ -104,7 +104,7 @@ def load_model(path: StrPath) -> nn.Module:
         elif name in _FLAT:
             model = _flat(path, _FLAT[name], tensors, metadata)
         else:
-            raise FormatError(f"{path}: a model that is not known: {name!r}")
+            raise FormatError(f"{path}: unknown model {name!r}")
         model.load_state_dict(tensors)
     except KeyError as error:
         raise FormatError(f"{path}: tensor missing: {error.args[0]}") from error
@@ -120,25 +120,25 @@ def import_checkpoint(path: StrPath, size: tuple[int, int]) -> CholeskyModel | S
     Parameters
     ----------
     path : path-like
-        What their `torch.save` has written: a state dict with `_xyz`, (N, 2), `_features_dc`,
-        (N, C), and `_cholesky`, (N, 3), or `_scaling`, (N, 2), and `_rotation`, (N, 1); maybe
-        inside of other dicts. Quantizers in it are left out.
+        A file that their code wrote with `torch.save`: a state dict with `_xyz`, (N, 2),
+        `_features_dc`, (N, C), and `_cholesky`, (N, 3), or `_scaling`, (N, 2), and `_rotation`,
+        (N, 1). The state dict may be inside other dicts. Quantizers are ignored.
     size : (int, int)
-        Height and width of the picture in pixels, which the file does not tell.
+        Height and width of the picture in pixels, which the file does not hold.
 
     Returns
     -------
     CholeskyModel or ScaleRotationModel
-        In float32, with ln 255 as cut-off. Their pixels are sampled at integer coordinates, so the
-        centers are shifted by half a pixel to be the same here.
+        In float32, with ln 255 as cut-off. The authors' code samples pixels at integer coordinates,
+        so the centers are shifted by half a pixel.
 
     Raises
     ------
     TypeError, ValueError
-        If the size is not one.
+        If `size` is not two positive integers.
     FormatError
-        If it isn't such a file, or something in it is missing or wrong. Only tensors are loaded:
-        a file that wants to run code is refused.
+        If the file is of another kind, or a part is missing or wrong. Only tensors are loaded;
+        a file that would run code is refused.
     OSError
         If the file can't be read.
     """
@@ -156,7 +156,7 @@ def import_checkpoint(path: StrPath, size: tuple[int, int]) -> CholeskyModel | S
         _require_count(path, "_rotation", parts[1], len(parts[0]))
         kind, shape, bound = ScaleRotationModel, torch.cat(parts, 1), "bound"
     else:
-        raise FormatError(f"{path}: neither _cholesky nor _scaling is there")
+        raise FormatError(f"{path}: neither _cholesky nor _scaling in it")
     for name, tensor in (("shape", shape), ("_features_dc", colors)):
         _require_count(path, name, tensor, len(means))
     offset = _offset(path, found, bound)
@@ -196,14 +196,14 @@ def _require_finite(path: StrPath, tensors: Mapping[str, Tensor]) -> None:
 
 
 def _unpickled(path: StrPath) -> Any:
-    """Load a file of PyTorch's, only tensors and containers of them."""
+    """Load a file that PyTorch wrote; it may hold only tensors and containers of tensors."""
     with open(path, "rb") as file:  # noqa: PTH123  (an OSError here is about the file itself)
         try:
             return torch.load(file, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
             reason = "it holds more than tensors, or is damaged"
             raise FormatError(f"{path}: not a checkpoint that can be loaded: {reason}") from error
-        # What a damaged file meets inside of PyTorch may be of any type.
+        # A damaged file can raise an error of any type inside PyTorch.
         except Exception as error:
             kind = type(error).__name__
             raise FormatError(f"{path}: not a whole checkpoint of PyTorch ({kind})") from error
@@ -224,7 +224,7 @@ def _state_dict(content: Any, depth: int = 0) -> dict[str, Any] | None:
 
 
 def _tensor(path: StrPath, found: Mapping[str, Any], name: str, columns: int | None) -> Tensor:
-    """Return a tensor of shape (N, columns) in float32, of any number of columns if None."""
+    """Return a tensor of shape (N, columns) in float32; None stands for 1 to 4 columns."""
     value = found.get(name)
     if not isinstance(value, Tensor):
         what = "missing" if value is None else f"expected a tensor, got {type(value).__name__}"
@@ -238,7 +238,7 @@ def _tensor(path: StrPath, found: Mapping[str, Any], name: str, columns: int | N
         )
     if not value.is_floating_point():
         raise FormatError(f"{path}: {name}: expected floating point, got {value.dtype}")
-    # A tensor may claim more elements than are stored, by a stride of 0.
+    # A tensor with a stride of 0 may claim more elements than the file stores.
     if value.layout != torch.strided or not value.is_contiguous():
         raise FormatError(f"{path}: {name}: expected a plain tensor")
     tensor = value.detach().float().clone()
@@ -252,7 +252,7 @@ def _require_count(path: StrPath, name: str, tensor: Tensor, count: int) -> None
 
 
 def _offset(path: StrPath, found: Mapping[str, Any], name: str) -> bool:
-    """Tell whether ½ is added to lengths: what the buffer says, and yes if there is none."""
+    """Return whether ½ is added to lengths, from the buffer `name`; True if it is missing."""
     bound = found.get(name)
     if bound is None:
         return True

@@ -39,16 +39,16 @@ class CompressSettings:
     Parameters
     ----------
     fit : FitSettings
-        What comes first, with the model "cholesky" or "rs".
+        Settings of the fit, whose model is "cholesky" or "rs".
     fine_tuning : Recipe
-        Of what comes then: the paper's is the fit's again.
+        Recipe of the fine-tuning; the paper uses the fit's recipe again.
     quantizer : QuantizerSettings
-        The paper's by default.
+        Settings of the quantizers; the paper's by default.
 
     Raises
     ------
     ValueError
-        If the codec doesn't take the model.
+        If the codec doesn't support the model.
     """
 
     fit: FitSettings
@@ -61,7 +61,7 @@ class CompressSettings:
 
     @property
     def setting(self) -> Setting:
-        """The column of the results that these settings have."""
+        """The identity of these settings in a folder of results."""
         recipe = self.fine_tuning
         own = {
             "fine_tuning": recipe.iterations,
@@ -79,7 +79,7 @@ class CompressSettings:
 
 
 def compress(job: Job, settings: CompressSettings) -> Record:
-    """Fit a picture, fine-tune the fit with its quantizers, write it as files, and measure these.
+    """Fit a picture, fine-tune the fit with quantizers, write files, and measure the files.
 
     Parameters
     ----------
@@ -90,17 +90,17 @@ def compress(job: Job, settings: CompressSettings) -> Record:
     -------
     Record
         Measured: ``psnr`` (dB) and ``ms_ssim`` of the 8-bit picture that `gaussianimage.decode`
-        makes of the file; ``psnr_float`` before rounding to 8 bits; ``bytes`` and ``bpp`` of whole
-        files by their kind of stream, see `encode_record`; ``formula_bpp``, what the paper counts
+        returns; ``psnr_float``, the PSNR before rounding to 8 bits; ``bytes`` and ``bpp`` of whole
+        files by kind of stream, see `encode_record`; ``formula_bpp``, the paper's bits per pixel
         for "plain"; ``decode_fps`` by stream, on the CPU, from bytes to pixels; ``encode_seconds``,
-        of the fit, fine-tuning and writing "plain"; ``history`` of fine-tuning. The fit is kept as
-        `represent` does, and one that is there already is taken. If the very same result is there,
-        it is returned as it is.
+        the time of the fit, fine-tuning and writing "plain"; ``history`` of fine-tuning. The fit is
+        saved as by `represent`, and an existing fit is used. An existing result of the same
+        settings and pixels is returned unchanged.
 
     Raises
     ------
     GaussianImageError, OSError
-        As `represent`.
+        In the same cases as `represent`.
     """
     setting = settings.setting
     found = job.results.find(setting, job.sample)
@@ -112,7 +112,7 @@ def compress(job: Job, settings: CompressSettings) -> Record:
     try:
         model = load_model(path).to(target.device)
     except FormatError as error:
-        raise FormatError(f"{error}; delete it, and the fit is made again") from error
+        raise FormatError(f"{error}; delete the file to repeat the fit") from error
     assert isinstance(model, CholeskyModel | ScaleRotationModel)
     tuned = fine_tune(
         model,

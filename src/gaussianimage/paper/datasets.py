@@ -1,4 +1,4 @@
-"""The pictures of a run: a folder in the layout of Kodak, of DIV2K at half size, or of any kind."""
+"""The pictures of a run: the Kodak set, DIV2K at half size, or other pictures."""
 
 import errno
 import hashlib
@@ -21,24 +21,24 @@ __all__ = ["EXTENSIONS", "Dataset", "Sample", "find_dataset", "pixels_digest"]
 
 EXTENSIONS = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
-# The sets that the paper reports: what their files are called, and how many there are.
+# Names of the files and number of pictures of the paper's sets.
 _NAMES = {"kodak": re.compile(r"kodim\d\d"), "div2k": re.compile(r"\d{4}x2")}
 _SIZES = {"kodak": 24, "div2k": 100}
-# How long a picture's longer and, for Kodak, shorter side is: others only share the names.
+# Longer and, for Kodak, shorter side in pixels; a picture of another size is not of the set.
 _SIDES = {"kodak": (768, 512), "div2k": (1020, None)}
-# Where DIV2K's archive of the validation set at half size has its pictures.
+# Folders of the pictures in DIV2K's archive of the validation set at half size.
 _INNER = ("X2", "DIV2K_valid_LR_bicubic/X2")
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A picture by its path, read when it is needed and then kept.
+    """A picture by its path; its pixels are read on first use and then kept.
 
     Parameters
     ----------
     path : Path
     max_pixels : int
-        The most to accept.
+        Largest number of pixels to accept.
     """
 
     path: Path
@@ -56,14 +56,14 @@ class Sample:
         Raises
         ------
         PictureError
-            Not a picture, or one that is transparent somewhere: the paper's models have no alpha.
+            If the file is no picture, or has transparency, which the paper's models lack.
         LimitError, OSError
-            As `gaussianimage.picture.read`.
+            In the same cases as `gaussianimage.picture.read`.
         """
         pixels = read(self.path, max_pixels=self.max_pixels).pixels
         if pixels.shape[2] in (2, 4):
             if pixels[..., -1].min() < 1:
-                raise PictureError(f"{self.path}: it is transparent, and the paper's models aren't")
+                raise PictureError(f"{self.path}: it is transparent; the paper's models aren't")
             pixels = pixels[..., :-1]
         rgb = np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
         rgb.flags.writeable = False
@@ -77,14 +77,14 @@ class Sample:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Pictures, and which of the paper's sets they belong to.
+    """Pictures, and the name of the paper's set that they belong to.
 
     Parameters
     ----------
     name : str
         ``kodak``, ``div2k`` (its validation set at half size) or ``other``.
     samples : tuple of Sample
-        Ordered by name; no two of one name.
+        The pictures, ordered by name; names are unique.
     """
 
     name: str
@@ -92,16 +92,16 @@ class Dataset:
 
     @property
     def complete(self) -> bool:
-        """Whether it is the whole of one of the paper's sets."""
+        """Whether the dataset is complete, as one of the paper's sets."""
         return len(self.samples) == _SIZES.get(self.name)
 
     def name_for(self, sample: Sample) -> str:
-        """Return the name, but ``other`` for a picture that doesn't have the set's size.
+        """Return the dataset's name, or ``other`` for a picture of another size than the set's.
 
         Raises
         ------
         PictureError, LimitError, OSError
-            The picture can't be read.
+            If the picture can't be read.
         """
         if self.name not in _SIDES:
             return self.name
@@ -123,13 +123,13 @@ def find_dataset(
     Parameters
     ----------
     paths : sequence of str or os.PathLike
-        Folders, each with the pictures in it, or pictures. The folder of DIV2K's archive
-        ``DIV2K_valid_LR_bicubic``, or the one that holds it, stands for its ``X2``. Files that have
-        no picture's extension and hidden ones are passed over, and so are other folders in it.
+        Paths of pictures or of folders of pictures. The folder ``DIV2K_valid_LR_bicubic`` of
+        DIV2K's archive, or the folder that holds it, stands for its ``X2``. Subfolders, hidden
+        files and files without a picture's extension are skipped.
     max_pixels : int
-        The most that a picture may have.
+        Largest number of pixels of a picture.
     only : sequence of str
-        Names of pictures to take, without extensions; all by default.
+        Names of the pictures to use, without extensions; all by default.
 
     Returns
     -------
@@ -139,9 +139,10 @@ def find_dataset(
     Raises
     ------
     OSError
-        A path doesn't exist or can't be read.
+        If a path doesn't exist or can't be read.
     PictureError
-        A folder has no pictures, two pictures have one name, or one of `only` isn't there.
+        If a folder has no pictures, two pictures have the same name, or a name in `only` is
+        missing.
     """
     found = [path for given in paths for path in _pictures(Path(given))]
     by_name: dict[str, Path] = {}

@@ -1,4 +1,4 @@
-"""The device that a run computes on, and what a result's times depend on."""
+"""The device of a run, and the machine and versions that its times depend on."""
 
 import platform
 from datetime import UTC, datetime
@@ -14,17 +14,17 @@ __all__ = ["environment", "parse_device"]
 
 
 def parse_device(name: str) -> torch.device:
-    """Return the device of that name, if this machine has it.
+    """Return the device of a name.
 
     Parameters
     ----------
     name : str
-        "cpu", "cuda", or a certain GPU such as "cuda:1".
+        "cpu", "cuda", or a GPU by its number, such as "cuda:1".
 
     Raises
     ------
     ValueError
-        There is no such device; the message says why.
+        If the machine has no such device; the message says why.
     """
     try:
         device = torch.device(name)
@@ -44,7 +44,7 @@ def parse_device(name: str) -> torch.device:
 
 
 def environment(device: torch.device) -> dict[str, Any]:
-    """Return the time, the machine, its threads and the versions, as a record holds them."""
+    """Return the time, machine, threads and versions for a `Record`."""
     found = {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": cpu_name(),

@@ -1,4 +1,4 @@
-"""The paper's rate–distortion figure of one's own results. Needs matplotlib."""
+"""The paper's rate–distortion figure, drawn from measured results with matplotlib."""
 
 import textwrap
 from collections.abc import Sequence
@@ -10,39 +10,39 @@ from gaussianimage.paper.tables.text import SETS, by_count, measured_on
 
 __all__ = ["MissingMatplotlibError", "draw_rate_distortion"]
 
-# Okabe and Ito's colors, which people with any color vision tell apart: ours, and the paper's.
+# Okabe and Ito's colors are distinct for all kinds of color vision.
 _OURS, _PAPER = "#0072B2", "#D55E00"
-# Streams of a file, and how the paper calls what it has of them.
+# Label, dashes and marker of each stream of a file.
 _STREAMS = {
     "plain": ("no entropy coding", "-", "o"),
     "bits-back": ("bits-back", "--", "s"),
     "entropy-interleaved": ("entropy coding and bits-back", ":", "^"),
 }
 _METRICS = {"psnr": "PSNR (dB)", "ms_ssim": "MS-SSIM"}
-# Of the title that are sure to fit over a panel.
+# Number of letters of the title that fit over a panel.
 _LETTERS = 72
 
 
 class MissingMatplotlibError(ImportError):
-    """A figure cannot be drawn, as matplotlib is not installed."""
+    """Raised if a figure cannot be drawn because matplotlib is not installed."""
 
 
 def draw_rate_distortion(group: Group, path: Path) -> None:
-    """Draw PSNR and MS-SSIM over bits per pixel, ours and the paper's, into a file.
+    """Draw measured and published PSNR and MS-SSIM over bits per pixel into a file.
 
     Parameters
     ----------
     group : Group
         Results of the codec that differ in the number of Gaussians.
     path : Path
-        PNG, SVG or PDF by its extension; the folder is made.
+        File to write; the extension selects PNG, SVG or PDF. Its folder is made.
 
     Raises
     ------
     MissingMatplotlibError
-        matplotlib isn't installed.
+        If matplotlib isn't installed.
     OSError
-        The file can't be written.
+        If the file can't be written.
     """
     try:
         import matplotlib as mpl

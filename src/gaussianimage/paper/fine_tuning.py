@@ -26,8 +26,8 @@ from gaussianimage.torch.losses import get_loss
 class FineTuned:
     """The result of fine-tuning."""
 
-    record: PaperRecord  # the best of all iterations
-    psnr: float  # dB, of its picture clamped to 0..1
+    record: PaperRecord  # of the best iteration
+    psnr: float  # dB, of the record's picture clamped to 0..1
     training: TrainingResult
 
 
@@ -44,14 +44,14 @@ def fine_tune(
     Parameters
     ----------
     model : CholeskyModel or ScaleRotationModel
-        A fit of the picture. Its parameters are changed in place: in the end they are those of
-        the best iteration.
+        A fit of the picture. Its parameters are changed in place; they end as those of the best
+        iteration.
     target : Tensor, (H, W, C)
         The picture, from 0 to 1, of the model's type and on its device.
     recipe : Recipe, optional
-        The paper's by default, the same as for the fit. With 0 iterations the fit is only rounded.
+        The paper's recipe of the fit by default. With 0 iterations the fit is only rounded.
     settings : QuantizerSettings, optional
-        The paper's by default.
+        The paper's settings by default.
     progress : callable, optional
         Called with a `TrainingPoint` about ten times a second.
 
@@ -62,15 +62,15 @@ def fine_tune(
     Raises
     ------
     TypeError, ValueError
-        If the model is not one that the codec can hold, or the target not a picture like it.
+        If the codec does not support the model, or the target's shape is not the picture's.
     GaussianImageError
         If the training diverges.
 
     Notes
     -----
-    As in the released code the picture is clamped to 0..1 before the loss, quantizers are trained
-    by the optimizer of the parameters, and the iteration with the highest PSNR counts. The error
-    of an iteration is that of the very indices and codebooks that are kept.
+    As in the released code, the picture is clamped to 0..1 before the loss, one optimizer trains
+    the parameters and the quantizers, and the iteration with the highest PSNR is kept. The error of
+    an iteration is measured with the same indices and codebooks that are kept.
     """
     recipe = Recipe() if recipe is None else recipe
     quantized_model = QuantizedModel(model, settings, seed=recipe.seed)
@@ -85,7 +85,7 @@ def fine_tune(
         image = quantized_model.draw(quantized).clamp(0, 1)
         loss = measure_loss(image, target) + quantized.commitment
         best.look(image, target)
-        loss.backward()  # type: ignore[no-untyped-call]  # as PyTorch has it
+        loss.backward()  # type: ignore[no-untyped-call]  # PyTorch has no types here
         quantized_model.adapt(quantized)
         optimizer.step()
         return image.detach()

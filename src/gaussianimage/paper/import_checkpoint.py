@@ -24,18 +24,18 @@ __all__ = ["Imported", "Quantization", "import_as_file", "import_as_gaussians"]
 
 @dataclass(frozen=True)
 class Quantization:
-    """How a checkpoint becomes a file: merely rounded by default.
+    """The quantization of a checkpoint for a file; by default, parameters are only rounded.
 
     Parameters
     ----------
     settings : QuantizerSettings
-        The paper's by default.
+        Settings of the quantizers; the paper's by default.
     recipe : Recipe
-        Of the fine-tuning; no iterations by default.
+        Recipe of the fine-tuning; no iterations by default.
     device : str, default "cpu"
-        Where to fine-tune.
+        Device for fine-tuning.
     stream : str, default "plain"
-        See `gaussianimage.codec.paper_profile.file.encode_record`.
+        Kind of stream; see `gaussianimage.codec.paper_profile.file.encode_record`.
     """
 
     settings: QuantizerSettings = field(default_factory=QuantizerSettings)
@@ -46,13 +46,13 @@ class Quantization:
 
 @dataclass(frozen=True)
 class Imported:
-    """The result of an import: a file, and what is known of it."""
+    """The result of an import: properties of the written file."""
 
     height: int
     width: int
     gaussians: int
     n_bytes: int | None  # of a .gimg file
-    psnr: float | None  # dB, where there is a picture to compare with
+    psnr: float | None  # dB; None without the original picture
     seconds: float
 
 
@@ -64,13 +64,14 @@ def import_as_gaussians(
     Parameters
     ----------
     source, target : path-like
+        The checkpoint, and the file to write.
     size : (int, int) or Sample
         Height and width of the picture in pixels, or the picture, to compare with.
 
     Raises
     ------
     FormatError, OSError
-        As `import_checkpoint`, or the file can't be written.
+        In the same cases as `import_checkpoint`, or if the file can't be written.
     """
     began = time.perf_counter()
     height, width = _size(size)
@@ -96,7 +97,7 @@ def import_as_file(
     Parameters
     ----------
     source, target : path-like
-        ``-`` as a target is stdout.
+        The checkpoint, and the file to write; ``-`` as a target is stdout.
     size : (int, int) or Sample
         Height and width of the picture in pixels, or the picture, to compare with and fine-tune to.
     quantization : Quantization, optional
@@ -106,9 +107,9 @@ def import_as_file(
     Raises
     ------
     ValueError
-        There are iterations to be done, and no picture.
+        If the recipe has iterations, and `size` is no picture.
     FormatError, GaussianImageError, OSError
-        As `import_checkpoint` and `fine_tune`, or the file can't be written.
+        In the same cases as `import_checkpoint` and `fine_tune`, or if the file can't be written.
     """
     quantization = Quantization() if quantization is None else quantization
     began = time.perf_counter()

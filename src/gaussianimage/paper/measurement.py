@@ -1,4 +1,4 @@
-"""What a run costs: seconds, frames a second and the peak of the memory, on CPU and CUDA alike."""
+"""Measurements of frames a second and of the peak of the memory, on CPU and CUDA."""
 
 import sys
 import time
@@ -21,7 +21,7 @@ _RESET_PEAK = b"5"
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until a GPU has finished all work that was queued; on a CPU there is none."""
+    """Wait until a GPU has finished all queued work; a CPU has no queue."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
@@ -29,7 +29,7 @@ def synchronize(device: torch.device) -> None:
 def frames_per_second(
     call: Callable[[], object], device: torch.device, *, seconds: float = 1.0, frames: int = 1000
 ) -> float:
-    """Measure how many times a second a call can be made.
+    """Measure the number of calls a second.
 
     Each frame is timed from its call until the device has finished it, so frames do not overlap.
     (The paper measured without waiting for the GPU.)
@@ -70,10 +70,10 @@ class Memory:
     Parameters
     ----------
     mib : float or None
-        In MiB; None where the system does not say.
+        Peak in MiB, or None if the system does not report it.
     kind : str
-        ``cuda``: what PyTorch had reserved on the GPU. ``process``: all memory of the process on
-        the CPU, libraries included.
+        ``cuda`` for the memory that PyTorch reserved on the GPU; ``process`` for all memory of the
+        process on the CPU, with libraries.
     """
 
     mib: float | None
@@ -81,7 +81,7 @@ class Memory:
 
 
 class PeakMemory:
-    """Measures the memory's peak from now on; a process can have one at a time.
+    """Measures the memory's peak since its construction; a process can use one at a time.
 
     Parameters
     ----------
@@ -91,10 +91,12 @@ class PeakMemory:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         if device.type == "cuda":
-            torch.cuda.empty_cache()  # memory that earlier work has left would count
+            torch.cuda.empty_cache()  # Cached memory of earlier work would count.
             torch.cuda.reset_peak_memory_stats(device)
             return
-        with suppress(OSError):  # not on every system; the peak is then the whole process's
+        with suppress(
+            OSError
+        ):  # Only Linux resets the peak; elsewhere it is that of the whole process.
             _CLEAR.write_bytes(_RESET_PEAK)
 
     def read(self) -> Memory:
@@ -114,4 +116,4 @@ def _resource_peak() -> float | None:
     except ImportError:  # Windows
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)  # bytes there, KiB elsewhere
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)  # bytes on macOS, KiB elsewhere

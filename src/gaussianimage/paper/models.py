@@ -1,4 +1,4 @@
-"""The models of the paper's Table 3 by their names on the command line, and how each starts."""
+"""The models of the paper's Table 3 by their names on the command line, with random starts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,16 +21,16 @@ class Start:
     Parameters
     ----------
     gaussians : int
-        N, from 1.
+        Number of Gaussians N, from 1.
     height, width : int
-        Of the picture, in pixels.
+        Size of the picture in pixels.
     seed : int
-        Of the random numbers.
+        Seed of the random numbers.
     offset : bool
         Whether ½ px is added to lengths; "3dgs" has no such offset.
     fill : bool
-        Whether "3dgs" starts all over the picture rather than in a cube in its middle; no other
-        model has a choice.
+        Whether "3dgs" starts all over the picture rather than in a cube in its middle; other
+        models ignore it.
     """
 
     gaussians: int

@@ -1,4 +1,4 @@
-"""The quality of a model's picture, as a record holds it."""
+"""The quality of a model's picture, in numbers for a `Record`."""
 
 import gaussianimage.torch  # noqa: F401  # isort: skip  (says how to get PyTorch)
 import numpy as np
@@ -10,7 +10,7 @@ from gaussianimage.metrics import MS_SSIM_SIDE, ms_ssim, psnr
 
 __all__ = ["draw", "finite_decibels", "measure_quality"]
 
-_MOST_DECIBELS = 200.0  # stands for a picture without any error, which JSON has no number for
+_MOST_DECIBELS = 200.0  # PSNR of a picture without error; JSON has no infinity
 
 
 @torch.no_grad()

@@ -24,23 +24,24 @@ class QuantizerSettings:
     Parameters
     ----------
     covariance_bits : int, default 6
-        Of each of the three numbers of a shape, 1 to 12.
+        Bits per number of a shape, 1 to 12.
     color : {"rvq", "int"}, default "rvq"
         Residual vector quantization, or an integer for each channel.
     color_bits : int, default 6
-        Of such an integer, 1 to 12.
+        Bits per channel with "int", 1 to 12.
     stages, entries : int, default 2 and 8
-        Codebooks of the vector quantization, 1 to 8, and entries of each, a power of two up to
-        256.
+        Number of codebooks of the vector quantization, 1 to 8, and number of entries of each, a
+        power of two from 2 to 256.
     commitment : bool, default True
         Whether the distance of colors to their entries is added to the loss, with weight 1.
     scaling : bool, default True
-        Whether gradients of steps and offsets are scaled as LSQ has it; the released code doesn't.
+        Whether gradients of steps and offsets are scaled as in LSQ; the released code does not
+        scale them.
 
     Raises
     ------
     ValueError
-        If `color` is another. Numbers are checked where the quantizers are made.
+        If `color` is invalid. The constructors of the quantizers check the numbers.
     """
 
     covariance_bits: int = 6
@@ -66,32 +67,32 @@ VARIANTS = {
 
 
 class Quantized(NamedTuple):
-    """A model's parameters as a decoder will have them."""
+    """A model's parameters as a decoder restores them."""
 
-    raw: RawParameters  # with the gradients of the model's own
+    raw: RawParameters  # gradients pass to the model's parameters
     colors: Tensor | None  # (N, S), int64, indices into the codebooks
-    commitment: Tensor  # (), what is to be added to the loss
+    commitment: Tensor  # (), a term of the loss
 
 
 class QuantizedModel(nn.Module):
-    """A model that is drawn from its quantized parameters, which are all trainable.
+    """A model drawn from its quantized parameters, all of which are trainable.
 
     Parameters
     ----------
     model : CholeskyModel or ScaleRotationModel
-        What to quantize; it is not copied.
+        The model to quantize; it is not copied.
     settings : QuantizerSettings, optional
-        The paper's by default.
+        The paper's settings by default.
     seed : int, default 1
-        Of the k-means that the codebooks start from.
+        Seed of the k-means that initializes the codebooks.
 
     Raises
     ------
     TypeError
-        If it is a model of another kind, which the codec cannot hold.
+        If the codec does not support the kind of model.
     ValueError
-        If a setting is out of range, the model has over four channels, or is shifted by anything
-        but half a pixel.
+        If a setting is out of range, the model has more than four channels, or its shift is not 0
+        or half a pixel.
     """
 
     def __init__(
@@ -144,14 +145,14 @@ class QuantizedModel(nn.Module):
         return self.draw(self.quantized())
 
     def adapt(self, quantized: Quantized) -> None:
-        """Move the codebooks, if there are any, after the colors that they have just coded."""
+        """Move the entries of the codebooks, if any, toward the colors that they coded."""
         if isinstance(self.color_quantizer, ResidualQuantizer):
             assert quantized.colors is not None
             self.color_quantizer.adapt(self.model.colors, quantized.colors)
 
     @torch.no_grad()
     def record(self) -> PaperRecord:
-        """Return what a file holds; it draws the same picture as the model, but for rounding.
+        """Return the contents of a file; their picture is the model's except for rounding.
 
         Raises
         ------

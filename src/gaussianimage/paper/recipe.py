@@ -1,4 +1,4 @@
-"""How the paper trains: optimizer, step size, loss and length, as one value."""
+"""The recipe of a training run: optimizer, step size, loss and length."""
 
 import dataclasses
 import math
@@ -27,21 +27,21 @@ class Recipe:
     iterations : int, default 50000
         Steps of the optimizer, from 0.
     learning_rate : float, default 1e-3
-        Of all parameters alike, above 0.
+        Initial step size of all parameters, above 0.
     halve_every : int, default 20000
-        Iterations after which the step size is halved, again and again; from 1.
+        Number of iterations between two halvings of the step size, from 1.
     loss : {"l2", "l1", "ssim", "l1+ssim", "l2+ssim"}, default "l2"
-        See `gaussianimage.torch.losses`.
+        The loss; see `gaussianimage.torch.losses`.
     seed : int, default 1
-        Of the random start, which whoever makes the model hands on; training draws no numbers.
+        Seed of the model's random start. Training itself uses no random numbers.
     optimizer : {"adan", "adam"}, default "adan"
     seconds : float, optional
-        Stop early, after the iteration in which this time is over; above 0.
+        Time limit, above 0. Training stops after the iteration that exceeds it.
 
     Raises
     ------
     TypeError, ValueError
-        If a value is of a wrong type or out of range.
+        If a value has a wrong type or is out of range.
     """
 
     iterations: int = 50000
@@ -66,14 +66,14 @@ class Recipe:
             )
 
     def shortened(self, iterations: int, *, learning_rate: float | None = None) -> Self:
-        """Return this recipe for another number of iterations, its schedule in proportion.
+        """Return this recipe for another number of iterations, with its schedule in proportion.
 
         Parameters
         ----------
         iterations : int
             Steps of the optimizer, from 1.
         learning_rate : float, optional
-            Another step size, for steps are what a short run lacks.
+            Another step size; a larger one helps a short run, which has few steps.
         """
         part = integer("iterations", iterations) / max(self.iterations, 1)
         return dataclasses.replace(
@@ -84,19 +84,19 @@ class Recipe:
         )
 
     def make_optimizer(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
-        """Return a new optimizer of these parameters, on a GPU one that a CUDA graph can hold."""
+        """Return a new optimizer of parameters; a CUDA graph can record it on a GPU."""
         parameters = list(parameters)
         if not any(parameter.is_cuda for parameter in parameters):
             kind = Adan if self.optimizer == "adan" else torch.optim.Adam
             return kind(parameters, lr=self.learning_rate)
-        # A number would be recorded as it is, and never change again.
+        # A CUDA graph would record a Python number as a constant.
         rate = torch.tensor(self.learning_rate, device=parameters[0].device)
         if self.optimizer == "adan":
             return Adan(parameters, lr=rate)
         return torch.optim.Adam(parameters, lr=rate, fused=True, capturable=True)
 
     def set_rate(self, optimizer: torch.optim.Optimizer, iteration: int) -> None:
-        """Set an optimizer's step size to that of an iteration, counted from 0."""
+        """Set an optimizer's step size for an iteration, counted from 0."""
         rate = self.learning_rate * 0.5 ** (iteration // self.halve_every)
         for group in optimizer.param_groups:
             if isinstance(group["lr"], Tensor):

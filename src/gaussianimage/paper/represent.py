@@ -30,7 +30,7 @@ class Job:
     dataset : Dataset
         The dataset that the picture belongs to.
     results : Results
-        Where to save the result.
+        Folder that the result is saved in.
     progress : callable, optional
         Called with a `Progress` about ten times a second.
     timed : float, default 1
@@ -62,13 +62,13 @@ def represent(job: Job, settings: FitSettings) -> Record:
         Measured: ``psnr`` (dB) and ``ms_ssim`` (None if a side is below 161 px) of the picture
         limited to 0..1, in floating point; ``seconds`` of training; ``fps``; ``memory_mib`` and
         ``memory_kind``, see `Memory`; ``parameters``; ``iterations`` done; ``history``, a list of
-        [iteration, dB, seconds]. An existing result of the same settings and pixels is returned as
-        it is.
+        [iteration, dB, seconds]. An existing result of the same settings and pixels is returned
+        unchanged.
 
     Raises
     ------
     GaussianImageError, OSError
-        The picture can't be read, the training diverges, or the result can't be written.
+        If the picture can't be read, the training diverges, or the result can't be written.
     """
     setting = settings.setting
     found = job.results.find(setting, job.sample)
@@ -113,13 +113,13 @@ def represent(job: Job, settings: FitSettings) -> Record:
 
 
 def warm_up(settings: FitSettings, target: torch.Tensor) -> None:
-    """Train for an iteration, so that loading and compiling is not in the first picture's time."""
+    """Train for one iteration, so that loading and compiling do not count in the first time."""
     model = settings.make_model(*target.shape[:2])
     train(model, target, replace(settings.recipe, iterations=1))
 
 
 def history(trained: TrainingResult) -> list[list[float]]:
-    """Return the course of a training as a record has it: [iteration, dB, seconds] each."""
+    """Return the history of a training as a list of [iteration, dB, seconds]."""
     return [
         [point.iteration, round(finite_decibels(point.psnr), 4), round(point.seconds, 4)]
         for point in trained.history

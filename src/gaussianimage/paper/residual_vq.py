@@ -1,4 +1,4 @@
-"""Residual vector quantization: each codebook codes what the last one left, and is learned."""
+"""Residual vector quantization: each learned codebook codes the residual of the one before."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from gaussianimage.codec.paper_profile import quantizers as stored
 from gaussianimage.paper.uniform_quantizer import straight_through
 
-# An entry that less than this part of an even share of the vectors uses is put to better use.
+# An entry is dead if its vectors are less than this part of an even share.
 DEAD_SHARE = 0.01
 
 _SMOOTHING = 1e-5
@@ -17,21 +17,21 @@ _SMOOTHING = 1e-5
 
 @dataclass(frozen=True)
 class Coded:
-    """What a residual quantizer makes of vectors."""
+    """Vectors coded by a residual quantizer."""
 
-    values: Tensor  # (N, C), with S times the gradient of the vectors
+    values: Tensor  # (N, C); the gradient of the vectors counts S times
     indices: Tensor  # (N, S), int64
     commitment: Tensor  # (), mean squared distance to the entries, summed over the stages
 
 
 class ResidualQuantizer(nn.Module):
-    """S codebooks of K entries: the sum of an entry of each stands for a vector.
+    """S codebooks of K entries; a vector is coded as the sum of one entry of each codebook.
 
-    Every stage codes what the one before it has left. Entries have no gradient: they are moving
-    averages of what they code (van den Oord et al., arXiv 1711.00937, appendix A.1), and start from
-    a few iterations of k-means. The vectors are drawn to the entries by the commitment, which is to
-    be added to the loss. Every stage passes gradients straight through to the vectors, as in the
-    released code, so that what has been coded weighs S times against the commitment.
+    Every stage codes the residual of the stage before. Entries have no gradient: they are moving
+    averages of the residuals that they code (van den Oord et al., arXiv 1711.00937, appendix A.1),
+    and start from a few iterations of k-means. The commitment, a term of the loss, pulls the
+    vectors to the entries. As in the released code, every stage passes gradients straight through
+    to the vectors, so the gradient of the coded values counts S times against the commitment.
 
     Parameters
     ----------
@@ -40,11 +40,11 @@ class ResidualQuantizer(nn.Module):
     stages, entries : int
         S, 1 to 8, and K, a power of two from 2 to 256.
     decay : float, default 0.8
-        Of the moving averages.
+        Decay of the moving averages, 0 to below 1.
     iterations : int, default 5
-        Of k-means.
+        Number of iterations of k-means.
     seed : int, default 1
-        Of the entries that k-means starts from.
+        Seed of the random first entries of k-means.
 
     Raises
     ------
@@ -54,7 +54,7 @@ class ResidualQuantizer(nn.Module):
 
     codebooks: Tensor  # (S, K, C)
     counts: Tensor  # (S, K), moving averages of the number of vectors of each entry
-    sums: Tensor  # (S, K, C), and of their sums
+    sums: Tensor  # (S, K, C), moving averages of the sum of the vectors of each entry
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class ResidualQuantizer(nn.Module):
             count, total = _gather(residual, nearest, entries)
             codebooks.append(codebook)
             counts.append(count)
-            # Empty clusters start with the mass of nothing, at their entry.
+            # The sum of an empty cluster starts at its entry with a negligible mass.
             sums.append(torch.where(count[:, None] > 0, total, codebook * _SMOOTHING))
             residual = residual - codebook[nearest]
         self.register_buffer("codebooks", torch.stack(codebooks))
@@ -93,7 +93,7 @@ class ResidualQuantizer(nn.Module):
         self.register_buffer("sums", torch.stack(sums))
 
     def forward(self, values: Tensor) -> Coded:
-        """Code vectors, (N, C); the codebooks stay as they are until `adapt`."""
+        """Code vectors, (N, C); only `adapt` changes the codebooks."""
         residual = values
         total = torch.zeros_like(values)
         indices, commitment = [], values.new_zeros(())
@@ -108,18 +108,18 @@ class ResidualQuantizer(nn.Module):
 
     @torch.no_grad()
     def adapt(self, values: Tensor, indices: Tensor) -> None:
-        """Move the entries towards the vectors that they have coded.
+        """Move the entries toward the vectors that they coded.
 
         Parameters
         ----------
         values : Tensor, (N, C)
         indices : Tensor, (N, S)
-            As `forward` has given them for these values.
+            The indices that `forward` returned for the same values.
 
         Notes
         -----
-        An entry that hardly any vector uses is moved to the vector that is coded worst, the next
-        such entry to the next worst. So nothing is left to chance.
+        A dead entry, with hardly any vectors, is moved to the vector with the largest error, the
+        next dead entry to the vector with the next largest. No random numbers are used.
         """
         entries = self.codebooks.shape[1]
         residual = values.detach()
@@ -135,21 +135,21 @@ class ResidualQuantizer(nn.Module):
             residual = left
 
     def stored(self) -> stored.VectorQuantizer:
-        """Return the codebooks as a file holds them."""
+        """Return the codebooks for a file."""
         return stored.VectorQuantizer(self.codebooks.float().cpu().numpy())
 
     def extra_repr(self) -> str:
-        """Return what is printed of the module besides its name."""
+        """Return the module's settings for its printed form."""
         stages, entries, channels = self.codebooks.shape
         return f"stages={stages}, entries={entries}, channels={channels}, decay={self.decay}"
 
     def _revive(self, stage: int, residual: Tensor, left: Tensor) -> None:
-        """Give dead entries of a stage the vectors that are coded worst."""
+        """Move the dead entries of a stage to the vectors with the largest errors."""
         share = len(residual) / self.counts.shape[1]
         dead = self.counts[stage] < DEAD_SHARE * share
         errors, worst = left.square().sum(1).topk(min(len(residual), len(dead)))
-        # The k-th dead entry gets the k-th worst vector, if that has an error at all. No branch
-        # looks at the numbers, so that a GPU need not be waited for.
+        # The k-th dead entry moves to the k-th worst vector if its error is above 0. No branch
+        # depends on the numbers, so the CPU does not wait for a GPU.
         rank = (dead.cumsum(0) - 1).clamp(0, len(worst) - 1)
         dead = dead & (errors[rank] > 0) & (dead.cumsum(0) <= len(worst))
         found = residual[worst[rank]]
@@ -166,22 +166,22 @@ def k_means(
     Parameters
     ----------
     values : Tensor, (N, C)
-        N ≥ 1; there may be fewer than clusters.
+        The vectors, N ≥ 1; N may be less than K.
     clusters : int
-        K.
+        Number of clusters K.
     iterations : int
-        From 0.
+        Number of iterations, from 0.
     generator : torch.Generator
-        Draws the first centers from the vectors, all with the same chance. A start that prefers
-        what is far away gives entries to a few odd colors, and the codec loses up to 0.7 dB.
+        Draws the first centers uniformly from the vectors. A start that prefers distant vectors
+        gives entries to a few rare colors, and the codec loses up to 0.7 dB.
 
     Returns
     -------
     centers : Tensor, (K, C)
     nearest : Tensor, (N,), int64
-        The center that each vector is nearest to.
+        Index of the nearest center of each vector.
     """
-    # Vectors that are too few start several centers.
+    # If N is less than K, a vector starts several centers.
     drawn = torch.randperm(len(values), generator=generator)
     centers = values[drawn[torch.arange(clusters) % len(values)].to(values.device)]
     for _ in range(iterations):
@@ -191,8 +191,8 @@ def k_means(
 
 
 def _nearest(values: Tensor, centers: Tensor) -> Tensor:
-    """Return the number of the nearest center of each vector, (N,)."""
-    # Differences, not a matrix product: with C of 3 it is as fast, and exact for close ones.
+    """Return the index of the nearest center of each vector, (N,)."""
+    # For C = 3, differences are as fast as a matrix product, and exact for close vectors.
     distances = values.new_zeros(len(values), len(centers))
     for channel in range(values.shape[1]):
         distances += (values[:, channel, None] - centers[None, :, channel]).square()
@@ -201,6 +201,6 @@ def _nearest(values: Tensor, centers: Tensor) -> Tensor:
 
 def _gather(values: Tensor, nearest: Tensor, clusters: int) -> tuple[Tensor, Tensor]:
     """Return number and sum of the vectors of each cluster, (K,) and (K, C)."""
-    # A matrix product adds in a fixed order; scattered additions would not on a GPU.
+    # A matrix product adds in a fixed order on a GPU; scattered additions do not.
     member = torch.nn.functional.one_hot(nearest, clusters).to(values.dtype)
     return member.sum(0), member.T @ values

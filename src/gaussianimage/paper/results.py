@@ -1,8 +1,8 @@
-"""The results of a run: one JSON for each picture and setting, beside the files that it names.
+"""The results of a run: one JSON for each picture and setting, with the files that it names.
 
-A folder of results has a folder for every setting, named by what people look for and a hash of all
-of it: ``represent/cholesky-n5000-l2-i50000-3f2a9c/kodim03.json``. The JSON is written last and in
-one step, so a result is there as a whole or not at all, whenever a run is cut short.
+A folder of results has a subfolder for every setting. Its name is a readable label and a hash of
+all values: ``represent/cholesky-n5000-l2-i50000-3f2a9c/kodim03.json``. The JSON is written last and
+atomically, so an interrupted run leaves no partial result.
 """
 
 import hashlib
@@ -21,21 +21,21 @@ __all__ = ["Record", "Results", "Setting"]
 
 _FORMAT = "gaussianimage.paper.result"
 _VERSION = 1
-_NUMBERS = re.compile(r"\[([-+.,\deE\s]+)\]")  # in which nothing is quoted
+_NUMBERS = re.compile(r"\[([-+.,\deE\s]+)\]")  # a list of numbers only
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One column of a run: what is done with every picture.
+    """The work of a run on every picture: a fit, or a codec.
 
     Parameters
     ----------
     kind : str
         ``represent`` or ``compress``.
     label : str
-        What people look for, in a folder's name.
+        Readable part of the folder's name.
     values : mapping
-        All that decides the result, as JSON has it.
+        All values that determine the result, in types of JSON.
     """
 
     kind: str
@@ -58,19 +58,19 @@ class Record:
     kind : str
         ``represent`` or ``compress``.
     dataset : str
-        As `Dataset.name`.
+        Name of the set, as in `Dataset.name`.
     picture, digest : str
-        The picture's name, and what tells its pixels from others.
+        The picture's name, and the hash of its pixels.
     height, width : int
-        In pixels.
+        Size of the picture in pixels.
     settings : dict
-        As `Setting.values`.
+        Values of the setting, as in `Setting.values`.
     measured : dict
-        Numbers by their names.
+        Measured numbers by name.
     environment : dict
-        Versions and the machine.
+        Time, machine and versions, as in `environment`.
     files : list of str
-        Files beside the JSON that belong to it.
+        Names of the other files of the result, in the JSON's folder.
     """
 
     kind: str
@@ -97,11 +97,11 @@ class Record:
         Raises
         ------
         FormatError
-            Something else; the message starts with `name`.
+            If the data is no such record; the message starts with `name`.
         """
         try:
             values = json.loads(data)
-        except ValueError as error:  # a UnicodeDecodeError is one too
+        except ValueError as error:  # a UnicodeDecodeError is a ValueError
             raise FormatError(f"{name}: no result of gaussianimage paper: {error}") from None
         head = (values.get("format"), values.get("version")) if isinstance(values, dict) else ()
         if head != (_FORMAT, _VERSION):
@@ -122,7 +122,7 @@ class Results:
     Parameters
     ----------
     folder : str or os.PathLike
-        Made when the first result is saved.
+        The folder; saving the first result makes it.
     """
 
     def __init__(self, folder: StrPath) -> None:
@@ -135,7 +135,7 @@ class Results:
         return path
 
     def find(self, setting: Setting, sample: Sample) -> Record | None:
-        """Return the result of a setting on these very pixels, if it is there as a whole."""
+        """Return the result of a setting on a sample's pixels, or None if it is incomplete."""
         path = self.folder / setting.folder / f"{sample.name}.json"
         try:
             record = Record.from_json(path.read_bytes(), str(path))
@@ -146,7 +146,7 @@ class Results:
         return record if same and there else None
 
     def save(self, setting: Setting, sample: Sample, record: Record) -> None:
-        """Write a result atomically; the files that it names must exist by then."""
+        """Write a result atomically, after the files that it names."""
         write_atomic(self.path(setting, sample, ".json"), record.to_json())
 
     def all(self) -> list[Record]:
@@ -155,9 +155,9 @@ class Results:
         Raises
         ------
         FormatError
-            A JSON in the folders of settings is something else.
+            If a JSON in a setting's folder is no record.
         OSError
-            The folder isn't there, or can't be read.
+            If the folder doesn't exist or can't be read.
         """
         paths = sorted(path for path in self.folder.iterdir() if path.is_dir())
         jsons = [file for path in paths for file in sorted(path.glob("*/*.json"))]

@@ -17,29 +17,29 @@ __all__ = ["FitSettings"]
 
 @dataclass(frozen=True)
 class FitSettings:
-    """The settings of a fit, of one picture or of many.
+    """The settings of a fit, for any number of pictures.
 
     Parameters
     ----------
     gaussians : int
-        N, from 1.
+        Number of Gaussians N, from 1.
     model : str, default "cholesky"
         One of `MODELS`: "cholesky" or "rs" (scales and rotation), which the codec takes too;
         "opacity" (a sum with separate opacities), "alpha" (blended) or "3dgs".
     recipe : Recipe
         Optimizer, loss, length, seed; the paper's by default.
     offset : bool, default True
-        Whether ½ px is added to lengths; not in "3dgs", which has no such offset.
+        Whether ½ px is added to lengths; "3dgs" has no such offset.
     fill : bool, default False
-        Whether "3dgs" starts all over the picture rather than in a cube in its middle, from where
-        its Gaussians take some 10,000 iterations to spread.
+        Whether "3dgs" starts all over the picture rather than in a cube in its middle. From the
+        cube, Gaussians take about 10,000 iterations to spread.
     device : str, default "cpu"
         "cpu" or "cuda".
 
     Raises
     ------
     TypeError, ValueError
-        If a value is of a wrong type or out of range, or doesn't go with the model.
+        If a value has a wrong type, is out of range, or contradicts the model.
     """
 
     gaussians: int
@@ -61,13 +61,13 @@ class FitSettings:
             raise ValueError(f"device: expected cpu or cuda, got {self.device!r}")
 
     def values(self) -> dict[str, Any]:
-        """Return all settings that decide the result, as JSON has them."""
+        """Return all settings that determine the result, in types of JSON."""
         own = {name: getattr(self, name) for name in ("model", "gaussians", "offset", "fill")}
         return own | asdict(self.recipe) | {"device": torch.device(self.device).type}
 
     @property
     def setting(self) -> Setting:
-        """The column of the results that these settings have."""
+        """The identity of these settings in a folder of results."""
         parts = [self.model, f"n{self.gaussians}", self.recipe.loss.replace("+", "-")]
         if not self.offset:
             parts.append("no-offset")

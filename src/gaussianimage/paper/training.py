@@ -16,16 +16,16 @@ from gaussianimage.torch.losses import get_loss, l2
 from gaussianimage.torch.models.opacity import OpacityModel
 from gaussianimage.torch.models.sum import CholeskyModel, ScaleRotationModel
 
-# Points of the history, besides its end: evenly spread over the iterations.
+# Number of points of the history before its last, evenly spread over the iterations.
 HISTORY_POINTS = 200
 
 # Seconds between two calls of `progress`.
 _TELL_EVERY = 0.1
 
-# Iterations of a recording between two looks at the clock.
+# Largest number of recorded iterations between two checks of the time limit.
 _STRETCH = 500
 
-# Models that never wait for the device. Blending does, to sort what is seen.
+# Models that never wait for the device. Blending waits, to sort the Gaussians.
 _RECORDABLE = (CholeskyModel, ScaleRotationModel, OpacityModel)
 
 
@@ -34,7 +34,7 @@ class TrainingPoint:
     """The state of a training run at one time, before the next step of the optimizer."""
 
     iteration: int  # steps done
-    iterations: int  # to be done in all
+    iterations: int  # in all
     psnr: float  # dB, of the picture clamped to 0..1
     seconds: float  # since the start
 
@@ -61,12 +61,12 @@ def train(
     Parameters
     ----------
     model : nn.Module
-        Called without arguments it returns its picture, (H, W, C). Its parameters are changed in
-        place; Ctrl-C leaves them as they are then, and goes on to the caller.
+        A call without arguments returns its picture, (H, W, C). Its parameters are changed in
+        place. After Ctrl-C they stay as they are, and KeyboardInterrupt passes to the caller.
     target : Tensor, (H, W, C)
         The picture, from 0 to 1, of the model's type and on its device.
     recipe : Recipe, optional
-        The paper's by default.
+        The paper's recipe by default.
     progress : callable, optional
         Called with a `TrainingPoint` about ten times a second.
 
@@ -77,15 +77,15 @@ def train(
     Raises
     ------
     TypeError, ValueError
-        If the target is not a picture like the model's.
+        If the target's type or shape is not that of the model's picture.
     GaussianImageError
         If the training diverges: the picture is no longer finite.
 
     Notes
     -----
-    As in the released code the picture is clamped to 0..1 *before* the loss, so that saturated
-    pixels have no gradient. The same start gives the same result, bit for bit, on a CPU. On a GPU
-    the iteration is recorded as a CUDA graph, but for models that blend.
+    As in the released code, the picture is clamped to 0..1 *before* the loss, so that saturated
+    pixels have no gradient. On a CPU, the same start gives the same result, bit for bit. On a GPU,
+    the iteration is recorded as a CUDA graph, except for models that blend.
     """
     recipe = Recipe() if recipe is None else recipe
     monitor = TrainingMonitor(recipe, progress)
@@ -95,7 +95,7 @@ def train(
     def step() -> Tensor:
         optimizer.zero_grad(set_to_none=True)
         image: Tensor = model().clamp(0, 1)
-        measure_loss(image, target).backward()  # type: ignore[no-untyped-call]  # as PyTorch has it
+        measure_loss(image, target).backward()  # type: ignore[no-untyped-call]  # PyTorch has no types here
         optimizer.step()
         return image.detach()
 
@@ -130,13 +130,13 @@ def iterate(
     Parameters
     ----------
     step : callable
-        One iteration; it returns the picture before it, clamped to 0..1.
+        Does one iteration and returns the picture before the step, clamped to 0..1.
     repeat : callable, optional
-        Does a number of them and returns the last one's picture: a `RecordedStep`'s `run`.
+        Does a number of iterations and returns the last picture: the `run` of a `RecordedStep`.
     optimizer : torch.optim.Optimizer
-        The step size of each iteration is set here.
+        The optimizer, whose step size is set before each iteration.
     monitor : TrainingMonitor
-        Has the recipe, and looks at the pictures.
+        The monitor, which holds the recipe and measures the pictures.
     target : Tensor, (H, W, C)
     """
     recipe, done = monitor.recipe, 0
@@ -157,7 +157,7 @@ class TrainingMonitor:
     Parameters
     ----------
     recipe : Recipe
-        How long it is to be.
+        The recipe, which sets the length of the run.
     progress : callable or None
         Called with a `TrainingPoint` about ten times a second.
     """
@@ -179,13 +179,13 @@ class TrainingMonitor:
         return self.recipe.seconds is not None and self.seconds() >= self.recipe.seconds
 
     def stretch(self, iteration: int) -> int:
-        """Return how many iterations, from this one on, have one step size and only a last look."""
+        """Return the number of iterations to the next look, halving or end, at most `_STRETCH`."""
         look = -iteration % self._every + 1
         halving = self.recipe.halve_every - iteration % self.recipe.halve_every
         return min(look, halving, self.recipe.iterations - iteration, _STRETCH)
 
     def look(self, iteration: int, image: Tensor, target: Tensor) -> None:
-        """Note how close the picture is before an iteration, if it is time to."""
+        """Record and report the picture's PSNR before an iteration, if either is due."""
         keep = iteration % self._every == 0
         tell = self._progress is not None and time.perf_counter() - self._told >= _TELL_EVERY
         if not (keep or tell):

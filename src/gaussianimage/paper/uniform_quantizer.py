@@ -1,4 +1,4 @@
-"""Quantizers that are learned: rounding with a gradient passed straight through it."""
+"""A learned uniform quantizer; gradients pass straight through its rounding."""
 
 import math
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from gaussianimage.codec.paper_profile import quantizers as stored
 
-# A learned step below this would divide by nothing.
+# The least step; division by a smaller one could overflow.
 _LEAST_SCALE = 1e-8
 
 
@@ -26,25 +26,24 @@ class LearnedUniformQuantizer(nn.Module):
     """Evenly spaced levels for each column, whose step and offset are learned.
 
     A value v becomes round(clip((v − β) / γ, 0, Q)) γ + β with Q = 2^bits − 1 (section 3.3 of
-    the paper). Rounding passes gradients through, so γ gets the rounding error of what lies within
-    the range, 0 or Q beyond it, and β gets what lies beyond.
+    the paper). Gradients pass through the rounding. A value within the range gives γ its rounding
+    error as a factor; a value outside gives γ the factor 0 or Q, and β the factor 1.
 
     Parameters
     ----------
     values : Tensor, (N, D)
-        What will be quantized, N ≥ 1: its least and largest values, by columns, are the range to
-        start from.
+        The values to quantize, N ≥ 1. The initial range of a column is that of its values.
     bits : int
-        1 to 12.
+        Bits per number, 1 to 12.
     scaling : bool, default True
-        Multiply the gradients of γ and β by 1 / √(N Q), as LSQ has it. The released code computes
-        that factor and then does not use it; an optimizer that divides by the gradients' own size,
-        such as Adam or Adan, is indifferent to it but for its ε.
+        Multiply the gradients of γ and β by 1 / √(N Q), as in LSQ. The released code computes the
+        factor but does not use it. Adam and Adan divide by the size of the gradients, so the factor
+        affects them only through their ε.
 
     Raises
     ------
     ValueError
-        If the bits are out of range or there are no values.
+        If `bits` is out of range or there are no values.
 
     References
     ----------
@@ -65,7 +64,7 @@ class LearnedUniformQuantizer(nn.Module):
         self.most = 2**bits - 1
         self._factor = 1 / math.sqrt(len(values) * self.most) if scaling else 1.0
         low, high = values.detach().amin(0), values.detach().amax(0)
-        # Equal values, as of a single Gaussian, still need a step.
+        # Equal values, such as those of a single Gaussian, need a step above 0.
         self.scale = nn.Parameter(((high - low) / self.most).clamp_min(1e-3 / self.most))
         self.beta = nn.Parameter(low.clone())
 
@@ -77,25 +76,25 @@ class LearnedUniformQuantizer(nn.Module):
         return straight_through(exact, exact.round()) * scale + beta
 
     def positive_scale(self) -> Tensor:
-        """Return γ, above 0 whatever has been learned, (D,)."""
+        """Return γ, (D,), as a positive number for any learned parameter."""
         return self.scale.abs().clamp_min(_LEAST_SCALE)
 
     @torch.no_grad()
     def indices(self, values: Tensor) -> Tensor:
-        """Return the numbers of the nearest levels, int64, (N, D)."""
+        """Return the indices of the nearest levels, (N, D), int64."""
         exact = ((values - self.beta) / self.positive_scale()).clamp(0, self.most)
         return exact.round().long()
 
     @torch.no_grad()
     def stored(self) -> stored.UniformQuantizer:
-        """Return the quantizer as a file holds it."""
+        """Return the quantizer for a file."""
         scale, beta = (t.float().cpu().numpy() for t in (self.positive_scale(), self.beta))
         return stored.UniformQuantizer(self.bits, scale, beta)
 
     def extra_repr(self) -> str:
-        """Return what is printed of the module besides its name."""
+        """Return the module's settings for its printed form."""
         return f"bits={self.bits}, columns={len(self.beta)}"
 
     def _scaled(self, parameter: Tensor) -> Tensor:
-        """Return a parameter as it is, its gradient multiplied by LSQ's factor."""
+        """Return a parameter unchanged, with its gradient multiplied by LSQ's factor."""
         return straight_through(parameter * self._factor, parameter)

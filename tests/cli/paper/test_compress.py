@@ -52,7 +52,10 @@ def test_the_figure_is_drawn_or_the_extra_is_named(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--variants", "final", "--color", "int"], "--variants says all of it; leave out --color"),
+        (
+            ["--variants", "final", "--color", "int"],
+            "--variants sets all; leave out --color",
+        ),
         (["--variants", "v4"], "'v4' is not one of"),
         (["--color", "int", "--stages", "3"], "--stages is for --color rvq"),
         (["--color", "int", "--no-commitment"], "--commitment is for --color rvq"),

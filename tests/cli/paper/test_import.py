@@ -51,7 +51,7 @@ def test_a_checkpoint_becomes_a_file_that_decodes(
         (["a.gimg", "--size", "96"], "'96' is not a size such as 768x512"),
         (["a.png", "--size", "9x9"], "the output is a .safetensors or a .gimg file"),
         (["a.gimg", "--size", "9x9", "--fine-tuning", "5"], "needs --picture"),
-        (["a.gimg", "--size", "9x9", "--variants", "v1,v2"], "a file has one of them"),
+        (["a.gimg", "--size", "9x9", "--variants", "v1,v2"], "a file has one variant"),
     ],
 )
 def test_wrong_imports_are_one_line_and_exit_code_2(

@@ -77,7 +77,7 @@ def test_a_broken_picture_does_not_stop_the_others(run: Any, folder: Path, tmp_p
         (["-n", "5", "--model", "3dgs", "--offset", "without"], "offset: the model 3dgs has none"),
         (["-n", "5", "--device", "tpu"], "device: expected cpu or cuda, got 'tpu'"),
         (["-n", "5", "--learning-rate", "nan"], "nan is not a finite number"),
-        (["-n", "5", "-o", "{file}"], "results need a folder, and this is none"),
+        (["-n", "5", "-o", "{file}"], "results need a folder, and this is a file"),
     ],
 )
 def test_wrong_options_are_one_line_and_exit_code_2(
@@ -141,7 +141,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(
         assert process.wait(60) == 130
     assert errors.splitlines()[-2:] == [
         "gaussianimage: interrupted; 2 of 2 not done",
-        "gaussianimage: the same command goes on from here",
+        "gaussianimage: the same command continues from here",
     ]
     files = [path.suffix for path in out.glob("represent/*/*")]
     assert sorted(files) == [".json", ".safetensors"]

@@ -6,10 +6,10 @@ from gaussianimage.cli.lazy import LazyGroup
 
 __all__ = ["COMMANDS", "EXAMPLES", "command"]
 
-# As in `gaussianimage.cli`: the help imports none of them.
+# The list repeats the commands' summaries so that the help imports no command.
 COMMANDS = {
     "represent": "Fit Gaussians to pictures (Tables 1, 3, 5).",
-    "compress": "Quantize them and write files (Tables 2, 4).",
+    "compress": "Quantize Gaussians and write files (Tables 2, 4).",
     "tables": "Print the tables of results.",
     "import": "Convert a checkpoint of the authors' code.",
 }
@@ -38,10 +38,10 @@ gaussianimage paper import gaussian_model.pth.tar kodim03.safetensors --size 768
 def command(ctx: click.Context) -> None:
     """Reproduce GaussianImage (ECCV 2024, arXiv 2403.08551): its models, codec and tables.
 
-    Results are kept in a folder, one JSON for each picture and setting. A run that was cut short
-    goes on where it was when it is started again; what is done is not done twice.
+    A folder keeps the results, one JSON for each picture and setting. The same command continues an
+    interrupted run and skips the results that exist.
 
-    All but `tables` need PyTorch: pip install gaussianimage[torch]
+    Every command except `tables` needs PyTorch: pip install gaussianimage[torch]
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help(), err=True)

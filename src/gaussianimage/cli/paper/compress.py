@@ -1,4 +1,4 @@
-"""The command `paper compress`: the paper's codec, from pictures to files and their figures."""
+"""The command `paper compress`: the paper's codec, from pictures to files and measurements."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ gaussianimage paper compress kodak/ -o out/ -n 5000 --stages 3 --entries 16 --co
 
 
 @subcommand(
-    "Quantize them and write files (Tables 2, 4).",
+    "Quantize Gaussians and write files (Tables 2, 4).",
     EXAMPLES,
     more_when_verbose="Show progress even where stderr is no terminal.",
 )
@@ -47,7 +47,7 @@ gaussianimage paper compress kodak/ -o out/ -n 5000 --stages 3 --entries 16 --co
     "--fine-tuning",
     type=click.IntRange(0, 10**7),
     metavar="N",
-    help="Iterations with quantizers, after those without.  [default: as many]",
+    help="Iterations with quantizers, after the fit.  [default: as many as the fit]",
 )
 @quantizer_options
 @fit_options
@@ -59,14 +59,14 @@ def command(
     fits: FitOptions,
     options: RunOptions,
 ) -> int:
-    """Compress pictures by the paper's codec, and print its Tables 2 and 4 and its curve.
+    """Compress pictures with the paper's codec, and print its Tables 2 and 4 and its curve.
 
-    Each picture is fitted as by `represent` (or the fit is taken from the folder of -o, if it is
-    there), fine-tuned with quantizers, and written as .gimg files: one for every way to code the
-    same numbers, from fixed widths to partial bits-back coding. All bits are counted from files.
+    Each picture is fitted as by `represent`, unless the folder of -o has the fit. The fit is
+    fine-tuned with quantizers and written as .gimg files, one for each way to code the numbers,
+    from fixed widths to partial bits-back coding. Rates are measured from the files' sizes.
 
-    A folder of results can be given again, with the same command after Ctrl-C or with another one:
-    what is done is not done twice, and the tables have all that is there.
+    Several commands can share a folder of results, and the same command continues after Ctrl-C.
+    Existing results are kept, and the tables show all results of the folder.
     """
     require_torch()
     from gaussianimage.cli.paper.run import run_pictures

@@ -1,4 +1,4 @@
-"""The command `paper import`: checkpoints of the authors' code, for use here."""
+"""The command `paper import`: converts checkpoints of the authors' code."""
 
 import re
 from pathlib import Path
@@ -48,14 +48,14 @@ def _refuse(target: str) -> str | None:
     "--size",
     callback=_size,
     metavar="WxH",
-    help="Of the picture in pixels, which the checkpoint does not tell.",
+    help="Size of the picture in pixels, which the checkpoint does not hold.",
 )
 @click.option(
     "--picture",
     "original",
     type=FILE,
     metavar="FILE",
-    help="The picture, to take the size from, measure against and fine-tune to.",
+    help="The original picture, for its size, the PSNR and fine-tuning.",
 )
 @click.option(
     "--fine-tuning",
@@ -65,7 +65,9 @@ def _refuse(target: str) -> str | None:
     help="Iterations with quantizers, for a .gimg file.  [default: 0]",
 )
 @quantizer_options
-@click.option("--device", metavar="NAME", help="To fine-tune on.  [default: cuda if there is one]")
+@click.option(
+    "--device", metavar="NAME", help="Device for fine-tuning.  [default: cuda if there is one]"
+)
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def command(
     files: tuple[str, str],
@@ -78,12 +80,13 @@ def command(
 ) -> int:
     """Convert a checkpoint of the GaussianImage authors' code, a .pth.tar file.
 
-    INPUT has the state of a Cholesky or a scale-rotation model. OUTPUT is a .safetensors file with
-    its Gaussians as they are, which `render` draws and Gaussians.load reads, or a .gimg file of the
-    paper's codec, which has them quantized: without fine-tuning, merely rounded.
+    INPUT holds the state of a Cholesky or a scale-rotation model. OUTPUT is a .safetensors file or
+    a .gimg file. A .safetensors file holds the Gaussians unchanged; `render` draws it, and
+    Gaussians.load reads it. A .gimg file of the paper's codec holds them quantized; without
+    fine-tuning, they are only rounded.
 
-    Only tensors are loaded; a checkpoint that would run code is refused. Their pixels are half a
-    pixel from ours, and centers are shifted by that.
+    Only tensors are loaded; a checkpoint that would run code is refused. The authors' code samples
+    pixels at integer coordinates, so centers are shifted by half a pixel.
     """
     if (size is None) == (original is None):
         raise click.UsageError("either --size or --picture tells the size of the picture.")
@@ -101,7 +104,7 @@ def command(
 
     settings = quantizers.settings()
     if len(settings) > 1:
-        raise click.UsageError("--variants: a file has one of them.")
+        raise click.UsageError("--variants: a file has one variant.")
     recipe = make_recipe(fine_tuning, None)
     quantization = Quantization(settings[0], recipe, choose_device(device))
 

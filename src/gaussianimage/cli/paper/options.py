@@ -37,7 +37,7 @@ class Listed(click.ParamType):  # type: ignore[type-arg]  # generic since click 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[Any, ...]:
-        """Return the values, each once, in their order."""
+        """Return the distinct values in their given order."""
         if isinstance(value, tuple):
             return value
         parts = [self.one.convert(part.strip(), param, ctx) for part in value.split(",")]
@@ -46,7 +46,7 @@ class Listed(click.ParamType):  # type: ignore[type-arg]  # generic since click 
 
 @dataclass(frozen=True)
 class FitOptions:
-    """Which fits to make: every model with every N, loss and offset."""
+    """The fits to make: every model with every N, loss and offset."""
 
     gaussians: tuple[int, ...]
     iterations: int
@@ -65,7 +65,7 @@ class FitOptions:
         Raises
         ------
         UsageError
-            Values that don't go together, or a device that isn't there.
+            If values contradict each other, or the device does not exist.
         """
         from gaussianimage.paper.settings import FitSettings
 
@@ -96,7 +96,7 @@ class FitOptions:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Where results go, and on which pictures to work."""
+    """The folder of results, and the pictures to work on."""
 
     output: str
     only: tuple[str, ...]
@@ -107,7 +107,7 @@ class RunOptions:
 
 
 def make_recipe(iterations: int, halve_every: int | None, **values: Any) -> "Recipe":
-    """Return a recipe whose schedule is in proportion to its length unless it is given."""
+    """Return a recipe; without `halve_every`, its schedule is in proportion to its length."""
     from gaussianimage.paper.recipe import Recipe
 
     if halve_every is None:
@@ -116,12 +116,12 @@ def make_recipe(iterations: int, halve_every: int | None, **values: Any) -> "Rec
 
 
 def choose_device(name: str | None) -> str:
-    """Return the device of that name, or a GPU if no name is given and there is one.
+    """Return the name of a device; without a name, a GPU if there is one, else the CPU.
 
     Raises
     ------
     UsageError
-        It isn't there.
+        If the device does not exist.
     """
     import torch
 
@@ -137,12 +137,12 @@ def choose_device(name: str | None) -> str:
 
 
 def require_torch() -> None:
-    """Fail in one line where PyTorch isn't installed.
+    """Raise a one-line error if PyTorch isn't installed.
 
     Raises
     ------
     ClickException
-        The message names the extra to install.
+        If PyTorch isn't installed; the message names the extra to install.
     """
     try:
         import gaussianimage.torch  # noqa: F401
@@ -165,14 +165,14 @@ def fit_options(function: Function) -> Function:
             required=True,
             type=FILE,
             metavar="FOLDER",
-            help="Folder of results, made if need be. What is done there already is kept.",
+            help="Folder of results, made if it does not exist; existing results are kept.",
         ),
         click.option(
             "--only",
             type=Listed(click.STRING),
             default=(),
             metavar="NAMES",
-            help="Pictures to work on, by their names without extensions.  [default: all]",
+            help="Names of the pictures to work on, without extensions.  [default: all]",
         ),
         threads_option,
         max_pixels_option,
@@ -181,7 +181,7 @@ def fit_options(function: Function) -> Function:
             type=FiniteRange(0, 60),
             default=1.0,
             metavar="S",
-            help="Seconds that frames a second are measured for.  [default: 1]",
+            help="Seconds of measuring frames a second.  [default: 1]",
         ),
         click.option("--quiet", is_flag=True, help="Print nothing but errors."),
     )
@@ -195,7 +195,7 @@ def fit_options(function: Function) -> Function:
             type=Listed(click.IntRange(1, _MOST)),
             required=True,
             metavar="N,...",
-            help="How many Gaussians; several with commas between.",
+            help="Number of Gaussians, or several numbers separated by commas.",
         ),
         click.option(
             "--iterations",
@@ -209,33 +209,33 @@ def fit_options(function: Function) -> Function:
             type=FiniteRange(0, min_open=True),
             default=1e-3,
             metavar="R",
-            help="Step size at the start.  [default: 0.001]",
+            help="Initial step size.  [default: 0.001]",
         ),
         click.option(
             "--halve-every",
             type=click.IntRange(1, 10**7),
             metavar="N",
-            help="Halve the step size after so many iterations.  [default: 2/5 of all]",
+            help="Number of iterations after which the step size is halved.  [default: 2/5 of all]",
         ),
         click.option(
             "--optimizer",
             type=click.Choice(["adan", "adam"]),
             default="adan",
-            help="[default: adan]",
+            help="Optimizer.  [default: adan]",
         ),
         click.option(
             "--loss",
             type=Listed(click.Choice(LOSSES)),
             default="l2",
             metavar="LOSS,...",
-            help=f"{', '.join(LOSSES)}; several with commas between.  [default: l2]",
+            help=f"{', '.join(LOSSES)}, or several separated by commas.  [default: l2]",
         ),
         click.option(
             "--seed",
             type=click.IntRange(0, 2**31 - 1),
             default=1,
             metavar="N",
-            help="Of the random start.  [default: 1]",
+            help="Seed of the random start.  [default: 1]",
         ),
         click.option(
             "--device",

@@ -1,4 +1,4 @@
-"""The switches of the codec's quantizers, for every row of the paper's Table 4 and beyond."""
+"""The options of the codec's quantizers, for the rows of the paper's Table 4 and others."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ VARIANTS = ("final", "v1", "v2", "v3")
 
 @dataclass(frozen=True)
 class QuantizerOptions:
-    """The quantizers that a user chose: rows of Table 4, or one set up by switches."""
+    """The quantizers that a user chose: rows of Table 4, or a quantizer set up by options."""
 
     variants: tuple[str, ...] | None
     covariance_bits: int | None
@@ -35,7 +35,7 @@ class QuantizerOptions:
         Raises
         ------
         UsageError
-            Rows and switches are given, or switches that don't go together.
+            If rows and switches are given together, or switches contradict each other.
         """
         from gaussianimage.paper import quantized_model
 
@@ -43,7 +43,7 @@ class QuantizerOptions:
         if self.variants is not None:
             if switches:
                 name = f"--{next(iter(switches)).replace('_', '-')}"
-                raise click.UsageError(f"--variants says all of it; leave out {name}.")
+                raise click.UsageError(f"--variants sets all; leave out {name}.")
             return [quantized_model.VARIANTS[name] for name in self.variants]
         integers = self.color == "int"
         lost = ("stages", "entries", "commitment") if integers else ("color_bits",)
@@ -67,44 +67,47 @@ def quantizer_options(function: Function) -> Function:
             "--variants",
             type=Listed(click.Choice(VARIANTS)),
             metavar="NAME,...",
-            help="Rows of Table 4: final; v1 without commitment loss; v2, v3 with integers of 6, 8 "
-            "bits for color.  [default: final]",
+            help="Rows of Table 4: final; v1, without commitment loss; v2 and v3, with 6-bit and "
+            "8-bit integers for color.  [default: final]",
         ),
         click.option(
             "--covariance-bits",
             type=click.IntRange(1, 12),
             metavar="B",
-            help="Of each number of a shape.  [default: 6]",
+            help="Bits per number of a shape.  [default: 6]",
         ),
         click.option(
             "--color",
             type=click.Choice(["rvq", "int"]),
-            help="Residual vector quantization, or integers.  [default: rvq]",
+            help="Residual vector quantization or integers.  [default: rvq]",
         ),
         click.option(
             "--color-bits",
             type=click.IntRange(1, 12),
             metavar="B",
-            help="Of each channel with --color int.  [default: 6]",
+            help="Bits per channel with --color int.  [default: 6]",
         ),
         click.option(
-            "--stages", type=click.IntRange(1, 8), metavar="N", help="Codebooks.  [default: 2]"
+            "--stages",
+            type=click.IntRange(1, 8),
+            metavar="N",
+            help="Number of codebooks.  [default: 2]",
         ),
         click.option(
             "--entries",
             type=click.IntRange(2, 256),
             metavar="N",
-            help="Entries of each codebook, a power of two.  [default: 8]",
+            help="Number of entries of each codebook, a power of two.  [default: 8]",
         ),
         click.option(
             "--commitment/--no-commitment",
             default=None,
-            help="Whether colors are drawn to their entries.  [default: commitment]",
+            help="Whether a loss pulls colors to their entries.  [default: commitment]",
         ),
         click.option(
             "--scaling/--no-scaling",
             default=None,
-            help="Whether gradients of quantizers are scaled as LSQ has it; the released code "
-            "doesn't.  [default: scaling]",
+            help="Whether gradients of quantizers are scaled as in LSQ; the released code does not "
+            "scale them.  [default: scaling]",
         ),
     )

@@ -41,8 +41,8 @@ gaussianimage paper represent kodak/ -o out/ -n 3000 --iterations 2000 --only ko
     type=Listed(click.Choice(MODELS)),
     default="cholesky",
     metavar="MODEL,...",
-    help="cholesky or rs (scales and rotation); opacity (a sum with opacities), alpha (blended) or "
-    "3dgs; several with commas between.  [default: cholesky]",
+    help="cholesky, rs (scales and rotation), opacity (a sum with opacities), alpha (blended) or "
+    "3dgs, or several separated by commas.  [default: cholesky]",
 )
 @click.option(
     "--offset",
@@ -55,7 +55,7 @@ gaussianimage paper represent kodak/ -o out/ -n 3000 --iterations 2000 --only ko
 @click.option(
     "--fill",
     is_flag=True,
-    help="Start 3dgs all over the picture, for runs below some 10,000 iterations.",
+    help="Start 3dgs all over the picture, for runs of less than about 10,000 iterations.",
 )
 @fit_options
 def command(
@@ -68,12 +68,12 @@ def command(
 ) -> int:
     """Fit Gaussians to pictures by the paper's recipe, and print its Tables 1, 3 and 5.
 
-    FOLDER has pictures: the Kodak set, DIV2K's validation set at half size, or any.
-    Results go to the folder of -o, one JSON and one safetensors file a picture, and at the end
-    all tables to its tables.md.
+    FOLDER holds pictures: the Kodak set, DIV2K's validation set at half size, or any others.
+    The folder of -o gets one JSON and one safetensors file for each picture, and at the end all
+    tables in tables.md.
 
-    A folder of results can be given again, with the same command after Ctrl-C or with another one:
-    what is done is not done twice, and the tables have all that is there.
+    Several commands can share a folder of results, and the same command continues after Ctrl-C.
+    Existing results are kept, and the tables show all results of the folder.
     """
     require_torch()
     from gaussianimage.cli.paper.run import run_pictures

@@ -34,17 +34,17 @@ def run_pictures(
     Parameters
     ----------
     files : sequence of str
-        Folders of pictures, or pictures.
+        Paths of pictures or of folders of pictures.
     options : RunOptions
     settings : sequence
-        Each with a `setting` that tells where its results are.
+        Settings of the fits or codecs; the `setting` of each names the folder of its results.
     work : callable
         Works on one picture and returns the line to print about it.
 
     Returns
     -------
     int
-        0, 1 if a picture failed, or 130 after Ctrl-C.
+        0 if all pictures succeeded, 1 if a picture failed, or 130 after Ctrl-C.
     """
     import torch
 
@@ -52,7 +52,7 @@ def run_pictures(
 
     check_names(*files, str(options.output))
     if Path(options.output).exists() and not Path(options.output).is_dir():
-        raise click.UsageError(f"{options.output}: results need a folder, and this is none.")
+        raise click.UsageError(f"{options.output}: results need a folder, and this is a file.")
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     dataset = find_dataset(files, max_pixels=options.max_pixels, only=options.only)
@@ -74,29 +74,29 @@ def run_pictures(
     )
     code = run(items, do, batch)
     if code == INTERRUPTED:
-        click.echo("gaussianimage: the same command goes on from here", err=True)
+        click.echo("gaussianimage: the same command continues from here", err=True)
     elif any(Path(key).is_file() for key in todo):
         show_tables(results, settings[0].setting.kind, quiet=options.quiet)
     return code
 
 
 def show_tables(results: Results, kind: str | None = None, *, quiet: bool = False) -> None:
-    """Print the tables of a folder of results, and write them and the figures into it.
+    """Print the tables of a folder of results, and write the tables and figures into the folder.
 
     Parameters
     ----------
     results : Results
     kind : str, optional
-        Print only the tables of these results, "represent" or "compress".
+        Kind of the results whose tables are printed, "represent" or "compress"; all by default.
     quiet : bool
-        Only write them.
+        Write the tables without printing them.
 
     Raises
     ------
     ClickException
-        There is nothing to make a table of.
+        If the folder has no results for a table.
     FormatError, OSError
-        The results can't be read, or the tables not be written.
+        If the results can't be read, or the tables can't be written.
     """
     from gaussianimage.paper.tables.make import make_tables
 

@@ -1,4 +1,4 @@
-"""The command `paper tables`: what a folder of results comes to."""
+"""The command `paper tables`: the tables of a folder of results."""
 
 import click
 
@@ -14,12 +14,12 @@ gaussianimage paper tables out/ > tables.md
 
 @subcommand("Print the tables of results.", EXAMPLES)
 @click.argument("files", nargs=1, metavar="FOLDER", type=FILE)
-@click.option("--quiet", is_flag=True, help="Only write tables.md and the figures.")
+@click.option("--quiet", is_flag=True, help="Write tables.md and the figures without printing.")
 def command(files: str, quiet: bool) -> None:
-    """Print the paper's tables of a folder of results, its figures beside the measured ones.
+    """Print tables of a folder of results, with the paper's numbers beside the measured ones.
 
-    FOLDER is the -o of `represent` or `compress`. The tables also go to its tables.md, and the
-    rate-distortion figure to a PNG there if matplotlib is installed. Needs no PyTorch.
+    FOLDER is the -o of `represent` or `compress`. The tables are also written to its tables.md, and
+    the rate-distortion figure to a PNG in it if matplotlib is installed. This needs no PyTorch.
     """
     from gaussianimage.cli.paper.run import show_tables
     from gaussianimage.paper.results import Results

@@ -1,1 +1,1 @@
-"""The tables of the paper: its own numbers, and those of one's own results."""
+"""The tables of the paper, with published and measured numbers."""

@@ -23,7 +23,7 @@ __all__ = ["complexity", "points", "quantization", "variants"]
 
 
 def complexity(group: Group) -> Table:
-    """Return Table 2: bits, quality, and pictures a second."""
+    """Return Table 2: bits per pixel, quality, and pictures a second."""
     header = ("codec", "bpp", "PSNR", "MS-SSIM", "encode FPS", "decode FPS")
     rows = []
     for row in by_count(group.rows):
@@ -46,7 +46,7 @@ def complexity(group: Group) -> Table:
 
 
 def points(group: Group) -> Table:
-    """Return the points of the rate–distortion figure, with every way to code them."""
+    """Return the points of the rate–distortion figure, with the rate of every kind of stream."""
     header = (
         *("N", "bpp, file", "formula", "paper", "PSNR", "paper", "MS-SSIM", "paper"),
         *("entropy coded", "bits-back", "paper", "both"),
@@ -85,7 +85,7 @@ def points(group: Group) -> Table:
 
 
 def quantization(group: Group) -> Table:
-    """Return Table 4, with the points that its deltas are of."""
+    """Return Table 4, with the points of the curves that its deltas compare."""
     counts = sorted({row.settings["gaussians"] for row in group.rows})
     header = ("variant", *(f"N={count}: bpp → dB" for count in counts))
     header += ("BD-PSNR", "paper", "BD-rate", "paper", "BD-MS-SSIM", "paper", "BD-rate", "paper")
@@ -113,7 +113,7 @@ def quantization(group: Group) -> Table:
 
 
 def variants(group: Group) -> int:
-    """Return how many rows of Table 4 there are results for."""
+    """Return the number of rows of Table 4 that have results."""
     return sum(bool(_curve(group, line)) for line in published.QUANTIZATION)
 
 
@@ -148,5 +148,5 @@ def _deltas(anchor: list[Row], curve: list[Row], metric: str) -> tuple[float | N
 def _delta(function: Callable[..., float], points: list[Any]) -> float | None:
     try:
         return function(*points)
-    except ValueError:  # too few points, none in common, or a curve that falls
+    except ValueError:  # too few points, disjoint ranges, or a falling curve
         return None

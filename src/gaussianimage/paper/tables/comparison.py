@@ -1,4 +1,4 @@
-"""Results that may be compared: equal in all but what is varied, on the same pictures, as means."""
+"""Groups of comparable results: means over the same pictures, with only some settings varied."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -13,26 +13,26 @@ __all__ = ["Group", "Row", "grouped"]
 
 @dataclass(frozen=True)
 class Row:
-    """What one variant has come to, on several pictures.
+    """The results of one variant on several pictures.
 
     Parameters
     ----------
     settings : dict
-        All of the variant's.
+        All settings of the variant.
     records : tuple of Record
-        One a picture.
+        One record for each picture.
     """
 
     settings: dict[str, Any]
     records: tuple[Record, ...]
 
     def mean(self, *path: str) -> float | None:
-        """Return the mean over the pictures of a measured number, None if one has none.
+        """Return the mean of a measured number over the pictures, or None if a picture lacks it.
 
         Parameters
         ----------
         path : str
-            Its name; several lead into what is nested.
+            Name of the number, after the names of the dicts that hold it.
         """
         values = []
         for record in self.records:
@@ -47,19 +47,19 @@ class Row:
 
 @dataclass(frozen=True)
 class Group:
-    """Variants that differ only in what is compared.
+    """Variants that differ only in the compared settings.
 
     Parameters
     ----------
     dataset : str
-        As `Dataset.name`.
+        Name of the set, as in `Dataset.name`.
     common : dict
-        The settings that all share.
+        The settings that all rows share.
     rows : tuple of Row
     pictures : tuple of str
-        Names of those that the means are over: all that every row has.
+        Names of the pictures of the means, which are the pictures that every row has.
     dropped : int
-        How many others some rows have.
+        Number of pictures that only some rows have.
     """
 
     dataset: str
@@ -69,7 +69,7 @@ class Group:
     dropped: int
 
     def row(self, **settings: Any) -> Row | None:
-        """Return the row with these settings."""
+        """Return the first row with these settings, or None."""
         for row in self.rows:
             if all(row.settings.get(name) == value for name, value in settings.items()):
                 return row
@@ -87,15 +87,15 @@ def grouped(
     ----------
     records : sequence of Record
     varying : sequence of str
-        Settings that may differ inside of a group.
+        Settings that may differ within a group.
     keep : callable
-        From settings to whether they belong to the comparison at all.
+        Takes settings, and returns whether their results belong to the comparison.
 
     Returns
     -------
     list of Group
-        By pictures, then by number of Gaussians, if it is not varied, and of iterations. A row that
-        would leave no picture in common with those of more pictures is in none.
+        Ordered by dataset, then by numbers of Gaussians and iterations, unless these vary. A row
+        that shares no picture with the rows of more pictures is left out.
     """
     groups: dict[tuple[str, str], dict[str, list[Record]]] = {}
     for record in records:

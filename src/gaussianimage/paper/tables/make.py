@@ -1,4 +1,4 @@
-"""The paper's tables made from results of this package, with the paper's figures beside them."""
+"""The paper's tables with results of this package beside the published numbers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ _BOTH = {True, False}
 
 
 def _usual(settings: Mapping[str, Any]) -> bool:
-    """Whether a fit is one of Table 1's, and of none but the ablations."""
+    """Whether a fit belongs to Table 1, rather than to the ablations only."""
     return bool(settings["offset"]) and settings["loss"] == (
         "l1+ssim" if settings["model"] == "3dgs" else "l2"
     )
@@ -34,7 +34,7 @@ def make_tables(records: Sequence[Record]) -> list[Table]:
     Parameters
     ----------
     records : sequence of Record
-        Of any kinds, settings and pictures; only what may be compared comes into one table.
+        Results of any kinds, settings and pictures; a table holds only comparable results.
 
     Returns
     -------
@@ -58,6 +58,6 @@ def make_tables(records: Sequence[Record]) -> list[Table]:
 
 
 def rate_distortion_groups(records: Sequence[Record]) -> list[Group]:
-    """Return what a rate–distortion figure is of: the codec's results that differ in N only."""
+    """Return groups of the codec's results that differ in N only, one for each figure."""
     codings = [record for record in records if record.kind == "compress"]
     return grouped(codings, ("gaussians",), _final)

@@ -1,11 +1,11 @@
-"""What the paper reports: every number of its tables, to stand beside those measured here.
+"""The published numbers of the paper's tables, for comparison with measured ones.
 
 X. Zhang, X. Ge, T. Xu, D. He, Y. Wang, H. Qin, G. Lu, J. Geng, J. Zhang: GaussianImage: 1000 FPS
 image representation and compression by 2D Gaussian splatting. ECCV 2024, arXiv 2403.08551.
 
-All are means over the 24 pictures of the Kodak set or the 100 of DIV2K's validation set at half
-size (×2 bicubic), on an NVIDIA V100, after 50,000 iterations. Frames a second were taken without
-waiting for the GPU. Nothing here needs PyTorch.
+All numbers are means over the 24 pictures of the Kodak set, or over the 100 pictures of DIV2K's
+validation set at half size (×2 bicubic), on an NVIDIA V100, after 50,000 iterations. Frames a
+second were measured without waiting for the GPU. The module does not need PyTorch.
 """
 
 from dataclasses import dataclass
@@ -29,8 +29,9 @@ __all__ = [
     "formula_bits",
 ]
 
-# Without entropy coding: two coordinates of 16 bits, three Cholesky factors of 6, two codebook
-# entries of 3; and two codebooks of 8 × 3 numbers and six quantizer parameters of 32 bits.
+# Without entropy coding, a Gaussian has two 16-bit coordinates, three 6-bit Cholesky factors and
+# two 3-bit codebook indices. A file has two codebooks of 8 × 3 numbers and six quantizer
+# parameters, of 32 bits each.
 BITS_PER_GAUSSIAN = 56
 SIDE_BITS = 1728
 
@@ -103,7 +104,7 @@ CODECS = (
 
 @dataclass(frozen=True)
 class Ablation:
-    """A row of Table 3: Kodak, 30,000 Gaussians; frames a second as far as they were reported."""
+    """A row of Table 3: Kodak, 30,000 Gaussians. Unreported times and speeds are None."""
 
     variant: str
     model: str  # of `gaussianimage paper represent --model`
@@ -134,9 +135,10 @@ LOSSES = (
 
 @dataclass(frozen=True)
 class QuantizerAblation:
-    """A row of Table 4: what another quantizer of color does to the codec, against the final one.
+    """A row of Table 4: another quantizer of color, compared with the final one.
 
-    Differences at equal rate (dB, and MS-SSIM) and at equal quality (% of the rate).
+    The numbers are differences at equal rate (dB, and MS-SSIM) and at equal quality (% of the
+    rate).
     """
 
     variant: str
@@ -177,9 +179,9 @@ INITIALIZATION = (
 
 @dataclass(frozen=True)
 class RatePoint:
-    """A point of the rate–distortion figures, read off them where the formula doesn't give it.
+    """A point of the rate–distortion figures, read off the figures unless the formula gives it.
 
-    `bits_back` and `bound` are bits per pixel with partial bits-back coding, and with all of its
+    `bits_back` is the bits per pixel with partial bits-back coding, and `bound` with its full
     saving.
     """
 

@@ -45,7 +45,7 @@ def representation(group: Group) -> Table:
 
 
 def filled(row: Row) -> str:
-    """Return what the name of a row ends in if its model started all over the picture."""
+    """Return the end of a row's name: ", filled" if its model started all over the picture."""
     return ", filled" if row.settings["fill"] else ""
 
 
@@ -68,7 +68,7 @@ def ablation(group: Group) -> Table:
     final = group.row(model="cholesky", loss="l2")
     best = None if final is None else final.mean("psnr")
     lines = [*published.COMPONENTS, *published.LOSSES[:-1]]
-    # A model may be there twice, started in a small cube and all over the picture.
+    # A model may have two rows, one started in a small cube and one all over the picture.
     known = [
         (line, row)
         for line in lines
@@ -93,7 +93,7 @@ _FINAL = next(line.psnr for line in published.COMPONENTS if line.model == "chole
 
 
 def initialization(group: Group) -> Table:
-    """Return Table 5: what the offset of the lengths gives."""
+    """Return Table 5: the gain of the offset of the lengths."""
     header = ("model", "with ½", "without", "Δ", "paper: with", "without", "Δ")
     rows = []
     for model in ("cholesky", "rs"):

@@ -23,7 +23,7 @@ __all__ = [
 
 SETS = {"kodak": "Kodak", "div2k": "DIV2K ×2", "other": "pictures"}
 NONE = "–"
-# Settings that a note tells where they are others.
+# The paper's settings; a note lists the settings that differ.
 _USUAL: dict[str, object] = {
     "model": "cholesky",
     "offset": True,
@@ -43,12 +43,12 @@ class Table:
     Parameters
     ----------
     title : str
-        Which of the paper's it is, and of what.
+        The paper's number of the table, and its contents.
     header : tuple of str
     rows : tuple of tuple of str
-        As long as the header.
+        The cells, in rows as long as the header.
     note : str
-        What the numbers were measured on.
+        A text on the pictures and settings of the numbers.
     """
 
     title: str
@@ -75,12 +75,12 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def by_count(rows: Sequence[Row]) -> list[Row]:
-    """Return rows by their number of Gaussians."""
+    """Return rows sorted by their number of Gaussians."""
     return sorted(rows, key=lambda row: int(row.settings["gaussians"]))
 
 
 def measured_on(group: Group) -> str:
-    """Return a sentence on the pictures that were measured, and how they were."""
+    """Return sentences on the measured pictures and their settings."""
     common = group.common
     count = len(group.pictures)
     others = "picture" if count == 1 else "pictures"
@@ -104,7 +104,7 @@ def measured_on(group: Group) -> str:
 
 
 def no_ms_ssim(group: Group) -> str:
-    """Return why a table has no MS-SSIM of some row, or nothing if it has."""
+    """Return the reason for a missing MS-SSIM in a table, or an empty string."""
     if all(row.mean("ms_ssim") is not None for row in group.rows):
         return ""
     return f" MS-SSIM needs pictures of at least {MS_SSIM_SIDE} pixels a side."
@@ -121,7 +121,7 @@ def signed(value: float | None, digits: int = 2) -> str:
 
 
 def difference(value: float | None, reference: float | None) -> str:
-    """Return how far a value is from a reference, with a sign."""
+    """Return the difference of a value from a reference with its sign."""
     return NONE if value is None or reference is None else signed(value - reference)
 
 
@@ -131,7 +131,7 @@ def percent(value: float | None) -> str:
 
 
 def speed(value: float | None) -> str:
-    """Return frames a second, few ones as a power of ten."""
+    """Return frames a second, in scientific notation below 1."""
     if value is None:
         return NONE
     return f"{value:.2f}" if value >= 1 else f"{value:.2e}"
