@@ -74,6 +74,6 @@ def test_a_bomb_is_stopped_by_the_limit_on_its_declared_size() -> None:
 
 @given(st.binary(max_size=100), st.integers(1, 1000))
 def test_random_bytes_are_a_format_error(data: bytes, size: int) -> None:
-    for body in (data, STREAM[:50] + data):
+    for body in (data, STREAM[:10] + data):
         with pytest.raises(FormatError):
             Metadata.from_chunks([Chunk(b"eXIF", write_varint(size) + body)], Limits())
