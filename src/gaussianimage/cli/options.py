@@ -236,8 +236,7 @@ def alpha_options(function: Function) -> Function:
             "--alpha-quality",
             type=FiniteRange(0, 100),
             metavar="Q",
-            help="100 keeps all fully transparent and opaque pixels exact, 0 none.  "
-            "[default: 100]",
+            help="100 keeps all fully transparent and opaque pixels exact, 0 none.  [default: 100]",
         ),
         click.option(
             "--no-alpha",
