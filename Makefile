@@ -79,7 +79,7 @@ $(VENV)/.torch: $(REQUIREMENTS) | core
 	@echo 'are installed. gaussianimage.torch and gaussianimage.paper, their tests and mypy need them.'
 	@echo '`make test-core` tests everything else without them. If the index has only the build for CUDA'
 	@echo '(gigabytes on Linux), name another source of a CPU build:'
-	@echo "  make $(or $(MAKECMDGOALS),develop) TORCH='--index-url URL'   (the URL: pytorch.org, Get Started, CPU)"
+	@echo "  make $(or $(MAKECMDGOALS),develop) TORCH='--index-url URL'   (the URL of PyTorch's CPU builds)"
 	@echo '  make $(or $(MAKECMDGOALS),develop) TORCH=path/to/torch.whl'
 	$(PIP_INSTALL) $(TORCH) torch
 	$(PIP_INSTALL) 'gaussianimage[torch]'

@@ -3,7 +3,13 @@ import pytest
 
 from gaussianimage import rendering
 from gaussianimage.fitting.density import detail
-from gaussianimage.fitting.placement import BIRTH_COLOR, START_COLOR, NewGaussians, births, initial
+from gaussianimage.fitting.placement import (
+    BIRTH_COLOR,
+    START_COLOR,
+    GaussianArrays,
+    births,
+    initial,
+)
 from gaussianimage.gaussians import Gaussians
 
 
@@ -15,7 +21,7 @@ def half_busy(height: int = 40, width: int = 60, channels: int = 3) -> np.ndarra
     return pixels
 
 
-def drawn(new: NewGaussians, height: int, width: int) -> np.ndarray:
+def drawn(new: GaussianArrays, height: int, width: int) -> np.ndarray:
     gaussians = Gaussians.from_cholesky(new.means, new.cholesky, new.colors, height, width, 4.5)
     return rendering.render(gaussians)
 

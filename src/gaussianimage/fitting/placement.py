@@ -22,8 +22,8 @@ BLUR_RADIUS = 2
 PIXEL_SIGMA = 0.3  # 0.4 % of a pixel's color reach its neighbor
 
 
-class NewGaussians(NamedTuple):
-    """Round Gaussians to add to a fit."""
+class GaussianArrays(NamedTuple):
+    """Gaussians as the arrays that an optimizer takes."""
 
     means: NDArray[np.float64]  # (N, 2) px
     cholesky: NDArray[np.float64]  # (N, 3) px
@@ -32,7 +32,7 @@ class NewGaussians(NamedTuple):
 
 def initial(
     pixels: NDArray[np.float32], count: int, generator: np.random.Generator
-) -> NewGaussians:
+) -> GaussianArrays:
     """Place the first Gaussians: many where the picture has detail, few and large where not.
 
     Parameters
@@ -45,7 +45,7 @@ def initial(
 
     Returns
     -------
-    NewGaussians
+    GaussianArrays
     """
     height, width, channels = pixels.shape
     mean = pixels.mean(axis=(0, 1), dtype=np.float64)
@@ -59,14 +59,14 @@ def initial(
     sigma = sigma_for_density(per_pixel, max(height, width) / 8)
     colors = START_COLOR * (pixels.reshape(-1, channels)[where] - mean)
     first = _round(means, sigma, colors)
-    return NewGaussians(
+    return GaussianArrays(
         np.concatenate((background.means, first.means)),
         np.concatenate((background.cholesky, first.cholesky)),
         np.concatenate((background.colors, first.colors)),
     )
 
 
-def one_per_pixel(pixels: NDArray[np.float32], background: NDArray[np.float32]) -> NewGaussians:
+def one_per_pixel(pixels: NDArray[np.float32], background: NDArray[np.float32]) -> GaussianArrays:
     """Place a Gaussian on every pixel, too narrow to reach the next pixel.
 
     Parameters
@@ -89,7 +89,7 @@ def births(
     count: int,
     total: int,
     generator: np.random.Generator,
-) -> NewGaussians:
+) -> GaussianArrays:
     """Place new Gaussians where the error is largest.
 
     Parameters
@@ -106,7 +106,7 @@ def births(
 
     Returns
     -------
-    NewGaussians
+    GaussianArrays
     """
     height, width, channels = residual.shape
     error = np.empty((height, width), np.float32)
@@ -140,12 +140,12 @@ def births(
 
 def _round(
     means: NDArray[np.float64], sigma: NDArray[np.float64], colors: NDArray[np.float32]
-) -> NewGaussians:
+) -> GaussianArrays:
     cholesky = np.stack((sigma, np.zeros_like(sigma), sigma), axis=1)
-    return NewGaussians(means, cholesky, colors.astype(np.float32))
+    return GaussianArrays(means, cholesky, colors.astype(np.float32))
 
 
-def _background(height: int, width: int, mean: NDArray[np.float64]) -> NewGaussians:
+def _background(height: int, width: int, mean: NDArray[np.float64]) -> GaussianArrays:
     """Make one Gaussian that varies by less than 10⁻⁶ of its color over the picture."""
     sigma = np.array([1000.0 * max(height, width)])
     center = np.array([[width / 2, height / 2]])

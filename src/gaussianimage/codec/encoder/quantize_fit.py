@@ -3,10 +3,8 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gaussianimage import _native
 from gaussianimage._util.arguments import thread_count
@@ -31,6 +29,7 @@ from gaussianimage.codec.format.quantizer import (
     nearest_color_index,
 )
 from gaussianimage.fitting.loop import FitResult
+from gaussianimage.fitting.placement import GaussianArrays
 
 # Weight of the penalty on energy while fitting and while quantizing in stages.
 ENERGY = 0.01
@@ -53,14 +52,6 @@ LIGHTER = (1.1, 1.2, 1.35, 1.5, 1.7, 2.0)
 # The arguments are the stage, the step in it, the number of steps, the number of Gaussians and the
 # PSNR in dB.
 OnStage = Callable[[str, int, int, int, float], None]
-
-
-class Floats(NamedTuple):
-    """Gaussians that are not quantized."""
-
-    means: NDArray[np.float64]  # (N, 2)
-    cholesky: NDArray[np.float64]  # (N, 3)
-    colors: NDArray[np.float32]  # (N, C)
 
 
 class FitQuantizer:
@@ -105,7 +96,7 @@ class FitQuantizer:
         mean = np.clip(source.stretch.restored(fitted.state.colors[0]), 0, 1)
         self._background = tuple(int(level) for level in np.rint(mean * BACKGROUND_LEVELS))
         # The Gaussians of the last draft before they were rounded, and its step.
-        self._last: Floats | None = None
+        self._last: GaussianArrays | None = None
         self._last_step = 0.0
 
     @property
@@ -215,7 +206,7 @@ class FitQuantizer:
             optimizer.coarse = False  # the stages that follow need the drawing of the file
         if self._interrupt.is_pressed():
             prune(optimizer, step)
-        self._last = Floats(optimizer.means, optimizer.cholesky, optimizer.colors)
+        self._last = GaussianArrays(optimizer.means, optimizer.cholesky, optimizer.colors)
         self._last_step = step
 
     def _quantize_in_stages(

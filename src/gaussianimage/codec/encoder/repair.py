@@ -7,7 +7,6 @@ the source shows on a plain ground must be visible. Blocks that fail get more Ga
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +27,7 @@ from gaussianimage.codec.encoder.local_contrast import (
 from gaussianimage.codec.encoder.rd_quantization import RdQuantizer
 from gaussianimage.codec.encoder.rounding import shown, strongest_first
 from gaussianimage.codec.format.levels import QuantizedGaussians
+from gaussianimage.fitting.placement import GaussianArrays
 from gaussianimage.fitting.row_blocks import BLOCK_PIXELS
 
 # A block's error may exceed that of its mean color by this much, as a root mean square in steps Δ.
@@ -48,14 +48,6 @@ RATES = (0.05, 0.03, 0.015)
 # Weight of a bit in each round, relative to its usual weight. It falls, because the blocks that
 # still fail need more bits.
 WEIGHTS = (0.4, 0.2, 0.1, 0.03, 0.01, 0.003)
-
-
-class Spots(NamedTuple):
-    """New Gaussians for blocks that have lost detail."""
-
-    means: NDArray[np.float64]  # (K, 2)
-    cholesky: NDArray[np.float64]  # (K, 3)
-    colors: NDArray[np.float32]  # (K, C)
 
 
 def repair(
@@ -122,7 +114,7 @@ def find_lost_blocks(
     step: float,
     suspects: NDArray[np.intp],
     least: float = 0.0,
-) -> tuple[NDArray[np.intp], Spots]:
+) -> tuple[NDArray[np.intp], GaussianArrays]:
     """Find the blocks that have lost detail, and Gaussians that restore it.
 
     Parameters
@@ -140,7 +132,7 @@ def find_lost_blocks(
     -------
     blocks : ndarray, (M,)
         Numbers of the blocks that have lost detail, ascending.
-    spots : Spots
+    spots : GaussianArrays
         At most `PER_BLOCK` Gaussians for each of these blocks.
     """
     across = -(-pixels.shape[1] // BLOCK)
@@ -154,7 +146,9 @@ def find_lost_blocks(
         spots = _spots(error[failing], x[failing], y[failing])
         size = pixels.shape[1], pixels.shape[0]
         found.append(spots._replace(means=np.clip(spots.means, 0.5, np.array(size) - 0.5)))
-    return np.concatenate(blocks), Spots(*(np.concatenate(p) for p in zip(*found, strict=True)))
+    return np.concatenate(blocks), GaussianArrays(
+        *(np.concatenate(p) for p in zip(*found, strict=True))
+    )
 
 
 def _failing(source: Blocks, error: Blocks, step: float, least: float) -> NDArray[np.bool_]:
@@ -179,7 +173,7 @@ def _things_missing(source: Blocks, error: Blocks, step: float) -> NDArray[np.bo
     return result
 
 
-def _spots(error: Blocks, left: NDArray[np.intp], top: NDArray[np.intp]) -> Spots:
+def _spots(error: Blocks, left: NDArray[np.intp], top: NDArray[np.intp]) -> GaussianArrays:
     """Return the Gaussians that reduce the error of each block most, by greedy choice of boxes."""
     count, channels = len(error), error.shape[3]
     everyone = np.arange(count)
@@ -207,5 +201,5 @@ def _spots(error: Blocks, left: NDArray[np.intp], top: NDArray[np.intp]) -> Spot
         sigma = np.maximum(SIDE_TO_SIGMA * (2 * half + 1), 0.5)
         means = np.stack((left + middle[:, 1], top + middle[:, 0]), axis=1) + 0.5
         cholesky = np.stack((sigma[:, 1], np.zeros(count), sigma[:, 0]), axis=1)
-        found.append(Spots(means, cholesky, colors))
-    return Spots(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+        found.append(GaussianArrays(means, cholesky, colors))
+    return GaussianArrays(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
