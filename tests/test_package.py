@@ -63,6 +63,10 @@ def test_the_wheel_holds_nothing_else(wheel_names: list[str]) -> None:
     top_level = {PurePosixPath(name).parts[0] for name in wheel_names}
     assert {n for n in top_level if not n.endswith(".dist-info")} == {"gaussianimage"}
     inside = [PurePosixPath(n) for n in wheel_names if n.startswith("gaussianimage/")]
+    web = {p for p in inside if p.is_relative_to("gaussianimage/web/gimg")}
+    assert {"gimg.js", "package.json"} <= {p.name for p in web}
+    assert {p.suffix for p in web} <= {".js", ".json", ".css", ".html", ".md"}
+    inside = [p for p in inside if p not in web]
     assert {p.suffix for p in inside} <= {".py", ".pyi", ".typed", ".so", ".pyd"} | {""}
     assert not [p for p in inside if {"tests", "benchmarks", "native"} & set(p.parts)]
 
