@@ -19,7 +19,6 @@ from gaussianimage import (
     info,
 )
 from gaussianimage._util.files import is_stream, read_input
-from gaussianimage.cli.batch import run_each
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.errors import printable
 from gaussianimage.cli.options import (
@@ -31,6 +30,7 @@ from gaussianimage.cli.options import (
     threads_option,
 )
 from gaussianimage.cli.report import plural, result_line, seconds_text
+from gaussianimage.cli.run_items import run_each
 from gaussianimage.cli.sources import is_gimg, print_warning
 from gaussianimage.picture import read
 

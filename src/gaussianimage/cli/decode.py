@@ -8,7 +8,6 @@ import click
 from gaussianimage import Limits, decode, picture, thumbnail
 from gaussianimage._util.arguments import MAX_PICTURE_SIDE
 from gaussianimage._util.files import read_input
-from gaussianimage.cli.batch import JobContext, Outcome, run
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.errors import describe
 from gaussianimage.cli.options import (
@@ -23,6 +22,7 @@ from gaussianimage.cli.options import (
 from gaussianimage.cli.outputs import PictureFormat, picture_format_options
 from gaussianimage.cli.paths import Item, plan
 from gaussianimage.cli.report import result_line
+from gaussianimage.cli.run_items import JobContext, Outcome, run
 from gaussianimage.cli.sources import GIMG, limit_options, naming_partial, output_type
 from gaussianimage.cli.viewport import Viewport, viewport_options
 from gaussianimage.codec.decoder.file import parse_file

@@ -4,7 +4,6 @@ from typing import Any
 
 from gaussianimage import EncodeResult, encode_with_result, info
 from gaussianimage._util.files import write_output
-from gaussianimage.cli.batch import JobContext, Outcome, run
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.options import (
     BatchOptions,
@@ -24,6 +23,7 @@ from gaussianimage.cli.options import (
 from gaussianimage.cli.outputs import refuse_pictures
 from gaussianimage.cli.paths import Item, plan
 from gaussianimage.cli.report import bytes_text, finite, result_line
+from gaussianimage.cli.run_items import JobContext, Outcome, run
 from gaussianimage.codec.encoder.search import QUALITY_TOLERANCE, decibels_of_ssim
 from gaussianimage.codec.format.metadata import TYPES
 from gaussianimage.picture import Kept, read

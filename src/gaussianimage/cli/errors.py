@@ -1,6 +1,5 @@
 """Errors and warnings of the program: each is one line on stderr, and an error has an exit code."""
 
-import os
 import sys
 import traceback
 import warnings
@@ -10,8 +9,9 @@ from typing import TextIO
 
 import click
 
+from gaussianimage._util.describe import describe_error, printable
 from gaussianimage._util.leaving import INTERRUPTED
-from gaussianimage.errors import GaussianImageError, GaussianImageWarning
+from gaussianimage.errors import GaussianImageWarning
 
 __all__ = [
     "FAILED",
@@ -33,45 +33,14 @@ _PROGRAM = "gaussianimage"
 
 
 def describe(error: BaseException, source: str = "") -> str:
-    """Return the description of an error in one line.
-
-    Parameters
-    ----------
-    error : BaseException
-    source : str
-        The file that the error is about; ``-`` is stdin. The line starts with this name unless the
-        error's own message names a file.
-    """
-    name = "stdin" if source == "-" else source
-    if isinstance(error, OSError) and error.strerror:
-        filename = error.filename
-        if isinstance(filename, bytes | str | os.PathLike):
-            name = os.fsdecode(filename)
-        else:
-            name = "stdout"  # Errors in opening a file name it; those in writing to stdout do not.
-        text = error.strerror
-    elif isinstance(error, MemoryError):
-        text = "not enough memory"
-    elif isinstance(error, click.ClickException):
-        text = error.format_message()
-    elif isinstance(error, GaussianImageError | OSError | ValueError):
-        text = str(error) or type(error).__name__
-    else:
-        text = f"internal error: {type(error).__name__}: {error} (-vv shows where)"
-    text += "".join(f", {note}" for note in getattr(error, "__notes__", ()))
-    if name and not text.startswith((f"{name}:", f"{source}:")):
-        text = f"{name}: {text}"
-    return printable(text)
+    """Return the description of an error in one line, as `describe_error` does."""
+    text = error.format_message() if isinstance(error, click.ClickException) else None
+    return describe_error(error, source, text=text)
 
 
 def details(error: BaseException) -> str:
     """Return the traceback, which is printed with -vv."""
     return "".join(traceback.format_exception(error)).rstrip()
-
-
-def printable(text: str) -> str:
-    """Return a text as one line; control characters, which a file's name may hold, are escaped."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def warning(message: str) -> str:

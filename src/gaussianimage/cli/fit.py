@@ -6,7 +6,6 @@ import click
 
 from gaussianimage import FitState, fit
 from gaussianimage._util.files import is_stream
-from gaussianimage.cli.batch import JobContext, Outcome, run
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.errors import printable
 from gaussianimage.cli.options import (
@@ -23,6 +22,7 @@ from gaussianimage.cli.options import (
 from gaussianimage.cli.outputs import refuse_pictures
 from gaussianimage.cli.paths import Item, check_output, identity, plan
 from gaussianimage.cli.report import finite, result_line
+from gaussianimage.cli.run_items import JobContext, Outcome, run
 from gaussianimage.fitting.fit import DEFAULT_ITERATIONS
 from gaussianimage.picture import read
 from gaussianimage.picture.reader import readable_extensions

@@ -8,12 +8,12 @@ import click
 
 from gaussianimage import FileInfo, FormatError, Limits, info
 from gaussianimage._util.files import is_stream, read_input
-from gaussianimage.cli.batch import run_each
 from gaussianimage.cli.command import subcommand, verbosity
 from gaussianimage.cli.errors import printable
 from gaussianimage.cli.options import files_argument, json_option
 from gaussianimage.cli.paths import files_in, refuse_folder
 from gaussianimage.cli.report import bytes_text, plural, result_line
+from gaussianimage.cli.run_items import run_each
 from gaussianimage.cli.sources import GIMG, limit_options
 from gaussianimage.codec.decoder.info import PaperInfo
 

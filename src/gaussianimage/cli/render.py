@@ -7,7 +7,6 @@ import click
 import numpy as np
 
 from gaussianimage import Limits, picture, rendering
-from gaussianimage.cli.batch import JobContext, Outcome, run
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.errors import describe
 from gaussianimage.cli.options import (
@@ -25,6 +24,7 @@ from gaussianimage.cli.options import (
 from gaussianimage.cli.outputs import PictureFormat, picture_format_options
 from gaussianimage.cli.paths import Item, plan
 from gaussianimage.cli.report import result_line
+from gaussianimage.cli.run_items import JobContext, Outcome, run
 from gaussianimage.cli.sources import GIMG, limit_options, output_type, read_gaussians
 from gaussianimage.cli.viewport import Viewport, viewport_options
 from gaussianimage.visualize.ellipses import draw_ellipses

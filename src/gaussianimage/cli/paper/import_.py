@@ -6,13 +6,13 @@ from pathlib import Path
 import click
 
 from gaussianimage._util.files import is_stream
-from gaussianimage.cli.batch import JobContext, Outcome, run
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.options import FILE, BatchOptions
 from gaussianimage.cli.paper.options import choose_device, make_recipe, require_torch
 from gaussianimage.cli.paper.quantizers import QuantizerOptions, quantizer_options
 from gaussianimage.cli.paths import Item, plan
 from gaussianimage.cli.report import result_line
+from gaussianimage.cli.run_items import JobContext, Outcome, run
 
 EXAMPLES = """
 gaussianimage paper import gaussian_model.pth.tar kodim03.safetensors --size 768x512

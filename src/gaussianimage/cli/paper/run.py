@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gaussianimage._util.files import write_atomic
-from gaussianimage.cli.batch import JobContext, Outcome, run
 from gaussianimage.cli.errors import INTERRUPTED, printable
 from gaussianimage.cli.options import BatchOptions
 from gaussianimage.cli.paper.options import RunOptions
 from gaussianimage.cli.paths import Item, check_names
+from gaussianimage.cli.run_items import JobContext, Outcome, run
 from gaussianimage.paper.datasets import find_dataset
 from gaussianimage.paper.results import Results
 

@@ -17,11 +17,12 @@ import pytest
 
 import gaussianimage
 from gaussianimage import PictureError, _native
+from gaussianimage._util import threads
 from gaussianimage._util.files import atomic_output
-from gaussianimage.cli import batch
-from gaussianimage.cli.batch import JobContext, Outcome, run, run_each
+from gaussianimage.cli import run_items
 from gaussianimage.cli.options import BatchOptions
 from gaussianimage.cli.paths import Item
+from gaussianimage.cli.run_items import JobContext, Outcome, run, run_each
 
 NEWS: Any = SimpleNamespace(
     stage="fit", iteration=1, iterations=2, gaussians=3, psnr=30.0, seconds_left=1.0, done=0.5
@@ -33,7 +34,7 @@ def exit_code(tmp_path: Path, monkeypatch: Any) -> Callable[..., int]:
     """Return a function that works on "0", "1", ... and returns the exit code."""
 
     # Signals end this process where it doesn't answer soon, and it may be slow.
-    monkeypatch.setattr(batch, "PATIENCE", 30)
+    monkeypatch.setattr(run_items, "PATIENCE", 30)
 
     def exit_code(work: Callable[..., Outcome], count: int = 3, **options: Any) -> int:
         values = {"output": None, "jobs": 1, "threads": None, "no_overwrite": False}
@@ -158,7 +159,7 @@ def halting() -> threading.Event:
 def pressed_when_all_run(monkeypatch: Any, halting: threading.Event) -> threading.Barrier:
     """Return a barrier at which two jobs and the main thread's Ctrl-C wait."""
     barrier = threading.Barrier(3)
-    real_wait = batch.wait
+    real_wait = run_items.wait
 
     def wait(futures: Any, timeout: float | None = None) -> Any:
         if timeout is None:
@@ -167,7 +168,8 @@ def pressed_when_all_run(monkeypatch: Any, halting: threading.Event) -> threadin
         halting.set()
         return real_wait(futures, 30)
 
-    monkeypatch.setattr(batch, "wait", wait)
+    monkeypatch.setattr(run_items, "wait", wait)
+    monkeypatch.setattr(threads, "wait", wait)
     return barrier
 
 
@@ -232,8 +234,9 @@ def test_jobs_that_do_not_end_are_left_behind(
         at_last.set()
         raise Left
 
-    monkeypatch.setattr(batch, "wait", wait)
-    monkeypatch.setattr(batch.os, "_exit", leave)
+    monkeypatch.setattr(run_items, "wait", wait)
+    monkeypatch.setattr(threads, "wait", wait)
+    monkeypatch.setattr(run_items.os, "_exit", leave)
 
     def work(item: Item, job: JobContext) -> Outcome:
         both_run.wait(30)
@@ -249,7 +252,7 @@ def test_jobs_that_do_not_end_are_left_behind(
 @pytest.fixture
 def nothing_discarded(monkeypatch: Any) -> None:
     """Let this process still write files."""
-    monkeypatch.setattr(batch, "discard_unfinished", lambda: None)
+    monkeypatch.setattr(run_items, "discard_unfinished", lambda: None)
 
 
 def test_the_best_so_far_is_kept_of_a_single_input(exit_code: Any) -> None:
@@ -310,9 +313,10 @@ def test_results_go_on_after_a_failure(capsys: Any) -> None:
 BUSY = """
 import ctypes, signal, sys
 import click
-from gaussianimage.cli.batch import run
+from gaussianimage.cli.run_items import run
 from gaussianimage.cli.options import BatchOptions
 from gaussianimage.cli.paths import Item
+from gaussianimage._util import threads
 from gaussianimage._util.files import atomic_output
 
 def work(item, job):

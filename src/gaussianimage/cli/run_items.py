@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ import click
 
 from gaussianimage import _native
 from gaussianimage._util.files import discard_unfinished, is_stream
-from gaussianimage._util.interrupt import StopFlag, stoppable
+from gaussianimage._util.threads import StoppableThreads
 from gaussianimage.cli.command import verbosity
 from gaussianimage.cli.errors import (
     FAILED,
@@ -166,7 +166,6 @@ class _BatchRun:
         if batch.threads is None and self._jobs > 1:
             self._threads = max(1, _native.cpus() // self._jobs)
         self._stop = threading.Event()
-        self._flag = StopFlag()  # ends native calls
         self._over = threading.Event()
         self._lock = threading.Lock()
         self._failed = self._finished = 0
@@ -198,15 +197,17 @@ class _BatchRun:
     def _side_by_side(self) -> int:
         done = 0
         futures: list[Future[None]] = []
-        with ThreadPoolExecutor(self._jobs) as pool:
-            try:
-                futures.extend(pool.submit(self._in_thread, item) for item in self._items)
-                wait(futures)
-            except KeyboardInterrupt:
-                self._halt(futures, INTERRUPTED)
-            except SystemExit:
-                self._halt(futures, TERMINATED)
-                raise
+        threads = StoppableThreads(self._jobs)
+        try:
+            futures.extend(threads.submit(self._in_thread, item) for item in self._items)
+            wait(futures)
+        except KeyboardInterrupt:
+            self._halt(threads, futures, INTERRUPTED)
+        except SystemExit:
+            self._halt(threads, futures, TERMINATED)
+            raise
+        finally:
+            threads.close()
         for future in futures:
             if future.cancelled():
                 continue
@@ -215,13 +216,11 @@ class _BatchRun:
                 done += 1
         return done
 
-    def _halt(self, futures: list[Future[None]], code: int) -> None:
+    def _halt(self, threads: StoppableThreads, futures: list[Future[None]], code: int) -> None:
         """End the running jobs and cancel the waiting ones."""
         self._stop.set()
-        self._flag.set()
-        running = [future for future in futures if not future.cancel()]
         try:
-            all_ended = not wait(running, PATIENCE).not_done
+            all_ended = threads.halt(futures, PATIENCE)
         except (KeyboardInterrupt, SystemExit):
             all_ended = False
         if not all_ended:
@@ -283,9 +282,7 @@ class _BatchRun:
 
     def _in_thread(self, item: Item) -> None:
         if not self._stop.is_set():
-            with stoppable(self._flag):
-                outcome = self._outcome(item)
-            self._finish(item, outcome)
+            self._finish(item, self._outcome(item))
 
     def _outcome(self, item: Item) -> Outcome | Exception:
         try:
