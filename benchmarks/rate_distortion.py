@@ -1,4 +1,4 @@
-"""Rate and distortion of our codec, JPEG, JPEG 2000, WebP and AVIF, and their times.
+"""Rate and distortion of our codec, JPEG, JPEG 2000, WebP, AVIF and JPEG XL, and their times.
 
 Usage: python benchmarks/rate_distortion.py --images FOLDER [--output FOLDER]
 
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lib import contact, paper_curve
 from lib.analysis import RANGES, Measurements, analyze
+from lib.eye_measures import EYE_MEASURES
 from lib.harness import environment, print_environment, write_json
 from lib.measure import OURS, Cache, Task, at_effort, run, versions
 from lib.pictures import Sample, find_pictures
@@ -110,6 +111,9 @@ def main() -> None:
     arguments = parse_arguments()
     pictures = find_pictures(arguments.images)
     rivals = chosen_rivals(arguments.rivals)
+    for measure in EYE_MEASURES:
+        if not measure.available():
+            print(f"No {measure.name}: {measure.missing}", file=sys.stderr)
     report = environment(threads=[arguments.threads])
     known = versions(arguments.efforts[1:])
     warm_up(pictures[0], arguments.threads)
@@ -127,7 +131,8 @@ def main() -> None:
         {
             "benchmark": "rate_distortion",
             "environment": report,
-            "versions": {codec: known[codec] for codec in measured.codecs},
+            "versions": {codec: known[codec] for codec in measured.codecs}
+            | {m.key: m.version() for m in EYE_MEASURES if m.available()},
             "settings": {
                 "points": list(arguments.points),
                 "qualities": list(arguments.qualities),

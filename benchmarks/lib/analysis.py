@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from lib import paper_curve
-from lib.curves import Comparison, Curve, compare, decibels, mean_at_equal_rates, mean_per_setting
+from lib import published_curves
+from lib.curves import Comparison, Curve, compare, mean_at_equal_rates, mean_per_setting
 from lib.harness import timing
 from lib.measure import OURS, Record
+from lib.qualities import QUALITIES
 
 # Ranges of rates in bits per pixel. The last is for JPEG alone, whose files are hardly smaller.
 RANGES = ((0.05, 0.3), (0.06, 0.9), (0.08, 0.7))
 ONLY_FOR = {(0.08, 0.7): "jpeg"}
-METRICS = ("psnr", "ms_ssim")
 
 
 class Measurements:
@@ -25,8 +25,11 @@ class Measurements:
         self.records = list(records)
         self.pictures = list(dict.fromkeys(record.picture for record in records))
         self.codecs = list(dict.fromkeys(record.codec for record in records))
-        seen = all(record.ms_ssim is not None for record in records)
-        self.metrics = METRICS if seen else METRICS[:1]
+        self.metrics = [
+            key
+            for key, quality in QUALITIES.items()
+            if all(quality.of(record) is not None for record in records)
+        ]
 
     def dials(self, codec: str) -> list[str]:
         """Return the kinds of settings that a codec was measured at."""
@@ -47,15 +50,15 @@ class Measurements:
         return Curve.through([(r.bpp, _quality(r, metric)) for r in records])
 
     def equal_rates(self, codec: str, metric: str) -> Curve | None:
-        """Return the mean over pictures at equal rates; for the paper, its published curve."""
-        if codec == paper_curve.KEY:
-            return paper_curve.curve(metric)
+        """Return the mean over pictures at equal rates; a published curve as it is."""
+        if codec in published_curves.NAMES:
+            return published_curves.curve(codec, metric)
         return mean_at_equal_rates([self.picture_curve(codec, p, metric) for p in self.pictures])
 
     def per_setting(self, codec: str, dial: str, metric: str) -> Curve | None:
         """Return the mean over pictures of rates and qualities, setting by setting."""
-        if codec == paper_curve.KEY:
-            return paper_curve.curve(metric)
+        if codec in published_curves.NAMES:
+            return published_curves.curve(codec, metric)
         records = self.select(codec, dial)
         settings = dict.fromkeys(r.setting for r in records)
         points = [
@@ -66,15 +69,14 @@ class Measurements:
 
 
 def _quality(record: Record, metric: str) -> float:
-    if metric == "psnr":
-        return record.psnr
-    assert record.ms_ssim is not None
-    return decibels(record.ms_ssim)
+    quality = QUALITIES[metric].of(record)
+    assert quality is not None
+    return quality
 
 
 def analyze(measured: Measurements) -> dict[str, Any]:
     """Return the contents of all tables as plain values."""
-    rivals = [*(codec for codec in measured.codecs if codec != OURS), paper_curve.KEY]
+    rivals = [*(codec for codec in measured.codecs if codec != OURS), *published_curves.NAMES]
     return {
         "mean_curves": _mean_curves(measured),
         "comparisons": [
@@ -83,6 +85,7 @@ def analyze(measured: Measurements) -> dict[str, Any]:
             for metric in measured.metrics
             for rates in RANGES
             if ONLY_FOR.get(rates, rival) == rival
+            if rival not in published_curves.NAMES or published_curves.curve(rival, metric)
         ],
         "unequal_shares": {codec: _unequal_shares(measured, codec) for codec in measured.codecs},
         "rate_control": _rate_control(measured),
@@ -107,14 +110,14 @@ def _against(
 ) -> dict[str, Any]:
     """Compare our codec with one rival in three ways."""
     pictures: dict[str, Comparison | None] = {}
-    if rival != paper_curve.KEY:
+    if rival not in published_curves.NAMES:
         for name in measured.pictures:
             curves = [measured.picture_curve(codec, name, metric) for codec in (rival, OURS)]
             pictures[name] = compare(*curves, rates)
     deltas = {name: c.bd_rate for name, c in pictures.items() if c is not None}
     # Both codecs must have the same kind of dial: with one quality for all pictures, a codec
     # divides its bits among them otherwise than with one rate, and that alone changes the mean.
-    dial = "bpp" if rival == paper_curve.KEY else measured.main_dial(rival)
+    dial = "bpp" if rival in published_curves.NAMES else measured.main_dial(rival)
     settings = None
     if dial in measured.dials(OURS):
         pair = [measured.per_setting(codec, dial, metric) for codec in (rival, OURS)]

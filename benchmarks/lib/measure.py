@@ -16,6 +16,7 @@ import numpy as np
 import gaussianimage
 from gaussianimage import _native
 from gaussianimage.metrics import MS_SSIM_SIDE, bpp, ms_ssim, psnr
+from lib.eye_measures import EYE_MEASURES, eye_measures
 from lib.pictures import Bytes, Sample
 from lib.rivals import RIVALS, decode
 
@@ -66,6 +67,8 @@ class Record:
     encode_seconds: float
     decode_seconds: float
     gaussians: int | None = None
+    ssimulacra2: float | None = None
+    butteraugli: float | None = None
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -135,6 +138,7 @@ def measure(task: Task, version: str) -> tuple[Record, bytes]:
         encode_seconds=encode_seconds,
         decode_seconds=decode_seconds,
         gaussians=gaussians,
+        **eye_measures(pixels, decoded),
     )
     return record, data
 
@@ -169,11 +173,19 @@ class Cache:
             self._path.write_text("")
 
     def get(self, task: Task, version: str) -> Record | None:
-        """Return the record of a task; None without one, or if our codec's file is missing."""
+        """Return the record of a task.
+
+        None without one, if it lacks a measure that is installed, or if our codec's file is
+        missing.
+        """
         who = task.picture.name, task.picture.digest, task.codec, version
         how = task.dial, task.setting, task.threads, task.effort
         record = self._known.get((*who, *how))
-        if record is None or not task.is_ours:
+        if record is None or any(
+            measure.available() and getattr(record, measure.key) is None for measure in EYE_MEASURES
+        ):
+            return None
+        if not task.is_ours:
             return record
         path = self._files / task.file_name
         return record if path.exists() and _digest(path.read_bytes()) == record.file else None

@@ -1,4 +1,4 @@
-"""The rate–distortion figure: mean PSNR and MS-SSIM over bits per pixel, by matplotlib."""
+"""The rate–distortion figure: mean quality over bits per pixel, by matplotlib."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,8 @@ from lib import paper_curve
 from lib.analysis import Measurements
 from lib.curves import Curve
 from lib.measure import OURS
-from lib.tables import METRIC_NAMES, NAMES
+from lib.qualities import QUALITIES
+from lib.tables import NAMES
 
 # Okabe and Ito's colors, which people with any color vision tell apart; ours is thick and black.
 STYLES = {
@@ -17,6 +18,7 @@ STYLES = {
     "webp": ("#009E73", "-", 1.5),
     "avif": ("#D55E00", "-", 1.5),
     "avif-psnr": ("#D55E00", "--", 1.5),
+    "jpeg-xl": ("#56B4E9", "-", 1.5),
     paper_curve.KEY: ("#CC79A7", ":", 1.8),
 }
 OTHER_EFFORT = ("#888888", "-.", 1.2)
@@ -60,8 +62,8 @@ def draw(measured: Measurements, path: Path) -> None:
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.set_xticks([], minor=True)
         axes.set_xlabel("bits per pixel")
-        name = METRIC_NAMES[metric]
-        axes.set_ylabel("PSNR (dB)" if metric == "psnr" else f"{name}, −10 log₁₀(1 − m) (dB)")
+        quality = QUALITIES[metric]
+        axes.set_ylabel(f"{quality.name} ({quality.ordinate})")
         axes.grid(color="#dddddd", linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)
     handles, labels = panels[0][0].get_legend_handles_labels()

@@ -91,10 +91,6 @@ def _baseline(quality: float) -> dict[str, object]:
     return {"quality": int(quality), "optimize": True, "subsampling": "4:2:0"}
 
 
-def _jpeg_xl(quality: float) -> dict[str, object]:
-    return {"quality": int(quality), "effort": 7}
-
-
 PROGRESSIVE_JPEG = _of("jpeg")
 BASELINE_JPEG = replace(
     PROGRESSIVE_JPEG,
@@ -103,19 +99,7 @@ BASELINE_JPEG = replace(
     description="4:2:0, optimized, baseline",
     save=_baseline,
 )
-JPEG_XL = Rival(
-    "jpeg-xl",
-    "JPEG XL",
-    "libjxl, lossy, effort 7",
-    "quality",
-    (0, 5, 10, 20, 30, 40, 50, 60, 70, 80, 87, 92, 95),
-    (0, 99),  # 100 is lossless
-    "JXL",
-    "",
-    _jpeg_xl,
-    package="pillow-jxl-plugin",
-    module="pillow_jxl",
-)
+JPEG_XL = _of("jpeg-xl")
 
 RIVAL_DECODERS = (
     RivalDecoder("baseline JPEG", BASELINE_JPEG, by_pillow),

@@ -114,6 +114,10 @@ def _avif(quality: float, **options: object) -> dict[str, object]:
     return {"quality": int(quality), "speed": 6, **options}
 
 
+def _jpeg_xl(quality: float) -> dict[str, object]:
+    return {"quality": int(quality), "effort": 7}
+
+
 _AVIF_SETTINGS = (0, 5, 10, 16, 23, 31, 40, 50, 60, 70, 78, 86)
 
 RIVALS = (
@@ -171,6 +175,19 @@ RIVALS = (
         "AVIF",
         "avif",
         lambda quality: _avif(quality, codec="aom", advanced={"tune": "psnr"}),
+    ),
+    Rival(
+        "jpeg-xl",
+        "JPEG XL",
+        "libjxl, lossy, effort 7",
+        "quality",
+        (0, 5, 10, 20, 30, 40, 50, 60, 70, 80, 87, 92, 95),
+        (0, 99),  # 100 is lossless
+        "JXL",
+        "",
+        _jpeg_xl,
+        package="pillow-jxl-plugin",
+        module="pillow_jxl",
     ),
 )
 

@@ -5,19 +5,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gaussianimage.paper.tables.text import NONE, markdown, percent
-from lib import paper_curve
+from lib import published_curves
 from lib.analysis import Measurements
 from lib.measure import OURS, at_effort
+from lib.qualities import QUALITIES
 from lib.rivals import RIVALS
 
 NAMES = (
-    {OURS: "gaussianimage", paper_curve.KEY: paper_curve.NAME}
+    {OURS: "gaussianimage", **published_curves.NAMES}
     | {rival.key: rival.name for rival in RIVALS}
     | {at_effort(effort): f"gaussianimage, effort {effort}" for effort in range(1, 11)}
 )
 RATES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 TIMED_RATES = (0.1, 0.3, 1.0)
-METRIC_NAMES = {"psnr": "PSNR", "ms_ssim": "MS-SSIM"}
 
 
 def write_report(
@@ -34,17 +34,19 @@ def write_report(
         f"({report['commit']}) at effort {efforts[0]} with {report['threads'][0]} threads. "
         f"{len(measured.pictures)} pictures: {', '.join(measured.pictures)}.",
         *[
-            f"## BD-rate of gaussianimage by {METRIC_NAMES[metric]}\n\n{_deltas(analysis, metric)}"
+            f"## BD-rate of gaussianimage by {QUALITIES[metric].name}\n\n"
+            f"{_deltas(analysis, metric)}"
             for metric in measured.metrics
         ],
         "Negative: our files are smaller. At equal rates: between the means over pictures at the "
         "same bits per pixel. Pictures: the mean of every picture's own BD-rate, and the best and "
         "worst. Per setting: between the means of bits and of quality setting by setting. Each "
-        "over the qualities that both codecs reach inside the range; in brackets the dB that "
-        "this leaves.",
+        "over the qualities that both codecs reach inside the range; in brackets the "
+        "qualities that this leaves.",
         f"What unequal shares do: {_shares(analysis)}",
         *[
-            f"## Mean {METRIC_NAMES[metric]} (dB) at equal rates\n\n{_means(measured, metric)}"
+            f"## Mean {QUALITIES[metric].name} ({QUALITIES[metric].ordinate}) at equal rates\n\n"
+            f"{_means(measured, metric)}"
             for metric in measured.metrics
         ],
         f"## BD-rate by PSNR, picture by picture (%)\n\n{_pictures(measured, analysis)}",
@@ -99,9 +101,11 @@ def _shares(analysis: Mapping[str, Any]) -> str:
 
 def _means(measured: Measurements, metric: str) -> str:
     rows = []
-    for codec in [*measured.codecs, paper_curve.KEY]:
+    for codec in [*measured.codecs, *published_curves.NAMES]:
         curve = measured.equal_rates(codec, metric)
         cells = []
+        if curve is None and codec in published_curves.NAMES:
+            continue
         for rate in RATES:
             inside = curve is not None and curve.rates[0] <= rate <= curve.rates[-1]
             cells.append(f"{curve.at(rate):.2f}" if curve is not None and inside else NONE)
