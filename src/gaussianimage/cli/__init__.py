@@ -66,19 +66,13 @@ class CommandGroup(LazyGroup):
     cls=CommandGroup,
     home=__name__,
     listed=COMMANDS,
-    invoke_without_command=True,
     epilog=EPILOG,
-    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(
     None, "-V", "--version", package_name="gaussianimage", prog_name="gaussianimage"
 )
-@click.pass_context
-def cli(ctx: click.Context) -> None:
+def cli() -> None:
     """Store pictures as sums of 2D Gaussians: small files that render at any size."""
-    if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help(), err=True)
-        ctx.exit(2)
 
 
 def main() -> None:

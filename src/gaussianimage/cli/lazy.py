@@ -23,8 +23,17 @@ class LazyGroup(click.Group):
     """
 
     def __init__(self, *args: Any, home: str, listed: dict[str, str], **extra: Any) -> None:
-        super().__init__(*args, **extra)
+        extra.setdefault("context_settings", {"help_option_names": ["-h", "--help"]})
+        super().__init__(*args, invoke_without_command=True, **extra)
         self._home, self._listed = home, listed
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that the arguments name; without one, print the help and exit with 2."""
+        result = super().invoke(ctx)
+        if ctx.invoked_subcommand is None:
+            click.echo(ctx.get_help(), err=True)
+            ctx.exit(2)
+        return result
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Return the names in the order of the help."""

@@ -26,15 +26,9 @@ gaussianimage desktop uninstall
     listed=COMMANDS,
     short_help="Make Linux file managers show .gimg files.",
     epilog="\b\nExamples:\n" + "\n".join(f"  {line}" for line in EXAMPLES.strip().splitlines()),
-    invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(
     None, "-V", "--version", package_name="gaussianimage", prog_name="gaussianimage"
 )
-@click.pass_context
-def command(ctx: click.Context) -> None:
+def command() -> None:
     """Make the file managers of Linux desktops know, preview and open .gimg files."""
-    if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help(), err=True)
-        ctx.exit(2)

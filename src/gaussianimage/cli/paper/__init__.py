@@ -28,14 +28,11 @@ gaussianimage paper import gaussian_model.pth.tar kodim03.safetensors --size 768
     listed=COMMANDS,
     short_help="Reproduce the GaussianImage paper (needs PyTorch).",
     epilog="\b\nExamples:\n" + "\n".join(f"  {line}" for line in EXAMPLES.strip().splitlines()),
-    invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(
     None, "-V", "--version", package_name="gaussianimage", prog_name="gaussianimage"
 )
-@click.pass_context
-def command(ctx: click.Context) -> None:
+def command() -> None:
     """Reproduce GaussianImage (ECCV 2024, arXiv 2403.08551): its models, codec and tables.
 
     A folder keeps the results, one JSON for each picture and setting. The same command continues an
@@ -43,6 +40,3 @@ def command(ctx: click.Context) -> None:
 
     Every command except `tables` needs PyTorch: pip install gaussianimage[torch]
     """
-    if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help(), err=True)
-        ctx.exit(2)
