@@ -11,6 +11,7 @@ from torch_launches import Launches
 from gaussianimage import _native
 from gaussianimage.gaussians import Gaussians
 from gaussianimage.torch.cuda import optimizer as module
+from gaussianimage.torch.cuda import workspace
 from gaussianimage.torch.cuda.optimizer import Optimizer
 
 STATE = ("means", "cholesky", "colors", "first", "second", "age", "trainable")
@@ -144,7 +145,7 @@ def test_more_entries_than_there_was_room_for_change_no_bit(monkeypatch):
             super().__init__(*arguments[:-1], arguments[-1] if recordings[1:] else 3)
 
     monkeypatch.setattr(module, "_RecordedIteration", Tight)
-    monkeypatch.setattr(module, "SPARE_ENTRIES", 0)
+    monkeypatch.setattr(workspace, "SPARE_ENTRIES", 0)
     ours = filled(Optimizer(target, g.q_max, DEVICE), g)
     assert np.array_equal(ours.adam(rates(3), 0.0), losses)
     assert len(recordings) == 2

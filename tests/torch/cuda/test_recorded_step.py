@@ -7,7 +7,7 @@ from torch_device import DEVICE
 from torch_scenes import random_tensors
 
 from gaussianimage.torch import Adan, rasterize
-from gaussianimage.torch.cuda import recorded_step
+from gaussianimage.torch.cuda import workspace
 from gaussianimage.torch.cuda.recorded_step import RecordedStep
 
 SIZE = (9, 20)
@@ -66,12 +66,12 @@ def test_lists_that_outgrow_their_workspace_change_no_bit(monkeypatch):
     expected, _, step = training()
     losses = [step() for _ in range(4)]
     parameters, optimizer, step = training()
-    monkeypatch.setattr(recorded_step, "SPARE_ENTRIES", 0)
-    monkeypatch.setattr(recorded_step, "SPARE", 0.2)
+    monkeypatch.setattr(workspace, "SPARE_ENTRIES", 0)
+    monkeypatch.setattr(workspace, "SPARE", 0.2)
     recorded = RecordedStep(step, optimizer)
     recorded.run(1)
     first = recorded._recording
-    monkeypatch.setattr(recorded_step, "SPARE", 1.0)
+    monkeypatch.setattr(workspace, "SPARE", 1.0)
     assert torch.equal(recorded.run(3), losses[3])
     assert recorded._recording is not first
     assert all(map(torch.equal, parameters, expected))
@@ -86,12 +86,12 @@ def test_what_else_a_step_changes_is_put_back_when_it_is_repeated(monkeypatch):
         steps.add_(1)
         return step()
 
-    monkeypatch.setattr(recorded_step, "SPARE_ENTRIES", 0)
-    monkeypatch.setattr(recorded_step, "SPARE", 0.2)
+    monkeypatch.setattr(workspace, "SPARE_ENTRIES", 0)
+    monkeypatch.setattr(workspace, "SPARE", 0.2)
     recorded = RecordedStep(counted, optimizer, also=[steps])
     recorded.run(1)
     first = recorded._recording
-    monkeypatch.setattr(recorded_step, "SPARE", 1.0)
+    monkeypatch.setattr(workspace, "SPARE", 1.0)
     recorded.run(3)
     assert recorded._recording is not first
     assert steps == 4

@@ -24,6 +24,7 @@ from gaussianimage.codec.encoder.local_contrast import (
     excess_errors,
     find_things,
 )
+from gaussianimage.codec.encoder.prune_and_regrow import RATES
 from gaussianimage.codec.encoder.rd_quantization import RdQuantizer
 from gaussianimage.codec.encoder.rounding import shown, strongest_first
 from gaussianimage.codec.format.levels import QuantizedGaussians
@@ -43,7 +44,6 @@ SIDE_TO_SIGMA = 0.35
 PER_BLOCK = 3  # new Gaussians of a block in a round
 
 ITERATIONS = 12
-RATES = (0.05, 0.03, 0.015)
 
 # Weight of a bit in each round, relative to its usual weight. It falls, because the blocks that
 # still fail need more bits.

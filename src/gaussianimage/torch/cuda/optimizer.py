@@ -8,19 +8,17 @@ import torch
 from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 
+from gaussianimage.fitting.state import TRAIN_ALL
 from gaussianimage.torch.cuda import adam, backward, forward
 from gaussianimage.torch.cuda.batch import Batch
 from gaussianimage.torch.cuda.graph_replay import replayable
 from gaussianimage.torch.cuda.tile_lists import count_entries, make_lists
+from gaussianimage.torch.cuda.workspace import capacity_for
 
 # Iterations between two looks at the device.
 CHUNK = 256
-# Memory for entries, relative to those that there are: Gaussians grow from iteration to iteration.
-SPARE = 1.25
-SPARE_ENTRIES = 1024
 
 TRAIN_COLOR = 4
-TRAIN_ALL = 7
 
 
 class _Column:
@@ -262,7 +260,7 @@ class _RecordedIteration:
     ) -> None:
         device = target.device
         self.energy = energy
-        self.capacity = int(entries * SPARE) + SPARE_ENTRIES
+        self.capacity = capacity_for(entries)
         self._batch = batch
         self._target = target
         self._weights = weights

@@ -7,15 +7,12 @@ import torch
 from torch import Tensor
 
 from gaussianimage.torch.cuda.graph_replay import replayable
-from gaussianimage.torch.cuda.workspace import Workspace, use_workspace
+from gaussianimage.torch.cuda.workspace import Workspace, capacity_for, use_workspace
 
 Result = TypeVar("Result")
 
 # Iterations between two looks at the device.
 CHUNK = 500
-# Memory for entries, relative to those of the first iteration: Gaussians grow as they are trained.
-SPARE = 1.25
-SPARE_ENTRIES = 1024
 
 
 class RecordedStep(Generic[Result]):
@@ -91,7 +88,7 @@ class RecordedStep(Generic[Result]):
         return device
 
     def _new_workspace(self, entries: int) -> Workspace:
-        return Workspace(int(entries * SPARE) + SPARE_ENTRIES, self._device())
+        return Workspace(capacity_for(entries), self._device())
 
     def _tensors(self) -> list[Tensor]:
         """Return the parameters, the optimizer's state of them, and the other changing tensors."""

@@ -14,7 +14,16 @@ from torch import Tensor
 
 from gaussianimage.torch.cuda.batch import Batch, TileLists
 
+# Memory for entries, relative to those that there are: Gaussians grow as they are trained.
+SPARE = 1.25
+SPARE_ENTRIES = 1024
+
 MakeLists = Callable[[Batch, int | None], Iterator[TileLists]]
+
+
+def capacity_for(entries: int) -> int:
+    """Return the number of entries to make room for when a picture has `entries` of them now."""
+    return int(entries * SPARE) + SPARE_ENTRIES
 
 
 class Workspace:
