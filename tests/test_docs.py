@@ -30,7 +30,7 @@ def read_text(page: Path) -> str:
 
 
 def prose(page: Path) -> str:
-    """The text without code blocks."""
+    """Return the text without code blocks."""
     return re.sub(r"^```.*?^```$", "", read_text(page), flags=re.DOTALL | re.MULTILINE)
 
 
@@ -41,7 +41,7 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors of a page's headings, made as GitHub makes them."""
+    """Return the anchors of a page's headings, made as GitHub makes them."""
     found: set[str] = set()
     seen: Counter[str] = Counter()
     for heading in re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE):

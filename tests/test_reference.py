@@ -27,7 +27,7 @@ def with_array(g, name, array):
 
 
 def central_differences(loss, g, name, steps):
-    """dL/d(entry) for each entry of one array, moving it by ± its step."""
+    """Return dL/d(entry) for each entry of one array, moving it by ± its step."""
     values = getattr(g, name)
     result = np.zeros(values.shape)
     for index in np.ndindex(values.shape):

@@ -59,7 +59,7 @@ def replaced(g, **arrays):
 
 
 def magnitude(g):
-    """Σ |c| w at every pixel: what a rounding error is relative to."""
+    """Return Σ |c| w at every pixel: what a rounding error is relative to."""
     return reference.render(replaced(g, colors=np.abs(g.colors)))
 
 
@@ -76,7 +76,7 @@ def residual_away_from_the_cut(g, seed):
 
 
 def gradient_magnitude(g, residual):
-    """The gradient's sums with every term positive."""
+    """Return the gradient's sums with every term positive."""
     scale = [np.zeros(a.shape) for a in (g.means, g.covariance, g.colors)]
     size = np.abs(residual.astype(np.float64))
     for i, q, ex, ey in reference.exponents(g):
@@ -431,7 +431,7 @@ def test_enlarging_equals_the_reference_of_scaled_gaussians(g, taller, wider):
 
 
 def stripes(period, *, height=24, width=240):
-    """Vertical stripes of σ = period / 6, drawn out to 4.2 σ, that sum up to waves around 1."""
+    """Return vertical stripes of σ = period / 6, cut at 4.2 σ, that sum up to waves around 1."""
     x = np.arange(period / 2 - 10 * period, width + 10 * period, period)
     count, sigma = len(x), period / 6
     return Gaussians.from_scale_rotation(

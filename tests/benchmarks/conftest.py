@@ -15,7 +15,7 @@ sys.path.insert(0, str(BENCHMARKS))
 
 @pytest.fixture
 def pixels():
-    """A picture with an edge, a slope and a texture."""
+    """Return a picture with an edge, a slope and a texture."""
     y, x = np.mgrid[0:48, 0:64]
     texture = 20 * np.sin(x / 2) * np.cos(y / 3)
     planes = [x * 3, y * 4, np.where(x + y > 50, 200, 60)]
@@ -24,7 +24,7 @@ def pixels():
 
 @pytest.fixture
 def folder(tmp_path, pixels):
-    """A folder of two pictures and a text file."""
+    """Return a folder of two pictures and a text file."""
     path = tmp_path / "pictures"
     path.mkdir()
     Image.fromarray(pixels).save(path / "b.png")

@@ -59,7 +59,7 @@ class Case(NamedTuple):
 
 
 def in_order(layer: QuantizedGaussians) -> list[Gaussian]:
-    """The Gaussians of a layer in the order of the format."""
+    """Return the Gaussians of a layer in the order of the format."""
 
     def key(g: Gaussian) -> tuple[int, int]:
         walk = sum((g.x >> b & 1) << 2 * b + 1 | (g.y >> b & 1) << 2 * b for b in range(32))

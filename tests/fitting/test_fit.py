@@ -317,7 +317,7 @@ def test_states_come_with_every_growth_and_at_the_end() -> None:
 
 
 def stop_after(calls: int) -> Any:
-    """A callback that raises KeyboardInterrupt in one of its calls."""
+    """Return a callback that raises KeyboardInterrupt in one of its calls."""
     count = itertools.count(1)
 
     def callback(_: Any) -> None:

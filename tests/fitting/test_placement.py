@@ -14,7 +14,7 @@ from gaussianimage.gaussians import Gaussians
 
 
 def half_busy(height: int = 40, width: int = 60, channels: int = 3) -> np.ndarray:
-    """Constant on the left, noise on the right."""
+    """Return a picture that is constant on the left and noise on the right."""
     pixels = np.full((height, width, channels), 0.5, np.float32)
     right = pixels[:, width // 2 :]
     right[:] = np.random.default_rng(0).uniform(size=right.shape)

@@ -43,7 +43,7 @@ def test_ms_ssim_is_that_of_pytorch_msssim(shape):
 
 
 def slow_ssim(a, b):
-    """The definition, window by window in float64, for one channel."""
+    """Return the SSIM of one channel by its definition, window by window in float64."""
     offsets = np.arange(11) - 5
     window = np.exp(-(offsets[:, None] ** 2 + offsets**2) / (2 * 1.5**2))
     window /= window.sum()

@@ -18,7 +18,7 @@ SIZES = [(64, 96), (61, 83), (300, 45), (33, 8), (5, 7), (1, 1), (2, 300), (530,
 
 
 def large_gaussians(height, width, *, seed=0, count=40, least=4.0, channels=3):
-    """Gaussians of `least` to 40 px in and around a picture, some of them slanted."""
+    """Return Gaussians of `least` to 40 px in and around a picture, some of them slanted."""
     rng = np.random.default_rng(seed)
     means = rng.uniform(-10, [width + 10, height + 10], (count, 2))
     scales = np.exp(rng.uniform(np.log(least), np.log(40), (count, 2)))

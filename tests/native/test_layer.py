@@ -151,7 +151,7 @@ def cases(draw: st.DrawFn, max_layers: int = 3) -> Case:
 def photo_like(
     seed: int, count: int, channels: int = 3, *, layers: int = 1, height: int = 64, width: int = 96
 ) -> Case:
-    """Layers as an encoder makes them of a photo: levels with bell-shaped histograms."""
+    """Return layers as an encoder makes them of a photo: levels with bell-shaped histograms."""
     rng = np.random.default_rng(seed)
 
     def layer() -> Levels:

@@ -12,7 +12,7 @@ STATE = ("means", "cholesky", "colors", "first", "second", "age", "trainable")
 
 
 def scene(count=40, height=45, width=38, channels=3, *, seed=0, q_max=12.0):
-    """Gaussians of 0.5 to 8 px; cut so far out that no pixel on the cut matters to a sum."""
+    """Return Gaussians of 0.5 to 8 px; cut so far out that no pixel on the cut matters to a sum."""
     g = random_gaussians(seed, count, height, width, channels, largest_scale=8, q_max=q_max)
     scales, angles = g.scale_rotation()
     return Gaussians.from_scale_rotation(
@@ -321,7 +321,7 @@ def test_baking_nothing_changes_nothing():
 
 
 def design_matrix(g):
-    """Weights, one column per Gaussian."""
+    """Return weights, one column per Gaussian."""
     columns = [
         np.where(q <= g.q_max, np.exp(-q), 0.0).ravel() for _, q, _, _ in reference.exponents(g)
     ]
@@ -329,7 +329,7 @@ def design_matrix(g):
 
 
 def compact_scene(count=25):
-    """Gaussians inside the picture that overlap, but not so much that colors are undetermined."""
+    """Return Gaussians inside the picture that overlap little enough to determine their colors."""
     rng = np.random.default_rng(4)
     return Gaussians.from_scale_rotation(
         rng.uniform(3, 37, (count, 2)),
@@ -588,7 +588,7 @@ def test_arrays_of_another_length_are_refused(name):
 
 
 def make_weights(g, *, seed=2):
-    """Weights of 0 to 1, a third of them 0."""
+    """Return weights of 0 to 1, a third of them 0."""
     values = np.random.default_rng(seed).uniform(-0.5, 1, (g.height, g.width, g.channels))
     return np.maximum(values, 0).astype(np.float32)
 

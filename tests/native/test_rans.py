@@ -62,7 +62,7 @@ def model_recipes(draw: st.DrawFn) -> Recipe:
 
 @st.composite
 def programs(draw: st.DrawFn) -> tuple[list[Operation], list[Recipe]]:
-    """Models, and up to 2000 operations of all kinds, the loose bits last."""
+    """Return models, and up to 2000 operations of all kinds, the loose bits last."""
     recipes: list[Recipe] = [UNIFORM, COIN, ([9, 5, 3, 2, *[1] * 11, 0], 3, 60), ([7, 1], 20, 200)]
     recipes += draw(st.lists(model_recipes(), max_size=6))
     length = draw(st.one_of(st.integers(0, 40), st.integers(0, 2000)))

@@ -72,7 +72,7 @@ def record(kind: str, picture: str, settings: dict[str, Any], measured: dict[str
 
 @pytest.fixture(scope="session")
 def target() -> "Tensor":
-    """A small part of a photo, (24, 32, 3)."""
+    """Return a small part of a photo, (24, 32, 3)."""
     import torch
 
     with Image.open(PARROT) as photo:

@@ -37,7 +37,7 @@ def models() -> dict[str, nn.Module]:
 
 
 def trained(model: nn.Module) -> nn.Module:
-    """The model with other parameters than it starts from."""
+    """Return the model with other parameters than it starts from."""
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -69,7 +69,7 @@ def test_other_modules_are_not_saved(tmp_path: Path) -> None:
 
 
 def changed(path: Path, **changes: Any) -> Path:
-    """A saved model with tensors or metadata replaced, or left out if None."""
+    """Return a saved model with tensors or metadata replaced, or left out if None."""
     model = models()["3dgs" if "coefficients" in changes else "cholesky"]
     save_model(model, path)
     kind = "gaussianimage.paper.model"

@@ -23,7 +23,7 @@ def generator(seed: int = 1) -> torch.Generator:
 
 
 def of_a_start_in_every_cluster(values: Tensor) -> int:
-    """The first seed with which k-means starts once in each of four equal parts of the values."""
+    """Return the first seed whose k-means starts once in each quarter of the values."""
     for seed in range(1000):
         first = torch.randperm(len(values), generator=generator(seed))[:4]
         if len((first * 4 // len(values)).unique()) == 4:

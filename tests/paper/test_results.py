@@ -23,7 +23,7 @@ def sample(tmp_path: Path) -> Sample:
 
 @pytest.fixture
 def results(tmp_path: Path, sample: Sample) -> Results:
-    """A folder with one result, which has one file."""
+    """Return a folder with one result, which has one file."""
     results = Results(tmp_path / "out")
     results.path(SETTING, sample, ".safetensors").write_bytes(b"model")
     results.save(SETTING, sample, make_record(sample))

@@ -24,7 +24,7 @@ def chunk(name, data):
 
 
 def png(pixels=PIXELS, **chunks):
-    """A PNG file with chunks behind its header: numbers are packed as the specification says."""
+    """Return a PNG file with chunks after its header, packed as the specification says."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     data = file.getvalue()
@@ -47,7 +47,7 @@ def read(data, recwarn):
 
 
 def shown(result):
-    """The first pixel as a color-managed program shows it, in sRGB."""
+    """Return the first pixel as a color-managed program shows it, in sRGB."""
     values = picture.to_array(result.pixels)
     image = ImageCms.profileToProfile(
         Image.fromarray(values),

@@ -99,7 +99,7 @@ def test_jpeg_xl_is_read_where_its_package_is_installed(monkeypatch):
 
 
 def codestream(height, width):
-    """The start of a JPEG XL file, whose bits go from the lowest of a byte to the highest."""
+    """Return the start of a JPEG XL file, whose bits fill a byte from the lowest up."""
     bits = []
 
     def put(value, count):

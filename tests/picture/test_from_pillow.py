@@ -119,7 +119,7 @@ def test_cmyk_without_a_profile_becomes_rgb_by_the_plain_formula():
 
 
 def cmyk_profile():
-    """The least ICC profile of CMYK: any ink with cyan in it is mid gray, all else is white."""
+    """Return a CMYK profile: any ink with cyan in it is mid gray, all else is white."""
 
     def table(size):
         return bytes(round(255 * i / (size - 1)) for i in range(size))

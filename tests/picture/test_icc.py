@@ -154,7 +154,7 @@ def test_a_profile_of_tables_or_of_another_space_has_neither():
 
 @pytest.mark.parametrize("kind", range(5))
 def test_every_kind_of_parametric_curve_is_understood(kind):
-    """Each kind can be made to be the power 2.2, or sRGB's curve for 3 and 4."""
+    """Each kind of curve can be the power 2.2, or sRGB's curve for 3 and 4."""
     given = [(2.2,), (2.2, 1, 0), (2.2, 1, 0, 0)]
     slope = (1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
     given += [(2.4, *slope), (2.4, *slope, 0, 0)]

@@ -14,7 +14,7 @@ TIFF = Path(__file__).parents[1] / "data" / "tiff16"
 
 
 def sample(channels, height=5, width=7):
-    """The pixels of the files in tests/data/tiff16."""
+    """Return the pixels of the files in tests/data/tiff16."""
     y, x, k = np.mgrid[0:height, 0:width, 0:channels]
     return ((y * 12007 + x * 3011 + k * 21377 + 99) % 65536).astype(np.uint16)
 
@@ -92,7 +92,7 @@ def test_a_png_is_read_with_all_16_bits(channels):
 
 
 def png(pixels, color_type, *, key=None, interlaced=False):
-    """A PNG file of 16 bits without filters, made from the specification."""
+    """Return a PNG file of 16 bits without filters, made from the specification."""
     height, width, _ = pixels.shape
     # Adam7: the places that each pass starts at and its steps.
     passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4)]

@@ -34,7 +34,7 @@ def encoded(name, pixels=RGB, **options):
 
 
 def png_header(width, height):
-    """A PNG file that announces a size and then has no pixels."""
+    """Return a PNG file that announces a size and then has no pixels."""
     chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))]
     chunks += [(b"IDAT", zlib.compress(bytes(100))), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(

@@ -16,7 +16,7 @@ KINDS = {"u": 1, "i": 2, "f": 3}
 
 
 def packed(rows, predictor, order):
-    """The bytes of samples (rows, columns, channels), after a predictor of the specification."""
+    """Return the bytes of samples (rows, columns, channels) after a predictor."""
     size = rows.dtype.itemsize
     if predictor == 2:
         words = rows.view(f"u{size}")
@@ -49,7 +49,7 @@ def build(
     photometric=None,
     **tags,
 ):
-    """A TIFF file, plain or deflated, made from the specification."""
+    """Return a TIFF file, plain or deflated, made from the specification."""
     height, width, channels = values.shape
     planes = [values[..., k : k + 1] for k in range(channels)] if planar else [values]
     pieces = []

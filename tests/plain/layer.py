@@ -31,7 +31,7 @@ class Quantizer(NamedTuple):
 
     @property
     def shape_step(self) -> float:
-        """The step Λ of the log-covariance at amplitude Δ."""
+        """Return the step Λ of the log-covariance at amplitude Δ."""
         return power_of_two(128 - self.shape_index)
 
     def grid(self, precision: int) -> tuple[int, int]:

@@ -28,18 +28,18 @@ POISONS = {
 
 
 def tensors(gaussians, dtype=torch.float32, *, grad=False):
-    """Means, Cholesky factors and colors; without a batch."""
+    """Return means, Cholesky factors and colors; without a batch."""
     arrays = gaussians.means, gaussians.cholesky(), gaussians.colors
     return tuple(torch.from_numpy(a.copy()).to(dtype).requires_grad_(grad) for a in arrays)
 
 
 def doubles(inputs, *, grad=False):
-    """The same numbers in float64."""
+    """Return the same numbers in float64."""
     return tuple(t.detach().double().requires_grad_(grad) for t in inputs)
 
 
 def random_tensors(seed, batch, count, height, width, channels):
-    """Gaussians of 0.5 px to a quarter of the picture, any signs in the Cholesky factors."""
+    """Return Gaussians of 0.5 px to a quarter of the picture, any signs in the Cholesky factors."""
     rng = np.random.default_rng(seed)
     shape = (*batch, count)
     scale = np.exp(rng.uniform(np.log(0.5), np.log(max(height, width) / 4 + 1), (*shape, 3)))
@@ -50,13 +50,13 @@ def random_tensors(seed, batch, count, height, width, channels):
 
 
 def as_gaussians(inputs, height, width, q_max):
-    """The first channels of an unbatched picture as a `Gaussians`, for `near_cut`."""
+    """Return the first channels of an unbatched picture as a `Gaussians`, for `near_cut`."""
     means, cholesky, colors = (t.detach().double().numpy() for t in inputs)
     return Gaussians.from_cholesky(means, cholesky, colors[:, :4], height, width, q_max)
 
 
 def magnitudes(inputs, image_gradient, q_max):
-    """Σ |term| for every entry of the picture, and of the derivatives by means, L and colors.
+    """Return Σ |term| of every pixel, and of the derivatives by means, L and colors.
 
     For one picture in float64: what a rounding error of each sum is relative to.
     """

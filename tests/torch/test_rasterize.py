@@ -28,7 +28,7 @@ ARRAYS = ("means", "cholesky", "colors")
 
 
 def gradients(inputs, image_gradient, **options):
-    """The picture and the derivatives of Σ picture · image_gradient."""
+    """Return the picture and the derivatives of Σ picture · image_gradient."""
     leaves = [t.detach().clone().requires_grad_() for t in inputs]
     height, width = image_gradient.shape[-3:-1]
     image = rasterize(*leaves, height, width, **options)

@@ -24,7 +24,8 @@ class LazyGroup(click.Group):
 
     def __init__(self, *args: Any, home: str, listed: dict[str, str], **extra: Any) -> None:
         extra.setdefault("context_settings", {"help_option_names": ["-h", "--help"]})
-        super().__init__(*args, invoke_without_command=True, **extra)
+        super().__init__(*args, **extra)
+        self.invoke_without_command = True
         self._home, self._listed = home, listed
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -38,7 +38,7 @@ def noise(*shape: int) -> np.ndarray:
 
 
 def ramps(channels: int, dtype: type = np.uint8, height: int = 24, width: int = 32) -> np.ndarray:
-    """A smooth picture, with a soft alpha if the channels have one."""
+    """Return a smooth picture, with a soft alpha if the channels have one."""
     y, x = np.mgrid[0:height, 0:width]
     colors = [x / (width - 1), y / (height - 1), (x + y) / (width + height - 2)]
     alpha = np.clip(1.3 - np.hypot((x - 16) / 16, (y - 12) / 12), 0, 1)
@@ -53,7 +53,7 @@ def ramps(channels: int, dtype: type = np.uint8, height: int = 24, width: int = 
 
 
 def page(color: int = 0, ground: int = 255, height: int = 120, width: int = 160) -> np.ndarray:
-    """A page with three bars in a corner and nothing else."""
+    """Return a page with three bars in a corner and nothing else."""
     pixels = np.full((height, width, 3), ground, np.uint8)
     for x in (20, 28, 36):
         pixels[80:92, x : x + 3] = color

@@ -19,7 +19,7 @@ STEP = 0.32
 
 
 def page(height: int = 200, width: int = 300) -> np.ndarray:
-    """Lines of strokes on paper, one of them faint."""
+    """Return lines of strokes on paper, one of them faint."""
     rng = np.random.default_rng(0)
     pixels = np.full((height, width, 3), 0.9) + rng.normal(0, 0.005, (height, width, 1))
     for line, y in enumerate(range(10, height - 20, 25)):

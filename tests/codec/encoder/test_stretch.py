@@ -11,7 +11,7 @@ HEIGHT, WIDTH = 48, 64
 
 
 def waves(low: float, high: float, channels: int = 3) -> Picture:
-    """A picture of this range, in 16 bits."""
+    """Return a picture of this range, in 16 bits."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
     planes = [np.sin(x / (4 + k) + y / 9) * np.cos(y / (5 + k)) for k in range(channels)]
     pixels = np.stack(planes, axis=2)

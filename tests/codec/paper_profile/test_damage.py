@@ -62,7 +62,7 @@ def test_a_file_that_is_cut_before_its_gaussians_has_nothing_to_draw() -> None:
 
 
 def changed(data: bytes, place: int, value: int, kind: bytes = b"QUAN") -> bytes:
-    """The file with another byte in a chunk, under a right checksum."""
+    """Return the file with another byte in a chunk, under a right checksum."""
 
     def change(chunks: list[Chunk]) -> list[Chunk]:
         result = []

@@ -18,7 +18,7 @@ ARRAYS = ("means", "cholesky", "colors")
 
 
 def gradient(inputs, image_gradient, q_max=4.5):
-    """The derivatives of a batch, found on the device."""
+    """Return the derivatives of a batch, found on the device."""
     arguments = [t.to(DEVICE) for t in (*inputs, image_gradient)]
     return [part.cpu() for part in backward.gradient(*arguments, q_max)]
 

@@ -22,7 +22,7 @@ MARGIN = 1e-4
 
 
 def render(inputs, height, width, q_max=4.5):
-    """A batch, drawn on the device."""
+    """Return a batch, drawn on the device."""
     return forward.render(*(t.to(DEVICE) for t in inputs), height, width, q_max).cpu()
 
 

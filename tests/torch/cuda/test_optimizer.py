@@ -18,7 +18,7 @@ STATE = ("means", "cholesky", "colors", "first", "second", "age", "trainable")
 
 
 def scene(count=6, height=11, width=19, channels=3, *, seed=0):
-    """Gaussians of 0.5 to 4 px; cut so far out that no pixel on the cut matters to a sum."""
+    """Return Gaussians of 0.5 to 4 px; cut so far out that no pixel on the cut matters to a sum."""
     g = random_gaussians(seed, count, height, width, channels, largest_scale=4, q_max=12.0)
     scales, angles = g.scale_rotation()
     return Gaussians.from_scale_rotation(
@@ -39,7 +39,7 @@ def filled(optimizer, g):
 
 
 def pair(g, target):
-    """The engine's optimizer, and the one of this module, with the same Gaussians."""
+    """Return the engine's optimizer, and the one of this module, with the same Gaussians."""
     native = filled(_native.Optimizer(target, g.q_max, 1), g)
     return native, filled(Optimizer(target, g.q_max, DEVICE), g)
 
@@ -172,7 +172,7 @@ def test_the_residual_is_picture_minus_target():
 
 
 def random_weights(target, *, seed=2):
-    """Weights of 0, 1 and in between, by pixel and channel."""
+    """Return weights of 0, 1 and in between, by pixel and channel."""
     values = np.random.default_rng(seed).uniform(-0.3, 1.3, target.shape)
     return np.clip(values, 0, 1).astype(np.float32)
 

@@ -14,7 +14,7 @@ SIZE = (9, 20)
 
 
 def training(make_optimizer=Adan):
-    """Parameters, their optimizer and an iteration of it that returns the loss before it."""
+    """Return parameters, their optimizer and an iteration of it that returns the loss before it."""
     inputs = random_tensors(3, (), 4, *SIZE, 3)
     parameters = [torch.nn.Parameter(t.to(DEVICE)) for t in inputs]
     target = torch.full((*SIZE, 3), 0.5, device=DEVICE)

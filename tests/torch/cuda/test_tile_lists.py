@@ -21,7 +21,7 @@ def make_batch(inputs, height, width, q_max=4.5):
 
 
 def gaussians_by_tile(lists, tiles):
-    """Each tile's Gaussians, in the order in which they are drawn."""
+    """Return each tile's Gaussians, in the order in which they are drawn."""
     owners, order, starts = (t.cpu().long() for t in (lists.owners, lists.order, lists.starts))
     owners = owners + lists.first
     return [owners[order[starts[t] : starts[t + 1]]].tolist() for t in range(tiles)]

@@ -16,7 +16,7 @@ NAMES = ["means", "cholesky", "colors", "opacities", "depths"]
 
 
 def blended(means, cholesky, colors, opacities, height, width, depths=None):
-    """The definition, one Gaussian after the other over the whole picture."""
+    """Return the picture by the definition, one Gaussian after the other over all pixels."""
     x = torch.arange(width, dtype=means.dtype) + 0.5
     y = (torch.arange(height, dtype=means.dtype) + 0.5)[:, None]
     image = means.new_zeros(height, width, colors.shape[1])
@@ -34,7 +34,7 @@ def blended(means, cholesky, colors, opacities, height, width, depths=None):
 
 
 def scene(seed, count, size, channels=3, most=1.2):
-    """Gaussians of about 1 to 10 px and any sign, some more than opaque, in any order."""
+    """Return Gaussians of about 1 to 10 px and any sign, some more than opaque, in any order."""
     generator = torch.Generator().manual_seed(seed)
 
     def uniform(*shape):

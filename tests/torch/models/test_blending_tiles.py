@@ -22,7 +22,7 @@ LEAST = 1 / 255
 
 
 def scene(seed, count=25, size=(37, 50)):
-    """Gaussians of 0.1 to 100 px, needles too, inside and outside of the picture."""
+    """Return Gaussians of 0.1 to 100 px, needles too, inside and outside of the picture."""
     rng = np.random.default_rng(seed)
     means = rng.uniform(-0.5, 1.5, (count, 2)) * (size[1], size[0])
     lengths = np.exp(rng.uniform(np.log(0.1), np.log(100), (count, 3)))
@@ -32,7 +32,7 @@ def scene(seed, count=25, size=(37, 50)):
 
 
 def listed(means, cholesky, opacities, size, depths=None):
-    """The Gaussians of every tile, front to back, by their own numbers."""
+    """Return the Gaussians of every tile, front to back, by their own numbers."""
     visible = select_visible(means, cholesky, opacities, depths, size, LEAST)
     found = {}
     for batch in tile_batches(visible, size):

@@ -11,7 +11,7 @@ from gaussianimage.torch.models.harmonics import HARMONICS, harmonics
 
 
 def sphere():
-    """Directions and weights that integrate polynomials up to degree 7 over the sphere exactly."""
+    """Return directions and weights that integrate polynomials of degree 7 over the sphere."""
     heights, weights = np.polynomial.legendre.leggauss(4)
     angles = np.arange(8) * (2 * math.pi / 8)
     z, angle = (part.ravel() for part in np.meshgrid(heights, angles, indexing="ij"))

@@ -16,7 +16,7 @@ def doubles(values):
 
 
 def placed(means, height=20, width=30, **parameters):
-    """A model of Gaussians at given places, whose other parameters are changed as given."""
+    """Return a model of Gaussians at given places, whose other parameters are changed as given."""
     means = doubles(means)
     count = len(means)
     rotations = doubles([[1.0, 0.0, 0.0, 0.0]]).repeat(count, 1)

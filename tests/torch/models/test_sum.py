@@ -15,7 +15,7 @@ MODELS = [CholeskyModel, ScaleRotationModel]
 
 
 def raw_parameters(count=20, channels=3, seed=3, dtype=torch.float64):
-    """Parameters as training may leave them: any signs, any angle."""
+    """Return parameters as training may leave them: any signs, any angle."""
     generator = torch.Generator().manual_seed(seed)
     columns = (2, 3, channels)
     return RawParameters(
