@@ -36,7 +36,7 @@ every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
 def container_bytes(record: PaperRecord, data: bytes) -> int:
-    """Return the number of bytes that a plain file has beside the Gaussians' fields and the quantizers' numbers.
+    """Return the bytes of a plain file but for its fields and the numbers of its quantizers.
 
     Signature, three or four chunks with type, length and CRC, the header, and five bytes that say
     what the fields are.
