@@ -20,10 +20,10 @@ SSIM_C2 = 0.03**2
 
 _BLOCK = 64
 _BAND = 2**20  # values that `mse` compares at a time
-_SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, section 3.2
+SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, section 3.2
 
 # Least height and width of pictures for `ms_ssim`, in pixels: its smallest scale holds one window.
-MS_SSIM_SIDE = (SSIM_WINDOW - 1) * 2 ** (len(_SCALE_WEIGHTS) - 1) + 1
+MS_SSIM_SIDE = (SSIM_WINDOW - 1) * 2 ** (len(SCALE_WEIGHTS) - 1) + 1
 
 
 def mse(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
@@ -155,11 +155,11 @@ def ms_ssim(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
         least = f"{MS_SSIM_SIDE} x {MS_SSIM_SIDE}"
         raise ValueError(f"ms_ssim: expected pictures of at least {least} pixels")
     result = np.ones(x.shape[0])
-    for scale, weight in enumerate(_SCALE_WEIGHTS):
+    for scale, weight in enumerate(SCALE_WEIGHTS):
         if scale:
             x, y = _halved(x), _halved(y)
         similarity, contrast = _similarity(x, y)
-        last = scale == len(_SCALE_WEIGHTS) - 1
+        last = scale == len(SCALE_WEIGHTS) - 1
         result *= np.maximum(similarity if last else contrast, 0) ** weight
     return float(result.mean())
 

@@ -30,8 +30,8 @@ class Recipe:
         Initial step size of all parameters, above 0.
     halve_every : int, default 20000
         Number of iterations between two halvings of the step size, from 1.
-    loss : {"l2", "l1", "ssim", "l1+ssim", "l2+ssim"}, default "l2"
-        The loss; see `gaussianimage.torch.losses`.
+    loss : str, default "l2"
+        The name of a loss; see `gaussianimage.torch.get_loss`.
     seed : int, default 1
         Seed of the model's random start. Training itself uses no random numbers.
     optimizer : {"adan", "adam"}, default "adan"

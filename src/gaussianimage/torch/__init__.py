@@ -10,6 +10,15 @@ except ModuleNotFoundError as error:
     ) from error
 
 from gaussianimage.torch.adan import Adan
+from gaussianimage.torch.contributions import (
+    Contributors,
+    Footprints,
+    absolute_gradient,
+    footprints,
+    sum_weights,
+    top_contributors,
+    top_k_blend,
+)
 from gaussianimage.torch.cuda.recorded_step import RecordedStep
 from gaussianimage.torch.losses import get_loss
 from gaussianimage.torch.models.blending import alpha_blend
@@ -24,6 +33,7 @@ from gaussianimage.torch.models.sum import (
     ScaleRotationModel,
 )
 from gaussianimage.torch.rasterize import rasterize
+from gaussianimage.torch.shapes import cholesky_from_covariance, cholesky_from_scale_rotation
 
 __all__ = [
     "PAPER_Q_MAX",
@@ -31,15 +41,24 @@ __all__ = [
     "BlendedModel",
     "Canvas",
     "CholeskyModel",
+    "Contributors",
+    "Footprints",
     "OpacityModel",
     "Physical",
     "RawParameters",
     "RecordedStep",
     "ScaleRotationModel",
     "SplattingModel",
+    "absolute_gradient",
     "alpha_blend",
+    "cholesky_from_covariance",
+    "cholesky_from_scale_rotation",
+    "footprints",
     "get_loss",
     "rasterize",
+    "sum_weights",
+    "top_contributors",
+    "top_k_blend",
 ]
 
 del _torch

@@ -22,7 +22,16 @@ if TYPE_CHECKING:
 __all__ = ["FitOptions", "Listed", "RunOptions", "fit_options", "make_recipe", "require_torch"]
 
 MODELS = ("cholesky", "rs", "opacity", "alpha", "3dgs")
-LOSSES = ("l2", "l1", "ssim", "l1+ssim", "l2+ssim")
+LOSSES = (
+    "l2",
+    "l1",
+    "ssim",
+    "l1+ssim",
+    "l2+ssim",
+    "l2+l1",
+    "l1+ms-ssim",
+    "l1+ms-ssim-5",
+)
 OFFSETS = ("with", "without")
 _MOST = 2**24
 

@@ -168,16 +168,24 @@ def differentiate(
 
 
 def gradient(
-    means: Tensor, cholesky: Tensor, colors: Tensor, image_gradient: Tensor, q_max: float
+    means: Tensor,
+    cholesky: Tensor,
+    colors: Tensor,
+    image_gradient: Tensor,
+    q_max: float,
+    kept: TileLists | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the derivatives of (B, N, 2), (B, N, 3) and (B, N, C), given those of the picture."""
+    """Return the derivatives of (B, N, 2), (B, N, 3) and (B, N, C), given those of the picture.
+
+    `kept` are the lists that the same picture was drawn from; by default they are made.
+    """
     _, height, width, channels = image_gradient.shape
     batch = Batch.flatten(means, cholesky, colors, (height, width), q_max)
     image_gradient = image_gradient.contiguous()
     d_means, d_cholesky, d_colors = (
         torch.empty_like(t) for t in (batch.means, batch.cholesky, batch.colors)
     )
-    for lists in prepare_lists(batch):
+    for lists in prepare_lists(batch) if kept is None else [kept]:
         sums = colors.new_empty((len(lists.order), 5 + channels))
         sum_entries(batch, lists, image_gradient, sums)
         differentiate(batch, lists, sums, (d_means, d_cholesky, d_colors))

@@ -174,8 +174,20 @@ def render(
     means: Tensor, cholesky: Tensor, colors: Tensor, height: int, width: int, q_max: float
 ) -> Tensor:
     """Draw (B, N, 2), (B, N, 3) and (B, N, C) as (B, height, width, C)."""
+    return render_keeping(means, cholesky, colors, height, width, q_max)[0]
+
+
+def render_keeping(
+    means: Tensor, cholesky: Tensor, colors: Tensor, height: int, width: int, q_max: float
+) -> tuple[Tensor, TileLists | None]:
+    """Draw like `render`; return also the lists of the entries, if they fit in one part.
+
+    The gradient of the same picture takes them instead of sorting again.
+    """
     batch = Batch.flatten(means, cholesky, colors, (height, width), q_max)
     image = colors.new_empty((batch.pictures, height, width, batch.channels))
-    for part, lists in enumerate(prepare_lists(batch)):
-        draw(batch, lists, image, add=part > 0)
-    return image
+    parts, last = 0, None
+    for lists in prepare_lists(batch):
+        draw(batch, lists, image, add=parts > 0)
+        parts, last = parts + 1, lists
+    return image, last if parts == 1 else None

@@ -10,7 +10,7 @@ import triton.language as tl
 from torch import Tensor
 
 from gaussianimage.torch.cuda.batch import TILE, Batch, TileLists
-from gaussianimage.torch.cuda.workspace import current_workspace
+from gaussianimage.torch.cuda.workspace import find_workspace
 
 BLOCK = 128
 # Bytes that the tables of entries may take; more entries are drawn in several parts.
@@ -144,8 +144,8 @@ def _spread(
 
 
 def prepare_lists(batch: Batch) -> Iterator[TileLists]:
-    """Return the lists of all Gaussians, in the current workspace if there is one."""
-    workspace = current_workspace()
+    """Return the lists of all Gaussians, in this thread's workspace or one that has kept them."""
+    workspace = find_workspace(batch)
     return make_lists(batch) if workspace is None else iter(workspace.lists(batch, make_lists))
 
 

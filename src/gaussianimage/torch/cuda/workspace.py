@@ -3,9 +3,11 @@
 Without a workspace, drawing asks the device how many entries a picture has and allocates memory for
 just that many. A CUDA graph can't ask. Within `use_workspace`, drawing takes memory for a number of
 entries that is known beforehand, the device records how many entries there would have been, and the
-gradient uses the lists that its picture was drawn from.
+gradient uses the lists that its picture was drawn from. A workspace belongs to the thread that uses
+it, so that trainings in several threads, on one GPU or on several, do not disturb one another.
 """
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -53,10 +55,8 @@ class Workspace:
 
     def lists(self, batch: Batch, make: MakeLists) -> list[TileLists]:
         """Make the lists of a batch, or return the last ones if they are of the same batch."""
-        if self._kept is not None:
-            kept, versions, lists = self._kept
-            if _places(kept) == _places(batch) and _versions(batch) == versions:
-                return lists
+        if self._kept is not None and self.has(batch):
+            return self._kept[2]
         lists = list(make(batch, self.capacity))
         entries = torch.stack([one.offsets[-1] - one.offsets[0] for one in lists]).sum()
         torch.maximum(self.peak, entries, out=self.peak)
@@ -64,30 +64,48 @@ class Workspace:
         self._kept = batch, _versions(batch), lists
         return lists
 
+    def has(self, batch: Batch) -> bool:
+        """Whether the last batch was this one, unchanged since."""
+        if self._kept is None:
+            return False
+        kept, versions, _ = self._kept
+        return _places(kept) == _places(batch) and _versions(batch) == versions
+
     def forget(self) -> None:
         """Free the last batch and its lists."""
         self._kept = None
 
 
-# Not a context variable, because PyTorch computes gradients in another thread.
-_current: Workspace | None = None
+class _Current(threading.local):
+    """The workspace that this thread draws with."""
+
+    workspace: Workspace | None = None
+
+
+_current = _Current()
+# The workspaces of all threads: PyTorch computes gradients in threads of its own.
+_active: list[Workspace] = []
 
 
 @contextmanager
 def use_workspace(workspace: Workspace) -> Iterator[None]:
-    """Draw with a workspace in all threads while the block runs; free its last batch after it."""
-    global _current
-    before, _current = _current, workspace
+    """Draw with a workspace in this thread while the block runs; free its last batch after it."""
+    before, _current.workspace = _current.workspace, workspace
+    _active.append(workspace)
     try:
         yield
     finally:
-        _current = before
+        _current.workspace = before
+        _active.remove(workspace)
         workspace.forget()
 
 
-def current_workspace() -> Workspace | None:
-    """Return the workspace that pictures are drawn with now, if any."""
-    return _current
+def find_workspace(batch: Batch) -> Workspace | None:
+    """Return the workspace of this thread, or else the one that has just drawn this batch."""
+    if _current.workspace is not None:
+        return _current.workspace
+    # A copy, because other threads add and remove theirs.
+    return next((one for one in list(_active) if one.has(batch)), None)
 
 
 def _tensors(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:

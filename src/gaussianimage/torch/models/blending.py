@@ -37,8 +37,9 @@ def alpha_blend(
     width: int,
     *,
     depths: Tensor | None = None,
+    background: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Draw Gaussians over one another, differentiably in the first four tensors.
+    """Draw Gaussians over one another, differentiably in all tensors but the depths.
 
     Parameters
     ----------
@@ -54,12 +55,14 @@ def alpha_blend(
         Size of the picture in pixels, 1 to 65536.
     depths : Tensor, (N,), optional
         The smallest is in front; equal ones, and all by default, are in the order of their indices.
+    background : Tensor, (C,), optional
+        The color b behind all Gaussians; zero by default.
 
     Returns
     -------
     image : Tensor, (height, width, C)
-        Σᵢ cᵢ αᵢ Tᵢ with αᵢ = min(0.999, oᵢ exp(−qᵢ)) where that is above 1/255 and 0 elsewhere, and
-        Tᵢ the product of 1 − αⱼ over all j in front of i.
+        Σᵢ cᵢ αᵢ Tᵢ + b T with αᵢ = min(0.999, oᵢ exp(−qᵢ)) where that is above 1/255 and 0
+        elsewhere, Tᵢ the product of 1 − αⱼ over all j in front of i, and T the transmittance.
     transmittance : Tensor, (height, width)
         The product of all 1 − αᵢ: how much of a background is seen.
 
@@ -82,9 +85,15 @@ def alpha_blend(
     """
     _check(means, cholesky, colors, opacities, depths)
     size = side("height", height), side("width", width)
+    if background is not None:
+        check_tensor("background", background)
+        check_shape("background", background, (colors.shape[1],))
+        check_like_means("background", background, means)
     image, transmittance = _Blend.apply(  # type: ignore[no-untyped-call]  # as PyTorch has it
         means, cholesky, colors, opacities, depths, size
     )
+    if background is not None:
+        image = image + transmittance[..., None] * background
     return image, transmittance
 
 

@@ -16,14 +16,12 @@ from gaussianimage._util.arguments import cutoff, integer, positive, side
 from gaussianimage.gaussians import Gaussians
 from gaussianimage.torch.arguments import check_like_means, check_shape, check_tensor
 from gaussianimage.torch.rasterize import rasterize
+from gaussianimage.torch.shapes import cholesky_from_scale_rotation
 
 PAPER_Q_MAX = math.log(255)
 
 # Added to the learned scales and to the diagonal of the Cholesky factor, in pixels.
 OFFSET = 0.5
-
-# The squares of the shortest factor l₁₁: below it a square root would have no usable derivative.
-_LEAST_SQUARE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -243,12 +241,5 @@ class ScaleRotationModel(GaussianModel):
 
     def cholesky(self, shape: Tensor) -> Tensor:
         """Return l₁₁ > 0, l₂₁, l₂₂ ≥ 0 in px, (N, 3), of Σ = (RS)(RS)ᵀ."""
-        a, b, t = (shape + self.offsets).unbind(1)
-        s1, s2 = a.abs(), b.abs()
-        angle = t.sigmoid() * (2 * math.pi)
-        cosine, sine = angle.cos(), angle.sin()
-        # Rotating RS to lower triangular form gives the factor without forming Σ, which would
-        # square the condition.
-        l11 = ((cosine * s1) ** 2 + (sine * s2) ** 2).clamp_min(_LEAST_SQUARE).sqrt()
-        l21 = cosine * sine * (s1 + s2) * (s1 - s2) / l11
-        return torch.stack([l11, l21, s1 * s2 / l11], 1)
+        shape = shape + self.offsets
+        return cholesky_from_scale_rotation(shape[:, :2], shape[:, 2].sigmoid() * (2 * math.pi))
