@@ -175,7 +175,7 @@ class _Draw(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, _: None) -> tuple[Tensor | None, ...]:
         *_, q_max, threads = ctx.numbers
-        parts = _apply(_Gradient, *ctx.saved_tensors, gradient, q_max, threads, ctx.kept)
+        parts = _apply(_Derivatives, *ctx.saved_tensors, gradient, q_max, threads, ctx.kept)
         return (*parts, None, None, None, None)
 
     @staticmethod
@@ -191,7 +191,7 @@ class _Draw(torch.autograd.Function):
         return (image.unflatten(0, size), None), (0, None)
 
 
-class _Gradient(torch.autograd.Function):
+class _Derivatives(torch.autograd.Function):
     """The derivatives of ⟨R, picture⟩ by the Gaussians."""
 
     @staticmethod
@@ -228,7 +228,7 @@ class _Gradient(torch.autograd.Function):
         *inputs, gradient = ctx.saved_tensors
         *directions, change = _dense(tangents, ctx.saved_tensors)
         curved = _apply(_Curvature, *inputs, gradient, *directions, ctx.q_max)
-        changed = _apply(_Gradient, *inputs, change, ctx.q_max, ctx.threads, None)
+        changed = _apply(_Derivatives, *inputs, change, ctx.q_max, ctx.threads, None)
         first, second, third = (a + b for a, b in zip(curved, changed, strict=True))
         return first, second, third
 
@@ -236,7 +236,7 @@ class _Gradient(torch.autograd.Function):
     def vmap(info: Any, in_dims: Any, *arguments: Any) -> tuple[Any, Any]:
         tensors, size = _merged(info, in_dims, arguments[:4])
         q_max, threads, _ = arguments[4:]
-        parts = _apply(_Gradient, *tensors, q_max, threads, None)
+        parts = _apply(_Derivatives, *tensors, q_max, threads, None)
         return tuple(part.unflatten(0, size) for part in parts), (0, 0, 0)
 
 
@@ -258,7 +258,7 @@ class _Tangent(torch.autograd.Function):
         *inputs, d_means, d_cholesky, d_colors = ctx.saved_tensors
         directions = d_means, d_cholesky, d_colors
         curved = _apply(_Curvature, *inputs, gradient, *directions, ctx.q_max)
-        parts = _apply(_Gradient, *inputs, gradient, ctx.q_max, 0, None)
+        parts = _apply(_Derivatives, *inputs, gradient, ctx.q_max, 0, None)
         return (*curved, *parts, None, None, None)
 
     @staticmethod
