@@ -3,11 +3,17 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from webdriver import BROWSER, DRIVER, Browser
+
+from gaussianimage.web.bundle import MODULES
 
 Reports = list[dict[str, Any]]
 
@@ -42,3 +48,100 @@ def report(node: str) -> Callable[[Sequence[dict[str, Any]]], Reports]:
         return [json.loads(line) for line in result.stdout.splitlines()]
 
     return run
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Run Chromium without a window."""
+    if BROWSER is None or DRIVER is None:
+        pytest.skip("chromium and chromedriver are not installed")
+    running = Browser()
+    yield running
+    running.close()
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    """Serves the modules and the folder of a test; some paths behave badly on purpose."""
+
+    def translate_path(self, path: str) -> str:
+        path = path.split("?")[0]
+        if path.startswith("/gimg/"):
+            return str(MODULES / path.removeprefix("/gimg/"))
+        return str(cast("_Server", self.server).folder / path.lstrip("/"))
+
+    def do_GET(self) -> None:
+        cast("_Server", self.server).requests.append(self.path)
+        if self.path.startswith("/cut/"):
+            self._send_part()
+        elif self.path.startswith("/slow/"):
+            self._send_slowly()
+        else:
+            super().do_GET()
+
+    def _send_part(self) -> None:
+        """Announce a whole file, send two thirds of it, and hang up."""
+        data = (cast("_Server", self.server).folder / self.path.removeprefix("/cut/")).read_bytes()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data[: 2 * len(data) // 3])
+        self.close_connection = True
+
+    def _send_slowly(self) -> None:
+        """Send half of a file, and the rest when the test says so."""
+        server = cast("_Server", self.server)
+        data = (server.folder / self.path.removeprefix("/slow/")).read_bytes()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data[: len(data) // 2])
+        self.wfile.flush()
+        server.go_on.wait(30)
+        self.wfile.write(data[len(data) // 2 :])
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+class _Server(ThreadingHTTPServer):
+    def __init__(self, folder: Path) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.folder = folder
+        self.requests: list[str] = []
+        self.go_on = threading.Event()
+
+
+@dataclass
+class Site:
+    """A site on this machine: the modules under /gimg/, and a folder."""
+
+    folder: Path
+    server: _Server
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    @property
+    def requests(self) -> list[str]:
+        """The paths that were asked for."""
+        return self.server.requests
+
+    def page(self, body: str, name: str = "page.html") -> str:
+        """Write a page, and return its address."""
+        text = f"<!doctype html><meta charset=utf-8><link rel=icon href=data:,>{body}"
+        (self.folder / name).write_text(text, encoding="utf-8")
+        return f"{self.url}/{name}"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """Serve the modules and the test's folder."""
+    server = _Server(tmp_path)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield Site(tmp_path, server)
+    server.go_on.set()
+    server.shutdown()
+    server.server_close()
+    thread.join()
