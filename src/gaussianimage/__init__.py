@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from gaussianimage.gaussians import Gaussians
     from gaussianimage.picture import Picture, as_picture, write
     from gaussianimage.rendering import Gradient, gradient, render
+    from gaussianimage.web.data_url import data_url
 
 __version__ = "0.1.0"
 
@@ -55,6 +56,7 @@ _HOMES = {
     "Picture": "gaussianimage.picture",
     "Progress": "gaussianimage.fitting.progress",
     "as_picture": "gaussianimage.picture",
+    "data_url": "gaussianimage.web.data_url",
     "decode": "gaussianimage.codec.decoder.decode",
     "decode_gaussians": "gaussianimage.codec.decoder.decode",
     "decode_many": "gaussianimage.codec.decoder.decode_many",
@@ -90,6 +92,7 @@ __all__ = [
     "TruncatedError",
     "UnsupportedError",
     "as_picture",
+    "data_url",
     "decode",
     "decode_gaussians",
     "decode_many",

@@ -69,6 +69,10 @@ class _Handler(SimpleHTTPRequestHandler):
             return str(MODULES / path.removeprefix("/gimg/"))
         return str(cast("_Server", self.server).folder / path.lstrip("/"))
 
+    def end_headers(self) -> None:
+        self.send_header("Cache-Control", "no-store")
+        super().end_headers()
+
     def do_GET(self) -> None:
         cast("_Server", self.server).requests.append(self.path)
         if self.path.startswith("/cut/"):
@@ -85,6 +89,8 @@ class _Handler(SimpleHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data[: 2 * len(data) // 3])
+        self.wfile.flush()
+        cast("_Server", self.server).go_on.wait(0.3)  # a browser drops what comes with the end
         self.close_connection = True
 
     def _send_slowly(self) -> None:

@@ -175,13 +175,18 @@ export class WebGlRenderer {
   #textures = new Map();
 
   /**
-   * @param {HTMLCanvasElement | OffscreenCanvas} canvas
+   * @param {HTMLCanvasElement} canvas
+   * @param {boolean} [fastOnly] refuse a WebGL2 that runs on the CPU
    * @throws {Error} there is no WebGL2
    */
-  constructor(canvas) {
+  constructor(canvas, fastOnly = false) {
     this.canvas = canvas;
     const gl = /** @type {WebGL2RenderingContext | null} */ (
-      canvas.getContext('webgl2', { antialias: false, depth: false, powerPreference: 'high-performance' })
+      canvas.getContext('webgl2', {
+        antialias: false,
+        depth: false,
+        failIfMajorPerformanceCaveat: fastOnly,
+      })
     );
     if (!gl) throw new Error('WebGL2 is not available');
     this.#gl = gl;

@@ -1,0 +1,338 @@
+/**
+ * Loads pictures from addresses, files or bytes, and draws them on the CPU. A worker does both where
+ * the page may have one; else this thread does.
+ */
+import { drawOnCpu } from './cpu.js';
+import { Decoder, GimgError, Picture } from './gimg.js';
+import './worker.js';
+
+/** @typedef {import('./view.js').View} View */
+
+/**
+ * @typedef {object} LoadOptions
+ * @property {AbortSignal} [signal]
+ * @property {(picture: Picture) => void} [onProgress] called when the header and when layers came
+ * @property {Partial<import('./gimg.js').Limits>} [limits]
+ */
+
+/** A worker that says nothing for so many milliseconds is ended. */
+const PATIENCE = 30_000;
+
+/**
+ * Loads a picture.
+ * @param {string | Blob | Uint8Array} source an address (data: too), a file or the bytes
+ * @param {LoadOptions} [options]
+ * @returns {Promise<Picture>}
+ * @throws {GimgError} the file can't be reached or decoded; its `picture` has the layers that came
+ */
+export async function loadPicture(source, options = {}) {
+  const session = openSession(options);
+  loadingSessions.add(session);
+  try {
+    for await (const bytes of readPieces(source, options.signal)) await session.push(bytes);
+    return await session.finish();
+  } catch (error) {
+    let told = error;
+    if (options.signal?.aborted) told = options.signal.reason;
+    else if (!(error instanceof GimgError)) {
+      told = new GimgError('network', `the file can't be read: ${/** @type {Error} */ (error).message}`);
+    }
+    if (told instanceof GimgError) {
+      const { picture } = session;
+      Object.assign(told, { picture });
+      if (picture) picture.damage = told;
+    }
+    throw told;
+  } finally {
+    loadingSessions.delete(session);
+  }
+}
+
+/**
+ * Draws a loaded picture on the CPU.
+ * @param {Picture} picture
+ * @param {View} view
+ * @param {number} [count] of the first Gaussians to draw
+ * @returns {Promise<ImageData>}
+ */
+export async function drawPicture(picture, view, count = picture.count) {
+  const session = sessions.get(picture);
+  if (session && !session.channel.ended) return session.draw(view, count);
+  return drawOnCpu(picture, view, count);
+}
+
+/**
+ * Yields the bytes of a source as they come.
+ * @param {string | Blob | Uint8Array} source
+ * @param {AbortSignal} [signal]
+ * @returns {AsyncGenerator<Uint8Array>}
+ */
+async function* readPieces(source, signal) {
+  if (source instanceof Uint8Array) {
+    yield source;
+  } else if (typeof source !== 'string') {
+    yield new Uint8Array(await source.arrayBuffer());
+  } else if (source.startsWith('data:')) {
+    yield fromDataUrl(source);
+  } else {
+    const answer = await fetch(source, { signal }).catch((error) => {
+      if (signal?.aborted) throw error;
+      throw new GimgError('network', 'the file can\'t be reached');
+    });
+    if (!answer.ok || !answer.body) {
+      throw new GimgError('network', `the server answers ${answer.status} ${answer.statusText}`.trim());
+    }
+    const reader = answer.body.getReader();
+    try {
+      for (;;) {
+        const { value, done } = await reader.read().catch((error) => {
+          if (signal?.aborted) throw error;
+          throw new GimgError('truncated', 'the transfer broke off');
+        });
+        if (done) return;
+        yield value;
+      }
+    } finally {
+      reader.cancel().catch(() => {});
+    }
+  }
+}
+
+/**
+ * Returns the bytes of a data: address in base 64.
+ * @param {string} url
+ * @returns {Uint8Array}
+ * @throws {GimgError}
+ */
+export function fromDataUrl(url) {
+  const match = /^data:[^,]*;base64,(.*)$/s.exec(url);
+  try {
+    return Uint8Array.from(atob(/** @type {RegExpExecArray} */ (match)[1]), (c) => c.charCodeAt(0));
+  } catch {
+    throw new GimgError('format', 'the data: address is not in base 64');
+  }
+}
+
+/** @typedef {LocalSession | WorkerSession} Session */
+
+/**
+ * Sessions that load; a channel holds sessions weakly, so nothing else may keep them.
+ * @type {Set<Session>}
+ */
+const loadingSessions = new Set();
+
+/** @type {WeakMap<Picture, WorkerSession>} */
+const sessions = new WeakMap();
+
+/**
+ * @param {LoadOptions} options
+ * @returns {Session}
+ */
+function openSession(options) {
+  const channel = openChannel();
+  return channel ? new WorkerSession(channel, options) : new LocalSession(options);
+}
+
+/** Decodes on this thread. */
+class LocalSession {
+  #decoder;
+  #tell;
+  #told = -1;
+
+  /** @param {LoadOptions} options */
+  constructor(options) {
+    this.#decoder = new Decoder({ limits: options.limits });
+    this.#tell = options.onProgress;
+  }
+
+  get picture() {
+    return this.#decoder.picture;
+  }
+
+  /** @param {Uint8Array} bytes */
+  async push(bytes) {
+    try {
+      this.#decoder.push(bytes);
+    } finally {
+      if (this.picture && this.picture.count !== this.#told) {
+        this.#told = this.picture.count;
+        this.#tell?.(this.picture);
+      }
+    }
+  }
+
+  async finish() {
+    return this.#decoder.finish();
+  }
+}
+
+/** A worker, and the pictures that it has. */
+class Channel {
+  /** @param {Worker} worker */
+  constructor(worker) {
+    this.worker = worker;
+    this.ended = false;
+    this.waiting = 0;
+    /** @type {Map<number, WeakRef<WorkerSession>>} */
+    this.sessions = new Map();
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.timer = undefined;
+    worker.onmessage = (event) => this.receive(event.data);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.end('the worker failed');
+    };
+  }
+
+  /**
+   * @param {any} message
+   * @param {Transferable[]} [transfer]
+   */
+  send(message, transfer = []) {
+    this.worker.postMessage(message, transfer);
+    this.waiting++;
+    this.watch();
+  }
+
+  watch() {
+    clearTimeout(this.timer);
+    if (!this.waiting) return;
+    this.timer = setTimeout(() => this.end('decoding takes too long'), PATIENCE);
+  }
+
+  /** @param {any} message */
+  receive(message) {
+    if (message.type === 'ready' || message.type === 'error') this.waiting--;
+    this.watch();
+    this.sessions.get(message.id)?.deref()?.receive(message);
+  }
+
+  /** @param {string} why */
+  end(why) {
+    this.ended = true;
+    clearTimeout(this.timer);
+    this.worker.terminate();
+    if (sharedChannel === this) sharedChannel = null;
+    for (const session of this.sessions.values()) {
+      session.deref()?.fail(new GimgError('limit', why));
+    }
+  }
+}
+
+/** @type {Channel | null | undefined} undefined before the first use, null if there is none */
+let sharedChannel;
+let lastId = 0;
+
+function openChannel() {
+  if (sharedChannel === undefined || sharedChannel?.ended) {
+    try {
+      sharedChannel = new Channel(startWorker());
+    } catch {
+      sharedChannel = null;
+    }
+  }
+  return sharedChannel;
+}
+
+function startWorker() {
+  // In a page of a single file, the worker runs the script of the page.
+  const whole = document.getElementById('gimg-bundle');
+  if (!whole) return new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
+  const blob = new Blob([whole.textContent ?? ''], { type: 'text/javascript' });
+  return new Worker(URL.createObjectURL(blob), { type: 'module' });
+}
+
+const closing = new FinalizationRegistry((/** @type {() => void} */ close) => close());
+
+/** Decodes in the worker. */
+class WorkerSession {
+  #id = ++lastId;
+  #tell;
+  /** @type {{resolve: Function, reject: Function} | null} */
+  #pending = null;
+  /** @type {Map<number, {resolve: Function, reject: Function}>} */
+  #jobs = new Map();
+  #lastJob = 0;
+
+  /**
+   * @param {Channel} channel
+   * @param {LoadOptions} options
+   */
+  constructor(channel, options) {
+    this.channel = channel;
+    this.#tell = options.onProgress;
+    /** @type {Picture | null} */
+    this.picture = null;
+    const id = this.#id;
+    channel.sessions.set(id, new WeakRef(this));
+    closing.register(this, () => {
+      channel.sessions.delete(id);
+      if (!channel.ended) channel.send({ id, type: 'close' });
+    });
+    channel.send({ id, type: 'open', limits: options.limits });
+  }
+
+  /**
+   * @param {any} message
+   * @returns {Promise<void>}
+   */
+  #ask(message) {
+    if (this.channel.ended) return Promise.reject(new GimgError('limit', 'the worker has ended'));
+    return new Promise((resolve, reject) => {
+      this.#pending = { resolve, reject };
+      this.channel.send({ id: this.#id, ...message });
+    });
+  }
+
+  /** @param {Uint8Array} bytes */
+  push(bytes) {
+    return this.#ask({ type: 'push', bytes });
+  }
+
+  async finish() {
+    await this.#ask({ type: 'finish' });
+    return /** @type {Picture} */ (this.picture);
+  }
+
+  /**
+   * @param {View} view
+   * @param {number} count
+   * @returns {Promise<ImageData>}
+   */
+  async draw(view, count) {
+    const job = ++this.#lastJob;
+    /** @type {Uint8ClampedArray} */
+    const pixels = await new Promise((resolve, reject) => {
+      this.#jobs.set(job, { resolve, reject });
+      this.channel.send({ id: this.#id, type: 'draw', job, view, count });
+    });
+    return new ImageData(/** @type {any} */ (pixels), view.width, view.height);
+  }
+
+  /** @param {any} message */
+  receive(message) {
+    if (message.type === 'header') {
+      this.picture = new Picture(message.header);
+      this.picture.alpha = message.alpha;
+      sessions.set(this.picture, this);
+      this.#tell?.(this.picture);
+    } else if (message.type === 'layers' && this.picture) {
+      Object.assign(this.picture, message.news);
+      this.#tell?.(this.picture);
+    } else if (message.type === 'drawn') {
+      this.#jobs.get(message.job)?.resolve(message.pixels);
+      this.#jobs.delete(message.job);
+    } else if (message.type === 'ready') {
+      if (message.what === 'push' || message.what === 'finish') this.#pending?.resolve();
+    } else if (message.type === 'error') {
+      this.fail(new GimgError(message.kind, message.message, message.offset));
+    }
+  }
+
+  /** @param {GimgError} error */
+  fail(error) {
+    this.#pending?.reject(error);
+    for (const job of this.#jobs.values()) job.reject(error);
+    this.#jobs.clear();
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * Decodes and draws in a worker, so that a page never waits. `client.js` speaks to it.
+ *
+ * Every message has the `id` of a picture. The worker answers `open` and `push` with `ready`, and tells
+ * `header`, `layers`, `error` and `drawn` on the way.
+ */
+import { drawPixels } from './cpu.js';
+import { Decoder, GimgError } from './gimg.js';
+
+/** @typedef {import('./view.js').View} View */
+
+/** @param {any} scope of the worker */
+export function serveWorker(scope) {
+  /** @type {Map<number, {decoder: Decoder, told: number}>} */
+  const open = new Map();
+
+  /**
+   * @param {number} id
+   * @param {{decoder: Decoder, told: number}} entry
+   */
+  function tellNews(id, entry) {
+    const { picture } = entry.decoder;
+    if (!picture) return;
+    if (entry.told < 0) {
+      const { header, alpha } = picture;
+      scope.postMessage({ id, type: 'header', header, alpha });
+      entry.told = 0;
+    }
+    if (entry.told < picture.count || picture.complete) {
+      entry.told = picture.count;
+      const { layers, count, bytes, complete, chunks } = picture;
+      const means = picture.means.slice(0, 2 * count);
+      const cholesky = picture.cholesky.slice(0, 3 * count);
+      const colors = picture.colors.slice(0, picture.header.channels * count);
+      const news = { layers, count, bytes, complete, chunks, means, cholesky, colors };
+      const arrays = [means.buffer, cholesky.buffer, colors.buffer];
+      scope.postMessage({ id, type: 'layers', news }, arrays);
+    }
+  }
+
+  /** @param {any} message */
+  function answer(message) {
+    const { id, type } = message;
+    if (type === 'open') {
+      open.set(id, { decoder: new Decoder({ limits: message.limits }), told: -1 });
+      return;
+    }
+    const entry = open.get(id);
+    if (!entry) return;
+    if (type === 'close') {
+      open.delete(id);
+    } else if (type === 'draw') {
+      const { view, count, job } = message;
+      const { picture } = entry.decoder;
+      if (!picture) return;
+      const pixels = drawPixels(picture, view, Math.min(count, picture.count));
+      scope.postMessage({ id, type: 'drawn', job, pixels }, [pixels.buffer]);
+    } else {
+      try {
+        if (type === 'push') entry.decoder.push(message.bytes);
+        else entry.decoder.finish();
+      } finally {
+        tellNews(id, entry);
+      }
+    }
+  }
+
+  scope.onmessage = (/** @type {MessageEvent} */ event) => {
+    const { id } = event.data;
+    try {
+      answer(event.data);
+      scope.postMessage({ id, type: 'ready', what: event.data.type });
+    } catch (error) {
+      const { message } = /** @type {Error} */ (error);
+      const known = error instanceof GimgError;
+      const kind = known ? error.kind : 'limit';
+      const offset = known ? error.offset : null;
+      scope.postMessage({ id, type: 'error', what: event.data.type, kind, message, offset });
+    }
+  };
+}
+
+if (typeof document === 'undefined' && typeof (/** @type {any} */ (globalThis).importScripts) === 'function') {
+  serveWorker(globalThis);
+}
