@@ -41,7 +41,11 @@ def _desktop(browser: Browser) -> None:
 
 
 def canvas(browser: Browser, selector: str = "gimg-image") -> NDArray[np.int64]:
-    """Return the pixels of an element's canvas, RGBA."""
+    """Return the pixels of an element's canvas, RGBA, once they are drawn at its size."""
+    browser.wait(
+        f"((e) => e.renderer && e.shadowRoot.querySelector('canvas').width === "
+        f"Math.round(e.width * devicePixelRatio))(document.querySelector('{selector}'))"
+    )
     url = browser.run(
         "return document.querySelector(given[0]).shadowRoot.querySelector('canvas').toDataURL()",
         selector,
