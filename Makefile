@@ -4,6 +4,10 @@
 PYTHON ?= python3
 # Further arguments of pip for PyTorch: an index, or a file to install it from.
 TORCH ?=
+# The Pythons that `make wheel-check` builds wheels for; by default every python3.N that it finds.
+PYTHONS ?=
+# The platforms of `make cross-compile`; all by default.
+TARGETS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 # --no-compile: Python writes the bytecode of a module when it is imported first.
@@ -13,7 +17,7 @@ BUILD_OPTIONS := --no-build-isolation --config-settings=build-dir=build/{wheel_t
 REQUIREMENTS := pyproject.toml constraints.txt
 CXX_FILES = $(shell find src/gaussianimage/native tests benchmarks -name '*.h' -o -name '*.cpp')
 
-.PHONY: help demo test test-core lint format core develop wheel clean
+.PHONY: help demo test test-core lint format core develop docs wheel wheel-check cross-compile clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 19
@@ -46,8 +50,17 @@ develop: core $(VENV)/.test $(VENV)/.lint $(VENV)/.torch ## Install the package 
 wheel: $(VENV)/.build ## Build a wheel into dist/
 	$(BIN)/python -m pip --disable-pip-version-check --quiet wheel --no-deps $(BUILD_OPTIONS) -w dist .
 
+docs: core $(VENV)/.docs ## Build the documentation site into build/site; every warning is an error
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/site
+
+wheel-check: core $(VENV)/.wheels ## Build the wheels into wheelhouse/, audit them, install and try each in a clean environment
+	$(BIN)/python tools/check_wheel.py $(PYTHONS)
+
+cross-compile: core $(VENV)/.wheels ## Compile the C++ sources for other platforms (TARGETS=windows-x86_64)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/cross_compile.py $(TARGETS)
+
 clean: ## Remove everything that was built or installed here
-	rm -rf $(VENV) build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist wheelhouse demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # ------------------------------------------------------------------------------------------------
 
@@ -72,6 +85,14 @@ $(VENV)/.test: $(REQUIREMENTS) | core
 
 $(VENV)/.lint: $(REQUIREMENTS) | core
 	$(PIP_INSTALL) --quiet 'gaussianimage[lint]'
+	@touch $@
+
+$(VENV)/.docs: $(REQUIREMENTS) | core
+	$(PIP_INSTALL) --quiet 'gaussianimage[docs]'
+	@touch $@
+
+$(VENV)/.wheels: $(REQUIREMENTS) | core
+	$(PIP_INSTALL) --quiet 'gaussianimage[wheels]'
 	@touch $@
 
 $(VENV)/.torch: $(REQUIREMENTS) | core

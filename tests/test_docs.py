@@ -1,8 +1,11 @@
 """The documents: links, paths and commands lead somewhere, and the examples of the guides run."""
 
 import re
+import runpy
 import shlex
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from gaussianimage.cli import cli
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 PAGES = [*sorted(DOCS.rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+GALLERY = ROOT / "examples" / "gallery"
 EXPERIMENTS = sorted(page for page in (DOCS / "experiments").glob("*.md") if page.stem != "index")
 # Pages that name files of the repository; a path may be relative to one of these folders.
 ON_THE_CODE = [*sorted((DOCS / "design").glob("*.md")), DOCS / "contributing.md"]
@@ -122,6 +126,47 @@ def test_every_document_that_the_sources_name_exists() -> None:
     for file in files:
         for name in re.findall(r"\bdocs/[\w/.-]+\.(?:md|png)\b", read_text(file)):
             assert (ROOT / name).exists(), f"{name} in {relative_name(file)}"
+
+
+def test_every_page_has_a_place_on_the_site() -> None:
+    places = set(read_text(DOCS / "site_toc.txt").splitlines())
+    pages = {page.relative_to(DOCS).with_suffix("").as_posix() for page in DOCS.rglob("*.md")}
+    of_patterns = {name for name in pages if f"{name.rpartition('/')[0]}/*" in places}
+    of_experiments = {name for name in pages if name.startswith("experiments/")}
+    assert pages - places - of_patterns - of_experiments == {"index"}
+    made = {"gallery/index", "api/index"}  # not Markdown
+    assert {place for place in places if re.fullmatch(r"[\w/]+", place)} <= pages | made
+
+
+@pytest.mark.parametrize("script", sorted(GALLERY.glob("show_*.py")), ids=lambda path: path.stem)
+def test_the_pictures_of_the_gallery_are_drawn(
+    script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.chdir(GALLERY)
+    from matplotlib import pyplot as plt
+
+    try:
+        names = runpy.run_path(script.name)
+        pictures = [axis.images[0].get_array() for axis in names["figure"].axes]
+        assert len(pictures) >= 3
+        assert all(picture.std() > 5 / 255 * picture.max() for picture in pictures)
+        assert all(axis.get_title() for axis in names["figure"].axes)
+    finally:
+        plt.close("all")
+
+
+@pytest.mark.slow
+def test_the_site_is_built_without_warnings(tmp_path: Path) -> None:
+    for name in ("sphinx", "furo", "myst_parser", "numpydoc", "sphinx_gallery", "matplotlib"):
+        pytest.importorskip(name, reason=f"{name} is not installed: gaussianimage[docs]")
+    options = ["--fail-on-warning", "--keep-going", "-D", "plot_gallery=False"]
+    command = [sys.executable, "-m", "sphinx", *options, str(DOCS), str(tmp_path / "site")]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert result.returncode == 0, result.stderr
+    for page in ("index", "guide/python", "api/generated/gaussianimage.encode", "gallery/index"):
+        assert (tmp_path / "site" / f"{page}.html").exists()
 
 
 def run_examples(page: str, folder: Path) -> dict[str, Any]:

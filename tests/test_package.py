@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -44,8 +45,10 @@ def wheel_names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 @pytest.mark.slow
 def test_the_wheel_holds_the_extension_and_its_types(wheel_names: list[str]) -> None:
-    extensions = [n for n in wheel_names if n.startswith("gaussianimage/_native.cpython-")]
+    extensions = [n for n in wheel_names if re.match(r"gaussianimage/_native\..*(so|pyd)$", n)]
     assert len(extensions) == 1
+    # From 3.12 on the wheel is for the stable ABI.
+    assert ("abi3" in extensions[0]) == (sys.version_info >= (3, 12))
     assert "gaussianimage/py.typed" in wheel_names
     assert "gaussianimage/_native.pyi" in wheel_names
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in wheel_names)

@@ -59,7 +59,7 @@ def fit(
     q_max : float, default 4.5
         Cut-off of the model, see `Gaussians`.
     energy : float, default 0
-        Weight κ of the penalty ½ κ Σ |c|² π σ₁ σ₂, added to the loss ½ Σ (I − T)². A small one,
+        Weight κ of the penalty ½ κ Σ ‖c‖² π σ₁ σ₂, added to the loss ½ Σ (I − T)². A small one,
         such as 0.01, keeps Gaussians from cancelling each other, which makes them cheaper to code.
     progress : callable, optional
         Called with a `Progress` about ten times a second.

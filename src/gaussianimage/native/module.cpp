@@ -23,7 +23,8 @@ NB_MODULE(_native, m) {
 #undef PyInit__native
 
 extern "C" NB_EXPORT PyObject* PyInit__native() {
-  if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+  // The main interpreter's number is 0. The stable ABI has no PyInterpreterState_Main.
+  if (PyInterpreterState_GetID(PyInterpreterState_Get()) != 0) {
     PyErr_SetString(PyExc_ImportError, "gaussianimage does not work in subinterpreters");
     return nullptr;
   }
