@@ -20,6 +20,7 @@ TYPE_CHECKING = False  # type checkers take it for typing's, which takes long to
 if TYPE_CHECKING:
     from typing import Any
 
+    from gaussianimage.batching.batch import BatchProgress, BatchSummary, batch
     from gaussianimage.codec.decoder.decode import (
         Decoder,
         decode,
@@ -45,6 +46,8 @@ __version__ = "0.1.0"
 # The module of each public name. The first use of a name imports it, so that a program that only
 # decodes does not wait for the encoder's imports.
 _HOMES = {
+    "BatchProgress": "gaussianimage.batching.batch",
+    "BatchSummary": "gaussianimage.batching.batch",
     "Decoder": "gaussianimage.codec.decoder.decode",
     "EncodeResult": "gaussianimage.codec.encoder.encode",
     "FileInfo": "gaussianimage.codec.decoder.info",
@@ -56,6 +59,7 @@ _HOMES = {
     "Picture": "gaussianimage.picture",
     "Progress": "gaussianimage.fitting.progress",
     "as_picture": "gaussianimage.picture",
+    "batch": "gaussianimage.batching.batch",
     "data_url": "gaussianimage.web.data_url",
     "decode": "gaussianimage.codec.decoder.decode",
     "decode_gaussians": "gaussianimage.codec.decoder.decode",
@@ -72,6 +76,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "BatchProgress",
+    "BatchSummary",
     "Decoder",
     "EncodeResult",
     "FileInfo",
@@ -92,6 +98,7 @@ __all__ = [
     "TruncatedError",
     "UnsupportedError",
     "as_picture",
+    "batch",
     "data_url",
     "decode",
     "decode_gaussians",

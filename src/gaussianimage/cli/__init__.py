@@ -17,6 +17,7 @@ __all__ = ["cli", "main"]
 COMMANDS = {
     "encode": "Encode pictures as .gimg files.",
     "decode": "Decode .gimg files to pictures.",
+    "batch": "Encode or decode any number of pictures, here or on a Ray cluster.",
     "thumbnail": "Draw a .gimg file as a small PNG file.",
     "fit": "Fit Gaussians to pictures, without quantizing them.",
     "render": "Draw Gaussians at any size, or as ellipses.",

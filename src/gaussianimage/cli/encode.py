@@ -4,6 +4,7 @@ from typing import Any
 
 from gaussianimage import EncodeResult, encode_with_result, info
 from gaussianimage._util.files import write_output
+from gaussianimage.batching.tasks import encoded_facts
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.options import (
     BatchOptions,
@@ -22,7 +23,7 @@ from gaussianimage.cli.options import (
 )
 from gaussianimage.cli.outputs import refuse_pictures
 from gaussianimage.cli.paths import Item, plan
-from gaussianimage.cli.report import bytes_text, finite, result_line
+from gaussianimage.cli.report import bytes_text, result_line
 from gaussianimage.cli.run_items import JobContext, Outcome, run
 from gaussianimage.codec.encoder.search import QUALITY_TOLERANCE, decibels_of_ssim
 from gaussianimage.codec.format.metadata import TYPES
@@ -116,13 +117,9 @@ def command(
             seconds=encoded.seconds,
         )
         facts = {
-            "width": source.width,
-            "height": source.height,
-            "gaussians": encoded.gaussians,
+            **encoded_facts(encoded),
             "bytes": len(encoded.data),
             "bpp": encoded.bpp,
-            "psnr": finite(encoded.psnr),
-            "ssim": encoded.ssim,
             "seconds": encoded.seconds,
         }
         return Outcome(line, encoded.interrupted, facts=facts)

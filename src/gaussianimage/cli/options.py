@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from gaussianimage.backends import select_backend
+from gaussianimage.batching.engines import ENGINES
 from gaussianimage.codec.encoder.effort import DEFAULT_EFFORT
 from gaussianimage.codec.encoder.targets import DEFAULT_QUALITY, TARGETS
 from gaussianimage.errors import GaussianImageError
@@ -32,6 +33,7 @@ __all__ = [
     "check_device",
     "device_option",
     "effort_option",
+    "engine_options",
     "files_argument",
     "json_option",
     "max_pixels_option",
@@ -182,6 +184,23 @@ white_option = click.option(
     help="Value of a white sample, such as 4095 for 12 bits in a 16-bit file.  [default: the "
     "largest value]",
 )
+
+
+def engine_options(function: Function) -> Function:
+    """Add --engine and --address."""
+    function = click.option(
+        "--address",
+        metavar="ADDRESS",
+        help="Ray cluster to work on, such as auto on one of its machines.  [default: Ray starts "
+        "on this machine]",
+    )(function)
+    return click.option(
+        "--engine",
+        type=click.Choice(ENGINES),
+        default="local",
+        help="local works on threads, ray on processes here or on a cluster; it needs "
+        "gaussianimage[ray].  [default: local]",
+    )(function)
 
 
 def check_device(device: str, batch: BatchOptions) -> None:

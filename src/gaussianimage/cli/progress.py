@@ -20,6 +20,7 @@ __all__ = ["Reporter"]
 
 _LINE_EVERY = 0.1  # Part of the work between two lines.
 _ALL_EVERY = 0.5  # Seconds between two updates of the bar of all jobs.
+_NEWS_EVERY = 30.0  # Seconds between two lines about a long run.
 _NARROW = 60  # Columns; a narrower terminal shows the percentage without a bar.
 _BAR, _PERCENT = 12, 4  # columns
 
@@ -86,6 +87,41 @@ class Reporter:
         finally:
             bars.remove_task(self._all.task)
             self._all = None
+
+    @contextmanager
+    def overview(self, name: str) -> Iterator[Callable[[int, int, str], None]]:
+        """Show one line about a long run while the block runs; elsewhere than on a terminal, lines.
+
+        The block gets a function to call with the finished number, the whole number and the news.
+        """
+        if self.quiet:
+            yield lambda *_: None
+        elif is_terminal(sys.stderr):
+            bars = self._started_bars()
+            task = bars.add_task(name, total=None, news="")
+            told = -_ALL_EVERY
+
+            def show(done: int, total: int, text: str) -> None:
+                nonlocal told
+                now = time.monotonic()
+                if now - told >= _ALL_EVERY or done == total:
+                    told = now
+                    bars.update(task, completed=done, total=total, news=text, refresh=True)
+
+            try:
+                yield show
+            finally:
+                bars.remove_task(task)
+        else:
+            told = time.monotonic()
+
+            def tell(done: int, total: int, text: str) -> None:
+                nonlocal told
+                if done < total and time.monotonic() - told >= _NEWS_EVERY:
+                    told = time.monotonic()
+                    self.say(f"{name}: {text}")
+
+            yield tell
 
     @contextmanager
     def watch(self, name: str) -> Iterator[OnProgress]:

@@ -79,10 +79,13 @@ def decibels(value: float) -> str:
 
 
 def seconds_text(seconds: float) -> str:
-    """Return a duration in ms, s, or minutes and seconds."""
+    """Return a duration in ms, s, minutes and seconds, or hours and minutes."""
     if seconds < 0.9995:
         return f"{1000 * seconds:.0f} ms"
     if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s"
+    if minutes < 100:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"

@@ -31,7 +31,7 @@ from gaussianimage.cli.paths import Item, check_output, refuse_folder
 from gaussianimage.cli.progress import Reporter
 from gaussianimage.fitting.progress import OnProgress, Progress
 
-__all__ = ["JobContext", "Outcome", "run", "run_each"]
+__all__ = ["JobContext", "Outcome", "run", "run_each", "terminable"]
 
 
 # Seconds that jobs have to end after Ctrl-C. The engine can be told to end; Pillow cannot.
@@ -115,7 +115,7 @@ def run(items: Sequence[Item], work: Work, batch: BatchOptions) -> int:
     """
     if batch.as_json and any(is_stream(item.target) for item in items):
         raise click.UsageError("--json goes to stdout, and so does the output.")
-    with Reporter(quiet=batch.quiet, verbose=verbosity()) as reporter, _terminable():
+    with Reporter(quiet=batch.quiet, verbose=verbosity()) as reporter, terminable():
         if whole := [item.target_name for item in items if item.whole_name]:
             reporter.say(
                 f"{len(whole)} outputs keep the extensions of their inputs, which differ in "
@@ -340,7 +340,7 @@ class _Interruptible:
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
+def terminable() -> Iterator[None]:
     """Let SIGTERM end the block as an error does, so that unfinished files are removed."""
     on_main = threading.current_thread() is threading.main_thread()
     if not on_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:

@@ -1,0 +1,1 @@
+"""Many pictures: encoding, decoding and thumbnails over folders, lists and object stores."""
