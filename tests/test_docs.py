@@ -212,14 +212,28 @@ def test_the_examples_of_the_zarr_guide_run(
         assert abs(found.astype(int) - names["pictures"][0]).mean() < 3
 
 
+def test_the_examples_of_the_batch_guide_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    shutil.copy(ROOT / "tests/data/parrot.png", tmp_path / "photos/parrot.png")
+    run_examples("guide/batch.md", tmp_path)
+    assert capsys.readouterr().out == "1 done, 0 done before, 0 failed\n"
+    with Image.open(tmp_path / "previews/parrot.jpg") as image:
+        assert max(image.size) == 64
+
+
 def test_the_command_lines_of_the_guide_parse(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for folder in ("small", "photos"):
         (tmp_path / folder).mkdir()
     monkeypatch.chdir(tmp_path)
-    text = "".join(blocks(DOCS / "guide/cli.md", "sh"))
+    pages = ("cli", "batch")
+    text = "".join(block for page in pages for block in blocks(DOCS / f"guide/{page}.md", "sh"))
     lines = [shlex.split(line, comments=True) for line in text.splitlines()]
+    lines = [words for words in lines if words[0] not in ("pip", "python")]
     assert len(lines) > 10
     for program, name, *words in lines:
         assert program == "gaussianimage"

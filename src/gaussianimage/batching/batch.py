@@ -11,7 +11,8 @@ from typing import Any
 
 from gaussianimage._util.describe import describe_error
 from gaussianimage.batching import stores
-from gaussianimage.batching.engines import Engine, WorkerLostError, check_engine, open_engine
+from gaussianimage.batching.engine import Engine, WorkerLostError
+from gaussianimage.batching.engines import check_engine, open_engine
 from gaussianimage.batching.inputs import find_inputs, is_list
 from gaussianimage.batching.manifest import Journal, open_journal, require_parquet, write_parquet
 from gaussianimage.batching.plan import Plan, Planned
@@ -192,7 +193,7 @@ def batch(
             plan.recall(journal.rows(), made.digest, partial(_walk_if_there, folder))
             if retry_failed:
                 plan.retry_failed()
-            run = _Run(made, plan, journal, progress)
+            run = _RunningBatch(made, plan, journal, progress)
             if run.left:
                 workers = open_engine(engine, address=address, jobs=jobs)
                 stack.callback(workers.close)
@@ -229,7 +230,7 @@ def _walk_if_there(folder: str) -> Iterator[stores.Found]:
         yield from stores.walk(folder)
 
 
-class _Run:
+class _RunningBatch:
     """The work of one run of a batch."""
 
     def __init__(

@@ -1,8 +1,9 @@
 """The inputs of a batch: a folder tree, a pattern, one file, or a list of names."""
 
+import contextlib
 import os
-from collections.abc import Collection, Iterator
-from pathlib import PurePosixPath
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path, PurePosixPath
 
 from gaussianimage.batching.stores import Found, absolute, is_url, join, read, walk, wildcard
 
@@ -53,39 +54,46 @@ def _absolute_pattern(pattern: str) -> str:
 
 
 def _listed(file: str, root: str | None) -> Iterator[Found]:
-    data = read(file if is_url(file) else os.path.abspath(file))  # noqa: PTH100
+    file = absolute(file)
     if root is None:
-        root = _common_folder(data)
-    start = join(absolute(root) if not is_url(root) else root.rstrip("/"), "")
-    for address in _addresses(data):
+        root = _common_folder(_addresses(file))
+    start = join(absolute(root), "")
+    for address in _addresses(file):
         if not address.startswith(start):
             raise ValueError(f"{address}: is not in {start}, which outputs are named after")
         yield Found(address, address[len(start) :], _local_size(address))
 
 
-def _addresses(data: bytes) -> Iterator[str]:
-    begin = 0
-    while begin < len(data):
-        end = data.find(b"\n", begin)
-        end = len(data) if end < 0 else end
-        name = os.fsdecode(data[begin:end].rstrip(b"\r"))
-        if name.strip():
-            # A link keeps the name that the list gives it.
-            yield name if is_url(name) else os.path.abspath(name)  # noqa: PTH100
-        begin = end + 1
+def _addresses(file: str) -> Iterator[str]:
+    """Yield the addresses in a list, which is read line by line if it is on this machine."""
+    with contextlib.ExitStack() as stack:
+        if is_url(file):
+            lines: Iterable[bytes] = read(file).split(b"\n")
+        else:
+            lines = stack.enter_context(Path(file).open("rb"))
+        for line in lines:
+            name = os.fsdecode(line.rstrip(b"\r\n"))
+            if name.strip():
+                # A link keeps the name that the list gives it.
+                yield name if is_url(name) else os.path.abspath(name)  # noqa: PTH100
 
 
-def _common_folder(data: bytes) -> str:
+def _common_folder(addresses: Iterator[str]) -> str:
     common: list[str] | None = None
-    for address in _addresses(data):
+    for address in addresses:
         parts = address.split("/")[:-1]
         if common is None:
             common = parts
         shared = (a == b for a, b in zip(common, parts, strict=False))
-        common = common[: next((n for n, same in enumerate(shared) if not same), len(parts))]
-    if not common or common[-1].endswith(":") or common == [""]:
-        return "/" if common in ([], [""]) else "/".join(common or [])
-    return "/".join(common)
+        most = min(len(common), len(parts))
+        common = common[: next((n for n, same in enumerate(shared) if not same), most)]
+    if common is None:
+        return "/"
+    if not common:
+        raise ValueError("the listed names have no folder in common; root is one to name them by")
+    if len(common) == 2 and common[0].endswith(":"):
+        return f"{common[0]}//"  # different buckets of one kind of store
+    return "/".join(common) or "/"
 
 
 def _local_size(address: str) -> int | None:

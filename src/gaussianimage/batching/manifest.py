@@ -84,8 +84,7 @@ class _Appended:
             raise BlockingIOError(error.errno, told, address) from None
         self._was_empty = not self._file.tell()
         # A killed run may have left a line without its end.
-        if not self._was_empty and not self._ends_well():
-            self._file.write(b"\n")
+        self._torn = not self._was_empty and not self._ends_well()
 
     def _ends_well(self) -> bool:
         self._file.seek(-1, os.SEEK_END)
@@ -96,16 +95,17 @@ class _Appended:
             yield from _parsed(file, self.address)
 
     def append(self, row: dict[str, Any]) -> None:
-        self._file.write(_line(row))
+        self._file.write(b"\n" * self._torn + _line(row))
+        self._torn = False
         self._file.flush()  # so that it outlives this process
 
     def close(self) -> None:
-        self._file.flush()
-        # A run gives an input one row, so only rows of several runs can repeat each other.
-        if not self._was_empty and _has_repeated(self.rows()):
-            # The lock is kept until the new file is there.
-            stores.move_in(_merged(self, Path(self.address).parent), self.address)
-        self._file.close()
+        # The lock is kept until the new file is there.
+        with self._file:
+            self._file.flush()
+            # A run gives an input one row, so only rows of several runs can repeat each other.
+            if not self._was_empty and _has_repeated(self.rows()):
+                stores.move_in(_merged(self, Path(self.address).parent), self.address)
 
 
 class _Parts:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from gaussianimage import _native
-from gaussianimage.batching.engines import Returned, Work, WorkerLostError
+from gaussianimage.batching.engine import Returned, Work, WorkerLostError
 
 __all__ = ["RayEngine", "import_ray"]
 

@@ -194,9 +194,11 @@ def walk(root: str) -> Iterator[Found]:
         yield from _walk_remote(root)
     elif wildcard(root):
         base = _fixed_part(root)
-        for path in glob.iglob(root, recursive=True):  # noqa: PTH207 - a name may be no text
-            if os.path.isfile(path):  # noqa: PTH113
-                yield Found(path, os.path.relpath(path, base), os.stat(path).st_size)  # noqa: PTH116
+        # glob.iglob would follow links into circles.
+        for path in Path(base).glob(os.path.relpath(root, base)):
+            name = path.relative_to(base).as_posix()
+            if not _hidden(name) and path.is_file():
+                yield Found(str(path), name, path.stat().st_size)
     elif os.path.isdir(root):  # noqa: PTH112
         yield from _walk_folder(root, "")
     else:
@@ -260,8 +262,8 @@ def _walk_remote(root: str) -> Iterator[Found]:
         found = _tried(partial(fs.glob, path, detail=True), root)
         base = _fixed_part(path)
         for name, facts in found.items():
-            if facts["type"] == "file":
-                short = name[len(base) :].lstrip("/") if name.startswith(base) else name
+            short = name[len(base) :].lstrip("/") if name.startswith(base) else name
+            if facts["type"] == "file" and not _hidden(short):
                 yield Found(fs.unstrip_protocol(name), short, facts.get("size"))
         return
     facts = _tried(partial(fs.info, path), root)
@@ -284,6 +286,10 @@ def _walk_remote(root: str) -> Iterator[Found]:
                 yield Found(join(root, short), short, facts.get("size"))
         # A listing is needed once; those of a million names would fill the memory.
         fs.invalidate_cache(folder)
+
+
+def _hidden(name: str) -> bool:
+    return any(part.startswith(".") for part in name.split("/"))
 
 
 def _fixed_part(pattern: str) -> str:
@@ -329,7 +335,7 @@ def _remote(address: str) -> tuple[Any, str]:
     try:
         from fsspec.core import url_to_fs
     except ModuleNotFoundError as error:
-        if error.name != "fsspec":
+        if (error.name or "").partition(".")[0] != "fsspec":
             raise
         message = f"{address}: needs fsspec: pip install gaussianimage[ray]"
         raise ImportError(message) from None

@@ -22,7 +22,7 @@ from gaussianimage.codec.encoder.encode import (
     encode_with_result,
 )
 from gaussianimage.codec.encoder.prepare import AlphaOptions, prepare
-from gaussianimage.codec.encoder.targets import DEFAULT_QUALITY, TARGETS, Target
+from gaussianimage.codec.encoder.targets import DEFAULT_QUALITY, INTEGERS, TARGETS, Target
 from gaussianimage.picture.keeping import kept_kinds
 from gaussianimage.picture.pixels import Picture, from_array
 from gaussianimage.picture.reader import MAX_PIXELS, read, readable_extensions
@@ -111,6 +111,9 @@ def make_task(verb: str, options: Mapping[str, Any]) -> Task:
     if verb == "encode":
         if all(values[name] is None for name in TARGETS):
             values["quality"] = DEFAULT_QUALITY
+        for name in TARGETS:
+            if name not in INTEGERS and isinstance(values[name], int):
+                values[name] = float(values[name])  # 60 is 60.0 for the hash too
         suffix = ".gimg"
     else:
         suffix = _suffix(values["format"])
