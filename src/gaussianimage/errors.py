@@ -42,6 +42,25 @@ class TruncatedError(FormatError):
     """The file ends before the data that it announces."""
 
 
+class TileError(FormatError):
+    """A tile of a tiled file is damaged or missing; the others can be drawn with `partial`.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong.
+    offset : int or None
+        Offset of the error in the file, in bytes.
+    place : (int, int, int)
+        Level of the tile, 0 for the coarsest, and its row and column in the level.
+    """
+
+    def __init__(self, message: str, offset: int | None, place: tuple[int, int, int]) -> None:
+        level, row, column = place
+        super().__init__(f"tile {level}/{row}/{column}: {message}", offset)
+        self.place = place
+
+
 class LimitError(GaussianImageError):
     """The data exceeds a limit, which the caller can raise."""
 
@@ -64,6 +83,10 @@ class PictureWarning(GaussianImageWarning):
 
 class LargePictureWarning(GaussianImageWarning):
     """A file has more than `Limits.warn_pixels` pixels."""
+
+
+class DamagedTileWarning(GaussianImageWarning):
+    """A damaged tile was left out of a picture that was drawn with `partial`."""
 
 
 def warn_outside(message: str, category: type[GaussianImageWarning]) -> None:

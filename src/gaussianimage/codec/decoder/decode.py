@@ -11,6 +11,7 @@ from gaussianimage._util.arguments import Size, side, thread_count, within
 from gaussianimage.codec.decoder.draw import DecodeRequest, decode_parsed_file, draw_pixels
 from gaussianimage.codec.decoder.file import DEFAULT_LIMITS, enough_layers, parse_file
 from gaussianimage.codec.decoder.source import Source, reading
+from gaussianimage.codec.decoder.tile_cache import TileCache
 from gaussianimage.codec.format.header import Limits
 from gaussianimage.gaussians import Gaussians
 
@@ -46,6 +47,7 @@ class Decoder:
     Notes
     -----
     The function `decode` reuses memory too, but frees it after a picture of very many Gaussians.
+    Of tiled files, a decoder also keeps the tiles that it used last, 128 MiB of them at most.
     Several Python threads may use the same decoder; a call that finds the decoder busy allocates
     its own memory. A pickled decoder keeps its options, not its memory.
     """
@@ -54,6 +56,7 @@ class Decoder:
         self._threads = thread_count(threads)
         self._limits = Limits.checked(limits)
         self._native = _native.Decoder(keep_all=True)
+        self._tiles = TileCache()
 
     def __repr__(self) -> str:
         threads = self._threads or None
@@ -61,10 +64,11 @@ class Decoder:
         return f"Decoder(threads={threads}{limits})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_native"}
+        kept = ("_threads", "_limits")
+        return {name: value for name, value in vars(self).items() if name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, _native=_native.Decoder(keep_all=True))
+        vars(self).update(state, _native=_native.Decoder(keep_all=True), _tiles=TileCache())
 
     def _stop(self) -> None:
         """Raise KeyboardInterrupt in all threads that use this decoder, now and later."""
@@ -111,7 +115,7 @@ class Decoder:
             dtype = out.dtype if isinstance(out, np.ndarray) else np.dtype(np.uint8)
         request = DecodeRequest.checked(size, crop, dtype, layers, self._threads)
         with reading(source) as data:
-            return draw_pixels(self._native, data, request, out, partial, self._limits)
+            return draw_pixels(self._native, data, request, out, partial, self._limits, self._tiles)
 
 
 def decode(
@@ -131,6 +135,8 @@ def decode(
     ----------
     source : path-like, bytes-like or binary stream
         The whole file: its name (``-`` is stdin), its bytes, or a stream, which is read to its end.
+        Of a tiled file, only what the size and the crop need is read, also from a seekable stream
+        and from a web server (``https://…``) that answers requests for ranges.
     size : (int, int), optional
         Height and width to draw at, in pixels; the nominal size by default. One of them may be
         None: (480, None) keeps the aspect ratio. A smaller size is anti-aliased, as in `render`.
@@ -143,10 +149,12 @@ def decode(
     threads : int, optional
         Threads to use, 1 to 256; all CPUs that this process may run on by default.
     layers : int, optional
-        Number of first layers to use, 0 or more; all by default.
+        Number of first layers to use, 0 or more; all by default. Of a tiled file, the number of
+        levels, of which the first is the preview.
     partial : bool, default False
         Accept a file that is cut off or damaged behind its header, and use the layers that are
-        whole before the damage.
+        whole before the damage. Of a tiled file, leave out damaged tiles, with a
+        `DamagedTileWarning`; coarser levels show in their place.
     limits : Limits, optional
         Limits above which a file is refused.
 
@@ -161,7 +169,7 @@ def decode(
     ------
     FormatError
         The bytes are not a valid file; `offset` is the place of the error. `TruncatedError` if
-        they end early.
+        they end early, `TileError` if a tile that is needed is damaged.
     UnsupportedError
         The file needs a newer reader.
     LimitError
@@ -297,4 +305,4 @@ def decode_gaussians(
     """
     with reading(source) as data:
         file = parse_file(data, limits=limits, partial=partial)
-        return decode_parsed_file(file, threads=threads, layers=layers)
+        return decode_parsed_file(file, threads=threads, layers=layers, limits=limits)

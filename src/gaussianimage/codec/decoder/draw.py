@@ -17,9 +17,12 @@ from gaussianimage._util.arguments import (
     size_pair,
     thread_count,
 )
+from gaussianimage.codec.decoder.draw_tiles import draw_tiled
 from gaussianimage.codec.decoder.file import (
+    DEFAULT_LIMITS,
     LayerContent,
     ParsedFile,
+    TiledContent,
     bad_alpha_map,
     check_layers,
     layer_chunks,
@@ -27,6 +30,8 @@ from gaussianimage.codec.decoder.file import (
     parse_file,
     too_much_work,
 )
+from gaussianimage.codec.decoder.ranges import ByteRanges
+from gaussianimage.codec.decoder.tile_cache import TileCache, read_tile
 from gaussianimage.codec.format.header import MAX_LAYERS, Limits
 from gaussianimage.codec.format.varint import Buffer
 from gaussianimage.errors import LimitError
@@ -113,17 +118,21 @@ class DecodeRequest(NamedTuple):
 
 def draw_pixels(
     native: _native.Decoder,
-    data: Buffer,
+    data: Buffer | ByteRanges,
     request: DecodeRequest,
     out: NDArray[Any] | None,
     partial: bool,
     limits: Limits,
+    cache: TileCache | None = None,
 ) -> NDArray[Any]:
-    """Decode a file to pixels, as `gaussianimage.Decoder.decode` does with these arguments."""
+    """Decode a file to pixels, as `gaussianimage.Decoder.decode` does with these arguments.
+
+    `cache` keeps the tiles of a tiled file for the next call.
+    """
     Limits.checked(limits)
     if out is not None:
         _check_out(out, request.dtype)
-    if request.for_any_file:
+    if request.for_any_file and not isinstance(data, ByteRanges):
         # This one call decodes a whole and ordinary file.
         pixels = native.decode(
             data,
@@ -147,6 +156,22 @@ def draw_pixels(
     if out is not None and out.shape != shape:
         raise ValueError(f"out: expected shape {shape}, got {out.shape}")
     limits.check_output(math.prod(shape) * request.dtype.itemsize, header.gaussians)
+    if isinstance(file.content, TiledContent):
+        drawn = draw_tiled(
+            file,
+            size,
+            crop,
+            levels=request.layers,
+            dtype=request.dtype,
+            cache=TileCache() if cache is None else cache,
+            limits=limits,
+            threads=request.threads,
+            partial=partial,
+        )
+        if out is None:
+            return drawn
+        out[...] = drawn
+        return out
     if not isinstance(file.content, LayerContent):
         pixels = _drawn_from_gaussians(file, request, size, limits)
         if out is None:
@@ -165,15 +190,15 @@ def draw_pixels(
         header.alpha_map,
     )
     most_work = min(limits.max_work, 2**64 - 1)
-    whole, found, good_map, honest, drawn = native.draw(
+    whole, found, good_map, honest, pixels = native.draw(
         layers, request.kind, size, crop, request.threads, most_work, out
     )
     check_layers(file, chunks, whole, found)
     if not good_map:
         raise bad_alpha_map(file)
-    if drawn is None:
+    if pixels is None:
         raise _too_large(size, limits) if honest else too_much_work(file)
-    return drawn
+    return pixels
 
 
 def _check_out(out: NDArray[Any], dtype: np.dtype[Any]) -> None:
@@ -218,11 +243,54 @@ def _drawn_from_gaussians(
     return pixels[..., 0] if file.header.channels == 1 else pixels
 
 
+def decode_tiled(
+    file: ParsedFile,
+    content: TiledContent,
+    *,
+    threads: int | None,
+    levels: int | None,
+    limits: Limits,
+) -> Gaussians:
+    """Decode all Gaussians of a tiled file, or those of its first levels."""
+    grid = content.index.grid
+    if max(grid.height, grid.width) > MAX_PICTURE_SIDE:
+        raise LimitError(
+            f"Gaussians of {grid.height} x {grid.width} pixels (height x width) can't be one "
+            f"value: {MAX_PICTURE_SIDE} a side at most"
+        )
+    limits.require("max_gaussians", content.index.gaussians, "the number of Gaussians")
+    side = BACKGROUND_SIGMA * max(grid.height, grid.width)
+    parts = [
+        (
+            np.array([[grid.width / 2, grid.height / 2]]),
+            np.array([[side, 0.0, side]]),
+            content.parameters.background_color[None].astype(np.float32),
+        )
+    ]
+    for place in grid.places():
+        if place.level >= layer_count(file, levels):
+            break
+        if content.index.lengths[grid.number(place)]:
+            tile = read_tile(file, content, place, limits, thread_count(threads))
+            scale = grid.scales[place.level]
+            parts.append((tile.means * scale, tile.cholesky * scale, tile.colors))
+    means, cholesky, colors = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return Gaussians.from_cholesky(
+        means, cholesky, colors, grid.height, grid.width, file.header.q_max
+    )
+
+
 def decode_parsed_file(
-    file: ParsedFile, *, threads: int | None = None, layers: int | None = None
+    file: ParsedFile,
+    *,
+    threads: int | None = None,
+    layers: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Gaussians:
     """Decode the Gaussians of a parsed file, as `gaussianimage.decode_gaussians` does."""
     header = file.header
+    if isinstance(file.content, TiledContent):
+        return decode_tiled(file, file.content, threads=threads, levels=layers, limits=limits)
     if not isinstance(file.content, LayerContent):
         from gaussianimage.codec.decoder.paper_record import read_record
         from gaussianimage.codec.paper_profile.file import measure_work

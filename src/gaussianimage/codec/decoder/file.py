@@ -4,11 +4,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gaussianimage._util.arguments import MAX_PICTURE_SIDE, integer
+from gaussianimage.codec.decoder.ranges import ByteRanges, MemoryRanges, is_tiled
+from gaussianimage.codec.decoder.tiled_start import read_start
 from gaussianimage.codec.format.container import (
+    END,
     GAUSSIANS,
     LAYER,
     QUANTIZERS,
+    TILE,
+    TILE_INDEX,
     Chunk,
+    chunk_bytes,
     read_chunks,
     read_whole_chunks,
     require_known,
@@ -16,13 +22,17 @@ from gaussianimage.codec.format.container import (
 from gaussianimage.codec.format.header import Header, Limits
 from gaussianimage.codec.format.metadata import TYPES, Metadata
 from gaussianimage.codec.format.quantizer import QuantizerParameters
+from gaussianimage.codec.format.tiles import TileIndex
 from gaussianimage.codec.format.varint import Buffer, read_varint
-from gaussianimage.errors import FormatError, UnsupportedError
+from gaussianimage.errors import FormatError, TruncatedError, UnsupportedError
 
 if TYPE_CHECKING:
     from gaussianimage.codec.paper_profile.chunks import PaperContent
 
 _KNOWN = (b"HEAD", LAYER, QUANTIZERS, GAUSSIANS, *TYPES.values())
+_KNOWN_TILED = (b"HEAD", TILE_INDEX, TILE, *TYPES.values())
+
+END_BYTES = chunk_bytes(Chunk(END, b""))
 
 DEFAULT_LIMITS = Limits()
 
@@ -44,6 +54,25 @@ class LayerContent:
 
 
 @dataclass(frozen=True)
+class TiledContent:
+    """The content of a tiled file, of which the tiles are not read yet.
+
+    Attributes
+    ----------
+    parameters : QuantizerParameters
+        Parameters of the quantizer in the file's header, of which the background is drawn.
+    index : TileIndex
+        Levels and tiles, and where they are in the file.
+    ranges : ByteRanges
+        Where the tiles are read from.
+    """
+
+    parameters: QuantizerParameters
+    index: TileIndex
+    ranges: ByteRanges
+
+
+@dataclass(frozen=True)
 class ParsedFile:
     """A file that has been checked but whose Gaussians have not been decoded.
 
@@ -53,17 +82,17 @@ class ParsedFile:
         The header.
     metadata : Metadata
         ICC profile, EXIF and XMP.
-    content : LayerContent or PaperContent
-        The layers, or the quantizers and Gaussians of a file of the paper's profile.
+    content : LayerContent, TiledContent or PaperContent
+        The layers, the tiles, or the quantizers and Gaussians of a file of the paper's profile.
     chunks : list of Chunk
-        All whole chunks, without the closing one.
+        All whole chunks, without the closing one; in a tiled file those before the tiles.
     damage : FormatError or None
         The error behind the whole chunks, if the file was parsed with `partial`; else None.
     """
 
     header: Header
     metadata: Metadata
-    content: "LayerContent | PaperContent"
+    content: "LayerContent | TiledContent | PaperContent"
     chunks: list[Chunk]
     damage: FormatError | None
 
@@ -74,22 +103,32 @@ class ParsedFile:
         Raises
         ------
         FormatError
-            The file is of the paper's profile.
+            The file is tiled or of the paper's profile.
         """
         if not isinstance(self.content, LayerContent):
-            raise FormatError("the file is of the paper's profile: it has no layers", 0)
+            kind = "tiled" if isinstance(self.content, TiledContent) else "of the paper's profile"
+            raise FormatError(f"the file is {kind}: it has no layers", 0)
         return self.content
+
+    @property
+    def steps(self) -> int:
+        """The number of steps from nothing to the whole picture: layers, or levels of tiles."""
+        if isinstance(self.content, TiledContent):
+            return self.content.index.grid.levels
+        return self.header.layers
 
 
 def parse_file(
-    data: Buffer, *, limits: Limits = DEFAULT_LIMITS, partial: bool = False
+    data: Buffer | ByteRanges, *, limits: Limits = DEFAULT_LIMITS, partial: bool = False
 ) -> ParsedFile:
     """Check the checksums and the header of a file, and that the file stays within the limits.
 
+    Of a tiled file only the start is read, and the limits apply to what is drawn later.
+
     Parameters
     ----------
-    data : bytes-like
-        The whole file.
+    data : bytes-like or ByteRanges
+        The whole file, or the ranges of a tiled one.
     limits : Limits, optional
         Limits above which a file is refused.
     partial : bool, default False
@@ -101,6 +140,10 @@ def parse_file(
         As `gaussianimage.decode`.
     """
     Limits.checked(limits)
+    if isinstance(data, ByteRanges):
+        return _parse_tiled(data, limits, partial)
+    if is_tiled(data):
+        return _parse_tiled(MemoryRanges(data), limits, partial)
     damage = None
     if partial:
         chunks, damage = read_whole_chunks(data)
@@ -123,6 +166,32 @@ def parse_file(
         from gaussianimage.codec.paper_profile.chunks import read_content
 
         content = read_content(header, chunks, damage)
+    return ParsedFile(header, metadata, content, chunks, damage)
+
+
+def _parse_tiled(ranges: ByteRanges, limits: Limits, partial: bool) -> ParsedFile:
+    """Parse the start of a tiled file."""
+    chunks, index = read_start(ranges, limits)
+    require_known(chunks, _KNOWN_TILED)
+    head = chunks[0]
+    header = Header.from_chunk(head)
+    if header.gaussians or header.alpha_map or not header.parameters:
+        raise FormatError("the header is not one of a tiled file", head.payload_offset)
+    parameters = QuantizerParameters.from_bytes(
+        header.parameters, header.channels, offset=_parameters_offset(head, header)
+    )
+    damage = None
+    whole = index.end + len(END_BYTES)
+    if ranges.size < whole:
+        damage = TruncatedError(
+            f"the file is cut off: it has {ranges.size} bytes, {whole} expected", ranges.size
+        )
+        if not partial:
+            raise damage
+    if ranges.size > whole:
+        raise FormatError(f"{ranges.size - whole} bytes follow the end of the file", whole)
+    metadata = Metadata.from_chunks(chunks, limits)
+    content = TiledContent(parameters, index, ranges)
     return ParsedFile(header, metadata, content, chunks, damage)
 
 
@@ -157,9 +226,9 @@ def layer_count(file: ParsedFile, layers: int | None) -> int:
         `layers` is negative or above the file's number of layers.
     """
     if layers is None:
-        return file.header.layers
-    if not 0 <= integer("layers", layers) <= file.header.layers:
-        raise ValueError(f"layers: expected 0 to {file.header.layers}, got {layers}")
+        return file.steps
+    if not 0 <= integer("layers", layers) <= file.steps:
+        raise ValueError(f"layers: expected 0 to {file.steps}, got {layers}")
     return layers
 
 

@@ -3,9 +3,19 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gaussianimage.codec.decoder.file import DEFAULT_LIMITS, LayerContent, ParsedFile, parse_file
+import numpy as np
+
+from gaussianimage.codec.decoder.file import (
+    DEFAULT_LIMITS,
+    LayerContent,
+    ParsedFile,
+    TiledContent,
+    parse_file,
+)
+from gaussianimage.codec.decoder.ranges import ByteRanges
 from gaussianimage.codec.decoder.source import Source, reading
 from gaussianimage.codec.format.header import Limits
+from gaussianimage.codec.format.tiles import TileIndex
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,34 @@ class PaperInfo:
 
 
 @dataclass(frozen=True)
+class TilesInfo:
+    """The levels and tiles of a tiled file.
+
+    Attributes
+    ----------
+    levels : tuple of (int, int)
+        Height and width of each level in its pixels, the coarsest first.
+    scale : int
+        Pixels of a level in one of the next coarser level, a side.
+    side : int
+        Height and width of a tile in pixels of its level.
+    margin : int
+        By how much tiles overlap their neighbors, in pixels of their level.
+    tiles : int
+        Number of tiles that have Gaussians.
+    level_bytes : tuple of int
+        Bytes of the tiles of each level.
+    """
+
+    levels: tuple[tuple[int, int], ...]
+    scale: int
+    side: int
+    margin: int
+    tiles: int
+    level_bytes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class FileInfo:
     """The properties of a file.
 
@@ -63,7 +101,7 @@ class FileInfo:
     bit_depth : int
         Bits per sample of the source, 8 or 16.
     gaussians, layers : int
-        Number of Gaussians and of layers.
+        Number of Gaussians and of layers, or of levels in a tiled file.
     q_max : float
         Cut-off exponent of the Gaussians.
     bytes : int
@@ -75,18 +113,21 @@ class FileInfo:
     background : tuple of float
         The constant part of the picture, per channel, 0 to 1.
     work : int
-        Bound on the blocks of 8 pixels that the Gaussians touch.
+        Bound on the blocks of 8 pixels that the Gaussians touch; 0 for a tiled file.
     icc, exif, xmp : int or None
         Size of each in bytes; None if the file has none.
     alpha_map : int or None
         Size in bytes of the map of fully transparent and fully opaque pixels; None if the file has
         none.
     chunks : tuple of ChunkInfo
-        All whole chunks in the order of the file, without the closing one.
+        All whole chunks in the order of the file, without the closing one; those before the tiles
+        in a tiled file.
     complete : bool
         False for a file that is cut off or damaged behind its header.
     paper : PaperInfo or None
-        The quantizers of a file of the paper's profile; None for a file of layers.
+        The quantizers of a file of the paper's profile; None for other files.
+    tiles : TilesInfo or None
+        Levels and tiles of a tiled file; None for other files.
     """
 
     version: int
@@ -110,6 +151,7 @@ class FileInfo:
     chunks: tuple[ChunkInfo, ...]
     complete: bool
     paper: PaperInfo | None
+    tiles: TilesInfo | None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the values as a dict that JSON can hold."""
@@ -139,20 +181,22 @@ def info(source: Source, *, partial: bool = False, limits: Limits = DEFAULT_LIMI
     """
     with reading(source) as data:
         file = parse_file(data, limits=limits, partial=partial)
-        return _describe(file, memoryview(data).nbytes)
+        size = data.size if isinstance(data, ByteRanges) else memoryview(data).nbytes
+        return _describe(file, size)
 
 
 def _describe(file: ParsedFile, size: int) -> FileInfo:
     header, metadata, content = file.header, file.metadata, file.content
-    parameters = content.parameters if isinstance(content, LayerContent) else None
+    parameters = content.parameters if isinstance(content, LayerContent | TiledContent) else None
+    tiled = content.index if isinstance(content, TiledContent) else None
     return FileInfo(
         version=header.version,
         height=header.height,
         width=header.width,
         channels=header.channels,
         bit_depth=header.bit_depth,
-        gaussians=header.gaussians,
-        layers=header.layers,
+        gaussians=header.gaussians if tiled is None else tiled.gaussians,
+        layers=file.steps,
         q_max=header.q_max,
         bytes=size,
         bpp=8 * size / (header.height * header.width),
@@ -173,12 +217,26 @@ def _describe(file: ParsedFile, size: int) -> FileInfo:
         ),
         complete=file.damage is None,
         paper=_paper(file),
+        tiles=None if tiled is None else _tiles(tiled),
+    )
+
+
+def _tiles(index: TileIndex) -> TilesInfo:
+    grid = index.grid
+    ends = np.cumsum([rows * columns for rows, columns in grid.shapes])[:-1]
+    return TilesInfo(
+        levels=grid.sizes,
+        scale=2**grid.shift,
+        side=grid.side,
+        margin=grid.margin,
+        tiles=int(np.count_nonzero(index.lengths)),
+        level_bytes=tuple(int(part.sum()) for part in np.split(index.lengths, ends)),
     )
 
 
 def _paper(file: ParsedFile) -> PaperInfo | None:
     content = file.content
-    if isinstance(content, LayerContent):
+    if isinstance(content, LayerContent | TiledContent):
         return None
     return PaperInfo(
         stream=content.stream,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gaussianimage import _native
 from gaussianimage._util.arguments import thread_count
@@ -72,6 +73,8 @@ class FitQuantizer:
     interrupt : Interrupt, optional
         The interrupt of the encoder. Once Ctrl-C has come, the remaining stages are short; the
         draft is complete in any case.
+    background : ndarray, (C,), optional
+        The background of the file, 0 to 1; by default that of the fit.
 
     Notes
     -----
@@ -86,6 +89,7 @@ class FitQuantizer:
         threads: int | None,
         on_stage: OnStage,
         interrupt: Interrupt | None = None,
+        background: NDArray[np.float64] | None = None,
     ) -> None:
         self._source = source
         self._fitted = fitted
@@ -93,7 +97,8 @@ class FitQuantizer:
         self._threads = threads
         self._on_stage = on_stage
         self._interrupt = interrupt or Interrupt()
-        mean = np.clip(source.stretch.restored(fitted.state.colors[0]), 0, 1)
+        fitted_mean = source.stretch.restored(fitted.state.colors[0])
+        mean = np.clip(fitted_mean if background is None else background, 0, 1)
         self._background = tuple(int(level) for level in np.rint(mean * BACKGROUND_LEVELS))
         # The Gaussians of the last draft before they were rounded, and its step.
         self._last: GaussianArrays | None = None
@@ -127,7 +132,8 @@ class FitQuantizer:
         step : float
             The color step Δ. A step beyond a file's coarsest sets the weight of bits alone.
         """
-        index = min(nearest_color_index(step), MOST_COLOR_INDEX - self._source.stretch.sixteenths)
+        sixteenths = self._source.stretch.sixteenths
+        index = max(min(nearest_color_index(step), MOST_COLOR_INDEX - sixteenths), -sixteenths)
         parameters = QuantizerParameters(index, SHAPE_STEP_ONE, self._background)
         step = min(step, DEAREST_STEP) if step > MOST_STEP else parameters.color_step
         quantizer = self._rd_quantizer(parameters, step)

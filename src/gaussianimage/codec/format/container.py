@@ -20,6 +20,8 @@ HEAD = b"HEAD"
 LAYER = b"LAYR"
 QUANTIZERS = b"QUAN"
 GAUSSIANS = b"GAUS"
+TILE_INDEX = b"TIDX"
+TILE = b"TILE"
 END = b"GEND"
 MAX_PAYLOAD = 2**31 - 1
 
@@ -85,9 +87,14 @@ def write_chunks(chunks: Iterable[Chunk]) -> bytes:
             raise ValueError("the first chunk, and no other, must be HEAD")
         if len(chunk.payload) > MAX_PAYLOAD:
             raise ValueError(f"chunk {chunk.name} is longer than {MAX_PAYLOAD} bytes")
-        body = chunk.type + write_varint(len(chunk.payload)) + chunk.payload
-        out += body + zlib.crc32(body).to_bytes(4, "little")
+        out += chunk_bytes(chunk)
     return bytes(out)
+
+
+def chunk_bytes(chunk: Chunk) -> bytes:
+    """Return the bytes of one chunk: type, length, payload, checksum."""
+    body = chunk.type + write_varint(len(chunk.payload)) + chunk.payload
+    return body + zlib.crc32(body).to_bytes(4, "little")
 
 
 def read_chunks(data: Buffer) -> list[Chunk]:
@@ -141,12 +148,12 @@ def require_known(chunks: Iterable[Chunk], known: Collection[bytes]) -> None:
 def iterate_chunks(data: Buffer) -> Iterator[Chunk]:
     """Yield the chunks of a file and check each one; the errors are those of `read_chunks`."""
     view = _view(data)
-    _check_signature(bytes(view[: len(SIGNATURE)]))
+    check_signature(bytes(view[: len(SIGNATURE)]))
     position = len(SIGNATURE)
     chunk = None
     while chunk is None or chunk.type != END:
         first = chunk is None
-        chunk, position = _read_chunk(view, position)
+        chunk, position = read_chunk(view, position)
         if (chunk.type == HEAD) != first:
             message = "chunk HEAD must come first, and only once"
             raise FormatError(f"{message}; found {chunk.name}", chunk.offset)
@@ -166,7 +173,16 @@ def _view(data: Buffer) -> memoryview:
         raise TypeError(f"data: expected the bytes of a file, in one piece, got {kind}") from None
 
 
-def _read_chunk(view: memoryview, start: int) -> tuple[Chunk, int]:
+def read_chunk(view: memoryview, start: int) -> tuple[Chunk, int]:
+    """Return the chunk at an offset, checked, and the offset behind it.
+
+    Raises
+    ------
+    TruncatedError
+        The view ends before the chunk does.
+    FormatError
+        The chunk is damaged.
+    """
     kind = bytes(view[start : start + 4])
     if len(kind) < 4:
         raise TruncatedError(
@@ -199,7 +215,8 @@ def _read_chunk(view: memoryview, start: int) -> tuple[Chunk, int]:
     return Chunk(kind, view[payload_start:payload_end], start), payload_end + 4
 
 
-def _check_signature(start: bytes) -> None:
+def check_signature(start: bytes) -> None:
+    """Refuse bytes that are not the signature; the errors are those of `read_chunks`."""
     if start == SIGNATURE:
         return
     if not start:

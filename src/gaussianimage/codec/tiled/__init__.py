@@ -1,0 +1,1 @@
+"""From a picture that may be larger than memory to a tiled file."""

@@ -1,0 +1,195 @@
+"""One tile: from what the other tiles leave of the picture to the bytes of its chunk."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaussianimage import _native
+from gaussianimage._util.interrupt import Interrupt
+from gaussianimage.codec.decoder.tile_cache import DecodedTile, TileFrame, extents, measure_reach
+from gaussianimage.codec.encoder.effort import Effort
+from gaussianimage.codec.encoder.encode import Q_MAX
+from gaussianimage.codec.encoder.prepare import PreparedPicture
+from gaussianimage.codec.encoder.quantize_fit import ENERGY, FitQuantizer
+from gaussianimage.codec.encoder.rate_model import gaussians_for_step
+from gaussianimage.codec.encoder.stretch import MOST_OCTAVES, Stretch
+from gaussianimage.codec.format.container import chunk_bytes
+from gaussianimage.codec.format.levels import QuantizedGaussians
+from gaussianimage.codec.format.quantizer import STEPS_PER_OCTAVE, QuantizerParameters
+from gaussianimage.codec.format.tiles import tile_chunk
+from gaussianimage.fitting.fit import fit
+from gaussianimage.fitting.loop import FitResult
+from gaussianimage.picture import Picture
+
+
+@dataclass(frozen=True)
+class TileResult:
+    """An encoded tile.
+
+    Attributes
+    ----------
+    chunk : bytes
+        The bytes of its ``TILE`` chunk; empty if it has no Gaussians.
+    reach : int
+        How far its Gaussians reach beyond it, in pixels of its level.
+    tile : DecodedTile
+        Its Gaussians, as a decoder gets them.
+    """
+
+    chunk: bytes
+    reach: int
+    tile: DecodedTile
+
+    @property
+    def gaussians(self) -> int:
+        """Number of Gaussians."""
+        return len(self.tile.means)
+
+
+def stretch_for_residual(residual: NDArray[np.float32]) -> Stretch:
+    """Return the map that spreads a residual, −1 to 1, over 0 to 1, with zero at ½.
+
+    As for a picture of little contrast, the gain is a power of 2^(1/16); it is ½ or more.
+    """
+    most = float(np.abs(residual).max(initial=0.0))
+    octaves = MOST_OCTAVES if most == 0 else -math.log2(2 * most * (1 + 1e-5))
+    sixteenths = math.floor(STEPS_PER_OCTAVE * min(max(octaves, -1.0), MOST_OCTAVES))
+    return Stretch(sixteenths, np.zeros(residual.shape[2]))
+
+
+def encode_tile(
+    frame: TileFrame,
+    residual: NDArray[np.float32],
+    step: float,
+    *,
+    effort: Effort,
+    bit_depth: int,
+    seed: int,
+    threads: int,
+) -> TileResult:
+    """Fit Gaussians to what is missing in a tile and its margins, and encode them.
+
+    Parameters
+    ----------
+    frame : TileFrame
+        The tile.
+    residual : ndarray, (H, W, C), float32
+        The picture less what coarser levels and neighbors draw, in the tile's frame.
+    step : float
+        The color step Δ of the picture.
+    effort : Effort
+    bit_depth : int
+        Bits of a sample of the picture, 8 or 16.
+    seed : int
+        Seed of the fit.
+    threads : int
+        Threads to use.
+
+    Returns
+    -------
+    TileResult
+    """
+    channels = residual.shape[2]
+    stretch = stretch_for_residual(residual)
+    pixels = residual * np.float32(stretch.gain)
+    pixels += np.float32(0.5)
+    np.clip(pixels, 0, 1, out=pixels)
+    pixels.flags.writeable = False
+    picture = Picture(pixels, 16 if bit_depth == 16 else 8)
+    source = PreparedPicture(picture, stretch, picture)
+    stretched_step = step * stretch.gain
+    count = gaussians_for_step(picture, stretched_step, threads=threads)
+    interrupt = Interrupt()
+    fitted = fit(
+        picture,
+        count,
+        iterations=effort.fit,
+        seed=seed,
+        threads=threads,
+        q_max=Q_MAX,
+        energy=ENERGY,
+        on_interrupt=interrupt,
+    )
+    fitted = _without_long(fitted, frame)
+    quantizer = FitQuantizer(
+        source, fitted, effort, threads, _ignore, interrupt, background=np.zeros(channels)
+    )
+    draft = quantizer.quantize(stretched_step)
+    color_index = draft.parameters.color_index + stretch.sixteenths
+    parameters = QuantizerParameters(
+        color_index, draft.parameters.shape_index, draft.parameters.background
+    )
+    height, width = residual.shape[:2]
+    levels = parameters.quantizer(height, width)
+    kept = [_within_reach(layer, levels, frame) for layer in draft.layers]
+    kept = [layer for layer in kept if len(layer.precision)]
+    if not kept:
+        return TileResult(b"", 0, empty_tile(channels))
+    if sum(len(layer.precision) for layer in kept) < draft.gaussians:
+        draft = draft.with_layers(kept)
+    means, cholesky, colors = levels.dequantize(*QuantizedGaussians.concatenate(kept))
+    work = _native.work(means, cholesky, colors, draft.q_max, height, width, None, threads)
+    place = frame.grid.frame(frame.place)
+    means += (place.left, place.top)
+    return TileResult(
+        chunk_bytes(tile_chunk(frame.place, draft.data)),
+        measure_reach(means, cholesky, frame),
+        DecodedTile(means, cholesky, colors, work),
+    )
+
+
+def empty_tile(channels: int) -> DecodedTile:
+    """Return a tile without Gaussians."""
+    return DecodedTile(np.empty((0, 2)), np.empty((0, 3)), np.empty((0, channels), np.float32), 0)
+
+
+def _without_long(fitted: FitResult, frame: TileFrame) -> FitResult:
+    """Return a fit without its Gaussians that reach too far; later stages make up for them."""
+    state = fitted.state
+    near = _near(state.means, state.cholesky, frame)
+    near[0] = True  # the background
+    if near.all():
+        return fitted
+    names = ("means", "cholesky", "colors", "first", "second", "age", "trainable")
+    kept = {name: getattr(state, name)[near] for name in names}
+    return replace(fitted, state=replace(state, **kept))
+
+
+def _within_reach(
+    layer: QuantizedGaussians, levels: _native.Quantizer, frame: TileFrame
+) -> QuantizedGaussians:
+    """Return a layer without Gaussians that reach too far."""
+    means, cholesky, _ = levels.dequantize(*layer)
+    near = _near(means, cholesky, frame)
+    return layer if near.all() else layer.select(near)
+
+
+def _near(
+    means: NDArray[np.float64], cholesky: NDArray[np.float64], frame: TileFrame
+) -> NDArray[np.bool_]:
+    """Tell which Gaussians, in pixels of a tile's frame, do not reach too far beyond the tile.
+
+    Tiles that are fitted at the same time are a tile apart, and neither knows what the other draws:
+    a Gaussian of one must not reach the margin of the other.
+    """
+    grid, place = frame.grid, frame.place
+    if grid.shapes[place.level] == (1, 1):
+        return np.ones(len(means), bool)
+    across, down = extents(cholesky, frame.q_max)
+    rectangle = grid.frame(place)
+    x = means[:, 0] + (rectangle.left - place.column * grid.side)
+    y = means[:, 1] + (rectangle.top - place.row * grid.side)
+    most = grid.side - grid.margin - 1
+    near: NDArray[np.bool_] = (
+        (across - x < most)
+        & (x + across - grid.side < most)
+        & (down - y < most)
+        & (y + down - grid.side < most)
+    )
+    return near
+
+
+def _ignore(*_: object) -> None:
+    pass

@@ -1,0 +1,219 @@
+"""The coarser levels of a picture, made while its rows are read and kept in unnamed files."""
+
+import tempfile
+import threading
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaussianimage.codec.format.tiles import Frame, TileGrid
+from gaussianimage.codec.tiled.rows import RowReader, Samples
+from gaussianimage.errors import PictureError
+from gaussianimage.picture import from_array
+from gaussianimage.picture.warn import ignore
+
+WHITE = 65535  # of the levels' samples
+
+Pixels = NDArray[np.float32]  # (rows, width, C), 0 to 1, color multiplied by alpha
+
+
+def to_pixels(samples: Samples) -> Pixels:
+    """Convert samples of a picture to pixels, with color multiplied by alpha."""
+    if samples.dtype.itemsize == 1 and samples.shape[2] in (1, 3):
+        return samples.astype(np.float32) / np.float32(255)
+    return from_array(samples, warn=ignore).pixels
+
+
+class LevelRows:
+    """The rows of one level: written once from the top, read in any order.
+
+    Parameters
+    ----------
+    width, channels : int
+        Of the level.
+    """
+
+    def __init__(self, width: int, channels: int) -> None:
+        self._file: BinaryIO = tempfile.TemporaryFile(prefix="gaussianimage-")  # noqa: SIM115
+        self._shape = width, channels
+        self._turn = threading.Lock()
+
+    def append(self, rows: Pixels) -> None:
+        """Write rows behind those that were written."""
+        self._file.write(np.rint(rows * WHITE).astype(np.uint16).tobytes())
+
+    def read(self, top: int, bottom: int) -> Pixels:
+        """Return the rows from `top` up to and without `bottom`."""
+        width, channels = self._shape
+        line = 2 * width * channels
+        with self._turn:
+            self._file.seek(top * line)
+            data = self._file.read((bottom - top) * line)
+        rows = np.frombuffer(data, np.uint16).reshape(bottom - top, width, channels)
+        return rows.astype(np.float32) / np.float32(WHITE)
+
+    def close(self) -> None:
+        """Discard the rows."""
+        self._file.close()
+
+
+class CoarseLevels:
+    """All levels of a picture but the finest.
+
+    Parameters
+    ----------
+    grid : TileGrid
+    channels : int
+    """
+
+    def __init__(self, grid: TileGrid, channels: int) -> None:
+        self._grid = grid
+        self._rows = [LevelRows(width, channels) for _, width in grid.sizes[:-1]]
+        self._pending: list[list[Pixels]] = [[] for _ in self._rows]
+        self.checksums: list[int] = []
+        """CRC-32 of each block of rows of the picture."""
+        self._sums = np.zeros((2, channels))
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """Mean of each channel, (C,), 0 to 1."""
+        mean: NDArray[np.float64] = self._sums[0] / (self._grid.height * self._grid.width)
+        return mean
+
+    @property
+    def contrast(self) -> float:
+        """Standard deviation of the pixels from the mean of their channel."""
+        square = self._sums[1] / (self._grid.height * self._grid.width)
+        return float(np.sqrt(np.maximum(square - self.mean**2, 0).mean()))
+
+    @classmethod
+    def make(cls, reader: RowReader, grid: TileGrid) -> Self:
+        """Read a picture once, and make its levels.
+
+        Raises
+        ------
+        PictureError
+            The picture has fewer rows than it says.
+        """
+        levels = cls(grid, reader.channels)
+        rows = 0
+        for block in reader.blocks():
+            rows += len(block)
+            levels.checksums.append(checksum(block))
+            pixels = to_pixels(block)
+            levels._sums[0] += pixels.sum(axis=(0, 1), dtype=np.float64)
+            levels._sums[1] += np.einsum("ijk,ijk->k", pixels, pixels, dtype=np.float64)
+            levels._take(grid.levels - 1, pixels)
+        if rows != reader.height:
+            raise PictureError(f"the picture ends early: {rows} rows of {reader.height}")
+        for level in range(grid.levels - 1, 0, -1):
+            levels._reduce(level, last=True)
+        return levels
+
+    def read(self, level: int, top: int, bottom: int) -> Pixels:
+        """Return rows of a level."""
+        return self._rows[level].read(top, bottom)
+
+    def close(self) -> None:
+        """Discard the levels."""
+        for rows in self._rows:
+            rows.close()
+
+    def _take(self, level: int, rows: Pixels) -> None:
+        """Take rows of a level, and reduce them to the next coarser one as far as possible."""
+        if level < self._grid.levels - 1:
+            self._rows[level].append(rows)
+        if level > 0:
+            self._pending[level - 1].append(rows)
+            self._reduce(level)
+
+    def _reduce(self, level: int, *, last: bool = False) -> None:
+        factor = 2**self._grid.shift
+        pending = self._pending[level - 1]
+        if not pending:
+            return
+        rows = pending[0] if len(pending) == 1 else np.concatenate(pending)
+        whole = len(rows) if last else len(rows) // factor * factor
+        self._pending[level - 1] = [rows[whole:]] if whole < len(rows) else []
+        if whole:
+            self._take(level - 1, reduce_pixels(rows[:whole], factor))
+
+
+def reduce_pixels(pixels: Pixels, factor: int) -> Pixels:
+    """Return the means of squares of `factor` pixels; those at the edges may be smaller."""
+    height, width, _ = pixels.shape
+    sums = np.add.reduceat(pixels, np.arange(0, height, factor), axis=0)
+    sums = np.add.reduceat(sums, np.arange(0, width, factor), axis=1)
+    rows = np.diff(np.append(np.arange(0, height, factor), height))
+    columns = np.diff(np.append(np.arange(0, width, factor), width))
+    sums /= (rows[:, None, None] * columns[:, None]).astype(np.float32)
+    return np.clip(sums, 0, 1, out=sums)
+
+
+def checksum(rows: Samples) -> int:
+    """Return the CRC-32 of some rows."""
+    return zlib.crc32(np.ascontiguousarray(rows).data)
+
+
+class Window:
+    """The rows of a picture that the tiles of one row need, while these go down the picture.
+
+    Parameters
+    ----------
+    reader : RowReader
+    checksums : list of int
+        CRC-32 of each block of rows, from the first reading.
+    """
+
+    def __init__(self, reader: RowReader, checksums: list[int]) -> None:
+        self._reader = reader
+        self._blocks: Iterator[Samples] = reader.blocks()
+        self._checksums = checksums
+        self._taken = 0
+        self._top = 0  # first row that is kept
+        self._bottom = 0
+        self._kept: list[Samples] = []
+
+    def keep(self, top: int, bottom: int) -> None:
+        """Read rows as far as `bottom`, and drop those above `top`; neither may fall.
+
+        Raises
+        ------
+        PictureError
+            The picture ends early, or differs from the first reading.
+        """
+        while self._kept and self._top + len(self._kept[0]) <= top:
+            self._top += len(self._kept.pop(0))
+        while self._bottom < bottom:
+            self._next(top)
+
+    def crop(self, frame: Frame) -> Samples:
+        """Return a part of the rows that are kept."""
+        parts, begin = [], self._top
+        for block in self._kept:
+            first, last = max(frame.top, begin), min(frame.top + frame.height, begin + len(block))
+            if first < last:
+                columns = slice(frame.left, frame.left + frame.width)
+                parts.append(block[first - begin : last - begin, columns])
+            begin += len(block)
+        return np.concatenate(parts)
+
+    def _next(self, top: int) -> None:
+        block = next(self._blocks, None)
+        if block is None:
+            raise PictureError(
+                f"the picture ends early: {self._bottom} rows of {self._reader.height}"
+            )
+        if checksum(block) != self._checksums[self._taken]:
+            raise PictureError(
+                f"the picture has changed while it was read: rows from {self._bottom} differ"
+            )
+        self._taken += 1
+        self._bottom += len(block)
+        if self._bottom <= top:
+            self._top = self._bottom
+        else:
+            self._kept.append(block)
