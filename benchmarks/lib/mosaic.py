@@ -37,7 +37,9 @@ class Mosaic:
         self._cell = photos[0].shape[0] - FADE, photos[0].shape[1] - FADE
         rows, columns = -(-height // self._cell[0]) + 1, -(-width // self._cell[1]) + 1
         generator = np.random.default_rng(seed)
-        order = [generator.permutation(len(photos)) for _ in range(-(-rows * columns // len(photos)))]
+        order = [
+            generator.permutation(len(photos)) for _ in range(-(-rows * columns // len(photos)))
+        ]
         self._which = np.concatenate(order)[: rows * columns].reshape(rows, columns)
         self._mirrored = generator.integers(0, 4, (rows, columns))
         self._rows: dict[int, NDArray[np.uint8]] = {}

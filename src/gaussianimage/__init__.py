@@ -5,6 +5,7 @@
 """
 
 from gaussianimage.errors import (
+    DamagedTileWarning,
     FormatError,
     GaussianImageError,
     GaussianImageWarning,
@@ -12,6 +13,7 @@ from gaussianimage.errors import (
     LimitError,
     PictureError,
     PictureWarning,
+    TileError,
     TruncatedError,
     UnsupportedError,
 )
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from gaussianimage.codec.decoder.info import FileInfo, info
     from gaussianimage.codec.encoder.encode import EncodeResult, encode, encode_with_result
     from gaussianimage.codec.format.header import Limits
+    from gaussianimage.codec.tiled.encode import TiledResult, encode_tiled
     from gaussianimage.fitting.fit import fit
     from gaussianimage.fitting.loop import FitResult
     from gaussianimage.fitting.progress import Progress
@@ -58,6 +61,7 @@ _HOMES = {
     "Limits": "gaussianimage.codec.format.header",
     "Picture": "gaussianimage.picture",
     "Progress": "gaussianimage.fitting.progress",
+    "TiledResult": "gaussianimage.codec.tiled.encode",
     "as_picture": "gaussianimage.picture",
     "batch": "gaussianimage.batching.batch",
     "data_url": "gaussianimage.web.data_url",
@@ -67,6 +71,7 @@ _HOMES = {
     "decode_picture": "gaussianimage.codec.decoder.decode",
     "encode": "gaussianimage.codec.encoder.encode",
     "encode_with_result": "gaussianimage.codec.encoder.encode",
+    "encode_tiled": "gaussianimage.codec.tiled.encode",
     "fit": "gaussianimage.fitting.fit",
     "gradient": "gaussianimage.rendering",
     "info": "gaussianimage.codec.decoder.info",
@@ -78,6 +83,7 @@ _HOMES = {
 __all__ = [
     "BatchProgress",
     "BatchSummary",
+    "DamagedTileWarning",
     "Decoder",
     "EncodeResult",
     "FileInfo",
@@ -95,6 +101,8 @@ __all__ = [
     "PictureError",
     "PictureWarning",
     "Progress",
+    "TileError",
+    "TiledResult",
     "TruncatedError",
     "UnsupportedError",
     "as_picture",
@@ -105,6 +113,7 @@ __all__ = [
     "decode_many",
     "decode_picture",
     "encode",
+    "encode_tiled",
     "encode_with_result",
     "fit",
     "gradient",

@@ -7,7 +7,6 @@ import click
 
 from gaussianimage import Limits, decode, picture, thumbnail
 from gaussianimage._util.arguments import MAX_PICTURE_SIDE
-from gaussianimage._util.files import read_input
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.errors import describe
 from gaussianimage.cli.options import (
@@ -26,6 +25,9 @@ from gaussianimage.cli.run_items import JobContext, Outcome, run
 from gaussianimage.cli.sources import GIMG, limit_options, naming_partial, output_type
 from gaussianimage.cli.viewport import Viewport, viewport_options
 from gaussianimage.codec.decoder.file import parse_file
+from gaussianimage.codec.decoder.ranges import ByteRanges
+from gaussianimage.codec.decoder.source import opening
+from gaussianimage.codec.format.varint import Buffer
 from gaussianimage.picture.keeping import Kept, keep
 
 EXAMPLES = """
@@ -82,8 +84,11 @@ def command(
         raise click.UsageError("--thumbnail goes without --size, --scale and --crop.")
 
     def work(item: Item, job: JobContext) -> Outcome:
+        with opening(item.source) as (data, _):
+            return decode_one(item, job, data)
+
+    def decode_one(item: Item, job: JobContext, data: Buffer | ByteRanges) -> Outcome:
         began = time.perf_counter()
-        data = read_input(item.source)
         with naming_partial(data, limits):
             file = parse_file(data, limits=limits, partial=partial)
         header, extras = file.header, file.metadata
@@ -116,11 +121,11 @@ def command(
         facts = {
             "width": width,
             "height": height,
-            "gaussians": header.gaussians,
+            "gaussians": file.gaussians,
             "seconds": seconds,
             "damaged": file.damage is not None,
         }
-        return Outcome(result_line(height, width, header.gaussians, seconds=seconds), facts=facts)
+        return Outcome(result_line(height, width, file.gaussians, seconds=seconds), facts=facts)
 
     items = plan(
         files,

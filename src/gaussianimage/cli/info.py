@@ -7,15 +7,16 @@ from pathlib import Path
 import click
 
 from gaussianimage import FileInfo, FormatError, Limits, info
-from gaussianimage._util.files import is_stream, read_input
+from gaussianimage._util.files import is_stream
 from gaussianimage.cli.command import subcommand, verbosity
 from gaussianimage.cli.errors import printable
 from gaussianimage.cli.options import files_argument, json_option
 from gaussianimage.cli.paths import files_in, refuse_folder
-from gaussianimage.cli.report import bytes_text, plural, result_line
+from gaussianimage.cli.report import bytes_text, dimensions, plural, result_line
 from gaussianimage.cli.run_items import run_each
 from gaussianimage.cli.sources import GIMG, limit_options
-from gaussianimage.codec.decoder.info import PaperInfo
+from gaussianimage.codec.decoder.info import PaperInfo, TilesInfo
+from gaussianimage.codec.decoder.source import opening
 
 EXAMPLES = """
 gaussianimage info photo.gimg
@@ -42,13 +43,13 @@ def command(files: tuple[str, ...], recursive: bool, as_json: bool, limits: Limi
 
     def work(source: str) -> None:
         refuse_folder(source)
-        data = read_input(source)
         damage = None
-        try:
-            found = info(data, limits=limits)
-        except FormatError as error:
-            damage = error
-            found = info(data, limits=limits, partial=True)
+        with opening(source) as (data, _):
+            try:
+                found = info(data, limits=limits)
+            except FormatError as error:
+                damage = error
+                found = info(data, limits=limits, partial=True)
         if as_json:
             click.echo(json.dumps({"file": source, **found.as_dict()}))
         else:
@@ -69,8 +70,9 @@ def _lines(source: str, found: FileInfo) -> Iterator[str]:
     name = "stdin" if is_stream(source) else printable(source)
     size = result_line(found.height, found.width, found.gaussians, n_bytes=found.bytes)
     yield f"{name}: {size}"
+    steps = plural(found.layers, "layer" if found.tiles is None else "level")
     yield (
-        f"  {_CHANNELS[found.channels]}, {found.bit_depth} bit, {plural(found.layers, 'layer')}, "
+        f"  {_CHANNELS[found.channels]}, {found.bit_depth} bit, {steps}, "
         f"format version {found.version}"
     )
     extras = {"ICC profile": found.icc, "EXIF": found.exif, "XMP": found.xmp}
@@ -81,11 +83,23 @@ def _lines(source: str, found: FileInfo) -> Iterator[str]:
         yield f"  exact alpha where it is 0 or full, {bytes_text(found.alpha_map)}"
     if found.paper is not None:
         yield f"  {_paper_line(found.paper)}"
+    if found.tiles is not None:
+        yield f"  {plural(found.tiles.tiles, 'tile')} of {found.tiles.side} x {found.tiles.side}"
+        yield from _level_lines(found.tiles)
     if verbosity():
         if found.color_step is not None and found.shape_step is not None:
             yield f"  color step {found.color_step:.4g}, shape step {found.shape_step:.4g}"
         for chunk in found.chunks:
             yield f"  chunk {chunk.type} at byte {chunk.offset}, {bytes_text(chunk.size)}"
+
+
+def _level_lines(tiles: TilesInfo) -> Iterator[str]:
+    if not verbosity():
+        return
+    for number, ((height, width), size) in enumerate(
+        zip(tiles.levels, tiles.level_bytes, strict=True)
+    ):
+        yield f"  level {number}: {dimensions(height, width)} pixels, {bytes_text(size)}"
 
 
 def _paper_line(paper: PaperInfo) -> str:

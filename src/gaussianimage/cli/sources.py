@@ -14,7 +14,10 @@ from gaussianimage.cli.errors import warning
 from gaussianimage.cli.options import Function, packed
 from gaussianimage.codec.decoder.draw import decode_parsed_file
 from gaussianimage.codec.decoder.file import DEFAULT_LIMITS, parse_file
+from gaussianimage.codec.decoder.ranges import ByteRanges
+from gaussianimage.codec.decoder.source import opening
 from gaussianimage.codec.format.container import SIGNATURE
+from gaussianimage.codec.format.varint import Buffer
 from gaussianimage.gaussians import Gaussians
 from gaussianimage.picture import Picture, from_array, read
 from gaussianimage.picture.warn import ignore
@@ -52,14 +55,16 @@ def read_gaussians(source: str, limits: Limits, *, partial: bool = False) -> Dra
     """Read Gaussians from a safetensors file, known by its extension, or from a .gimg file."""
     if Path(source).suffix.lower() == ".safetensors":
         return Drawing(Gaussians.load(source))
-    data = read_input(source)
-    with naming_partial(data, limits):
-        file = parse_file(data, limits=limits, partial=partial)
-    return Drawing(decode_parsed_file(file), file.metadata.icc, file.damage)
+    with opening(source) as (data, _):
+        with naming_partial(data, limits):
+            file = parse_file(data, limits=limits, partial=partial)
+        return Drawing(decode_parsed_file(file, limits=limits), file.metadata.icc, file.damage)
 
 
 @contextmanager
-def naming_partial(data: bytes, limits: Limits, option: str = "--partial") -> Iterator[None]:
+def naming_partial(
+    data: Buffer | ByteRanges, limits: Limits, option: str = "--partial"
+) -> Iterator[None]:
     """Note in an error about damage that --partial draws the part before it, if it does."""
     try:
         yield
@@ -93,10 +98,10 @@ def read_picture(source: str, limits: Limits, *, white: float | None = None) -> 
         with Path(source).open("rb") as file:
             if file.read(len(SIGNATURE)) != SIGNATURE:
                 return read_file(source)
-    data = read_input(source)
-    if not is_gimg(data):
-        return read_file(data)
-    with naming_source(source):
+    read_before = read_input(source) if is_stream(source) else None
+    if read_before is not None and not is_gimg(read_before):
+        return read_file(read_before)
+    with opening(read_before or source) as (data, _), naming_source(source):
         with naming_partial(data, limits, "decode --partial"):
             header = parse_file(data, limits=limits).header
         pixels = decode(data, dtype=output_type(header.bit_depth), limits=limits)

@@ -7,12 +7,13 @@ import numpy as np
 
 from gaussianimage import Limits, picture, thumbnail
 from gaussianimage._util.arguments import MAX_PICTURE_SIDE
-from gaussianimage._util.files import is_stream, is_terminal, read_input
+from gaussianimage._util.files import is_stream, is_terminal
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.options import FILE
 from gaussianimage.cli.paths import check_names, check_output, identity
 from gaussianimage.cli.sources import limit_options, naming_source
 from gaussianimage.codec.decoder.file import parse_file
+from gaussianimage.codec.decoder.source import opening
 
 EXAMPLES = """
 gaussianimage thumbnail photo.gimg photo.png
@@ -46,8 +47,7 @@ def command(source: str, target: str, size: int, limits: Limits) -> None:
     elif not is_stream(source) and identity(source) == identity(target):
         raise click.UsageError("OUTPUT is INPUT.")
     check_output(target, overwrite=True)
-    data = read_input(source)
-    with naming_source(source):
+    with opening(source) as (data, _), naming_source(source):
         icc = parse_file(data, limits=limits).metadata.icc
         pixels = thumbnail(data, size, dtype=np.uint8, limits=limits)
     picture.write(target, pixels, format=".png", icc=icc)

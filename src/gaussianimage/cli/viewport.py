@@ -41,7 +41,7 @@ class Viewport:
         """
         size = self._size(height, width)
         full = size or (height, width)
-        if not all(1 <= side <= MAX_PICTURE_SIDE for side in full):
+        if size is not None and not all(1 <= side <= MAX_PICTURE_SIDE for side in size):
             raise ValueError(f"a side has 1 to {MAX_PICTURE_SIDE} pixels, not {dimensions(*full)}")
         if self.crop is None:
             return size, None

@@ -83,7 +83,7 @@ def draw_tiled(
     OSError
         The file can't be read.
     """
-    drawing = _Drawing(file, size, levels, dtype, cache, limits, threads, partial)
+    drawing = _TiledDrawing(file, size, levels, dtype, cache, limits, threads, partial)
     parts = list(_parts(size, crop))
     if len(parts) == 1:
         return drawing.draw(parts[0])
@@ -109,7 +109,7 @@ def _parts(size: tuple[int, int], crop: tuple[int, int, int, int]) -> list[Part]
     return parts
 
 
-class _Drawing:
+class _TiledDrawing:
     """Draws parts of one file at one size."""
 
     def __init__(

@@ -111,6 +111,13 @@ class ParsedFile:
         return self.content
 
     @property
+    def gaussians(self) -> int:
+        """The number of Gaussians of all layers or tiles together."""
+        if isinstance(self.content, TiledContent):
+            return self.content.index.gaussians
+        return self.header.gaussians
+
+    @property
     def steps(self) -> int:
         """The number of steps from nothing to the whole picture: layers, or levels of tiles."""
         if isinstance(self.content, TiledContent):

@@ -195,7 +195,7 @@ def _describe(file: ParsedFile, size: int) -> FileInfo:
         width=header.width,
         channels=header.channels,
         bit_depth=header.bit_depth,
-        gaussians=header.gaussians if tiled is None else tiled.gaussians,
+        gaussians=file.gaussians,
         layers=file.steps,
         q_max=header.q_max,
         bytes=size,

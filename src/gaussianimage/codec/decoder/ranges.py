@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Hashable
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from gaussianimage.codec.format.container import HEAD, SIGNATURE, TILE_INDEX
 from gaussianimage.codec.format.varint import Buffer, read_varint
@@ -55,6 +55,12 @@ class ByteRanges:
 
     def close(self) -> None:
         """Close what was opened."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 class MemoryRanges(ByteRanges):

@@ -17,7 +17,7 @@ from gaussianimage.codec.decoder.ranges import (
 from gaussianimage.codec.format.varint import Buffer
 from gaussianimage.errors import GaussianImageError
 
-__all__ = ["Source", "reading"]
+__all__ = ["Source", "opening", "reading"]
 
 Source: TypeAlias = StrPath | Buffer | BinaryIO | ByteRanges
 
@@ -42,13 +42,21 @@ def reading(source: Source) -> Iterator[Buffer | ByteRanges]:
     TypeError
         `source` is of another type, or a text stream.
     """
+    with opening(source) as (data, name):
+        try:
+            yield data
+        except GaussianImageError as error:
+            if name:
+                error.add_note(f"in {name}")
+            raise
+
+
+@contextmanager
+def opening(source: Source) -> Iterator[tuple[Buffer | ByteRanges, str]]:
+    """Yield the bytes of a file and its name; `reading` documents the arguments and errors."""
     data, name = _read(source)
     try:
-        yield data
-    except GaussianImageError as error:
-        if name and f"in {name}" not in getattr(error, "__notes__", ()):
-            error.add_note(f"in {name}")
-        raise
+        yield data, name
     finally:
         if isinstance(data, ByteRanges) and data is not source:
             data.close()
@@ -57,7 +65,7 @@ def reading(source: Source) -> Iterator[Buffer | ByteRanges]:
 def _read(source: Source) -> tuple[Buffer | ByteRanges, str]:
     """Return the bytes, and a name for messages, which is empty if the source has no name."""
     if isinstance(source, ByteRanges):
-        return source, source.name
+        return source, ""  # whoever opened it knows its name
     if isinstance(source, bytes | bytearray | memoryview):
         return source, ""
     if is_url(source):

@@ -12,7 +12,7 @@ from gaussianimage import _native
 from gaussianimage.codec.decoder.file import ParsedFile, TiledContent, check_layers, parse_file
 from gaussianimage.codec.format.container import HEAD, LAYER, read_chunk
 from gaussianimage.codec.format.header import Limits
-from gaussianimage.codec.format.tiles import TileGrid, TilePlace, bound, tile_file
+from gaussianimage.codec.format.tiles import REACH_SLACK, TileGrid, TilePlace, tile_file
 from gaussianimage.errors import FormatError, GaussianImageError, LimitError, TileError
 
 CACHE_BYTES = 2**27
@@ -162,15 +162,15 @@ def decode_tile(
     if work > header.work:
         raise FormatError(f"the header announces work of {header.work} blocks, found {work}")
     means += (frame.left, frame.top)
-    if measure_reach(means, cholesky, tile) > reach:
+    if measure_reach(means, cholesky, tile) > reach + REACH_SLACK:
         raise FormatError(f"a Gaussian reaches farther than {reach} pixels beyond the tile")
     return DecodedTile(means, cholesky, colors, work)
 
 
 def measure_reach(
     means: NDArray[np.float64], cholesky: NDArray[np.float64], tile: TileFrame
-) -> int:
-    """Return how far Gaussians reach beyond their tile, in pixels of its level, rounded up.
+) -> float:
+    """Return how far Gaussians reach beyond their tile, in pixels of its level.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ def measure_reach(
         top - (means[:, 1] - down),
         means[:, 1] + down - bottom,
     )
-    return bound(max(float(side.max(initial=0.0)) for side in beyond))
+    return max(float(side.max(initial=0.0)) for side in beyond)
 
 
 def extents(

@@ -25,6 +25,9 @@ MAX_TILES = 2**22
 MAX_REACH = 2**16 - 1
 """The farthest that a Gaussian may reach beyond its tile, in pixels of its level."""
 
+REACH_SLACK = 1e-3
+"""By how much a reader lets a Gaussian exceed its tile's reach, in pixels."""
+
 # A level is drawn enlarged by up to this factor before the next finer one is drawn too: sizes are
 # rounded, and half a pixel in 1000 is no reason to read sixteen times as many Gaussians.
 ENLARGED = 17 / 16
@@ -303,6 +306,6 @@ def tile_file(chunk: Chunk, place: TilePlace) -> tuple[memoryview, int]:
     return data[position:], offset + position
 
 
-def bound(length: float) -> int:
-    """Return a length rounded up to a reach, with room for rounding of single precision."""
-    return math.ceil(length * (1 + 1e-6) + 1e-3)
+def round_reach(length: float) -> int:
+    """Return a length rounded up to a reach, with room for another reader's rounding."""
+    return math.ceil(length * (1 + 1e-6) + REACH_SLACK)

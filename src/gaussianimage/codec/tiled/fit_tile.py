@@ -18,7 +18,7 @@ from gaussianimage.codec.encoder.stretch import MOST_OCTAVES, Stretch
 from gaussianimage.codec.format.container import chunk_bytes
 from gaussianimage.codec.format.levels import QuantizedGaussians
 from gaussianimage.codec.format.quantizer import STEPS_PER_OCTAVE, QuantizerParameters
-from gaussianimage.codec.format.tiles import tile_chunk
+from gaussianimage.codec.format.tiles import round_reach, tile_chunk
 from gaussianimage.fitting.fit import fit
 from gaussianimage.fitting.loop import FitResult
 from gaussianimage.picture import Picture
@@ -135,7 +135,7 @@ def encode_tile(
     means += (place.left, place.top)
     return TileResult(
         chunk_bytes(tile_chunk(frame.place, draft.data)),
-        measure_reach(means, cholesky, frame),
+        round_reach(measure_reach(means, cholesky, frame)),
         DecodedTile(means, cholesky, colors, work),
     )
 
