@@ -11,7 +11,7 @@ from gaussianimage.codec.format.container import (
     GAUSSIANS,
     LAYER,
     QUANTIZERS,
-    TILE,
+    TILE_CHUNK,
     TILE_INDEX,
     Chunk,
     chunk_bytes,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gaussianimage.codec.paper_profile.chunks import PaperContent
 
 _KNOWN = (b"HEAD", LAYER, QUANTIZERS, GAUSSIANS, *TYPES.values())
-_KNOWN_TILED = (b"HEAD", TILE_INDEX, TILE, *TYPES.values())
+_KNOWN_TILED = (b"HEAD", TILE_INDEX, TILE_CHUNK, *TYPES.values())
 
 END_BYTES = chunk_bytes(Chunk(END, b""))
 

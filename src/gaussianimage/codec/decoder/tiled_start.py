@@ -4,7 +4,7 @@ from gaussianimage.codec.decoder.ranges import START, ByteRanges
 from gaussianimage.codec.format.container import (
     HEAD,
     SIGNATURE,
-    TILE,
+    TILE_CHUNK,
     TILE_INDEX,
     Chunk,
     check_signature,
@@ -63,7 +63,7 @@ def read_start(ranges: ByteRanges, limits: Limits) -> tuple[list[Chunk], TileInd
     chunks = [head, chunk]
     while position < index.first:
         chunk, position = read_chunk(memoryview(data)[: index.first], position)
-        if chunk.type in (HEAD, TILE_INDEX, TILE):
+        if chunk.type in (HEAD, TILE_INDEX, TILE_CHUNK):
             raise FormatError(f"chunk {chunk.name} in a wrong place", chunk.offset)
         chunks.append(chunk)
     return chunks, index

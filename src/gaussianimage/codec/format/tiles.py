@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gaussianimage.codec.format.container import TILE, TILE_INDEX, Chunk
+from gaussianimage.codec.format.container import TILE_CHUNK, TILE_INDEX, Chunk
 from gaussianimage.codec.format.header import MAX_SIDE
 from gaussianimage.codec.format.varint import read_varint, write_varint
 from gaussianimage.errors import FormatError
@@ -284,7 +284,7 @@ class TileIndex:
 def tile_chunk(place: TilePlace, file: bytes) -> Chunk:
     """Return the ``TILE`` chunk of a tile, whose Gaussians are in a file of their own."""
     head = bytes([place.level]) + write_varint(place.row) + write_varint(place.column)
-    return Chunk(TILE, head + file)
+    return Chunk(TILE_CHUNK, head + file)
 
 
 def tile_file(chunk: Chunk, place: TilePlace) -> tuple[memoryview, int]:
@@ -296,7 +296,7 @@ def tile_file(chunk: Chunk, place: TilePlace) -> tuple[memoryview, int]:
         The chunk is another one than that of the tile.
     """
     data, offset = memoryview(chunk.payload), chunk.payload_offset
-    if chunk.type != TILE or len(data) < 3:
+    if chunk.type != TILE_CHUNK or len(data) < 3:
         raise FormatError(f"expected the chunk of {place}, found {chunk.name}", chunk.offset)
     row, position = read_varint(data, 1, offset=offset)
     column, position = read_varint(data, position, offset=offset)

@@ -8,7 +8,14 @@ from numpy.typing import NDArray
 
 from gaussianimage import _native
 from gaussianimage._util.interrupt import Interrupt
-from gaussianimage.codec.decoder.tile_cache import DecodedTile, TileFrame, extents, measure_reach
+from gaussianimage.codec.decoder.file import DEFAULT_LIMITS
+from gaussianimage.codec.decoder.tile_cache import (
+    DecodedTile,
+    TileFrame,
+    decode_tile,
+    extents,
+    measure_reach,
+)
 from gaussianimage.codec.encoder.effort import Effort
 from gaussianimage.codec.encoder.encode import Q_MAX
 from gaussianimage.codec.encoder.prepare import PreparedPicture
@@ -129,15 +136,13 @@ def encode_tile(
         return TileResult(b"", 0, empty_tile(channels))
     if sum(len(layer.precision) for layer in kept) < draft.gaussians:
         draft = draft.with_layers(kept)
-    means, cholesky, colors = levels.dequantize(*QuantizedGaussians.concatenate(kept))
-    work = _native.work(means, cholesky, colors, draft.q_max, height, width, None, threads)
+    means, cholesky, _ = levels.dequantize(*QuantizedGaussians.concatenate(kept))
     place = frame.grid.frame(frame.place)
     means += (place.left, place.top)
-    return TileResult(
-        chunk_bytes(tile_chunk(frame.place, draft.data)),
-        round_reach(measure_reach(means, cholesky, frame)),
-        DecodedTile(means, cholesky, colors, work),
-    )
+    reach = round_reach(measure_reach(means, cholesky, frame))
+    chunk = chunk_bytes(tile_chunk(frame.place, draft.data))
+    # Decoded, because a decoder has the Gaussians in another order, which rounds sums differently.
+    return TileResult(chunk, reach, decode_tile(frame, chunk, reach, DEFAULT_LIMITS, threads))
 
 
 def empty_tile(channels: int) -> DecodedTile:

@@ -99,19 +99,26 @@ class CoarseLevels:
             The picture has fewer rows than it says.
         """
         levels = cls(grid, reader.channels)
+        try:
+            levels._make(reader)
+        except BaseException:
+            levels.close()
+            raise
+        return levels
+
+    def _make(self, reader: RowReader) -> None:
         rows = 0
         for block in reader.blocks():
             rows += len(block)
-            levels.checksums.append(checksum(block))
+            self.checksums.append(checksum(block))
             pixels = to_pixels(block)
-            levels._sums[0] += pixels.sum(axis=(0, 1), dtype=np.float64)
-            levels._sums[1] += np.einsum("ijk,ijk->k", pixels, pixels, dtype=np.float64)
-            levels._take(grid.levels - 1, pixels)
+            self._sums[0] += pixels.sum(axis=(0, 1), dtype=np.float64)
+            self._sums[1] += np.einsum("ijk,ijk->k", pixels, pixels, dtype=np.float64)
+            self._take(self._grid.levels - 1, pixels)
         if rows != reader.height:
             raise PictureError(f"the picture ends early: {rows} rows of {reader.height}")
-        for level in range(grid.levels - 1, 0, -1):
-            levels._reduce(level, last=True)
-        return levels
+        for level in range(self._grid.levels - 1, 0, -1):
+            self._reduce(level, last=True)
 
     def read(self, level: int, top: int, bottom: int) -> Pixels:
         """Return rows of a level."""

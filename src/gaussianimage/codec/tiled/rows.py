@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaussianimage.codec.format.metadata import Metadata
-from gaussianimage.errors import GaussianImageError, PictureError
+from gaussianimage.errors import PictureError
 from gaussianimage.picture import as_picture, to_array
 from gaussianimage.picture.reader import MAX_PIXELS, PictureSource
 
@@ -19,6 +19,9 @@ BLOCK = 256
 """Rows that are read at a time."""
 
 Samples: TypeAlias = NDArray[Any]  # (rows, width, C), uint8 or uint16
+
+# Color spaces of libvips that become sRGB.
+_OTHER_COLORS = ("cmyk", "lab", "labs", "xyz", "scrgb", "hsv", "lch")
 
 _TYPES = (np.dtype(np.uint8), np.dtype(np.uint16))
 
@@ -76,7 +79,7 @@ def open_rows(source: RowSource) -> Iterator[RowReader]:
         Arrays, (H, W) or (H, W, C) of uint8 or uint16, need not be in memory: memory-mapped files
         and arrays of Zarr or HDF5 are read by rows. So are ``.npy`` files and, if pyvips is
         installed, every file that libvips reads by rows (TIFF, PNG, JPEG and others). Other
-        pictures are read as a whole, up to 2²⁸ pixels.
+        pictures are read as a whole, up to 2²⁸ pixels; so are those that EXIF says to turn.
 
     Raises
     ------
@@ -92,8 +95,10 @@ def open_rows(source: RowSource) -> Iterator[RowReader]:
         if vips is not None:
             with path.open("rb"):
                 pass  # an error of the system for a missing file, not one of libvips
-            yield _open_with_vips(vips, path)
-            return
+            reader = _open_with_vips(vips, path)
+            if reader is not None:
+                yield reader
+                return
     elif _is_array(source):
         yield _open_array(source)
         return
@@ -154,23 +159,24 @@ def _import_vips() -> Any:
     return pyvips
 
 
-def _open_with_vips(vips: Any, path: Path) -> RowReader:
-    """Open a file that libvips decodes row by row."""
+def _open_with_vips(vips: Any, path: Path) -> RowReader | None:
+    """Open a file that libvips decodes row by row; None if it does not."""
 
     def opened() -> Any:
         image = vips.Image.new_from_file(str(path), access="sequential", fail_on="error")
-        return _upright(image)
+        if image.interpretation in _OTHER_COLORS:
+            image = image.colourspace("srgb")
+        return image
 
     try:
         image = opened()
-    except vips.Error as error:
-        raise PictureError(f"{path}: {_one_line(error)}") from error
+    except vips.Error:
+        return None
+    fields = set(image.get_fields())
     depth = {"uchar": 8, "ushort": 16}.get(image.format)
-    if depth is None or not 1 <= image.bands <= 4:
-        raise PictureError(
-            f"{path}: {image.bands} channels of type {image.format}; 1 to 4 of 8 or 16 bits can be "
-            "tiled"
-        )
+    turned = "orientation" in fields and image.get("orientation") > 1
+    if depth is None or not 1 <= image.bands <= 4 or turned:
+        return None
     height, width, channels = image.height, image.width, image.bands
 
     def blocks() -> Iterator[Samples]:
@@ -186,25 +192,12 @@ def _open_with_vips(vips: Any, path: Path) -> RowReader:
         except vips.Error as error:
             raise PictureError(f"{path}: {_one_line(error)}") from error
 
-    fields = set(image.get_fields())
     metadata = Metadata(
         icc=bytes(image.get("icc-profile-data")) if "icc-profile-data" in fields else None,
         exif=_exif(image, fields),
         xmp=bytes(image.get("xmp-data")) if "xmp-data" in fields else None,
     )
     return RowReader(height, width, channels, depth, metadata, blocks)
-
-
-def _upright(image: Any) -> Any:
-    """Return an image in sRGB or gray; refuse one that is stored lying."""
-    if "orientation" in image.get_fields() and image.get("orientation") > 1:
-        raise GaussianImageError(
-            "the picture is stored turned (EXIF orientation "
-            f"{image.get('orientation')}), which can't be read by rows; turn it first"
-        )
-    if image.interpretation in ("cmyk", "lab", "labs", "xyz", "scrgb", "hsv", "lch"):
-        return image.colourspace("srgb")
-    return image
 
 
 def _exif(image: Any, fields: set[str]) -> bytes | None:
