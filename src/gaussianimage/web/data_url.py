@@ -2,9 +2,11 @@
 
 import base64
 
-from gaussianimage.codec.decoder.file import parse_file
+from gaussianimage.codec.decoder.file import TiledContent, parse_file
+from gaussianimage.codec.decoder.ranges import ByteRanges
 from gaussianimage.codec.decoder.source import Source, reading
 from gaussianimage.codec.format.container import MIME_TYPE
+from gaussianimage.errors import UnsupportedError
 
 __all__ = ["data_url"]
 
@@ -31,6 +33,7 @@ def data_url(source: Source) -> str:
         As for `decode`; the layers are not decoded.
     """
     with reading(source) as data:
-        parse_file(data)
+        if isinstance(parse_file(data).content, TiledContent) or isinstance(data, ByteRanges):
+            raise UnsupportedError("a page can't hold a tiled file; serve its tiles")
         text = base64.b64encode(data).decode("ascii")
     return f"data:{MIME_TYPE};base64,{text}"
