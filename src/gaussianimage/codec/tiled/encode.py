@@ -41,7 +41,7 @@ from gaussianimage.codec.format.quantizer import (
 )
 from gaussianimage.codec.format.tiles import TILE_SIDES, Frame, TileGrid, TilePlace
 from gaussianimage.codec.tiled.assemble import write_tiled
-from gaussianimage.codec.tiled.drawing import DrawnTiles
+from gaussianimage.codec.tiled.drawn_tiles import DrawnTiles
 from gaussianimage.codec.tiled.fit_tile import TileResult, empty_tile, encode_tile
 from gaussianimage.codec.tiled.levels import CoarseLevels, Pixels, Window, to_pixels
 from gaussianimage.codec.tiled.rows import RowReader, RowSource, open_rows
