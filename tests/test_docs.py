@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+import gaussianimage
 from gaussianimage.cli import cli
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -222,6 +223,17 @@ def test_the_examples_of_the_batch_guide_run(
     assert capsys.readouterr().out == "1 done, 0 done before, 0 failed\n"
     with Image.open(tmp_path / "previews/parrot.jpg") as image:
         assert max(image.size) == 64
+
+
+def test_the_examples_of_the_notebook_guide_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("anywidget", reason="anywidget is not installed")
+    monkeypatch.chdir(tmp_path)
+    names = run_examples("guide/notebook.md", tmp_path)
+    expected = gaussianimage.encode("photo.png", quality=30, effort=1)
+    assert names["data"] == names["result"].data == expected
+    assert names["widget"].ellipses_png
 
 
 def test_the_command_lines_of_the_guide_parse(

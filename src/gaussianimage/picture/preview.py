@@ -20,8 +20,10 @@ def thinned(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return pixels[::step, ::step]
 
 
-def png_preview(pixels: npt.NDArray[np.uint8], *, icc: bytes | None = None) -> bytes:
-    """Return a PNG file of at most 1024 pixels a side.
+def png_preview(
+    pixels: npt.NDArray[np.uint8], *, icc: bytes | None = None, longest: int = LONGEST
+) -> bytes:
+    """Return a PNG file of at most `longest` pixels a side.
 
     Parameters
     ----------
@@ -29,9 +31,11 @@ def png_preview(pixels: npt.NDArray[np.uint8], *, icc: bytes | None = None) -> b
         Pixels as from `gaussianimage.picture.to_array`; larger pictures are shrunk.
     icc : bytes, optional
         The ICC profile.
+    longest : int, default 1024
+        The most pixels of a side.
     """
     image = Image.fromarray(pixels)
-    height, width = within((image.height, image.width), LONGEST)
+    height, width = within((image.height, image.width), longest)
     if (width, height) != image.size:
         image = image.resize((width, height), Image.Resampling.BOX)
     buffer = io.BytesIO()
