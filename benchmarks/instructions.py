@@ -28,7 +28,7 @@ NATIVE = ROOT / "src/gaussianimage/native"
 
 # The same flags as in CMakeLists.txt.
 FLAGS = ["-std=c++20", "-O3", "-g", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
-ISAS = {"baseline": [], "avx2": ["-mavx2", "-mfma"]}
+ISAS = {"baseline": [], "avx2": ["-mavx2", "-mfma", "-mbmi", "-mbmi2"]}
 # The sources that are compiled once for every instruction set.
 _LISTS = re.findall(
     r"set\((?:kernel|narrow)_sources\s([^)]*)\)", (ROOT / "CMakeLists.txt").read_text()

@@ -21,7 +21,7 @@ def decode_map(data: bytes, height: int, width: int) -> Map:
         if data[0] > 2:
             raise InvalidError("a map of an unknown class")
         return [[data[0]] * width for _ in range(height)]
-    decoder = Decoder(data)
+    decoder = Decoder(data, states=2, blocks=(1,))
     blocks = [Model(weights, CONFIDENCE, MEMORY) for weights in ALPHA_BLOCKS]
     pixels = [Model(ALPHA_PIXELS[i // 2], CONFIDENCE, MEMORY) for i in range(648)]
     kinds: dict[tuple[int, int], int] = {}

@@ -97,7 +97,7 @@ class Decoder:
 
     def positions(self, data: bytes, counts: dict[int, int]) -> list[tuple[int, int]]:
         """Decode the cells of a layer's Gaussians."""
-        stream = rans.Decoder(data)
+        stream = rans.Decoder(data, states(sum(counts.values())))
         found = []
         for precision, count in counts.items():
             splits = Splits(stream, self.models, *self.quantizer.grid(precision))
@@ -109,13 +109,19 @@ class Decoder:
 
     def colors(self, data: bytes, classes: list[int]) -> list[tuple[int, ...]]:
         """Decode the colors of a layer's Gaussians."""
-        stream, models, channels = rans.Decoder(data), self.models, self.quantizer.channels
+        stream, models = rans.Decoder(data, states(len(classes))), self.models
+        channels = self.quantizer.channels
         model_set = 3 if self.layers == 1 else min(self.layer, 2)
-        planes = [[stream.code(models[LUMA + 16 * model_set + j]) for j in classes]]
+        planes: list[list[int]] = [[]]
+        for i, j in enumerate(classes):
+            if i > 0 and j != classes[i - 1]:
+                stream.start_plane()
+            planes[0].append(stream.code(models[LUMA + 16 * model_set + j]))
         lumas = [level(rans.BUCKET_BASE[bucket], [3, 6, 10]) for bucket in planes[0]]
         if channels >= 3:
             planes += self.chromas(stream, classes, lumas, model_set)
         if channels in (2, 4):
+            stream.start_plane()
             planes.append([stream.code(models[ALPHA + luma]) for luma in lumas])
         colors = [rest(stream, list(buckets)) for buckets in zip(*planes, strict=True)]
         if not stream.finished_cleanly():
@@ -127,10 +133,11 @@ class Decoder:
     ) -> list[list[int]]:
         """Decode the buckets of the two chromas of a layer."""
         n = len(classes)
-        half = (n + 1) // 2
+        quarter = (n + 3) // 4
         first, second = [0] * n, [0] * n
-        for k in range(half):
-            turn = [i for i in (k, half + k) if i < n]
+        stream.start_plane()
+        for k in range(quarter):
+            turn = [i for i in range(k, 4 * quarter, quarter) if i < n]
             for i in turn:
                 before = 0
                 if k > 0 and classes[i] == classes[i - 1]:
@@ -146,24 +153,26 @@ class Decoder:
         self, data: bytes, classes: list[int], colors: list[tuple[int, ...]]
     ) -> list[tuple[int, int, int]]:
         """Decode the shapes of a layer's Gaussians."""
-        stream, models = rans.Decoder(data), self.models
-        coded = []
-        for color in colors:
-            a = amplitude(color)
-            symbol = stream.code(models[SIZE + a])
-            further = 0
-            if symbol in (0, 15):
-                further = stream.code(models[SIZE_BELOW if symbol == 0 else SIZE_ABOVE])
-            buckets = [stream.code(models[SHEAR + a]), stream.code(models[SECOND_SHEAR + a])]
-            coded.append((a, symbol, further, buckets))
+        stream, models = rans.Decoder(data, states(len(classes))), self.models
+        amplitudes = [amplitude(color) for color in colors]
+        symbols = [stream.code(models[SIZE + a]) for a in amplitudes]
+        stream.start_plane()
+        ends = {0: SIZE_BELOW, 15: SIZE_ABOVE}
+        further = [stream.code(models[ends[symbol]]) if symbol in ends else 0 for symbol in symbols]
+        stream.start_plane()
+        buckets = [
+            [stream.code(models[SHEAR + a]), stream.code(models[SECOND_SHEAR + a])]
+            for a in amplitudes
+        ]
+        coded = zip(amplitudes, symbols, further, buckets, strict=True)
         shapes = []
-        for precision, (a, symbol, further, buckets) in zip(classes, coded, strict=True):
+        for precision, (a, symbol, bucket, shears) in zip(classes, coded, strict=True):
             size = self.quantizer.expected(precision, a) + symbol - 8
             if symbol == 0:
-                size -= rans.natural_in(stream, further)
+                size -= rans.natural_in(stream, bucket)
             elif symbol == 15:
-                size += rans.natural_in(stream, further)
-            shear, second = rest(stream, buckets)
+                size += rans.natural_in(stream, bucket)
+            shear, second = rest(stream, shears)
             step = self.quantizer.step(a)
             s, d1, d2 = size * step, shear * step, second * step
             if not (-7 <= s <= 14 and d1 * d1 + d2 * d2 <= 49):
@@ -244,6 +253,11 @@ class Splits:
         short = 2**bits - limit
         head = rans.raw(self.stream, bits - 1)
         return head if head < short else 2 * head + rans.raw(self.stream, 1) - short
+
+
+def states(gaussians: int) -> int:
+    """Return the number of states of the streams of a layer."""
+    return 4 if gaussians >= 64 else 2
 
 
 def power_of_two(sixteenths: int) -> float:

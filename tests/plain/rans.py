@@ -5,11 +5,10 @@ It shares no code with the native coder; the tests compare the values of both, b
 
 from collections.abc import Sequence
 
-RATES = [(20480 + 5 * n + 8) // (10 * n + 16) for n in range(256)]
 BUCKET_BASE = [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24, 32, 48, 80]
 BUCKET_BITS = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 3, 4, 5, 0]
-STATES = 2
 STATE_START = 1 << 16
+LAYER_BLOCKS = (4, 8, 16, 32)  # symbols of a plane's blocks; the last number repeats
 
 
 class Model:
@@ -30,33 +29,59 @@ class Model:
         symbol = max(i for i in range(self.alphabet) if starts[i] <= slot)
         return symbol, starts[symbol], starts[symbol + 1] - starts[symbol]
 
-    def update(self, symbol: int) -> None:
-        rate = RATES[self.seen]
-        self.seen = min(self.seen + 1, self.memory)
+    def learn(self, symbols: Sequence[int]) -> None:
+        """Learn from the symbols of a block."""
+        n = len(symbols)
+        seen = self.seen + n
+        rate = (20480 + 5 * seen + 3) // (10 * seen + 6)
+        self.seen = min(seen, self.memory)
         for i in range(self.alphabet + 1):
-            target = 32 * i + (self.span if i > symbol else 0)
-            self.cdf[i] += ((target - self.cdf[i]) * rate) >> 11
+            below = sum(symbol < i for symbol in symbols)
+            away = n * (32 * i - self.cdf[i]) + self.span * below
+            self.cdf[i] += (away * rate) >> 11
 
 
 class Decoder:
-    """Reads symbols, raw bits and loose bits from a stream; bits past its end are zero."""
+    """Reads symbols, raw bits and loose bits from a stream; bits past its end are zero.
 
-    def __init__(self, data: bytes) -> None:
-        self.broken = len(data) < 4 * STATES
+    The stream has `states` states. `blocks` are the numbers of symbols of a plane's blocks; all
+    further blocks are as long as the last.
+    """
+
+    def __init__(self, data: bytes, states: int, blocks: Sequence[int] = LAYER_BLOCKS) -> None:
+        self.broken = len(data) < 4 * states
         if self.broken:
-            data = bytes(4 * STATES)
-        self.states = [int.from_bytes(data[4 * s : 4 * s + 4], "little") for s in range(STATES)]
+            data = bytes(4 * states)
+        self.states = [int.from_bytes(data[4 * s : 4 * s + 4], "little") for s in range(states)]
         self.broken |= any(state < STATE_START for state in self.states)
-        self.rest = data[4 * STATES :]
+        self.rest = data[4 * states :]
         self.turn = 0
+        self.blocks = blocks
+        self.block = 0  # the number of the block in its plane
+        self.coded: list[tuple[Model, int]] = []  # the models and symbols of the block
         self.loosened: list[int] | None = None  # the unread loose bits; None before the first read
 
     def code(self, model: Model) -> int:
         slot = self.states[self.turn] % 2**15
         symbol, start, size = model.find(slot)
         self._advance(start, size)
-        model.update(symbol)
+        self.coded.append((model, symbol))
+        if len(self.coded) == self.blocks[min(self.block, len(self.blocks) - 1)]:
+            self._end_block()
         return symbol
+
+    def start_plane(self) -> None:
+        self._end_block()
+        self.block = 0
+
+    def _end_block(self) -> None:
+        symbols: dict[int, tuple[Model, list[int]]] = {}
+        for model, symbol in self.coded:
+            symbols.setdefault(id(model), (model, []))[1].append(symbol)
+        for model, learned in symbols.values():
+            model.learn(learned)
+        self.coded = []
+        self.block += 1
 
     def bits(self, count: int) -> int:
         size = 2 ** (15 - count)
@@ -74,9 +99,12 @@ class Decoder:
 
     def _loose_bits(self) -> list[int]:
         if self.loosened is None:
-            turns = [self.states[(self.turn + i) % STATES] for i in range(STATES)]
-            self.broken |= any(state // STATE_START != 1 for state in turns)
-            self.loosened = [state >> i & 1 for state in turns for i in range(16)]
+            self._end_block()
+            self.loosened = []
+            for state in self.states[self.turn :] + self.states[: self.turn]:
+                self.broken |= state < STATE_START
+                held = max(state.bit_length() - 1, 16)
+                self.loosened += [state >> i & (state >= STATE_START) for i in range(held)]
             self.loosened += [byte >> i & 1 for byte in self.rest for i in range(8)]
         return self.loosened
 
@@ -89,7 +117,7 @@ class Decoder:
             state = state << 16 | word
             self.rest = self.rest[2:] if len(self.rest) >= 2 else self.rest
         self.states[self.turn] = state
-        self.turn = (self.turn + 1) % STATES
+        self.turn = (self.turn + 1) % len(self.states)
 
     def finished_cleanly(self) -> bool:
         left = self._loose_bits()

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <stdexcept>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -15,17 +16,18 @@
 namespace gi {
 namespace {
 
-using GI_ISA::Decoder;
-using GI_ISA::Encoder;
+using GI_ISA::BasicDecoder;
+using GI_ISA::BasicEncoder;
 using GI_ISA::Meter;
 using GI_ISA::Model;
 
-// (kind, index, value): the index of a model for symbols, a number of bits for raw and loose bits.
+// (kind, index, value): the index of a model for symbols, a number of bits for raw and loose bits,
+// nothing for the start of a plane.
 using Operation = std::tuple<int, int, int64_t>;
 // (weights, confidence, memory); the number of weights is the alphabet.
 using Recipe = std::tuple<std::vector<uint32_t>, int, int>;
 
-enum Kind { symbol, raw, loose };
+enum Kind { symbol, raw, loose, plane };
 
 std::vector<Model> build(const std::vector<Recipe>& recipes) {
   std::vector<Model> models;
@@ -52,29 +54,46 @@ int64_t run(Coder& coder, std::vector<Model>& models, const Operation& operation
     if (index < 0 || index > 30) throw std::invalid_argument("not a number of bits");
     return coder.loose(static_cast<uint32_t>(value), index);
   }
+  if (kind == plane) {
+    coder.start_plane();
+    return 0;
+  }
   if (kind != symbol) throw std::invalid_argument("not an operation");
   return coder.code(models.at(static_cast<size_t>(index)), static_cast<uint32_t>(value));
 }
 
-nanobind::bytes encode(const std::vector<Operation>& operations,
-                       const std::vector<Recipe>& recipes) {
+// Calls a function with a number of states that is a constant.
+template <typename Use>
+auto with_states(int states, Use&& use) {
+  if (states == 2) return use(std::integral_constant<int, 2>{});
+  if (states == 4) return use(std::integral_constant<int, 4>{});
+  throw std::invalid_argument("not a number of states");
+}
+
+nanobind::bytes encode(const std::vector<Operation>& operations, const std::vector<Recipe>& recipes,
+                       int states) {
   std::vector<Model> models = build(recipes);
-  Encoder encoder;
-  for (const Operation& operation : operations) run(encoder, models, operation);
-  const std::vector<uint8_t> bytes = encoder.finish();
+  const std::vector<uint8_t> bytes = with_states(states, [&](auto count) {
+    BasicEncoder<count> encoder;
+    for (const Operation& operation : operations) run(encoder, models, operation);
+    return encoder.finish();
+  });
   return nanobind::bytes(bytes.data(), bytes.size());
 }
 
 std::pair<std::vector<int64_t>, bool> decode(nanobind::bytes data,
                                              const std::vector<Operation>& operations,
-                                             const std::vector<Recipe>& recipes) {
+                                             const std::vector<Recipe>& recipes, int states) {
   std::vector<Model> models = build(recipes);
-  Decoder decoder(static_cast<const uint8_t*>(data.data()), data.size());
   std::vector<int64_t> values;
-  for (const auto& [kind, index, value] : operations) {
-    values.push_back(run(decoder, models, {kind, index, 0}));
-  }
-  return {std::move(values), decoder.finished_cleanly()};
+  const bool clean = with_states(states, [&](auto count) {
+    BasicDecoder<count> decoder(static_cast<const uint8_t*>(data.data()), data.size());
+    for (const auto& [kind, index, value] : operations) {
+      values.push_back(run(decoder, models, {kind, index, 0}));
+    }
+    return decoder.finished_cleanly();
+  });
+  return {std::move(values), clean};
 }
 
 double measure(const std::vector<Operation>& operations, const std::vector<Recipe>& recipes) {

@@ -1,18 +1,18 @@
 // Adaptive probabilities for the entropy coder: up to 16 symbols, learned while coding.
 //
 // A model keeps cdf[i], 2^20 times the probability that a symbol is below i. The coder works in
-// units of 2^-15, so symbol s owns the slots cdf[s] >> 5 up to cdf[s + 1] >> 5. After a symbol
-// every entry moves towards the distribution that holds this symbol alone, mixed with 32 units (one
-// slot) for each symbol of the alphabet:
-//     target[i] = 32 i + (i > s ? 2^20 - 32 A : 0)
-//     cdf[i] += ((target[i] - cdf[i]) * rate) >> 11
-// Neighboring targets are at least 32 apart. If neighbors of cdf are at least 32 apart too, they
-// stay so for every rounding: floor(((2048 - rate) c + rate t) / 2048) grows by at least 32 when c
-// and t both do. So every symbol always owns at least one slot, without a search or a clamp.
-// Entries past the alphabet are their own target: they do not move from slots that no state can
-// have.
+// units of 2^-15, so symbol s owns the slots cdf[s] >> 5 up to cdf[s + 1] >> 5. A model only counts
+// the symbols of a block, and learns at the end of the block. So decoding a symbol does not wait
+// for what the symbol before it has taught. When a model learns from n symbols, count[i] of them below i, every entry moves towards the distribution
+// of these symbols, mixed with 32 units (one slot) for each symbol of the alphabet:
+//     cdf[i] += ((n (32 i - cdf[i]) + (2^20 - 32 A) count[i]) * rate) >> 11
+// This is a move towards n targets that are at least 32 apart from entry to entry. If neighbors of
+// cdf are at least 32 apart too, they stay so for every rounding, because n * rate < 2^11 for n <= 32:
+// floor(((2048 - n rate) c + rate t) / 2048) grows by at least 32 when c does and t grows by 32 n.
+// So every symbol always owns at least one slot, without a search or a clamp. Entries past the
+// alphabet are their own target: they do not move from slots that no state can have.
 //
-// No product overflows: |target - cdf| < 2^20 + 2^9 and rate <= 1280 < 2^11.
+// No product overflows: |target - cdf| < 2^20 and n * rate < 2^11.
 //
 // All arithmetic is in integers and gives the same result on every machine. docs/format.md has the
 // same rules in prose.
@@ -21,6 +21,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "entropy/buckets.h"
 #include "simd/isa.h"
@@ -37,11 +38,14 @@ constexpr int max_alphabet = 16;
 constexpr int default_memory =
     160;  // symbols that a model remembers when learning has stopped slowing
 
-// rate_table[n] = round(2^11 / (n + 1.6)): how far a model moves after its n-th symbol.
-constexpr auto rate_table = [] {
-  std::array<int32_t, 256> rates{};
-  for (int n = 0; n < 256; ++n) {
-    rates[static_cast<size_t>(n)] = (20480 + 5 * n + 8) / (10 * n + 16);
+constexpr int first_block = 4, last_block = 32;  // symbols of a block
+
+// learning_rates[n] = round(2^11 / (n + 0.6)): how far a model moves for each symbol of a block,
+// after which it has seen n symbols.
+constexpr auto learning_rates = [] {
+  std::array<int32_t, 256 + last_block> rates{};
+  for (int n = 0; n < 256 + last_block; ++n) {
+    rates[static_cast<size_t>(n)] = (20480 + 5 * n + 3) / (10 * n + 6);
   }
   return rates;
 }();
@@ -75,107 +79,145 @@ class alignas(64) Model {
 
   int alphabet() const { return ((1 << model_bits) - span_) / 32; }
 
-  Interval interval(uint32_t symbol) const { return find_interval(cdf_, symbol); }
-
-  void update(uint32_t symbol) {
-    const int32_t rate = step();
-    for (int i = 0; i < max_alphabet; ++i) {
-      const int32_t target = 32 * i + (i > static_cast<int32_t>(symbol) ? span_ : 0);
-      cdf_[i] += ((target - cdf_[i]) * rate) >> 11;
-    }
+  Interval interval(uint32_t symbol) const {
+    const uint32_t start = starts_[symbol] ^ top, end = starts_[symbol + 1] ^ top;
+    return {start, end - start};
   }
 
-  // Finds the symbol that owns the slot (0…2^15 - 1) and its interval, and updates the model. One
-  // comparison serves to find the symbol and to update, so the update does not wait for the symbol.
-  __attribute__((always_inline)) uint32_t decode(uint32_t slot, Interval& found) {
-    const int32_t rate = step();
-    const int32_t limit = static_cast<int32_t>((slot + 1) << 5);
-    Lanes* const cdf = reinterpret_cast<Lanes*>(cdf_);
-    Lanes below[parts], next[parts];
-    for (int j = 0; j < parts; ++j) {
-      const Lanes now = cdf[j];
-      below[j] = limit > now;
-      const Lanes away = (floors(j) - now) + span_ - (below[j] & span_);
-      next[j] = now + (scaled(away, rate) >> 11);
+  // Counts a symbol. Returns whether it is the first one since the model has learned.
+  bool count(uint32_t symbol) {
+    const bool first = counts_[max_alphabet - 1] == 0;
+    for (uint32_t i = symbol; i < max_alphabet; ++i) ++counts_[i];
+    return first;
+  }
+
+  // Decodes and counts the symbol that owns the slot `state` mod 2^15. Returns the coder's next
+  // state before it is refilled; `first` is as for `count`. One comparison serves to find the
+  // symbol and to count it.
+  __attribute__((always_inline)) uint32_t decode(uint32_t state, uint32_t& symbol, bool& first) {
+    const uint32_t slot = state | top;  // with the highest bit of 16 flipped, as starts_ has them
+    first = counts_[max_alphabet - 1] == 0;
+    symbol = find_and_count(static_cast<int16_t>(slot));
+    uint16_t start, end;
+    std::memcpy(&start, starts_ + symbol, sizeof start);
+    std::memcpy(&end, starts_ + symbol + 1, sizeof end);
+    const auto size = static_cast<uint16_t>(end - start);
+    return size * (state >> slot_bits) + static_cast<uint16_t>(slot - start);
+  }
+
+  // Learns from the symbols counted.
+  void learn() {
+    const int32_t n = counts_[max_alphabet - 1];
+    const int32_t rate = learning_rates[static_cast<size_t>(seen_ + n)];
+    seen_ = seen_ + n < memory_ ? seen_ + n : memory_;
+    for (int i = 0; i < max_alphabet; ++i) {
+      const int32_t away = n * (32 * (i + 1) - cdf_[i]) + span_ * counts_[i];
+      cdf_[i] += (away * rate) >> 11;
     }
-    const uint32_t symbol = count(below) - 1;
-    found = interval(symbol);
-    for (int j = 0; j < parts; ++j) cdf[j] = next[j];
-    return symbol;
+    publish();
   }
 
  private:
-#if defined(__AVX2__)
-  static constexpr int width = 8;
-  typedef int32_t Lanes __attribute__((vector_size(32), may_alias));
-#else
-  static constexpr int width = 4;
-  typedef int32_t Lanes __attribute__((vector_size(16), may_alias));
-#endif
-  static constexpr int parts = max_alphabet / width;
+  static constexpr uint32_t top = 1u << slot_bits;
 
   void reset(const uint32_t* weights, int alphabet, int confidence, int memory) {
     uint64_t total = 0, sum = 0;
     for (int i = 0; i < alphabet; ++i) total += weights[i];
     span_ = (1 << model_bits) - 32 * alphabet;
-    for (int i = 0; i <= max_alphabet; ++i) {
-      const int64_t share = static_cast<int64_t>(static_cast<uint64_t>(span_) * sum / total);
-      cdf_[i] = 32 * i + static_cast<int32_t>(share);
+    for (int i = 0; i < max_alphabet; ++i) {
       if (i < alphabet) sum += weights[i];
+      const int64_t share = static_cast<int64_t>(static_cast<uint64_t>(span_) * sum / total);
+      cdf_[i] = 32 * (i + 1) + static_cast<int32_t>(share);
     }
     seen_ = confidence;
     memory_ = memory;
+    starts_[0] = top;
+    publish();
   }
 
-  int32_t step() {
-    const int32_t rate = rate_table[static_cast<size_t>(seen_)];
-    seen_ += seen_ < memory_;
-    return rate;
+  // Makes the slots from cdf_, and begins to count anew.
+  void publish() {
+    for (int i = 0; i < max_alphabet; ++i) {
+      starts_[i + 1] = static_cast<uint16_t>((cdf_[i] >> (model_bits - slot_bits)) ^ top);
+    }
+    for (int i = 0; i < max_alphabet; ++i) counts_[i] = 0;
   }
 
-  // 32 i in lane i.
-  static Lanes floors(int part) {
-    Lanes lanes = {};
-    for (int i = 0; i < width; ++i) lanes[i] = 32 * (part * width + i);
-    return lanes;
-  }
-
-  static Lanes scaled(Lanes lanes, int32_t rate) {
-#if defined(__SSE2__) && !defined(__SSE4_1__)
-    // SSE2 has no 32-bit multiplication; compute one from two of 16 bits.
-    const __m128i a = (__m128i)lanes, k = _mm_set1_epi16(static_cast<int16_t>(rate));
-    return (Lanes)_mm_add_epi16(_mm_mullo_epi16(a, k), _mm_slli_epi32(_mm_mulhi_epu16(a, k), 16));
-#else
-    return lanes * rate;
-#endif
-  }
-
-  // Counts the entries that are below the slot: the mask is all ones up to some entry.
-  static uint32_t count(const Lanes* below) {
+  // Returns the number of entries starts_[1…16] up to the slot, and adds 1 to the counts of the
+  // others. The last entry is above every slot.
+  __attribute__((always_inline)) uint32_t find_and_count(int16_t slot) {
 #if defined(__AVX2__)
-    // Two bits for each entry, in some order.
-    const __m256i all = _mm256_packs_epi32((__m256i)below[0], (__m256i)below[1]);
-    const auto mask = static_cast<uint32_t>(_mm256_movemask_epi8(all));
-    return static_cast<uint32_t>(__builtin_popcount(mask)) / 2;
+    const __m256i starts = _mm256_load_si256(reinterpret_cast<const __m256i*>(starts_ + 1));
+    const __m256i above = _mm256_cmpgt_epi16(starts, _mm256_set1_epi16(slot));
+    __m256i* const counts = reinterpret_cast<__m256i*>(counts_);
+    _mm256_store_si256(counts, _mm256_sub_epi16(_mm256_load_si256(counts), above));
+    return static_cast<uint32_t>(__builtin_ctz(
+               static_cast<uint32_t>(_mm256_movemask_epi8(above)))) / 2;
 #elif defined(__SSE2__)
-    const __m128i low = _mm_packs_epi32((__m128i)below[0], (__m128i)below[1]);
-    const __m128i high = _mm_packs_epi32((__m128i)below[2], (__m128i)below[3]);
-    const auto mask = static_cast<uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(low, high)));
-    return static_cast<uint32_t>(__builtin_ctz(~mask));
+    const __m128i* const starts = reinterpret_cast<const __m128i*>(starts_ + 1);
+    __m128i* const counts = reinterpret_cast<__m128i*>(counts_);
+    const __m128i at = _mm_set1_epi16(slot);
+    const __m128i low = _mm_cmpgt_epi16(_mm_load_si128(starts), at);
+    const __m128i high = _mm_cmpgt_epi16(_mm_load_si128(starts + 1), at);
+    _mm_store_si128(counts, _mm_sub_epi16(_mm_load_si128(counts), low));
+    _mm_store_si128(counts + 1, _mm_sub_epi16(_mm_load_si128(counts + 1), high));
+    return static_cast<uint32_t>(
+        __builtin_ctz(static_cast<uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(low, high)))));
 #else
-    const Lanes sum = below[0] + below[1] + below[2] + below[3];
-    return 0u - static_cast<uint32_t>(sum[0] + sum[1] + sum[2] + sum[3]);
+    typedef int16_t Lanes __attribute__((vector_size(32), may_alias));
+    Lanes starts;
+    std::memcpy(&starts, starts_ + 1, sizeof starts);
+    const Lanes above = starts > slot;
+    *reinterpret_cast<Lanes*>(counts_) -= above;
+    int sum = max_alphabet;
+    for (int i = 0; i < max_alphabet; ++i) sum += above[i];
+    return static_cast<uint32_t>(sum);
 #endif
   }
 
-  int32_t cdf_[max_alphabet + 1];
-  int32_t span_;  // 2^20 - 32 A
-  int32_t seen_;  // symbols seen so far, up to memory_
+  uint16_t unused_[15];
+  // starts_[i] = cdf[i] >> 5 with the highest of 16 bits flipped, so that they compare as signed
+  // numbers. All but the first are aligned.
+  uint16_t starts_[max_alphabet + 1];
+  int16_t counts_[max_alphabet];  // by i: symbols counted up to and with i
+  int32_t span_;                  // 2^20 - 32 A
+  int32_t seen_;                  // symbols learned from so far, up to memory_
   int32_t memory_;
+  alignas(32) int32_t cdf_[max_alphabet];  // without cdf[0] = 0
 };
 
-// A model of very few symbols, which updates its entries one by one: for few symbols this is
-// faster, and a tenth of the size.
+// The models of a stream that have counted symbols since they learned. They learn in blocks: after
+// 4, 8 and 16 symbols of a plane, then after every 32, and at the end of the plane.
+class Learner {
+ public:
+  // Notes that a model has counted a symbol.
+  __attribute__((always_inline)) void note(Model& model, bool first) {
+    models_[count_] = &model;
+    count_ += first;
+    if (__builtin_expect(--left_ == 0, 0)) learn();
+  }
+
+  // Lets the models learn at the end of a block.
+  __attribute__((noinline)) void learn() {
+    for (int i = 0; i < count_; ++i) models_[i]->learn();
+    count_ = 0;
+    block_ = block_ < last_block ? 2 * block_ : last_block;
+    left_ = block_;
+  }
+
+  // Ends a plane, and starts the next one.
+  void start_plane() {
+    learn();
+    left_ = block_ = first_block;
+  }
+
+ private:
+  int count_ = 0, block_ = first_block, left_ = first_block;
+  Model* models_[last_block + 1];
+};
+
+// A model of very few symbols, which learns from each symbol at once, and updates its entries one by
+// one: for few symbols this is faster, and a tenth of the size.
 template <int alphabet_size>
 class SmallModel {
  public:
@@ -194,7 +236,7 @@ class SmallModel {
   Interval interval(uint32_t symbol) const { return find_interval(cdf_, symbol); }
 
   void update(uint32_t symbol) {
-    const int32_t rate = rate_table[static_cast<size_t>(seen_)];
+    const int32_t rate = learning_rates[static_cast<size_t>(seen_ + 1)];
     seen_ += seen_ < default_memory;
     for (int i = 1; i < alphabet_size; ++i) {
       const int32_t target =
@@ -203,13 +245,16 @@ class SmallModel {
     }
   }
 
-  __attribute__((always_inline)) uint32_t decode(uint32_t slot, Interval& found) {
+  // Decodes the symbol that owns the slot `state` mod 2^15. Returns the coder's next state before
+  // it is refilled.
+  __attribute__((always_inline)) uint32_t decode(uint32_t state, uint32_t& symbol) {
+    const uint32_t slot = state & ((1u << slot_bits) - 1);
     const int32_t limit = static_cast<int32_t>((slot + 1) << 5);
-    uint32_t symbol = 0;
+    symbol = 0;
     for (int i = 1; i < alphabet_size; ++i) symbol += limit > cdf_[i];
-    found = interval(symbol);
+    const Interval found = interval(symbol);
     update(symbol);
-    return symbol;
+    return found.size * (state >> slot_bits) + slot - found.start;
   }
 
  private:

@@ -12,9 +12,9 @@
 namespace gi {
 namespace {
 
-using GI_ISA::Decoder;
-using GI_ISA::Encoder;
 using GI_ISA::SmallModel;
+using Decoder = GI_ISA::BasicDecoder<2>;
+using Encoder = GI_ISA::BasicEncoder<2>;
 
 constexpr int block = 8;                     // side of a block in pixels
 constexpr uint8_t mixed = 3;                 // a block whose pixels have several classes

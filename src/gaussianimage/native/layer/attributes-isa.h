@@ -99,28 +99,31 @@ void code_color_buckets(Coder& coder, LayerModels& models, size_t channels, size
   Model* const all = &models[0];
   const int set = models.set();
   for_many(n, [&](size_t i) {
+    if (i > 0 && precision[i] != precision[i - 1]) run.start_plane();
     Model& model = all[luma + 16 * set + precision[i]];
     luma_level[i] = luma_levels[code_bucket<Coder>(run, model, color[channels * i])];
   });
   if (channels >= 3) {
-    // The two halves of the layer take turns, because within a half each symbol's model depends on
-    // the previous symbol.
-    const size_t half = (n + 1) / 2;
+    // The four quarters of the layer take turns, because within a quarter each symbol's model
+    // depends on the previous symbol.
+    constexpr size_t lanes = 4;
+    const size_t quarter = (n + lanes - 1) / lanes;
     Model* const chroma = all + chroma_1 + 16 * set;
-    uint32_t before[2] = {0, 0};
-    for_many(half, [&](size_t k) {
-      const size_t places[2] = {k, std::min(half + k, n - 1)};
-      const size_t lanes = half + k < n ? 2 : 1;
-      uint32_t first[2];
+    run.start_plane();
+    uint32_t before[lanes] = {};
+    for_many(quarter, [&](size_t k) {
+      uint32_t first[lanes] = {};
       for (size_t lane = 0; lane < lanes; ++lane) {
-        const size_t i = places[lane];
+        const size_t i = lane * quarter + k;
+        if (i >= n) break;
         const bool alone = k == 0 || precision[i] != precision[i - 1];
         const int level = alone ? 0 : levels_before[before[lane]];
         first[lane] =
             code_bucket<Coder>(run, chroma[4 * luma_level[i] + level], color[channels * i + 1]);
       }
       for (size_t lane = 0; lane < lanes; ++lane) {
-        const size_t i = places[lane];
+        const size_t i = lane * quarter + k;
+        if (i >= n) break;
         Model& model = all[chroma_2 + 4 * chroma_levels[first[lane]] + luma_level[i]];
         const uint32_t second = code_bucket<Coder>(run, model, color[channels * i + 2]);
         before[lane] = std::min(first[lane], 7u) + std::min(second, 7u);
@@ -128,6 +131,7 @@ void code_color_buckets(Coder& coder, LayerModels& models, size_t channels, size
     });
   }
   if (channels % 2 == 0) {
+    run.start_plane();
     for_many(n, [&](size_t i) {
       code_bucket<Coder>(run, all[alpha + luma_level[i]], color[channels * i + channels - 1]);
     });
@@ -157,45 +161,61 @@ struct CodedSize {
   uint8_t amplitude, symbol, bucket;
 };
 
+// Memory that one layer's shapes leave to the next.
+struct ShapeWorkspace {
+  std::vector<CodedSize> sizes;
+  std::vector<uint32_t> escapes;  // the Gaussians whose sizes have a bucket
+};
+
 // Codes the symbols of a layer's n shapes; `sizes` has the expected sizes.
 template <typename Coder>
 void code_shape_buckets(Coder& coder, LayerModels& models, size_t n, CodedSize* sizes,
-                        int32_t* shape) {
+                        std::vector<uint32_t>& escapes, int32_t* shape) {
   typename Coder::Run run(coder);
   Model* const all = &models[0];
+  escapes.resize(n + 1);
+  uint32_t* end = escapes.data();
   for_many(n, [&](size_t i) {
     CodedSize& s = sizes[i];
-    const int32_t away = shape[0] - s.expected;
+    const int32_t away = shape[3 * i] - s.expected;
     const uint32_t symbol =
         run.code(all[size + s.amplitude], static_cast<uint32_t>(std::clamp(away, -8, 7) + 8));
     s.symbol = static_cast<uint8_t>(symbol);
-    if (symbol == 0 || symbol == 15) {
-      const uint32_t further = absolute(away) - (symbol == 0 ? 8 : 7);
-      s.bucket =
-          static_cast<uint8_t>(run.code(all[size_escape + (symbol == 15)], find_bucket(further)));
-    }
-    code_bucket<Coder>(run, all[shear_1 + s.amplitude], shape[1]);
-    code_bucket<Coder>(run, all[shear_2 + s.amplitude], shape[2]);
-    shape += 3;
+    *end = static_cast<uint32_t>(i);
+    end += symbol == 0 || symbol == 15;
+  });
+  run.start_plane();
+  for_many(static_cast<size_t>(end - escapes.data()), [&](size_t k) {
+    const size_t i = escapes[k];
+    CodedSize& s = sizes[i];
+    const uint32_t away = absolute(shape[3 * i] - s.expected);
+    const bool above = s.symbol == 15;
+    const uint32_t further = away - (above ? 7 : 8);
+    s.bucket = static_cast<uint8_t>(run.code(all[size_escape + above], find_bucket(further)));
+  });
+  run.start_plane();
+  for_many(n, [&](size_t i) {
+    code_bucket<Coder>(run, all[shear_1 + sizes[i].amplitude], shape[3 * i + 1]);
+    code_bucket<Coder>(run, all[shear_2 + sizes[i].amplitude], shape[3 * i + 2]);
   });
 }
 
 // Codes the shapes of Gaussians [begin, end), which are a whole layer. Their colors are known.
-// `sizes` is a workspace.
 template <typename Coder>
 void code_shapes(Coder& coder, LayerModels& models, const ShapeTables& tables, Layer& layer,
-                 size_t begin, size_t end, std::vector<CodedSize>& sizes) {
+                 size_t begin, size_t end, ShapeWorkspace& workspace) {
   const size_t channels = static_cast<size_t>(tables.channels()), n = end - begin;
   const uint8_t* precision = layer.precision.data() + begin;
   const int32_t* const color = layer.color.data() + channels * begin;
   int32_t* shape = layer.shape.data() + 3 * begin;
+  std::vector<CodedSize>& sizes = workspace.sizes;
   sizes.resize(n);
   for_many(n, [&](size_t i) {
     const int amplitude = amplitude_class(color + channels * i, tables.channels());
     sizes[i].amplitude = static_cast<uint8_t>(amplitude);
     sizes[i].expected = tables.expected(precision[i], amplitude);
   });
-  code_shape_buckets(coder, models, n, sizes.data(), shape);
+  code_shape_buckets(coder, models, n, sizes.data(), workspace.escapes, shape);
   typename Coder::Loose loose(coder);
   for_many(n, [&](size_t i) {
     const CodedSize s = sizes[i];

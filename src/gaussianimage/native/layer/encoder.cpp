@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <numeric>
 #include <stdexcept>
 
@@ -13,12 +14,12 @@ namespace {
 
 using GI_ISA::code_colors;
 using GI_ISA::code_shapes;
-using GI_ISA::CodedSize;
-using GI_ISA::Encoder;
+using GI_ISA::BasicEncoder;
 using GI_ISA::LayerModels;
 using GI_ISA::Meter;
 using GI_ISA::PositionCoder;
 using GI_ISA::PositionWorkspace;
+using GI_ISA::ShapeWorkspace;
 
 // Interleaves the bits of x and y, x first: the place on the Z-shaped curve.
 uint64_t interleave(uint32_t x, uint32_t y) {
@@ -68,6 +69,7 @@ struct Tally {
   }
   uint32_t bits(uint32_t value, int) { return value; }
   uint32_t loose(uint32_t value, int) { return value; }
+  void start_plane() {}
   void reject() {}
 };
 
@@ -75,8 +77,8 @@ struct Tally {
 template <typename Coder>
 void write(Coder& positions, Coder& colors, Coder& shapes, LayerModels& models,
            const Quantizer& quantizer, Layer& layer) {
-  PositionWorkspace workspace;
-  PositionCoder<Coder> position_coder(positions, models, workspace);
+  PositionWorkspace position_workspace;
+  PositionCoder<Coder> position_coder(positions, models, position_workspace);
   uint32_t begin = 0;
   for (int j = precisions - 1; j >= 0; --j) {
     uint32_t count = 0;
@@ -93,8 +95,18 @@ void write(Coder& positions, Coder& colors, Coder& shapes, LayerModels& models,
   std::vector<uint8_t> luma_levels;
   code_colors(colors, models, quantizer.channels, layer, 0, layer.count(), luma_levels);
   check_interrupt();
-  std::vector<CodedSize> sizes;
-  code_shapes(shapes, models, ShapeTables(quantizer), layer, 0, layer.count(), sizes);
+  ShapeWorkspace shape_workspace;
+  code_shapes(shapes, models, ShapeTables(quantizer), layer, 0, layer.count(), shape_workspace);
+}
+
+using Bytes = std::vector<uint8_t>;
+
+// Returns the streams of a layer that is in the order of the curve.
+template <int states>
+std::array<Bytes, 3> write_streams(LayerModels& models, const Quantizer& quantizer, Layer& layer) {
+  BasicEncoder<states> positions, colors, shapes;
+  write(positions, colors, shapes, models, quantizer, layer);
+  return {positions.finish(), colors.finish(), shapes.finish()};
 }
 
 void append_varint(std::vector<uint8_t>& bytes, size_t value) {
@@ -120,8 +132,9 @@ const Quantizer& LayerEncoder::quantizer() const { return state_->quantizer; }
 std::vector<uint8_t> LayerEncoder::encode(Layer& layer) {
   validate(state_->quantizer, layer);
   sort(layer, state_->quantizer.channels);
-  Encoder positions, colors, shapes;
-  write(positions, colors, shapes, state_->models, state_->quantizer, layer);
+  const auto streams = layer.count() < GI_ISA::large_layer
+                           ? write_streams<GI_ISA::few_states>(state_->models, quantizer(), layer)
+                           : write_streams<GI_ISA::many_states>(state_->models, quantizer(), layer);
   ++state_->models.layer;
 
   uint32_t counts[precisions] = {};
@@ -132,10 +145,9 @@ std::vector<uint8_t> LayerEncoder::encode(Layer& layer) {
   for (int j = precisions - 1; j >= 0; --j) {
     if (counts[j] != 0) append_varint(bytes, counts[j]);
   }
-  const std::vector<uint8_t> streams[] = {positions.finish(), colors.finish(), shapes.finish()};
   append_varint(bytes, streams[0].size());
   append_varint(bytes, streams[1].size());
-  for (const std::vector<uint8_t>& stream : streams) {
+  for (const Bytes& stream : streams) {
     bytes.insert(bytes.end(), stream.begin(), stream.end());
   }
   if (layer.count() > max_gaussians_per_byte * bytes.size()) {

@@ -9,6 +9,11 @@
 
 namespace gi::GI_ISA {
 
+// The streams of a layer have few or many states: a small layer has too few loose bits for the
+// beginning of many states.
+constexpr int few_states = 2, many_states = 4;
+constexpr size_t large_layer = 64;  // the least number of Gaussians for many states
+
 // Where each group of models begins. The models live as long as the file: a layer continues with
 // what they learned from the previous layers. They start from `model_priors`.
 enum ModelGroup {

@@ -26,7 +26,8 @@ const Kernels* find(const char* name) {
 #ifdef GI_HAVE_AVX512
   if (any || std::strcmp(name, "avx512") == 0) {
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")) {
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("bmi2")) {
       return &avx512::kernel_table;
     }
     if (!any) return nullptr;
@@ -34,7 +35,10 @@ const Kernels* find(const char* name) {
 #endif
 #ifdef GI_HAVE_AVX2
   if (any || std::strcmp(name, "avx2") == 0) {
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &avx2::kernel_table;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+        __builtin_cpu_supports("bmi2")) {
+      return &avx2::kernel_table;
+    }
     if (!any) return nullptr;
   }
 #endif
