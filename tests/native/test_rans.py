@@ -46,9 +46,7 @@ def decode_plainly(
     return values, decoder.finished_cleanly()
 
 
-def assert_round_trip(
-    operations: list[Operation], recipes: list[Recipe], states: int = 2
-) -> bytes:
+def assert_round_trip(operations: list[Operation], recipes: list[Recipe], states: int = 2) -> bytes:
     data: bytes = _native.rans_encode(operations, recipes, states)
     expected = [value for _, _, value in operations], True
     assert _native.rans_decode(data, operations, recipes, states) == expected

@@ -3,13 +3,14 @@
 // A model keeps cdf[i], 2^20 times the probability that a symbol is below i. The coder works in
 // units of 2^-15, so symbol s owns the slots cdf[s] >> 5 up to cdf[s + 1] >> 5. A model only counts
 // the symbols of a block, and learns at the end of the block. So decoding a symbol does not wait
-// for what the symbol before it has taught. When a model learns from n symbols, count[i] of them below i, every entry moves towards the distribution
-// of these symbols, mixed with 32 units (one slot) for each symbol of the alphabet:
+// for what the symbol before it has taught. When a model learns from n symbols, count[i] of them
+// below i, every entry moves towards the distribution of these symbols, mixed with 32 units (one
+// slot) for each symbol of the alphabet:
 //     cdf[i] += ((n (32 i - cdf[i]) + (2^20 - 32 A) count[i]) * rate) >> 11
 // This is a move towards n targets that are at least 32 apart from entry to entry. If neighbors of
-// cdf are at least 32 apart too, they stay so for every rounding, because n * rate < 2^11 for n <= 32:
-// floor(((2048 - n rate) c + rate t) / 2048) grows by at least 32 when c does and t grows by 32 n.
-// So every symbol always owns at least one slot, without a search or a clamp. Entries past the
+// cdf are at least 32 apart too, they stay so for every rounding, because n * rate < 2^11 for n <=
+// 32: floor(((2048 - n rate) c + rate t) / 2048) grows by at least 32 when c does and t grows by 32
+// n. So every symbol always owns at least one slot, without a search or a clamp. Entries past the
 // alphabet are their own target: they do not move from slots that no state can have.
 //
 // No product overflows: |target - cdf| < 2^20 and n * rate < 2^11.
@@ -151,8 +152,9 @@ class alignas(64) Model {
     const __m256i above = _mm256_cmpgt_epi16(starts, _mm256_set1_epi16(slot));
     __m256i* const counts = reinterpret_cast<__m256i*>(counts_);
     _mm256_store_si256(counts, _mm256_sub_epi16(_mm256_load_si256(counts), above));
-    return static_cast<uint32_t>(__builtin_ctz(
-               static_cast<uint32_t>(_mm256_movemask_epi8(above)))) / 2;
+    return static_cast<uint32_t>(
+               __builtin_ctz(static_cast<uint32_t>(_mm256_movemask_epi8(above)))) /
+           2;
 #elif defined(__SSE2__)
     const __m128i* const starts = reinterpret_cast<const __m128i*>(starts_ + 1);
     __m128i* const counts = reinterpret_cast<__m128i*>(counts_);
@@ -216,8 +218,8 @@ class Learner {
   Model* models_[last_block + 1];
 };
 
-// A model of very few symbols, which learns from each symbol at once, and updates its entries one by
-// one: for few symbols this is faster, and a tenth of the size.
+// A model of very few symbols, which learns from each symbol at once, and updates its entries one
+// by one: for few symbols this is faster, and a tenth of the size.
 template <int alphabet_size>
 class SmallModel {
  public:

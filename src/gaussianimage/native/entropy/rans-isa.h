@@ -78,8 +78,8 @@ class BasicEncoder {
   // Reports a value that the syntax cannot hold, which is the caller's mistake.
   [[noreturn]] void reject() { throw std::out_of_range("value too large for the entropy coder"); }
 
-  // Returns the stream, and lets its models learn, which must still exist. The encoder is then empty
-  // and can be used again.
+  // Returns the stream, and lets its models learn, which must still exist. The encoder is then
+  // empty and can be used again.
   std::vector<uint8_t> finish() {
     learner_.learn();
     Chain chains[states];
@@ -379,7 +379,7 @@ class BasicDecoder {
   uint32_t states_[states] = {};  // in the order in which they are used
   const uint8_t* next_;
   const uint8_t* end_;
-  uint64_t window_ = 0;    // the next loose bits; the lower `held_` bits are valid
+  uint64_t window_ = 0;  // the next loose bits; the lower `held_` bits are valid
   int held_ = 0;
   int opened_ = -1;        // states whose loose bits are in the window; -1 while symbols follow
   bool all_held_ = false;  // the states held all loose bits

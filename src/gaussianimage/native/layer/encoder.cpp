@@ -12,9 +12,9 @@
 namespace gi {
 namespace {
 
+using GI_ISA::BasicEncoder;
 using GI_ISA::code_colors;
 using GI_ISA::code_shapes;
-using GI_ISA::BasicEncoder;
 using GI_ISA::LayerModels;
 using GI_ISA::Meter;
 using GI_ISA::PositionCoder;
