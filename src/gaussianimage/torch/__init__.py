@@ -32,8 +32,10 @@ from gaussianimage.torch.models.sum import (
     RawParameters,
     ScaleRotationModel,
 )
+from gaussianimage.torch.population import Population
 from gaussianimage.torch.rasterize import rasterize
 from gaussianimage.torch.shapes import cholesky_from_covariance, cholesky_from_scale_rotation
+from gaussianimage.torch.training import HalveRate, Strategy, Training
 
 __all__ = [
     "PAPER_Q_MAX",
@@ -43,12 +45,16 @@ __all__ = [
     "CholeskyModel",
     "Contributors",
     "Footprints",
+    "HalveRate",
     "OpacityModel",
     "Physical",
+    "Population",
     "RawParameters",
     "RecordedStep",
     "ScaleRotationModel",
     "SplattingModel",
+    "Strategy",
+    "Training",
     "absolute_gradient",
     "alpha_blend",
     "cholesky_from_covariance",

@@ -10,6 +10,7 @@ __all__ = ["COMMANDS", "EXAMPLES", "command"]
 COMMANDS = {
     "represent": "Fit Gaussians to pictures (Tables 1, 3, 5).",
     "compress": "Quantize Gaussians and write files (Tables 2, 4).",
+    "methods": "Fit Gaussians by methods after GaussianImage.",
     "tables": "Print the tables of results.",
     "import": "Convert a checkpoint of the authors' code.",
 }
@@ -17,6 +18,7 @@ COMMANDS = {
 EXAMPLES = """
 gaussianimage paper represent kodak/ -o out/ -n 70000
 gaussianimage paper compress kodak/ -o out/ -n 800,1000,3000,5000,7000,9000
+gaussianimage paper methods kodak/ -o out/ -n 5000 --method gaussianimage++,lig
 gaussianimage paper tables out/
 gaussianimage paper import gaussian_model.pth.tar kodim03.safetensors --size 768x512
 """

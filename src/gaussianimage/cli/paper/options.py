@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from gaussianimage.paper.recipe import Recipe
     from gaussianimage.paper.settings import FitSettings
 
-__all__ = ["FitOptions", "Listed", "RunOptions", "fit_options", "make_recipe", "require_torch"]
+__all__ = [
+    "FitOptions",
+    "Listed",
+    "RunOptions",
+    "fit_options",
+    "make_recipe",
+    "require_torch",
+    "run_options",
+]
 
 MODELS = ("cholesky", "rs", "opacity", "alpha", "3dgs")
 LOSSES = (
@@ -162,9 +170,9 @@ def require_torch() -> None:
         raise click.ClickException(message) from None
 
 
-def fit_options(function: Function) -> Function:
-    """Add the options of fits and of runs; the function gets them as `fits` and `options`."""
-    function = packed(
+def run_options(function: Function) -> Function:
+    """Add the options of runs; the function gets them as `options`."""
+    return packed(
         function,
         "options",
         RunOptions,
@@ -194,6 +202,11 @@ def fit_options(function: Function) -> Function:
         ),
         click.option("--quiet", is_flag=True, help="Print nothing but errors."),
     )
+
+
+def fit_options(function: Function) -> Function:
+    """Add the options of fits and of runs; the function gets them as `fits` and `options`."""
+    function = run_options(function)
     return packed(
         function,
         "fits",

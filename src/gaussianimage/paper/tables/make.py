@@ -6,6 +6,7 @@ from typing import Any
 from gaussianimage.paper.results import Record
 from gaussianimage.paper.tables.codec import complexity, points, quantization, variants
 from gaussianimage.paper.tables.comparison import Group, grouped
+from gaussianimage.paper.tables.methods import methods
 from gaussianimage.paper.tables.representation import ablation, initialization, representation
 from gaussianimage.paper.tables.text import Table
 
@@ -40,7 +41,8 @@ def make_tables(records: Sequence[Record]) -> list[Table]:
     -------
     list of Table
         Ordered as in the paper: representation (1), complexity (2), ablations (3), quantization
-        (4), initialization (5), and the points of the rate–distortion figure.
+        (4), initialization (5), the points of the rate–distortion figure, and methods after the
+        paper.
     """
     fits = [record for record in records if record.kind == "represent"]
     codings = [record for record in records if record.kind == "compress"]
@@ -54,7 +56,9 @@ def make_tables(records: Sequence[Record]) -> list[Table]:
         initialization(g) for g in offsets if {r.settings["offset"] for r in g.rows} == _BOTH
     ]
     tables += [points(group) for group in rate_distortion_groups(codings)]
-    return tables
+    others = [record for record in records if record.kind == "methods"]
+    varying = ("method", "codec", "gaussians", "iterations")
+    return tables + [methods(group) for group in grouped(others, varying)]
 
 
 def rate_distortion_groups(records: Sequence[Record]) -> list[Group]:

@@ -1,0 +1,1 @@
+"""Methods after GaussianImage, each a page on the training loop of `gaussianimage.torch`."""
