@@ -58,10 +58,8 @@ class TwoLevels(nn.Module):
 def resized(picture: Tensor, size: tuple[int, int]) -> Tensor:
     """Return a picture, (H, W, C), at another size, by bilinear interpolation."""
     planes = picture.movedim(2, 0)[None]
-    enlarged: Tensor = interpolate(
-        planes, size, mode="bilinear", align_corners=False, antialias=True
-    )
-    return enlarged[0].movedim(0, 2)
+    result: Tensor = interpolate(planes, size, mode="bilinear", antialias=True)
+    return result[0].movedim(0, 2)
 
 
 def fit_lig(target: Tensor, count: int, recipe: LigRecipe | None = None) -> TwoLevels:
