@@ -52,7 +52,8 @@ class TwoLevels(nn.Module):
 
     def forward(self) -> Tensor:
         """Return the picture, (H, W, C), not clamped."""
-        return resized(self.lower(), self.upper.size) + self.upper()
+        upper: Tensor = self.upper()
+        return resized(self.lower(), self.upper.size) + upper
 
 
 def resized(picture: Tensor, size: tuple[int, int]) -> Tensor:
