@@ -1,9 +1,13 @@
-"""Set-up of all tests: the helpers on the path, hypothesis without deadlines, and Ctrl-C."""
+"""Set-up of all tests: helpers on the path, hypothesis without deadlines, Ctrl-C, and one Ray."""
 
+import os
 import signal
 import sys
+import warnings
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -36,3 +40,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if TORCH_IS_MISSING or config.getoption("without_torch"):
         sys.modules.update({"torch": None, "triton": None})  # an import of either fails
+
+
+@pytest.fixture(scope="session")
+def on_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Start Ray with two workers, for all tests together."""
+    pytest.importorskip("ray", reason="Ray is not installed")
+    # An entry point makes the URLs ``unreliable://`` known in the workers too.
+    home = tmp_path_factory.mktemp("path")
+    facts = home / "unreliable_store-1.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: unreliable-store\nVersion: 1\n")
+    point = "unreliable = unreliable_store:UnreliableFileSystem"
+    (facts / "entry_points.txt").write_text(f"[fsspec.specs]\n{point}\n")
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [str(home), str(TESTS.resolve() / "support"), before])
+    )
+    from gaussianimage.batching.ray_engine import RayEngine
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        engine = RayEngine(None, 2, 0)
+        yield engine
+        engine.close()
+    if before is None:
+        del os.environ["PYTHONPATH"]
+    else:
+        os.environ["PYTHONPATH"] = before

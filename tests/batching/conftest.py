@@ -1,18 +1,13 @@
-"""Folders of small pictures, and one Ray for all tests of it."""
+"""Folders of small pictures, and a store that fails."""
 
-import os
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from gaussianimage.batching import stores
-
-SUPPORT = Path(__file__).resolve().parents[1] / "support"
 
 
 @pytest.fixture(autouse=True)
@@ -48,29 +43,3 @@ def unreliable() -> None:
     import unreliable_store
 
     unreliable_store.register()
-
-
-@pytest.fixture(scope="session")
-def on_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Start Ray with two workers, for all tests together."""
-    pytest.importorskip("ray", reason="Ray is not installed")
-    # An entry point makes the URLs ``unreliable://`` known in the workers too.
-    home = tmp_path_factory.mktemp("path")
-    facts = home / "unreliable_store-1.dist-info"
-    facts.mkdir()
-    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: unreliable-store\nVersion: 1\n")
-    point = "unreliable = unreliable_store:UnreliableFileSystem"
-    (facts / "entry_points.txt").write_text(f"[fsspec.specs]\n{point}\n")
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(home), str(SUPPORT), before]))
-    from gaussianimage.batching.ray_engine import RayEngine
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        engine = RayEngine(None, 2, 0)
-        yield engine
-        engine.close()
-    if before is None:
-        del os.environ["PYTHONPATH"]
-    else:
-        os.environ["PYTHONPATH"] = before

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -11,14 +12,15 @@ from typing import Any
 import pytest
 
 import gaussianimage
+from gaussianimage.batching import ray_engine
 from gaussianimage.batching.engine import WorkerLostError
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(autouse=True)
-def quiet(on_ray: Any) -> None:
-    """Start Ray before each test."""
+def ray_and_its_store(on_ray: Any, unreliable: None) -> None:
+    """Start Ray before each test, and make the URLs ``unreliable://`` known here too."""
 
 
 def numbers(count: int) -> Iterator[list[int]]:
@@ -101,3 +103,16 @@ def test_a_full_store_ends_the_run(pictures: Callable[..., Path], tmp_path: Path
             gaussians=5,
         )
     assert (tmp_path / "manifest.jsonl").read_bytes() == b""
+
+
+def test_ray_leaves_signals_alone() -> None:
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_cluster_that_does_not_answer_is_an_error() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # and not listening
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
+        with pytest.raises(ConnectionError, match=f"no Ray cluster answers at {address}: "):
+            ray_engine._start(None, address, None)

@@ -22,7 +22,7 @@ from gaussianimage._util.files import atomic_output
 from gaussianimage.cli import run_items
 from gaussianimage.cli.options import BatchOptions
 from gaussianimage.cli.paths import Item
-from gaussianimage.cli.run_items import JobContext, Outcome, run, run_each
+from gaussianimage.cli.run_items import JobContext, Outcome, RayOptions, run, run_each
 
 NEWS: Any = SimpleNamespace(
     stage="fit", iteration=1, iterations=2, gaussians=3, psnr=30.0, seconds_left=1.0, done=0.5
@@ -352,3 +352,32 @@ def test_a_call_that_knows_nothing_of_signals_is_left(
     # A slow machine hasn't made it yet, and ends by an error as usual.
     assert errors in ("gaussianimage: interrupted; nothing is written\n", "")
     assert list(out.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("on_ray")
+def test_items_on_ray_are_worked_on_in_groups_and_failures_do_not_end_the_others(
+    tmp_path: Path, capsys: Any
+) -> None:
+    def work(item: Item, job: JobContext) -> Outcome:
+        if item.source == "3":
+            raise PictureError("no")
+        if item.source == "5":
+            os.kill(os.getpid(), signal.SIGKILL)
+        Path(item.target).write_text(f"{os.getpid()} {job.threads}")
+        return Outcome(f"done {item.source}")
+
+    items = [Item(str(n), str(tmp_path / "out" / f"{n}.txt"), True) for n in range(6)]
+    batch = BatchOptions(None, 1, None, no_overwrite=False, quiet=False)
+    ray = RayOptions(None, 2, 0, lambda item: "01".find(item.source) < 0 and item.source)
+    with click.Context(click.Command("x")):
+        assert run(items, work, batch, ray) == 1
+    lines = sorted(capsys.readouterr().err.splitlines())
+    assert lines[:4] == [f"{n}: done {n}" for n in (0, 1, 2, 4)]
+    assert lines[4] == "gaussianimage: 2 of 6 failed"
+    assert lines[5] == "gaussianimage: 3: no"
+    assert lines[6].startswith("gaussianimage: 5: ended its worker twice")
+    written = [(tmp_path / f"out/{n}.txt").read_text().split() for n in (0, 1, 2, 4)]
+    assert written[0] == written[1]  # one group, on one worker
+    assert {threads for _, threads in written} == {"1"}
+    assert str(os.getpid()) not in {worker for worker, _ in written}

@@ -11,11 +11,12 @@ from typing import Any
 
 from gaussianimage._util.describe import describe_error
 from gaussianimage.batching import stores
-from gaussianimage.batching.engine import Engine, WorkerLostError
+from gaussianimage.batching.engine import Engine
 from gaussianimage.batching.engines import check_engine, open_engine
 from gaussianimage.batching.inputs import find_inputs, is_list
 from gaussianimage.batching.manifest import Journal, open_journal, require_parquet, write_parquet
 from gaussianimage.batching.plan import Plan, Planned
+from gaussianimage.batching.second_try import LostTwiceError, run_with_second_try
 from gaussianimage.batching.tasks import Task, make_task
 
 __all__ = ["MANIFEST", "BatchProgress", "BatchSummary", "batch"]
@@ -253,15 +254,20 @@ class _RunningBatch:
     def work(self, engine: Engine) -> None:
         """Work on every pending picture."""
         self._began = time.monotonic()
-        lost: list[Planned] = []
-        for result in self._results(engine, self._groups(engine), alone=False):
-            if isinstance(result, Planned):
-                lost.append(result)
-            else:
-                self._record(result)
-        for result in self._results(engine, ([picture] for picture in lost), alone=True):
-            assert isinstance(result, dict)
-            self._record(result)
+        work = partial(_work_on_group, self._task)
+        with contextlib.closing(run_with_second_try(engine, work, self._groups(engine))) as results:
+            for group, value, error in results:
+                if error is None:
+                    found = value
+                elif isinstance(error, LostTwiceError):
+                    # No worker could tell its name.
+                    found = [
+                        _row(self._task, p, worker=None) | {"error": str(error)} for p in group
+                    ]
+                else:
+                    raise error
+                for row in found:
+                    self._record(row)
 
     def _groups(self, engine: Engine) -> Iterator[list[Planned]]:
         """Yield groups of pending pictures: a large one alone, small ones together."""
@@ -278,23 +284,6 @@ class _RunningBatch:
             size += weight
         if group:
             yield group
-
-    def _results(
-        self, engine: Engine, groups: Iterator[list[Planned]], *, alone: bool
-    ) -> Iterator[dict[str, Any] | Planned]:
-        """Yield a row for every picture, or the picture itself if it is to be tried alone."""
-        work = partial(_work_on_group, self._task)
-        results = engine.run(work, groups, alone=alone)
-        with contextlib.closing(results):  # type: ignore[type-var]  # engines are generators
-            for group, value, error in results:
-                if error is None:
-                    yield from value
-                elif not isinstance(error, WorkerLostError | MemoryError):
-                    raise error
-                elif alone:
-                    yield from (_failed(self._task, picture, error) for picture in group)
-                else:
-                    yield from group
 
     def _record(self, row: dict[str, Any]) -> None:
         self._journal.append(row)
@@ -363,7 +352,7 @@ def _work_on_group(task: Task, group: Sequence[Planned]) -> list[dict[str, Any]]
 
 def _work_on(task: Task, picture: Planned) -> dict[str, Any]:
     began = time.perf_counter()
-    row = _row(task, picture)
+    row = _row(task, picture, _worker())
     try:
         data = stores.read(picture.source)
         row["bytes_in"] = len(data)
@@ -382,25 +371,17 @@ def _work_on(task: Task, picture: Planned) -> dict[str, Any]:
         "bytes_out": len(worked.data),
         "pixels": width * height,
         "seconds": round(time.perf_counter() - began, 4),
-        "worker": _worker(),
     }
 
 
-def _row(task: Task, picture: Planned) -> dict[str, Any]:
+def _row(task: Task, picture: Planned, worker: str | None) -> dict[str, Any]:
     return {
         "input": picture.source,
         "output": picture.target,
         "bytes_in": picture.size,
         "options": task.digest,
-        "worker": _worker(),
+        "worker": worker,
     }
-
-
-def _failed(task: Task, picture: Planned, error: BaseException) -> dict[str, Any]:
-    told = "not enough memory" if isinstance(error, MemoryError) else str(error)
-    row = _row(task, picture)
-    del row["worker"]
-    return row | {"error": f"ended its worker twice, the second time alone: {told}"}
 
 
 def _told(error: Exception, picture: Planned) -> str:

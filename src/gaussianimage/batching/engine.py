@@ -1,6 +1,6 @@
 """An engine of a batch: what carries groups of items to workers and their results back."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 __all__ = ["Engine", "Returned", "Work", "WorkerLostError"]
@@ -38,7 +38,7 @@ class Engine(Protocol):
 
     def run(
         self, work: Work, groups: Iterable[Sequence[Any]], *, alone: bool = False
-    ) -> Iterator[Returned]:
+    ) -> Generator[Returned, None, None]:
         """Yield what became of each group as soon as it is known.
 
         The groups are read as workers become free, and are not kept. Closing the iterator ends the

@@ -1,6 +1,6 @@
 """The engine that works on threads of this process."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
@@ -25,7 +25,7 @@ class LocalEngine:
 
     def run(
         self, work: Work, groups: Iterable[Sequence[Any]], *, alone: bool = False
-    ) -> Iterator[Returned]:
+    ) -> Generator[Returned, None, None]:
         """Yield what became of each group."""
         threads = StoppableThreads(1 if alone else self.workers)
         most = 1 if alone else 2 * self.workers  # the next groups wait for a free thread

@@ -6,8 +6,12 @@ few pictures.
 """
 
 import os
+import signal
+import socket
+import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from gaussianimage import _native
@@ -21,6 +25,7 @@ RETRIES = 1
 # Tasks that Ray knows of for each CPU: one runs, the others wait, and an autoscaler sees them.
 AHEAD = 4
 _MORE_CPUS_EVERY = 10.0  # seconds between two looks at the size of the cluster
+_SECONDS_TO_ANSWER = 10.0
 _OBJECTS = 80 << 20  # bytes, Ray's least; results are a few hundred bytes each
 
 # Settings of Ray that the user's own environment may replace.
@@ -77,7 +82,7 @@ class RayEngine:
 
     def run(
         self, work: Work, groups: Iterable[Sequence[Any]], *, alone: bool = False
-    ) -> Iterator[Returned]:
+    ) -> Generator[Returned, None, None]:
         """Yield what became of each group."""
         ray = self._ray
         options = {"num_cpus": 1, "num_gpus": self._gpus, "max_retries": RETRIES}
@@ -150,16 +155,44 @@ def import_ray() -> Any:
 
 def _start(ray: Any, address: str | None, jobs: int | None) -> None:
     common = {"log_to_driver": False, "logging_level": "error"}
-    if address is None:
-        ray.init(
-            num_cpus=jobs or _native.cpus(),
-            include_dashboard=False,
-            object_store_memory=_OBJECTS,
-            **common,
-        )
+    with _own_signals():
+        if address is None:
+            ray.init(
+                num_cpus=jobs or _native.cpus(),
+                include_dashboard=False,
+                object_store_memory=_OBJECTS,
+                **common,
+            )
+            return
+        try:
+            _check_answer(address)
+            ray.init(address=address, **common)
+        except Exception as error:
+            told = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise ConnectionError(f"no Ray cluster answers at {address}: {told}") from error
+
+
+def _check_answer(address: str) -> None:
+    """Fail if nothing answers at ``host:port``; Ray would end the process.
+
+    Raises
+    ------
+    OSError
+        In the system's own words.
+    """
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit() and "/" not in host:
+        socket.create_connection((host.strip("[]"), int(port)), _SECONDS_TO_ANSWER).close()
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keep this process's answer to SIGTERM, which Ray replaces when it starts."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
         return
+    before = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(address=address, **common)
-    except Exception as error:
-        told = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ConnectionError(f"no Ray cluster answers at {address}: {told}") from error
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)

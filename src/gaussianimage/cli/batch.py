@@ -74,13 +74,6 @@ _ENCODING = {
 )
 @engine_options
 @click.option(
-    "-j",
-    "--jobs",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Pictures to work on at once, each on one thread.  [default: all CPUs]",
-)
-@click.option(
     "--manifest",
     type=FILE,
     metavar="FILE",

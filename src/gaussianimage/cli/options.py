@@ -187,7 +187,14 @@ white_option = click.option(
 
 
 def engine_options(function: Function) -> Function:
-    """Add --engine and --address."""
+    """Add --engine, --address and -j."""
+    function = click.option(
+        "-j",
+        "--jobs",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Pictures to work on at once, each on one thread.  [default: all CPUs]",
+    )(function)
     function = click.option(
         "--address",
         metavar="ADDRESS",

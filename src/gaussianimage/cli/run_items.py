@@ -5,10 +5,11 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,6 +18,8 @@ import click
 from gaussianimage import _native
 from gaussianimage._util.files import discard_unfinished, is_stream
 from gaussianimage._util.threads import StoppableThreads
+from gaussianimage.batching.engines import open_engine
+from gaussianimage.batching.second_try import run_with_second_try
 from gaussianimage.cli.command import verbosity
 from gaussianimage.cli.errors import (
     FAILED,
@@ -31,7 +34,7 @@ from gaussianimage.cli.paths import Item, check_output, refuse_folder
 from gaussianimage.cli.progress import Reporter
 from gaussianimage.fitting.progress import OnProgress, Progress
 
-__all__ = ["JobContext", "Outcome", "run", "run_each", "terminable"]
+__all__ = ["JobContext", "Outcome", "RayOptions", "run", "run_each", "terminable"]
 
 
 # Seconds that jobs have to end after Ctrl-C. The engine can be told to end; Pillow cannot.
@@ -90,7 +93,31 @@ class Outcome:
 Work = Callable[[Item, JobContext], Outcome]
 
 
-def run(items: Sequence[Item], work: Work, batch: BatchOptions) -> int:
+@dataclass(frozen=True)
+class RayOptions:
+    """Where Ray works on items: `address` and `jobs` as in `open_engine`, GPUs, and groups.
+
+    Parameters
+    ----------
+    address : str or None
+        Address of a cluster; None starts Ray on this machine.
+    jobs : int or None
+        Number of workers at most.
+    gpus : float
+        Number of GPUs that a worker needs.
+    together : callable
+        Returns the same value for items that one worker shall work on one after the other.
+    """
+
+    address: str | None
+    jobs: int | None
+    gpus: float
+    together: Callable[[Item], Hashable]
+
+
+def run(
+    items: Sequence[Item], work: Work, batch: BatchOptions, ray: RayOptions | None = None
+) -> int:
     """Work on every item, and return the command's exit code.
 
     Parameters
@@ -101,6 +128,8 @@ def run(items: Sequence[Item], work: Work, batch: BatchOptions) -> int:
         so it should spend its time in native code. After Ctrl-C, native calls and
         `JobContext.progress` raise KeyboardInterrupt on every thread but the main one.
     batch : BatchOptions
+    ray : RayOptions, optional
+        Work on Ray. `work` goes to other processes then, which show no progress.
 
     Returns
     -------
@@ -121,7 +150,7 @@ def run(items: Sequence[Item], work: Work, batch: BatchOptions) -> int:
                 f"{len(whole)} outputs keep the extensions of their inputs, which differ in "
                 f"nothing else: {whole[0]} ..."
             )
-        return _BatchRun(items, work, batch, reporter).run()
+        return _BatchRun(items, work, batch, reporter, ray).run()
 
 
 def run_each(sources: Sequence[str], work: Callable[[str], None]) -> int:
@@ -155,8 +184,14 @@ def _tell(reporter: Reporter, error: Exception, source: str) -> None:
 
 class _BatchRun:
     def __init__(
-        self, items: Sequence[Item], work: Work, batch: BatchOptions, reporter: Reporter
+        self,
+        items: Sequence[Item],
+        work: Work,
+        batch: BatchOptions,
+        reporter: Reporter,
+        ray: RayOptions | None,
     ) -> None:
+        self._ray = ray
         self._items = items
         self._work = work
         self._options = batch
@@ -172,7 +207,10 @@ class _BatchRun:
 
     def run(self) -> int:
         with self._reporter.count(len(self._items)) as self._count, self._watched():
-            done = self._one_by_one() if self._jobs == 1 else self._side_by_side()
+            if self._ray is not None:
+                done = self._on_ray(self._ray)
+            else:
+                done = self._one_by_one() if self._jobs == 1 else self._side_by_side()
         left = len(self._items) - done
         if self._stop.is_set():
             if left:
@@ -214,6 +252,26 @@ class _BatchRun:
             with suppress(KeyboardInterrupt):
                 future.result()
                 done += 1
+        return done
+
+    def _on_ray(self, ray: RayOptions) -> int:
+        done = 0
+        groups: dict[Hashable, list[Item]] = {}
+        for item in self._items:
+            groups.setdefault(ray.together(item), []).append(item)
+        work = partial(_work_on_group, self._work, self._threads)
+        engine = open_engine("ray", address=ray.address, jobs=ray.jobs, gpus=ray.gpus)
+        try:
+            with (
+                closing(engine),
+                closing(run_with_second_try(engine, work, groups.values())) as results,
+            ):
+                for group, outcomes, error in results:
+                    for item, outcome in zip(group, outcomes or [error] * len(group), strict=True):
+                        self._finish(item, outcome)
+                        done += 1
+        except KeyboardInterrupt:
+            self._stop.set()
         return done
 
     def _halt(self, threads: StoppableThreads, futures: list[Future[None]], code: int) -> None:
@@ -325,6 +383,24 @@ class _BatchRun:
                 f"gaussianimage: {item.name}: interrupted; "
                 f"{item.target_name} holds the best so far{outcome.advice}"
             )
+
+
+def _work_on_group(
+    work: Work, threads: int | None, group: Sequence[Item]
+) -> list[Outcome | Exception]:
+    """Work on items one after the other in a process of Ray."""
+    reporter = Reporter(quiet=True, verbose=0)
+    outcomes: list[Outcome | Exception] = []
+    for item in group:
+        try:
+            Path(item.target).parent.mkdir(parents=True, exist_ok=True)
+            with reporter.watch(item.name) as watch:
+                outcomes.append(work(item, JobContext(threads or 1, watch, reporter)))
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - an error of one item must not end the rest
+            outcomes.append(error)
+    return outcomes
 
 
 class _Interruptible:

@@ -154,3 +154,24 @@ def test_empty_names_are_not_the_working_folder(fails: Any, folder: Path) -> Non
     for names in (("", "-o", "out"), (folder, "-o", "")):
         line = fails("paper", "represent", *names, *QUICK, code=2)
         assert line.startswith("a file's name is empty")
+
+
+@needs_torch
+@pytest.mark.slow
+@pytest.mark.usefixtures("on_ray")
+def test_ray_represents_as_one_process_does(run: Any, folder: Path, tmp_path: Path) -> None:
+    there, here = tmp_path / "there", tmp_path / "here"
+    result = run("paper", "represent", folder, "-o", there, *QUICK, "--engine", "ray", "-j", 2)
+    assert len(result.stderr.splitlines()) == 2
+    run("paper", "represent", folder, "-o", here, *QUICK, "--threads", 1)
+    for path in here.glob("represent/*/*.safetensors"):
+        assert path.read_bytes() == (there / path.relative_to(here)).read_bytes()
+    again = run("paper", "represent", folder, "-o", there, *QUICK)
+    assert all(line.endswith(", kept") for line in again.stderr.splitlines())
+
+
+@needs_torch
+def test_workers_are_for_ray(fails: Any, folder: Path, tmp_path: Path) -> None:
+    command = "paper", "represent", folder, "-o", tmp_path / "out", *QUICK
+    assert "--jobs goes with" in fails(*command, "--jobs", 2, code=2)
+    assert "is for the engine ray" in fails(*command, "--address", "auto", code=2)

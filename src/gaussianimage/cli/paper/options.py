@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gaussianimage.batching.engines import ENGINES
 from gaussianimage.cli.options import (
     FILE,
     FiniteRange,
@@ -121,6 +122,9 @@ class RunOptions:
     max_pixels: int
     timed: float
     quiet: bool
+    engine: str
+    address: str | None
+    jobs: int | None
 
 
 def make_recipe(iterations: int, halve_every: int | None, **values: Any) -> "Recipe":
@@ -201,6 +205,26 @@ def run_options(function: Function) -> Function:
             help="Seconds of measuring frames a second.  [default: 1]",
         ),
         click.option("--quiet", is_flag=True, help="Print nothing but errors."),
+        click.option(
+            "--engine",
+            type=click.Choice(ENGINES),
+            default="local",
+            help="local works on one picture at a time, ray on several, in processes here or on a "
+            "cluster; it needs gaussianimage[ray].  [default: local]",
+        ),
+        click.option(
+            "--address",
+            metavar="ADDRESS",
+            help="Ray cluster to work on, such as auto on one of its machines.  [default: Ray "
+            "starts on this machine]",
+        ),
+        click.option(
+            "-j",
+            "--jobs",
+            type=click.IntRange(1),
+            metavar="N",
+            help="Pictures to work on at once with --engine ray.  [default: all CPUs]",
+        ),
     )
 
 

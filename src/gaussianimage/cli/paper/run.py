@@ -1,5 +1,6 @@
 """A run over pictures and settings: progress, Ctrl-C, failures, and the tables at its end."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gaussianimage._util.files import write_atomic
+from gaussianimage.batching.engines import check_engine
 from gaussianimage.cli.errors import INTERRUPTED, printable
 from gaussianimage.cli.options import BatchOptions
 from gaussianimage.cli.paper.options import RunOptions
 from gaussianimage.cli.paths import Item, check_names
-from gaussianimage.cli.run_items import JobContext, Outcome, run
+from gaussianimage.cli.run_items import JobContext, Outcome, RayOptions, run
 from gaussianimage.paper.datasets import find_dataset
 from gaussianimage.paper.results import Results
 
@@ -51,12 +53,23 @@ def run_pictures(
     from gaussianimage.paper.represent import Job
 
     check_names(*files, str(options.output))
+    try:
+        check_engine(options.engine, address=options.address, jobs=options.jobs)
+    except ValueError as error:
+        raise click.UsageError(f"{error}.") from error
+    except ImportError as error:
+        raise click.ClickException(str(error)) from error
+    on_ray = options.engine == "ray"
+    if options.jobs is not None and not on_ray:
+        raise click.UsageError("--jobs goes with --engine ray.")
     if Path(options.output).exists() and not Path(options.output).is_dir():
         raise click.UsageError(f"{options.output}: results need a folder, and this is a file.")
     if options.threads is not None:
         torch.set_num_threads(options.threads)
+    if on_ray:  # workers have another working folder
+        files = [os.path.realpath(name) for name in files]
     dataset = find_dataset(files, max_pixels=options.max_pixels, only=options.only)
-    results = Results(options.output)
+    results = Results(os.path.realpath(options.output) if on_ray else options.output)
     todo = {}
     for setting in settings:
         for sample in dataset.samples:
@@ -66,13 +79,25 @@ def run_pictures(
 
     def do(item: Item, context: JobContext) -> Outcome:
         sample, setting = todo[item.target]
+        if on_ray:
+            torch.set_num_threads(options.threads or 1)
         job = Job(sample, dataset, results, context.progress, options.timed)
         return Outcome(work(job, setting))
 
     batch = BatchOptions(
         options.output, 1, options.threads, no_overwrite=False, quiet=options.quiet
     )
-    code = run(items, do, batch)
+    ray = None
+    if on_ray:
+        fits = {key: getattr(setting, "fit", setting) for key, (_, setting) in todo.items()}
+
+        def together(item: Item) -> tuple[str, str]:
+            # Codecs of one fit share it; two workers would compute it twice.
+            return item.source, str(fits[item.target].setting.folder)
+
+        gpu = any(fit.device.startswith("cuda") for fit in fits.values())
+        ray = RayOptions(options.address, options.jobs, 1.0 if gpu else 0.0, together)
+    code = run(items, do, batch, ray)
     if code == INTERRUPTED:
         click.echo("gaussianimage: the same command continues from here", err=True)
     elif any(Path(key).is_file() for key in todo):
