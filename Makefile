@@ -15,6 +15,8 @@ PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --no-com
 # Without build isolation and with a fixed build directory, a rebuild compiles only changed files.
 BUILD_OPTIONS := --no-build-isolation --config-settings=build-dir=build/{wheel_tag}
 REQUIREMENTS := pyproject.toml constraints.txt
+# TypeScript checks the types that the comments of the JavaScript give.
+TSC := npm exec --yes --package=typescript@7.0.2 -- tsc
 CXX_FILES = $(shell find src/gaussianimage/native tests benchmarks -name '*.h' -o -name '*.cpp')
 
 .PHONY: help demo test test-core lint format core develop docs wheel wheel-check cross-compile clean
@@ -22,7 +24,7 @@ CXX_FILES = $(shell find src/gaussianimage/native tests benchmarks -name '*.h' -
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 19
 
-demo: core ## Encode and decode a photo; writes demo/side_by_side.png
+demo: core ## Encode and decode a photo; writes demo/side_by_side.png and demo/viewer.html
 	$(BIN)/python examples/demo.py
 
 test: core $(VENV)/.test $(VENV)/.torch ## Run all tests; installs PyTorch
@@ -35,6 +37,8 @@ lint: core $(VENV)/.lint $(VENV)/.torch ## Check format, style and types; instal
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@if command -v npm >/dev/null; then $(TSC) --noEmit -p src/gaussianimage/web/gimg; \
+	  else echo 'npm is not installed: the types of the JavaScript are not checked.'; fi
 	$(BIN)/clang-format --dry-run --Werror $(CXX_FILES)
 
 format: $(VENV)/.lint ## Rewrite the sources in the house format

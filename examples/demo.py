@@ -1,4 +1,6 @@
-"""Encode a photo, decode it, and write a picture of both side by side; `make demo` runs this.
+"""Encode a photo, decode it, and write a picture of both side by side, and a page that shows them.
+
+`make demo` runs this.
 
 Usage: python examples/demo.py [PICTURE] [--quality Q | --gaussians N | --bpp B] [-o FOLDER]
 """
@@ -12,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import gaussianimage
 from gaussianimage.metrics import psnr
+from gaussianimage.web.page import Photo, PictureFile, viewer_page
 
 ROOT = Path(__file__).resolve().parent.parent
 CAPTION_HEIGHT = 28  # pixels
@@ -89,6 +92,12 @@ def main() -> None:
     sheet_path = arguments.output / "side_by_side.png"
     sheet.save(sheet_path)
 
+    photo = Photo(arguments.picture.name, arguments.picture.read_bytes())
+    page_path = arguments.output / "viewer.html"
+    page_path.write_text(
+        viewer_page([PictureFile(encoded_path.name, data)], photo), encoding="utf-8"
+    )
+
     n_gaussians = gaussianimage.info(data).gaussians
     print(f"picture    {arguments.picture.name}, {width} x {height}")
     print(f"file       {len(data) / 1000:.1f} kB, {rate:.3f} bpp, {n_gaussians} Gaussians")
@@ -97,6 +106,8 @@ def main() -> None:
     print(f"decode     {1000 * decode_seconds:.2f} ms, from bytes to pixels, median of 20")
     print(f"written    {encoded_path}")
     print(f"           {sheet_path}")
+    print(f"           {page_path}: open it in a browser, offline too:")
+    print(f"           {page_path.resolve().as_uri()}")
 
 
 if __name__ == "__main__":

@@ -64,7 +64,8 @@ def test_the_command_lines_parse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             assert group is not None, name
         given = group.make_context(name, words).params
         if name != "install":
-            assert given[{"compare": "a", "batch": "source"}.get(name, "files")]
+            first = {"compare": "a", "batch": "source", "html": "source"}
+            assert given[first.get(name, "files")]
 
 
 def test_the_targets_of_make_are_there() -> None:

@@ -19,6 +19,8 @@ COMMANDS = {
     "decode": "Decode .gimg files to pictures.",
     "batch": "Encode or decode any number of pictures, here or on a Ray cluster.",
     "thumbnail": "Draw a .gimg file as a small PNG file.",
+    "view": "Show .gimg files in a browser.",
+    "html": "Make a page of one file that shows a picture.",
     "fit": "Fit Gaussians to pictures, without quantizing them.",
     "render": "Draw Gaussians at any size, or as ellipses.",
     "info": "Tell what .gimg files hold.",

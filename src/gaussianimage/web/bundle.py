@@ -33,7 +33,8 @@ def bundle(*names: str) -> str:
     done: dict[str, str] = {}
     for name in names:
         _add(name, done)
-    return "".join(done.values())
+    # The script of a page of one file also runs as a classic worker, which has no `import.meta`.
+    return "".join(done.values()).replace("import.meta.url", "location.href")
 
 
 def _add(name: str, done: dict[str, str]) -> None:

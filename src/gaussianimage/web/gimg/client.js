@@ -239,7 +239,7 @@ function startWorker() {
   const whole = document.getElementById('gimg-bundle');
   if (!whole) return new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
   const blob = new Blob([whole.textContent ?? ''], { type: 'text/javascript' });
-  return new Worker(URL.createObjectURL(blob), { type: 'module' });
+  return new Worker(URL.createObjectURL(blob));
 }
 
 const closing = new FinalizationRegistry((/** @type {() => void} */ close) => close());

@@ -6,6 +6,7 @@
 import { fromDataUrl, loadPicture } from './client.js';
 import { GimgError, decode } from './gimg.js';
 import { drawOnto } from './renderer.js';
+import { devicePixels } from './view.js';
 
 /** @typedef {import('./gimg.js').Picture} Picture */
 
@@ -78,20 +79,6 @@ class Placement {
 function place(value, room, ratio) {
   const number = parseFloat(value) || 0;
   return Math.round(value.endsWith('%') ? (room * number) / 100 : ratio * number);
-}
-
-/**
- * Returns the size of a box in device pixels.
- * @param {ResizeObserverEntry} entry
- */
-export function devicePixels(entry) {
-  const { inlineSize, blockSize } = entry.contentBoxSize[0];
-  const width = Math.round(inlineSize * devicePixelRatio);
-  const height = Math.round(blockSize * devicePixelRatio);
-  const exact = entry.devicePixelContentBoxSize?.[0];
-  // Browsers that emulate another screen give sizes in other pixels.
-  const plausible = exact && Math.abs(exact.inlineSize - width) < 2;
-  return plausible ? { width: exact.inlineSize, height: exact.blockSize } : { width, height };
 }
 
 const visible = makeObserver();

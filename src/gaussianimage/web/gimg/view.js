@@ -111,3 +111,17 @@ export function footprints(drawn, start, scale, size) {
   }
   return found;
 }
+
+/**
+ * Returns the size of a box in device pixels.
+ * @param {ResizeObserverEntry} entry
+ */
+export function devicePixels(entry) {
+  const { inlineSize, blockSize } = entry.contentBoxSize[0];
+  const width = Math.round(inlineSize * devicePixelRatio);
+  const height = Math.round(blockSize * devicePixelRatio);
+  const exact = entry.devicePixelContentBoxSize?.[0];
+  // Browsers that emulate another screen give sizes in other pixels.
+  const plausible = exact && Math.abs(exact.inlineSize - width) < 2;
+  return plausible ? { width: exact.inlineSize, height: exact.blockSize } : { width, height };
+}
