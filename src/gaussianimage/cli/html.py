@@ -15,7 +15,7 @@ from gaussianimage.web.page import Photo, PictureFile, picture_page, viewer_page
 
 EXAMPLES = """
 gaussianimage html photo.gimg photo.html
-gaussianimage html photo.gimg photo.html --title "At the zoo" --alt "Two parrots"
+gaussianimage html photo.gimg photo.html --title Parrots
 gaussianimage html photo.gimg viewer.html --viewer --reference photo.png
 """
 
