@@ -39,8 +39,8 @@ def test_modules_use_the_part_of_the_language_that_is_joined(path: Path, node: s
 
 
 def test_the_decoder_is_small() -> None:
-    # A minifier gets it to 22 kB.
-    assert 26_000 < len(bundle("gimg.js")) < 36_000
+    # A minifier gets it to 23 kB.
+    assert 28_000 < len(bundle("gimg.js")) < 38_000
 
 
 def test_the_types_of_the_modules_are_right() -> None:

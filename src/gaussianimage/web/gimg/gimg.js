@@ -382,6 +382,8 @@ export class Decoder {
       if (picture.chunks.has(type)) throw damaged(`two chunks ${type}`, offset);
       checkMetadata(payload, offset);
       picture.chunks.set(type, payload.slice());
+    } else if (type === 'TIDX') {
+      throw new GimgError('unsupported', 'the file is tiled, which is not read here', offset);
     } else if (type[0] <= 'Z') {
       throw new GimgError('unsupported', `this decoder does not know chunks ${type}`, offset);
     }
@@ -578,9 +580,12 @@ const BUCKET_BITS = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 3, 4, 5, 0];
 const ESCAPE = 15;
 const MEMORY = 160;
 const STRIDE = 17;
-const RATES = Int32Array.from({ length: MEMORY + 1 }, (_, n) =>
-  Math.floor((20480 + 5 * n + 8) / (10 * n + 16)),
+const MOST_IN_BLOCK = 32;
+const RATES = Int32Array.from({ length: MEMORY + MOST_IN_BLOCK + 1 }, (_, n) =>
+  Math.floor((20480 + 5 * n + 3) / (10 * n + 6)),
 );
+/** Symbols of the blocks of a plane; all further blocks are as long as the last. */
+const BLOCKS = [4, 8, 16, MOST_IN_BLOCK];
 
 /**
  * Returns the weights that tools/web_tables.py packed.
@@ -619,6 +624,9 @@ class Models {
     this.sizes = Uint8Array.from(sizes);
     this.cdf = new Int32Array(STRIDE * sizes.length);
     this.seen = new Uint8Array(sizes.length).fill(confidence);
+    // What was coded in the block so far: how many symbols, and how many of each.
+    this.coded = new Uint8Array(sizes.length);
+    this.counts = new Uint8Array(16 * sizes.length);
     let at = 0;
     sizes.forEach((size, m) => {
       const sums = [0];
@@ -629,33 +637,77 @@ class Models {
       });
     });
   }
+
+  /**
+   * Lets a model learn from the symbols of a block.
+   * @param {number} m
+   */
+  learn(m) {
+    const { cdf, counts } = this;
+    const n = this.coded[m];
+    const seen = this.seen[m] + n;
+    const rate = RATES[seen];
+    const size = this.sizes[m];
+    const span = 1048576 - 32 * size;
+    this.coded[m] = 0;
+    this.seen[m] = Math.min(seen, MEMORY);
+    let below = 0;
+    for (let i = 1; i < size; i++) {
+      below += counts[16 * m + i - 1];
+      counts[16 * m + i - 1] = 0;
+      const entry = cdf[STRIDE * m + i];
+      const away = n * (32 * i - entry) + span * below;
+      cdf[STRIDE * m + i] = entry + (Math.imul(away, rate) >> 11);
+    }
+    counts[16 * m + size - 1] = 0;
+  }
 }
 
 /** Reads symbols, raw bits and then loose bits of a stream; bits past its end are 0. */
 class Stream {
   #data;
   #broken;
-  #states = new Uint32Array(2);
-  #position = 8;
+  /** @type {Uint32Array} */
+  #states;
+  #last;
+  #position;
   #turn = 0;
+  #models;
+  #blocks;
+  #block = 0;
+  #left;
+  /** Models of the block that have coded a symbol. */
+  #used = new Uint16Array(MOST_IN_BLOCK);
+  #count = 0;
   /** @type {Uint8Array | null} the loose bits, before the first of which it is null */
   #loose = null;
   #bit = 0;
+  #bits = 0;
 
-  /** @param {Uint8Array} data */
-  constructor(data) {
+  /**
+   * @param {Uint8Array} data
+   * @param {Models} models that code its symbols
+   * @param {number} states number of the coder's states, 2 or 4
+   * @param {number[]} [blocks]
+   */
+  constructor(data, models, states, blocks = BLOCKS) {
     this.#data = data;
-    this.#broken = data.length < 8;
-    this.#states.set([u32(data, 0), u32(data, 4)]);
-    this.#broken ||= this.#states[0] < 65536 || this.#states[1] < 65536;
+    this.#models = models;
+    this.#blocks = blocks;
+    this.#left = blocks[0];
+    this.#last = states - 1;
+    this.#position = 4 * states;
+    this.#broken = data.length < 4 * states;
+    this.#states = Uint32Array.from({ length: states }, (_, i) => u32(data, 4 * i));
+    this.#broken ||= this.#states.some((state) => state < 65536);
   }
 
   /**
-   * Decodes a symbol by a model, which learns from it.
-   * @param {Models} models
+   * Decodes a symbol by a model, which learns from it at the end of the block.
    * @param {number} m
    */
-  code(models, m) {
+  code(m) {
+    const models = this.#models;
     const { cdf } = models;
     const base = STRIDE * m;
     const slot = this.#states[this.#turn] & 32767;
@@ -664,21 +716,24 @@ class Stream {
     while (cdf[base + symbol + 1] <= key) symbol++;
     const start = cdf[base + symbol] >> 5;
     this.#advance(start, (cdf[base + symbol + 1] >> 5) - start, slot);
-    const seen = models.seen[m];
-    const rate = RATES[seen];
-    if (seen < MEMORY) models.seen[m] = seen + 1;
-    const size = models.sizes[m];
-    const span = 1048576 - 32 * size;
-    let i = 1;
-    for (; i <= symbol; i++) {
-      const entry = cdf[base + i];
-      cdf[base + i] = entry + (Math.imul(32 * i - entry, rate) >> 11);
-    }
-    for (; i < size; i++) {
-      const entry = cdf[base + i];
-      cdf[base + i] = entry + (Math.imul(32 * i + span - entry, rate) >> 11);
-    }
+    if (models.coded[m]++ === 0) this.#used[this.#count++] = m;
+    models.counts[16 * m + symbol]++;
+    if (--this.#left === 0) this.#endBlock();
     return symbol;
+  }
+
+  /** Begins a plane of symbols; the first one has begun already. */
+  startPlane() {
+    this.#endBlock();
+    this.#block = 0;
+    this.#left = this.#blocks[0];
+  }
+
+  #endBlock() {
+    for (let i = 0; i < this.#count; i++) this.#models.learn(this.#used[i]);
+    this.#count = 0;
+    this.#block = Math.min(this.#block + 1, this.#blocks.length - 1);
+    this.#left = this.#blocks[this.#block];
   }
 
   /**
@@ -715,18 +770,27 @@ class Stream {
       }
     }
     this.#states[this.#turn] = state;
-    this.#turn ^= 1;
+    this.#turn = (this.#turn + 1) & this.#last;
   }
 
-  /** Returns the loose bits as bytes: those of the states, then the rest of the stream. */
+  /** Returns the loose bits: those of the states below their highest bit, then the rest. */
   #looseBytes() {
     if (!this.#loose) {
-      const [first, second] = [this.#states[this.#turn], this.#states[this.#turn ^ 1]];
-      this.#broken ||= first >>> 16 !== 1 || second >>> 16 !== 1;
+      this.#endBlock();
       const rest = this.#data.subarray(this.#position);
-      this.#loose = new Uint8Array(4 + rest.length);
-      this.#loose.set([first, first >> 8, second, second >> 8]);
-      this.#loose.set(rest, 4);
+      const loose = new Uint8Array(4 * this.#last + 5 + rest.length);
+      const put = (/** @type {number} */ value, /** @type {number} */ count) => {
+        for (let i = 0; i < count; i++, this.#bits++) {
+          loose[this.#bits >> 3] |= ((value >>> i) & 1) << (this.#bits & 7);
+        }
+      };
+      for (let i = 0; i <= this.#last; i++) {
+        const state = this.#states[(this.#turn + i) & this.#last];
+        this.#broken ||= state < 65536;
+        put(state, 31 - Math.clz32(state));
+      }
+      for (const byte of rest) put(byte, 8);
+      this.#loose = loose;
     }
     return this.#loose;
   }
@@ -737,16 +801,16 @@ class Stream {
    */
   bits(count) {
     const loose = this.#loose ?? this.#looseBytes();
+    if (this.#bit + count > this.#bits) {
+      this.#broken = true;
+      this.#bit = this.#bits;
+      return 0;
+    }
     let value = 0;
     for (let done = 0; done < count; ) {
       const from = this.#bit & 7;
       const take = Math.min(count - done, 8 - from);
-      const at = this.#bit >> 3;
-      if (at >= loose.length) {
-        this.#broken = true;
-        break;
-      }
-      value |= ((loose[at] >> from) & ((1 << take) - 1)) << done;
+      value |= ((loose[this.#bit >> 3] >> from) & ((1 << take) - 1)) << done;
       done += take;
       this.#bit += take;
     }
@@ -795,9 +859,11 @@ class Stream {
   /** Returns whether the stream ended as it must. */
   endedCleanly() {
     const loose = this.#looseBytes();
-    const left = 8 * loose.length - this.#bit;
-    if (this.#broken || (left >= 8 && loose.length > 4)) return false;
-    for (let i = this.#bit; i < 8 * loose.length; i++) if ((loose[i >> 3] >> (i & 7)) & 1) return false;
+    if (this.#broken) return false;
+    if (this.#bits - this.#bit >= 8 && this.#position < this.#data.length) return false;
+    for (; this.#bit < this.#bits; this.#bit++) {
+      if ((loose[this.#bit >> 3] >> (this.#bit & 7)) & 1) return false;
+    }
     return true;
   }
 }
@@ -961,7 +1027,7 @@ class LayerDecoder {
    * @param {Levels} levels
    */
   #positions(data, counts, levels) {
-    const stream = new Stream(data);
+    const stream = new Stream(data, this.#models, levels.x.length < 64 ? 2 : 4);
     const { height, width } = this.#header;
     const total = levels.x.length;
     const right = new Uint8Array(total);
@@ -1054,8 +1120,8 @@ class LayerDecoder {
    */
   #split(stream, n, border) {
     const row = border ? BORDER : 0;
-    if (n <= MOST_COUNTED) return stream.code(this.#models, SPLIT + row + n - 1);
-    const part = stream.code(this.#models, SIXTEENTH + row);
+    if (n <= MOST_COUNTED) return stream.code(SPLIT + row + n - 1);
+    const part = stream.code(SIXTEENTH + row);
     const low = Math.ceil((part * (n + 1)) / 16);
     const limit = Math.ceil(((part + 1) * (n + 1)) / 16) - low;
     if (limit === 1) return low;
@@ -1070,19 +1136,21 @@ class LayerDecoder {
    * @param {Levels} levels
    */
   #colors(data, levels) {
-    const stream = new Stream(data);
-    const models = this.#models;
     const { channels } = this.#header;
     const { classes, colors } = levels;
     const n = classes.length;
+    const stream = new Stream(data, this.#models, n < 64 ? 2 : 4);
     const set = this.#header.layers === 1 ? 3 : Math.min(this.#layer, 2);
     for (let i = 0; i < n; i++) {
-      colors[channels * i] = stream.code(models, LUMA + 16 * set + classes[i]);
+      if (i > 0 && classes[i] !== classes[i - 1]) stream.startPlane();
+      colors[channels * i] = stream.code(LUMA + 16 * set + classes[i]);
     }
     if (channels >= 3) {
-      const half = Math.ceil(n / 2);
-      for (let k = 0; k < half; k++) {
-        for (let i = k; i < n && i <= half + k; i += half) {
+      stream.startPlane();
+      const quarter = Math.ceil(n / 4);
+      for (let k = 0; k < quarter; k++) {
+        const end = Math.min(n, 3 * quarter + k + 1);
+        for (let i = k; i < end; i += quarter) {
           let before = 0;
           if (k > 0 && classes[i] === classes[i - 1]) {
             const at = channels * (i - 1);
@@ -1090,19 +1158,19 @@ class LayerDecoder {
             before = +(sum >= 1) + +(sum >= 3) + +(sum >= 7);
           }
           const luma = LUMA_LEVEL[colors[channels * i]];
-          const context = 16 * set + 4 * luma + before;
-          colors[channels * i + 1] = stream.code(models, CHROMA + context);
+          colors[channels * i + 1] = stream.code(CHROMA + 16 * set + 4 * luma + before);
         }
-        for (let i = k; i < n && i <= half + k; i += half) {
+        for (let i = k; i < end; i += quarter) {
           const at = channels * i;
           const context = 4 * CHROMA_LEVEL[colors[at + 1]] + LUMA_LEVEL[colors[at]];
-          colors[at + 2] = stream.code(models, SECOND_CHROMA + context);
+          colors[at + 2] = stream.code(SECOND_CHROMA + context);
         }
       }
     }
     if (channels % 2 === 0) {
+      stream.startPlane();
       for (let at = 0; at < channels * n; at += channels) {
-        colors[at + channels - 1] = stream.code(models, ALPHA + LUMA_LEVEL[colors[at]]);
+        colors[at + channels - 1] = stream.code(ALPHA + LUMA_LEVEL[colors[at]]);
       }
     }
     for (let at = 0; at < channels * n; at += channels) stream.rest(colors, at, at + channels);
@@ -1114,23 +1182,26 @@ class LayerDecoder {
    * @param {Levels} levels
    */
   #shapes(data, levels) {
-    const stream = new Stream(data);
-    const models = this.#models;
     const steps = this.#steps;
     const { channels } = this.#header;
     const { classes, colors, shapes } = levels;
     const n = classes.length;
+    const stream = new Stream(data, this.#models, n < 64 ? 2 : 4);
     const amplitudes = new Uint8Array(n);
     const further = new Uint8Array(n);
     for (let i = 0; i < n; i++) {
-      const a = amplitude(colors, channels * i, channels * (i + 1));
-      amplitudes[i] = a;
-      const symbol = stream.code(models, SIZE + a);
-      shapes[3 * i] = symbol;
-      if (symbol === 0) further[i] = stream.code(models, SIZE_BELOW);
-      if (symbol === 15) further[i] = stream.code(models, SIZE_ABOVE);
-      shapes[3 * i + 1] = stream.code(models, SHEAR + a);
-      shapes[3 * i + 2] = stream.code(models, SECOND_SHEAR + a);
+      amplitudes[i] = amplitude(colors, channels * i, channels * (i + 1));
+      shapes[3 * i] = stream.code(SIZE + amplitudes[i]);
+    }
+    stream.startPlane();
+    for (let i = 0; i < n; i++) {
+      if (shapes[3 * i] === 0) further[i] = stream.code(SIZE_BELOW);
+      if (shapes[3 * i] === 15) further[i] = stream.code(SIZE_ABOVE);
+    }
+    stream.startPlane();
+    for (let i = 0; i < n; i++) {
+      shapes[3 * i + 1] = stream.code(SHEAR + amplitudes[i]);
+      shapes[3 * i + 2] = stream.code(SECOND_SHEAR + amplitudes[i]);
     }
     for (let i = 0; i < n; i++) {
       const a = amplitudes[i];
@@ -1248,17 +1319,17 @@ const MIXED = 3;
  */
 function decodeAlphaMap(data, height, width) {
   if (data.length === 1) return data[0] > 2 ? null : new Uint8Array(height * width).fill(data[0]);
-  const stream = new Stream(data);
-  const blocks = new Models(Array(16).fill(4), unpack(ALPHA_BLOCK_WEIGHTS), ALPHA_CONFIDENCE);
-  // Two neighboring models start from the same weights.
   const single = unpack(ALPHA_PIXEL_WEIGHTS);
+  // Two neighboring models of pixels start from the same weights.
   const doubled = Array.from({ length: 1944 }, (_, i) => single[3 * Math.floor(i / 6) + (i % 3)]);
-  const pixels = new Models(Array(648).fill(3), doubled, ALPHA_CONFIDENCE);
+  const sizes = Array.from({ length: 664 }, (_, i) => (i < 16 ? 4 : 3));
+  const models = new Models(sizes, unpack(ALPHA_BLOCK_WEIGHTS).concat(doubled), ALPHA_CONFIDENCE);
+  const stream = new Stream(data, models, 2, [1]);
   const columns = Math.ceil(width / 8);
   const kinds = new Uint8Array(columns * Math.ceil(height / 8));
   for (let i = 0; i < kinds.length; i++) {
     const left = i % columns ? kinds[i - 1] : 0;
-    kinds[i] = stream.code(blocks, 4 * left + (i >= columns ? kinds[i - columns] : 0));
+    kinds[i] = stream.code(4 * left + (i >= columns ? kinds[i - columns] : 0));
   }
   const map = new Uint8Array(height * width);
   // Three rows with two entries of class 0 before and behind.
@@ -1281,7 +1352,7 @@ function decodeAlphaMap(data, height, width) {
         4 * +(here[x] === west) +
         2 * +(twoAbove[x + 2] === north) +
         +(twoAbove[x + 1] === northwest);
-      here[x + 2] = stream.code(pixels, context);
+      here[x + 2] = stream.code(16 + context);
     }
     map.set(here.subarray(2, width + 2), y * width);
     [twoAbove, above, here] = [above, here, twoAbove];
