@@ -3,13 +3,14 @@
 Usage: python tools/cross_compile.py [TARGET ...] [--compiler COMMAND] [--folder build/cross]
 
 Each target gets a build of CMake in a folder of its own. The compiler is Clang with the standard
-libraries of all targets, as the package `ziglang` brings it (extra `wheels`); `--compiler` names
-another one for a single target, such as x86_64-w64-mingw32-g++. Nothing that is made here runs on
-this machine. For macOS the objects are compiled and nothing is linked; elsewhere the module is
-linked too, for Windows against a library of the names that the module takes from Python.
+libraries of all targets, as the package `ziglang` brings it (extra `wheels`), and for WebAssembly
+em++ of an Emscripten on the path, as Debian's package is. `--compiler` names another compiler for a
+single target. Nothing that is made here runs on this machine. For macOS and WebAssembly the
+objects are compiled and nothing is linked; elsewhere the module is linked too, for Windows against
+a library of the names that Python exports.
 
-The headers of Python are those of the Python that runs this tool. Those that differ between
-platforms hold sizes of types, which are the same on all targets but Windows.
+The headers of Python are those of the Python that runs this tool. Only `pyconfig.h` differs between
+platforms, in the sizes of types, which Windows and WebAssembly have of their own.
 """
 
 import argparse
@@ -71,6 +72,7 @@ TARGETS = {
     "linux-aarch64": Target("Linux", "aarch64", "aarch64-linux-gnu.2.28"),
     "musl-x86_64": Target("Linux", "x86_64", "x86_64-linux-musl"),
     "musl-aarch64": Target("Linux", "aarch64", "aarch64-linux-musl"),
+    "wasm32": Target("Emscripten", "wasm32", "", links=False),
 }
 
 
@@ -81,11 +83,17 @@ def write_tool(path: Path, command: list[str]) -> Path:
     return path
 
 
-def copy_headers(folder: Path) -> Path:
-    """Copy Python's headers, with the pyconfig.h of Windows."""
+def copy_headers(folder: Path, target: Target) -> Path:
+    """Copy Python's headers, with the pyconfig.h of a target."""
+    own = Path(sysconfig.get_path("include"))
     headers = folder / "include"
-    shutil.copytree(sysconfig.get_path("include"), headers, dirs_exist_ok=True)
-    (headers / "pyconfig.h").write_text(WINDOWS_CONFIG, encoding="utf-8")
+    shutil.copytree(own, headers, dirs_exist_ok=True)
+    text = WINDOWS_CONFIG
+    if target.system == "Emscripten":
+        text = (own / "pyconfig.h").read_text(encoding="utf-8")
+        names = "LONG|VOID_P|SIZE_T|UINTPTR_T|PTHREAD_T"
+        text = re.sub(rf"#define SIZEOF_({names}) .*", r"#define SIZEOF_\1 4", text)
+    (headers / "pyconfig.h").write_text(text, encoding="utf-8")
     return headers
 
 
@@ -116,29 +124,33 @@ def compile_for(name: str, folder: Path, compiler: list[str] | None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     zig = [sys.executable, "-m", "ziglang"]
     cxx = compiler or [*zig, "c++", "-target", target.triple]
-    headers, flags, options = Path(sysconfig.get_path("include")), "", []
+    headers, configure = Path(sysconfig.get_path("include")), ["cmake"]
+    options: list[str] = []
+    if target.system in ("Windows", "Emscripten"):
+        headers = copy_headers(folder, target)
     if target.system == "Windows":
-        headers = copy_headers(folder)
-        flags = "-include cstdio"  # nanobind's headers call fprintf
         library = make_import_library(
             folder, ["x86_64-w64-mingw32-dlltool"] if compiler else [*zig, "dlltool"]
         )
         options += [f"-DPython_LIBRARY={library}"]
-    if not compiler:
+    if target.system == "Emscripten":
+        configure = ["emcmake", "cmake"]  # it names the compiler
+        options += ["-DCMAKE_CXX_FLAGS=-fwasm-exceptions"]
+    else:
+        options += [f"-DCMAKE_SYSTEM_NAME={target.system}"]
+        options += [f"-DCMAKE_CXX_COMPILER={write_tool(folder / 'c++', cxx)}"]
+    if target.triple and not compiler:
         options += [f"-DCMAKE_AR={write_tool(folder / 'ar', [*zig, 'ar'])}"]
         options += [f"-DCMAKE_RANLIB={write_tool(folder / 'ranlib', [*zig, 'ranlib'])}"]
     options += [
         "-DCMAKE_BUILD_TYPE=Release",
-        f"-DCMAKE_SYSTEM_NAME={target.system}",
         f"-DCMAKE_SYSTEM_PROCESSOR={target.processor}",
-        f"-DCMAKE_CXX_COMPILER={write_tool(folder / 'c++', cxx)}",
-        f"-DCMAKE_CXX_FLAGS={flags}",
         "-DCMAKE_TRY_COMPILE_TARGET_TYPE=STATIC_LIBRARY",
         f"-DPython_EXECUTABLE={sys.executable}",
         f"-DPython_INCLUDE_DIR={headers}",
     ]
     build = folder / "build"
-    subprocess.run(["cmake", "-G", "Ninja", "-S", ROOT, "-B", build, *options], check=True)
+    subprocess.run([*configure, "-G", "Ninja", "-S", ROOT, "-B", build, *options], check=True)
     wanted = ["all"]
     if not target.links:
         listed = subprocess.run(

@@ -20,6 +20,12 @@
 #include <string>
 #include <vector>
 
+#if defined(_WIN32)
+#include <fcntl.h>
+#include <io.h>
+#include <malloc.h>
+#endif
+
 #include "file/picture_decoder.h"
 #include "fit/optimizer.h"
 #include "render/render.h"
@@ -37,16 +43,25 @@ void* counted(void* memory) {
 
 }  // namespace
 
+#if defined(_WIN32)
+void* allocate_aligned(size_t size, size_t line) { return _aligned_malloc(size, line); }
+void free_aligned(void* memory) { _aligned_free(memory); }
+#else
+void* allocate_aligned(size_t size, size_t line) {
+  return std::aligned_alloc(line, (size + line - 1) / line * line);
+}
+void free_aligned(void* memory) { std::free(memory); }
+#endif
+
 // The functions that all other forms of new and delete call.
 void* operator new(size_t size) { return counted(std::malloc(size)); }
 void* operator new(size_t size, std::align_val_t alignment) {
-  const size_t line = static_cast<size_t>(alignment);
-  return counted(std::aligned_alloc(line, (size + line - 1) / line * line));
+  return counted(allocate_aligned(size, static_cast<size_t>(alignment)));
 }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { free_aligned(memory); }
+void operator delete(void* memory, size_t, std::align_val_t) noexcept { free_aligned(memory); }
 
 namespace {
 
@@ -86,6 +101,9 @@ int decode(const char* kind, const char* path) {
     std::fprintf(stderr, "threads change %s\n", path);
     return 1;
   }
+#if defined(_WIN32)
+  _setmode(_fileno(stdout), _O_BINARY);
+#endif
   std::fwrite(first.data(), 1, first.size(), stdout);
   return 0;
 }

@@ -1,10 +1,13 @@
 """The engine without Python: with sanitizers, and for another kind of CPU."""
 
 import hashlib
+import importlib.util
 import json
 import os
+import platform
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -48,21 +51,23 @@ FILES = [
 Run = Callable[..., bytes]
 
 
-def build(folder: Path, compiler: str, flags: list[str], lighter: dict[str, list[str]]) -> Path:
+def build(
+    folder: Path, compiler: list[str], flags: list[str], lighter: dict[str, list[str]]
+) -> Path:
     """Compile the check; `lighter` has other flags for sources that would take too long."""
-    program = folder / "engine_check"
+    program = folder / "engine_check.exe"  # Windows wants the ending, and others allow it
 
     def compiled(source: Path) -> str:
         target = folder / f"{source.parent.name}_{source.stem}.o"
         own = lighter.get(source.stem, flags)
-        command = [compiler, *FLAGS, *own, "-c", str(source), "-o", str(target)]
+        command = [*compiler, *FLAGS, *own, "-c", str(source), "-o", str(target)]
         subprocess.run(command, check=True, timeout=600)
         return str(target)
 
     sources = [HERE / "engine_check.cpp", *SOURCES]
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         objects = list(pool.map(compiled, sources))
-    subprocess.run([compiler, *objects, *flags, "-pthread", "-o", str(program)], check=True)
+    subprocess.run([*compiler, *objects, *flags, "-pthread", "-o", str(program)], check=True)
     return program
 
 
@@ -81,7 +86,7 @@ def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Run:
         pytest.skip("no C++ compiler")
     lighter = {"accumulate-isa": ["-O1"]}  # a minute, otherwise
     flags = ["-O1", *SANITIZERS]
-    return runner(build(tmp_path_factory.mktemp("sanitized"), compiler, flags, lighter))
+    return runner(build(tmp_path_factory.mktemp("sanitized"), [compiler], flags, lighter))
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +94,23 @@ def aarch64(tmp_path_factory: pytest.TempPathFactory) -> Run:
     compiler, emulator = shutil.which("aarch64-linux-gnu-g++"), shutil.which("qemu-aarch64")
     if compiler is None or emulator is None:
         pytest.skip("no cross compiler and emulator: g++-aarch64-linux-gnu, qemu-user")
-    program = build(tmp_path_factory.mktemp("aarch64"), compiler, ["-O2", "-static"], {})
+    program = build(tmp_path_factory.mktemp("aarch64"), [compiler], ["-O2", "-static"], {})
     return runner(emulator, program)
+
+
+@pytest.fixture(scope="module", params=["x86_64-windows-gnu", "x86_64-linux-musl"])
+def by_clang(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Clang for another system, and what runs its programs here."""
+    emulator = shutil.which("wine") if "windows" in request.param else ""
+    if importlib.util.find_spec("ziglang") is None or platform.machine() != "x86_64":
+        pytest.skip("ziglang, of the extra `wheels`, is not installed, or this is no x86-64")
+    if emulator is None:
+        pytest.skip("wine is not installed")
+    compiler = [sys.executable, "-m", "ziglang", "c++", "-target", request.param]
+    # Clang warns of other things than GCC; here the question is whether it gives the same pixels.
+    flags = ["-O2", "-Wno-error"]
+    program = build(tmp_path_factory.mktemp("clang"), compiler, flags, {})
+    return runner(*([emulator] if emulator else []), program)
 
 
 def assert_pixels(run: Run) -> None:
@@ -127,3 +147,9 @@ def test_gradients_and_iterations_repeated_allocate_nothing(sanitized: Run) -> N
 def test_pixels_are_the_same_on_aarch64(aarch64: Run) -> None:
     aarch64("render")
     assert_pixels(aarch64)
+
+
+@pytest.mark.slow
+def test_pixels_are_the_same_on_windows_and_musl(by_clang: Run) -> None:
+    by_clang("render")
+    assert_pixels(by_clang)

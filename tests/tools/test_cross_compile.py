@@ -19,10 +19,13 @@ def test_a_command_of_several_words_becomes_one_program(tmp_path: Path) -> None:
     assert told.stdout == "two words $HOME and more\n"
 
 
-def test_the_headers_of_windows_differ_in_the_sizes_alone(tmp_path: Path) -> None:
-    headers = tool.copy_headers(tmp_path)
+@pytest.mark.parametrize(("name", "pointer"), [("windows-x86_64", 8), ("wasm32", 4)])
+def test_the_headers_have_the_sizes_of_the_target(tmp_path: Path, name: str, pointer: int) -> None:
+    headers = tool.copy_headers(tmp_path, tool.TARGETS[name])
     assert (headers / "Python.h").exists()
-    assert "#define SIZEOF_LONG 4\n" in (headers / "pyconfig.h").read_text()
+    config = (headers / "pyconfig.h").read_text()
+    assert "#define SIZEOF_LONG 4\n" in config
+    assert f"#define SIZEOF_VOID_P {pointer}\n" in config
 
 
 @pytest.mark.skipif(shutil.which("nm") is None, reason="nm is not installed")

@@ -16,13 +16,14 @@ struct ByteReader {
   size_t left() const { return static_cast<size_t>(end - at); }
 
   // Returns the next `size` bytes and moves past them.
-  const uint8_t* take(size_t size) {
+  const uint8_t* take(uint64_t size) {
     if (!good || left() < size) {
       good = false;
       return nullptr;
     }
+    const uint8_t* const start = at;
     at += size;
-    return at - size;
+    return start;
   }
 
   // A little-endian number of `bytes` bytes, at most 8.

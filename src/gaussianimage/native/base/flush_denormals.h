@@ -23,6 +23,8 @@ class FlushDenormals {
     asm volatile("msr fpcr, %0" ::"r"(saved_ | (uint64_t{1} << 24)));
   }
   ~FlushDenormals() { asm volatile("msr fpcr, %0" ::"r"(saved_)); }
+#else
+  FlushDenormals() {}  // WebAssembly has no such mode
 #endif
   FlushDenormals(const FlushDenormals&) = delete;
   FlushDenormals& operator=(const FlushDenormals&) = delete;

@@ -5,6 +5,8 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
+#include <string>
+
 #include "base/pool.h"
 #include "bindings/common.h"
 #include "bindings/without_gil.h"

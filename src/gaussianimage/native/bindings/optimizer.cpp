@@ -2,6 +2,8 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
+#include <string>
+
 #include "bindings/common.h"
 #include "bindings/without_gil.h"
 #include "fit/optimizer.h"

@@ -108,8 +108,8 @@ bool parse(const uint8_t* bytes, size_t size, size_t begin, size_t most, ParsedL
     layer.end += count;
   }
   const uint64_t positions = reader.varint(varint_bytes), colors = reader.varint(varint_bytes);
-  layer.positions = {reader.take(positions), positions};
-  layer.colors = {reader.take(colors), colors};
+  layer.positions = {reader.take(positions), static_cast<size_t>(positions)};
+  layer.colors = {reader.take(colors), static_cast<size_t>(colors)};
   layer.shapes = {reader.at, reader.left()};
   return reader.good && layer.end - layer.begin <= max_gaussians_per_byte * size;
 }
