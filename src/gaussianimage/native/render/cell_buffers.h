@@ -27,8 +27,11 @@ inline float* float_buffer(int bands, int channels) {
   return thread_buffer<float>(static_cast<size_t>(bands) * cell_floats(channels));
 }
 
-// 16-bit sums for one cell of any number of channels.
-inline int16_t* buffer16() { return thread_buffer<int16_t>(cell_floats(max_channels)); }
+// 16-bit sums for one cell of any number of channels, and for some rows below it.
+inline int16_t* buffer16() {
+  constexpr size_t below = 4 * cell_width * max_channels;
+  return thread_buffer<int16_t>(cell_floats(max_channels) + below);
+}
 
 // Sums the moments of a strip's spans by Gaussian, in the places that the binning has for them.
 class MomentSums {

@@ -1,6 +1,7 @@
 // Fills a cell of sums in 16 bits, and converts it to pixels. Compiled once for every instruction
 // set.
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/with_channels.h"
@@ -14,11 +15,13 @@ namespace gi::GI_ISA {
 namespace {
 
 template <int C>
-void fill_channels(const int16_t* start, int pairs, int16_t* cell) {
+void fill_channels(const int16_t* start, int rows, int16_t* cell) {
   Wide16 lanes[C];
   for (int k = 0; k < C; ++k) lanes[k] = Wide16::splat(start[k]);
-  for (int pair = 0; pair < pairs; ++pair) {
-    for (int k = 0; k < C; ++k, cell += 16) lanes[k].store(cell);
+  for (int row = 0; row < rows; row += rows_together) {
+    for (int k = 0; k < C; ++k) {
+      for (int pair = 0; pair < rows_together / 2; ++pair, cell += 16) lanes[k].store(cell);
+    }
   }
 }
 
@@ -70,30 +73,36 @@ GI_INLINE void pack_rows<3>(const Wide16* levels, uint8_t* first, uint8_t* secon
 template <int C>
 void to_bytes_channels(const int16_t* cell, const CellScale& scale, int rows, int columns,
                        uint8_t* out, ptrdiff_t stride) {
+  constexpr int pairs = rows_together / 2;
   const int bits = step_bits - scale.shift;
   const Wide16 middle = Wide16::splat(scale.middle + (1 << (bits - 1)));
-  for (int y = 0; y < rows; y += 2, cell += C * 16) {
-    Wide16 levels[C];
-    for (int k = 0; k < C; ++k)
-      levels[k] = add_and_shift(Wide16::load(cell + 16 * k), middle, bits);
-    if (columns == 8 && y + 1 < rows) {
-      pack_rows<C>(levels, out, out + stride);
-      out += 2 * stride;
-    } else {
-      uint8_t pixels[2][8 * C];
-      pack_rows<C>(levels, pixels[0], pixels[1]);
-      for (int row = 0; row < 2 && y + row < rows; ++row, out += stride) {
-        std::memcpy(out, pixels[row], static_cast<size_t>(columns * C));
+  for (int y = 0; y < rows; y += rows_together, cell += C * 8 * rows_together) {
+    const bool whole = columns == 8 && y + rows_together <= rows;
+    uint8_t pixels[rows_together * 8 * C];
+    uint8_t* const to = whole ? out : pixels;
+    const ptrdiff_t distance = whole ? stride : 8 * C;
+    for (int pair = 0; pair < pairs; ++pair) {
+      Wide16 levels[C];
+      for (int k = 0; k < C; ++k) {
+        const Wide16 sums = Wide16::load(cell + 16 * (pairs * k + pair));
+        levels[k] = add_and_shift(sums, middle, bits);
+      }
+      // These are the rows `pair` and `pair + pairs`.
+      pack_rows<C>(levels, to + pair * distance, to + (pair + pairs) * distance);
+    }
+    if (!whole) {
+      for (int row = 0; row < std::min(rows_together, rows - y); ++row) {
+        std::memcpy(out + row * stride, pixels + row * 8 * C, static_cast<size_t>(columns * C));
       }
     }
+    out += rows_together * stride;
   }
 }
 
 }  // namespace
 
 void fill16(const CellScale& scale, int channels, int rows, int16_t* cell) {
-  const int pairs = (rows + 1) / 2;
-  with_channels(channels, [&](auto c) { fill_channels<c>(scale.start, pairs, cell); });
+  with_channels(channels, [&](auto c) { fill_channels<c>(scale.start, rows, cell); });
 }
 
 void to_bytes16(const int16_t* cell, const CellScale& scale, int channels, int rows, int columns,

@@ -49,7 +49,7 @@ bool PixelSink::find_piece(const Binning::Cell& cell, Piece& piece) const {
   const int right = std::min(cell.x + cell.columns, part_.left + part_.width);
   if (piece.top >= piece.bottom || left >= right) return false;
   piece.columns = (right - left) * channels_;
-  piece.first = (piece.top - cell.y) / 2 * 2;
+  piece.first = (piece.top - cell.y) / 4 * 4;  // the kernels take up to four rows together
   piece.rows = piece.bottom - cell.y - piece.first;
   piece.skipped =
       (piece.top - cell.y - piece.first) * cell_width * channels_ + (left - cell.x) * channels_;

@@ -5,6 +5,15 @@
 
 namespace gi::GI_ISA {
 
+// The rows of a cell in 16 bits that lie side by side in memory: a cell is
+// [rows_together rows][channel][the values of these rows]. AVX-512 takes four rows at a time.
+// There, rows 0 and 2 are a Wide16, followed by rows 1 and 3.
+#if GI_NATIVE_LANES == 16
+constexpr int rows_together = 4;
+#else
+constexpr int rows_together = 2;
+#endif
+
 // 16 lanes, two rows of a column strip. Their order depends on the instruction set; `to_rows`
 // restores it.
 struct Wide16 {
