@@ -111,3 +111,15 @@ def test_webgl_draws_what_the_native_decoder_draws(name: str, browser: Browser, 
         part = expected[crop[0] : crop[0] + crop[2], crop[1] : crop[1] + crop[3]]
         assert_close(drawn(browser, name, size, crop), premultiplied(part))
     assert browser.messages() == []
+
+
+def test_a_gpu_that_is_a_cpu_is_not_taken(browser: Browser, site: Any) -> None:
+    browser.open(site.page("<title>Names</title>"))
+    names = browser.run(
+        "const { chooseRenderer, rendererName } = await import('/gimg/renderer.js');"
+        "const found = [rendererName()];"
+        "for (const name of ['webgl2', 'cpu', null]) {"
+        "  chooseRenderer(name); found.push(rendererName()); }"
+        "return found;"
+    )
+    assert names == ["cpu", "webgl2", "cpu", "cpu"]

@@ -14,6 +14,9 @@ const ROW_BITS = 10;
 /** More pairs of a pixel and a Gaussian in one frame could keep a small GPU busy for seconds. */
 const MOST_PAIRS = 2 ** 31;
 
+/** What the names of drivers have in them that run on the CPU. */
+const SOFTWARE = /swiftshader|llvmpipe|softpipe|software|basic render/i;
+
 const VERTEX = `#version 300 es
 void main() {
   gl_Position = vec4(vec2(gl_VertexID & 1, gl_VertexID >> 1) * 4.0 - 1.0, 0.0, 1.0);
@@ -189,6 +192,7 @@ export class WebGlRenderer {
       })
     );
     if (!gl) throw new Error('WebGL2 is not available');
+    if (fastOnly && SOFTWARE.test(deviceName(gl))) throw new Error('WebGL2 runs on the CPU');
     this.#gl = gl;
     this.#program = linkProgram(gl);
     gl.disable(gl.DITHER);
@@ -304,6 +308,12 @@ export class WebGlRenderer {
     gl.activeTexture(gl.TEXTURE0 + [...this.#textures.keys()].indexOf(name));
     gl.texImage2D(gl.TEXTURE_2D, 0, internal, width, height, 0, format, type, data);
   }
+}
+
+/** @param {WebGL2RenderingContext} gl */
+function deviceName(gl) {
+  const info = gl.getExtension('WEBGL_debug_renderer_info');
+  return String(gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
 }
 
 /** @param {WebGL2RenderingContext} gl */
