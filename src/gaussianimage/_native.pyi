@@ -172,6 +172,19 @@ class Layers:
 
 def encode_alpha_map(classes: NDArray[np.uint8]) -> bytes: ...
 def decode_alpha_map(data: bytes, height: int, width: int) -> NDArray[np.uint8] | None: ...
+def encode_grain_levels(levels: NDArray[np.uint8]) -> bytes: ...
+def decode_grain_levels(data: bytes, rows: int, columns: int) -> NDArray[np.uint8] | None: ...
+def add_grain(
+    pixels: NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32],
+    levels: NDArray[np.uint8],
+    size: tuple[int, int],
+    seed: int,
+    cell: int,
+    brightness: tuple[int, int, int],
+    drawn: tuple[int, int],
+    crop: tuple[int, int, int, int],
+    threads: int,
+) -> None: ...
 
 class Decoder:
     def __init__(self, keep_all: bool) -> None: ...

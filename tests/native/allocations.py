@@ -65,6 +65,18 @@ def encoded() -> Any:
     return np.frombuffer(file(), np.uint8)
 
 
+def grained() -> Any:
+    """Return pixels with grain, whose levels have been coded."""
+    levels = np.arange(2 * 2 * 5, dtype=np.uint8).reshape(2, 2, 5) % 16
+    coded = _native.encode_grain_levels(levels)
+    found = _native.decode_grain_levels(coded, 2, 2)
+    pixels = np.full((HEIGHT, WIDTH, 3), 99, np.uint8)
+    size = HEIGHT, WIDTH
+    cell = max(HEIGHT, WIDTH).bit_length() - 1
+    _native.add_grain(pixels, found, size, 0, cell, (64, 64, 64), size, (0, 0, *size), 2)
+    return pixels
+
+
 def file() -> bytes:
     """Return a file of two layers."""
     layers = [levels(1), levels(2)]
@@ -85,6 +97,7 @@ def calls(data: bytes) -> dict[str, Callable[[], Any]]:
         "render": lambda: render(scene, threads=2),
         "render_bytes": lambda: render(scene, dtype=np.uint8, threads=2),
         "gradient": lambda: gradient(scene, residual, threads=2).means,
+        "grain": grained,
         "encode": encoded,
         "optimize": optimized,
     }

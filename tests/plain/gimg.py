@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from plain.alpha import Map, decode_map, with_map
 from plain.dequantize import Numbers, blocks, numbers, picture, samples
+from plain.grain import Grain, decode_grain, with_grain
 from plain.layer import Decoder, Gaussian, Quantizer
 from plain.varint import InvalidError, varint
 
@@ -44,9 +45,17 @@ class File:
     layers: list[list[Gaussian]]
     numbers: list[Numbers]  # of all layers, in order
     alpha: Map | None  # the class of each pixel's alpha
+    grain: Grain | None
 
     def pixels(self) -> NDArray[np.int64]:
         """Return the picture as samples of the source's depth, (height, width, C)."""
+        samples = self.pixels_without_grain()
+        if self.grain is None:
+            return samples
+        return with_grain(samples, self.grain, deep=self.header.deep)
+
+    def pixels_without_grain(self) -> NDArray[np.int64]:
+        """Return the picture without the noise of its grain."""
         h = self.header
         image = picture(self.numbers, h.background, h.height, h.width, h.q_max)
         white = 65535 if h.deep else 255
@@ -61,9 +70,14 @@ def decode(data: bytes) -> File:
     header = read_header(found[0][1])
     metadata: dict[str, bytes] = {}
     payloads = []
+    grain = None
     for kind, payload in found[1:]:
         if kind == "LAYR":
             payloads.append(payload)
+        elif kind == "gRAN":
+            if grain is not None:
+                raise InvalidError("two chunks gRAN")
+            grain = decode_grain(payload, header.height, header.width)
         elif kind in metadata:
             raise InvalidError(f"two chunks {kind}")
         elif kind in METADATA:
@@ -86,7 +100,7 @@ def decode(data: bytes) -> File:
     alpha = None
     if header.alpha_map:
         alpha = decode_map(header.alpha_map, header.height, header.width)
-    return File(header, metadata, layers, values, alpha)
+    return File(header, metadata, layers, values, alpha, grain)
 
 
 def chunks(data: bytes) -> list[tuple[str, bytes]]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gaussianimage import Limits, Picture
 from gaussianimage._util.files import is_stream
 from gaussianimage.cli.command import subcommand
-from gaussianimage.cli.options import FILE, FiniteRange, json_option, white_option
+from gaussianimage.cli.options import FILE, FiniteRange, grain_option, json_option, white_option
 from gaussianimage.cli.outputs import require_picture
 from gaussianimage.cli.paths import check_output, identity
 from gaussianimage.cli.report import dimensions
@@ -47,6 +47,7 @@ gaussianimage compare photo.png photo.gimg --difference difference.png --gain 8
     metavar="G",
     help="Factor on the differences in the picture of --difference.  [default: 4]",
 )
+@grain_option
 @white_option
 @json_option
 @limit_options
@@ -55,6 +56,7 @@ def command(
     b: str,
     difference_file: str | None,
     gain: float,
+    grain: bool,
     white: float | None,
     as_json: bool,
     limits: Limits,
@@ -75,7 +77,7 @@ def command(
         check_output(difference_file, overwrite=True)
     if is_stream(a) and is_stream(b):
         raise click.UsageError("stdin can be read only once.")
-    pair = [read_picture(source, limits, white=white) for source in (a, b)]
+    pair = [read_picture(source, limits, white=white, grain=grain) for source in (a, b)]
     sizes = [dimensions(picture.height, picture.width) for picture in pair]
     if sizes[0] != sizes[1]:
         raise ValueError(f"the pictures differ in size: {sizes[0]} and {sizes[1]}")

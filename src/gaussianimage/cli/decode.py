@@ -15,6 +15,7 @@ from gaussianimage.cli.options import (
     batch_options,
     bit_depth_option,
     files_argument,
+    grain_option,
     metadata_options,
     partial_option,
 )
@@ -56,6 +57,7 @@ gaussianimage decode - - < photo.gimg > photo.png
 )
 @bit_depth_option("as the encoded picture had")
 @partial_option
+@grain_option
 @background_option("Put pictures with alpha on a color")
 @picture_format_options
 @metadata_options
@@ -67,6 +69,7 @@ def command(
     longest: int | None,
     bit_depth: int | None,
     partial: bool,
+    grain: bool,
     background: str | None,
     picture_format: PictureFormat,
     metadata: Kept,
@@ -100,7 +103,7 @@ def command(
         }
         if longest is None:
             size, crop = viewport.resolve(header.height, header.width)
-            pixels = decode(data, size=size, crop=crop, **options)
+            pixels = decode(data, size=size, crop=crop, grain=grain, **options)
         else:
             pixels = thumbnail(data, longest, **options)
         icc = extras.icc

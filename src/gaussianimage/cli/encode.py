@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import click
+
 from gaussianimage import EncodeResult, encode_with_result, info
 from gaussianimage._util.files import write_output
 from gaussianimage.batching.tasks import encoded_facts
@@ -39,6 +41,7 @@ gaussianimage encode photo.png photo.gimg --bpp 0.25 -e 8
 gaussianimage encode photo.png photo.gimg --size 20k
 gaussianimage encode logo.png logo.gimg --background white
 gaussianimage encode photo.jpg photo.gimg --strip-gps
+gaussianimage encode photo.png photo.gimg --bpp 0.2 --grain
 gaussianimage encode *.jpg -o small/ -n 9000 -j 2
 gaussianimage encode -r photos/ -o small/
 gaussianimage encode photo.png photo.gimg --device cuda
@@ -54,6 +57,11 @@ gaussianimage encode - - < photo.png > photo.gimg
 @files_argument("INPUT... [OUTPUT]")
 @target_options
 @alpha_options
+@click.option(
+    "--grain",
+    is_flag=True,
+    help="Describe fine texture that the file lacks by noise, which decoders add.",
+)
 @metadata_options
 @effort_option
 @seed_option
@@ -65,6 +73,7 @@ def command(
     files: tuple[str, ...],
     target: TargetOptions,
     alpha: dict[str, Any],
+    grain: bool,
     metadata: Kept,
     effort: int,
     seed: int | None,
@@ -95,6 +104,7 @@ def command(
             source,
             **target.as_arguments(),
             **alpha,
+            grain=grain,
             metadata=metadata,
             effort=effort,
             seed=seed or 0,

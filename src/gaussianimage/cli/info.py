@@ -79,6 +79,8 @@ def _lines(source: str, found: FileInfo) -> Iterator[str]:
     carried = [f"{name} {bytes_text(size)}" for name, size in extras.items() if size is not None]
     if carried:
         yield f"  {', '.join(carried)}"
+    if found.grain is not None:
+        yield f"  grain, {bytes_text(found.grain)}"
     if found.alpha_map is not None:
         yield f"  exact alpha where it is 0 or full, {bytes_text(found.alpha_map)}"
     if found.paper is not None:

@@ -275,6 +275,17 @@ def alpha_options(function: Function) -> Function:
     )
 
 
+def grain_option(function: Function) -> Function:
+    """Add --no-grain; the function gets a bool as `grain`."""
+    return click.option(
+        "--no-grain",
+        "grain",
+        flag_value=False,
+        default=True,
+        help="Leave out the noise that the file describes in place of fine texture.",
+    )(function)
+
+
 def files_argument(metavar: str) -> Callable[[Function], Function]:
     """Add one or more names of files; the function gets them as `files`."""
     # With this type, shells complete the names; the existence of a file is checked later.

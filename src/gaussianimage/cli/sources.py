@@ -85,10 +85,13 @@ def naming_source(source: str) -> Iterator[None]:
         raise
 
 
-def read_picture(source: str, limits: Limits, *, white: float | None = None) -> Picture:
+def read_picture(
+    source: str, limits: Limits, *, white: float | None = None, grain: bool = True
+) -> Picture:
     """Read a picture, or decode a .gimg file to the picture that `decode` would write.
 
-    Warnings go to stderr. `white` is for pictures only; see `gaussianimage.picture.read`.
+    Warnings go to stderr. `white` is for pictures only; see `gaussianimage.picture.read`. `grain`
+    is for .gimg files only: whether to add their grain.
     """
 
     def read_file(data: str | bytes) -> Picture:
@@ -104,7 +107,7 @@ def read_picture(source: str, limits: Limits, *, white: float | None = None) -> 
     with opening(read_before or source) as (data, _), naming_source(source):
         with naming_partial(data, limits, "decode --partial"):
             header = parse_file(data, limits=limits).header
-        pixels = decode(data, dtype=output_type(header.bit_depth), limits=limits)
+        pixels = decode(data, dtype=output_type(header.bit_depth), grain=grain, limits=limits)
         return from_array(pixels, warn=ignore)
 
 

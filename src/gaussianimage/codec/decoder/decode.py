@@ -84,6 +84,7 @@ class Decoder:
         dtype: DTypeLike | None = None,
         layers: int | None = None,
         partial: bool = False,
+        grain: bool = True,
     ) -> NDArray[Any]:
         """Decode a ``.gimg`` file to pixels, as the function `decode` does.
 
@@ -96,7 +97,7 @@ class Decoder:
             writable. Its content is undefined after an error.
         dtype : uint8, uint16 or float32, optional
             Type of the pixels; by default the type of `out`, or uint8.
-        size, crop, layers, partial
+        size, crop, layers, partial, grain
             As for `decode`.
 
         Returns
@@ -113,7 +114,7 @@ class Decoder:
         """
         if dtype is None:
             dtype = out.dtype if isinstance(out, np.ndarray) else np.dtype(np.uint8)
-        request = DecodeRequest.checked(size, crop, dtype, layers, self._threads)
+        request = DecodeRequest.checked(size, crop, dtype, layers, self._threads, grain)
         with reading(source) as data:
             return draw_pixels(self._native, data, request, out, partial, self._limits, self._tiles)
 
@@ -127,6 +128,7 @@ def decode(
     threads: int | None = None,
     layers: int | None = None,
     partial: bool = False,
+    grain: bool = True,
     limits: Limits = DEFAULT_LIMITS,
 ) -> NDArray[Any]:
     """Decode a ``.gimg`` file to pixels.
@@ -155,6 +157,9 @@ def decode(
         Accept a file that is cut off or damaged behind its header, and use the layers that are
         whole before the damage. Of a tiled file, leave out damaged tiles, with a
         `DamagedTileWarning`; coarser levels show in their place.
+    grain : bool, default True
+        Add the file's grain, if it has one (`grain` of `encode`), unless the picture is drawn
+        smaller than its nominal size or from a part of its layers.
     limits : Limits, optional
         Limits above which a file is refused.
 
@@ -183,7 +188,7 @@ def decode(
     -----
     If `source` has a name, a note of the error contains it.
     """
-    request = DecodeRequest.checked(size, crop, dtype, layers, thread_count(threads))
+    request = DecodeRequest.checked(size, crop, dtype, layers, thread_count(threads), grain)
     with reading(source) as data:
         return draw_pixels(_of_this_thread.native, data, request, None, partial, limits)
 
@@ -196,13 +201,14 @@ def decode_picture(
     threads: int | None = None,
     layers: int | None = None,
     partial: bool = False,
+    grain: bool = True,
     limits: Limits = DEFAULT_LIMITS,
 ) -> "Picture":
     """Decode a ``.gimg`` file to a picture with its ICC profile, EXIF and XMP.
 
     Parameters
     ----------
-    source, size, crop, threads, layers, partial, limits
+    source, size, crop, threads, layers, partial, grain, limits
         As for `decode`.
 
     Returns
@@ -222,7 +228,7 @@ def decode_picture(
         file = parse_file(data, limits=limits, partial=partial)
         depth: Literal[8, 16] = 16 if file.header.bit_depth == 16 else 8
         dtype = np.uint16 if depth == 16 else np.uint8
-        request = DecodeRequest.checked(size, crop, dtype, layers, thread_count(threads))
+        request = DecodeRequest.checked(size, crop, dtype, layers, thread_count(threads), grain)
         pixels = draw_pixels(_of_this_thread.native, data, request, None, partial, limits)
     return from_array(
         pixels,
@@ -272,7 +278,9 @@ def thumbnail(
         file = parse_file(data, limits=limits, partial=partial)
         size = within((file.header.height, file.header.width), most)
         layers = enough_layers(file, size[0] * size[1])
-        request = DecodeRequest.checked(size, None, dtype, layers, thread_count(threads))
+        request = DecodeRequest.checked(
+            size, None, dtype, layers, thread_count(threads), grain=False
+        )
         return draw_pixels(_of_this_thread.native, data, request, None, partial, limits)
 
 

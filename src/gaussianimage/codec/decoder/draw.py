@@ -32,6 +32,7 @@ from gaussianimage.codec.decoder.file import (
 )
 from gaussianimage.codec.decoder.ranges import ByteRanges
 from gaussianimage.codec.decoder.tile_cache import TileCache, read_tile
+from gaussianimage.codec.format.grain import Grain
 from gaussianimage.codec.format.header import MAX_LAYERS, Limits
 from gaussianimage.codec.format.varint import Buffer
 from gaussianimage.errors import LimitError
@@ -62,6 +63,8 @@ class DecodeRequest(NamedTuple):
         Number of first layers to use; None for all.
     threads : int
         Number of threads; 0 for all CPUs.
+    grain : bool
+        Whether to add the file's grain.
     """
 
     kind: int
@@ -70,6 +73,7 @@ class DecodeRequest(NamedTuple):
     crop: tuple[int, int, int, int] | None
     layers: int | None
     threads: int
+    grain: bool = True
 
     @classmethod
     def checked(
@@ -79,6 +83,7 @@ class DecodeRequest(NamedTuple):
         dtype: DTypeLike,
         layers: int | None,
         threads: int,
+        grain: bool = True,
     ) -> "DecodeRequest":
         """Check the arguments of `gaussianimage.decode` as far as possible without the file.
 
@@ -98,6 +103,7 @@ class DecodeRequest(NamedTuple):
             None if crop is None else rectangle("crop", crop),
             None if layers is None else integer("layers", layers),
             threads,
+            grain,
         )
 
     @property
@@ -198,6 +204,8 @@ def draw_pixels(
         raise bad_alpha_map(file)
     if pixels is None:
         raise _too_large(size, limits) if honest else too_much_work(file)
+    if request.grain and len(chunks) == header.layers:
+        _add_grain(file, pixels, size, crop, request.threads)
     return pixels
 
 
@@ -208,6 +216,31 @@ def _check_out(out: NDArray[Any], dtype: np.dtype[Any]) -> None:
         raise TypeError(f"out: expected dtype {dtype}, got {out.dtype}")
     if not (out.flags.c_contiguous and out.flags.writeable):
         raise ValueError("out: expected a C-contiguous and writable array")
+
+
+def _add_grain(
+    file: ParsedFile,
+    pixels: NDArray[Any],
+    size: tuple[int, int],
+    crop: tuple[int, int, int, int],
+    threads: int,
+) -> None:
+    """Add the file's grain to drawn pixels, unless they are smaller than the nominal size."""
+    nominal = file.header.height, file.header.width
+    grain = Grain.from_chunks(file.chunks, *nominal)
+    if grain is None or size[0] < nominal[0] or size[1] < nominal[1] or not pixels.size:
+        return
+    _native.add_grain(
+        pixels.reshape(*pixels.shape[:2], -1),
+        grain.levels,
+        nominal,
+        grain.seed,
+        grain.cell,
+        grain.brightness,
+        size,
+        crop,
+        threads,
+    )
 
 
 def _too_large(size: tuple[int, int], limits: Limits) -> LimitError:

@@ -19,6 +19,7 @@ from gaussianimage.codec.format.container import (
     read_whole_chunks,
     require_known,
 )
+from gaussianimage.codec.format.grain import TYPE as GRAIN
 from gaussianimage.codec.format.header import Header, Limits
 from gaussianimage.codec.format.metadata import TYPES, Metadata
 from gaussianimage.codec.format.quantizer import QuantizerParameters
@@ -29,7 +30,7 @@ from gaussianimage.errors import FormatError, TruncatedError, UnsupportedError
 if TYPE_CHECKING:
     from gaussianimage.codec.paper_profile.chunks import PaperContent
 
-_KNOWN = (b"HEAD", LAYER, QUANTIZERS, GAUSSIANS, *TYPES.values())
+_KNOWN = (b"HEAD", LAYER, QUANTIZERS, GAUSSIANS, GRAIN, *TYPES.values())
 _KNOWN_TILED = (b"HEAD", TILE_INDEX, TILE_CHUNK, *TYPES.values())
 
 END_BYTES = chunk_bytes(Chunk(END, b""))

@@ -14,6 +14,8 @@ from gaussianimage.codec.decoder.file import (
 )
 from gaussianimage.codec.decoder.ranges import ByteRanges
 from gaussianimage.codec.decoder.source import Source, reading
+from gaussianimage.codec.format.grain import TYPE as GRAIN
+from gaussianimage.codec.format.grain import Grain
 from gaussianimage.codec.format.header import Limits
 from gaussianimage.codec.format.tiles import TileIndex
 
@@ -119,6 +121,8 @@ class FileInfo:
     alpha_map : int or None
         Size in bytes of the map of fully transparent and fully opaque pixels; None if the file has
         none.
+    grain : int or None
+        Size in bytes of the description of the grain; None if the file has none.
     chunks : tuple of ChunkInfo
         All whole chunks in the order of the file, without the closing one; those before the tiles
         in a tiled file.
@@ -148,6 +152,7 @@ class FileInfo:
     exif: int | None
     xmp: int | None
     alpha_map: int | None
+    grain: int | None
     chunks: tuple[ChunkInfo, ...]
     complete: bool
     paper: PaperInfo | None
@@ -212,6 +217,7 @@ def _describe(file: ParsedFile, size: int) -> FileInfo:
         exif=_size(metadata.exif),
         xmp=_size(metadata.xmp),
         alpha_map=len(header.alpha_map) or None,
+        grain=_grain(file),
         chunks=tuple(
             ChunkInfo(chunk.name, chunk.offset, len(chunk.payload)) for chunk in file.chunks
         ),
@@ -232,6 +238,12 @@ def _tiles(index: TileIndex) -> TilesInfo:
         tiles=int(np.count_nonzero(index.lengths)),
         level_bytes=tuple(int(part.sum()) for part in np.split(index.lengths, ends)),
     )
+
+
+def _grain(file: ParsedFile) -> int | None:
+    Grain.from_chunks(file.chunks, file.header.height, file.header.width)  # checks the chunk
+    sizes = [len(chunk.payload) for chunk in file.chunks if chunk.type == GRAIN]
+    return sizes[0] if sizes else None
 
 
 def _paper(file: ParsedFile) -> PaperInfo | None:

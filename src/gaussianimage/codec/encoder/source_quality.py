@@ -7,9 +7,11 @@ from numpy.typing import NDArray
 
 from gaussianimage.codec.decoder.decode import decode
 from gaussianimage.codec.encoder.draft import Draft
+from gaussianimage.codec.encoder.grain import describe_grain
 from gaussianimage.codec.encoder.local_contrast import worst_excess
 from gaussianimage.codec.encoder.prepare import PreparedPicture
 from gaussianimage.codec.encoder.rd_quantization import WEIGHT_OF_A_BIT
+from gaussianimage.codec.format.grain import Grain
 from gaussianimage.fitting.loop import FitResult
 from gaussianimage.fitting.row_blocks import row_blocks
 from gaussianimage.metrics import psnr, ssim
@@ -67,6 +69,10 @@ class SourceQuality:
         """
         drawn = from_array(pixels, warn=ignore).pixels
         return worst_excess(self._source.picture.pixels, drawn)
+
+    def describe_grain(self, pixels: Pixels, most_bytes: float) -> Grain | None:
+        """Return the grain of what the pixels lack; see `describe_grain`."""
+        return describe_grain(*self._pair(pixels), most_bytes)
 
     def cost(self, draft: Draft, step: float) -> float:
         """Return a draft's rate-distortion cost for a color step Δ: squared error + λ · bits."""

@@ -121,7 +121,7 @@ bool read_picture_file(const uint8_t* bytes, size_t size, const FileLimits& limi
              file.payloads.size() == static_cast<size_t>(file.layers);
     } else if (is("LAYR")) {
       file.payloads.emplace_back(payload, length);
-    } else if (type[0] < 'a' || is("iCCP") || is("eXIF") || is("xXMP")) {
+    } else if (type[0] < 'a' || is("iCCP") || is("eXIF") || is("xXMP") || is("gRAN")) {
       return false;
     }
   }
