@@ -37,7 +37,7 @@ def decode_grain(payload: bytes, height: int, width: int) -> Grain:
     rows, columns = -(-height // 2**k), -(-width // 2**k)
     if rows * columns > 2**18:
         raise InvalidError("a grain of too many cells")
-    decoder = Decoder(payload[5:])
+    decoder = Decoder(payload[5:], states=2, blocks=(1,))
     models = [Model(WEIGHTS, CONFIDENCE, MEMORY) for _ in range(BANDS)]
     levels: dict[tuple[int, int, int], int] = {}
     for row in range(rows):

@@ -9,14 +9,14 @@
 namespace gi {
 namespace {
 
-using GI_ISA::Decoder;
-using GI_ISA::Encoder;
-using GI_ISA::Model;
+using Decoder = GI_ISA::BasicDecoder<2>;
+using Encoder = GI_ISA::BasicEncoder<2>;
+using Model = GI_ISA::SmallModel<grain_levels>;
 
 // Weights of the differences 0 … 15, modulo 16, between a level and its prediction.
 constexpr std::array<uint32_t, grain_levels> weights = {60, 40, 15, 5, 1, 1, 1,  1,
                                                         1,  1,  1,  1, 1, 5, 15, 40};
-constexpr int confidence = 4, memory = 160;
+constexpr int confidence = 4;
 // Each band but the first is predicted from the change of this band against its own prediction.
 constexpr std::array<int, grain_bands> references = {0, 0, 0, 0, 3};
 
@@ -33,7 +33,8 @@ int predict(const uint8_t* levels, size_t columns, size_t y, size_t x, int band)
 
 template <typename Coder>
 void code_levels(Coder& coder, size_t rows, size_t columns, uint8_t* levels) {
-  std::vector<Model> models(grain_bands, Model(weights.data(), grain_levels, confidence, memory));
+  std::array<Model, grain_bands> models;
+  models.fill(Model(weights.data(), confidence));
   for (size_t y = 0; y < rows; ++y) {
     for (size_t x = 0; x < columns; ++x) {
       uint8_t* here = levels + (y * columns + x) * grain_bands;
