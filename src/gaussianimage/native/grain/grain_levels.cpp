@@ -35,6 +35,7 @@ template <typename Coder>
 void code_levels(Coder& coder, size_t rows, size_t columns, uint8_t* levels) {
   std::array<Model, grain_bands> models;
   models.fill(Model(weights.data(), confidence));
+  typename Coder::Run run(coder);
   for (size_t y = 0; y < rows; ++y) {
     for (size_t x = 0; x < columns; ++x) {
       uint8_t* here = levels + (y * columns + x) * grain_bands;
@@ -48,7 +49,7 @@ void code_levels(Coder& coder, size_t rows, size_t columns, uint8_t* levels) {
           predicted = std::clamp(predicted + here[r] - expected[r], 0, grain_levels - 1);
         }
         const auto difference = static_cast<uint32_t>(here[b] - predicted) % grain_levels;
-        const auto found = static_cast<int>(coder.code(models[b], difference));
+        const auto found = static_cast<int>(run.code(models[b], difference));
         here[b] = static_cast<uint8_t>((predicted + found) % grain_levels);
       }
     }
