@@ -268,8 +268,7 @@ def measure_engines(arguments: argparse.Namespace, work: Path) -> dict[str, Any]
 
 
 def measure_names(arguments: argparse.Namespace, work: Path) -> dict[str, Any]:
-    (work / "good").write_bytes(gaussianimage.encode(np.eye(16), gaussians=5, effort=1))
-    (work / "bad").write_bytes(b"no picture")
+    good = gaussianimage.encode(np.eye(16), gaussians=5, effort=1)
     found: dict[str, Any] = {}
     for engine in ("local", "ray"):
         for count in arguments.names:
@@ -279,7 +278,7 @@ def measure_names(arguments: argparse.Namespace, work: Path) -> dict[str, Any]:
                     path = folder / f"{number // 5000}/{number:06}.gimg"
                     path.parent.mkdir(parents=True, exist_ok=True)
                     # Most names cost the workers nothing, as this is about the driver.
-                    os.link(work / ("bad" if number % 10 else "good"), path)
+                    path.write_bytes(b"no picture" if number % 10 else good)
             out = work / f"{engine}{count}"
             options = {"engine": engine, "jobs": 2, "task": "thumbnail", "longest": 8}
             done = run(source=folder, target=out, format="ppm", **options)
