@@ -15,6 +15,7 @@ stopped.
 
 import argparse
 import copy
+import itertools
 import json
 import math
 import sys
@@ -109,7 +110,8 @@ def run(
 def compare(runs: Sequence[dict[str, Any]], variant: str) -> tuple[list[float], list[float]]:
     """Return BD-PSNR in dB and BD-rate in % of a quantizer against the final one, by picture.
 
-    The BD-rate of curves without a quality in common is NaN.
+    The BD-rate of curves without a quality in common is NaN. Both are NaN for a picture where a
+    curve falls: a quantizer with more Gaussians may end below one with fewer in a short run.
     """
     gains, rates = [], []
     for picture in dict.fromkeys(run["picture"] for run in runs):
@@ -117,10 +119,30 @@ def compare(runs: Sequence[dict[str, Any]], variant: str) -> tuple[list[float], 
         curves = []
         for name in ("final", variant):
             curves += [[r["n"] * r["bits"][name] for r in own], [r["psnr"][name] for r in own]]
+        if falls(curves[0], curves[1]) or falls(curves[2], curves[3]):
+            gains.append(math.nan)
+            rates.append(math.nan)
+            continue
         gains.append(bd_psnr(*curves))
         apart = min(curves[1]) >= max(curves[3]) or min(curves[3]) >= max(curves[1])
         rates.append(math.nan if apart else bd_rate(*curves))
     return gains, rates
+
+
+def falls(rates: Sequence[float], qualities: Sequence[float]) -> bool:
+    """Whether a quality does not rise with the rate everywhere."""
+    ordered = [quality for _, quality in sorted(zip(rates, qualities, strict=True))]
+    return any(after <= before for before, after in itertools.pairwise(ordered))
+
+
+def known(values: Sequence[float]) -> list[float]:
+    """Return the values that are not NaN; a NaN alone if there are none."""
+    return [value for value in values if not math.isnan(value)] or [math.nan]
+
+
+def or_none(values: Sequence[float]) -> list[float | None]:
+    """Return the values with None, which JSON has, for NaN."""
+    return [None if math.isnan(value) else value for value in values]
 
 
 def judge(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -132,9 +154,10 @@ def judge(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             verdicts.append(
                 {
                     "claim": f"final over {theirs.variant}",
-                    "holds": mean(gains) < 0,
-                    "bd_psnr": gains,
-                    "bd_rate": [None if math.isnan(rate) else rate for rate in rates],
+                    # No comparison can be made where all curves fall.
+                    "holds": mean(known(gains)) < 0,
+                    "bd_psnr": or_none(gains),
+                    "bd_rate": or_none(rates),
                 }
             )
     return verdicts
@@ -153,7 +176,9 @@ def print_results(runs: Sequence[dict[str, Any]]) -> None:
             theirs = reported[name]
             row[0], row[1] = theirs.variant, str(runs[0]["bits"][name])
             gains, rates = compare(runs, name)
-            row += [f"{gain:+.2f}" for gain in (mean(gains), min(gains), max(gains))]
+            some = known(gains)
+            told = (mean(some), min(some), max(some))
+            row += ["" if math.isnan(gain) else f"{gain:+.2f}" for gain in told]
             row.append("" if math.isnan(mean(rates)) else f"{mean(rates):+.0f} %")
             row += [f"{theirs.bd_psnr:+.2f}", f"{theirs.bd_rate_psnr:+.0f} %"]
         else:
@@ -179,11 +204,13 @@ def main() -> None:
     verdicts = judge(runs)
     print()
     for verdict in verdicts:
-        gains = verdict["bd_psnr"]
+        gains = [gain for gain in verdict["bd_psnr"] if gain is not None]
+        left = len(verdict["bd_psnr"]) - len(gains)
         print(
             f"{verdict['claim']}, at equal rate: "
             f"{'holds' if verdict['holds'] else 'DOES NOT HOLD'}, "
             f"{sum(gain < 0 for gain in gains)} of {len(gains)} pictures"
+            + (f"; {left} left out, where a curve falls" if left else "")
         )
     everything = json.loads(arguments.output.read_text())
     write_json(arguments.output, everything | {"claims": verdicts})

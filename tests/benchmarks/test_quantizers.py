@@ -1,13 +1,14 @@
 """benchmarks/quantizers.py compares quantizers at equal rates."""
 
 import json
+import math
 import sys
 
 import pytest
 
 pytest.importorskip("torch", reason="needs PyTorch")
 
-from quantizers import compare, judge, main, middle, size
+from quantizers import compare, judge, main, middle, print_results, size
 
 
 def test_the_middle_of_a_picture_is_what_is_compressed(folder, pixels):
@@ -40,6 +41,33 @@ def test_a_quantizer_is_judged_at_equal_rate():
     gains, rates = compare(runs, "other")
     assert rates == pytest.approx([10, 10])
     assert max(gains) < 0
+
+
+def test_a_picture_where_a_curve_falls_is_left_out():
+    runs = [
+        {
+            "picture": picture,
+            "n": count,
+            "bits": dict.fromkeys(("final", "v1", "v2", "v3"), 50),
+            "psnr": {
+                "final": count / 100,
+                "v1": count / 100 - 1,
+                "v2": 20 - count / 100 if picture == "a" else count / 100 - 1,
+                "v3": 5.0,
+                "not quantized": 9.0,
+            },
+        }
+        for picture in "ab"
+        for count in (100, 200, 400)
+    ]
+    gains, rates = compare(runs, "v2")
+    assert math.isnan(gains[0])
+    assert math.isnan(rates[0])
+    assert gains[1] == pytest.approx(-1)
+    verdicts = judge(runs)
+    assert [verdict["holds"] for verdict in verdicts] == [True, True, False]
+    assert verdicts[1]["bd_psnr"][0] is None
+    print_results(runs)
 
 
 def test_a_claim_holds_by_the_mean_at_equal_rate():

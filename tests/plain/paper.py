@@ -40,6 +40,7 @@ class Quantizers:
     rotation: bool
     offset: bool
     half_pixel: bool
+    angle: bool
     shape_bits: int
     color_bits: int
     shape_scale: list[float]
@@ -123,7 +124,7 @@ def read_quantizers(payload: bytes, channels: int) -> Quantizers:
     if len(payload) < 5:
         raise InvalidError("short quantizers")
     stream, flags, shape_bits, color_bits, stages = payload[:5]
-    if stream > 5 or flags > 7 or not 1 <= shape_bits <= 12 or stages > 8:
+    if stream > 5 or flags > 15 or flags & 9 == 8 or not 1 <= shape_bits <= 12 or stages > 8:
         raise InvalidError("quantizers out of range")
     if not 1 <= color_bits <= (8 if stages else 12):
         raise InvalidError("a number of bits of colors out of range")
@@ -141,6 +142,7 @@ def read_quantizers(payload: bytes, channels: int) -> Quantizers:
         rotation=flags & 1 != 0,
         offset=flags & 2 != 0,
         half_pixel=flags & 4 != 0,
+        angle=flags & 8 != 0,
         shape_bits=shape_bits,
         color_bits=color_bits,
         shape_scale=shape[:3],
@@ -280,7 +282,13 @@ def numbers(header: Header, quantizers: Quantizers, row: Row) -> Numbers:
     ]
     for i in ((0, 1) if quantizers.rotation else (0, 2)) if quantizers.offset else ():
         v[i] += 0.5
-    factor = cholesky(*(rotated(*v) if quantizers.rotation else lower(*v)))
+    if quantizers.angle:
+        # Beyond that many turns an angle has no meaning, and the functions may raise an error.
+        turn = v[2] / (2 * math.pi) if math.isfinite(v[2]) else 0.0
+        covariance = turned(v[0], v[1], turn)
+    else:
+        covariance = rotated(*v) if quantizers.rotation else lower(*v)
+    factor = cholesky(*covariance)
     color = colors(quantizers, row[5:])
     long = any(not abs(length) < LARGEST for length in (*mean, *factor))
     if long or sum(map(abs, color)) >= BRIGHTEST:
@@ -293,7 +301,10 @@ def lower(l11: float, l21: float, l22: float) -> tuple[float, float, float]:
 
 
 def rotated(v0: float, v1: float, v2: float) -> tuple[float, float, float]:
-    turn = 1 / (1 + math.exp(-v2)) if v2 > -700 else 0.0
+    return turned(v0, v1, 1 / (1 + math.exp(-v2)) if v2 > -700 else 0.0)
+
+
+def turned(v0: float, v1: float, turn: float) -> tuple[float, float, float]:
     c, s = math.cos(2 * math.pi * turn), math.sin(2 * math.pi * turn)
     return (
         c * c * v0 * v0 + s * s * v1 * v1,

@@ -27,6 +27,8 @@ def paper_record(
 
     With `repeats` about a third of them are there more than once.
     """
+    # Only rotations have an angle.
+    options |= {"angle": True} if options.pop("angle", False) and options.get("rotation") else {}
     rng = np.random.default_rng(seed)
     middle = 2**shape_bits / 2
     shapes = np.rint(rng.normal(middle, middle / 4, (count, 3))).clip(0, 2**shape_bits - 1)

@@ -14,6 +14,9 @@ from gaussianimage.errors import FormatError, UnsupportedError
 
 _Number = TypeVar("_Number", int, float)
 
+# Bytes of a header that are looked at for the kind; those of this package have less than 1 kB.
+_MOST_HEADER = 2**20
+
 _DTYPES = {
     "BOOL": "?",
     "U8": "<u1",
@@ -70,6 +73,24 @@ def save_tensors(
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     write_atomic(path, len(text).to_bytes(8, "little") + text + data[8 + size :])
+
+
+def read_kind(path: str | PathLike[str]) -> str | None:
+    """Return the kind in a safetensors file's metadata, or None if there is none.
+
+    Raises
+    ------
+    OSError
+        The file can't be read.
+    """
+    with Path(path).open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        text = file.read(min(size, _MOST_HEADER))
+    try:
+        metadata = json.loads(text).get("__metadata__")
+    except (ValueError, AttributeError):
+        return None
+    return metadata.get("kind") if isinstance(metadata, dict) else None
 
 
 def load_tensors(

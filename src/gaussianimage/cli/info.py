@@ -14,7 +14,7 @@ from gaussianimage.cli.options import files_argument, json_option
 from gaussianimage.cli.paths import files_in, refuse_folder
 from gaussianimage.cli.report import bytes_text, dimensions, plural, result_line
 from gaussianimage.cli.run_items import run_each
-from gaussianimage.cli.sources import GIMG, limit_options
+from gaussianimage.cli.sources import GIMG, limit_options, read_saved
 from gaussianimage.codec.decoder.info import PaperInfo, TilesInfo
 from gaussianimage.codec.decoder.source import opening
 
@@ -36,13 +36,16 @@ _CHANNELS = {1: "gray", 2: "gray + alpha", 3: "RGB", 4: "RGBA"}
 @json_option
 @limit_options
 def command(files: tuple[str, ...], recursive: bool, as_json: bool, limits: Limits) -> int:
-    """Tell what .gimg files hold; FILE - is stdin.
+    """Tell what .gimg files hold, and .safetensors files of Gaussians; FILE - is stdin.
 
     The description of a cut off or damaged file ends at the damage, and the file counts as failed.
     """
 
     def work(source: str) -> None:
         refuse_folder(source)
+        if Path(source).suffix.lower() == ".safetensors":
+            _tell_saved(source, as_json=as_json)
+            return
         damage = None
         with opening(source) as (data, _):
             try:
@@ -64,6 +67,22 @@ def command(files: tuple[str, ...], recursive: bool, as_json: bool, limits: Limi
             for found in (files_in(given, GIMG) if Path(given).is_dir() else [given])
         )
     return run_each(files, work)
+
+
+def _tell_saved(source: str, *, as_json: bool) -> None:
+    saved = read_saved(source)
+    found = saved.gaussians
+    size = Path(source).stat().st_size
+    if as_json:
+        values = {"height": found.height, "width": found.width, "gaussians": len(found)}
+        values |= {"channels": found.channels, "bytes": size}
+        told = {"file": source, **values, "q_max": found.q_max, "model": saved.model}
+        click.echo(json.dumps(told))
+        return
+    line = result_line(found.height, found.width, len(found), n_bytes=size)
+    click.echo(f"{printable(source)}: {line}")
+    model = "" if saved.model is None else f", a {saved.model} of `paper represent`"
+    click.echo(f"  {_CHANNELS[found.channels]}, not quantized, q_max {found.q_max:g}{model}")
 
 
 def _lines(source: str, found: FileInfo) -> Iterator[str]:

@@ -98,7 +98,8 @@ def command(
 ) -> int:
     """Draw Gaussians at any size, or as ellipses.
 
-    INPUT is a .gimg file, or - for a .gimg file on stdin, or a .safetensors file that `fit` wrote.
+    INPUT is a .gimg file, or - for a .gimg file on stdin, or a .safetensors file of `fit` or
+    of `paper represent`, except for models that blend.
     OUTPUT is a picture in any format that Pillow writes, or - for stdout, or a folder. The
     extension selects the format. A folder either exists, or its name ends in / or has no extension.
     Several inputs need a folder. The output keeps only the ICC profile of a .gimg file's metadata.

@@ -10,8 +10,10 @@ import numpy as np
 
 from gaussianimage import FormatError, GaussianImageError, Limits, decode
 from gaussianimage._util.files import is_stream, read_input
+from gaussianimage._util.safetensors import read_kind
 from gaussianimage.cli.errors import warning
 from gaussianimage.cli.options import Function, packed
+from gaussianimage.cli.require import require_torch
 from gaussianimage.codec.decoder.draw import decode_parsed_file
 from gaussianimage.codec.decoder.file import DEFAULT_LIMITS, parse_file
 from gaussianimage.codec.decoder.ranges import ByteRanges
@@ -24,7 +26,9 @@ from gaussianimage.picture.warn import ignore
 
 __all__ = [
     "GIMG",
+    "MODEL_KIND",
     "Drawing",
+    "Saved",
     "is_gimg",
     "limit_options",
     "naming_partial",
@@ -33,9 +37,13 @@ __all__ = [
     "print_warning",
     "read_gaussians",
     "read_picture",
+    "read_saved",
 ]
 
 GIMG = frozenset({".gimg"})
+
+# The kind of safetensors files in which `paper represent` keeps its models.
+MODEL_KIND = "gaussianimage.paper.model"
 
 _NO_LIMIT = 2**63
 _PIXEL_BYTES = 16
@@ -52,13 +60,47 @@ class Drawing:
 
 
 def read_gaussians(source: str, limits: Limits, *, partial: bool = False) -> Drawing:
-    """Read Gaussians from a safetensors file, known by its extension, or from a .gimg file."""
+    """Read Gaussians from a safetensors file, known by its extension, or from a .gimg file.
+
+    A safetensors file is one of `fit`, or a model that `paper represent` has written.
+    """
     if Path(source).suffix.lower() == ".safetensors":
-        return Drawing(Gaussians.load(source))
+        return Drawing(read_saved(source).gaussians)
     with opening(source) as (data, _):
         with naming_partial(data, limits):
             file = parse_file(data, limits=limits, partial=partial)
         return Drawing(decode_parsed_file(file, limits=limits), file.metadata.icc, file.damage)
+
+
+@dataclass(frozen=True)
+class Saved:
+    """Gaussians of a safetensors file, and the name of the paper's model that they were, if any."""
+
+    gaussians: Gaussians
+    model: str | None = None
+
+
+def read_saved(source: str) -> Saved:
+    """Read the Gaussians of a safetensors file of `fit` or of `paper represent`.
+
+    Raises
+    ------
+    ClickException
+        If the file holds a model, and PyTorch is not installed.
+    FormatError, OSError
+        If the file is of another kind, or its model blends its Gaussians rather than adding them.
+    """
+    if read_kind(source) != MODEL_KIND:
+        return Saved(Gaussians.load(source))
+    require_torch()
+    from gaussianimage.paper.checkpoints import load_model
+    from gaussianimage.torch import BlendedModel, CholeskyModel, ScaleRotationModel
+
+    model = load_model(source)
+    if isinstance(model, BlendedModel) or not isinstance(model, CholeskyModel | ScaleRotationModel):
+        kind = type(model).__name__
+        raise FormatError(f"{source}: a {kind} blends its Gaussians, and is no sum that is drawn")
+    return Saved(model.gaussians(), type(model).__name__)
 
 
 @contextmanager

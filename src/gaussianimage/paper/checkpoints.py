@@ -1,19 +1,32 @@
 """Models in files: safetensors of our own, and the checkpoints of the authors' code."""
 
+import io
+import json
 import pickle
 from collections.abc import Mapping
+from dataclasses import asdict
 from os import PathLike
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import gaussianimage.torch  # noqa: F401  # isort: skip  (says how to get PyTorch)
 import torch
 from torch import Tensor, nn
 
+from gaussianimage._util.files import write_atomic
 from gaussianimage._util.safetensors import load_tensors, metadata_number, save_tensors
 from gaussianimage.errors import FormatError
+from gaussianimage.paper.quantized_model import (
+    FlatModel,
+    LearnedQuantizers,
+    QuantizedModel,
+    QuantizerSettings,
+)
+from gaussianimage.paper.residual_vq import ResidualQuantizer
 from gaussianimage.torch.models.opacity import BlendedModel, OpacityModel
 from gaussianimage.torch.models.splatting import SplattingModel
 from gaussianimage.torch.models.sum import (
+    PAPER_Q_MAX,
     Canvas,
     CholeskyModel,
     GaussianModel,
@@ -21,11 +34,20 @@ from gaussianimage.torch.models.sum import (
     ScaleRotationModel,
 )
 
-__all__ = ["import_checkpoint", "load_model", "save_model"]
+__all__ = [
+    "export_checkpoint",
+    "import_checkpoint",
+    "import_quantizers",
+    "load_model",
+    "load_quantized",
+    "save_model",
+    "save_quantized",
+]
 
 StrPath: TypeAlias = str | PathLike[str]
 
 _KIND = "gaussianimage.paper.model"
+_QUANTIZED = "gaussianimage.paper.quantized_model"
 _VERSION = 1
 
 _FLAT: dict[str, type[GaussianModel]] = {
@@ -38,6 +60,10 @@ _SPATIAL = "3dgs"
 
 # The authors' code samples pixels at integer coordinates; pixel centers are at +½ here.
 _AUTHORS_SHIFT = 0.5
+
+# Bits of a shape's number in the authors' code, and the name of its codebooks.
+_AUTHORS_BITS = 6
+_LAYERS = "features_dc_quantizer.quantizer.layers"
 
 _MAX_GAUSSIANS = 2**24
 _DEEPEST = 3
@@ -114,6 +140,61 @@ def load_model(path: StrPath) -> nn.Module:
     return model
 
 
+def save_quantized(model: QuantizedModel, path: StrPath) -> None:
+    """Write a model with its quantizers to a safetensors file, to go on fine-tuning it.
+
+    Parameters
+    ----------
+    model : QuantizedModel
+    path : path-like
+        The file to write or replace; it is complete or does not exist.
+
+    Raises
+    ------
+    OSError
+        If the file can't be written.
+    """
+    flat = model.model
+    canvas = flat.canvas
+    metadata = {
+        "model": "rs" if isinstance(flat, ScaleRotationModel) else "cholesky",
+        "height": str(canvas.height),
+        "width": str(canvas.width),
+        "q_max": repr(float(canvas.q_max)),
+        "shift": repr(float(canvas.shift)),
+        "offset": str(int(flat.offset)),
+        "quantizers": json.dumps(asdict(model.settings)),
+    }
+    tensors = {name: t.detach().cpu().numpy() for name, t in model.state_dict().items()}
+    save_tensors(path, _QUANTIZED, _VERSION, tensors, metadata)
+
+
+def load_quantized(path: StrPath) -> QuantizedModel:
+    """Read a model that `save_quantized` wrote, onto the CPU.
+
+    Raises
+    ------
+    FormatError, UnsupportedError, OSError
+        In the same cases as `load_model`.
+    """
+    arrays, metadata = load_tensors(path, _QUANTIZED, _VERSION, ("model.means",), ("quantizers",))
+    tensors = {name: torch.tensor(array) for name, array in arrays.items()}
+    try:
+        own = {name.removeprefix("model."): t for name, t in tensors.items()}
+        flat = _flat(path, _FLAT[metadata["model"]], own, metadata)
+        if not isinstance(flat, CholeskyModel | ScaleRotationModel):
+            raise FormatError(f"{path}: no model with quantizers")
+        settings = QuantizerSettings(**json.loads(metadata["quantizers"]))
+        model = QuantizedModel(flat, settings)
+        model.load_state_dict(tensors)
+    except KeyError as error:
+        raise FormatError(f"{path}: tensor or metadata missing: {error.args[0]}") from error
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise FormatError(f"{path}: {error}") from error
+    _require_finite(path, tensors)
+    return model
+
+
 def import_checkpoint(path: StrPath, size: tuple[int, int]) -> CholeskyModel | ScaleRotationModel:
     """Read a checkpoint of the GaussianImage authors' code, a ``.pth.tar`` file, onto the CPU.
 
@@ -122,7 +203,7 @@ def import_checkpoint(path: StrPath, size: tuple[int, int]) -> CholeskyModel | S
     path : path-like
         A file that their code wrote with `torch.save`: a state dict with `_xyz`, (N, 2),
         `_features_dc`, (N, C), and `_cholesky`, (N, 3), or `_scaling`, (N, 2), and `_rotation`,
-        (N, 1). The state dict may be inside other dicts. Quantizers are ignored.
+        (N, 1). The state dict may be inside other dicts. `import_quantizers` reads its quantizers.
     size : (int, int)
         Height and width of the picture in pixels, which the file does not hold.
 
@@ -161,6 +242,160 @@ def import_checkpoint(path: StrPath, size: tuple[int, int]) -> CholeskyModel | S
         _require_count(path, name, tensor, len(means))
     offset = _offset(path, found, bound)
     return kind(RawParameters(means, shape, colors), canvas, offset=offset)
+
+
+def import_quantizers(path: StrPath) -> LearnedQuantizers | None:
+    """Read the quantizers of a checkpoint that the authors' `train_quantize.py` wrote.
+
+    Parameters
+    ----------
+    path : path-like
+        As for `import_checkpoint`.
+
+    Returns
+    -------
+    LearnedQuantizers or None
+        Steps and offsets of the shape, of 6 bits, and the codebooks of the color with their moving
+        averages; None if the checkpoint has no quantizers.
+
+    Raises
+    ------
+    FormatError, OSError
+        In the same cases as `import_checkpoint`.
+    """
+    found = _state_dict(_unpickled(path))
+    if found is None:
+        raise FormatError(f"{path}: no state dict with _xyz in it")
+    angle = "_scaling" in found
+    names = (
+        {"scaling_quantizer": 2, "rotation_quantizer": 1} if angle else {"cholesky_quantizer": 3}
+    )
+    if not any(f"{name}.scale" in found for name in names):
+        return None
+    scale, beta = (
+        torch.cat([_numbers(path, found, f"{name}.{part}", (n,)) for name, n in names.items()])
+        for part in ("scale", "beta")
+    )
+    if not bool((scale > 0).all()):
+        raise FormatError(f"{path}: a quantizer has a step that is not above 0")
+    books: list[Tensor] = []
+    counts, sums = [], []
+    while f"{_LAYERS}.{len(books)}._codebook.embed" in found:
+        layer = f"{_LAYERS}.{len(books)}._codebook"
+        shape: tuple[int, ...] = tuple(getattr(found[f"{layer}.embed"], "shape", ()))
+        if len(shape) != 3 or shape[0] != 1:
+            raise FormatError(f"{path}: {layer}.embed: expected shape (1, K, C)")
+        book = _numbers(path, found, f"{layer}.embed", shape)[0]
+        count = torch.ones(len(book))
+        if f"{layer}.cluster_size" in found:
+            count = _numbers(path, found, f"{layer}.cluster_size", (1, len(book)))[0]
+        total = book * count[:, None]
+        if f"{layer}.embed_avg" in found:
+            total = _numbers(path, found, f"{layer}.embed_avg", shape)[0]
+        books.append(book)
+        counts.append(count)
+        sums.append(total)
+    if not books or len({book.shape for book in books}) > 1:
+        raise FormatError(f"{path}: expected codebooks of one shape as {_LAYERS}.0._codebook.embed")
+    return LearnedQuantizers(
+        scale, beta, torch.stack(books), torch.stack(counts), torch.stack(sums), angle
+    )
+
+
+def export_checkpoint(model: FlatModel | QuantizedModel, path: StrPath) -> None:
+    """Write a checkpoint that the authors' code loads, a ``.pth.tar`` file.
+
+    Parameters
+    ----------
+    model : CholeskyModel, ScaleRotationModel or QuantizedModel
+        With ln 255 as cut-off. A quantized model has the released quantizers: 6 bits, residual
+        vector quantization, and of a rotation the angle.
+    path : path-like
+        The file to write or replace.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the authors' code has no such model.
+    OSError
+        If the file can't be written.
+
+    Notes
+    -----
+    Their pixels have integer coordinates: the centers of a model without shift move by −½ px, and
+    those within ½ px of the left or upper side end on it.
+    """
+    quantized = model if isinstance(model, QuantizedModel) else None
+    flat = model.model if isinstance(model, QuantizedModel) else model
+    if type(flat) not in (CholeskyModel, ScaleRotationModel):
+        raise TypeError(f"model: expected a model of the codec, got {type(flat).__name__}")
+    if abs(flat.canvas.q_max - PAPER_Q_MAX) > 1e-3:
+        raise ValueError(f"model: expected a cut-off of ln 255, got {flat.canvas.q_max:g}")
+    half = flat.offsets.abs().amax().expand(1, 2)
+    with torch.no_grad():
+        state: dict[str, Tensor] = {
+            "_xyz": _authors_means(flat),
+            "_opacity": torch.ones(len(flat.means), 1),
+            "_features_dc": flat.colors,
+            "background": torch.ones(flat.colors.shape[1]),
+            "bound": half,
+        }
+        if isinstance(flat, ScaleRotationModel):
+            state |= {"_scaling": flat.shape[:, :2], "_rotation": flat.shape[:, 2:]}
+        else:
+            state |= {"_cholesky": flat.shape, "cholesky_bound": flat.offsets[None]}
+        if quantized is not None:
+            state |= _authors_quantizers(quantized)
+        plain = {name: t.detach().float().cpu().contiguous().clone() for name, t in state.items()}
+    buffer = io.BytesIO()
+    torch.save(plain, buffer)
+    write_atomic(Path(path), buffer.getvalue())
+
+
+def _authors_means(model: GaussianModel) -> Tensor:
+    """Return a model's means for pixels with integer coordinates, (N, 2), before the tanh."""
+    if model.canvas.shift == _AUTHORS_SHIFT:
+        return model.means
+    moved = model.means.double().tanh() + (model.canvas.shift - _AUTHORS_SHIFT) / model.reach
+    limit = 1 - 2.0**-20
+    return moved.clamp(-limit, limit).atanh()
+
+
+def _authors_quantizers(quantized: QuantizedModel) -> dict[str, Tensor]:
+    settings, color = quantized.settings, quantized.color_quantizer
+    rotation = isinstance(quantized.model, ScaleRotationModel)
+    released = settings.covariance_bits == _AUTHORS_BITS and quantized.angle == rotation
+    if not released or not isinstance(color, ResidualQuantizer):
+        raise ValueError(
+            "model: the authors' code quantizes shapes by 6 bits, rotations as angles, and colors "
+            "by residual vector quantization"
+        )
+    scale, beta = quantized.shape_quantizer.positive_scale(), quantized.shape_quantizer.beta
+    parts = {"cholesky_quantizer": slice(0, 3)}
+    if rotation:
+        parts = {"scaling_quantizer": slice(0, 2), "rotation_quantizer": slice(2, 3)}
+    state: dict[str, Tensor] = {}
+    for name, part in parts.items():
+        state |= {f"{name}.scale": scale[part], f"{name}.beta": beta[part]}
+    for stage in range(len(color.codebooks)):
+        layer = f"{_LAYERS}.{stage}._codebook"
+        state[f"{layer}.initted"] = torch.ones(1)
+        state[f"{layer}.embed"] = color.codebooks[None, stage]
+        state[f"{layer}.embed_avg"] = color.sums[None, stage]
+        state[f"{layer}.cluster_size"] = color.counts[None, stage]
+    return state
+
+
+def _numbers(path: StrPath, found: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> Tensor:
+    """Return a tensor of a shape in float32."""
+    value = found.get(name)
+    if not isinstance(value, Tensor) or value.shape != shape or not value.is_floating_point():
+        raise FormatError(f"{path}: {name}: expected a tensor of shape {shape}")
+    if value.layout != torch.strided or not value.is_contiguous():
+        raise FormatError(f"{path}: {name}: expected a plain tensor")
+    tensor = value.detach().float().clone()
+    _require_finite(path, {name: tensor})
+    return tensor
 
 
 def _flat(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import gaussianimage.torch  # noqa: F401  # isort: skip  (says how to get PyTorch)
 import torch
@@ -29,10 +30,11 @@ class FineTuned:
     record: PaperRecord  # of the best iteration
     psnr: float  # dB, of the record's picture clamped to 0..1
     training: TrainingResult
+    model: QuantizedModel  # of the best iteration, to go on from
 
 
 def fine_tune(
-    model: FlatModel,
+    model: FlatModel | QuantizedModel,
     target: Tensor,
     recipe: Recipe | None = None,
     settings: QuantizerSettings | None = None,
@@ -43,15 +45,15 @@ def fine_tune(
 
     Parameters
     ----------
-    model : CholeskyModel or ScaleRotationModel
-        A fit of the picture. Its parameters are changed in place; they end as those of the best
-        iteration.
+    model : CholeskyModel, ScaleRotationModel or QuantizedModel
+        A fit of the picture, or one with quantizers to go on from. Its parameters are changed in
+        place; they end as those of the best iteration.
     target : Tensor, (H, W, C)
         The picture, from 0 to 1, of the model's type and on its device.
     recipe : Recipe, optional
         The paper's recipe of the fit by default. With 0 iterations the fit is only rounded.
     settings : QuantizerSettings, optional
-        The paper's settings by default.
+        The paper's settings by default; a `QuantizedModel` has its own.
     progress : callable, optional
         Called with a `TrainingPoint` about ten times a second.
 
@@ -73,7 +75,7 @@ def fine_tune(
     an iteration is measured with the same indices and codebooks that are kept.
     """
     recipe = Recipe() if recipe is None else recipe
-    quantized_model = QuantizedModel(model, settings, seed=recipe.seed)
+    quantized_model = _with_quantizers(model, settings, recipe.seed)
     measure_loss = get_loss(recipe.loss)
     optimizer = recipe.make_optimizer(quantized_model.parameters())
     best = Best(quantized_model)
@@ -91,7 +93,7 @@ def fine_tune(
         return image.detach()
 
     repeat = None
-    if recordable(model):
+    if recordable(quantized_model.model):
         also = [*quantized_model.buffers(), *best.tensors]
         repeat = RecordedStep(step, optimizer, also=also).run
     done = iterate(step, repeat, optimizer, monitor, target)
@@ -100,4 +102,15 @@ def fine_tune(
         best.look(image, target)
         training = monitor.finish(done, image, target)
     best.restore()
-    return FineTuned(quantized_model.record(), best.psnr, training)
+    return FineTuned(quantized_model.record(), best.psnr, training, quantized_model)
+
+
+def _with_quantizers(
+    model: FlatModel | QuantizedModel, settings: QuantizerSettings | None, seed: int
+) -> QuantizedModel:
+    """Return the model that is trained: the given one, if it has quantizers."""
+    if hasattr(model, "load_quantizers"):
+        if settings is not None:
+            raise ValueError("settings: a quantized model has its own")
+        return cast(QuantizedModel, model)
+    return QuantizedModel(cast(FlatModel, model), settings, seed=seed)

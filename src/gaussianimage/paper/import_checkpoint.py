@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import gaussianimage.torch  # isort: skip  (says how to get PyTorch)
 import torch
@@ -10,11 +10,11 @@ import torch
 import gaussianimage
 from gaussianimage._util.files import StrPath, write_output
 from gaussianimage.codec.paper_profile.file import encode_record
-from gaussianimage.paper.checkpoints import import_checkpoint
+from gaussianimage.paper.checkpoints import import_checkpoint, import_quantizers
 from gaussianimage.paper.datasets import Sample
 from gaussianimage.paper.fine_tuning import fine_tune
 from gaussianimage.paper.quality import measure_quality
-from gaussianimage.paper.quantized_model import QuantizedModel, QuantizerSettings
+from gaussianimage.paper.quantized_model import FlatModel, QuantizedModel, QuantizerSettings
 from gaussianimage.paper.recipe import Recipe
 from gaussianimage.paper.training import TrainingPoint
 from gaussianimage.rendering import render
@@ -29,7 +29,8 @@ class Quantization:
     Parameters
     ----------
     settings : QuantizerSettings
-        Settings of the quantizers; the paper's by default.
+        Settings of the quantizers; the paper's by default. With the paper's, the learned steps and
+        codebooks of a checkpoint of `train_quantize.py` are kept, and its rotations stay angles.
     recipe : Recipe
         Recipe of the fine-tuning; no iterations by default.
     device : str, default "cpu"
@@ -115,12 +116,12 @@ def import_as_file(
     began = time.perf_counter()
     height, width = _size(size)
     model = import_checkpoint(source, (height, width)).to(quantization.device)
+    quantized = _quantized(model, source, quantization)
     if quantization.recipe.iterations == 0:
-        record = QuantizedModel(model, quantization.settings).record()
+        record = quantized.record()
     elif isinstance(size, Sample):
         picture = torch.tensor(size.pixels, device=quantization.device)
-        recipe, settings = quantization.recipe, quantization.settings
-        record = fine_tune(model, picture, recipe, settings, progress=progress).record
+        record = fine_tune(quantized, picture, quantization.recipe, progress=progress).record
     else:
         raise ValueError("size: fine-tuning needs the picture, not only its size")
     data = encode_record(record, stream=quantization.stream)
@@ -130,6 +131,19 @@ def import_as_file(
         psnr = measure_quality(size.pixels, gaussianimage.decode(data))["psnr"]
     seconds = time.perf_counter() - began
     return Imported(height, width, len(record), len(data), psnr, seconds)
+
+
+def _quantized(model: FlatModel, source: StrPath, quantization: Quantization) -> QuantizedModel:
+    """Return the model with its quantizers: the learned ones if there are any and they fit."""
+    settings, seed = quantization.settings, quantization.recipe.seed
+    found = import_quantizers(source) if settings == QuantizerSettings() else None
+    if found is None:
+        return QuantizedModel(model, settings, seed=seed)
+    stages, entries, _ = found.codebooks.shape
+    settings = replace(settings, stages=stages, entries=entries, angle=found.angle)
+    quantized = QuantizedModel(model, settings, seed=seed)
+    quantized.load_quantizers(found)
+    return quantized
 
 
 def _size(size: tuple[int, int] | Sample) -> tuple[int, int]:

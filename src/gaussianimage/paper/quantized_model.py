@@ -1,5 +1,6 @@
 """A model with the paper's quantizers in place."""
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,7 +11,13 @@ from torch import Tensor, nn
 from gaussianimage.codec.paper_profile.record import MAX_CHANNELS, PaperRecord
 from gaussianimage.paper.residual_vq import ResidualQuantizer
 from gaussianimage.paper.uniform_quantizer import LearnedUniformQuantizer, half_precision
-from gaussianimage.torch.models.sum import CholeskyModel, RawParameters, ScaleRotationModel
+from gaussianimage.torch import cholesky_from_scale_rotation
+from gaussianimage.torch.models.sum import (
+    CholeskyModel,
+    Physical,
+    RawParameters,
+    ScaleRotationModel,
+)
 
 FlatModel = CholeskyModel | ScaleRotationModel
 
@@ -37,6 +44,9 @@ class QuantizerSettings:
     scaling : bool, default True
         Whether gradients of steps and offsets are scaled as in LSQ; the released code does not
         scale them.
+    angle : bool, default False
+        Whether a rotation is quantized as the angle in radians, as in the released code, rather
+        than before its sigmoid. Models without rotation have none and ignore it.
 
     Raises
     ------
@@ -51,6 +61,7 @@ class QuantizerSettings:
     entries: int = 8
     commitment: bool = True
     scaling: bool = True
+    angle: bool = False
 
     def __post_init__(self) -> None:
         if self.color not in ("rvq", "int"):
@@ -64,6 +75,17 @@ VARIANTS = {
     "v2": QuantizerSettings(color="int", color_bits=6),
     "v3": QuantizerSettings(color="int", color_bits=8),
 }
+
+
+class LearnedQuantizers(NamedTuple):
+    """Quantizers as training has left them."""
+
+    scale: Tensor  # (3,), steps γ of the shape
+    beta: Tensor  # (3,), offsets β of the shape
+    codebooks: Tensor  # (S, K, C)
+    counts: Tensor  # (S, K), moving averages of the vectors of each entry
+    sums: Tensor  # (S, K, C), moving averages of their sums
+    angle: bool  # whether the third column is an angle in radians
 
 
 class Quantized(NamedTuple):
@@ -112,7 +134,9 @@ class QuantizedModel(nn.Module):
         bits, scaling = settings.covariance_bits, settings.scaling
         self.model = model
         self.settings = settings
-        self.shape_quantizer = LearnedUniformQuantizer(model.shape, bits, scaling=scaling)
+        self.angle = settings.angle and isinstance(model, ScaleRotationModel)
+        shape = self._shape(model.shape)
+        self.shape_quantizer = LearnedUniformQuantizer(shape, bits, scaling=scaling)
         self.color_quantizer: LearnedUniformQuantizer | ResidualQuantizer
         if settings.color == "int":
             bits = settings.color_bits
@@ -133,12 +157,58 @@ class QuantizedModel(nn.Module):
                 commitment = coded.commitment
         else:
             values = self.color_quantizer(colors)
-        raw = RawParameters(half_precision(means), self.shape_quantizer(shape), values)
+        shape = self.shape_quantizer(self._shape(shape))
+        raw = RawParameters(half_precision(means), shape, values)
         return Quantized(raw, indices, commitment)
 
     def draw(self, quantized: Quantized) -> Tensor:
         """Return the picture of quantized parameters, (H, W, C), not clamped."""
-        return self.model.draw(self.model.physical(quantized.raw))
+        if not self.angle:
+            return self.model.draw(self.model.physical(quantized.raw))
+        means, shape, colors = quantized.raw
+        scales = shape[:, :2] + self.model.offsets[:2]
+        cholesky = cholesky_from_scale_rotation(scales, shape[:, 2])
+        return self.model.draw(Physical(self.model.centers(means), cholesky, colors))
+
+    @torch.no_grad()
+    def load_quantizers(self, quantizers: LearnedQuantizers) -> None:
+        """Continue with quantizers that have been learned elsewhere.
+
+        Parameters
+        ----------
+        quantizers : LearnedQuantizers
+
+        Raises
+        ------
+        ValueError
+            If their sizes are not those of the settings.
+        """
+        self._require(quantizers)
+        self.shape_quantizer.scale.copy_(quantizers.scale)
+        self.shape_quantizer.beta.copy_(quantizers.beta)
+        if isinstance(self.color_quantizer, ResidualQuantizer):
+            self.color_quantizer.codebooks.copy_(quantizers.codebooks)
+            self.color_quantizer.counts.copy_(quantizers.counts)
+            self.color_quantizer.sums.copy_(quantizers.sums)
+
+    def _require(self, quantizers: LearnedQuantizers) -> None:
+        """Raise `ValueError` unless learned quantizers fit the settings."""
+        books = getattr(self.color_quantizer, "codebooks", None)
+        if books is None or books.shape != quantizers.codebooks.shape:
+            wanted = "none" if books is None else str(tuple(books.shape))
+            raise ValueError(
+                f"quantizers: expected codebooks of shape {wanted}, "
+                f"got {tuple(quantizers.codebooks.shape)}"
+            )
+        if quantizers.angle != self.angle:
+            raise ValueError(f"quantizers: expected angle={self.angle}, got {quantizers.angle}")
+
+    def _shape(self, shape: Tensor) -> Tensor:
+        """Return what is quantized of the model's shape, (N, 3)."""
+        if not self.angle:
+            return shape
+        turns = shape[:, 2:].sigmoid()
+        return torch.cat([shape[:, :2], turns * (2 * math.pi)], 1)
 
     def forward(self) -> Tensor:
         """Return the quantized picture, (H, W, C), not clamped."""
@@ -166,7 +236,7 @@ class QuantizedModel(nn.Module):
             colors = self.color_quantizer.indices(model.colors)
         return PaperRecord(
             positions=model.means.half().cpu().numpy(),
-            shapes=self.shape_quantizer.indices(model.shape).cpu().numpy(),
+            shapes=self.shape_quantizer.indices(self._shape(model.shape)).cpu().numpy(),
             colors=colors.cpu().numpy(),
             shape_quantizer=self.shape_quantizer.stored(),
             color_quantizer=self.color_quantizer.stored(),
@@ -176,4 +246,5 @@ class QuantizedModel(nn.Module):
             rotation=isinstance(model, ScaleRotationModel),
             offset=model.offset,
             half_pixel=canvas.shift == HALF_PIXEL,
+            angle=self.angle,
         )

@@ -3,12 +3,14 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import gaussianimage.torch  # noqa: F401  # isort: skip  (says how to get PyTorch)
+import numpy as np
 import torch
 
 from gaussianimage.fitting.progress import OnProgress, Progress
-from gaussianimage.paper.checkpoints import save_model
+from gaussianimage.paper.checkpoints import load_model, save_model
 from gaussianimage.paper.datasets import Dataset, Sample
 from gaussianimage.paper.environment import environment
 from gaussianimage.paper.measurement import PeakMemory, frames_per_second
@@ -16,8 +18,9 @@ from gaussianimage.paper.quality import draw, finite_decibels, measure_quality
 from gaussianimage.paper.results import Record, Results
 from gaussianimage.paper.settings import FitSettings
 from gaussianimage.paper.training import TrainingPoint, TrainingResult, train
+from gaussianimage.picture import write
 
-__all__ = ["Job", "history", "news", "represent", "warm_up"]
+__all__ = ["Job", "history", "news", "represent", "save_picture", "warm_up"]
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,21 @@ def represent(job: Job, settings: FitSettings) -> Record:
     )
     job.results.save(setting, job.sample, record)
     return record
+
+
+def save_picture(job: Job, settings: FitSettings) -> Path:
+    """Write the picture of a result as a PNG beside it, unless it is there.
+
+    Raises
+    ------
+    FormatError, OSError
+        If the model can't be read, or the picture can't be written.
+    """
+    path = job.results.path(settings.setting, job.sample, ".png")
+    if not path.exists():
+        model = load_model(path.with_suffix(".safetensors"))
+        write(path, (draw(model) * 255 + 0.5).astype(np.uint8))
+    return path
 
 
 def warm_up(settings: FitSettings, target: torch.Tensor) -> None:

@@ -2,6 +2,7 @@
 
 import math
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,7 +14,8 @@ from gaussianimage.errors import GaussianImageError
 from gaussianimage.paper.recipe import Recipe
 from gaussianimage.torch.cuda.recorded_step import RecordedStep
 from gaussianimage.torch.losses import get_loss, l2
-from gaussianimage.torch.models.opacity import OpacityModel
+from gaussianimage.torch.models.opacity import BlendedModel, OpacityModel
+from gaussianimage.torch.models.splatting import SplattingModel
 from gaussianimage.torch.models.sum import CholeskyModel, ScaleRotationModel
 
 # Number of points of the history before its last, evenly spread over the iterations.
@@ -27,6 +29,11 @@ _STRETCH = 500
 
 # Models that never wait for the device. Blending waits, to sort the Gaussians.
 _RECORDABLE = (CholeskyModel, ScaleRotationModel, OpacityModel)
+_BLENDING = (BlendedModel, SplattingModel)
+
+
+class PerformanceWarning(UserWarning):
+    """Something works, but more slowly than it could."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,8 @@ def train(
     -----
     As in the released code, the picture is clamped to 0..1 *before* the loss, so that saturated
     pixels have no gradient. On a CPU, the same start gives the same result, bit for bit. On a GPU,
-    the iteration is recorded as a CUDA graph, except for models that blend.
+    the iteration is recorded as a CUDA graph, except for models that blend; see `recordable` for
+    models of your own.
     """
     recipe = Recipe() if recipe is None else recipe
     monitor = TrainingMonitor(recipe, progress)
@@ -111,11 +119,28 @@ def psnr_from_error(error: float) -> float:
 
 
 def recordable(model: nn.Module) -> bool:
-    """Whether a model's step can be recorded as a CUDA graph: it never waits for the GPU."""
-    if type(model) not in _RECORDABLE:
-        return False
+    """Whether a model's step can be recorded as a CUDA graph: it never waits for the GPU.
+
+    A model of another class is recorded if its class has an attribute `recordable` that is true. If
+    the class says nothing, a `PerformanceWarning` tells that the model is not recorded.
+    """
     parameter = next(model.parameters())
-    return parameter.is_cuda and parameter.dtype == torch.float32
+    if not parameter.is_cuda or parameter.dtype != torch.float32:
+        return False
+    return type(model) in _RECORDABLE or _says_recordable(type(model))
+
+
+def _says_recordable(kind: type[nn.Module]) -> bool:
+    # A subclass may do what its base doesn't, so only its own attribute counts.
+    said = vars(kind).get("recordable")
+    if said is None and kind not in _BLENDING:
+        warnings.warn(
+            f"{kind.__name__} is not recorded as a CUDA graph, which costs time; set the class's "
+            "attribute `recordable` to True if its picture never waits for the GPU, or to False",
+            PerformanceWarning,
+            stacklevel=3,
+        )
+    return bool(said)
 
 
 def iterate(

@@ -247,7 +247,7 @@ class _Blur(torch.autograd.Function):
 def _full_precision(like: Tensor) -> contextlib.AbstractContextManager[object]:
     """Return a block in which matrix products are not computed in half precision."""
     kind = like.device.type
-    if not torch.is_autocast_enabled(kind):
+    if kind not in ("cpu", "cuda") or not torch.is_autocast_enabled(kind):
         return contextlib.nullcontext()
     return torch.autocast(kind, enabled=False)
 

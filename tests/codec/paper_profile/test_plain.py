@@ -31,6 +31,7 @@ options = st.fixed_dictionaries(
         "rotation": st.booleans(),
         "offset": st.booleans(),
         "half_pixel": st.booleans(),
+        "angle": st.booleans(),
     }
 )
 

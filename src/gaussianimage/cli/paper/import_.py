@@ -7,17 +7,19 @@ import click
 
 from gaussianimage._util.files import is_stream
 from gaussianimage.cli.command import subcommand
-from gaussianimage.cli.options import FILE, BatchOptions
+from gaussianimage.cli.options import FILE, BatchOptions, FiniteRange
 from gaussianimage.cli.paper.options import choose_device, make_recipe, require_torch
 from gaussianimage.cli.paper.quantizers import QuantizerOptions, quantizer_options
 from gaussianimage.cli.paths import Item, plan
 from gaussianimage.cli.report import result_line
 from gaussianimage.cli.run_items import JobContext, Outcome, run
+from gaussianimage.codec.paper_profile.stream import STREAMS
 
 EXAMPLES = """
 gaussianimage paper import gaussian_model.pth.tar kodim03.safetensors --size 768x512
 gaussianimage paper import gaussian_model.pth.tar kodim03.gimg --picture kodim03.png
 gaussianimage paper import gaussian_model.pth.tar a.gimg --picture a.png --fine-tuning 5000
+gaussianimage paper import quantized.pth.tar a.gimg --picture a.png --stream entropy-bits-back
 """
 
 Size = tuple[int, int]
@@ -64,6 +66,19 @@ def _refuse(target: str) -> str | None:
     metavar="N",
     help="Iterations with quantizers, for a .gimg file.  [default: 0]",
 )
+@click.option(
+    "--learning-rate",
+    type=FiniteRange(0, min_open=True),
+    default=1e-3,
+    metavar="R",
+    help="Initial step size of the fine-tuning.  [default: 0.001]",
+)
+@click.option(
+    "--stream",
+    type=click.Choice(STREAMS),
+    default="plain",
+    help="Coding of a .gimg file.  [default: plain]",
+)
 @quantizer_options
 @click.option(
     "--device", metavar="NAME", help="Device for fine-tuning.  [default: cuda if there is one]"
@@ -74,6 +89,8 @@ def command(
     size: Size | None,
     original: str | None,
     fine_tuning: int,
+    learning_rate: float,
+    stream: str,
     quantizers: QuantizerOptions,
     device: str | None,
     quiet: bool,
@@ -82,8 +99,8 @@ def command(
 
     INPUT holds the state of a Cholesky or a scale-rotation model. OUTPUT is a .safetensors file or
     a .gimg file. A .safetensors file holds the Gaussians unchanged; `render` draws it, and
-    Gaussians.load reads it. A .gimg file of the paper's codec holds them quantized; without
-    fine-tuning, they are only rounded.
+    Gaussians.load reads it. A .gimg file of the paper's codec holds them quantized: by the steps
+    and codebooks of the checkpoint if it has any, and otherwise, without fine-tuning, only rounded.
 
     Only tensors are loaded; a checkpoint that would run code is refused. The authors' code samples
     pixels at integer coordinates, so centers are shifted by half a pixel.
@@ -105,8 +122,8 @@ def command(
     settings = quantizers.settings()
     if len(settings) > 1:
         raise click.UsageError("--variants: a file has one variant.")
-    recipe = make_recipe(fine_tuning, None)
-    quantization = Quantization(settings[0], recipe, choose_device(device))
+    recipe = make_recipe(fine_tuning, None, learning_rate=learning_rate)
+    quantization = Quantization(settings[0], recipe, choose_device(device), stream)
 
     def work(item: Item, job: JobContext) -> Outcome:
         shape = size or Sample(Path(str(original)))

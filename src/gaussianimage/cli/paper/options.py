@@ -15,6 +15,7 @@ from gaussianimage.cli.options import (
     packed,
     threads_option,
 )
+from gaussianimage.cli.require import require_torch
 
 if TYPE_CHECKING:
     from gaussianimage.paper.recipe import Recipe
@@ -155,23 +156,6 @@ def choose_device(name: str | None) -> str:
     except ValueError as error:
         raise click.UsageError(f"{error}.") from error
     return name
-
-
-def require_torch() -> None:
-    """Raise a one-line error if PyTorch isn't installed.
-
-    Raises
-    ------
-    ClickException
-        If PyTorch isn't installed; the message names the extra to install.
-    """
-    try:
-        import gaussianimage.torch  # noqa: F401
-    except ModuleNotFoundError as error:
-        if error.name != "torch":
-            raise
-        message = "this command needs PyTorch: pip install gaussianimage[torch]"
-        raise click.ClickException(message) from None
 
 
 def run_options(function: Function) -> Function:

@@ -57,12 +57,18 @@ gaussianimage paper represent kodak/ -o out/ -n 3000 --iterations 2000 --only ko
     is_flag=True,
     help="Start 3dgs all over the picture, for runs of less than about 10,000 iterations.",
 )
+@click.option(
+    "--save-imgs",
+    is_flag=True,
+    help="Write each fit's picture as a PNG beside it.",
+)
 @fit_options
 def command(
     files: tuple[str, ...],
     models: tuple[str, ...],
     offsets: tuple[str, ...],
     fill: bool,
+    save_imgs: bool,
     fits: FitOptions,
     options: RunOptions,
 ) -> int:
@@ -77,11 +83,13 @@ def command(
     """
     require_torch()
     from gaussianimage.cli.paper.run import run_pictures
-    from gaussianimage.paper.represent import represent
+    from gaussianimage.paper.represent import represent, save_picture
 
     def work(job: "Job", settings: "FitSettings") -> str:
         kept = job.results.find(settings.setting, job.sample) is not None
         record = represent(job, settings)
+        if save_imgs:
+            save_picture(job, settings)
         line = result_line(
             record.height,
             record.width,

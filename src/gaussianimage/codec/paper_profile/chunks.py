@@ -21,7 +21,7 @@ from gaussianimage.errors import FormatError
 
 _FIXED_BYTES = 5
 _SHAPE_COMPONENTS = 3
-_ROTATION, _OFFSET, _HALF_PIXEL = 1, 2, 4
+_ROTATION, _OFFSET, _HALF_PIXEL, _ANGLE = 1, 2, 4, 8
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class PaperContent:
         Quantizer of the shapes.
     color_quantizer : UniformQuantizer or VectorQuantizer
         Quantizer of the colors.
-    rotation, offset, half_pixel : bool
+    rotation, offset, half_pixel, angle : bool
         As in `gaussianimage.codec.paper_profile.record.PaperRecord`.
     gaussians : Chunk or None
         The chunk of the Gaussians; None if the file has no Gaussians or was cut before them.
@@ -50,6 +50,7 @@ class PaperContent:
     rotation: bool
     offset: bool
     half_pixel: bool
+    angle: bool
     gaussians: Chunk | None
     damage: FormatError | None = None
 
@@ -112,6 +113,7 @@ class PaperContent:
             rotation=self.rotation,
             offset=self.offset,
             half_pixel=self.half_pixel,
+            angle=self.angle,
         )
 
 
@@ -125,7 +127,8 @@ def write_content(record: PaperRecord, stream: str) -> list[Chunk]:
     """
     quantizer = record.color_quantizer
     stages = len(quantizer.codebooks) if isinstance(quantizer, VectorQuantizer) else 0
-    flags = _ROTATION * record.rotation | _OFFSET * record.offset | _HALF_PIXEL * record.half_pixel
+    flags = _ROTATION * record.rotation | _OFFSET * record.offset
+    flags |= _HALF_PIXEL * record.half_pixel | _ANGLE * record.angle
     fixed = [STREAMS.index(stream), flags, record.shape_quantizer.bits, quantizer.bits, stages]
     chunks = [Chunk(QUANTIZERS, bytes(fixed) + record.side_information())]
     if len(record):
@@ -167,7 +170,7 @@ def _read_quantizers(chunk: Chunk, channels: int) -> PaperContent:
     for place, (value, least, most) in enumerate(
         (
             (stream, 0, len(STREAMS) - 1),
-            (flags, 0, _ROTATION | _OFFSET | _HALF_PIXEL),
+            (flags, 0, _ROTATION | _OFFSET | _HALF_PIXEL | _ANGLE),
             (shape_bits, 1, MAX_BITS),
             (color_bits, 1, most_color_bits),
             (stages, 0, MAX_STAGES),
@@ -175,6 +178,8 @@ def _read_quantizers(chunk: Chunk, channels: int) -> PaperContent:
     ):
         if not least <= value <= most:
             raise FormatError(f"expected {least} to {most}, found {value}", offset + place)
+    if flags & _ANGLE and not flags & _ROTATION:
+        raise FormatError("an angle without a rotation", offset + 1)
     colors = stages * 2**color_bits * channels if stages else 2 * channels
     size = _FIXED_BYTES + 4 * (2 * _SHAPE_COMPONENTS + colors)
     if len(data) != size:
@@ -193,6 +198,7 @@ def _read_quantizers(chunk: Chunk, channels: int) -> PaperContent:
             rotation=bool(flags & _ROTATION),
             offset=bool(flags & _OFFSET),
             half_pixel=bool(flags & _HALF_PIXEL),
+            angle=bool(flags & _ANGLE),
             gaussians=None,
         )
     except ValueError as error:

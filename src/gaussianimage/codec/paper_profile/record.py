@@ -33,7 +33,7 @@ class PaperRecord:
         x and y before the tanh, not NaN; kept in float16.
     shapes : array_like, (N, 3)
         Indices of the entries l₁₁, l₂₁, l₂₂ of the Cholesky factor, or of both scales and of the
-        rotation before its sigmoid.
+        rotation before its sigmoid or, with `angle`, in radians.
     colors : array_like, (N, S) or (N, C)
         Indices of the color, one for each stage of a `VectorQuantizer` or for each channel.
     shape_quantizer : UniformQuantizer
@@ -50,6 +50,9 @@ class PaperRecord:
         Whether ½ px is added to l₁₁ and l₂₂, or to both scales (the paper's Table 5).
     half_pixel : bool, default False
         Whether ½ px is added to the centers, for a model whose pixels are sampled at integers.
+    angle : bool, default False
+        Whether the rotation is the angle in radians, which the released code quantizes, rather than
+        the number before the sigmoid. It needs `rotation`.
 
     Raises
     ------
@@ -69,12 +72,15 @@ class PaperRecord:
     rotation: bool = False
     offset: bool = True
     half_pixel: bool = False
+    angle: bool = False
 
     def __post_init__(self) -> None:
         if self.shape_quantizer.components != 3:
             raise ValueError(
                 f"shape_quantizer: expected 3 components, got {self.shape_quantizer.components}"
             )
+        if self.angle and not self.rotation:
+            raise ValueError("angle: only shapes of scales and rotation have one")
         require("color_quantizer: components", self.channels, 1, MAX_CHANNELS)
         values: dict[str, Any] = {"positions": _positions(self.positions)}
         count = len(values["positions"])
@@ -98,7 +104,16 @@ class PaperRecord:
         """Whether two records are equal bit for bit, order included; they hold no NaN."""
         if not isinstance(other, PaperRecord):
             return NotImplemented
-        scalars = ("height", "width", "q_max", "rotation", "offset", "half_pixel", "widths")
+        scalars = (
+            "height",
+            "width",
+            "q_max",
+            "rotation",
+            "offset",
+            "half_pixel",
+            "angle",
+            "widths",
+        )
         return (
             all(getattr(self, name) == getattr(other, name) for name in scalars)
             and type(self.color_quantizer) is type(other.color_quantizer)
@@ -163,7 +178,8 @@ class PaperRecord:
             if self.offset:
                 shapes = shapes + ((0.5, 0.5, 0.0) if self.rotation else (0.5, 0.0, 0.5))
             colors = self.color_quantizer.dequantize(self.colors)
-            covariance = _rotated(shapes) if self.rotation else _lower(shapes)
+            turned = self.rotation
+            covariance = _rotated(shapes, angle=self.angle) if turned else _lower(shapes)
         return Gaussians(means, covariance, colors, self.height, self.width, self.q_max)
 
 
@@ -172,10 +188,15 @@ def _lower(shapes: Floats) -> Floats:
     return np.stack((l11 * l11, l11 * l21, l21 * l21 + l22 * l22), axis=1)
 
 
-def _rotated(shapes: Floats) -> Floats:
+def _rotated(shapes: Floats, *, angle: bool) -> Floats:
     """Return the covariance of two scales and the first axis's angle, from +x towards +y."""
     first, second = shapes[:, 0] ** 2, shapes[:, 1] ** 2
-    c, s = cos_sin(sigmoid(shapes[:, 2]))
+    if angle:
+        turns = shapes[:, 2] / (2 * np.pi)
+        turns = np.nan_to_num(turns - np.floor(turns), nan=0.0)
+    else:
+        turns = sigmoid(shapes[:, 2])
+    c, s = cos_sin(turns)
     return np.stack(
         (c * c * first + s * s * second, c * s * (first - second), s * s * first + c * c * second),
         axis=1,

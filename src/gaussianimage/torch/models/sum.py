@@ -184,8 +184,11 @@ class GaussianModel(nn.Module, ABC):
             Parameters to use instead of the model's own, such as quantized ones.
         """
         means, shape, colors = self.raw if raw is None else raw
-        centers = torch.addcmul(self.middle, means.tanh(), self.reach)
-        return Physical(centers, self.cholesky(shape), colors)
+        return Physical(self.centers(means), self.cholesky(shape), colors)
+
+    def centers(self, means: Tensor) -> Tensor:
+        """Convert the learned means to centers in px, (N, 2)."""
+        return torch.addcmul(self.middle, means.tanh(), self.reach)
 
     def draw(self, physical: Physical) -> Tensor:
         """Draw Gaussians on the model's canvas, (H, W, C), not clamped."""
