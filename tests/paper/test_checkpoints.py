@@ -14,7 +14,12 @@ from torch import Tensor, nn
 
 from gaussianimage._util.safetensors import load_tensors, save_tensors
 from gaussianimage.errors import FormatError, UnsupportedError
-from gaussianimage.paper.checkpoints import import_checkpoint, load_model, save_model
+from gaussianimage.paper.checkpoints import (
+    import_checkpoint,
+    import_spatial,
+    load_model,
+    save_model,
+)
 from gaussianimage.torch.models.opacity import BlendedModel, OpacityModel
 from gaussianimage.torch.models.splatting import SplattingModel
 from gaussianimage.torch.models.sum import Canvas, CholeskyModel, RawParameters, ScaleRotationModel
@@ -298,3 +303,32 @@ def test_an_imported_model_is_saved_like_any_other(tmp_path: Path) -> None:
     again = load_model(tmp_path / "x.safetensors")
     image: Tensor = again()
     assert torch.equal(image, model())
+
+
+@pytest.mark.parametrize("degree", [0, 1, 3])
+def test_a_3d_checkpoint_of_the_authors_is_imported(degree: int, tmp_path: Path) -> None:
+    model = trained(SplattingModel.random(6, *SIZE, degree=degree))
+    assert isinstance(model, SplattingModel)
+    coefficients = model.coefficients.detach()
+    state = {
+        "_xyz": model.means.detach(),
+        "_scaling": model.scales.detach(),
+        "_rotation": model.rotations.detach(),
+        "_opacity": model.opacities.detach()[:, None],
+        "_features_dc": coefficients[:, :1].clone(),
+        "_features_rest": coefficients[:, 1:].clone(),
+    }
+    torch.save(state, tmp_path / "a.pth.tar")
+    found = import_spatial(tmp_path / "a.pth.tar", SIZE)
+    assert found.degree == degree
+    expected, got = model.project(), found.project()
+    assert torch.allclose(got.means, expected.means + 0.5)
+    assert torch.equal(got.colors, expected.colors)
+    assert torch.equal(got.opacities, expected.opacities)
+    save_model(found, tmp_path / "a.safetensors")
+    again = load_model(tmp_path / "a.safetensors")
+    assert torch.equal(again(), found())
+    state["_features_rest"] = torch.zeros(6, 5, 3)
+    torch.save(state, tmp_path / "b.pth.tar")
+    with pytest.raises(FormatError, match="_features_rest: expected shape"):
+        import_spatial(tmp_path / "b.pth.tar", SIZE)

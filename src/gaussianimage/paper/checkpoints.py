@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import pickle
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -38,6 +39,7 @@ __all__ = [
     "export_checkpoint",
     "import_checkpoint",
     "import_quantizers",
+    "import_spatial",
     "load_model",
     "load_quantized",
     "save_model",
@@ -99,7 +101,12 @@ def save_model(model: nn.Module, path: StrPath) -> None:
             "offset": str(int(model.offset)),
         }
     elif isinstance(model, SplattingModel):
-        metadata = {"model": _SPATIAL, "height": str(model.height), "width": str(model.width)}
+        metadata = {
+            "model": _SPATIAL,
+            "height": str(model.height),
+            "width": str(model.width),
+            "shift": repr(model.shift),
+        }
     else:
         raise TypeError(
             f"model: expected a model of gaussianimage.torch, got {type(model).__name__}"
@@ -242,6 +249,56 @@ def import_checkpoint(path: StrPath, size: tuple[int, int]) -> CholeskyModel | S
         _require_count(path, name, tensor, len(means))
     offset = _offset(path, found, bound)
     return kind(RawParameters(means, shape, colors), canvas, offset=offset)
+
+
+def import_spatial(path: StrPath, size: tuple[int, int]) -> SplattingModel:
+    """Read a 3D checkpoint of the GaussianImage authors' code, their baseline, onto the CPU.
+
+    Parameters
+    ----------
+    path : path-like
+        A state dict with `_xyz`, (N, 3), `_scaling`, (N, 3), `_rotation`, (N, 4), `_opacity`,
+        (N, 1), `_features_dc`, (N, 1, 3), and `_features_rest`, (N, K, 3) with K = 0, 3, 8 or 15 for
+        `--sh_degree` 0 to 3.
+    size : (int, int)
+        Height and width of the picture in pixels.
+
+    Returns
+    -------
+    SplattingModel
+        In float32, shifted by half a pixel.
+
+    Raises
+    ------
+    TypeError, ValueError, FormatError, OSError
+        In the same cases as `import_checkpoint`.
+    """
+    found = _state_dict(_unpickled(path))
+    if found is None:
+        raise FormatError(f"{path}: no state dict with _xyz in it")
+    means, scales, rotations, opacities = (
+        _tensor(path, found, name, columns)
+        for name, columns in (("_xyz", 3), ("_scaling", 3), ("_rotation", 4), ("_opacity", 1))
+    )
+    count = len(means)
+    for name, tensor in (("_scaling", scales), ("_rotation", rotations), ("_opacity", opacities)):
+        _require_count(path, name, tensor, count)
+    rest = found.get("_features_rest")
+    terms = rest.shape[1] if isinstance(rest, Tensor) and rest.ndim == 3 else -1
+    if terms not in (0, 3, 8, 15):
+        shapes = "(N, 0, 3), (N, 3, 3), (N, 8, 3) or (N, 15, 3)"
+        raise FormatError(f"{path}: _features_rest: expected shape {shapes}")
+    first = _numbers(path, found, "_features_dc", (count, 1, 3))
+    others = _numbers(path, found, "_features_rest", (count, terms, 3))
+    degree = math.isqrt(terms + 1) - 1
+    model = SplattingModel(
+        means, first[:, 0], rotations, *size, degree=degree, shift=_AUTHORS_SHIFT
+    )
+    with torch.no_grad():
+        model.scales.copy_(scales)
+        model.opacities.copy_(opacities[:, 0])
+        model.coefficients.copy_(torch.cat([first, others], 1))
+    return model
 
 
 def import_quantizers(path: StrPath) -> LearnedQuantizers | None:
@@ -416,7 +473,10 @@ def _spatial(
 ) -> SplattingModel:
     constant = tensors["coefficients"][:, 0]
     size = _size(path, metadata)
-    return SplattingModel(tensors["means"], constant, tensors["rotations"], *size)
+    degree = math.isqrt(tensors["coefficients"].shape[1]) - 1
+    shift = metadata_number(path, metadata, "shift", float) if "shift" in metadata else 0.0
+    parts = tensors["means"], constant, tensors["rotations"]
+    return SplattingModel(*parts, *size, degree=degree, shift=shift)
 
 
 def _size(path: StrPath, metadata: Mapping[str, str]) -> tuple[int, int]:

@@ -31,6 +31,8 @@ class Start:
     fill : bool
         Whether "3dgs" starts all over the picture rather than in a cube in its middle; other
         models ignore it.
+    sh_degree : int, default 3
+        Degree of the harmonics of "3dgs", 0 to 3; other models ignore it.
     """
 
     gaussians: int
@@ -39,6 +41,7 @@ class Start:
     seed: int
     offset: bool
     fill: bool
+    sh_degree: int = 3
 
 
 class Maker(Protocol):
@@ -50,7 +53,12 @@ class Maker(Protocol):
 
 def _make_splatting(start: Start) -> nn.Module:
     return SplattingModel.random(
-        start.gaussians, start.height, start.width, seed=start.seed, fill=start.fill
+        start.gaussians,
+        start.height,
+        start.width,
+        seed=start.seed,
+        fill=start.fill,
+        degree=start.sh_degree,
     )
 
 

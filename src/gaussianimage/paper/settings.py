@@ -35,6 +35,8 @@ class FitSettings:
         cube, Gaussians take about 10,000 iterations to spread.
     device : str, default "cpu"
         "cpu" or "cuda".
+    sh_degree : int, default 3
+        Degree of the harmonics of "3dgs", 0 to 3.
 
     Raises
     ------
@@ -48,6 +50,7 @@ class FitSettings:
     offset: bool = True
     fill: bool = False
     device: str = "cpu"
+    sh_degree: int = 3
 
     def __post_init__(self) -> None:
         positive("gaussians", self.gaussians)
@@ -57,18 +60,24 @@ class FitSettings:
             raise ValueError("offset: the model 3dgs has none to leave out")
         if self.fill and self.model != "3dgs":
             raise ValueError(f"fill: only for the model 3dgs, got {self.model}")
+        if not 0 <= self.sh_degree <= 3 or (self.sh_degree != 3 and self.model != "3dgs"):
+            raise ValueError(f"sh_degree: expected 0 to 3, for 3dgs only, got {self.sh_degree}")
         if torch.device(self.device).type not in ("cpu", "cuda"):
             raise ValueError(f"device: expected cpu or cuda, got {self.device!r}")
 
     def values(self) -> dict[str, Any]:
         """Return all settings that determine the result, in types of JSON."""
         own = {name: getattr(self, name) for name in ("model", "gaussians", "offset", "fill")}
-        return own | asdict(self.recipe) | {"device": torch.device(self.device).type}
+        # The usual degree is left out, so that earlier results keep their identity.
+        degree = {} if self.sh_degree == 3 else {"sh_degree": self.sh_degree}
+        return own | degree | asdict(self.recipe) | {"device": torch.device(self.device).type}
 
     @property
     def setting(self) -> Setting:
         """The identity of these settings in a folder of results."""
         parts = [self.model, f"n{self.gaussians}", self.recipe.loss.replace("+", "-")]
+        if self.sh_degree != 3:
+            parts.append(f"sh{self.sh_degree}")
         if not self.offset:
             parts.append("no-offset")
         label = "-".join([*parts, f"i{self.recipe.iterations}"])
@@ -83,5 +92,6 @@ class FitSettings:
             seed=self.recipe.seed,
             offset=self.offset,
             fill=self.fill,
+            sh_degree=self.sh_degree,
         )
         return MODELS[self.model](start).to(self.device)

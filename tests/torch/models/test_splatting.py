@@ -207,3 +207,23 @@ def test_tensors_of_a_wrong_shape_are_refused(name):
     arguments[name] = torch.zeros(shapes[name]).to_sparse()
     with pytest.raises(TypeError, match=f"{name}: expected a dense tensor"):
         SplattingModel(**arguments, height=8, width=9)
+
+
+@pytest.mark.parametrize("degree", [0, 1, 2, 3])
+def test_lower_degrees_have_fewer_numbers(degree):
+    model = SplattingModel.random(7, 12, 16, degree=degree)
+    assert model.coefficients.shape == (7, (degree + 1) ** 2, 3)
+    assert sum(p.numel() for p in model.parameters()) == 7 * (11 + 3 * (degree + 1) ** 2)
+    model().sum().backward()
+    assert model.coefficients.grad.isfinite().all()
+    if degree == 0:
+        assert torch.equal(model.project().colors, model.coefficients[:, 0].sigmoid())
+    else:
+        # The constant term alone is there at the start, and counts the same at every degree.
+        whole = SplattingModel.random(7, 12, 16)
+        assert torch.allclose(model(), whole(), atol=1e-6)
+
+
+def test_a_degree_that_does_not_exist_is_refused():
+    with pytest.raises(ValueError, match="degree: expected 0 to 3"):
+        SplattingModel.random(7, 12, 16, degree=4)

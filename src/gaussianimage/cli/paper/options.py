@@ -77,7 +77,12 @@ class FitOptions:
     device: str | None
 
     def settings(
-        self, models: Sequence[str], offsets: Sequence[bool] = (True,), *, fill: bool = False
+        self,
+        models: Sequence[str],
+        offsets: Sequence[bool] = (True,),
+        *,
+        fill: bool = False,
+        sh_degree: int = 3,
     ) -> "list[FitSettings]":
         """Return the settings of every fit.
 
@@ -92,7 +97,13 @@ class FitOptions:
         try:
             return [
                 FitSettings(
-                    count, model, self._recipe(loss), offset, fill and model == "3dgs", device
+                    count,
+                    model,
+                    self._recipe(loss),
+                    offset,
+                    fill and model == "3dgs",
+                    device,
+                    sh_degree if model == "3dgs" else 3,
                 )
                 for count in self.gaussians
                 for model in models

@@ -58,6 +58,13 @@ gaussianimage paper represent kodak/ -o out/ -n 3000 --iterations 2000 --only ko
     help="Start 3dgs all over the picture, for runs of less than about 10,000 iterations.",
 )
 @click.option(
+    "--sh-degree",
+    type=click.IntRange(0, 3),
+    default=3,
+    metavar="D",
+    help="Degree of the spherical harmonics of 3dgs.  [default: 3]",
+)
+@click.option(
     "--save-imgs",
     is_flag=True,
     help="Write each fit's picture as a PNG beside it.",
@@ -68,6 +75,7 @@ def command(
     models: tuple[str, ...],
     offsets: tuple[str, ...],
     fill: bool,
+    sh_degree: int,
     save_imgs: bool,
     fits: FitOptions,
     options: RunOptions,
@@ -102,4 +110,6 @@ def command(
         return f"{name}: {line}{', kept' if kept else ''}"
 
     chosen = [offset == "with" for offset in offsets]
-    return run_pictures(files, options, fits.settings(models, chosen, fill=fill), work)
+    return run_pictures(
+        files, options, fits.settings(models, chosen, fill=fill, sh_degree=sh_degree), work
+    )

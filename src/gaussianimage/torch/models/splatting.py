@@ -2,7 +2,8 @@
 
 Gaussians in space, seen by one pinhole camera with a horizontal field of view of 90°, are sorted by
 depth and blended over a white background. A Gaussian has 59 parameters: 3 for its position, 3
-scales, 4 of a quaternion, 1 opacity, and 48 for a color in spherical harmonics.
+scales, 4 of a quaternion, 1 opacity, and 48 for a color in spherical harmonics of degree 3; fewer
+for lower degrees.
 """
 
 from typing import NamedTuple, Self
@@ -11,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from gaussianimage._util.arguments import integer, positive, side
+from gaussianimage._util.arguments import integer, number, positive, side
 from gaussianimage.torch.arguments import check_like_means, check_shape, check_tensor
 from gaussianimage.torch.models.blending import alpha_blend
-from gaussianimage.torch.models.harmonics import HARMONICS, harmonics
+from gaussianimage.torch.models.harmonics import harmonics
 
 START_OPACITY = 0.1
 
@@ -46,12 +47,13 @@ class Projection(NamedTuple):
 
 
 class SplattingModel(nn.Module):
-    """N Gaussians in space, sorted by depth and blended: 11 + 16 C numbers each.
+    """N Gaussians in space, sorted by depth and blended: 11 + 16 C numbers each at degree 3.
 
     The parameters are `means`, (N, 3), with x to the right, y down and z away from the camera;
     `scales`, (N, 3), logarithms of standard deviations; `rotations`, (N, 4), quaternions w, x, y, z
-    of any length; `opacities`, (N,), before the sigmoid; and `coefficients`, (N, 16, C), of the
-    harmonics of a color minus ½; the color is clamped at zero.
+    of any length; `opacities`, (N,), before the sigmoid; and `coefficients`, (N, (d + 1)², C), of
+    the harmonics of a color minus ½; the color is clamped at zero. At degree d = 0 the color is the
+    sigmoid of its one coefficient, as in the GaussianImage authors' code.
 
     Parameters
     ----------
@@ -62,6 +64,11 @@ class SplattingModel(nn.Module):
     rotations : Tensor, (N, 4)
     height, width : int
         Size of the picture in pixels, 1 to 65536.
+    degree : int, default 3
+        Degree d of the harmonics, 0 to 3.
+    shift : float, default 0
+        Added to both coordinates on the screen, in pixels: ½ for the authors' models, whose pixels
+        have integer coordinates.
 
     Raises
     ------
@@ -75,7 +82,15 @@ class SplattingModel(nn.Module):
     """
 
     def __init__(
-        self, means: Tensor, colors: Tensor, rotations: Tensor, height: int, width: int
+        self,
+        means: Tensor,
+        colors: Tensor,
+        rotations: Tensor,
+        height: int,
+        width: int,
+        *,
+        degree: int = 3,
+        shift: float = 0.0,
     ) -> None:
         super().__init__()
         for name, tensor in (("means", means), ("colors", colors), ("rotations", rotations)):
@@ -91,13 +106,15 @@ class SplattingModel(nn.Module):
         for name, (tensor, shape) in expected.items():
             check_shape(name, tensor, shape)
         self.height, self.width = side("height", height), side("width", width)
+        self.degree = int(number("degree", degree, 0, 3))
+        self.shift = float(shift)
         self.means = nn.Parameter(means.detach().clone())
         spacing = _spacing(means.detach()).log()
         self.scales = nn.Parameter(spacing[:, None].repeat(1, 3))
         self.rotations = nn.Parameter(rotations.detach().clone())
         start = torch.full_like(spacing, START_OPACITY).logit()
         self.opacities = nn.Parameter(start)
-        coefficients = means.new_zeros(count, HARMONICS, channels)
+        coefficients = means.new_zeros(count, (self.degree + 1) ** 2, channels)
         coefficients[:, 0] = colors.detach()
         self.coefficients = nn.Parameter(coefficients)
 
@@ -111,6 +128,7 @@ class SplattingModel(nn.Module):
         channels: int = 3,
         seed: int = 1,
         fill: bool = False,
+        degree: int = 3,
     ) -> Self:
         """Start as the paper does: centers uniform in a cube, scales equal to their spacing.
 
@@ -127,6 +145,8 @@ class SplattingModel(nn.Module):
         fill : bool, default False
             Spread the centers over the whole view. The cube is seen an eighth as wide as the
             picture, and its Gaussians take some 10,000 iterations to spread.
+        degree : int, default 3
+            Degree of the harmonics, 0 to 3.
 
         Raises
         ------
@@ -148,7 +168,7 @@ class SplattingModel(nn.Module):
         parts = [(1 - u).sqrt() * v.sin(), (1 - u).sqrt() * v.cos(), u.sqrt() * w.sin()]
         rotations = torch.stack([*parts, u.sqrt() * w.cos()], 1)
         colors = torch.rand(count, channels, generator=generator)
-        return cls(means, colors, rotations, *size)
+        return cls(means, colors, rotations, *size, degree=degree)
 
     def project(self) -> Projection:
         """Return the Gaussians as the camera sees them, differentiable in all parameters."""
@@ -158,13 +178,12 @@ class SplattingModel(nn.Module):
         safe = depths.clamp_min(_NEAR)
         slope = seen[:, :2] / safe[:, None]
         middle = slope.new_tensor([self.width / 2, self.height / 2])
-        means = slope * focal + middle
+        means = slope * focal + middle + self.shift
         near = depths >= _NEAR
-        colors = torch.einsum("nk,nkc->nc", harmonics(normalize(seen, dim=1)), self.coefficients)
         return Projection(
             means=means,
             cholesky=self._cholesky(slope, safe, focal),
-            colors=(colors + 0.5).clamp_min(0),
+            colors=self._colors(seen),
             opacities=torch.where(near, self.opacities.sigmoid(), 0.0),
             depths=depths,
         )
@@ -180,6 +199,13 @@ class SplattingModel(nn.Module):
     def extra_repr(self) -> str:
         """Return what the model's repr shows."""
         return f"{len(self.means)} Gaussians, height={self.height}, width={self.width}"
+
+    def _colors(self, seen: Tensor) -> Tensor:
+        """Return the colors from the camera's side, (N, C)."""
+        if self.degree == 0:
+            return self.coefficients[:, 0].sigmoid()
+        basis = harmonics(normalize(seen, dim=1))[:, : self.coefficients.shape[1]]
+        return (torch.einsum("nk,nkc->nc", basis, self.coefficients) + 0.5).clamp_min(0)
 
     def _cholesky(self, slope: Tensor, depths: Tensor, focal: float) -> Tensor:
         """Return l₁₁, l₂₁, l₂₂ in px of the covariance on the screen, J Σ Jᵀ + 0.3 px²."""
