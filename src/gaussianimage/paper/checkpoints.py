@@ -258,8 +258,8 @@ def import_spatial(path: StrPath, size: tuple[int, int]) -> SplattingModel:
     ----------
     path : path-like
         A state dict with `_xyz`, (N, 3), `_scaling`, (N, 3), `_rotation`, (N, 4), `_opacity`,
-        (N, 1), `_features_dc`, (N, 1, 3), and `_features_rest`, (N, K, 3) with K = 0, 3, 8 or 15 for
-        `--sh_degree` 0 to 3.
+        (N, 1), `_features_dc`, (N, 1, 3), and `_features_rest`, (N, K, 3) with K = 0, 3, 8 or 15
+        for `--sh_degree` 0 to 3.
     size : (int, int)
         Height and width of the picture in pixels.
 
