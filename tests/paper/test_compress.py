@@ -1,6 +1,7 @@
 """Files of the paper's codec: rates from the files, and no work done twice."""
 
 import dataclasses
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from gaussianimage.codec.decoder.paper_record import decode_record
 from gaussianimage.codec.paper_profile.stream import STREAMS
 from gaussianimage.metrics import psnr
 from gaussianimage.paper import compress as module
+from gaussianimage.paper.checkpoints import load_quantized
 from gaussianimage.paper.compress import CompressSettings, compress
 from gaussianimage.paper.datasets import Dataset, Sample
 from gaussianimage.paper.quantized_model import VARIANTS, QuantizerSettings
@@ -142,3 +144,16 @@ def test_a_damaged_fit_is_named_with_the_way_out(job: Job) -> None:
         compress(job, SETTINGS)
     fit.unlink()
     assert compress(job, SETTINGS).measured["psnr"] > 0
+
+
+def test_the_angle_of_the_released_code_is_another_setting(job: Job) -> None:
+    fit = replace(SETTINGS.fit, model="rs")
+    plain = replace(SETTINGS, fit=fit)
+    angle = replace(plain, quantizer=QuantizerSettings(angle=True))
+    assert "angle" not in plain.setting.values
+    assert plain.setting.folder != angle.setting.folder
+    compress(job, angle)
+    record = decode_record(read_files(job, angle)["plain"])
+    assert record.angle
+    path = job.results.path(angle.setting, job.sample, ".quantized.safetensors")
+    assert load_quantized(path).record() == record

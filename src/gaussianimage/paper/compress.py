@@ -14,7 +14,7 @@ from gaussianimage.codec.paper_profile.record import PaperRecord
 from gaussianimage.codec.paper_profile.stream import STREAMS
 from gaussianimage.errors import FormatError
 from gaussianimage.metrics import bpp
-from gaussianimage.paper.checkpoints import load_model
+from gaussianimage.paper.checkpoints import load_model, save_quantized
 from gaussianimage.paper.environment import environment
 from gaussianimage.paper.fine_tuning import fine_tune
 from gaussianimage.paper.measurement import frames_per_second
@@ -69,11 +69,16 @@ class CompressSettings:
             "fine_tuning_halve_every": recipe.halve_every,
         }
         values = self.fit.values() | own | asdict(self.quantizer)
+        # Left out where it is not set, so that earlier results keep their identity.
+        if not values["angle"]:
+            del values["angle"]
         colors = self.quantizer.color
         if colors == "int":
             colors += str(self.quantizer.color_bits)
         elif not self.quantizer.commitment:
             colors += "-no-commitment"
+        if self.quantizer.angle:
+            colors += "-angle"
         parts = (self.fit.model, f"n{self.fit.gaussians}", colors, f"i{recipe.iterations}")
         return Setting("compress", "-".join(parts), values)
 
@@ -94,7 +99,8 @@ def compress(job: Job, settings: CompressSettings) -> Record:
         files by kind of stream, see `encode_record`; ``formula_bpp``, the paper's bits per pixel
         for "plain"; ``decode_fps`` by stream, on the CPU, from bytes to pixels; ``encode_seconds``,
         the time of the fit, fine-tuning and writing "plain"; ``history`` of fine-tuning. The fit is
-        saved as by `represent`, and an existing fit is used. An existing result of the same
+        saved as by `represent`, and an existing fit is used; the model with its quantizers is saved
+        for `load_quantized`. An existing result of the same
         settings and pixels is returned unchanged.
 
     Raises
@@ -124,6 +130,8 @@ def compress(job: Job, settings: CompressSettings) -> Record:
     files = {stream: encode_record(tuned.record, stream=stream) for stream in STREAMS}
     for stream, data in files.items():
         write_atomic(job.results.path(setting, job.sample, f".{stream}.gimg"), data)
+    state = job.results.path(setting, job.sample, ".quantized.safetensors")
+    save_quantized(tuned.model, state)
     write = partial(encode_record, tuned.record)
     writing = 1 / frames_per_second(write, _CPU, seconds=0)
     measured = _measured(job, tuned.record, files) | {
@@ -138,7 +146,7 @@ def compress(job: Job, settings: CompressSettings) -> Record:
         settings=dict(setting.values),
         measured=measured,
         environment=environment(target.device),
-        files=[f"{job.sample.name}.{stream}.gimg" for stream in STREAMS],
+        files=[*(f"{job.sample.name}.{stream}.gimg" for stream in STREAMS), state.name],
     )
     job.results.save(setting, job.sample, record)
     return record

@@ -177,3 +177,18 @@ def test_a_picture_of_no_size_is_refused():
     *inputs, _ = scene(1, 5, (8, 8))
     with pytest.raises(ValueError, match="height: expected"):
         alpha_blend(*inputs, 0, 8)
+
+
+def test_a_background_is_seen_through_what_is_transparent():
+    generator = torch.Generator().manual_seed(0)
+    means = torch.rand(5, 2, generator=generator) * 12
+    cholesky = torch.tensor([2.0, 0.5, 1.5]).repeat(5, 1)
+    colors, opacities = torch.rand(5, 3, generator=generator), torch.full((5,), 0.6)
+    plain, transmittance = alpha_blend(means, cholesky, colors, opacities, 12, 14)
+    behind = torch.tensor([0.2, 0.4, 0.9], requires_grad=True)
+    image, _ = alpha_blend(means, cholesky, colors, opacities, 12, 14, background=behind)
+    assert torch.equal(image, plain + transmittance[..., None] * behind)
+    image.sum().backward()
+    assert torch.allclose(behind.grad, transmittance.sum().expand(3))
+    with pytest.raises(ValueError, match=r"background: expected shape \(3,\)"):
+        alpha_blend(means, cholesky, colors, opacities, 12, 14, background=torch.ones(4))

@@ -28,6 +28,7 @@ class QuantizerOptions:
     entries: int | None
     commitment: bool | None
     scaling: bool | None
+    angle: bool | None
 
     def settings(self) -> "list[QuantizerSettings]":
         """Return the settings of the quantizers.
@@ -109,5 +110,11 @@ def quantizer_options(function: Function) -> Function:
             default=None,
             help="Whether gradients of quantizers are scaled as in LSQ; the released code does not "
             "scale them.  [default: scaling]",
+        ),
+        click.option(
+            "--angle/--no-angle",
+            default=None,
+            help="Whether the model rs quantizes its angle itself, as the released code does, "
+            "rather than the number before the sigmoid.  [default: no-angle]",
         ),
     )
