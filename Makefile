@@ -19,7 +19,7 @@ REQUIREMENTS := pyproject.toml constraints.txt
 TSC := npm exec --yes --package=typescript@7.0.2 -- tsc
 CXX_FILES = $(shell find src/gaussianimage/native tests benchmarks -name '*.h' -o -name '*.cpp')
 
-.PHONY: help demo test test-core lint format core develop docs wheel wheel-check cross-compile clean
+.PHONY: help demo test test-core lint format core develop docs docs-links wheel wheel-check cross-compile clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 19
@@ -56,6 +56,9 @@ wheel: $(VENV)/.build ## Build a wheel into dist/
 
 docs: core $(VENV)/.docs ## Build the documentation site into build/site; every warning is an error
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/site
+
+docs-links: core $(VENV)/.docs ## Ask for every external link of the site
+	$(BIN)/python -m sphinx --quiet -D plot_gallery=False -b linkcheck docs build/links
 
 wheel-check: core $(VENV)/.wheels ## Build the wheels into wheelhouse/, audit them, install and try each in a clean environment
 	$(BIN)/python tools/check_wheel.py $(PYTHONS)

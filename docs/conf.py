@@ -4,6 +4,7 @@ import importlib.util
 import re
 import warnings
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from sphinx.application import Sphinx
@@ -108,6 +109,16 @@ def adapt(app: Sphinx, page: str, source: list[str]) -> None:
         source[0] += "\n" + LISTS[page]
 
 
+def keep_bars(*event: Any) -> None:
+    """Let |x| in a docstring be an absolute value, not reStructuredText's name of another text."""
+    lines: list[str] = event[-1]
+    for index, line in enumerate(lines):
+        parts = re.split(r"(``.*?``)", line)
+        parts[::2] = [part.replace("|", r"\|") for part in parts[::2]]
+        lines[index] = "".join(parts)
+
+
 def setup(app: Sphinx) -> None:
     """Let Sphinx call what is above."""
     app.connect("source-read", adapt)
+    app.connect("autodoc-process-docstring", keep_bars, priority=100)  # before numpydoc
