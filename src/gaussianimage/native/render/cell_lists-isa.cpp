@@ -272,29 +272,30 @@ GI_INLINE void make_spans(const uint32_t* gaussians, const Eight& g, const RowRa
 
 #endif
 
-}  // namespace
-
-const uint32_t* list_spans(const Footprint* footprints, const uint32_t* begin, const uint32_t* end,
-                           const Window& window, int strip, CellLists* cells) {
-  const int bands = count_bands(window.height);
+// Up to 8 Gaussians of a strip on their way into the lists.
+struct Batch {
   Eight eight;
   RowRanges ranges;
   EightSpans made;
-  for (; begin < end; begin += 8) {
-    for (int band = 0; band < bands; ++band) {
-      if (cells[band].count + 8 * max_spans > cells[band].room) return begin;
-    }
-    const int count = static_cast<int>(std::min<ptrdiff_t>(8, end - begin));
-    uint32_t gaussians[8];
+  uint32_t gaussians[8];
+  int count;
+
+  // Computes the spans of the Gaussians from `begin` on.
+  GI_INLINE void make(const Footprint* footprints, const uint32_t* begin, const uint32_t* end,
+                      const Window& window, int strip, int bands) {
+    count = static_cast<int>(std::min<ptrdiff_t>(8, end - begin));
     const Footprint* here[8];
     for (int i = 0; i < 8; ++i) {
       gaussians[i] = begin[std::min(i, count - 1)];
       here[i] = footprints + gaussians[i];
-      if (end - begin >= 24) __builtin_prefetch(&footprints[begin[16 + i]]);
+      if (end - begin >= 32) __builtin_prefetch(&footprints[begin[24 + i]]);
     }
     gather(here, eight);
     find_row_ranges(eight, window, strip, ranges);
     make_spans(gaussians, eight, ranges, bands, made);
+  }
+
+  GI_INLINE void append_to(CellLists* cells, int bands) const {
     for (int i = 0; i < count; ++i) {
       if (__builtin_expect(!made.simple[i], 0)) {
         append(gaussians[i], ranges.pair0[i], ranges.pair1[i], eight.longest[i], eight.shares[i],
@@ -310,6 +311,37 @@ const uint32_t* list_spans(const Footprint* footprints, const uint32_t* begin, c
       second += made.lists[1][i] > 0;
       list.count += (made.lists[0][i] > 0) + (made.lists[1][i] > 0);
     }
+  }
+};
+
+// Whether every list has room for the spans of so many Gaussians.
+bool have_room(const CellLists* cells, int bands, size_t gaussians) {
+  for (int band = 0; band < bands; ++band) {
+    if (cells[band].count + gaussians * max_spans > cells[band].room) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+const uint32_t* list_spans(const Footprint* footprints, const uint32_t* begin, const uint32_t* end,
+                           const Window& window, int strip, CellLists* cells) {
+  const int bands = count_bands(window.height);
+  Batch batch, next;
+  while (begin < end) {
+    if (end - begin > 8 && have_room(cells, bands, 16)) {
+      // Two batches together, because one has not enough instructions to hide their latency.
+      batch.make(footprints, begin, end, window, strip, bands);
+      next.make(footprints, begin + 8, end, window, strip, bands);
+      batch.append_to(cells, bands);
+      next.append_to(cells, bands);
+      begin += 16;
+      continue;
+    }
+    if (!have_room(cells, bands, 8)) return begin;
+    batch.make(footprints, begin, end, window, strip, bands);
+    batch.append_to(cells, bands);
+    begin += 8;
   }
   return end;
 }
