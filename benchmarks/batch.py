@@ -384,7 +384,7 @@ def spoil_inputs(work: Path, count: int, side: int) -> dict[str, Any]:
     del large
     out = work / "spoiled"
     # Few Gaussians, since this is about memory and about the others not waiting.
-    options = {"gaussians": 200, "effort": 1, "engine": "ray", "jobs": 2}
+    options = {"gaussians": 5, "effort": 1, "engine": "ray", "jobs": 2}
     done = run(source=work / "small", target=out, **options)
     check(out, done["manifest"], count - len(broken) + 1, len(broken))
     (row,) = (row for row in rows(done["manifest"]) if row["input"].endswith("large.tif"))
