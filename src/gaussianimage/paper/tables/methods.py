@@ -28,7 +28,8 @@ def methods(group: Group) -> Table:
 
     for row in sorted(group.rows, key=order):
         own = row.settings
-        cells = (own["method"], str(own["gaussians"]), str(own["iterations"]))
+        name = own["method"] + (", with codec" if own["codec"] else "")
+        cells = (name, str(own["gaussians"]), str(own["iterations"]))
         digits = {"psnr": 2, "ms_ssim": 4, "seconds": 1, "bpp": 4, "coded_psnr": 2}
         rows.append((*cells, *(number(row.mean(name), d) for name, d in digits.items())))
     if group.dataset == "kodak":
