@@ -23,6 +23,8 @@ COMMANDS = {
     "html": "Make a page of one file that shows a picture.",
     "fit": "Fit Gaussians to pictures, without quantizing them.",
     "render": "Draw Gaussians at any size, or as ellipses.",
+    "tiles": "Write a .gimg file as a Deep Zoom Image.",
+    "serve": "Show .gimg files of any size in a browser.",
     "info": "Tell what .gimg files hold.",
     "compare": "Measure how close two pictures are.",
     "bench": "Time decoding and encoding.",

@@ -27,6 +27,7 @@ from gaussianimage.cli.outputs import refuse_pictures
 from gaussianimage.cli.paths import Item, plan
 from gaussianimage.cli.report import bytes_text, result_line
 from gaussianimage.cli.run_items import JobContext, Outcome, run
+from gaussianimage.cli.tiled import TiledOptions, tile_work, tiled_options
 from gaussianimage.codec.encoder.search import QUALITY_TOLERANCE, decibels_of_ssim
 from gaussianimage.codec.format.metadata import TYPES
 from gaussianimage.picture import Kept, read
@@ -45,6 +46,7 @@ gaussianimage encode photo.png photo.gimg --bpp 0.2 --grain
 gaussianimage encode *.jpg -o small/ -n 9000 -j 2
 gaussianimage encode -r photos/ -o small/
 gaussianimage encode photo.png photo.gimg --device cuda
+gaussianimage encode scan.tif scan.gimg --tiled -e 1
 gaussianimage encode - - < photo.png > photo.gimg
 """
 
@@ -69,6 +71,7 @@ gaussianimage encode - - < photo.png > photo.gimg
 @batch_options
 @white_option
 @max_pixels_option
+@tiled_options
 def command(
     files: tuple[str, ...],
     target: TargetOptions,
@@ -81,6 +84,7 @@ def command(
     batch: BatchOptions,
     white: float | None,
     max_pixels: int,
+    tiled: TiledOptions | None,
 ) -> int:
     """Encode pictures as .gimg files.
 
@@ -93,10 +97,16 @@ def command(
 
     --device fits the Gaussians; the CPU does the rest of the work.
 
+    --tiled is for pictures larger than memory: a reader then reads only the parts that it draws.
+    TIFF, PNG, JPEG and others are read by rows if pyvips is installed (gaussianimage[big]), .npy
+    files always. Interrupted, the same command goes on; until then the tiles are in OUTPUT.part.
+
     Ctrl-C ends the work on a single input early and writes the best result so far. A second Ctrl-C
     ends the program at once. With several inputs, the first Ctrl-C does.
     """
     check_device(device, batch)
+    if tiled is not None:
+        tiled.check(target, alpha, device=device, white=white)
 
     def work(item: Item, job: JobContext) -> Outcome:
         source = read(item.source, white=white, max_pixels=max_pixels, warn=job.warn)
@@ -142,7 +152,10 @@ def command(
         recursive=bool(batch.recursive),
         extensions=readable_extensions,
     )
-    return run(items, work, batch)
+    if tiled is None:
+        return run(items, work, batch)
+    by_tiles = tile_work(tiled, target, metadata=metadata, effort=effort, seed=seed or 0)
+    return run(items, by_tiles, batch)
 
 
 def _mostly_metadata(target: TargetOptions, encoded: EncodeResult) -> str | None:

@@ -1,0 +1,1 @@
+"""Deep zoom: pictures as pyramids of small tiles, which a browser shows at any zoom."""
