@@ -1,0 +1,24 @@
+import numpy as np
+import pytest
+from lib.mosaic import FADE, Mosaic, Synthetic
+
+RNG = np.random.default_rng(0)
+PHOTOS = [RNG.integers(0, 256, (150, 170, 3)).astype(np.uint8) for _ in range(3)]
+
+
+@pytest.mark.parametrize("picture", [Mosaic(PHOTOS, 400, 500), Synthetic(400, 500)])
+def test_rows_do_not_depend_on_how_they_are_asked_for(picture: Mosaic | Synthetic) -> None:
+    whole = picture[:]
+    assert whole.shape == picture.shape == (400, 500, 3)
+    assert whole.dtype == picture.dtype
+    for step in (1, 7, 256):
+        parts = [picture[top : min(top + step, 400)] for top in range(0, 400, step)]
+        assert np.array_equal(np.concatenate(parts), whole)
+
+
+def test_a_photo_fades_into_the_next() -> None:
+    plain = [np.full((150, 170, 3), value, np.uint8) for value in (0, 200)]
+    whole = Mosaic(plain, 400, 500)[:].astype(int)
+    assert set(np.unique(whole[FADE:80, FADE:100])) <= {0, 200}
+    assert np.abs(np.diff(whole, axis=0)).max() < 10
+    assert np.abs(np.diff(whole, axis=1)).max() < 10

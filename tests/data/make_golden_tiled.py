@@ -1,0 +1,89 @@
+"""Make the golden tiled files: tests/data/v1/tiled/*.gimg and what they decode to.
+
+Usage: python tests/data/make_golden_tiled.py [NAME ...]
+
+As those of `make_golden.py`, they are never made again.
+"""
+
+import hashlib
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from make_golden import DATA, FOLDER, digest, photo, with_alpha
+
+sys.path[:0] = [str(DATA.parent / "support"), str(DATA.parent)]
+
+from plain import tiles as plain
+from tiled_samples import make_tiled
+
+from gaussianimage import encode_tiled
+from gaussianimage.codec.decoder.decode import decode
+from gaussianimage.codec.format.tiles import TileGrid
+
+HERE = FOLDER / "tiled"
+EXPECTED = HERE / "expected.json"
+SIZES = (None, (60, 90), (20, 30), (131, 200))
+
+
+def encoded(picture: np.ndarray) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.gimg"
+        encode_tiled(picture, path, tile=64, effort=2, quality=50)
+        return path.read_bytes()
+
+
+def mosaic() -> np.ndarray:
+    """Return four photos side by side, (120, 180, 3)."""
+    top = np.concatenate([photo("parrot"), photo("bikes")], axis=1)
+    bottom = np.concatenate([photo("stream"), photo("plane")], axis=1)
+    return np.concatenate([top, bottom])[:120, :180]
+
+
+MAKERS: dict[str, Callable[[], bytes]] = {
+    "rgb": lambda: encoded(mosaic()),
+    "gray_sixteen_bit": lambda: encoded(mosaic()[..., 1].astype(np.uint16) * 257),
+    "one_tile_alpha": lambda: encoded(with_alpha(photo("bikes"))[:, :64]),
+    "random": lambda: make_tiled(TileGrid(70, 101, 3, 1, 33, 5), 2, count=9),
+}
+
+
+def facts(data: bytes) -> dict[str, object]:
+    """Return digests of a file's Gaussians and pixels."""
+    file = plain.decode(data)
+    numbers = file.numbers()
+    pixels = {
+        f"{dtype} {size}": digest(decode(data, size=size, dtype=dtype))
+        for dtype in ("uint8", "uint16")
+        for size in SIZES
+    }
+    return {
+        "file": hashlib.sha256(data).hexdigest(),
+        "tiles": len(file.tiles),
+        "gaussians": len(numbers),
+        "means": digest(np.array([n.mean for n in numbers], "<f8")),
+        "cholesky": digest(np.array([n.cholesky for n in numbers], "<f8")),
+        "colors": digest(np.array([n.color for n in numbers], "<f4")),
+        "pixels": pixels,
+    }
+
+
+def main(names: list[str]) -> None:
+    """Make the missing files."""
+    HERE.mkdir(exist_ok=True)
+    known = json.loads(EXPECTED.read_text()) if EXPECTED.exists() else {}
+    for name in names or [name for name in MAKERS if name not in known]:
+        path = HERE / f"{name}.gimg"
+        if path.exists():
+            raise SystemExit(f"{path} is there: golden files are never made again")
+        data = MAKERS[name]()
+        path.write_bytes(data)
+        known[name] = facts(data)
+    EXPECTED.write_text(json.dumps(dict(sorted(known.items())), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
