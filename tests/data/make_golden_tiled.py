@@ -15,14 +15,12 @@ from pathlib import Path
 import numpy as np
 from make_golden import DATA, FOLDER, digest, photo, with_alpha
 
-sys.path[:0] = [str(DATA.parent / "support"), str(DATA.parent)]
-
-from plain import tiles as plain
-from tiled_samples import make_tiled
-
 from gaussianimage import encode_tiled
 from gaussianimage.codec.decoder.decode import decode
 from gaussianimage.codec.format.tiles import TileGrid
+
+sys.path[:0] = [str(DATA.parent / "support"), str(DATA.parent)]
+
 
 HERE = FOLDER / "tiled"
 EXPECTED = HERE / "expected.json"
@@ -43,17 +41,26 @@ def mosaic() -> np.ndarray:
     return np.concatenate([top, bottom])[:120, :180]
 
 
+def random() -> bytes:
+    """Return a file of random Gaussians, with alpha."""
+    from tiled_samples import make_tiled
+
+    return make_tiled(TileGrid(70, 101, 3, 1, 33, 5), 2, count=9)
+
+
 MAKERS: dict[str, Callable[[], bytes]] = {
     "rgb": lambda: encoded(mosaic()),
     "gray_sixteen_bit": lambda: encoded(mosaic()[..., 1].astype(np.uint16) * 257),
     "one_tile_alpha": lambda: encoded(with_alpha(photo("bikes"))[:, :64]),
-    "random": lambda: make_tiled(TileGrid(70, 101, 3, 1, 33, 5), 2, count=9),
+    "random": random,
 }
 
 
 def facts(data: bytes) -> dict[str, object]:
     """Return digests of a file's Gaussians and pixels."""
-    file = plain.decode(data)
+    from plain import tiles
+
+    file = tiles.decode(data)
     numbers = file.numbers()
     pixels = {
         f"{dtype} {size}": digest(decode(data, size=size, dtype=dtype))
