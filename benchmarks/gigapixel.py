@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from lib.harness import environment, print_environment, print_table, write_json
-from lib.mosaic import Mosaic, Synthetic
+from lib.mosaic import Framed, Mosaic, Synthetic
 from lib.rivals import is_importable
 
 import gaussianimage
@@ -42,6 +42,9 @@ def parse_arguments() -> argparse.Namespace:
         "--side", type=int, default=4096, help="pixels of the picture a side (4096)"
     )
     parser.add_argument("--kind", choices=("mosaic", "synthetic"), default="mosaic")
+    parser.add_argument(
+        "--ground", type=int, default=0, help="side of a plain ground around the picture, px (none)"
+    )
     parser.add_argument("--tile", type=int, default=1024, help="side of a tile, px (1024)")
     parser.add_argument("--effort", type=int, default=1, help="(1)")
     parser.add_argument("--quality", type=float, default=60, help="(60)")
@@ -230,6 +233,9 @@ def main() -> int:
         picture: Any = Mosaic.of_folder(arguments.images, side, side)
     else:
         picture = Synthetic(side, side)
+    if arguments.ground:
+        picture = Framed(picture, arguments.ground, arguments.ground)
+        side = arguments.side = arguments.ground
     file = arguments.file or arguments.output.with_suffix(".gimg")
     file.parent.mkdir(parents=True, exist_ok=True)
     result, cost = measured(lambda: encode_tiles(picture, file, arguments))

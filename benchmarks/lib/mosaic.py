@@ -104,6 +104,40 @@ class Mosaic:
         return strip[:, : self.shape[1]]
 
 
+class Framed:
+    """A picture in the middle of a plain ground, as on a slide; an array by rows.
+
+    Parameters
+    ----------
+    picture : Mosaic or Synthetic
+    height, width : int
+        Size with the ground in pixels.
+    ground : int
+        Level of the ground, 0 to 255.
+    """
+
+    def __init__(
+        self, picture: "Mosaic | Synthetic", height: int, width: int, ground: int = 235
+    ) -> None:
+        self.shape = height, width, 3
+        self.dtype = np.dtype(np.uint8)
+        self._picture = picture
+        self._ground = ground
+        self._top = (height - picture.shape[0]) // 2
+        self._left = (width - picture.shape[1]) // 2
+
+    def __getitem__(self, rows: slice) -> NDArray[np.uint8]:
+        """Return some rows, (n, width, 3)."""
+        begin, end, _ = rows.indices(self.shape[0])
+        block = np.full((end - begin, *self.shape[1:]), self._ground, np.uint8)
+        height, width, _ = self._picture.shape
+        first, last = max(begin, self._top), min(end, self._top + height)
+        if first < last:
+            inside = self._picture[first - self._top : last - self._top]
+            block[first - begin : last - begin, self._left : self._left + width] = inside
+        return block
+
+
 class Synthetic:
     """Rings, rays, a gradient and sharp discs, as formulas of the place; an array by rows.
 

@@ -14,9 +14,10 @@ class Progress:
     stage : str
         "fit"; of an encoder also "probe" (short fits that find the number of Gaussians), "prune"
         (Gaussians are removed and others added elsewhere), "quantize" (Gaussians are rounded, a
-        part at a time) and "refine" (all Gaussians are rounded once more).
+        part at a time) and "refine" (all Gaussians are rounded once more); "tiles" of
+        `encode_tiled`.
     iteration, iterations : int
-        Steps of this stage that are done, and in all: iterations, rounds, parts or passes.
+        Steps of this stage that are done, and in all: iterations, rounds, parts, passes or tiles.
     gaussians : int
         Gaussians that there are now.
     psnr : float

@@ -1,13 +1,16 @@
 import numpy as np
 import pytest
-from lib.mosaic import FADE, Mosaic, Synthetic
+from lib.mosaic import FADE, Framed, Mosaic, Synthetic
 
 RNG = np.random.default_rng(0)
 PHOTOS = [RNG.integers(0, 256, (150, 170, 3)).astype(np.uint8) for _ in range(3)]
 
 
-@pytest.mark.parametrize("picture", [Mosaic(PHOTOS, 400, 500), Synthetic(400, 500)])
-def test_rows_do_not_depend_on_how_they_are_asked_for(picture: Mosaic | Synthetic) -> None:
+@pytest.mark.parametrize(
+    "picture",
+    [Mosaic(PHOTOS, 400, 500), Synthetic(400, 500), Framed(Synthetic(211, 301), 400, 500)],
+)
+def test_rows_do_not_depend_on_how_they_are_asked_for(picture: Framed | Mosaic | Synthetic) -> None:
     whole = picture[:]
     assert whole.shape == picture.shape == (400, 500, 3)
     assert whole.dtype == picture.dtype

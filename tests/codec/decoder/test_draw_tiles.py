@@ -103,6 +103,18 @@ def test_the_picture_does_not_depend_on_the_sheets(monkeypatch: pytest.MonkeyPat
     assert np.array_equal(crop, decode(DATA, dtype=np.float32)[50:120, 60:140])
 
 
+def test_a_side_may_be_longer_than_what_is_drawn_at_once() -> None:
+    grid = TileGrid(height=40, width=70_000, levels=4, shift=4, side=2048, margin=2)
+    data = make_tiled(grid, count=40)
+    part = decode(data, crop=(10, 69_000, 20, 1000))
+    around = decode(data, crop=(0, 65_000, 40, 5000))
+    assert np.array_equal(part, around[10:30, 4000:])
+    assert part.std() > 1
+    assert thumbnail(data, 500).shape == (1, 500, 3)
+    with pytest.raises(LimitError, match="65536 a side"):
+        decode_gaussians(data)
+
+
 def test_threads_do_not_change_pixels() -> None:
     assert np.array_equal(decode(DATA, threads=1), decode(DATA, threads=3))
 

@@ -194,21 +194,28 @@ class _TiledDrawing:
             "the bytes of the tiles to read",
         )
 
+        found: dict[TilePlace, DecodedTile | TileError] = {}
+        for place in places:
+            if (cached := self._cache.find(self._content, place)) is not None:
+                found[place] = cached
+        missing = [place for place in places if place not in found]
+        workers = min(self._threads or _native.cpus(), len(missing))
+
         def get(place: TilePlace) -> DecodedTile | TileError:
+            threads = 1 if workers > 1 else self._threads
             try:
                 return self._cache.get(self._file, self._content, place, self._limits, threads)
             except TileError as error:
                 return error
 
-        workers = min(self._threads or _native.cpus(), len(places))
-        threads = 1 if workers > 1 else self._threads
-        if workers > 1 and len(places) > 1:
+        if workers > 1:
             with ThreadPoolExecutor(workers, "tiles") as pool:
-                found = list(pool.map(get, places))
+                found.update(zip(missing, pool.map(get, missing), strict=True))
         else:
-            found = [get(place) for place in places]
+            found.update((place, get(place)) for place in missing)
         tiles = []
-        for place, tile in zip(places, found, strict=True):
+        for place in places:
+            tile = found[place]
             if isinstance(tile, DecodedTile):
                 tiles.append((place, tile))
             elif not self._partial:

@@ -55,6 +55,15 @@ class TileCache:
         self._tiles: OrderedDict[tuple[Hashable, TilePlace], DecodedTile] = OrderedDict()
         self._lock = threading.Lock()
 
+    def find(self, content: TiledContent, place: TilePlace) -> DecodedTile | None:
+        """Return a tile if it is in the cache."""
+        key = content.ranges.identity, place
+        with self._lock:
+            found = self._tiles.get(key)
+            if found is not None:
+                self._tiles.move_to_end(key)
+            return found
+
     def get(
         self,
         file: ParsedFile,
@@ -74,13 +83,11 @@ class TileCache:
         OSError
             The file can't be read.
         """
-        key = content.ranges.identity, place
-        with self._lock:
-            found = self._tiles.get(key)
-            if found is not None:
-                self._tiles.move_to_end(key)
-                return found
+        found = self.find(content, place)
+        if found is not None:
+            return found
         tile = read_tile(file, content, place, limits, threads)
+        key = content.ranges.identity, place
         with self._lock:
             if key not in self._tiles:
                 self._tiles[key] = tile

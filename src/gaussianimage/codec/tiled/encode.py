@@ -175,7 +175,7 @@ def encode_tiled(
         read = reader.metadata
         kept = keep(metadata, {"icc": read.icc, "exif": read.exif, "xmp": read.xmp})
         grid = plan_grid(reader.height, reader.width, options.tile)
-        coarse = CoarseLevels.make(reader, grid)
+        coarse = CoarseLevels.make(reader, grid, path.absolute().parent)
         try:
             job = options.job(reader, coarse.checksums)
             part = path.with_name(path.name + WORK_SUFFIX)

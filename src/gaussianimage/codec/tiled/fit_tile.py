@@ -30,6 +30,10 @@ from gaussianimage.fitting.fit import fit
 from gaussianimage.fitting.loop import FitResult
 from gaussianimage.picture import Picture
 
+# A tile whose pixels are all this close to what is drawn already, in levels of the picture's bit
+# depth, is left empty. Plain grounds of slides and of the sky between stars take no time then.
+LEAST_RESIDUAL = 0.5
+
 
 @dataclass(frozen=True)
 class TileResult:
@@ -99,6 +103,8 @@ def encode_tile(
     TileResult
     """
     channels = residual.shape[2]
+    if float(np.abs(residual).max(initial=0.0)) < LEAST_RESIDUAL / (2**bit_depth - 1):
+        return TileResult(b"", 0, empty_tile(channels))
     stretch = stretch_for_residual(residual)
     pixels = residual * np.float32(stretch.gain)
     pixels += np.float32(0.5)

@@ -4,6 +4,7 @@ import tempfile
 import threading
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import BinaryIO, Self
 
 import numpy as np
@@ -34,10 +35,12 @@ class LevelRows:
     ----------
     width, channels : int
         Of the level.
+    folder : Path or None
+        Where the unnamed file is; None for the system's folder of temporary files.
     """
 
-    def __init__(self, width: int, channels: int) -> None:
-        self._file: BinaryIO = tempfile.TemporaryFile(prefix="gaussianimage-")  # noqa: SIM115
+    def __init__(self, width: int, channels: int, folder: Path | None = None) -> None:
+        self._file: BinaryIO = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
         self._shape = width, channels
         self._turn = threading.Lock()
 
@@ -67,11 +70,13 @@ class CoarseLevels:
     ----------
     grid : TileGrid
     channels : int
+    folder : Path or None
+        Where the rows are kept: a disk, as they are a sixteenth of the picture and more.
     """
 
-    def __init__(self, grid: TileGrid, channels: int) -> None:
+    def __init__(self, grid: TileGrid, channels: int, folder: Path | None = None) -> None:
         self._grid = grid
-        self._rows = [LevelRows(width, channels) for _, width in grid.sizes[:-1]]
+        self._rows = [LevelRows(width, channels, folder) for _, width in grid.sizes[:-1]]
         self._pending: list[list[Pixels]] = [[] for _ in self._rows]
         self.checksums: list[int] = []
         """CRC-32 of each block of rows of the picture."""
@@ -90,7 +95,7 @@ class CoarseLevels:
         return float(np.sqrt(np.maximum(square - self.mean**2, 0).mean()))
 
     @classmethod
-    def make(cls, reader: RowReader, grid: TileGrid) -> Self:
+    def make(cls, reader: RowReader, grid: TileGrid, folder: Path | None = None) -> Self:
         """Read a picture once, and make its levels.
 
         Raises
@@ -98,7 +103,7 @@ class CoarseLevels:
         PictureError
             The picture has fewer rows than it says.
         """
-        levels = cls(grid, reader.channels)
+        levels = cls(grid, reader.channels, folder)
         try:
             levels._make(reader)
         except BaseException:
