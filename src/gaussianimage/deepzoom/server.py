@@ -51,7 +51,7 @@ class TileServer(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], pictures: Mapping[str, PictureTiles]) -> None:
         self.pictures = dict(pictures)
-        super().__init__(address, _Handler)
+        super().__init__(address, _TileHandler)
 
     @property
     def url(self) -> str:
@@ -65,7 +65,7 @@ class _MissingError(Exception):
     """What was asked for is not there."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _TileHandler(BaseHTTPRequestHandler):
     """Answers one connection."""
 
     server: TileServer
