@@ -43,10 +43,9 @@ def _desktop(browser: Browser) -> None:
 
 
 def wait_until_drawn(browser: Browser) -> None:
-    browser.wait(
-        "document.getElementById('zoom')?.textContent && !document.querySelector('.moving')"
-    )
+    """Wait until nothing moves and the frame is drawn in full."""
     browser.run("await new Promise((done) => setTimeout(done, 400))")
+    browser.wait("!!document.querySelector('#stage[data-drawn]:not(.moving)')")
 
 
 def stage(browser: Browser) -> Any:

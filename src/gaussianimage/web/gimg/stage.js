@@ -418,6 +418,8 @@ export class Stage extends EventTarget {
   // Drawing -------------------------------------------------------------------------------------
 
   #request() {
+    // Scripts and tests may wait for this attribute, which says how the frame was drawn.
+    delete this.#element.dataset.drawn;
     if (this.#requested) return;
     this.#requested = requestAnimationFrame(() => {
       this.#requested = 0;
@@ -523,6 +525,7 @@ export class Stage extends EventTarget {
       if (picture !== this.#picture) return;
       this.#last = { canvas, view: drawn };
       this.#paint(this.#last, coarse === 1 && !this.#stale ? [x, y] : null);
+      if (coarse === 1 && !this.#stale && !this.#requested) this.#element.dataset.drawn = this.#renderer;
       this.dispatchEvent(new CustomEvent('drawn', { detail: { coarse } }));
     } catch (error) {
       this.dispatchEvent(new ErrorEvent('error', { message: /** @type {Error} */ (error).message }));
@@ -617,6 +620,7 @@ export class Stage extends EventTarget {
         context.stroke();
       }
     }
+    if (!this.#requested) this.#element.dataset.drawn = 'ellipses';
     this.dispatchEvent(new CustomEvent('drawn', { detail: { coarse: 1 } }));
   }
 }
