@@ -1,5 +1,6 @@
 """Joining the modules to one script."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import gaussianimage
 from gaussianimage.web.bundle import MODULES, bundle, declared_names, squeeze
 
 SCRIPTS = sorted(MODULES.glob("*.js"))
@@ -36,6 +38,13 @@ def test_modules_use_the_part_of_the_language_that_is_joined(path: Path, node: s
         [node, "--input-type=module", "--check"], input=text, capture_output=True, text=True
     )
     assert result.returncode == 0, result.stderr
+
+
+def test_the_npm_package_is_of_the_same_version_and_has_all_modules() -> None:
+    package = json.loads((MODULES / "package.json").read_text(encoding="utf-8"))
+    assert package["version"] == gaussianimage.__version__
+    assert {"*.js", "*.css", "*.html", "types", "README.md"} == set(package["files"])
+    assert (MODULES / package["exports"]["."]["default"]).exists()
 
 
 def test_the_decoder_is_small() -> None:
