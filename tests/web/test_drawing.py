@@ -67,6 +67,25 @@ for (const [file, height, width] of JSON.parse(readFileSync(0, 'utf8'))) {{
         assert_close(found.astype(np.int64), native(name, size))
 
 
+def test_a_drawing_that_would_take_minutes_is_refused(node: str) -> None:
+    script = f"""
+import {{ readFileSync }} from 'node:fs';
+import {{ decode }} from '{(MODULES / "gimg.js").as_uri()}';
+import {{ drawPixels }} from '{(MODULES / "cpu.js").as_uri()}';
+import {{ wholeView }} from '{(MODULES / "view.js").as_uri()}';
+const picture = decode(readFileSync('{GOLDEN / "layers.gimg"}'));
+picture.cholesky.fill(1e6);  // every Gaussian is in every pixel
+try {{
+  drawPixels(picture, wholeView(picture, 6000, 4000));
+}} catch (error) {{
+  console.log(error.kind, error.message);
+}}
+"""
+    command = [node, "--input-type=module", "-e", script]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert told == "limit the picture takes too long to draw at this size\n"
+
+
 SCRIPT = """
 const { decode } = await import('/gimg/gimg.js');
 const { WebGlRenderer } = await import('/gimg/webgl.js');

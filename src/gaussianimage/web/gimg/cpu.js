@@ -1,4 +1,5 @@
 /** Draws a picture on the CPU, in bands of rows. It is the fall-back where WebGL2 is missing. */
+import { GimgError } from './gimg.js';
 import { footprints, placeGaussians } from './view.js';
 
 /** @typedef {import('./gimg.js').Picture} Picture */
@@ -6,6 +7,8 @@ import { footprints, placeGaussians } from './view.js';
 /** @typedef {import('./view.js').Placed} Placed */
 
 const BAND_VALUES = 2 ** 18;
+/** More pairs of a pixel and a Gaussian take more than about ten seconds. */
+const MOST_CPU_PAIRS = 2 ** 32;
 
 /**
  * Draws the first `count` Gaussians of a picture.
@@ -25,12 +28,16 @@ export function drawOnCpu(picture, view, count = picture.count) {
  * @param {View} view
  * @param {number} [count]
  * @returns {Uint8ClampedArray}
+ * @throws {GimgError} the drawing would take too long
  */
 export function drawPixels(picture, view, count = picture.count) {
   const { width, height } = view;
   const { header } = picture;
   const { channels } = header;
   const placed = placeGaussians(picture, view, count);
+  if (placed.pairs > MOST_CPU_PAIRS) {
+    throw new GimgError('limit', 'the picture takes too long to draw at this size');
+  }
   const pixels = new Uint8ClampedArray(4 * width * height);
   const rows = Math.max(1, Math.min(height, Math.floor(BAND_VALUES / (width * channels))));
   const sums = new Float32Array(rows * width * channels);

@@ -24,6 +24,7 @@
  * @property {Uint32Array} index which Gaussian of the picture each one is
  * @property {Float64Array} shape mean x and y, l11, l21, l22 of each, in pixels of the canvas
  * @property {Float32Array} fade factor on the color of each
+ * @property {number} pairs of a pixel and a Gaussian whose box it is in
  */
 
 /**
@@ -65,6 +66,7 @@ export function placeGaussians(picture, view, count) {
   const shape = new Float64Array(5 * count);
   const fade = new Float32Array(count).fill(1);
   let shown = 0;
+  let pairs = 0;
   for (let i = 0; i < count; i++) {
     const x = (means[2 * i] - left) * scaleX;
     const y = (means[2 * i + 1] - top) * scaleY;
@@ -85,11 +87,14 @@ export function placeGaussians(picture, view, count) {
     if (x + reachX < 0 || x - reachX > width) continue;
     const reachY = reach * Math.sqrt(l21 * l21 + l22 * l22);
     if (y + reachY < 0 || y - reachY > height) continue;
+    pairs +=
+      (Math.min(x + reachX, width) - Math.max(x - reachX, 0)) *
+      (Math.min(y + reachY, height) - Math.max(y - reachY, 0));
     index[shown] = i;
     shape.set([x, y, l11, l21, l22], 5 * shown);
     shown++;
   }
-  return { count: shown, index, shape, fade };
+  return { count: shown, index, shape, fade, pairs };
 }
 
 /**

@@ -233,6 +233,7 @@ export class WebGlRenderer {
     const { header, alpha } = picture;
     const most = gl.getParameter(gl.MAX_TEXTURE_SIZE);
     const placed = placeGaussians(picture, view, count);
+    if (placed.pairs > MOST_PAIRS) throw new Error('the picture is too much for the GPU');
     const lists = listTiles(placed, view, Math.sqrt(2 * header.qMax));
     const pairs = lists.lists.length * 4 ** lists.bits;
     const largest = Math.max(view.width, view.height, alpha ? Math.max(header.width, header.height) : 0);
