@@ -42,12 +42,16 @@ async function showPage() {
   get('caption').textContent = name;
   get('stage').setAttribute('role', 'img');
   get('stage').setAttribute('aria-label', alt);
+  const fail = (/** @type {string} */ message) => {
+    get('message').textContent = `${name}: ${message}`;
+    get('message').hidden = false;
+    get('hint').hidden = true;
+  };
+  stage.addEventListener('error', (event) => fail(/** @type {ErrorEvent} */ (event).message));
   try {
     await loadPicture(fromDataUrl(data), { onProgress: (picture) => stage.show(picture) });
   } catch (error) {
-    get('message').textContent = `${name}: ${/** @type {Error} */ (error).message}`;
-    get('message').hidden = false;
-    get('hint').hidden = true;
+    fail(/** @type {Error} */ (error).message);
   }
 }
 
