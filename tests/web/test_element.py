@@ -202,6 +202,17 @@ def test_a_placeholder_shows_at_once_and_an_img_inside_covers_it(
     browser.wait("getComputedStyle(document.querySelector('img')).opacity === '1'")
 
 
+def test_a_page_that_forbids_workers_decodes_by_itself(browser: Browser, files: Any) -> None:
+    policy = "worker-src 'none'"
+    rule = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+    browser.open(files.page(rule + COUNT + MODULE + "<gimg-image src=layers.gimg></gimg-image>"))
+    wait_for(browser, "load")
+    expected = gaussianimage.decode(files.folder / "layers.gimg").astype(np.int64)
+    assert np.abs(canvas(browser)[..., :3] - expected).max() <= 1
+    told = browser.run("return document.querySelector('gimg-image').told")
+    assert [event for event in told if event not in ("progress", "load")] == []
+
+
 # Bad input ----------------------------------------------------------------------------------
 
 

@@ -26,7 +26,7 @@ const PATIENCE = 30_000;
  * @throws {GimgError} the file can't be reached or decoded; its `picture` has the layers that came
  */
 export async function loadPicture(source, options = {}) {
-  const session = openSession(options);
+  const session = await openSession(options);
   loadingSessions.add(session);
   try {
     for await (const bytes of readPieces(source, options.signal)) await session.push(bytes);
@@ -126,11 +126,16 @@ const sessions = new WeakMap();
 
 /**
  * @param {LoadOptions} options
- * @returns {Session}
+ * @returns {Promise<Session>}
  */
-function openSession(options) {
+async function openSession(options) {
   const channel = openChannel();
-  return channel ? new WorkerSession(channel, options) : new LocalSession(options);
+  if (channel) {
+    const session = new WorkerSession(channel, options);
+    // A page's policy may forbid workers, which shows only now.
+    if (await channel.started) return session;
+  }
+  return new LocalSession(options);
 }
 
 /** Decodes on this thread. */
@@ -173,6 +178,12 @@ class Channel {
     this.worker = worker;
     this.ended = false;
     this.waiting = 0;
+    this.heard = (/** @type {boolean} */ _) => {};
+    /** Whether the worker ever said something, once that is known. */
+    this.started = new Promise((/** @type {(heard: boolean) => void} */ resolve) => {
+      this.heard = resolve;
+    }).then((heard) => (this.works = heard));
+    this.works = false;
     /** @type {Map<number, WeakRef<WorkerSession>>} */
     this.sessions = new Map();
     /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -202,6 +213,7 @@ class Channel {
 
   /** @param {any} message */
   receive(message) {
+    this.heard(true);
     if (message.type === 'ready' || message.type === 'error') this.waiting--;
     this.watch();
     this.sessions.get(message.id)?.deref()?.receive(message);
@@ -210,9 +222,11 @@ class Channel {
   /** @param {string} why */
   end(why) {
     this.ended = true;
+    this.heard(false);
     clearTimeout(this.timer);
     this.worker.terminate();
-    if (sharedChannel === this) sharedChannel = null;
+    // One that worked is replaced; where none starts, pages do without.
+    if (sharedChannel === this) sharedChannel = this.works ? undefined : null;
     for (const session of this.sessions.values()) {
       session.deref()?.fail(new GimgError('limit', why));
     }
