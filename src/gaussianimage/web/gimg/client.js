@@ -339,11 +339,18 @@ class WorkerSession {
     } else if (message.type === 'ready') {
       if (message.what === 'push' || message.what === 'finish') this.#pending?.resolve();
     } else if (message.type === 'error') {
-      this.fail(new GimgError(message.kind, message.message, message.offset));
+      // A damaged file is no reason to give up the drawing of the layers before the damage.
+      const error = new GimgError(message.kind, message.message, message.offset);
+      if (message.job === undefined) this.#pending?.reject(error);
+      else this.#jobs.get(message.job)?.reject(error);
+      this.#jobs.delete(message.job);
     }
   }
 
-  /** @param {GimgError} error */
+  /**
+   * Gives up all that waits for the worker.
+   * @param {GimgError} error
+   */
   fail(error) {
     this.#pending?.reject(error);
     for (const job of this.#jobs.values()) job.reject(error);

@@ -66,7 +66,7 @@ export function serveWorker(scope) {
   }
 
   scope.onmessage = (/** @type {MessageEvent} */ event) => {
-    const { id } = event.data;
+    const { id, job } = event.data;
     try {
       answer(event.data);
       scope.postMessage({ id, type: 'ready', what: event.data.type });
@@ -75,7 +75,7 @@ export function serveWorker(scope) {
       const known = error instanceof GimgError;
       const kind = known ? error.kind : 'limit';
       const offset = known ? error.offset : null;
-      scope.postMessage({ id, type: 'error', what: event.data.type, kind, message, offset });
+      scope.postMessage({ id, type: 'error', job, kind, message, offset });
     }
   };
 }
