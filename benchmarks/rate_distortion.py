@@ -23,6 +23,7 @@ from lib.tables import write_report
 
 import gaussianimage
 from gaussianimage.codec.encoder.effort import DEFAULT_EFFORT
+from gaussianimage.codec.encoder.targets import TUNES
 
 HERE = Path(__file__).resolve().parent
 
@@ -55,6 +56,7 @@ def parse_arguments() -> argparse.Namespace:
         metavar="E",
         help="of our codec (5); the first is compared with the rivals and with the other efforts",
     )
+    parser.add_argument("--tune", choices=TUNES, default="eye", help="of our codec (eye)")
     parser.add_argument("--threads", type=int, default=2, help="for our codec (2)")
     parser.add_argument("--jobs", type=int, default=1, help="pictures at once; spoils the times")
     parser.add_argument("--resume", action="store_true", help="take the results of an earlier run")
@@ -85,7 +87,9 @@ def tasks_for(
     tasks = []
     for picture in pictures:
         for name, effort in ours:
-            tasks += [Task(picture, name, *s, arguments.threads, effort) for s in settings]
+            tasks += [
+                Task(picture, name, *s, arguments.threads, effort, arguments.tune) for s in settings
+            ]
         for rival in rivals:
             tasks += [Task(picture, rival.key, rival.dial, s) for s in rival.settings]
     return tasks
@@ -101,7 +105,7 @@ def draw_sheets(pictures: list[Sample], cache: Cache, arguments: argparse.Namesp
     for wanted in arguments.sheets if arguments.points else ():
         rate = min(arguments.points, key=lambda point: abs(point - wanted))
         print(f"Drawing the sheet at {rate:g} bpp ...", file=sys.stderr)
-        ours = OURS, "bpp", rate, arguments.threads, arguments.efforts[0]
+        ours = OURS, "bpp", rate, arguments.threads, arguments.efforts[0], arguments.tune
         tasks = [Task(picture, *ours) for picture in pictures]
         files = [(task.picture, cache.file(task)) for task in tasks]
         contact.draw(files, arguments.output / f"crops-{rate:g}-bpp.png")
@@ -137,6 +141,7 @@ def main() -> None:
                 "points": list(arguments.points),
                 "qualities": list(arguments.qualities),
                 "efforts": arguments.efforts,
+                "tune": arguments.tune,
                 "threads": arguments.threads,
                 "jobs": arguments.jobs,
                 "resumed": arguments.resume,

@@ -34,6 +34,7 @@ class Task:
     setting: float
     threads: int = 0  # a rival's library decides by itself
     effort: int = 0  # a rival has that of its description
+    tune: str = "eye"  # of our codec
 
     @property
     def is_ours(self) -> bool:
@@ -43,7 +44,7 @@ class Task:
     @property
     def file_name(self) -> str:
         """Name of our codec's file in the output folder."""
-        effort = f"effort-{self.effort}"
+        effort = f"effort-{self.effort}-{self.tune}"
         return f"{self.picture.name}-{self.dial}-{self.setting:g}-{effort}.gimg"
 
 
@@ -69,12 +70,13 @@ class Record:
     gaussians: int | None = None
     ssimulacra2: float | None = None
     butteraugli: float | None = None
+    tune: str = "eye"
 
     @property
     def key(self) -> tuple[Any, ...]:
         """Key of the record in the cache."""
         who = self.picture, self.digest, self.codec, self.version
-        return *who, self.dial, self.setting, self.threads, self.effort
+        return *who, self.dial, self.setting, self.threads, self.effort, self.tune
 
 
 def code_digest() -> str:
@@ -107,7 +109,7 @@ def measure(task: Task, version: str) -> tuple[Record, bytes]:
         start = time.perf_counter()
         target = {task.dial: task.setting}
         encoded = gaussianimage.encode_with_result(
-            pixels, effort=task.effort, threads=task.threads, **target
+            pixels, effort=task.effort, tune=task.tune, threads=task.threads, **target
         )
         encode_seconds = time.perf_counter() - start
         data, gaussians = encoded.data, encoded.gaussians
@@ -130,6 +132,7 @@ def measure(task: Task, version: str) -> tuple[Record, bytes]:
         setting=task.setting,
         threads=task.threads,
         effort=task.effort,
+        tune=task.tune,
         bytes=len(data),
         file=_digest(data),
         bpp=bpp(len(data), height, width),
@@ -179,7 +182,7 @@ class Cache:
         missing.
         """
         who = task.picture.name, task.picture.digest, task.codec, version
-        how = task.dial, task.setting, task.threads, task.effort
+        how = task.dial, task.setting, task.threads, task.effort, task.tune
         record = self._known.get((*who, *how))
         if record is None or any(
             measure.available() and getattr(record, measure.key) is None for measure in EYE_MEASURES

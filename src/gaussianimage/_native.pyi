@@ -67,6 +67,7 @@ class Optimizer:
     age: NDArray[np.uint32]  # (N,)
     trainable: NDArray[np.uint8]  # (N,)
     coarse: bool
+    block_weight: float
     def __init__(self, target: NDArray[np.float32], q_max: float, threads: int) -> None: ...
     def weigh(self, weights: NDArray[np.float32]) -> None: ...
     def __len__(self) -> int: ...
@@ -136,7 +137,12 @@ class SymbolCosts:
 
 class CoordinateDescent:
     def __init__(
-        self, quantizer: Quantizer, q_max: float, residual: NDArray[np.float32]
+        self,
+        quantizer: Quantizer,
+        q_max: float,
+        residual: NDArray[np.float32],
+        roots: NDArray[np.float32] | None = None,
+        block_weight: float = 0.0,
     ) -> None: ...
     def run_pass(
         self,

@@ -49,6 +49,26 @@ def test_every_kind_of_target_is_passed_on(
     assert output.read_bytes() == gaussianimage.encode(parrot, **expected)
 
 
+@pytest.mark.parametrize("tune", ["eye", "psnr"])
+def test_what_counts_as_quality_is_passed_on(
+    run: Any, parrot: Path, tmp_path: Path, tune: str
+) -> None:
+    output = tmp_path / "x.gimg"
+    run("encode", parrot, output, "-q", 40, "-e", 1, "--tune", tune)
+    expected = gaussianimage.encode(parrot, quality=40, effort=1, tune=tune)  # type: ignore[arg-type]
+    assert output.read_bytes() == expected
+
+
+def test_a_page_is_told_to_be_none_of_a_photo(run: Any, parrot: Path, tmp_path: Path) -> None:
+    page = np.full((96, 128, 3), 255, np.uint8)
+    page[20:24, 16:110] = page[40:44, 16:90] = 0
+    Image.fromarray(page).save(tmp_path / "page.png")
+    output = tmp_path / "x.gimg"
+    result = run("encode", tmp_path / "page.png", output, "-q", 20, "-e", 1)
+    assert "page.png: looks like a page, a drawing or a code; PNG or lossless" in result.stderr
+    assert "looks like" not in run("encode", parrot, output, "-q", 20, "-e", 1).stderr
+
+
 @pytest.mark.parametrize(
     ("option", "line"),
     [

@@ -77,6 +77,7 @@ ENCODES: dict[str, tuple[Callable[[str], NDArray[Any]], str, dict[str, Any]]] = 
     "rgb psnr": (photo, "plane", {"effort": 1, "psnr": 30.0}),
     "rgb ssim": (photo, "parrot", {"effort": 1, "ssim": 0.9}),
     "rgb seed": (photo, "bikes", {"effort": 1, "seed": 7}),
+    "rgb tuned for psnr": (photo, "bikes", {"effort": 2, "tune": "psnr"}),
     "gray effort 1": (gray, "bikes", {"effort": 1}),
     "gray effort 5": (gray, "stream", {"effort": 5, "quality": 45}),
     "gray size": (gray, "plane", {"effort": 1, "size": 500}),

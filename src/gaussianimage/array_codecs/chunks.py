@@ -122,7 +122,8 @@ def encode_chunk(chunk: NDArray[Any], options: ChunkOptions) -> bytes:
     pixels = chunk.reshape(picture_shape(chunk.shape))
     # A warning of dark pixels is for people who choose a file.
     picture = from_array(pixels, warn=ignore)
-    return encode(picture, **options.given(), threads=_THREADS)  # type: ignore[arg-type]
+    # An error in data counts alike at every pixel.
+    return encode(picture, **options.given(), tune="psnr", threads=_THREADS)  # type: ignore[arg-type]
 
 
 def decode_chunk(data: Buffer) -> NDArray[Any]:

@@ -28,7 +28,7 @@ class GaussianImageCodec(ArrayBytesCodec):
     Parameters
     ----------
     quality, bpp, size, psnr, ssim : number, optional
-        The target for each chunk, as for `gaussianimage.encode`; quality 60 if none is given.
+        The target for each chunk, as for `gaussianimage.encode`; quality 75 if none is given.
     effort : int, default 5
         1 (fastest) to 10 (smallest).
 

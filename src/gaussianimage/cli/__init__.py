@@ -36,7 +36,7 @@ EPILOG = """\b
 Examples:
   gaussianimage encode photo.png photo.gimg
   gaussianimage decode photo.gimg photo.png
-  gaussianimage encode *.jpg -o small/ -q 60 -j 2
+  gaussianimage encode *.jpg -o small/ -q 75 -j 2
   gaussianimage render photo.gimg ellipses.png --ellipses
 
 \b

@@ -21,6 +21,7 @@ from gaussianimage.cli.options import (
     metadata_options,
     seed_option,
     target_options,
+    tune_option,
     white_option,
 )
 from gaussianimage.cli.outputs import refuse_pictures
@@ -28,16 +29,20 @@ from gaussianimage.cli.paths import Item, plan
 from gaussianimage.cli.report import bytes_text, result_line
 from gaussianimage.cli.run_items import JobContext, Outcome, run
 from gaussianimage.cli.tiled import TiledOptions, tile_work, tiled_options
+from gaussianimage.codec.encoder.drawings import is_drawing
 from gaussianimage.codec.encoder.search import QUALITY_TOLERANCE, decibels_of_ssim
+from gaussianimage.codec.encoder.targets import Tune
 from gaussianimage.codec.format.metadata import TYPES
 from gaussianimage.picture import Kept, read
 from gaussianimage.picture.reader import readable_extensions
 
 METADATA = {kind.decode() for kind in TYPES.values()}
 
+NO_PHOTO = "looks like a page, a drawing or a code; PNG or lossless WebP keeps it smaller and exact"
+
 EXAMPLES = """
 gaussianimage encode photo.png photo.gimg
-gaussianimage encode photo.png photo.gimg -q 60
+gaussianimage encode photo.png photo.gimg -q 85
 gaussianimage encode photo.png photo.gimg --bpp 0.25 -e 8
 gaussianimage encode photo.png photo.gimg --size 20k
 gaussianimage encode logo.png logo.gimg --background white
@@ -65,6 +70,7 @@ gaussianimage encode - - < photo.png > photo.gimg
     help="Describe fine texture that the file lacks by noise, which decoders add.",
 )
 @metadata_options
+@tune_option
 @effort_option
 @seed_option
 @device_option
@@ -78,6 +84,7 @@ def command(
     alpha: dict[str, Any],
     grain: bool,
     metadata: Kept,
+    tune: Tune | None,
     effort: int,
     seed: int | None,
     device: str,
@@ -116,6 +123,7 @@ def command(
             **alpha,
             grain=grain,
             metadata=metadata,
+            tune=tune,
             effort=effort,
             seed=seed or 0,
             threads=job.threads,
@@ -128,6 +136,8 @@ def command(
             job.reporter.warn(f"gaussianimage: {item.name}: {missed}")
         if told := _mostly_metadata(target, encoded):
             job.reporter.warn(f"gaussianimage: {item.name}: {told}")
+        if is_drawing(source):
+            job.reporter.warn(f"gaussianimage: {item.name}: {NO_PHOTO}")
         line = result_line(
             source.height,
             source.width,

@@ -14,7 +14,7 @@ import click
 from gaussianimage.backends import select_backend
 from gaussianimage.batching.engines import ENGINES
 from gaussianimage.codec.encoder.effort import DEFAULT_EFFORT
-from gaussianimage.codec.encoder.targets import DEFAULT_QUALITY, TARGETS
+from gaussianimage.codec.encoder.targets import DEFAULT_QUALITY, TARGETS, TUNES
 from gaussianimage.errors import GaussianImageError
 from gaussianimage.fitting.state import MAX_FITTED_GAUSSIANS
 from gaussianimage.picture import MAX_PIXELS, Kept, rgb
@@ -147,6 +147,12 @@ effort_option = click.option(
     default=DEFAULT_EFFORT,
     metavar="E",
     help=f"1 (fastest) to 10 (smallest file).  [default: {DEFAULT_EFFORT}]",
+)
+tune_option = click.option(
+    "--tune",
+    type=click.Choice(TUNES),
+    help="What counts as quality: what a person sees (eye), or PSNR, which then is about 1 dB "
+    "higher at the same size.  [default: psnr with --psnr, else eye]",
 )
 threads_option = click.option(
     "-t",
@@ -363,7 +369,9 @@ def target_options(function: Function) -> Function:
             "--quality",
             type=FiniteRange(*_ends("quality")),
             metavar="Q",
-            help=f"0 (smallest file) to 100 (best picture).  [default: {DEFAULT_QUALITY:g}]",
+            help="0 (smallest file) to 100 (best picture). At 40 a photo is a preview (about 0.15 "
+            "bits per pixel), at 75 it looks good (0.8), and at 90 it is hard to tell from the "
+            f"source.  [default: {DEFAULT_QUALITY:g}]",
         ),
         click.option(
             "-n",

@@ -125,7 +125,14 @@ class Run:
         if self._detail is None:
             self._detail = box_blur(detail(self._picture.pixels), BLUR_RADIUS)
         generator = np.random.default_rng([self._start.seed, self._iteration])
-        new = births(self._optimizer.residual(), self._detail, count, self._start.target, generator)
+        new = births(
+            self._optimizer.residual(),
+            self._detail,
+            count,
+            self._start.target,
+            generator,
+            weights=self._picture.weights,
+        )
         self._optimizer.add(*new)
         if self._on_step is not None:
             self._step(self._state())

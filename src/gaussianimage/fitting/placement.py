@@ -89,13 +89,15 @@ def births(
     count: int,
     total: int,
     generator: np.random.Generator,
+    *,
+    weights: NDArray[np.float32] | None = None,
 ) -> GaussianArrays:
     """Place new Gaussians where the error is largest.
 
     Parameters
     ----------
     residual : ndarray, (H, W, C), float32
-        Picture minus target.
+        Picture minus target, times the weights of the error.
     detail_density : ndarray, (H, W), float32
         The picture's `detail`, blurred, by which the first Gaussians were placed.
     count : int
@@ -103,6 +105,8 @@ def births(
     total : int
         How many Gaussians the fit will have in the end, on which their size depends.
     generator : numpy.random.Generator
+    weights : ndarray, (H, W, C), float32, optional
+        The weights of the error, from 0 on; by default all are 1.
 
     Returns
     -------
@@ -135,6 +139,9 @@ def births(
     crowd = 2 * np.pi * sigma**2 * share * count
     part = BIRTH_COLOR / np.maximum(1, BIRTH_COLOR * crowd)
     colors = -part[:, None].astype(np.float32) * residual.reshape(-1, channels)[where]
+    if weights is not None:
+        # A weight above 1 would make the sum overshoot.
+        colors /= np.maximum(weights.reshape(-1, channels)[where], 1)
     return _round(means, sigma, colors)
 
 

@@ -34,7 +34,7 @@ class Picture:
     xmp : bytes, optional
         An XMP packet. Its orientation is upright too.
     weights : ndarray, shape (H, W, C), float32, optional
-        Weight of each value's squared error in a fit on a CPU, 0 to 1; equal weights by default.
+        Weight of each value's squared error in a fit, at least 0; equal weights by default.
 
     Raises
     ------
@@ -71,8 +71,8 @@ class Picture:
         if weights is not None:
             if getattr(weights, "dtype", None) != np.float32 or weights.shape != pixels.shape:
                 raise ValueError(f"weights: expected float32 values of shape {pixels.shape}")
-            if not (weights.min() >= 0 and weights.max() <= 1):
-                raise ValueError("weights: expected values in 0..1")
+            if not (weights.min() >= 0 and weights.max() < np.inf):
+                raise ValueError("weights: expected finite values from 0")
         low, high = pixels.min(), pixels.max()
         if np.isnan(low):
             raise PictureError("the picture has NaN pixels")

@@ -35,8 +35,8 @@ from gaussianimage.codec.encoder.search import (
     search_size,
 )
 from gaussianimage.codec.encoder.source_quality import SourceQuality
-from gaussianimage.codec.encoder.targets import Target
-from gaussianimage.codec.encoder.tiny_pictures import FEW_PIXELS, best_start
+from gaussianimage.codec.encoder.targets import FEW_PIXELS, Target, Tune
+from gaussianimage.codec.encoder.tiny_pictures import best_start
 from gaussianimage.codec.format.quantizer import MOST_STEP
 from gaussianimage.fitting.fit import fit
 from gaussianimage.fitting.progress import OnProgress
@@ -49,7 +49,7 @@ from gaussianimage.picture import Color, Kept, PictureSource, as_picture, kept_k
 Q_MAX = 3.5
 
 # From this quality on, blocks that have lost small things on a plain ground are repaired.
-LEAST_REPAIRED = 40.0
+LEAST_REPAIRED = 35.0
 
 # A block's error may exceed that of its mean color by this much, as a root mean square in color
 # steps of the quality. If repairs leave a worse block, the encoder quantizes again with a step that
@@ -120,6 +120,7 @@ def encode(
     background: Color | None = None,
     grain: bool = False,
     metadata: Kept = "all",
+    tune: Tune | None = None,
     effort: int = DEFAULT_EFFORT,
     seed: int = 0,
     threads: int | None = None,
@@ -137,10 +138,11 @@ def encode(
         The source's value that becomes 1.0, such as 4095 for 12-bit data in a 16-bit file; see
         `gaussianimage.as_picture`.
     quality : float, optional
-        Quality from 0 to 100; photos take about 0.03 to 2 bits per pixel. Faint pictures, icons and
-        printed pages get finer steps than photos of the same quality. From 40 on, the encoder
+        Quality from 0 to 100. At 75, photos look good, and at 90, they are hard to tell from the
+        source; docs/guide/quality.md has bytes and scores. Faint pictures, icons and printed pages
+        get finer steps than photos of the same quality. From 35 on, the encoder
         repairs blocks that have lost small things on a plain ground. `quality`, `gaussians`, `bpp`,
-        `size`, `psnr` and `ssim` are targets: at most one may be given, and quality 60 is the
+        `size`, `psnr` and `ssim` are targets: at most one may be given, and quality 75 is the
         default.
     gaussians : int, optional
         Number of Gaussians to fit, at least 1. The file has fewer, because Gaussians that aren't
@@ -176,6 +178,10 @@ def encode(
         Metadata that the file keeps: "all", "none", or some of "icc", "exif", "xmp" and "gps". The
         default keeps the place where a photo was taken; without "gps", the file's EXIF and XMP
         don't tell it.
+    tune : {"eye", "psnr"}, optional
+        What the encoder optimizes. "eye" makes files that look better at the same size, and "psnr"
+        makes files of a higher PSNR: errors count alike at every pixel. The default is "psnr" with
+        a target in PSNR, and "eye" else.
     effort : int, default 5
         Effort from 1 (fastest) to 10 (smallest file); docs/guide/effort.md has the times.
     seed : int, default 0
@@ -233,6 +239,7 @@ def encode(
         background=background,
         grain=grain,
         metadata=metadata,
+        tune=tune,
         effort=effort,
         seed=seed,
         threads=threads,
@@ -257,6 +264,7 @@ def encode_with_result(
     background: Color | None = None,
     grain: bool = False,
     metadata: Kept = "all",
+    tune: Tune | None = None,
     effort: int = DEFAULT_EFFORT,
     seed: int = 0,
     threads: int | None = None,
@@ -274,6 +282,7 @@ def encode_with_result(
     target = Target.parse(
         quality=quality, gaussians=gaussians, bpp=bpp, size=size, psnr=psnr, ssim=ssim
     )
+    chosen = target.choose_tune(tune)
     alpha_options = AlphaOptions(alpha, alpha_quality, background)
     began = time.perf_counter()
     with Interrupt(on_interrupt) as interrupt:
@@ -281,7 +290,7 @@ def encode_with_result(
         kept_kinds(metadata)
         level = effort_level(effort)
         loaded = as_picture(picture, white=white)
-        source = prepare(loaded, target, alpha_options, metadata, q_max=Q_MAX)
+        source = prepare(loaded, target, alpha_options, metadata, q_max=Q_MAX, tune=chosen)
         meter = Meter(
             progress,
             level,

@@ -1,12 +1,16 @@
 """`prepare` turns the source and its options into the picture to fit, alpha map and metadata."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gaussianimage._util.arguments import number
 from gaussianimage.codec.encoder.alpha_map import encode_map, map_within, weighted
+from gaussianimage.codec.encoder.eye_weights import first_weights, on_channels
 from gaussianimage.codec.encoder.serialize import serialize
 from gaussianimage.codec.encoder.stretch import Stretch
-from gaussianimage.codec.encoder.targets import Target
+from gaussianimage.codec.encoder.targets import FEW_PIXELS, Target, Tune
 from gaussianimage.codec.format.metadata import Metadata
 from gaussianimage.codec.format.quantizer import SHAPE_STEP_ONE, QuantizerParameters
 from gaussianimage.errors import LimitError
@@ -63,6 +67,9 @@ class PreparedPicture:
         The map from the colors of `picture` to those of `fitted`.
     fitted : Picture
         The picture that Gaussians are fitted to.
+    weights : ndarray, (H, W), float32, or None
+        The weights of the error at each pixel with which an encoder for the eye starts, which are
+        in those of `fitted`; None for an encoder for PSNR.
     alpha_map : bytes or None
         The encoded map of alpha.
     metadata : Metadata
@@ -74,6 +81,7 @@ class PreparedPicture:
     picture: Picture
     stretch: Stretch
     fitted: Picture
+    weights: NDArray[np.float32] | None = None
     alpha_map: bytes | None = None
     metadata: Metadata = field(default_factory=Metadata)
     most_bytes: float | None = None
@@ -91,7 +99,13 @@ class PreparedPicture:
 
 
 def prepare(
-    picture: Picture, target: Target, alpha: AlphaOptions, kept: Kept, *, q_max: float
+    picture: Picture,
+    target: Target,
+    alpha: AlphaOptions,
+    kept: Kept,
+    *,
+    q_max: float,
+    tune: Tune = "psnr",
 ) -> PreparedPicture:
     """Prepare a picture for the encoder.
 
@@ -106,6 +120,8 @@ def prepare(
         Which metadata the file keeps; see `encode`.
     q_max : float
         Cut-off q of the file's Gaussians.
+    tune : {"eye", "psnr"}
+        What the encoder optimizes. A picture of few pixels is always encoded for PSNR.
 
     Returns
     -------
@@ -122,10 +138,16 @@ def prepare(
     most_bytes = _most_bytes(picture, metadata, target, q_max)
     alpha_map = alpha.make_map(picture, most_bytes)
     picture = weighted(picture, alpha_map)
+    fitted = stretch.apply(picture)
+    weights = None
+    if tune == "eye" and picture.height * picture.width > FEW_PIXELS:
+        weights = first_weights(fitted.pixels)
+        fitted = replace(fitted, weights=on_channels(weights, picture))
     return PreparedPicture(
         picture=picture,
         stretch=stretch,
-        fitted=stretch.apply(picture),
+        fitted=fitted,
+        weights=weights,
         alpha_map=alpha_map,
         metadata=metadata,
         most_bytes=most_bytes,

@@ -1,6 +1,6 @@
 """Prune and regrow: Gaussians that aren't worth their bits make way for others that are."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ BITS = 0.8
 # A Gaussian is pruned if its amplitude |b| is below this many color steps Δ: elsewhere its bits
 # would reduce the error more.
 PRUNE = 1.4
+
+# Variance of a uniform density over a block of the optimizer's, 4 × 4 px, along an axis.
+BLOCK_VARIANCE = 16 / 12
 
 GROWN = 0.2  # new Gaussians in a round, as a share of their number
 GROWN_UNTIL = 0.7  # share of the rounds that add Gaussians
@@ -39,6 +42,7 @@ def prune_and_regrow(
     iterations: int,
     newton: bool,
     seed: int,
+    weigh: Callable[[int], NDArray[np.float32] | None] | None = None,
 ) -> Iterator[tuple[int, float]]:
     """Remove Gaussians that aren't worth their bits, in rounds, and add others where the error is.
 
@@ -60,6 +64,10 @@ def prune_and_regrow(
         Whether the steps are Gauss-Newton's, which converge faster, or Adam's.
     seed : int
         Seed of the random places of new Gaussians.
+    weigh : callable, optional
+        Called with the number of each round before it begins. It may set the weights of the
+        optimizer's error, and returns those that pruning and new Gaussians must regard, (H, W, C),
+        or None.
 
     Yields
     ------
@@ -74,14 +82,18 @@ def prune_and_regrow(
     ramp = np.linspace(1, END_FRACTION, iterations)
     rates = (ramp[:, None] * np.array(RATES)).astype(np.float32)
     newton_rates = (ramp * NEWTON_RATE).astype(np.float32)
+    weights = None
     for number in range(rounds):
-        prune(optimizer, step)
+        if weigh is not None:
+            weights = weigh(number)
+        prune(optimizer, step, weights)
         count = 0
         if number < int(GROWN_UNTIL * rounds):
             count = min(round(GROWN * len(optimizer)), most - len(optimizer))
         if count > 0:
             generator = np.random.default_rng([seed, rounds, number])
-            optimizer.add(*births(optimizer.residual(), places, count, most, generator))
+            residual = optimizer.residual()
+            optimizer.add(*births(residual, places, count, most, generator, weights=weights))
         if len(optimizer) == 0:
             return
         if newton:
@@ -89,12 +101,40 @@ def prune_and_regrow(
         else:
             losses = optimizer.adam(rates, energy, BITS, step)
         yield len(optimizer), float(losses[-1])
-    prune(optimizer, step)
+    prune(optimizer, step, weights)
 
 
-def prune(optimizer: _native.Optimizer, step: float) -> None:
-    """Remove the Gaussians of amplitude below `PRUNE` color steps."""
+def prune(
+    optimizer: _native.Optimizer, step: float, weights: NDArray[np.float32] | None = None
+) -> None:
+    """Remove the Gaussians of amplitude below `PRUNE` color steps.
+
+    Parameters
+    ----------
+    optimizer : _native.Optimizer
+    step : float
+        The color step Δ.
+    weights : ndarray, (H, W, C), float32, optional
+        The weights of the optimizer's error. With them, an amplitude is the root of what the error
+        grows by without the Gaussian.
+    """
     cholesky = optimizer.cholesky
     log_size = 0.5 * np.log(cholesky[:, 0] * cholesky[:, 2])
     amplitude = np.linalg.norm(normalized_colors(log_size, optimizer.colors), axis=1)
+    if weights is not None:
+        amplitude *= np.sqrt(_error_of_unit_energy(optimizer, weights))
     optimizer.keep((amplitude > PRUNE * step).astype(np.uint8))
+
+
+def _error_of_unit_energy(
+    optimizer: _native.Optimizer, weights: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Return about what a Gaussian of unit energy adds to a loss that is weighted, (N,)."""
+    height, width, _ = weights.shape
+    x, y = np.clip(optimizer.means, 0, (width - 1, height - 1)).astype(np.intp).T
+    weight = weights[y, x].mean(axis=1, dtype=np.float64)
+    # What means over blocks leave of it. They act like a blur by twice the variance of a block.
+    sigma = optimizer.cholesky[:, ::2]
+    left = np.prod(sigma / np.sqrt(np.square(sigma) + BLOCK_VARIANCE), axis=1)
+    error: NDArray[np.float64] = weight * (1 + optimizer.block_weight * left)
+    return error

@@ -13,6 +13,12 @@ from gaussianimage._util.interrupt import Interrupt
 from gaussianimage.backends import LEAST_COARSE_PIXELS
 from gaussianimage.codec.encoder.draft import Draft
 from gaussianimage.codec.encoder.effort import Effort
+from gaussianimage.codec.encoder.eye_weights import (
+    BLOCK_WEIGHT,
+    luma,
+    on_channels,
+    renewed_weights,
+)
 from gaussianimage.codec.encoder.prepare import PreparedPicture
 from gaussianimage.codec.encoder.prune_and_regrow import prune, prune_and_regrow
 from gaussianimage.codec.encoder.rate_model import most_gaussians, step_for_fit
@@ -43,6 +49,9 @@ DEAREST_STEP = 4.0
 # starts from the fit.
 AGAIN = 3
 FINER = 0.6
+
+# The rounds before which the weights of the error are found anew.
+FIRST_RENEWAL, RENEWAL_EVERY = 2, 3
 
 # Errors that rounding to the bit depth alone explains, for values 0 to 1.
 LEAST_ERROR = {8: 1 / 255, 16: 0.0}
@@ -92,6 +101,8 @@ class FitQuantizer:
         background: NDArray[np.float64] | None = None,
     ) -> None:
         self._source = source
+        # The weights of the error at each pixel; None without tuning for the eye.
+        self._weights = source.weights
         self._fitted = fitted
         self._effort = effort
         self._threads = threads
@@ -136,10 +147,9 @@ class FitQuantizer:
         index = max(min(nearest_color_index(step), MOST_COLOR_INDEX - sixteenths), -sixteenths)
         parameters = QuantizerParameters(index, SHAPE_STEP_ONE, self._background)
         step = min(step, DEAREST_STEP) if step > MOST_STEP else parameters.color_step
-        quantizer = self._rd_quantizer(parameters, step)
-
         optimizer = self._load_fit(parameters)
         self._prune_and_regrow(optimizer, step)
+        quantizer = self._rd_quantizer(parameters, step)  # with the last weights
         layers = self._quantize_in_stages(optimizer, quantizer)
         layers = self._refine(optimizer, quantizer, layers)
         return Draft.make(self._source, layers, parameters, step=step, q_max=self._q_max)
@@ -158,6 +168,7 @@ class FitQuantizer:
             quantizer,
             source.fitted.pixels,
             quantizer.parameters.color_step,
+            weights=self._weights,
             least=LEAST_ERROR[source.picture.bit_depth] * source.stretch.gain,
             model_set=model_set(len(layers) - 1, len(layers)),
             costs=quantizer.costs(layers),
@@ -204,6 +215,7 @@ class FitQuantizer:
                 iterations=self._effort.round_iterations,
                 newton=self._effort.newton,
                 seed=self._fitted.state.seed,
+                weigh=lambda number: self._renew_weights(optimizer, number),
             )
             optimizer.coarse = self._source.pixels >= LEAST_COARSE_PIXELS
             with self._interrupt.cut_short():
@@ -247,6 +259,34 @@ class FitQuantizer:
                 self._report("refine", number, len(weights), math.nan, gaussians=count)
         return layers
 
+    # -- What counts as error ----------------------------------------------------------------------
+
+    def _weigh(self, optimizer: _native.Optimizer) -> None:
+        """Set what an optimizer counts as error."""
+        picture = self._source.picture
+        weights = picture.weights
+        if self._weights is not None:
+            weights = on_channels(self._weights, picture)
+            optimizer.block_weight = BLOCK_WEIGHT
+        if weights is not None:
+            optimizer.weigh(weights)
+
+    def _renew_weights(
+        self, optimizer: _native.Optimizer, number: int
+    ) -> NDArray[np.float32] | None:
+        """Weigh the errors of an optimizer's Gaussians anew in some of the rounds."""
+        if self._weights is None:
+            return None
+        # Further drafts keep the weights of the first, so that a search compares like with like.
+        due = number >= FIRST_RENEWAL and (number - FIRST_RENEWAL) % RENEWAL_EVERY == 0
+        if due and self._last is None:
+            error = luma(optimizer.residual())
+            error /= self._weights
+            light = luma(self._source.fitted.pixels)
+            self._weights = renewed_weights(light, error, self._weights)
+            self._weigh(optimizer)
+        return on_channels(self._weights, self._source.picture)
+
     # -- What the stages work on -------------------------------------------------------------------
 
     @property
@@ -259,8 +299,7 @@ class FitQuantizer:
         optimizer = _native.Optimizer(
             source.fitted.pixels, state.q_max, thread_count(self._threads)
         )
-        if source.picture.weights is not None:
-            optimizer.weigh(source.picture.weights)
+        self._weigh(optimizer)
         colors = state.colors.copy()
         colors[0] = source.stretch.stretched(parameters.background_color)
         replace(state, colors=colors).restore(optimizer)
@@ -287,6 +326,7 @@ class FitQuantizer:
             width=picture.width,
             q_max=self._q_max,
             threads=thread_count(self._threads),
+            weights=self._weights,
         )
 
     def _report(self, stage: str, number: int, count: int, loss: float, *, gaussians: int) -> None:

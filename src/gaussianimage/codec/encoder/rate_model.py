@@ -37,7 +37,7 @@ STEEPNESS = 1.4
 # Color steps Δ of quality 0 and 100; photos take about 0.03 and 2 bits per pixel. A file's step is
 # at most 1; for a coarser step, only the number of Gaussians falls.
 COARSEST_STEP = 2.7
-FINEST_STEP = 0.078
+FINEST_STEP = 0.045
 
 # A picture whose standard deviation is below USUAL_CONTRAST gets steps that are finer in
 # proportion, down to LEAST_CONTRAST of its bit depth.

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaussianimage import _native
+from gaussianimage.codec.encoder.eye_weights import BLOCK_WEIGHT
 from gaussianimage.codec.encoder.rounding import round_to_nearest, shown, strongest_first
 from gaussianimage.codec.format.layers import model_set
 from gaussianimage.codec.format.levels import QuantizedGaussians
@@ -40,6 +41,9 @@ class RdQuantizer:
         Cut-off q of the Gaussians.
     threads : int
         Number of threads. The result does not depend on it.
+    weights : ndarray, (H, W), float32, optional
+        Weights of the squared error at each pixel, for the eye. Means over blocks count too then;
+        see `eye_weights`.
     """
 
     def __init__(
@@ -51,12 +55,14 @@ class RdQuantizer:
         width: int,
         q_max: float,
         threads: int,
+        weights: NDArray[np.float32] | None = None,
     ) -> None:
         self.parameters = parameters
         self.quantizer = parameters.quantizer(height, width)
         self._size = height, width
         self._q_max = q_max
         self._threads = threads
+        self._roots: NDArray[np.float32] | None = None if weights is None else np.sqrt(weights)
         self._weight = float(WEIGHT_OF_A_BIT * step**2)
 
     def nearest(
@@ -96,9 +102,15 @@ class RdQuantizer:
         Parameters
         ----------
         residual : ndarray, (H, W, C), float32
-            All Gaussians drawn, less the target.
+            All Gaussians drawn, less the target, times the weights of the error.
         """
-        return _native.CoordinateDescent(self.quantizer, self._q_max, residual)
+        if self._roots is None:
+            return _native.CoordinateDescent(self.quantizer, self._q_max, residual)
+        # The weighted residual divided by a root of the weights is the residual times a root.
+        rooted: NDArray[np.float32] = residual / self._roots[..., None]
+        return _native.CoordinateDescent(
+            self.quantizer, self._q_max, rooted, self._roots, BLOCK_WEIGHT
+        )
 
     def run_pass(
         self,

@@ -59,6 +59,7 @@ def repair(
     least: float,
     model_set: int,
     costs: _native.SymbolCosts,
+    weights: NDArray[np.float32] | None = None,
 ) -> Iterator[QuantizedGaussians]:
     """Add quantized Gaussians to blocks that have lost detail.
 
@@ -78,6 +79,8 @@ def repair(
         Number of the format's set of models that codes the new Gaussians.
     costs : _native.SymbolCosts
         Bits of each symbol in the file.
+    weights : ndarray, (H, W), float32, optional
+        Weights of the optimizer's error, which do not count here.
 
     Yields
     ------
@@ -87,7 +90,10 @@ def repair(
     rates = np.tile(np.array(RATES, np.float32), (ITERATIONS, 1))
     suspects = np.arange(count_blocks(pixels))
     for weight in WEIGHTS:
-        suspects, spots = find_lost_blocks(pixels, optimizer.residual(), step, suspects, least)
+        residual = optimizer.residual()
+        if weights is not None:
+            residual /= weights[..., None]
+        suspects, spots = find_lost_blocks(pixels, residual, step, suspects, least)
         if len(suspects) == 0:
             return
         optimizer.add(*spots)

@@ -1,12 +1,20 @@
 """The targets of the encoder and their ranges."""
 
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import Literal, NamedTuple, Self, cast, get_args
 
-from gaussianimage._util.arguments import integer, number
+from gaussianimage._util.arguments import choice, integer, number
 from gaussianimage.fitting.state import MAX_FITTED_GAUSSIANS
 
-DEFAULT_QUALITY = 60.0
+# At this quality photos look good, though not like the source.
+DEFAULT_QUALITY = 75.0
+
+# Pictures of at most this many pixels are fitted from several starts, and for PSNR.
+FEW_PIXELS = 1024
+
+# What the encoder optimizes: what a person sees, or the squared error.
+Tune = Literal["eye", "psnr"]
+TUNES: tuple[Tune, ...] = get_args(Tune)
 
 
 class Range(NamedTuple):
@@ -74,6 +82,21 @@ class Target:
         if kind in INTEGERS:
             value = integer(kind, value)
         return cls(kind, number(kind, value, *TARGETS[kind]))
+
+    def choose_tune(self, tune: object) -> Tune:
+        """Check what the encoder is asked to optimize, and choose it if it is None.
+
+        A target in PSNR is reached by the smallest file if PSNR is optimized. All other files are
+        for the eye.
+
+        Raises
+        ------
+        TypeError, ValueError
+            It is not one of `TUNES`.
+        """
+        if tune is None:
+            return "psnr" if self.kind == "psnr" else "eye"
+        return cast(Tune, choice("tune", tune, TUNES))
 
     def file_bytes(self, pixels: int) -> float | None:
         """Return the largest size in bytes of a file with `pixels` pixels.

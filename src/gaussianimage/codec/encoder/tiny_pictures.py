@@ -17,8 +17,6 @@ from gaussianimage.codec.encoder.source_quality import SourceQuality
 from gaussianimage.fitting.placement import one_per_pixel
 from gaussianimage.fitting.state import TRAIN_ALL, FitState
 
-# Pictures of at most this many pixels are fitted from several starts.
-FEW_PIXELS = 1024
 # The number of starts is STARTS_OF_PIXELS / pixels, within these bounds.
 LEAST_STARTS, MOST_STARTS = 6, 64
 STARTS_OF_PIXELS = 1024

@@ -70,6 +70,7 @@ void bind_optimizer(nb::module_& m) {
             without_gil([&] { self.weigh(weights.data()); });
           },
           nb::arg("weights"))
+      .def_prop_rw("block_weight", &Optimizer::block_weight, &Optimizer::set_block_weight)
       .def_prop_rw("coarse", &Optimizer::coarse, &Optimizer::set_coarse)
       .def("__len__", &Optimizer::count)
       .def_prop_ro("steps", &Optimizer::steps)

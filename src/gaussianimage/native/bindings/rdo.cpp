@@ -1,6 +1,9 @@
 // Python's view of the rate-distortion optimization.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+
+#include <optional>
 
 #include "base/pool.h"
 #include "bindings/common.h"
@@ -14,6 +17,7 @@ namespace gi {
 
 void bind_rdo(nb::module_& m) {
   using Picture = nb::ndarray<const float, nb::numpy, nb::ndim<3>, nb::c_contig>;
+  using Plane = nb::ndarray<const float, nb::numpy, nb::ndim<2>, nb::c_contig>;
   using Counts = nb::ndarray<const uint32_t, nb::numpy, nb::ndim<2>, nb::c_contig>;
 
   m.attr("SYMBOL_MODELS") = SymbolCosts::models();
@@ -32,15 +36,24 @@ void bind_rdo(nb::module_& m) {
   nb::class_<CoordinateDescent>(m, "CoordinateDescent")
       .def(
           "__init__",
-          [](CoordinateDescent* self, const Quantizer& quantizer, double q_max, Picture residual) {
+          [](CoordinateDescent* self, const Quantizer& quantizer, double q_max, Picture residual,
+             std::optional<Plane> roots, double block_weight) {
             if (residual.shape(0) != static_cast<size_t>(quantizer.height) ||
                 residual.shape(1) != static_cast<size_t>(quantizer.width) ||
                 residual.shape(2) != static_cast<size_t>(quantizer.channels)) {
               throw nb::value_error("residual has the wrong shape");
             }
-            without_gil([&] { new (self) CoordinateDescent(quantizer, q_max, residual.data()); });
+            if (roots &&
+                (roots->shape(0) != residual.shape(0) || roots->shape(1) != residual.shape(1))) {
+              throw nb::value_error("roots has the wrong shape");
+            }
+            without_gil([&] {
+              new (self) CoordinateDescent(quantizer, q_max, residual.data(),
+                                           roots ? roots->data() : nullptr, block_weight);
+            });
           },
-          nb::arg("quantizer"), nb::arg("q_max"), nb::arg("residual"))
+          nb::arg("quantizer"), nb::arg("q_max"), nb::arg("residual"),
+          nb::arg("roots") = nb::none(), nb::arg("block_weight") = 0.0)
       .def(
           "run_pass",
           [](CoordinateDescent& self, const Quantizer& quantizer, ByteArray precision,

@@ -36,8 +36,14 @@ class Optimizer {
   bool coarse() const { return grids_ != nullptr; }
   void set_coarse(bool coarse);
 
-  // Sets the weight of each value's squared error, height × width × channels weights from 0 to 1.
+  // Sets the weight of each value's squared error, height × width × channels weights from 0 on.
   void weigh(const float* weights);
+
+  // The weight β of the squared means over blocks of 4 × 4 pixels. The loss is
+  // ½ (Σ q² + β Σ mean(q)²), where q is the residual times the roots of the weights and each pixel
+  // has the mean of its block. 0 at first.
+  double block_weight() const { return block_weight_; }
+  void set_block_weight(double weight) { block_weight_ = weight; }
 
   int count() const { return static_cast<int>(age_.size()); }
   int channels() const { return channels_; }
@@ -94,6 +100,7 @@ class Optimizer {
   double project(const float* with_colors, bool subtract_target, std::vector<double>& products);
   void start_cell(const Binning::Cell& cell, bool subtract_target, float* p) const;
   void multiply_by_roots(const Binning::Cell& cell, float* p) const;
+  double add_block_means(const Binning::Cell& cell, float* p) const;
   template <int C>
   void adam_step(size_t i, const Rates& rates, const Penalty& penalty);
   void move(size_t i, const double* step);
@@ -107,6 +114,7 @@ class Optimizer {
   int64_t steps_ = 0;
   std::vector<float> target_;  // in cells
   std::vector<float> roots_;   // square roots of the weights, in cells; empty if all weights are 1
+  double block_weight_ = 0;
   std::vector<uint8_t> trainable_;
   std::vector<uint32_t> age_;
   Binning binning_;

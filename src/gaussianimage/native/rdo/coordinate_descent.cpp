@@ -28,7 +28,7 @@ SingleGaussian make_single_gaussian(const double* mean, const double* l, double 
 }
 
 CoordinateDescent::CoordinateDescent(const Quantizer& quantizer, double q_max,
-                                     const float* residual)
+                                     const float* residual, const float* roots, double block_weight)
     : quantizer_(quantizer), shapes_(quantizer), q_max_(q_max) {
   const ptrdiff_t stride = (quantizer.width + 7) / 8 * 8, plane = stride * quantizer.height;
   floats_.assign(static_cast<size_t>(plane * quantizer.channels), 0.0f);
@@ -38,6 +38,27 @@ CoordinateDescent::CoordinateDescent(const Quantizer& quantizer, double q_max,
     for (int x = 0; x < quantizer.width; ++x) {
       for (int k = 0; k < quantizer.channels; ++k) {
         floats_[static_cast<size_t>(k * plane + y * stride + x)] = *residual++;
+      }
+    }
+  }
+  if (roots) {
+    roots_.assign(static_cast<size_t>(plane), 0.0f);
+    for (int y = 0; y < quantizer.height; ++y) {
+      std::copy_n(roots + ptrdiff_t{y} * quantizer.width, quantizer.width,
+                  roots_.begin() + y * stride);
+    }
+    planes_.roots = roots_.data();
+  }
+  if (block_weight > 0) {
+    block_sums_.assign(static_cast<size_t>(planes_.block_plane() * quantizer.channels), 0.0f);
+    planes_.block_sums = block_sums_.data();
+    planes_.block_weight = block_weight;
+    for (int k = 0; k < quantizer.channels; ++k) {
+      for (int y = 0; y < quantizer.height; ++y) {
+        check_interrupt();
+        const float* row = planes_.data + k * plane + y * stride;
+        float* sums = planes_.block_sums + k * planes_.block_plane() + y / 4 * (stride / 4);
+        for (int x = 0; x < quantizer.width; ++x) sums[x / 4] += row[x];
       }
     }
   }

@@ -1,5 +1,5 @@
 // Coordinate descent in the integers of a file: each Gaussian in turn moves to the neighboring
-// integers that lower  Σ (I - T)² + λ bits  most, or is removed.
+// integers that lower  error + λ bits  most, or is removed.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,12 @@ class CoordinateDescent {
  public:
   // residual: height × width × channels floats, row by row: the picture minus its target, where the
   // picture has all Gaussians, also those to be improved.
-  CoordinateDescent(const Quantizer& quantizer, double q_max, const float* residual);
+  //
+  // roots: height × width floats, or null if all are 1: the square root of the weight of a pixel's
+  // squared error. The residual R has been multiplied by them. block_weight: the weight of the
+  // squared means of R over blocks of 4 × 4 pixels, beside Σ R².
+  CoordinateDescent(const Quantizer& quantizer, double q_max, const float* residual,
+                    const float* roots, double block_weight);
 
   // Improves each Gaussian of `layer` once. set[i] is the set of models that the layer of Gaussian
   // i uses. A Gaussian that is not worth its bits gets the color zero.
@@ -37,7 +42,7 @@ class CoordinateDescent {
  private:
   struct Choice {
     QuantizedGaussian gaussian;
-    double value;  // ΔΣ (I - T)² + λ bits against leaving the Gaussian out
+    double value;  // Δ error + λ bits against leaving the Gaussian out
   };
   // The set of models of a Gaussian, and the rows [top, bottom) that it may touch.
   struct Place {
@@ -55,7 +60,7 @@ class CoordinateDescent {
   Quantizer quantizer_;
   ShapeTables shapes_;
   double q_max_;
-  std::vector<float> floats_;
+  std::vector<float> floats_, roots_, block_sums_;
   Planes planes_;
   const SymbolCosts* costs_ = nullptr;
   double lambda_ = 0;

@@ -1,0 +1,75 @@
+"""Weights of pixels: an error on a plain ground counts more, and where it is worst."""
+
+import numpy as np
+import pytest
+
+from gaussianimage.codec.encoder import eye_weights
+from gaussianimage.codec.encoder.eye_weights import (
+    first_weights,
+    luma,
+    on_channels,
+    renewed_weights,
+)
+from gaussianimage.fitting import row_blocks
+from gaussianimage.picture import from_array
+
+
+def half_busy(height: int = 90, width: int = 70) -> np.ndarray:
+    """A picture whose left half is plain and whose right half is noise."""
+    pixels = np.full((height, width, 3), 0.5, np.float32)
+    noise = np.random.default_rng(0).uniform(0, 1, (height, width - width // 2, 1))
+    pixels[:, width // 2 :] = noise
+    return pixels
+
+
+def test_a_plain_ground_weighs_more_than_a_busy_one() -> None:
+    weights = first_weights(half_busy())
+    assert weights.mean() == pytest.approx(1, rel=1e-5)
+    assert weights[:, :25].min() > 2 * weights[:, 45:].max()
+
+
+def test_weights_move_to_where_the_error_is_seen() -> None:
+    light = luma(half_busy())
+    error = np.zeros_like(light)
+    error[10:30, 5:25] = 0.05  # on the plain ground
+    error[10:30, 45:65] = 0.05
+    weights = renewed_weights(light, error, np.ones_like(light))
+    assert weights.mean() == pytest.approx(1, rel=1e-5)
+    assert weights[15:25, 10:20].min() > 1.5 * weights[15:25, 50:60].max()
+    assert weights[15:25, 10:20].min() > 1.5 * weights[60:80, 10:20].max()
+
+
+def test_without_any_error_weights_are_finite() -> None:
+    light = luma(half_busy())
+    weights = renewed_weights(light, np.zeros_like(light), np.ones_like(light))
+    assert np.isfinite(weights).all()
+    assert weights.min() > 0
+
+
+@pytest.mark.parametrize("height", [1, 3, 61, 90])
+def test_blocks_of_rows_change_no_bit(monkeypatch, height: int) -> None:
+    pixels = half_busy(height)
+    error = 0.1 * luma(half_busy(height)[::-1, ::-1].copy())
+
+    def both() -> tuple[np.ndarray, np.ndarray]:
+        first = first_weights(pixels)
+        return first, renewed_weights(luma(pixels), error, first)
+
+    whole = both()
+    monkeypatch.setattr(row_blocks, "BLOCK_PIXELS", 8 * 70)
+    assert all(np.array_equal(a, b) for a, b in zip(whole, both(), strict=True))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_luma_is_one_for_white(channels: int) -> None:
+    values = np.ones((2, 3, channels), np.float32)
+    np.testing.assert_allclose(luma(values), 1, rtol=1e-6)
+    assert sum(eye_weights.LUMA) == pytest.approx(1)
+
+
+def test_the_weights_of_a_picture_stay() -> None:
+    picture = from_array(np.zeros((4, 5, 4), np.uint8))
+    weights = np.arange(20, dtype=np.float32).reshape(4, 5)
+    assert np.array_equal(on_channels(weights, picture)[..., 3], weights)
+    halved = picture.__class__(picture.pixels, weights=np.full((4, 5, 4), 0.5, np.float32))
+    assert np.array_equal(on_channels(weights, halved)[..., 0], weights / 2)
