@@ -113,7 +113,7 @@ def command(
     """
     check_device(device, batch)
     if tiled is not None:
-        tiled.check(target, alpha, device=device, white=white)
+        tiled.check(target, alpha, device=device, white=white, tune=tune)
 
     def work(item: Item, job: JobContext) -> Outcome:
         source = read(item.source, white=white, max_pixels=max_pixels, warn=job.warn)

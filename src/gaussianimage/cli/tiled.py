@@ -26,7 +26,13 @@ class TiledOptions:
     restart: bool
 
     def check(
-        self, target: TargetOptions, alpha: dict[str, Any], *, device: str, white: float | None
+        self,
+        target: TargetOptions,
+        alpha: dict[str, Any],
+        *,
+        device: str,
+        white: float | None,
+        tune: str | None,
     ) -> None:
         """Fail before the work if another option does not go with --tiled.
 
@@ -41,6 +47,7 @@ class TiledOptions:
             for name, value in (
                 ("--device", device != "cpu"),
                 ("--white", white is not None),
+                ("--tune eye", tune == "eye"),
                 ("--no-alpha", not alpha["alpha"]),
                 ("--alpha-quality", alpha["alpha_quality"] is not None),
                 ("--background", alpha["background"] is not None),

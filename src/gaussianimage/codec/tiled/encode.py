@@ -120,8 +120,8 @@ def encode_tiled(
     path : str or os.PathLike
         The file to write. While the work goes on, encoded tiles are in a file of this name and
         ``.part``.
-    quality : float, default 60
-        Quality from 0 to 100, as for `gaussianimage.encode`.
+    quality : float, default 75
+        Quality from 0 to 100, as for `gaussianimage.encode`. Tiles are tuned for PSNR.
     effort : int, default 5
         Effort from 1 (fastest) to 10 (smallest file).
     tile : int, default 1024
