@@ -369,8 +369,8 @@ def target_options(function: Function) -> Function:
             "--quality",
             type=FiniteRange(*_ends("quality")),
             metavar="Q",
-            help="0 (smallest file) to 100 (best picture). At 40 a photo is a preview (about 0.15 "
-            "bits per pixel), at 75 it looks good (0.8), and at 90 it is hard to tell from the "
+            help="0 (smallest file) to 100 (best picture). At 40 a photo is a preview (about 0.13 "
+            "bits per pixel), at 75 it looks good (0.7), and at 90 it is hard to tell from the "
             f"source.  [default: {DEFAULT_QUALITY:g}]",
         ),
         click.option(
