@@ -53,7 +53,11 @@ def main() -> None:
             for quality in arguments.qualities:
                 began = time.process_time()
                 encoded = gaussianimage.encode_with_result(
-                    picture.pixels, quality=quality, effort=effort, threads=arguments.threads
+                    picture.pixels,
+                    quality=quality,
+                    effort=effort,
+                    tune="psnr",
+                    threads=arguments.threads,
                 )
                 runs.append(
                     {
