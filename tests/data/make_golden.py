@@ -19,7 +19,9 @@ from PIL import Image
 
 from gaussianimage import encode
 from gaussianimage.codec.decoder.decode import decode
+from gaussianimage.codec.encoder.grain import add_grain
 from gaussianimage.codec.encoder.serialize import serialize
+from gaussianimage.codec.format.grain import Grain
 from gaussianimage.codec.format.header import VERSION
 from gaussianimage.codec.format.levels import QuantizedGaussians
 from gaussianimage.codec.format.metadata import Metadata
@@ -108,6 +110,13 @@ def cut_out() -> NDArray[np.uint8]:
     )
 
 
+def grainy() -> bytes:
+    """Return a photo with grain of random levels."""
+    levels = np.random.default_rng(7).integers(0, 16, (4, 6, 5)).astype(np.uint8)
+    data = encode(photo("stream"), gaussians=150, effort=3)
+    return add_grain(data, Grain(7, 4, (40, 64, 50), levels))
+
+
 MAKERS: dict[str, Callable[[], bytes]] = {
     "gray": lambda: encode(gray("stream"), gaussians=150, effort=3),
     "gray_alpha": lambda: encode(with_alpha(gray("parrot")), gaussians=150, effort=3),
@@ -117,6 +126,7 @@ MAKERS: dict[str, Callable[[], bytes]] = {
     "cut_out_deep": lambda: encode(
         cut_out()[..., [1, 3]].astype(np.uint16) * 257, gaussians=120, effort=3
     ),
+    "grain": grainy,
     "layers": lambda: encode(photo("bikes"), gaussians=900, effort=3),
     "constant": lambda: encode(np.full((5, 7, 3), (200, 100, 50), np.uint8)),
     "sixteen_bit": lambda: encode(deep_photo(), gaussians=250, effort=3),
