@@ -9,7 +9,8 @@ from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.options import files_argument, partial_option
 from gaussianimage.cli.paths import files_in
 from gaussianimage.cli.sources import GIMG, limit_options, naming_source
-from gaussianimage.deepzoom.picture_tiles import MEDIA_TYPES, PictureTiles
+from gaussianimage.cli.tile_images import tile_image_options
+from gaussianimage.deepzoom.picture_tiles import PictureTiles
 from gaussianimage.deepzoom.server import TileServer, names_of
 
 EXAMPLES = """
@@ -28,20 +29,7 @@ gaussianimage serve slides/ --port 8080 --format webp
     metavar="N",
     help="Port to listen on; 0 is any free one.  [default: 8000]",
 )
-@click.option(
-    "--format",
-    "extension",
-    type=click.Choice(list(MEDIA_TYPES)),
-    default="jpg",
-    help="Format of the tiles.  [default: jpg]",
-)
-@click.option(
-    "-q",
-    "--quality",
-    type=click.IntRange(1, 100),
-    metavar="Q",
-    help="Quality of JPEG and WebP tiles, 1 to 100.  [default: 95]",
-)
+@tile_image_options
 @partial_option
 @limit_options
 def command(

@@ -10,7 +10,8 @@ from gaussianimage.cli.options import FILE, partial_option
 from gaussianimage.cli.paths import check_names
 from gaussianimage.cli.report import plural
 from gaussianimage.cli.sources import limit_options, naming_source
-from gaussianimage.deepzoom.picture_tiles import MEDIA_TYPES, PictureTiles
+from gaussianimage.cli.tile_images import tile_image_options
+from gaussianimage.deepzoom.picture_tiles import PictureTiles
 from gaussianimage.deepzoom.pyramid import OVERLAP, TILE
 from gaussianimage.deepzoom.static import write_dzi
 
@@ -23,20 +24,7 @@ gaussianimage tiles big.gimg site/big.dzi --format webp -q 80
 @subcommand("Write a .gimg file as a Deep Zoom Image.", EXAMPLES)
 @click.argument("source", metavar="INPUT", type=FILE)
 @click.argument("target", metavar="OUTPUT", type=FILE)
-@click.option(
-    "--format",
-    "extension",
-    type=click.Choice(list(MEDIA_TYPES)),
-    default="jpg",
-    help="Format of the tiles.  [default: jpg]",
-)
-@click.option(
-    "-q",
-    "--quality",
-    type=click.IntRange(1, 100),
-    metavar="Q",
-    help="Quality of JPEG and WebP tiles, 1 to 100.  [default: 95]",
-)
+@tile_image_options
 @click.option(
     "--tile",
     type=click.IntRange(16, 8192),
