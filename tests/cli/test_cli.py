@@ -23,7 +23,13 @@ needs_dev_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="has 
 
 
 # What the examples of a command give it, if not a list of files.
-FIRST = {"batch": "source", "compare": "a", "html": "source", "thumbnail": "source"}
+FIRST = {
+    "batch": "source",
+    "compare": "a",
+    "html": "source",
+    "thumbnail": "source",
+    "tiles": "source",
+}
 
 
 # -- Help ----------------------------------------------------------------------------------------
