@@ -320,7 +320,8 @@ class TestWeights:
         [
             np.ones((2, 3), np.float32),
             np.ones((2, 3, 1)),
-            np.full((2, 3, 1), 1.5, np.float32),
+            np.full((2, 3, 1), -0.5, np.float32),
+            np.full((2, 3, 1), np.inf, np.float32),
             np.full((2, 3, 1), np.nan, np.float32),
             [[[1.0]]],
         ],

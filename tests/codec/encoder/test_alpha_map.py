@@ -163,7 +163,7 @@ def test_alpha_is_left_out_on_white_or_on_a_color() -> None:
         ({"background": "#204060"}, (0x20, 0x40, 0x60)),
         ({"background": (1, 2, 3), "alpha": False}, (1, 2, 3)),
     ):
-        data = encode(picture, quality=40, effort=1, **options)
+        data = encode(picture, quality=60, effort=1, **options)
         flat = np.rint(picture[..., :3] * alpha + (1 - alpha) * color).astype(np.uint8)
         found = decode(data)
         assert found.shape == flat.shape
