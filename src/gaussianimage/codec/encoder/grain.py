@@ -36,8 +36,8 @@ ROWS_OF_BLOCKS = 16
 # The energy of a cell's noise is at most what this share of its blocks lack, and at most EVEN times
 # what a quarter of them lack. Texture lacks energy evenly; where some blocks lack nothing, the
 # errors of the others are edges that are a little off.
-SHARE_OF_BLOCKS = 0.6
-EVEN = 2.5
+SHARE_OF_BLOCKS = 0.65
+EVEN = 3.0
 
 
 def describe_grain(source: Pixels, decoded: Pixels, most_bytes: float) -> Grain | None:
