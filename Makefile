@@ -54,10 +54,10 @@ develop: core $(VENV)/.test $(VENV)/.lint $(VENV)/.torch ## Install the package 
 wheel: $(VENV)/.build ## Build a wheel into dist/
 	$(BIN)/python -m pip --disable-pip-version-check --quiet wheel --no-deps $(BUILD_OPTIONS) -w dist .
 
-docs: core $(VENV)/.docs ## Build the documentation site into build/site; every warning is an error
+docs: core $(VENV)/.docs $(VENV)/.torch ## Build the documentation site into build/site; every warning is an error; installs PyTorch
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/site
 
-docs-links: core $(VENV)/.docs ## Ask for every external link of the site
+docs-links: core $(VENV)/.docs $(VENV)/.torch ## Ask for every external link of the site
 	$(BIN)/python -m sphinx --quiet -D plot_gallery=False -b linkcheck docs build/links
 
 wheel-check: core $(VENV)/.wheels ## Build the wheels into wheelhouse/, audit them, install and try each in a clean environment
