@@ -8,13 +8,12 @@ a better renderer that draws the same Gaussians.
 
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from golden import digest
 from plain import gimg
 from plain.appendix import PRIORS
 from plain.layer import CONFIDENCE, SPLIT, Decoder
@@ -26,26 +25,12 @@ from gaussianimage.codec.format.container import LAYER
 
 FOLDER = Path(__file__).resolve().parents[1] / "data" / "v1"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((FOLDER / "expected.json").read_text())
-INSTRUCTION_SETS = ("baseline", "avx2", "avx512")
 
 all_files = pytest.mark.parametrize("name", sorted(EXPECTED))
 
 
-@pytest.fixture(params=INSTRUCTION_SETS)
-def _instruction_set(request: pytest.FixtureRequest) -> Iterator[None]:
-    if not _native.select_instruction_set(request.param):
-        pytest.skip(f"this CPU has no {request.param}")
-    yield
-    _native.select_instruction_set("")
-
-
 def content(name: str) -> bytes:
     return (FOLDER / f"{name}.gimg").read_bytes()
-
-
-def digest(array: NDArray[Any]) -> str:
-    little = array.astype(array.dtype.newbyteorder("<"), order="C")
-    return hashlib.sha256(little.tobytes()).hexdigest()
 
 
 def test_all_kinds_of_files_are_here_and_unchanged() -> None:

@@ -13,13 +13,13 @@ from plain import gimg
 from plain.appendix import TEXT
 from plain.layer import Gaussian, amplitude
 from plain.varint import InvalidError
-from samples import levels, make_file, sample
+from samples import levels, make_file, sample, with_a_changed_payload
 
 from gaussianimage import _native, encode
 from gaussianimage.codec.decoder.decode import decode, decode_gaussians
 from gaussianimage.codec.decoder.file import parse_file
 from gaussianimage.codec.encoder.serialize import serialize
-from gaussianimage.codec.format.container import LAYER, read_chunks, write_chunks
+from gaussianimage.codec.format.container import LAYER
 from gaussianimage.codec.format.header import Limits
 from gaussianimage.codec.format.levels import QuantizedGaussians
 from gaussianimage.codec.format.metadata import Metadata
@@ -240,21 +240,6 @@ def test_every_step_means_the_same() -> None:
 
 
 # Damage -------------------------------------------------------------------------------------
-
-
-def with_a_changed_payload(data: bytes, rng: random.Random) -> bytes:
-    """Change a chunk's payload, and let its checksum be right."""
-    chunks = read_chunks(data)
-    which = rng.randrange(len(chunks))
-    payload = bytearray(chunks[which].payload)
-    for _ in range(rng.randint(1, 3)):
-        payload[rng.randrange(len(payload))] ^= 1 << rng.randrange(8)
-    if rng.random() < 0.2:
-        del payload[rng.randrange(len(payload)) :]
-    if rng.random() < 0.1:
-        payload += rng.randbytes(rng.randint(1, 4))
-    chunks[which] = type(chunks[which])(chunks[which].type, bytes(payload))
-    return write_chunks(chunks)
 
 
 @settings(max_examples=25)

@@ -1,6 +1,7 @@
 """Small files to test the codec with, made without a fit, and changes of files."""
 
 import dataclasses
+import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -77,6 +78,21 @@ def with_header(data: bytes, **changes: Any) -> bytes:
 def with_chunks(data: bytes, change: Any) -> bytes:
     """Return a file with its list of chunks changed by a function; its checksums are right."""
     chunks: list[Chunk] = change(read_chunks(data))
+    return write_chunks(chunks)
+
+
+def with_a_changed_payload(data: bytes, rng: random.Random) -> bytes:
+    """Return a file with a change in a chunk's payload; its checksums are right."""
+    chunks = read_chunks(data)
+    which = rng.randrange(len(chunks))
+    payload = bytearray(chunks[which].payload)
+    for _ in range(rng.randint(1, 3)):
+        payload[rng.randrange(len(payload))] ^= 1 << rng.randrange(8)
+    if rng.random() < 0.2:
+        del payload[rng.randrange(len(payload)) :]
+    if rng.random() < 0.1:
+        payload += rng.randbytes(rng.randint(1, 4))
+    chunks[which] = Chunk(chunks[which].type, bytes(payload))
     return write_chunks(chunks)
 
 

@@ -15,6 +15,8 @@ from webdriver import BROWSER, DRIVER, Browser
 
 from gaussianimage.web.bundle import MODULES
 
+DATA = Path(__file__).resolve().parents[1] / "data"
+
 Reports = list[dict[str, Any]]
 
 
@@ -151,3 +153,12 @@ def site(tmp_path: Path) -> Iterator[Site]:
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+@pytest.fixture
+def files(site: Any) -> Any:
+    """Return the site with golden files and a picture on it."""
+    for name in ("layers", "rgb", "cut_out"):
+        shutil.copy(DATA / "v1" / f"{name}.gimg", site.folder)
+    shutil.copy(DATA / "bikes.png", site.folder)
+    return site

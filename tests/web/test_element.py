@@ -2,7 +2,6 @@
 
 import base64
 import io
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +24,6 @@ for (const type of ['load', 'error', 'progress'])
     (e.target.told ??= []).push(type === 'error' ? e.message : type);
   }, true);
 </script>"""
-
-
-@pytest.fixture
-def files(site: Any) -> Any:
-    for name in ("layers", "rgb", "cut_out"):
-        shutil.copy(GOLDEN / f"{name}.gimg", site.folder)
-    shutil.copy(DATA / "bikes.png", site.folder)
-    return site
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from plain import gimg
-from samples import levels, make_file, sample
+from samples import levels, make_file, sample, with_a_changed_payload
 
 import gaussianimage
 from gaussianimage.codec.decoder.decode import decode_gaussians
@@ -106,21 +106,6 @@ def test_a_file_may_come_in_pieces(report: Report) -> None:
 # Damage -------------------------------------------------------------------------------------
 
 
-def changed_payload(data: bytes, rng: random.Random) -> bytes:
-    """Change a chunk's payload, and let its checksum be right."""
-    chunks = read_chunks(data)
-    which = rng.randrange(len(chunks))
-    payload = bytearray(chunks[which].payload)
-    for _ in range(rng.randint(1, 3)):
-        payload[rng.randrange(len(payload))] ^= 1 << rng.randrange(8)
-    if rng.random() < 0.2:
-        del payload[rng.randrange(len(payload)) :]
-    if rng.random() < 0.1:
-        payload += rng.randbytes(rng.randint(1, 4))
-    chunks[which] = Chunk(chunks[which].type, bytes(payload))
-    return write_chunks(chunks)
-
-
 def test_both_decoders_refuse_the_same_files(report: Report, tmp_path: Path) -> None:
     rng = random.Random(7)
     originals = [
@@ -128,7 +113,7 @@ def test_both_decoders_refuse_the_same_files(report: Report, tmp_path: Path) -> 
         for channels in (1, 2, 3, 4)
     ]
     originals += [(GOLDEN / f"{name}.gimg").read_bytes() for name in ("cut_out", "sixteen_bit")]
-    files = [changed_payload(data, rng) for data in originals for _ in range(60)]
+    files = [with_a_changed_payload(data, rng) for data in originals for _ in range(60)]
     found = report([{"file": path} for path in written(tmp_path, files)])
     accepted = 0
     for data, mine in zip(files, found, strict=True):

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import socket
 import threading
 import urllib.error
@@ -27,14 +26,6 @@ const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas
 return [canvas.width, canvas.height, Array.from(data).join(' ')];
 """
 FACTS = "return [...document.querySelectorAll('#facts li')].map((li) => li.textContent)"
-
-
-@pytest.fixture
-def files(site: Any) -> Any:
-    for name in ("layers", "rgb", "cut_out"):
-        shutil.copy(GOLDEN / f"{name}.gimg", site.folder)
-    shutil.copy(DATA / "bikes.png", site.folder)
-    return site
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import gaussianimage.torch  # noqa: F401  # isort: skip  (says how to get PyTorch)
 import numpy as np
@@ -15,7 +16,7 @@ from gaussianimage.paper.datasets import Dataset, Sample
 from gaussianimage.paper.environment import environment
 from gaussianimage.paper.measurement import PeakMemory, frames_per_second
 from gaussianimage.paper.quality import draw, finite_decibels, measure_quality
-from gaussianimage.paper.results import Record, Results
+from gaussianimage.paper.results import Record, Results, Setting
 from gaussianimage.paper.settings import FitSettings
 from gaussianimage.paper.training import TrainingPoint, TrainingResult, train
 from gaussianimage.picture import write
@@ -49,6 +50,42 @@ class Job:
     def target(self, device: str) -> torch.Tensor:
         """Return the picture as a tensor, (H, W, 3)."""
         return torch.tensor(self.sample.pixels, device=device)
+
+    def save(
+        self, setting: Setting, measured: dict[str, Any], device: torch.device, files: list[str]
+    ) -> Record:
+        """Save a result of the picture, and return its record.
+
+        Parameters
+        ----------
+        setting : Setting
+        measured : dict
+            What was measured, by name.
+        device : torch.device
+            Device of the run.
+        files : list of str
+            Names of the result's other files, which are beside it.
+
+        Raises
+        ------
+        OSError
+            If the result can't be written.
+        """
+        height, width = self.sample.pixels.shape[:2]
+        record = Record(
+            kind=setting.kind,
+            dataset=self.dataset.name_for(self.sample),
+            picture=self.sample.name,
+            digest=self.sample.digest,
+            height=height,
+            width=width,
+            settings=dict(setting.values),
+            measured=measured,
+            environment=environment(device),
+            files=files,
+        )
+        self.results.save(setting, self.sample, record)
+        return record
 
 
 def represent(job: Job, settings: FitSettings) -> Record:
@@ -99,20 +136,7 @@ def represent(job: Job, settings: FitSettings) -> Record:
         "iterations": trained.iterations,
         "history": history(trained),
     }
-    record = Record(
-        kind=setting.kind,
-        dataset=job.dataset.name_for(job.sample),
-        picture=job.sample.name,
-        digest=job.sample.digest,
-        height=height,
-        width=width,
-        settings=dict(setting.values),
-        measured=measured,
-        environment=environment(target.device),
-        files=[path.name],
-    )
-    job.results.save(setting, job.sample, record)
-    return record
+    return job.save(setting, measured, target.device, [path.name])
 
 
 def save_picture(job: Job, settings: FitSettings) -> Path:

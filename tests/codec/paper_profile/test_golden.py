@@ -6,16 +6,14 @@ digest, and only those of pixels may ever be renewed.
 
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from golden import digest
 from plain import paper
 
-from gaussianimage import _native
 from gaussianimage.codec.decoder.decode import decode, decode_gaussians
 from gaussianimage.codec.decoder.file import parse_file
 from gaussianimage.codec.decoder.paper_record import decode_record
@@ -24,26 +22,12 @@ from gaussianimage.codec.paper_profile.file import STREAMS, encode_record
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "v1" / "paper"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((FOLDER / "expected.json").read_text())
-INSTRUCTION_SETS = ("baseline", "avx2", "avx512")
 
 all_files = pytest.mark.parametrize("name", sorted(EXPECTED))
 
 
-@pytest.fixture(params=INSTRUCTION_SETS)
-def _instruction_set(request: pytest.FixtureRequest) -> Iterator[None]:
-    if not _native.select_instruction_set(request.param):
-        pytest.skip(f"this CPU has no {request.param}")
-    yield
-    _native.select_instruction_set("")
-
-
 def content(name: str) -> bytes:
     return (FOLDER / f"{name}.gimg").read_bytes()
-
-
-def digest(array: NDArray[Any]) -> str:
-    little = array.astype(array.dtype.newbyteorder("<"), order="C")
-    return hashlib.sha256(little.tobytes()).hexdigest()
 
 
 def test_all_kinds_of_files_are_here_and_unchanged() -> None:

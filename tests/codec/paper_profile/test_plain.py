@@ -12,10 +12,11 @@ from paper_samples import paper_record
 from plain import paper
 from plain.appendix import TEXT
 from plain.varint import InvalidError
+from samples import with_a_changed_payload
 
 from gaussianimage.codec.decoder.decode import decode
 from gaussianimage.codec.decoder.paper_record import decode_record
-from gaussianimage.codec.format.container import Chunk, read_chunks, write_chunks
+from gaussianimage.codec.format.container import read_chunks
 from gaussianimage.codec.format.metadata import Metadata
 from gaussianimage.codec.paper_profile.file import STREAMS, encode_record
 from gaussianimage.errors import GaussianImageError, LimitError
@@ -99,21 +100,6 @@ def test_the_example_in_the_document_is_right() -> None:
     pixels = ", ".join(map(str, file.pixels()[2, :, 0].tolist()))
     assert f"third row of the picture is {pixels}." in section
     assert decode(data).tolist() == file.pixels()[..., 0].tolist()
-
-
-def with_a_changed_payload(data: bytes, rng: random.Random) -> bytes:
-    """Change a chunk's payload, and let its checksum be right."""
-    chunks = read_chunks(data)
-    which = rng.randrange(len(chunks))
-    payload = bytearray(chunks[which].payload)
-    for _ in range(rng.randint(1, 3)):
-        payload[rng.randrange(len(payload))] ^= 1 << rng.randrange(8)
-    if rng.random() < 0.2:
-        del payload[rng.randrange(len(payload)) :]
-    if rng.random() < 0.1:
-        payload += rng.randbytes(rng.randint(1, 4))
-    chunks[which] = Chunk(chunks[which].type, bytes(payload))
-    return write_chunks(chunks)
 
 
 @settings(max_examples=30)

@@ -6,16 +6,14 @@ renewed, for a better renderer that draws the same Gaussians.
 
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from golden import digest
 from plain import tiles as plain
 
-from gaussianimage import _native
 from gaussianimage.codec.decoder.decode import decode, decode_gaussians
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "v1" / "tiled"
@@ -24,21 +22,8 @@ EXPECTED: dict[str, dict[str, Any]] = json.loads((FOLDER / "expected.json").read
 all_files = pytest.mark.parametrize("name", sorted(EXPECTED))
 
 
-@pytest.fixture(params=("baseline", "avx2", "avx512"))
-def _instruction_set(request: pytest.FixtureRequest) -> Iterator[None]:
-    if not _native.select_instruction_set(request.param):
-        pytest.skip(f"this CPU has no {request.param}")
-    yield
-    _native.select_instruction_set("")
-
-
 def content(name: str) -> bytes:
     return (FOLDER / f"{name}.gimg").read_bytes()
-
-
-def digest(array: NDArray[Any]) -> str:
-    little = array.astype(array.dtype.newbyteorder("<"), order="C")
-    return hashlib.sha256(little.tobytes()).hexdigest()
 
 
 @all_files

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Hashable
 from typing import BinaryIO, Self
 
@@ -15,7 +16,7 @@ PEEK = 4096
 """Bytes that show whether a file is tiled."""
 
 
-class ByteRanges:
+class ByteRanges(ABC):
     """A file of which any range of bytes can be read; several threads may read at once.
 
     Attributes
@@ -50,10 +51,11 @@ class ByteRanges:
             self.bytes_read += len(data)
         return data
 
+    @abstractmethod
     def _read(self, offset: int, length: int) -> bytes:
-        raise NotImplementedError
+        """Read a range that lies within the file."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  (bytes in memory have nothing to close)
         """Close what was opened."""
 
     def __enter__(self) -> Self:

@@ -1,5 +1,7 @@
 """Gaussians with the parameters that the methods after GaussianImage learn."""
 
+from abc import ABC, abstractmethod
+
 import gaussianimage.torch  # noqa: F401  # isort: skip  (says how to get PyTorch)
 import torch
 from torch import Tensor, nn
@@ -14,7 +16,7 @@ from gaussianimage.torch import (
 )
 
 
-class PixelModel(nn.Module):
+class PixelModel(nn.Module, ABC):
     """N Gaussians with centers in pixels, whose sum is a picture.
 
     Parameters
@@ -39,9 +41,9 @@ class PixelModel(nn.Module):
             nn.Parameter(t.detach().clone()) for t in (means, shape, colors)
         )
 
+    @abstractmethod
     def cholesky(self) -> Tensor:
         """Return l₁₁, l₂₁, l₂₂ in px, (N, 3)."""
-        raise NotImplementedError
 
     def physical(self) -> Physical:
         """Return the Gaussians that are drawn."""

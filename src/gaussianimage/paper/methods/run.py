@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from gaussianimage._util.files import write_atomic
-from gaussianimage.paper.environment import environment
 from gaussianimage.paper.methods.gaussianimage_plus import PlusRecipe, fit_plus
 from gaussianimage.paper.methods.image_gs import ImageGsRecipe, fit_image_gs
 from gaussianimage.paper.methods.layered import LayeredModel, LayeredRecipe, fit_layered
@@ -162,20 +161,7 @@ def run_method(job: Job, settings: MethodSettings) -> Record:
         rate_in_bits = 8 * len(data) / (height * width)
         measured |= {"bytes": len(data), "bpp": rate_in_bits, "coded_psnr": coded}
         measured["seconds"] = time.perf_counter() - began
-    record = Record(
-        kind=setting.kind,
-        dataset=job.dataset.name_for(job.sample),
-        picture=job.sample.name,
-        digest=job.sample.digest,
-        height=height,
-        width=width,
-        settings=dict(setting.values),
-        measured=measured,
-        environment=environment(target.device),
-        files=files,
-    )
-    job.results.save(setting, job.sample, record)
-    return record
+    return job.save(setting, measured, target.device, files)
 
 
 @torch.no_grad()
