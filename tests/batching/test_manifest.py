@@ -71,6 +71,7 @@ def test_parquet_has_a_column_for_each_value(tmp_path: Path) -> None:
     journal.append(row("a", psnr=30.5))
     journal.append(row("caf\udce9", error="bad"))
     manifest.write_parquet(journal, str(tmp_path / "manifest.parquet"))
+    journal.close()
     table = parquet.read_table(tmp_path / "manifest.parquet")
     assert table.column_names == list(manifest.COLUMNS)
     assert table["input"].to_pylist() == ["a", "caf\\xe9"]
