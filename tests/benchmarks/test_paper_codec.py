@@ -21,6 +21,7 @@ def run(*options):
 
 
 def test_pictures_are_compressed_and_measured(tmp_path, folder):
+    pytest.importorskip("torch", reason="needs PyTorch")
     output = tmp_path / "new/codec.json"
     options = ["-n", 30, "--iterations", 3, "--fine-tuning", 2, "--output", output]
     done = run("--images", folder, *options)
