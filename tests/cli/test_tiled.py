@@ -49,7 +49,7 @@ def test_work_of_other_options_is_named(run: Any, fails: Any, parrot: Path, tmp_
         (["--tiled", "--bpp", "1"], "--tiled goes without any target but --quality"),
         (["--tiled", "--no-alpha"], "--tiled goes without --no-alpha"),
         (["--tiled", "--white", "255"], "--tiled goes without --white"),
-        (["--tiled", "--tune", "eye"], "--tiled goes without --tune eye"),
+        (["--tiled", "--grain"], "--tiled goes without --grain"),
         (["--tile", "64"], "--tile and --restart go with --tiled"),
     ],
 )

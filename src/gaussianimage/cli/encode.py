@@ -113,7 +113,7 @@ def command(
     """
     check_device(device, batch)
     if tiled is not None:
-        tiled.check(target, alpha, device=device, white=white, tune=tune)
+        tiled.check(target, alpha, device=device, white=white, grain=grain)
 
     def work(item: Item, job: JobContext) -> Outcome:
         source = read(item.source, white=white, max_pixels=max_pixels, warn=job.warn)
@@ -164,7 +164,7 @@ def command(
     )
     if tiled is None:
         return run(items, work, batch)
-    by_tiles = tile_work(tiled, target, metadata=metadata, effort=effort, seed=seed or 0)
+    by_tiles = tile_work(tiled, target, metadata=metadata, tune=tune, effort=effort, seed=seed or 0)
     return run(items, by_tiles, batch)
 
 

@@ -11,7 +11,7 @@ from gaussianimage.cli.options import Function, TargetOptions, packed
 from gaussianimage.cli.paths import Item
 from gaussianimage.cli.report import finite, result_line
 from gaussianimage.cli.run_items import JobContext, Outcome, Work
-from gaussianimage.codec.encoder.targets import DEFAULT_QUALITY
+from gaussianimage.codec.encoder.targets import DEFAULT_QUALITY, Tune
 from gaussianimage.codec.tiled.encode import TILE_SIDE
 from gaussianimage.picture import Kept
 
@@ -32,7 +32,7 @@ class TiledOptions:
         *,
         device: str,
         white: float | None,
-        tune: str | None,
+        grain: bool,
     ) -> None:
         """Fail before the work if another option does not go with --tiled.
 
@@ -47,7 +47,7 @@ class TiledOptions:
             for name, value in (
                 ("--device", device != "cpu"),
                 ("--white", white is not None),
-                ("--tune eye", tune == "eye"),
+                ("--grain", grain),
                 ("--no-alpha", not alpha["alpha"]),
                 ("--alpha-quality", alpha["alpha_quality"] is not None),
                 ("--background", alpha["background"] is not None),
@@ -87,7 +87,13 @@ def _tiled(*, tiled: bool, tile: int | None, restart: bool) -> TiledOptions | No
 
 
 def tile_work(
-    tiled: TiledOptions, target: TargetOptions, *, metadata: Kept, effort: int, seed: int
+    tiled: TiledOptions,
+    target: TargetOptions,
+    *,
+    metadata: Kept,
+    tune: Tune | None,
+    effort: int,
+    seed: int,
 ) -> Work:
     """Return the work on one picture with --tiled; the arguments are the options of `encode`."""
 
@@ -98,6 +104,7 @@ def tile_work(
             item.source,
             item.target,
             quality=DEFAULT_QUALITY if target.quality is None else target.quality,
+            tune=tune,
             effort=effort,
             tile=tiled.side,
             metadata=metadata,

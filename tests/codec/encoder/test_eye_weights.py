@@ -5,6 +5,7 @@ import pytest
 
 from gaussianimage.codec.encoder import eye_weights
 from gaussianimage.codec.encoder.eye_weights import (
+    UsualMasking,
     first_weights,
     luma,
     on_channels,
@@ -26,6 +27,24 @@ def test_a_plain_ground_weighs_more_than_a_busy_one() -> None:
     weights = first_weights(half_busy())
     assert weights.mean() == pytest.approx(1, rel=1e-5)
     assert weights[:, :25].min() > 2 * weights[:, 45:].max()
+
+
+def test_parts_of_a_picture_have_the_weights_of_the_whole() -> None:
+    pixels = half_busy()
+    usual = UsualMasking()
+    for rows in (slice(0, 30), slice(30, 90)):
+        usual.add(pixels[rows])
+    part = first_weights(pixels[20:70, 30:60], usual.value)
+    assert part[4:-4, 4:-4] == pytest.approx(first_weights(pixels)[24:66, 34:56], rel=0.01)
+    assert first_weights(pixels, usual.value).mean() == pytest.approx(1, rel=0.01)
+
+
+@pytest.mark.parametrize("color", [0.0, 1.0])
+def test_a_constant_picture_has_usual_masking_too(color: float) -> None:
+    pixels = np.full((20, 20, 1), color, np.float32)
+    usual = UsualMasking()
+    usual.add(pixels)
+    assert first_weights(pixels, usual.value) == pytest.approx(np.ones((20, 20)), rel=0.01)
 
 
 def test_weights_move_to_where_the_error_is_seen() -> None:

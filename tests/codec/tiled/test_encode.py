@@ -13,10 +13,22 @@ from plain import tiles as plain
 from tiled_samples import read_index
 
 import gaussianimage
-from gaussianimage import GaussianImageError, PictureError, Progress, decode, encode_tiled, info
+from gaussianimage import (
+    GaussianImageError,
+    PictureError,
+    Progress,
+    as_picture,
+    decode,
+    encode_tiled,
+    info,
+)
+from gaussianimage.codec.encoder.rate_model import step_for_picture
 from gaussianimage.codec.tiled import encode as module
 from gaussianimage.codec.tiled.encode import plan_grid
 from gaussianimage.codec.tiled.fit_tile import TileResult
+from gaussianimage.codec.tiled.levels import to_pixels
+from gaussianimage.codec.tiled.rows import open_rows
+from gaussianimage.codec.tiled.statistics import PictureStatistics
 from gaussianimage.metrics import psnr
 
 DATA = Path(__file__).resolve().parents[2] / "data"
@@ -95,6 +107,45 @@ def test_edges_of_tiles_are_as_good_as_the_rest(tmp_path: Path) -> None:
     inside = ~at_edges
     inside[:8] = inside[-8:] = inside[:, :8] = inside[:, -8:] = False
     assert np.square(error[at_edges]).mean() < 1.1 * np.square(error[inside]).mean()
+
+
+def test_tiles_are_tuned_for_the_eye_unless_psnr_is_asked_for(tmp_path: Path, whole: bytes) -> None:
+    tuned = encoded(tmp_path / "a.gimg", tune="eye", threads=2)
+    other = encoded(tmp_path / "b.gimg", tune="psnr", threads=2)
+    assert tuned == whole
+    assert psnr(PICTURE, decode(other)) > psnr(PICTURE, decode(whole)) + 0.3
+
+
+def test_small_things_on_a_plain_ground_are_repaired(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = np.full((140, 140, 3), 200, np.uint8)
+    picture[:60, :60] = photo("stream")[:60, :60]  # contrast, for steps that are as coarse as usual
+    spots = [(30, 90), (62, 100), (90, 65), (110, 110), (127, 30)]  # two at edges of tiles
+    for y, x in spots:
+        picture[y : y + 3, x : x + 2] = 150
+
+    def levels() -> list[float]:
+        drawn = decode(encoded(tmp_path / "a.gimg", picture, quality=45))
+        return [drawn[y : y + 3, x : x + 2].mean() for y, x in spots]
+
+    assert max(levels()) < 185
+    monkeypatch.setattr(module, "LEAST_REPAIRED", 100)
+    assert min(levels()) > 195
+
+
+def test_the_step_of_a_quality_is_that_of_other_files() -> None:
+    page = np.full((600, 500, 1), 240, np.uint8)
+    page[8::16, 5:480:7] = 20
+    faint = (128 + 4 * np.sin(np.arange(600 * 500).reshape(600, 500, 1))).astype(np.uint8)
+    for picture in (PICTURE, page, faint, PICTURE[:40, :30]):
+        with open_rows(picture) as reader:
+            statistics = PictureStatistics(reader.channels, 60)
+            for rows in reader.blocks():
+                statistics.add(to_pixels(rows))
+        expected = step_for_picture(as_picture(picture), 60)
+        assert statistics.step(8) == pytest.approx(expected, rel=0.03)
+        assert statistics.mean == pytest.approx(picture.mean(axis=(0, 1)) / 255, abs=1e-5)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 4])

@@ -24,7 +24,7 @@ def reader_of(picture: Samples, block: int = 64) -> RowReader:
 
 def test_a_pixel_of_a_coarser_level_is_a_mean() -> None:
     grid = TileGrid(700, 45, 3, 2, 64, 4)
-    levels = CoarseLevels.make(reader_of(PICTURE), grid)
+    levels = CoarseLevels.make(reader_of(PICTURE), grid, 75)
     middle = levels.read(1, 0, 175)
     pixels = PICTURE / np.float32(255)
     assert middle.shape == (175, 12, 3)
@@ -32,8 +32,8 @@ def test_a_pixel_of_a_coarser_level_is_a_mean() -> None:
     assert middle[9, 11] == pytest.approx(pixels[36:40, 44:].mean(axis=(0, 1)), abs=2e-5)
     coarse = levels.read(0, 40, 44)
     assert coarse[3, 1] == pytest.approx(middle[172:, 4:8].mean(axis=(0, 1)), abs=4e-5)
-    assert levels.mean == pytest.approx(pixels.mean(axis=(0, 1)), abs=1e-6)
-    assert levels.contrast == pytest.approx(pixels.std(axis=(0, 1)).mean(), abs=1e-3)
+    assert levels.statistics.mean == pytest.approx(pixels.mean(axis=(0, 1)), abs=1e-6)
+    assert levels.statistics.contrast == pytest.approx(pixels.std(axis=(0, 1)).mean(), abs=1e-3)
     levels.close()
 
 

@@ -7,6 +7,7 @@ person looks where a picture is worst, so the weights are found anew as the Gaus
 docs/experiments/as-the-eye-sees.md has the figures.
 """
 
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -60,24 +61,70 @@ def luma(values: NDArray[np.float32]) -> Map:
     return total
 
 
-def first_weights(pixels: NDArray[np.float32]) -> Map:
+def first_weights(pixels: NDArray[np.float32], usual: float | None = None) -> Map:
     """Return the weights of a picture's pixels as long as there is no drawing of it.
 
     Parameters
     ----------
     pixels : ndarray, (H, W, C), float32
+    usual : float, optional
+        For a part of a picture, `UsualMasking.value` of the whole picture.
 
     Returns
     -------
     ndarray, (H, W), float32
-        Their mean is 1.
+        Their mean is 1 over the whole picture.
     """
+    weights = masking(pixels)
+    if usual is None:
+        return _normalized(weights, FIRST_RANGE)
+    weights /= np.float32(usual)
+    np.clip(weights, *FIRST_RANGE, out=weights)
+    return weights
+
+
+def masking(pixels: NDArray[np.float32]) -> Map:
+    """Return what `first_weights` brings to a mean of 1, (H, W); see `MASKED`."""
 
     def part(light: Map) -> Map:
         result: Map = (_variance(light) + np.float32(MASKED)) ** np.float32(-MASKING)
         return result
 
-    return _normalized(_by_rows(part, luma(pixels)), FIRST_RANGE)
+    return _by_rows(part, luma(pixels))
+
+
+class UsualMasking:
+    """The value by which `masking` is divided, so that `first_weights` have a mean of 1.
+
+    It is found from a histogram, to which the parts of a picture are added one by one.
+    """
+
+    def __init__(self) -> None:
+        # The variance of values of 0 to 1 is 0.25 at most.
+        least, most = np.log2([(0.25 + MASKED) ** -MASKING, MASKED**-MASKING])
+        self._edges = np.linspace(least - 0.01, most + 0.01, 257)
+        self._counts = np.zeros(256, np.int64)
+
+    def add(self, pixels: NDArray[np.float32]) -> None:
+        """Add a part of the picture, (H, W, C)."""
+        values = np.log2(masking(pixels)).ravel()
+        np.clip(values, self._edges[0], self._edges[-1], out=values)
+        self._counts += np.histogram(values, self._edges)[0]
+
+    @property
+    def value(self) -> float:
+        """The value; the mean of `first_weights` falls as it grows."""
+        middles = np.exp2((self._edges[1:] + self._edges[:-1]) / 2)
+        low, high = float(middles[0]), float(middles[-1])
+        value = low
+        for _ in range(30):
+            value = math.sqrt(low * high)
+            weights = np.clip(middles / value, *FIRST_RANGE)
+            if np.dot(weights, self._counts) > self._counts.sum():
+                low = value
+            else:
+                high = value
+        return value
 
 
 def renewed_weights(light: Map, error: Map, weights: Map) -> Map:

@@ -70,6 +70,8 @@ class PreparedPicture:
     weights : ndarray, (H, W), float32, or None
         The weights of the error at each pixel with which an encoder for the eye starts, which are
         in those of `fitted`; None for an encoder for PSNR.
+    seen : ndarray, (H, W, C), float32, or None
+        What a person sees, if `picture` is only what other Gaussians lack of it.
     alpha_map : bytes or None
         The encoded map of alpha.
     metadata : Metadata
@@ -82,6 +84,7 @@ class PreparedPicture:
     stretch: Stretch
     fitted: Picture
     weights: NDArray[np.float32] | None = None
+    seen: NDArray[np.float32] | None = None
     alpha_map: bytes | None = None
     metadata: Metadata = field(default_factory=Metadata)
     most_bytes: float | None = None

@@ -154,8 +154,15 @@ class FitQuantizer:
         layers = self._refine(optimizer, quantizer, layers)
         return Draft.make(self._source, layers, parameters, step=step, q_max=self._q_max)
 
-    def repair(self, draft: Draft) -> Draft:
-        """Return the draft with Gaussians added where blocks have lost detail; see `repair`."""
+    def repair(self, draft: Draft, inside: NDArray[np.bool_] | None = None) -> Draft:
+        """Return the draft with Gaussians added where blocks have lost detail; see `repair`.
+
+        Parameters
+        ----------
+        draft : Draft
+        inside : ndarray, (K,), optional
+            Which blocks to check; by default all.
+        """
         if self._interrupt.is_pressed():
             return draft
         source = self._source
@@ -166,9 +173,10 @@ class FitQuantizer:
         repairs = repair(
             optimizer,
             quantizer,
-            source.fitted.pixels,
+            self._seen,
             quantizer.parameters.color_step,
             weights=self._weights,
+            inside=inside,
             least=LEAST_ERROR[source.picture.bit_depth] * source.stretch.gain,
             model_set=model_set(len(layers) - 1, len(layers)),
             costs=quantizer.costs(layers),
@@ -282,12 +290,28 @@ class FitQuantizer:
         if due and self._last is None:
             error = luma(optimizer.residual())
             error /= self._weights
-            light = luma(self._source.fitted.pixels)
-            self._weights = renewed_weights(light, error, self._weights)
+            seen, gain = self._source.seen, self._source.stretch.gain
+            if seen is None:
+                light = luma(self._source.fitted.pixels)
+                self._weights = renewed_weights(light, error, self._weights)
+            else:
+                # A part of a picture keeps its share of the weights.
+                share = self._weights.mean(dtype=np.float64)
+                error /= np.float32(gain)
+                self._weights = renewed_weights(luma(seen), error, self._weights)
+                self._weights *= np.float32(share)
             self._weigh(optimizer)
         return on_channels(self._weights, self._source.picture)
 
     # -- What the stages work on -------------------------------------------------------------------
+
+    @property
+    def _seen(self) -> NDArray[np.float32]:
+        """What a person sees, in the colors of the fit, which may exceed 0 to 1 here."""
+        seen = self._source.seen
+        if seen is None:
+            return self._source.fitted.pixels
+        return seen * np.float32(self._source.stretch.gain)
 
     @property
     def _q_max(self) -> float:

@@ -81,12 +81,36 @@ def step_for_picture(picture: Picture, quality: float) -> float:
     of photos, a faint picture would become its mean color; an icon needs every pixel, and a page
     its faint words.
     """
+    return adapted_step(
+        quality,
+        pixels=picture.height * picture.width,
+        contrast=_contrast(picture.pixels),
+        printed=printed_share(picture.pixels, step_for_quality(quality)),
+        bit_depth=picture.bit_depth,
+    )
+
+
+def adapted_step(
+    quality: float, *, pixels: int, contrast: float, printed: float, bit_depth: int
+) -> float:
+    """Return the color step Δ of a quality for a picture of which one knows these numbers.
+
+    Parameters
+    ----------
+    quality : float
+    pixels : int
+        Number of pixels.
+    contrast : float
+        Standard deviation of the pixels from the mean of their channel.
+    printed : float
+        See `Printed.share`.
+    bit_depth : int
+        8 or 16.
+    """
     step = step_for_quality(quality)
-    contrast = max(_contrast(picture.pixels), LEAST_CONTRAST[picture.bit_depth])
-    by_contrast = min(1.0, contrast / USUAL_CONTRAST)
-    pixels = picture.height * picture.width
+    by_contrast = min(1.0, max(contrast, LEAST_CONTRAST[bit_depth]) / USUAL_CONTRAST)
     by_size = min(1.0, (pixels / SMALL_PICTURE) ** SMALL_POWER)
-    by_print = np.interp(printed_share(picture.pixels, step), PRINTED_SHARES, PRINTED_STEPS)
+    by_print = np.interp(printed, PRINTED_SHARES, PRINTED_STEPS)
     return float(step * min(by_contrast, by_print) * by_size)
 
 

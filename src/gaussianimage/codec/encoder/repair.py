@@ -60,6 +60,7 @@ def repair(
     model_set: int,
     costs: _native.SymbolCosts,
     weights: NDArray[np.float32] | None = None,
+    inside: NDArray[np.bool_] | None = None,
 ) -> Iterator[QuantizedGaussians]:
     """Add quantized Gaussians to blocks that have lost detail.
 
@@ -81,6 +82,8 @@ def repair(
         Bits of each symbol in the file.
     weights : ndarray, (H, W), float32, optional
         Weights of the optimizer's error, which do not count here.
+    inside : ndarray, (K,), optional
+        Which of the blocks to check, counted row by row; by default all.
 
     Yields
     ------
@@ -88,7 +91,7 @@ def repair(
         The Gaussians that a round adds, the strongest first.
     """
     rates = np.tile(np.array(RATES, np.float32), (ITERATIONS, 1))
-    suspects = np.arange(count_blocks(pixels))
+    suspects = np.arange(count_blocks(pixels)) if inside is None else np.flatnonzero(inside)
     for weight in WEIGHTS:
         residual = optimizer.residual()
         if weights is not None:

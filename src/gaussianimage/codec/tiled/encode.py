@@ -28,9 +28,9 @@ from gaussianimage._util.interrupt import StopFlag, stoppable
 from gaussianimage.codec.decoder.file import DEFAULT_LIMITS
 from gaussianimage.codec.decoder.tile_cache import DecodedTile, TileFrame, decode_tile
 from gaussianimage.codec.encoder.effort import DEFAULT_EFFORT, Effort, effort_level
-from gaussianimage.codec.encoder.encode import Q_MAX
-from gaussianimage.codec.encoder.rate_model import LEAST_CONTRAST, USUAL_CONTRAST, step_for_quality
-from gaussianimage.codec.encoder.targets import DEFAULT_QUALITY
+from gaussianimage.codec.encoder.encode import LEAST_REPAIRED, Q_MAX
+from gaussianimage.codec.encoder.eye_weights import first_weights
+from gaussianimage.codec.encoder.targets import DEFAULT_QUALITY, Target, Tune
 from gaussianimage.codec.format.header import Header
 from gaussianimage.codec.format.metadata import Metadata
 from gaussianimage.codec.format.quantizer import (
@@ -43,8 +43,8 @@ from gaussianimage.codec.format.tiles import TILE_SIDES, Frame, TileGrid, TilePl
 from gaussianimage.codec.tiled.assemble import write_tiled
 from gaussianimage.codec.tiled.drawn_tiles import DrawnTiles
 from gaussianimage.codec.tiled.fit_tile import TileResult, empty_tile, encode_tile
-from gaussianimage.codec.tiled.levels import CoarseLevels, Pixels, Window, to_pixels
-from gaussianimage.codec.tiled.rows import RowReader, RowSource, open_rows
+from gaussianimage.codec.tiled.levels import CoarseLevels, Window, to_pixels
+from gaussianimage.codec.tiled.rows import Pixels, RowReader, RowSource, open_rows
 from gaussianimage.codec.tiled.work_file import WorkFile
 from gaussianimage.errors import GaussianImageError
 from gaussianimage.fitting.progress import OnProgress, Progress
@@ -98,6 +98,7 @@ def encode_tiled(
     path: str | PathLike[str],
     *,
     quality: float = DEFAULT_QUALITY,
+    tune: Tune | None = None,
     effort: int = DEFAULT_EFFORT,
     tile: int = TILE_SIDE,
     metadata: Kept = "all",
@@ -121,7 +122,9 @@ def encode_tiled(
         The file to write. While the work goes on, encoded tiles are in a file of this name and
         ``.part``.
     quality : float, default 75
-        Quality from 0 to 100, as for `gaussianimage.encode`. Tiles are tuned for PSNR.
+        Quality from 0 to 100, as for `gaussianimage.encode`.
+    tune : {"eye", "psnr"}, default "eye"
+        What the encoder optimizes, as for `gaussianimage.encode`.
     effort : int, default 5
         Effort from 1 (fastest) to 10 (smallest file).
     tile : int, default 1024
@@ -160,6 +163,7 @@ def encode_tiled(
     began = time.perf_counter()
     options = _Options(
         quality=number("quality", quality, 0, 100),
+        tune=Target("quality", quality).choose_tune(tune),
         effort=integer("effort", effort),
         seed=integer("seed", seed),
         tile=integer("tile", tile),
@@ -175,7 +179,7 @@ def encode_tiled(
         read = reader.metadata
         kept = keep(metadata, {"icc": read.icc, "exif": read.exif, "xmp": read.xmp})
         grid = plan_grid(reader.height, reader.width, options.tile)
-        coarse = CoarseLevels.make(reader, grid, path.absolute().parent)
+        coarse = CoarseLevels.make(reader, grid, options.quality, path.absolute().parent)
         try:
             job = options.job(reader, coarse.checksums)
             part = path.with_name(path.name + WORK_SUFFIX)
@@ -224,6 +228,7 @@ class _Options:
     """The options that decide what the tiles hold."""
 
     quality: float
+    tune: Tune
     effort: int
     seed: int
     tile: int
@@ -234,6 +239,7 @@ class _Options:
         size = [reader.height, reader.width, reader.channels, reader.bit_depth]
         return {
             "quality": self.quality,
+            "tune": self.tune,
             "effort": self.effort,
             "seed": self.seed,
             "tile": self.tile,
@@ -259,15 +265,15 @@ class _Encoding:
         self._grid = grid
         self._coarse = coarse
         self._work = work
-        self._seed = options.seed
+        self._options = options
         self._effort = effort
         self._workers = workers
         self._flag = StopFlag()
-        contrast = max(coarse.contrast, LEAST_CONTRAST[reader.bit_depth])
-        self._step = step_for_quality(options.quality) * min(1.0, contrast / USUAL_CONTRAST)
-        self._background = np.rint(coarse.mean * BACKGROUND_LEVELS).astype(int)
+        self._step = coarse.statistics.step(reader.bit_depth)
+        self._background = np.rint(coarse.statistics.mean * BACKGROUND_LEVELS).astype(int)
         self._drawn = DrawnTiles(grid, self._background / BACKGROUND_LEVELS, Q_MAX)
         self._window: Window | None = None
+        self._masking = 1.0  # `UsualMasking.value` of the level
         self._squared_error = 0.0
 
     def header(self) -> Header:
@@ -329,6 +335,8 @@ class _Encoding:
         """Encode all tiles, and yield the place of each when it is done."""
         for level, (rows, columns) in enumerate(self._grid.shapes):
             finest = level == self._grid.levels - 1
+            if self._options.tune == "eye":
+                self._masking = self._coarse.masking(level)
             if finest:
                 self._window = Window(self._reader, self._coarse.checksums)
             for row in range(rows):
@@ -369,15 +377,18 @@ class _Encoding:
             if self._flag.is_set():
                 raise KeyboardInterrupt
             try:
-                residual = self._pixels(place.level, frame)
-                residual = residual - self._drawn.draw(place.level, frame, threads)
+                seen = self._pixels(place.level, frame)
+                eye = self._options.tune == "eye"
                 return encode_tile(
                     self._frame(place),
-                    residual,
+                    seen,
+                    self._drawn.draw(place.level, frame, threads),
                     self._step,
+                    weights=first_weights(seen, self._masking) if eye else None,
+                    repaired=self._options.quality >= LEAST_REPAIRED,
                     effort=self._effort,
                     bit_depth=self._reader.bit_depth,
-                    seed=self._seed + self._grid.number(place),
+                    seed=self._options.seed + self._grid.number(place),
                     threads=threads,
                 )
             except (OSError, MemoryError):

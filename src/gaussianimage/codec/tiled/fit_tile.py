@@ -18,6 +18,8 @@ from gaussianimage.codec.decoder.tile_cache import (
 )
 from gaussianimage.codec.encoder.effort import Effort
 from gaussianimage.codec.encoder.encode import Q_MAX
+from gaussianimage.codec.encoder.eye_weights import on_channels
+from gaussianimage.codec.encoder.local_contrast import BLOCK
 from gaussianimage.codec.encoder.prepare import PreparedPicture
 from gaussianimage.codec.encoder.quantize_fit import ENERGY, FitQuantizer
 from gaussianimage.codec.encoder.rate_model import gaussians_for_step
@@ -72,9 +74,12 @@ def stretch_for_residual(residual: NDArray[np.float32]) -> Stretch:
 
 def encode_tile(
     frame: TileFrame,
-    residual: NDArray[np.float32],
+    seen: NDArray[np.float32],
+    drawn: NDArray[np.float32],
     step: float,
     *,
+    weights: NDArray[np.float32] | None,
+    repaired: bool,
     effort: Effort,
     bit_depth: int,
     seed: int,
@@ -86,10 +91,14 @@ def encode_tile(
     ----------
     frame : TileFrame
         The tile.
-    residual : ndarray, (H, W, C), float32
-        The picture less what coarser levels and neighbors draw, in the tile's frame.
+    seen, drawn : ndarray, (H, W, C), float32
+        The picture, and what coarser levels and neighbors draw, in the tile's frame.
     step : float
         The color step Δ of the picture.
+    weights : ndarray, (H, W), float32, or None
+        Weights of the errors for the eye; see `first_weights`.
+    repaired : bool
+        Whether blocks of the tile that have lost small things are repaired.
     effort : Effort
     bit_depth : int
         Bits of a sample of the picture, 8 or 16.
@@ -102,7 +111,8 @@ def encode_tile(
     -------
     TileResult
     """
-    channels = residual.shape[2]
+    channels = seen.shape[2]
+    residual = seen - drawn
     if float(np.abs(residual).max(initial=0.0)) < LEAST_RESIDUAL / (2**bit_depth - 1):
         return TileResult(b"", 0, empty_tile(channels))
     stretch = stretch_for_residual(residual)
@@ -111,12 +121,15 @@ def encode_tile(
     np.clip(pixels, 0, 1, out=pixels)
     pixels.flags.writeable = False
     picture = Picture(pixels, 16 if bit_depth == 16 else 8)
-    source = PreparedPicture(picture, stretch, picture)
+    fitted_picture = picture
+    if weights is not None:
+        fitted_picture = replace(picture, weights=on_channels(weights, picture))
+    source = PreparedPicture(picture, stretch, fitted_picture, weights, seen)
     stretched_step = step * stretch.gain
-    count = gaussians_for_step(picture, stretched_step, threads=threads)
+    count = gaussians_for_step(fitted_picture, stretched_step, threads=threads)
     interrupt = Interrupt()
     fitted = fit(
-        picture,
+        fitted_picture,
         count,
         iterations=effort.fit,
         seed=seed,
@@ -130,6 +143,8 @@ def encode_tile(
         source, fitted, effort, threads, _ignore, interrupt, background=np.zeros(channels)
     )
     draft = quantizer.quantize(stretched_step)
+    if repaired:
+        draft = quantizer.repair(draft, _blocks_inside(frame))
     color_index = draft.parameters.color_index + stretch.sixteenths
     parameters = QuantizerParameters(
         color_index, draft.parameters.shape_index, draft.parameters.background
@@ -200,6 +215,19 @@ def _near(
         & (y + down - grid.side < most)
     )
     return near
+
+
+def _blocks_inside(frame: TileFrame) -> NDArray[np.bool_]:
+    """Tell which blocks of a tile's frame are in the tile, and not in its margins.
+
+    Blocks in the margins are the neighbors' to repair.
+    """
+    rectangle, (_, row, column) = frame.grid.frame(frame.place), frame.place
+    side = frame.grid.side
+    y = rectangle.top + BLOCK // 2 + BLOCK * np.arange(-(-rectangle.height // BLOCK))
+    x = rectangle.left + BLOCK // 2 + BLOCK * np.arange(-(-rectangle.width // BLOCK))
+    inside: NDArray[np.bool_] = ((y // side == row)[:, None] & (x // side == column)).ravel()
+    return inside
 
 
 def _ignore(*_: object) -> None:

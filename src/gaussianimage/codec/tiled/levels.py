@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gaussianimage.codec.encoder.eye_weights import UsualMasking
 from gaussianimage.codec.format.tiles import Frame, TileGrid
-from gaussianimage.codec.tiled.rows import RowReader, Samples
+from gaussianimage.codec.tiled.rows import BLOCK, Pixels, RowReader, Samples
+from gaussianimage.codec.tiled.statistics import PictureStatistics
 from gaussianimage.errors import PictureError
 from gaussianimage.picture import from_array
 from gaussianimage.picture.warn import ignore
 
 WHITE = 65535  # of the levels' samples
-
-Pixels = NDArray[np.float32]  # (rows, width, C), 0 to 1, color multiplied by alpha
 
 
 def to_pixels(samples: Samples) -> Pixels:
@@ -70,32 +69,26 @@ class CoarseLevels:
     ----------
     grid : TileGrid
     channels : int
+    quality : float
+        See `PictureStatistics`.
     folder : Path or None
         Where the rows are kept: a disk, as they are a sixteenth of the picture and more.
     """
 
-    def __init__(self, grid: TileGrid, channels: int, folder: Path | None = None) -> None:
+    def __init__(
+        self, grid: TileGrid, channels: int, quality: float, folder: Path | None = None
+    ) -> None:
         self._grid = grid
         self._rows = [LevelRows(width, channels, folder) for _, width in grid.sizes[:-1]]
         self._pending: list[list[Pixels]] = [[] for _ in self._rows]
         self.checksums: list[int] = []
         """CRC-32 of each block of rows of the picture."""
-        self._sums = np.zeros((2, channels))
-
-    @property
-    def mean(self) -> NDArray[np.float64]:
-        """Mean of each channel, (C,), 0 to 1."""
-        mean: NDArray[np.float64] = self._sums[0] / (self._grid.height * self._grid.width)
-        return mean
-
-    @property
-    def contrast(self) -> float:
-        """Standard deviation of the pixels from the mean of their channel."""
-        square = self._sums[1] / (self._grid.height * self._grid.width)
-        return float(np.sqrt(np.maximum(square - self.mean**2, 0).mean()))
+        self.statistics = PictureStatistics(channels, quality)
 
     @classmethod
-    def make(cls, reader: RowReader, grid: TileGrid, folder: Path | None = None) -> Self:
+    def make(
+        cls, reader: RowReader, grid: TileGrid, quality: float, folder: Path | None = None
+    ) -> Self:
         """Read a picture once, and make its levels.
 
         Raises
@@ -103,7 +96,7 @@ class CoarseLevels:
         PictureError
             The picture has fewer rows than it says.
         """
-        levels = cls(grid, reader.channels, folder)
+        levels = cls(grid, reader.channels, quality, folder)
         try:
             levels._make(reader)
         except BaseException:
@@ -117,8 +110,7 @@ class CoarseLevels:
             rows += len(block)
             self.checksums.append(checksum(block))
             pixels = to_pixels(block)
-            self._sums[0] += pixels.sum(axis=(0, 1), dtype=np.float64)
-            self._sums[1] += np.einsum("ijk,ijk->k", pixels, pixels, dtype=np.float64)
+            self.statistics.add(pixels)
             self._take(self._grid.levels - 1, pixels)
         if rows != reader.height:
             raise PictureError(f"the picture ends early: {rows} rows of {reader.height}")
@@ -128,6 +120,16 @@ class CoarseLevels:
     def read(self, level: int, top: int, bottom: int) -> Pixels:
         """Return rows of a level."""
         return self._rows[level].read(top, bottom)
+
+    def masking(self, level: int) -> float:
+        """Return `UsualMasking.value` of a level."""
+        if level == self._grid.levels - 1:
+            return self.statistics.masking.value
+        height, _ = self._grid.sizes[level]
+        masking = UsualMasking()
+        for top in range(0, height, BLOCK):
+            masking.add(self.read(level, top, min(top + BLOCK, height)))
+        return masking.value
 
     def close(self) -> None:
         """Discard the levels."""

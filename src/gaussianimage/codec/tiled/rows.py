@@ -19,6 +19,8 @@ BLOCK = 256
 """Rows that are read at a time."""
 
 Samples: TypeAlias = NDArray[Any]  # (rows, width, C), uint8 or uint16
+# (rows, width, C), 0 to 1, color multiplied by alpha
+Pixels: TypeAlias = NDArray[np.float32]
 
 # Color spaces of libvips that become sRGB.
 _OTHER_COLORS = ("cmyk", "lab", "labs", "xyz", "scrgb", "hsv", "lch")

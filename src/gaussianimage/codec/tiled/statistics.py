@@ -1,0 +1,60 @@
+"""What the encoder must know of a whole picture before it encodes the first tile."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaussianimage.codec.encoder.eye_weights import UsualMasking
+from gaussianimage.codec.encoder.local_contrast import Printed, count_printed
+from gaussianimage.codec.encoder.rate_model import adapted_step, step_for_quality
+from gaussianimage.codec.tiled.rows import Pixels
+
+# One in this many rows of blocks of 16 × 16 pixels is searched for print.
+PRINT_EVERY = 4
+
+
+class PictureStatistics:
+    """Sums over the pixels of a picture, whose blocks of rows come one by one.
+
+    Parameters
+    ----------
+    channels : int
+    quality : float
+        Quality of the file, on which depends what counts as contrast.
+    """
+
+    def __init__(self, channels: int, quality: float) -> None:
+        self._quality = quality
+        self._pixels = 0
+        self._sums = np.zeros((2, channels))
+        self.masking = UsualMasking()
+        self._printed = Printed(0, 0)
+
+    def add(self, rows: Pixels) -> None:
+        """Add the next block of rows; all but the last have a multiple of 16 rows."""
+        self._pixels += rows.shape[0] * rows.shape[1]
+        self._sums[0] += rows.sum(axis=(0, 1), dtype=np.float64)
+        self._sums[1] += np.einsum("ijk,ijk->k", rows, rows, dtype=np.float64)
+        self.masking.add(rows)
+        self._printed += count_printed(rows, step_for_quality(self._quality), every=PRINT_EVERY)
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """Mean of each channel, (C,), 0 to 1."""
+        mean: NDArray[np.float64] = self._sums[0] / self._pixels
+        return mean
+
+    @property
+    def contrast(self) -> float:
+        """Standard deviation of the pixels from the mean of their channel."""
+        square = self._sums[1] / self._pixels
+        return float(np.sqrt(np.maximum(square - self.mean**2, 0).mean()))
+
+    def step(self, bit_depth: int) -> float:
+        """Return the color step Δ of the quality, as `step_for_picture` does for other pictures."""
+        return adapted_step(
+            self._quality,
+            pixels=self._pixels,
+            contrast=self.contrast,
+            printed=self._printed.share,
+            bit_depth=bit_depth,
+        )
