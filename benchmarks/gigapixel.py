@@ -1,18 +1,29 @@
-"""A picture beyond memory: time, memory and quality of its tiled file, its windows and its seams.
+"""A picture beyond memory: a tiled file and its windows beside strips, JPEG XL and JPEG 2000.
 
-Usage: python benchmarks/gigapixel.py --images FOLDER --side 4096 [--kind synthetic] [--beside]
+Usage: python benchmarks/gigapixel.py --images FOLDER --side 4096 [--kind terrain] [--parts PART …]
 
-The picture is a square mosaic of the photos, or a synthetic one, and is made row by row, so it is
-never in memory as a whole. Every contestant runs in a process of its own, which gives its peak
-memory. With --beside, the same picture is also encoded in strips of a tile's height as ordinary
-files, and by JPEG 2000 in tiles and JPEG XL at the same number of bytes; the latter two need the
-whole picture in memory. An interrupted run goes on with the tiles that it has.
+The picture is a mosaic of the photos or a map that is made by formulas; it is written to a file of
+raw samples row by row, and is never in memory as a whole. The parts are
+
+    source    that file; it comes by itself
+    tiled     a tiled file
+    strips    some of its strips of rows, each as an ordinary file
+    jpeg2000  JPEG 2000 in tiles of the same size (opj_compress) at the size of the tiled file
+    jpegxl    JPEG XL (cjxl) at about the size of the tiled file
+    windows   windows out of the tiled file, at several zooms
+
+All contestants are compared on the same strips, which are spread evenly over the picture. Each runs
+in a process of its own, which tells its time and peak memory.
+
+Everything is kept in the folder --work. Ctrl-C, SIGTERM or --seconds end the run at any point with
+a table of what there is; the same command goes on from there, and the tiled file too. Finished
+parts are not done again; remove the folder to start over.
 """
 
 import argparse
-import os
-import pickle
-import resource
+import json
+import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -20,175 +31,350 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from lib.children import Cost, Ended, FailedError, run_command, run_function
+from lib.eye_measures import EYE_MEASURES
 from lib.harness import environment, print_environment, print_table, write_json
-from lib.mosaic import Framed, Mosaic, Synthetic
-from lib.rivals import is_importable
+from lib.mosaic import Framed, Mosaic
+from lib.row_files import PpmRows, write_ppm
+from lib.terrain import Terrain
 
 import gaussianimage
 from gaussianimage.codec.decoder.ranges import FileRanges
 
 HERE = Path(__file__).resolve().parent
-NEAR = 8  # px from an edge of a tile
-AROUND = 64  # px, what the pixels near an edge are compared with
+SSIMULACRA2 = EYE_MEASURES[0]
+PARTS = ("tiled", "windows", "strips", "jpeg2000", "jpegxl")
 WINDOW = 1024  # px a side
 ZOOMS = (1.0, 0.5, 0.3, 0.25, 0.1, 0.0625)
 WINDOWS = 8  # for each zoom
+TURNS = 5  # of each window
+SAMPLE = 2048  # px a side, on which JPEG XL's distance is chosen
+SCORED = 512  # px a side of the windows that SSIMULACRA 2 compares
+NAMES = {
+    "source": "writing the source",
+    "tiled": "tiled",
+    "strips": "strips as ordinary files",
+    "jpeg2000": "JPEG 2000, tiles",
+    "jpegxl": "JPEG XL",
+}
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure a picture beyond memory.")
-    parser.add_argument("--images", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument(
-        "--side", type=int, default=4096, help="pixels of the picture a side (4096)"
-    )
-    parser.add_argument("--kind", choices=("mosaic", "synthetic"), default="mosaic")
+    parser.add_argument("--images", type=Path, metavar="FOLDER", help="photos of the mosaic")
+    parser.add_argument("--side", type=int, default=4096, help="pixels a side (4096)")
+    parser.add_argument("--kind", choices=("mosaic", "terrain"), default="mosaic")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="(all)")
+    parser.add_argument("--work", type=Path, metavar="FOLDER", help="(results/gigapixel-KIND-SIDE)")
+    parser.add_argument("--seconds", type=int, default=0, help="end the run after so long (never)")
     parser.add_argument(
         "--ground", type=int, default=0, help="side of a plain ground around the picture, px (none)"
     )
     parser.add_argument("--tile", type=int, default=1024, help="side of a tile, px (1024)")
     parser.add_argument("--effort", type=int, default=1, help="(1)")
-    parser.add_argument("--quality", type=float, default=60, help="(60)")
-    parser.add_argument("--beside", action="store_true", help="strips, JPEG 2000 and JPEG XL too")
-    parser.add_argument("--file", type=Path, help="the tiled file, which is kept (a temporary one)")
-    parser.add_argument("--output", type=Path, default=HERE / "results/gigapixel.json")
-    return parser.parse_args()
+    parser.add_argument("--quality", type=float, default=75, help="(75)")
+    parser.add_argument("--tune", choices=("eye", "psnr"), default="eye")
+    parser.add_argument("--strips", type=int, default=2, help="strips to compare (2)")
+    parser.add_argument("--jxl-effort", type=int, default=3, help="1 to 9 (3)")
+    parser.add_argument("--threads", type=int, default=2, help="(2)")
+    arguments = parser.parse_args()
+    if arguments.kind == "mosaic" and arguments.images is None:
+        parser.error("a mosaic needs --images")
+    if arguments.work is None:
+        name = f"gigapixel-{arguments.kind}-{arguments.ground or arguments.side}"
+        arguments.work = HERE / "results" / name
+    return arguments
 
 
-def measured(function: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
-    """Call a function in a process of its own; return its result, and its time and memory."""
-    receive, send = os.pipe()
-    began = time.perf_counter()
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            os.close(receive)
-            data = pickle.dumps(function())
-            with open(send, "wb") as stream:  # noqa: PTH123  (a descriptor)
-                stream.write(data)
-            code = 0
-        finally:
-            os._exit(code)
-    os.close(send)
-    with open(receive, "rb") as stream:  # noqa: PTH123  (a descriptor)
-        data = stream.read()
-    _, status, usage = os.wait4(child, 0)
-    if status != 0:
-        raise SystemExit("a contestant failed")
-    return pickle.loads(data), {
-        "seconds": time.perf_counter() - began,
-        "cpu_seconds": usage.ru_utime + usage.ru_stime,
-        "peak_megabytes": usage.ru_maxrss / 1024,
+class Bench:
+    """One run of the benchmark: its picture, and the records of what is done.
+
+    Parameters
+    ----------
+    arguments : Namespace
+    """
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.arguments = arguments
+        self.folder: Path = arguments.work
+        self.side: int = arguments.ground or arguments.side
+        self.file = self.folder / "tiled.gimg"
+        self._records = self.folder / "records.json"
+        self.records: dict[str, dict[str, Any]] = {}
+        options = {
+            name: getattr(arguments, name)
+            for name in ("kind", "side", "ground", "tile", "effort", "quality", "tune", "strips")
+        }
+        if self._records.exists():
+            kept = json.loads(self._records.read_text())
+            if kept["options"] != options:
+                raise SystemExit(f"{self.folder} has a run with {kept['options']}")
+            self.records = kept["records"]
+        self._options = options
+
+    # -- The picture -------------------------------------------------------------------------------
+
+    @property
+    def source(self) -> Path:
+        """The file of the picture."""
+        return self.folder / "source.ppm"
+
+    @property
+    def picture(self) -> PpmRows:
+        """The picture."""
+        return PpmRows(self.source)
+
+    def make_source(self) -> None:
+        """Write the picture, if it is not there."""
+        if not self.source.exists():
+            self.cost("source", run_function(lambda: write_ppm(self._formula(), self.source)))
+
+    def _formula(self) -> Any:
+        arguments = self.arguments
+        side = arguments.side
+        picture: Any = (
+            Terrain(side, side)
+            if arguments.kind == "terrain"
+            else Mosaic.of_folder(arguments.images, side, side)
+        )
+        return Framed(picture, self.side, self.side) if arguments.ground else picture
+
+    def strips(self) -> list[int]:
+        """Return the first rows of the strips that are compared, spread over the picture."""
+        tile = self.arguments.tile
+        rows = max(1, self.side // tile)
+        count = min(self.arguments.strips, rows)
+        return [tile * (rows * (2 * number + 1) // (2 * count)) for number in range(count)]
+
+    def strip(self, top: int) -> np.ndarray:
+        """Return a strip of the picture."""
+        return self.picture[top : top + self.arguments.tile]
+
+    # -- Records -----------------------------------------------------------------------------------
+
+    def record(self, part: str, **values: Any) -> None:
+        """Keep what was found out about a part."""
+        self.records.setdefault(part, {}).update(values)
+        write_json(self._records, {"options": self._options, "records": self.records})
+
+    def cost(self, part: str, ended: Ended) -> None:
+        """Add what a process took, and pass on an interruption."""
+        before = self.records.get(part, {})
+        self.record(part, **add_cost(before, ended.cost))
+        if ended.interrupted:
+            raise KeyboardInterrupt
+
+    def is_done(self, part: str) -> bool:
+        """Whether a part needs no more work."""
+        return bool(self.records.get(part, {}).get("done"))
+
+    def compare(self, part: str, strips: Callable[[int], np.ndarray]) -> None:
+        """Compare the strips of a contestant with the picture, and keep the results."""
+
+        def work() -> tuple[float, float | None]:
+            error, samples, scores = 0.0, 0, []
+            for top in self.strips():
+                show(f"comparing {part}, strip at {top}")
+                source, drawn = self.strip(top), strips(top)
+                assert source.shape == drawn.shape
+                error += squared_error(source, drawn)
+                samples += source.size
+                scores += score_windows(source, drawn)
+            return decibels(error, samples), float(np.mean(scores)) if scores else None
+
+        # In a process of its own, so that this one stays small, from which contestants fork.
+        ended = run_function(work)
+        if ended.interrupted:
+            raise KeyboardInterrupt
+        psnr, score = ended.result
+        self.record(part, psnr=psnr, score=score)
+
+
+def add_cost(before: dict[str, Any], cost: Cost) -> dict[str, float]:
+    """Return the cost of a part that has had some before."""
+    return {
+        "seconds": before.get("seconds", 0) + cost.seconds,
+        "cpu_seconds": before.get("cpu_seconds", 0) + cost.cpu_seconds,
+        "peak_megabytes": max(before.get("peak_megabytes", 0), cost.peak_megabytes),
     }
 
 
-def encode_tiles(picture: Any, file: Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    result = gaussianimage.encode_tiled(
-        picture,
-        file,
-        tile=arguments.tile,
-        effort=arguments.effort,
-        quality=arguments.quality,
-        progress=lambda now: show(f"{now.iteration} of {now.iterations} tiles"),
+def squared_error(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the squared error, summed over pixels and channels."""
+    total = 0.0
+    for top in range(0, len(a), 64):
+        difference = a[top : top + 64].astype(np.float32) - b[top : top + 64]
+        total += float(np.einsum("ijk,ijk->", difference, difference, dtype=np.float64))
+    return total
+
+
+def decibels(error: float, samples: int) -> float:
+    return float(10 * np.log10(255**2 * samples / max(error, 1e-9)))
+
+
+def score_windows(source: np.ndarray, drawn: np.ndarray) -> list[float]:
+    """Return SSIMULACRA 2 of some windows of a strip, none if it is not installed."""
+    if not SSIMULACRA2.available() or min(source.shape[:2]) < SCORED:
+        return []
+    most = source.shape[1] - SCORED
+    return [
+        SSIMULACRA2.compare(
+            np.ascontiguousarray(source[:SCORED, left : left + SCORED]),
+            np.ascontiguousarray(drawn[:SCORED, left : left + SCORED]),
+        )
+        for left in (most // 6, most // 2, most * 5 // 6)
+    ]
+
+
+# -- The parts -------------------------------------------------------------------------------------
+
+
+def encode_tiled(bench: Bench) -> None:
+    arguments = bench.arguments
+    now = [0, 1]
+
+    def progress(told: gaussianimage.Progress) -> None:
+        now[:] = told.iteration, told.iterations
+        show(f"{told.iteration} of {told.iterations} tiles")
+
+    def work() -> dict[str, Any]:
+        try:
+            result = gaussianimage.encode_tiled(
+                bench.picture,
+                bench.file,
+                tile=arguments.tile,
+                effort=arguments.effort,
+                quality=arguments.quality,
+                tune=arguments.tune,
+                threads=arguments.threads,
+                progress=progress,
+            )
+        except KeyboardInterrupt:
+            return {"share": now[0] / now[1]}
+        return {"bytes": result.bytes, "whole_psnr": result.psnr, "share": 1.0, "done": True}
+
+    ended = run_function(work)
+    bench.record("tiled", **(ended.result or {}))
+    bench.cost("tiled", ended)
+
+
+def compare_tiled(bench: Bench) -> None:
+    bench.compare(
+        "tiled",
+        lambda top: gaussianimage.decode(
+            bench.file, crop=(top, 0, len(bench.strip(top)), bench.side)
+        ),
     )
-    return {"bytes": result.bytes, "psnr": result.psnr, "gaussians": result.gaussians}
 
 
-def encode_strips(picture: Any, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Encode strips of a tile's height as ordinary files."""
-    size, gaussians, error = 0, 0, 0.0
-    for top in range(0, arguments.side, arguments.tile):
-        rows = picture[top : top + arguments.tile]
-        encoded = gaussianimage.encode_with_result(
-            rows, quality=arguments.quality, effort=arguments.effort
-        )
-        size, gaussians = size + len(encoded.data), gaussians + encoded.gaussians
-        error += squared_error(rows, gaussianimage.decode(encoded.data)).sum()
+def encode_strips(bench: Bench) -> None:
+    """Encode some strips of a tile's height as ordinary files."""
+    arguments = bench.arguments
+    files = {top: bench.folder / f"strip-{top}.gimg" for top in bench.strips()}
+    for top, file in files.items():
+        if file.exists():
+            continue
+
+        def work(top: int = top) -> bytes:
+            return gaussianimage.encode(
+                bench.strip(top),
+                quality=arguments.quality,
+                effort=arguments.effort,
+                tune=arguments.tune,
+                threads=arguments.threads,
+            )
+
         show(f"strip at {top}")
-    return {"bytes": size, "psnr": decibels(error, picture.shape), "gaussians": gaussians}
+        ended = run_function(work)
+        if ended.result is not None:
+            file.write_bytes(ended.result)
+            done = [file for file in files.values() if file.exists()]
+            rows = sum(len(bench.strip(top)) for top, file in files.items() if file.exists())
+            size = sum(file.stat().st_size for file in done)
+            bench.record("strips", bytes=size, share=rows / bench.side)
+        bench.cost("strips", ended)
+    bench.compare("strips", lambda top: gaussianimage.decode(files[top]))
+    bench.record("strips", done=True)
 
 
-def encode_rival(
-    picture: Any,
-    save: dict[str, Any],
-    kind: str,
-    most: int,
-    steps: int,
-) -> dict[str, Any]:
-    """Encode the whole picture by Pillow, with the best quality of at most so many bytes."""
-    import io
+def encode_jpeg2000(bench: Bench) -> None:
+    tile, side = bench.arguments.tile, bench.side
+    output = bench.folder / "picture.jp2"
+    rate = 3 * side * side / bench.records["tiled"]["bytes"]
+    command = ["opj_compress", "-i", bench.source, "-o", output, "-t", f"{tile},{tile}"]
+    command += ["-I", "-r", f"{rate:.2f}", "-threads", bench.arguments.threads]
+    if side < tile:
+        command[5:7] = []
+    if not bench.records.get("jpeg2000", {}).get("bytes"):
+        bench.cost("jpeg2000", run_command(command))
+        bench.record("jpeg2000", bytes=output.stat().st_size, share=1.0)
 
-    from PIL import Image
+    def strip(top: int) -> np.ndarray:
+        part = bench.folder / "part.ppm"
+        bottom = top + len(bench.strip(top))
+        area = f"0,{top},{side},{bottom}"
+        run_command(["opj_decompress", "-i", output, "-o", part, "-d", area])
+        return PpmRows(part)[:]
 
-    if kind == "JXL":
-        import pillow_jxl  # noqa: F401  (registers the format)
-    whole = Image.fromarray(picture[:])
-    best, low, high = b"", 0, 100
-    for _ in range(steps):
-        options = dict(save)
-        if kind == "JXL":
-            options["quality"] = (low + high) // 2
-        buffer = io.BytesIO()
-        whole.save(buffer, kind, **options)
-        if buffer.tell() <= most or kind != "JXL":
-            best, low = buffer.getvalue(), (low + high) // 2
-        else:
-            high = (low + high) // 2
-        show(f"{kind} {options}: {buffer.tell()} bytes")
-    error = 0.0
-    if best:
-        with Image.open(io.BytesIO(best)) as decoded:
-            pixels = np.asarray(decoded)
-        for top in range(0, len(pixels), 512):
-            error += squared_error(picture[top : top + 512], pixels[top : top + 512]).sum()
-    return {"bytes": len(best), "psnr": decibels(error, picture.shape), "gaussians": None}
+    bench.compare("jpeg2000", strip)
+    bench.record("jpeg2000", done=True)
 
 
-def squared_error(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return the squared error of each pixel, summed over the channels, (H, W)."""
-    return np.square(a.astype(np.float32) - b).sum(axis=2)
+def encode_jpegxl(bench: Bench) -> None:
+    side, arguments = bench.side, bench.arguments
+    options = ["-e", arguments.jxl_effort, "--num_threads", arguments.threads]
+    small, output = bench.folder / "sample.jxl", bench.folder / "picture.jxl"
+    if not bench.records.get("jpegxl", {}).get("bytes"):
+        distance = bench.records.get("jpegxl", {}).get("distance")
+        if distance is None:
+            distance = find_distance(bench, small, options)
+            bench.record("jpegxl", distance=distance)
+        show(f"cjxl at distance {distance:.2f}")
+        command = ["cjxl", bench.source, output, "-d", f"{distance:.2f}", *options]
+        bench.cost("jpegxl", run_command(command))
+        bench.record("jpegxl", bytes=output.stat().st_size, share=1.0)
+    decoded = bench.folder / "decoded.ppm"
+    if not decoded.exists() or decoded.stat().st_size < 3 * side * side:
+        run_command(["djxl", output, decoded])
+    rows = PpmRows(decoded)
+    bench.compare("jpegxl", lambda top: rows[top : top + len(bench.strip(top))])
+    decoded.unlink()
+    bench.record("jpegxl", done=True)
 
 
-def decibels(error: float, shape: tuple[int, ...]) -> float:
-    return float(10 * np.log10(255**2 * np.prod(shape, dtype=float) / max(error, 1e-9)))
+def find_distance(bench: Bench, output: Path, options: list[Any]) -> float:
+    """Return the distance of JPEG XL at which a part of the picture has the tiled file's rate."""
+    side = min(SAMPLE, bench.side)
+    top = (bench.side - side) // 2
+    sample = bench.folder / "sample.ppm"
+    write_ppm(bench.picture[top : top + side][:, top : top + side], sample)
+    most = bench.records["tiled"]["bytes"] * (side / bench.side) ** 2
+    low, high = 0.5, 25.0
+    for _ in range(8):
+        distance = float(np.sqrt(low * high))
+        run_command(["cjxl", sample, output, "-d", f"{distance:.3f}", *options])
+        low, high = (distance, high) if output.stat().st_size > most else (low, distance)
+        show(f"distance {distance:.2f}: {output.stat().st_size} of {most:.0f} bytes")
+    return float(np.sqrt(low * high))
 
 
-def measure_seams(picture: Any, file: Path, tile: int) -> dict[str, float]:
-    """Return the mean squared error of pixels by their distance to the nearest edge of a tile."""
-    side = picture.shape[0]
-    decoder = gaussianimage.Decoder()
-    total, count = np.zeros(AROUND + 1), np.zeros(AROUND + 1)
-
-    def distance(places: np.ndarray) -> np.ndarray:
-        apart = np.abs((places + tile // 2) % tile - tile // 2 + 0.5)
-        # The edges of the picture are not edges between tiles.
-        outer = (places < tile // 2) | (places >= (side - 1) // tile * tile + tile // 2)
-        return np.where(outer, AROUND, apart)
-
-    for top in range(0, side, 256):
-        rows = picture[top : top + 256]
-        drawn = decoder.decode(file, crop=(top, 0, len(rows), side))
-        far = np.minimum(
-            distance(np.arange(top, top + len(rows)))[:, None], distance(np.arange(side))
-        )
-        bins = np.minimum(far, AROUND).astype(int).ravel()
-        total += np.bincount(bins, squared_error(rows, drawn).ravel(), AROUND + 1)
-        count += np.bincount(bins, minlength=AROUND + 1)
-    near = total[:NEAR].sum() / count[:NEAR].sum()
-    around = total[NEAR:AROUND].sum() / count[NEAR:AROUND].sum()
-    rest = total[NEAR:].sum() / count[NEAR:].sum()
-    return {"near": near, "around": around, "rest": rest, "ratio": near / around}
+def measure_windows(bench: Bench) -> None:
+    """Time windows at several zooms, and compare them with whole rows of the picture."""
+    ended = run_function(lambda: time_windows(bench.file, bench.side, bench.arguments.threads))
+    bench.cost("windows", ended)
+    bench.record("windows", runs=ended.result, done=True)
 
 
-def measure_windows(file: Path, side: int) -> list[dict[str, float]]:
-    """Time windows at several zooms, and compare those at the nominal size with full rows."""
+def time_windows(file: Path, side: int, threads: int) -> list[dict[str, float]]:
     generator = np.random.default_rng(0)
-    decoder = gaussianimage.Decoder()
+    decoder = gaussianimage.Decoder(threads=threads)
     runs = []
     for zoom in ZOOMS:
         size = round(side * zoom)
         window = min(WINDOW, size)
-        times, read = [], []
+        wall: list[float] = []
+        cpu: list[float] = []
+        read = []
         for _ in range(WINDOWS):
             top, left = (int(place) for place in generator.integers(0, size - window + 1, 2))
             options = {"size": (size, size), "crop": (top, left, window, window)}
@@ -196,12 +382,11 @@ def measure_windows(file: Path, side: int) -> list[dict[str, float]]:
                 first = gaussianimage.decode(ranges, **options)
                 read.append(ranges.bytes_read)
             decoder.decode(file, **options)
-            spans = []
-            for _ in range(3):
-                began = time.perf_counter()
+            for _ in range(TURNS):
+                began, cpu_began = time.perf_counter(), time.process_time()
                 pixels = decoder.decode(file, **options)
-                spans.append(time.perf_counter() - began)
-            times.append(min(spans))
+                cpu.append(time.process_time() - cpu_began)
+                wall.append(time.perf_counter() - began)
             if not np.array_equal(pixels, first):
                 raise SystemExit("a warm window differs from a cold one")
             rows = decoder.decode(file, size=(size, size), crop=(top, 0, window, size))
@@ -210,8 +395,10 @@ def measure_windows(file: Path, side: int) -> list[dict[str, float]]:
         runs.append(
             {
                 "zoom": zoom,
-                "milliseconds": 1e3 * float(np.median(times)),
-                "worst_milliseconds": 1e3 * max(times),
+                "wall_median": 1e3 * float(np.median(wall)),
+                "wall_most": 1e3 * max(wall),
+                "cpu_median": 1e3 * float(np.median(cpu)),
+                "cpu_most": 1e3 * max(cpu),
                 "megabytes_read": max(read) / 1e6,
             }
         )
@@ -219,84 +406,113 @@ def measure_windows(file: Path, side: int) -> list[dict[str, float]]:
     return runs
 
 
+# -- The run ---------------------------------------------------------------------------------------
+
+
+def run_parts(bench: Bench) -> None:
+    """Do what is not done yet."""
+    tools = {"jpeg2000": ("opj_compress", "opj_decompress"), "jpegxl": ("cjxl", "djxl")}
+    work = {
+        "windows": measure_windows,
+        "strips": encode_strips,
+        "jpeg2000": encode_jpeg2000,
+        "jpegxl": encode_jpegxl,
+    }
+    bench.make_source()
+    if not bench.is_done("tiled"):
+        encode_tiled(bench)
+    if bench.records["tiled"].get("psnr") is None:
+        compare_tiled(bench)
+    for part in bench.arguments.parts:
+        if part == "tiled" or bench.is_done(part):
+            continue
+        missing = [tool for tool in tools.get(part, ()) if shutil.which(tool) is None]
+        if missing:
+            print(f"{NAMES.get(part, part)}: {missing[0]} is not installed")
+            continue
+        try:
+            work[part](bench)
+        except FailedError as error:
+            print(f"{NAMES.get(part, part)}: {error}")
+
+
+def print_results(bench: Bench) -> None:
+    """Print tables of what there is."""
+    rows = []
+    for part, name in NAMES.items():
+        found = bench.records.get(part)
+        if not found or "cpu_seconds" not in found:
+            continue
+        share = found.get("share", 1.0)
+        megapixels = bench.side**2 * share / 1e6
+        size = found.get("bytes")
+        rows.append(
+            [
+                name if share == 1 else f"{name} ({100 * share:.0f} %)",
+                size or "",
+                f"{8 * size / (1e6 * megapixels):.4f}" if size else "",
+                f"{found['psnr']:.2f}" if "psnr" in found else "",
+                f"{found['score']:.1f}" if found.get("score") is not None else "",
+                f"{found['seconds']:.0f}",
+                f"{found['cpu_seconds']:.0f}",
+                f"{found['cpu_seconds'] / megapixels:.2f}" if megapixels else "",
+                f"{found['peak_megabytes']:.0f}",
+            ]
+        )
+    print(f"\n{bench.side} x {bench.side}, {bench.arguments.kind}")
+    header = ["", "bytes", "bpp", "PSNR, dB", "SSIMULACRA 2", "seconds", "CPU s", "CPU s/MP"]
+    print_table([*header, "peak, MB"], rows)
+    whole = bench.records.get("tiled", {}).get("whole_psnr")
+    if whole is not None:
+        print(f"PSNR of the tiled file over the whole picture: {whole:.2f} dB")
+    if "runs" in bench.records.get("windows", {}):
+        print()
+        print_table(
+            ["window at zoom", "ms", "worst", "CPU ms", "worst", "MB read"],
+            [
+                [
+                    f"{run['zoom']:g}",
+                    f"{run['wall_median']:.1f}",
+                    f"{run['wall_most']:.1f}",
+                    f"{run['cpu_median']:.1f}",
+                    f"{run['cpu_most']:.1f}",
+                    f"{run['megabytes_read']:.2f}",
+                ]
+                for run in bench.records["windows"]["runs"]
+            ],
+        )
+
+
 def show(text: str) -> None:
     if sys.stderr.isatty():
         print(f"\r{text:60}", end="", file=sys.stderr, flush=True)
 
 
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def main() -> int:
     arguments = parse_arguments()
-    side = arguments.side
-    report = environment()
+    report = environment(threads=[arguments.threads])
     print_environment(report)
-    if arguments.kind == "mosaic":
-        picture: Any = Mosaic.of_folder(arguments.images, side, side)
-    else:
-        picture = Synthetic(side, side)
-    if arguments.ground:
-        picture = Framed(picture, arguments.ground, arguments.ground)
-        side = arguments.side = arguments.ground
-    file = arguments.file or arguments.output.with_suffix(".gimg")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    result, cost = measured(lambda: encode_tiles(picture, file, arguments))
-    runs = {"tiled": result | cost}
-    if arguments.beside:
-        most = result["bytes"]
-        result, cost = measured(lambda: encode_strips(picture, arguments))
-        runs["strips as ordinary files"] = result | cost
-        rate = 24 * side * side / (8 * most)
-        tiles = {
-            "tile_size": (arguments.tile,) * 2,
-            "irreversible": True,
-            "quality_mode": "rates",
-            "quality_layers": [rate],
-        }
-        result, cost = measured(lambda: encode_rival(picture, tiles, "JPEG2000", most, 1))
-        runs["JPEG 2000, tiles"] = result | cost
-        if is_importable("pillow_jxl"):
-            options = {"effort": 4}
-            result, cost = measured(lambda: encode_rival(picture, options, "JXL", most, 6))
-            runs["JPEG XL, effort 4, six encodings"] = result | cost
-    pixels = side * side
-    rows = [
-        [
-            name,
-            run["bytes"],
-            f"{8 * run['bytes'] / pixels:.3f}",
-            f"{run['psnr']:.2f}",
-            f"{run['seconds']:.0f}",
-            f"{1e6 * run['cpu_seconds'] / pixels:.2f}",
-            f"{run['peak_megabytes']:.0f}",
-        ]
-        for name, run in runs.items()
-    ]
-    header = ["", "bytes", "bpp", "PSNR, dB", "seconds", "CPU s/MP", "peak, MB"]
-    print_table(header, rows)
-    seams = measure_seams(picture, file, arguments.tile)
-    print(
-        f"squared error within {NEAR} px of edges of tiles {seams['near']:.2f}, "
-        f"{NEAR} to {AROUND} px away {seams['around']:.2f}, "
-        f"elsewhere {seams['rest']:.2f} (near/around {seams['ratio']:.3f})"
-    )
-    windows = measure_windows(file, side)
-    print_table(
-        ["window at zoom", "ms", "worst", "MB read"],
-        [
-            [
-                f"{run['zoom']:g}",
-                f"{run['milliseconds']:.1f}",
-                f"{run['worst_milliseconds']:.1f}",
-                f"{run['megabytes_read']:.2f}",
-            ]
-            for run in windows
-        ],
-    )
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    results = {"runs": runs, "seams": seams, "windows": windows, "reading_megabytes": peak}
-    write_json(arguments.output, {"environment": report, "side": side, **results})
-    if arguments.file is None:
-        file.unlink()
-    return 0
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    bench = Bench(arguments)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, interrupt)
+    signal.alarm(arguments.seconds)
+    try:
+        run_parts(bench)
+        code = 0
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on")
+        code = 130
+    finally:
+        signal.alarm(0)
+        print_results(bench)
+    results = {"environment": report, "side": bench.side, "records": bench.records}
+    write_json(arguments.work / "results.json", results)
+    return code
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ from typing import Any
 
 import numpy as np
 from lib.harness import environment, print_environment, print_table, write_json
-from lib.mosaic import Mosaic, Synthetic
+from lib.mosaic import Mosaic
+from lib.terrain import Terrain
 from numpy.typing import NDArray
 
 import gaussianimage
@@ -114,7 +115,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--tile", type=int, nargs="+", default=[512], help="sides of a tile (512)")
     parser.add_argument("--tiles", type=int, default=4, help="tiles of a picture a side (4)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="mosaics (0 1 2)")
-    parser.add_argument("--synthetic", action="store_true", help="a synthetic picture too")
+    parser.add_argument("--terrain", action="store_true", help="a synthetic picture too")
     parser.add_argument("--effort", type=int, default=1, help="(1)")
     parser.add_argument("--quality", type=float, default=60, help="(60)")
     parser.add_argument("--tune", choices=("eye", "psnr"), default="eye")
@@ -133,8 +134,8 @@ def main() -> int:
             f"mosaic {seed}": Mosaic.of_folder(arguments.images, side, side, seed)
             for seed in arguments.seeds
         }
-        if arguments.synthetic:
-            pictures["synthetic"] = Synthetic(side, side)
+        if arguments.terrain:
+            pictures["terrain"] = Terrain(side, side)
         for name, picture in pictures.items():
             with tempfile.TemporaryDirectory() as folder:
                 files = [Path(folder) / "a.gimg", Path(folder) / "b.gimg"]

@@ -1,6 +1,5 @@
-"""Large pictures that are made row by row: mosaics of photos, and a synthetic one."""
+"""Large pictures that are made row by row: mosaics of photos, also on a plain ground."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -109,16 +108,14 @@ class Framed:
 
     Parameters
     ----------
-    picture : Mosaic or Synthetic
+    picture : array by rows
     height, width : int
         Size with the ground in pixels.
     ground : int
         Level of the ground, 0 to 255.
     """
 
-    def __init__(
-        self, picture: "Mosaic | Synthetic", height: int, width: int, ground: int = 235
-    ) -> None:
+    def __init__(self, picture: Any, height: int, width: int, ground: int = 235) -> None:
         self.shape = height, width, 3
         self.dtype = np.dtype(np.uint8)
         self._picture = picture
@@ -136,50 +133,6 @@ class Framed:
             inside = self._picture[first - self._top : last - self._top]
             block[first - begin : last - begin, self._left : self._left + width] = inside
         return block
-
-
-class Synthetic:
-    """Rings, rays, a gradient and sharp discs, as formulas of the place; an array by rows.
-
-    Parameters
-    ----------
-    height, width : int
-        Size in pixels.
-    """
-
-    def __init__(self, height: int, width: int) -> None:
-        self.shape = height, width, 3
-        self.dtype = np.dtype(np.uint8)
-
-    def __getitem__(self, rows: slice) -> NDArray[np.uint8]:
-        """Return some rows, (n, width, 3)."""
-        begin, end, _ = rows.indices(self.shape[0])
-        return np.concatenate([self._row_block(y) for y in _blocks(begin, end)])
-
-    def _row_block(self, rows: range) -> NDArray[np.uint8]:
-        height, width, _ = self.shape
-        y = np.arange(rows.start, rows.stop, dtype=np.float32)[:, None]
-        x = np.arange(width, dtype=np.float32)
-        u, v = x / width, y / height
-        # Cells of 640 pixels, each with rings of its own and a sharp disc.
-        cx, cy = np.float32(x % 640 - 320), np.float32(y % 640 - 320)
-        radius = np.sqrt(cx * cx + cy * cy)
-        rings = 0.5 + 0.5 * np.sin(radius * radius / np.float32(900))
-        disc = radius < 90 + 60 * np.sin(x // 640 + 3 * (y // 640))
-        rays = 0.5 + 0.5 * np.sin(12 * np.arctan2(cy, cx) + 6 * u)
-        red = 0.15 + 0.55 * u + 0.2 * rings * (radius < 300)
-        green = np.where(disc, 0.85 - 0.5 * v, 0.2 + 0.4 * v + 0.15 * rays)
-        blue = 0.3 + 0.3 * np.sin(6 * u + 9 * v) + 0.1 * rings
-        pixels = np.stack(np.broadcast_arrays(red, green, blue), axis=-1)
-        return np.clip(np.rint(255 * pixels), 0, 255).astype(np.uint8)
-
-
-def _blocks(begin: int, end: int) -> Iterator[range]:
-    """Divide rows into blocks that start at multiples of 64."""
-    while begin < end:
-        last = min(end, (begin // 64 + 1) * 64)
-        yield range(begin, last)
-        begin = last
 
 
 def _mix(
