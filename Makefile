@@ -19,7 +19,7 @@ REQUIREMENTS := pyproject.toml constraints.txt
 TSC := npm exec --yes --package=typescript@7.0.2 -- tsc
 CXX_FILES = $(shell find src/gaussianimage/native tests benchmarks -name '*.h' -o -name '*.cpp')
 
-.PHONY: help demo test test-core lint format core develop docs docs-links wheel wheel-check cross-compile clean
+.PHONY: help demo test test-core lint format core develop conformance docs docs-links wheel wheel-check cross-compile clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 19
@@ -32,6 +32,19 @@ test: core $(VENV)/.test $(VENV)/.torch ## Run all tests; installs PyTorch
 
 test-core: core $(VENV)/.test ## Run all tests but those that need PyTorch
 	$(BIN)/python -m pytest --without-torch
+
+conformance: core ## Hold the decoders to the conformance suite of the format: native, plain, JavaScript
+	for isa in baseline avx2 avx512; do \
+	  ! $(BIN)/python -c "import sys; from gaussianimage import _native; \
+	    sys.exit(not _native.select_instruction_set('$$isa'))" \
+	  || { echo "native, $$isa:" && $(BIN)/python conformance/run.py --exact \
+	    --server "$(BIN)/python conformance/decoders/native_decoder.py $$isa"; } || exit 1; \
+	done
+	@echo plain: && $(BIN)/python conformance/run.py \
+	  --server '$(BIN)/python conformance/decoders/plain_decoder.py'
+	@if command -v node >/dev/null; then echo JavaScript: && $(BIN)/python conformance/run.py \
+	    --server 'node conformance/decoders/javascript_decoder.mjs' --without tiles,paper,grain; \
+	  else echo 'Node is not installed: the decoder in JavaScript is not tested.'; fi
 
 lint: core $(VENV)/.lint $(VENV)/.torch ## Check format, style and types; installs PyTorch for its types
 	$(BIN)/ruff check .

@@ -1,5 +1,6 @@
 """Parsing a file: its header, metadata and chunks are checked, its Gaussians not yet decoded."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -157,9 +158,9 @@ def parse_file(
         chunks, damage = read_whole_chunks(data)
     else:
         chunks = read_chunks(data)
+    header = Header.from_chunk(chunks[0])
+    _refuse(chunks, (TILE_INDEX, TILE_CHUNK), "in a file that is not tiled")
     require_known(chunks, _KNOWN)
-    head = chunks[0]
-    header = Header.from_chunk(head)
     header.check(limits)
     if max(header.height, header.width) > MAX_PICTURE_SIDE:
         raise UnsupportedError(
@@ -180,6 +181,7 @@ def parse_file(
 def _parse_tiled(ranges: ByteRanges, limits: Limits, partial: bool) -> ParsedFile:
     """Parse the start of a tiled file."""
     chunks, index = read_start(ranges, limits)
+    _refuse(chunks, (LAYER, QUANTIZERS, GAUSSIANS), "in a tiled file")
     require_known(chunks, _KNOWN_TILED)
     head = chunks[0]
     header = Header.from_chunk(head)
@@ -208,9 +210,7 @@ def _layer_content(header: Header, chunks: list[Chunk], damage: FormatError | No
     parameters = QuantizerParameters.from_bytes(
         header.parameters, header.channels, offset=_parameters_offset(head, header)
     )
-    for chunk in chunks:
-        if chunk.type in (QUANTIZERS, GAUSSIANS):
-            raise FormatError(f"chunk {chunk.name} in a file of layers", chunk.offset)
+    _refuse(chunks, (QUANTIZERS, GAUSSIANS), "in a file of layers")
     layers = tuple(chunk for chunk in chunks if chunk.type == LAYER)
     if len(layers) > header.layers or (damage is None and len(layers) < header.layers):
         raise FormatError(
@@ -218,6 +218,13 @@ def _layer_content(header: Header, chunks: list[Chunk], damage: FormatError | No
             head.payload_offset,
         )
     return LayerContent(parameters, layers)
+
+
+def _refuse(chunks: list[Chunk], types: Collection[bytes], where: str) -> None:
+    """Raise a FormatError if there is a chunk of a type that the file must not have."""
+    for chunk in chunks:
+        if chunk.type in types:
+            raise FormatError(f"chunk {chunk.name} {where}", chunk.offset)
 
 
 def layer_chunks(file: ParsedFile, layers: int | None) -> list[Chunk]:
