@@ -26,15 +26,21 @@ ROW, SAME_ROW = 16, 85
 def pack(rows: list[list[int]]) -> str:
     """Return all weights of the rows as digits."""
     text = ""
+    waiting: list[int] = []
     before: list[int] = []
     for row in rows:
         if len(row) == ROW and row == before:
-            text += DIGITS[SAME_ROW]
-            continue
+            text += pack_runs(waiting) + DIGITS[SAME_ROW]
+            waiting = []
+        else:
+            waiting += row
         before = row
-        for weight, group in itertools.groupby(row):
-            text += pack_run(weight, len([*group]))
-    return text
+    return text + pack_runs(waiting)
+
+
+def pack_runs(weights: list[int]) -> str:
+    """Return the digits of weights."""
+    return "".join(pack_run(weight, len([*group])) for weight, group in itertools.groupby(weights))
 
 
 def pack_run(weight: int, count: int) -> str:

@@ -3,7 +3,7 @@
  * integers and numbers are those of the native decoder, bit for bit. Needs no DOM.
  *
  * `decode(bytes)` decodes a whole file. A `Decoder` takes bytes as they arrive, and its picture grows
- * by a layer at a time.
+ * by a layer at a time. grain.js, profile.js and tiled.js read what few files have.
  */
 import { ALPHA_BLOCK_WEIGHTS, ALPHA_PIXEL_WEIGHTS, LAYER_WEIGHTS } from './priors.js';
 
@@ -79,10 +79,14 @@ export class GimgError extends Error {
 /**
  * @param {string} message
  * @param {number} offset
+ * @param {ErrorKind} [kind]
+ * @returns {never}
  */
-function damaged(message, offset) {
-  return new GimgError('format', message, offset);
+export function fail(message, offset, kind = 'format') {
+  throw new GimgError(kind, message, offset);
 }
+
+const { abs, ceil, clz32, floor, imul, max, min, sqrt } = Math;
 
 /** A picture as far as it is decoded. */
 export class Picture {
@@ -105,7 +109,7 @@ export class Picture {
      */
     this.alpha = null;
     /**
-     * Compressed metadata by the type of its chunk: iCCP, eXIF, xXMP.
+     * Chunks that other modules read, by type: compressed metadata (iCCP, eXIF, xXMP) and gRAN.
      * @type {Map<string, Uint8Array>}
      */
     this.chunks = new Map();
@@ -123,114 +127,116 @@ export class Picture {
      * @type {Levels[]}
      */
     this.levels = [];
+    /**
+     * The tiles of a tiled file, which has no other Gaussians.
+     * @type {import('./tiled.js').Tiles | null}
+     */
+    this.tiles = null;
   }
 
   /** Whether the last channel is alpha. */
   get hasAlpha() {
     return this.header.channels % 2 === 0;
   }
-
-  /**
-   * @param {number} count
-   * @returns {void}
-   */
-  reserve(count) {
-    if (count * 2 <= this.means.length) return;
-    const room = Math.min(Math.max(count, this.means.length), this.header.gaussians);
-    this.means = grown(this.means, new Float64Array(2 * room));
-    this.cholesky = grown(this.cholesky, new Float64Array(3 * room));
-    this.colors = grown(this.colors, new Float32Array(this.header.channels * room));
-  }
 }
 
 /**
- * @template {Float32Array | Float64Array} T
- * @param {T} from
- * @param {T} to
- * @returns {T}
+ * Makes room for `count` Gaussians: no more than what the file shows to have, or twice that.
+ * @param {Picture} picture
+ * @param {number} count
  */
-function grown(from, to) {
-  to.set(from);
-  return to;
+function reserve(picture, count) {
+  const { header, means } = picture;
+  if (count * 2 <= means.length) return;
+  const room = min(max(count, means.length), header.gaussians);
+  /** @type {<T extends Float32Array | Float64Array>(to: T, from: T) => T} */
+  const grown = (to, from) => (to.set(from), to);
+  picture.means = grown(new Float64Array(2 * room), means);
+  picture.cholesky = grown(new Float64Array(3 * room), picture.cholesky);
+  picture.colors = grown(new Float32Array(header.channels * room), picture.colors);
 }
 
 // The container ---------------------------------------------------------------------------------
 
 const SIGNATURE = [0x8b, 0x47, 0x49, 0x4d, 0x47, 0x0d, 0x0a, 0x0a];
-const METADATA = ['iCCP', 'eXIF', 'xXMP'];
 const MAX_METADATA = 2 ** 24;
 
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
   for (let k = 0; k < 8; k++) n = n & 1 ? (n >>> 1) ^ 0xedb88320 : n >>> 1;
-  return n >>> 0;
+  return n;
 });
 
 /**
  * @param {Uint8Array} data
  * @param {number} at
  */
-function u32(data, at) {
+export function u32(data, at) {
   return (data[at] | (data[at + 1] << 8) | (data[at + 2] << 16) | (data[at + 3] << 24)) >>> 0;
 }
 
 /**
+ * Reads integers from bytes, and fails where they end.
  * @param {Uint8Array} data
- * @param {number} start
- * @param {number} end
+ * @param {number} offset of `data` in the file
+ * @param {number} [position] in `data`
  */
-function crc32(data, start, end) {
-  let crc = -1;
-  for (let i = start; i < end; i++) crc = CRC_TABLE[(crc ^ data[i]) & 255] ^ (crc >>> 8);
-  return ~crc >>> 0;
+export function readerOf(data, offset, position = 0) {
+  const byte = () => {
+    if (position >= data.length) fail('the data ends early', offset + position, 'truncated');
+    return data[position++];
+  };
+  return {
+    byte,
+    u16: () => byte() | (byte() << 8),
+    varint() {
+      let value = 0;
+      for (let i = 0; i < 10; i++) {
+        const digit = byte();
+        value += (digit & 127) * 2 ** (7 * i);
+        if (digit < 128) {
+          if ((!digit && i) || (i > 8 && digit > 1)) break;
+          return value;
+        }
+      }
+      return fail('an invalid integer', offset + position);
+    },
+    /** How many bytes were read. */
+    get at() {
+      return position;
+    },
+    /** The bytes that were not read. */
+    get rest() {
+      return data.subarray(position);
+    },
+  };
 }
 
-/** Reads integers from bytes, and fails where they end. */
-class Reader {
-  /**
-   * @param {Uint8Array} data
-   * @param {number} position
-   * @param {number} offset of `data` in the file
-   */
-  constructor(data, position, offset) {
-    this.data = data;
-    this.position = position;
-    this.offset = offset;
-  }
+/** @typedef {ReturnType<typeof readerOf>} Reader */
 
-  byte() {
-    if (this.position >= this.data.length) throw this.error('truncated', 'the data ends early');
-    return this.data[this.position++];
-  }
-
-  u16() {
-    return this.byte() | (this.byte() << 8);
-  }
-
-  varint() {
-    let value = 0;
-    for (let i = 0; i < 10; i++) {
-      const byte = this.byte();
-      value += (byte & 127) * 2 ** (7 * i);
-      if (byte < 128) {
-        if ((byte === 0 && i > 0) || (i === 9 && byte > 1)) break;
-        return value;
-      }
-    }
-    throw this.damaged('an invalid integer');
-  }
-
-  /** @param {string} message */
-  damaged(message) {
-    return this.error('format', message);
-  }
-
-  /**
-   * @param {ErrorKind} kind
-   * @param {string} message
-   */
-  error(kind, message) {
-    return new GimgError(kind, message, this.offset + this.position);
-  }
+/**
+ * Reads a chunk at the start of `data`, unless its end is missing.
+ * @param {Uint8Array} data
+ * @param {number} offset of `data` in the file
+ * @param {number} most length of a file
+ * @returns {{type: string, from: number, to: number} | null} where its payload is
+ */
+export function readChunk(data, offset, most) {
+  const type = String.fromCharCode(...data.subarray(0, 4));
+  if (!/^([A-Za-z][A-Z0-9]{0,3})?$/.test(type)) fail('the file is damaged: no chunk here', offset);
+  let ends = 4;
+  while (data[ends] > 127 && ends < 8) ends++;
+  if (ends >= data.length) return null;
+  const reader = readerOf(data, offset, 4);
+  const length = reader.varint();
+  const from = reader.at;
+  const to = from + length;
+  if (length >= 2 ** 31) fail(`a chunk ${type} of ${length} bytes`, offset);
+  if (offset + to + 4 > most) fail(`a chunk ${type} of ${length} bytes is above the limit`, offset, 'limit');
+  if (to + 4 > data.length) return null;
+  let crc = -1;
+  for (let i = 0; i < to; i++) crc = CRC_TABLE[(crc ^ data[i]) & 255] ^ (crc >>> 8);
+  if (~crc >>> 0 !== u32(data, to)) fail(`the file is damaged: wrong checksum of ${type}`, offset);
+  return { type, from, to };
 }
 
 /**
@@ -242,21 +248,20 @@ class Reader {
 
 /** Decodes a file whose bytes come piece by piece. */
 export class Decoder {
+  #options;
   #limits;
-  #keepLevels;
+  // The bytes that were not read yet, and where in the file they are.
   #buffer = new Uint8Array(0);
-  // The unread bytes of the buffer, and where in the file they are.
-  #start = 0;
-  #end = 0;
+  #length = 0;
   #offset = 0;
   #ended = false;
-  /** @type {LayerDecoder | null} */
-  #layerDecoder = null;
+  /** @type {LayerDecoder} */
+  #decodeLayer = () => 0;
 
   /** @param {Options} [options] */
   constructor(options = {}) {
+    this.#options = options;
     this.#limits = { ...LIMITS, ...options.limits };
-    this.#keepLevels = options.levels === true;
     /**
      * The picture, once its header has come.
      * @type {Picture | null}
@@ -270,12 +275,36 @@ export class Decoder {
    * @throws {GimgError} the bytes are not those of a .gimg file
    */
   push(bytes) {
-    if (this.#offset + this.#end - this.#start + bytes.length > this.#limits.maxBytes) {
-      throw new GimgError('limit', `the file has more than ${this.#limits.maxBytes} bytes`, 0);
+    const { maxBytes } = this.#limits;
+    const length = this.#length + bytes.length;
+    if (this.#offset + length > maxBytes) {
+      fail(`the file has more than ${maxBytes} bytes`, 0, 'limit');
     }
-    this.#append(bytes);
-    if (this.#offset === 0 && !this.#readSignature()) return;
-    while (this.#start < this.#end && this.#readChunk());
+    let buffer = this.#buffer;
+    if (length > buffer.length) {
+      buffer = new Uint8Array(max(2 * this.#length, length));
+      buffer.set(this.#buffer.subarray(0, this.#length));
+      this.#buffer = buffer;
+    }
+    buffer.set(bytes, this.#length);
+    this.#length = length;
+    let start = 0;
+    try {
+      for (let size; start < length; start += size) {
+        size = this.#read(buffer.subarray(start, length));
+        if (!size) break;
+        this.#offset += size;
+        const { picture } = this;
+        if (picture) {
+          picture.bytes = this.#offset;
+          picture.complete = this.#ended;
+          for (const layer of picture.layers) layer.bytes ||= this.#offset;
+        }
+      }
+    } finally {
+      buffer.copyWithin(0, start, length);
+      this.#length -= start;
+    }
   }
 
   /**
@@ -284,74 +313,29 @@ export class Decoder {
    * @throws {GimgError} the file is not whole
    */
   finish() {
-    if (!this.#ended || !this.picture) {
-      const at = this.#offset + this.#end - this.#start;
-      throw new GimgError('truncated', `the file is cut off after ${at} bytes`, at);
-    }
-    return this.picture;
+    const at = this.#offset + this.#length;
+    if (!this.#ended) fail(`the file is cut off after ${at} bytes`, at, 'truncated');
+    return /** @type {Picture} */ (this.picture);
   }
 
-  /** @param {Uint8Array} bytes */
-  #append(bytes) {
-    const length = this.#end - this.#start;
-    if (this.#end + bytes.length > this.#buffer.length) {
-      const room = new Uint8Array(Math.max(2 * length, length + bytes.length));
-      room.set(this.#buffer.subarray(this.#start, this.#end));
-      this.#buffer = room;
-      this.#start = 0;
-      this.#end = length;
+  /**
+   * Reads the signature or a chunk.
+   * @param {Uint8Array} data
+   * @returns {number} of bytes that were read; 0 if some are missing
+   */
+  #read(data) {
+    const offset = this.#offset;
+    if (!offset) {
+      const wrong = SIGNATURE.some((byte, i) => i < data.length && data[i] !== byte);
+      if (wrong) fail('this is not a .gimg file', 0);
+      return data.length < 8 ? 0 : 8;
     }
-    this.#buffer.set(bytes, this.#end);
-    this.#end += bytes.length;
-  }
-
-  /** Returns whether all of the signature was there. */
-  #readSignature() {
-    const length = Math.min(this.#end - this.#start, SIGNATURE.length);
-    for (let i = 0; i < length; i++) {
-      if (this.#buffer[this.#start + i] !== SIGNATURE[i]) {
-        throw damaged('this is not a .gimg file', 0);
-      }
-    }
-    if (length < SIGNATURE.length) return false;
-    this.#start += length;
-    this.#offset += length;
-    return true;
-  }
-
-  /** Reads a chunk; returns whether all of it was there. */
-  #readChunk() {
-    const data = this.#buffer.subarray(this.#start, this.#end);
-    if (this.#ended) throw damaged('bytes follow the end of the file', this.#offset);
-    const type = String.fromCharCode(...data.subarray(0, 4));
-    if (!'AAAA'.startsWith(type.replace(/^[A-Za-z]/, 'A').replace(/(?<=.)[A-Z0-9]/g, 'A'))) {
-      throw damaged('the file is damaged: no chunk here', this.#offset);
-    }
-    let from = 4;
-    while (from < data.length && data[from] > 127 && from < 8) from++;
-    if (from >= data.length) return false;
-    const reader = new Reader(data, 4, this.#offset);
-    const length = reader.varint();
-    from = reader.position;
-    if (length >= 2 ** 31) throw reader.damaged(`a chunk ${type} of ${length} bytes`);
-    if (this.#offset + from + length + 4 > this.#limits.maxBytes) {
-      throw reader.error('limit', `a chunk ${type} of ${length} bytes is above the limit`);
-    }
-    const to = from + length;
-    if (to + 4 > data.length) return false;
-    if (crc32(data, 0, to) !== u32(data, to)) {
-      throw damaged(`the file is damaged: wrong checksum of ${type}`, this.#offset);
-    }
-    this.#readPayload(type, data.subarray(from, to), this.#offset + from);
-    this.#start += to + 4;
-    this.#offset += to + 4;
-    if (this.picture) {
-      this.picture.bytes = this.#offset;
-      this.picture.complete = this.#ended;
-      const { layers } = this.picture;
-      if (type === 'LAYR') layers[layers.length - 1].bytes = this.#offset;
-    }
-    return true;
+    if (this.#ended) fail('bytes follow the end of the file', offset);
+    const chunk = readChunk(data, offset, this.#limits.maxBytes);
+    if (!chunk) return 0;
+    const { type, from, to } = chunk;
+    this.#readPayload(type, data.subarray(from, to), offset + from);
+    return to + 4;
   }
 
   /**
@@ -361,31 +345,37 @@ export class Decoder {
    */
   #readPayload(type, payload, offset) {
     const { picture } = this;
-    if ((type === 'HEAD') !== !picture) {
-      throw damaged(`a chunk ${type} out of place`, offset);
-    }
+    if ((type === 'HEAD') !== !picture) fail(`a chunk ${type} out of place`, offset);
     if (!picture) {
       this.#readHeader(payload, offset);
-    } else if (type === 'LAYR') {
-      this.#readLayer(picture, payload, offset);
+      return;
+    }
+    const { header, layers, count, chunks } = picture;
+    const { gaussians } = header;
+    if (type === 'LAYR') {
+      if (layers.length === header.layers) fail(`more than ${header.layers} layers`, offset);
+      if (this.#decodeLayer(payload, offset, picture) > header.work) {
+        fail('the file takes more work than its header announces', offset);
+      }
+      if (!this.#options.levels) picture.levels = [];
     } else if (type === 'GEND') {
-      const { header, layers, count } = picture;
-      if (payload.length) throw damaged('the end of the file is not empty', offset);
-      if (layers.length !== header.layers || count !== header.gaussians) {
-        throw damaged(`the header announces ${header.gaussians} Gaussians in ${header.layers} layers, found ` +
+      if (payload.length) fail('the end of the file is not empty', offset);
+      if (layers.length !== header.layers || count !== gaussians) {
+        fail(
+          `the header announces ${gaussians} Gaussians in ${header.layers} layers, found ` +
             `${count} in ${layers.length}`,
           offset,
         );
       }
       this.#ended = true;
-    } else if (METADATA.includes(type)) {
-      if (picture.chunks.has(type)) throw damaged(`two chunks ${type}`, offset);
-      checkMetadata(payload, offset);
-      picture.chunks.set(type, payload.slice());
-    } else if (type === 'TIDX') {
-      throw new GimgError('unsupported', 'the file is tiled, which is not read here', offset);
-    } else if (type[0] <= 'Z') {
-      throw new GimgError('unsupported', `this decoder does not know chunks ${type}`, offset);
+    } else if (/iCCP|eXIF|xXMP|gRAN/.test(type)) {
+      if (chunks.has(type)) fail(`two chunks ${type}`, offset);
+      if (type !== 'gRAN') checkMetadata(payload, offset);
+      chunks.set(type, payload.slice());
+    } else if (type < 'a') {
+      // client.js tells by this message that tiled.js must read the file.
+      const what = type === 'TIDX' ? 'is tiled, which tiled.js reads' : 'needs a newer decoder';
+      fail(`the file ${what}: a chunk ${type}`, offset, 'unsupported');
     }
   }
 
@@ -394,52 +384,26 @@ export class Decoder {
    * @param {number} offset
    */
   #readHeader(payload, offset) {
-    const reader = new Reader(payload, 0, offset);
-    const header = parseHeader(reader);
-    const limits = this.#limits;
-    const map = payload.subarray(reader.position);
-    const found = {
-      maxPixels: header.height * header.width,
-      maxSide: Math.max(header.height, header.width),
-      maxGaussians: header.gaussians,
-      maxWork: header.work,
-      maxBytes: offset,
-    };
-    for (const name of /** @type {(keyof Limits)[]} */ (Object.keys(found))) {
-      const most = limits[name];
-      if (found[name] > most) {
-        throw new GimgError('limit', `${found[name]} is above the limit ${name}=${most}`, offset);
-      }
-    }
+    const reader = readerOf(payload, offset);
+    const header = parseHeader(reader, payload, offset);
+    const { height, width, gaussians, work } = header;
+    const map = reader.rest;
+    Object.entries({
+      maxPixels: height * width,
+      maxSide: max(height, width),
+      maxGaussians: gaussians,
+      maxWork: work,
+    }).forEach(([name, found]) => {
+      const most = this.#limits[/** @type {keyof Limits} */ (name)];
+      if (found > most) fail(`${found} is above the limit ${name}=${most}`, offset, 'limit');
+    });
     const picture = new Picture(header);
     if (map.length) {
-      picture.alpha = decodeAlphaMap(map, header.height, header.width);
-      if (!picture.alpha) throw reader.damaged('the map of alpha does not decode');
+      picture.alpha =
+        decodeAlphaMap(map, height, width) ?? fail('the map of alpha does not decode', offset);
     }
     this.picture = picture;
-    this.#layerDecoder = new LayerDecoder(header);
-  }
-
-  /**
-   * @param {Picture} picture
-   * @param {Uint8Array} payload
-   * @param {number} offset
-   */
-  #readLayer(picture, payload, offset) {
-    const { header } = picture;
-    const decoder = /** @type {LayerDecoder} */ (this.#layerDecoder);
-    if (picture.layers.length === header.layers) {
-      throw damaged(`more than ${header.layers} layers`, offset);
-    }
-    const levels = decoder.decode(payload, offset, header.gaussians - picture.count);
-    const begin = picture.count;
-    picture.reserve(begin + levels.classes.length);
-    if (decoder.dequantize(levels, picture, begin) > header.work) {
-      throw damaged('the file takes more work than its header announces', offset);
-    }
-    picture.count = begin + levels.classes.length;
-    picture.layers.push({ gaussians: picture.count, bytes: 0 });
-    if (this.#keepLevels) picture.levels.push(levels);
+    this.#decodeLayer = layerDecoder(header);
   }
 }
 
@@ -467,51 +431,50 @@ export function decode(bytes, options = {}) {
 /**
  * Reads a header, up to the map of alpha.
  * @param {Reader} reader
+ * @param {Uint8Array} payload
+ * @param {number} offset
  * @returns {Header}
  */
-function parseHeader(reader) {
-  const version = reader.byte();
-  const minimum = reader.byte();
-  const flags = reader.byte();
-  if (minimum < 1 || minimum > version) throw reader.damaged('an impossible version');
-  if (minimum > 1) {
-    throw reader.error('unsupported', `the file needs a reader of version ${minimum}`);
-  }
-  if (flags > 15) throw reader.damaged('unknown flags in the header');
+function parseHeader(reader, payload, offset) {
+  const { byte, u16, varint } = reader;
+  const version = byte();
+  const minimum = byte();
+  const flags = byte();
+  if (!minimum || minimum > version) fail('an impossible version', offset);
+  if (minimum > 1) fail(`the file needs a reader of version ${minimum}`, offset, 'unsupported');
+  if (flags > 15) fail('unknown flags in the header', offset);
   const channels = (flags & 3) + 1;
-  const height = reader.varint();
-  const width = reader.varint();
-  const gaussians = reader.varint();
-  const layers = reader.byte();
-  const qMax = reader.u16();
-  const work = reader.varint();
-  if (reader.position === reader.data.length && flags < 8) {
-    throw reader.error('unsupported', "the file is of the paper's profile, which is not read here");
-  }
-  const colorIndex = reader.byte();
-  const shapeIndex = reader.byte();
-  const background = [];
-  for (let k = 0; k < channels; k++) background.push(reader.u16() / 65535);
-  const hasMap = flags >= 8;
-  if (hasMap !== reader.position < reader.data.length || (hasMap && channels % 2)) {
-    throw reader.damaged('a header of a wrong length');
-  }
-  const mostWork = gaussians * (64 + Math.ceil(width / 8) * (16 + height));
-  const most = [2 ** 24, 2 ** 24, 2 ** 28, Math.min(255, gaussians), 65535, mostWork, 192];
-  const least = [1, 1, 0, Math.min(1, gaussians), 1, 0, 64];
-  [height, width, gaussians, layers, qMax, work, shapeIndex].forEach((value, i) => {
-    if (value < least[i] || value > most[i]) {
-      throw reader.damaged(`the header has ${value}, expected ${least[i]} to ${most[i]}`);
+  /** @type {(value: number, least: number, most: number) => number} */
+  const inRange = (value, least, most) => {
+    if (value < least || value > most) {
+      fail(`the header has ${value}, expected ${least} to ${most}`, offset);
     }
-  });
+    return value;
+  };
+  const height = inRange(varint(), 1, 2 ** 24);
+  const width = inRange(varint(), 1, 2 ** 24);
+  const gaussians = inRange(varint(), 0, 2 ** 28);
+  const layers = inRange(byte(), min(1, gaussians), min(255, gaussians));
+  const qMax = inRange(u16(), 1, 65535) / 2048;
+  const work = inRange(varint(), 0, gaussians * (64 + ceil(width / 8) * (16 + height)));
+  if (reader.at === payload.length && flags < 8) {
+    fail("the file is of the paper's profile, which is not read here", offset, 'unsupported');
+  }
+  const colorIndex = byte();
+  const shapeIndex = inRange(byte(), 64, 192);
+  const background = Array.from({ length: channels }, () => u16() / 65535);
+  const hasMap = flags > 7;
+  if (hasMap !== reader.at < payload.length || (hasMap && channels % 2)) {
+    fail('a header of a wrong length', offset);
+  }
   return {
     height,
     width,
     channels,
-    deep: (flags & 4) !== 0,
+    deep: (flags & 4) > 0,
     gaussians,
     layers,
-    qMax: qMax / 2048,
+    qMax,
     work,
     colorIndex,
     shapeIndex,
@@ -523,16 +486,13 @@ function parseHeader(reader) {
  * Checks the size that metadata announces.
  * @param {Uint8Array} payload
  * @param {number} offset
- * @returns {{size: number, stream: Uint8Array}}
  */
 function checkMetadata(payload, offset) {
-  const reader = new Reader(payload, 0, offset);
+  const reader = readerOf(payload, offset);
   const size = reader.varint();
-  const stream = payload.subarray(reader.position);
-  if (size < 1 || size > 1032 * stream.length) {
-    throw reader.damaged('metadata of an impossible size');
-  }
-  if (size > MAX_METADATA) throw reader.error('limit', `metadata of ${size} bytes`);
+  const stream = reader.rest;
+  if (!size || size > 1032 * stream.length) fail('metadata of an impossible size', offset);
+  if (size > MAX_METADATA) fail(`metadata of ${size} bytes`, offset, 'limit');
   return { size, stream };
 }
 
@@ -556,7 +516,7 @@ export async function readMetadata(picture, type) {
     for (;;) {
       const { value, done } = await reader.read();
       if (done) break;
-      if (length + value.length > size) throw new RangeError();
+      // Beyond its end the array refuses what comes.
       result.set(value, length);
       length += value.length;
     }
@@ -565,10 +525,10 @@ export async function readMetadata(picture, type) {
       high = (high + low) % 65521;
     }
     // The stream ends with this checksum, so that bytes behind it show.
-    const sum = new DataView(stream.buffer, stream.byteOffset + stream.length - 4).getUint32(0);
-    if (length !== size || sum !== high * 65536 + low) throw new RangeError();
+    const sum = u32(stream.slice(-4).reverse(), 0);
+    if (length !== size || sum !== high * 65536 + low) throw 0;
   } catch {
-    throw damaged(`the metadata of ${type} does not decompress`, 0);
+    fail(`the metadata of ${type} does not decompress`, 0);
   }
   return result;
 }
@@ -582,7 +542,7 @@ const MEMORY = 160;
 const STRIDE = 17;
 const MOST_IN_BLOCK = 32;
 const RATES = Int32Array.from({ length: MEMORY + MOST_IN_BLOCK + 1 }, (_, n) =>
-  Math.floor((20480 + 5 * n + 3) / (10 * n + 6)),
+  floor((20480 + 5 * n + 3) / (10 * n + 6)),
 );
 /** Symbols of the blocks of a plane; all further blocks are as long as the last. */
 const BLOCKS = [4, 8, 16, MOST_IN_BLOCK];
@@ -594,10 +554,15 @@ const BLOCKS = [4, 8, 16, MOST_IN_BLOCK];
 function unpack(packed) {
   /** @type {number[]} */
   const weights = [];
-  for (let i = 0; i < packed.length; i++) {
-    const digit = digitAt(packed, i);
+  let i = 0;
+  const next = () => {
+    const code = packed.charCodeAt(i++);
+    return code - (code > 92 ? 41 : 40);
+  };
+  while (i < packed.length) {
+    const digit = next();
     if (digit < 50) weights.push(digit);
-    else if (digit < 80) weights.push((digit - 50) * 86 + digitAt(packed, ++i) + 50);
+    else if (digit < 80) weights.push((digit - 50) * 86 + next() + 50);
     else if (digit === 85) weights.push(...weights.slice(-16));
     else weights.push(...Array(digit - 78).fill(weights.at(-1)));
   }
@@ -605,152 +570,92 @@ function unpack(packed) {
 }
 
 /**
- * @param {string} packed
- * @param {number} i
+ * Makes adaptive models of up to 16 symbols each.
+ * @param {number[]} sizes number of symbols of each model
+ * @param {number[]} weights those of all models
+ * @param {number} confidence
  */
-function digitAt(packed, i) {
-  const code = packed.charCodeAt(i);
-  return code - (code > 92 ? 41 : 40);
-}
-
-/** Adaptive models of up to 16 symbols each. */
-class Models {
-  /**
-   * @param {number[]} sizes number of symbols of each model
-   * @param {number[]} weights those of all models
-   * @param {number} confidence
-   */
-  constructor(sizes, weights, confidence) {
-    this.sizes = Uint8Array.from(sizes);
-    this.cdf = new Int32Array(STRIDE * sizes.length);
-    this.seen = new Uint8Array(sizes.length).fill(confidence);
-    // What was coded in the block so far: how many symbols, and how many of each.
-    this.coded = new Uint8Array(sizes.length);
-    this.counts = new Uint8Array(16 * sizes.length);
-    let at = 0;
-    sizes.forEach((size, m) => {
-      const sums = [0];
-      for (let i = 0; i < size; i++) sums.push(sums[i] + weights[at++]);
-      const span = 2 ** 20 - 32 * size;
-      sums.forEach((sum, i) => {
-        this.cdf[STRIDE * m + i] = 32 * i + Math.floor((span * sum) / sums[size]);
-      });
+export function makeModels(sizes, weights, confidence) {
+  const cdf = new Int32Array(STRIDE * sizes.length);
+  const seen = new Uint8Array(sizes.length).fill(confidence);
+  // What was coded in the block so far: how many symbols, and how many of each.
+  const coded = new Uint8Array(sizes.length);
+  const counts = new Uint8Array(16 * sizes.length);
+  let at = 0;
+  sizes.forEach((size, m) => {
+    const sums = [0];
+    for (let i = 0; i < size; i++) sums.push(sums[i] + weights[at++]);
+    sums.forEach((sum, i) => {
+      cdf[STRIDE * m + i] = 32 * i + floor(((2 ** 20 - 32 * size) * sum) / sums[size]);
     });
-  }
+  });
 
-  /**
-   * Lets a model learn from the symbols of a block.
-   * @param {number} m
-   */
-  learn(m) {
-    const { cdf, counts } = this;
-    const n = this.coded[m];
-    const seen = this.seen[m] + n;
-    const rate = RATES[seen];
-    const size = this.sizes[m];
-    const span = 1048576 - 32 * size;
-    this.coded[m] = 0;
-    this.seen[m] = Math.min(seen, MEMORY);
-    let below = 0;
-    for (let i = 1; i < size; i++) {
-      below += counts[16 * m + i - 1];
-      counts[16 * m + i - 1] = 0;
-      const entry = cdf[STRIDE * m + i];
-      const away = n * (32 * i - entry) + span * below;
-      cdf[STRIDE * m + i] = entry + (Math.imul(away, rate) >> 11);
-    }
-    counts[16 * m + size - 1] = 0;
-  }
+  return {
+    cdf,
+    /**
+     * Counts a symbol of a model; returns whether it is the model's first in the block.
+     * @param {number} m
+     * @param {number} symbol
+     */
+    count(m, symbol) {
+      counts[16 * m + symbol]++;
+      return !coded[m]++;
+    },
+    /**
+     * Lets a model learn from the symbols of a block.
+     * @param {number} m
+     */
+    learn(m) {
+      const n = coded[m];
+      const known = seen[m] + n;
+      const rate = RATES[known];
+      const size = sizes[m];
+      const span = 1048576 - 32 * size;
+      coded[m] = 0;
+      seen[m] = min(known, MEMORY);
+      let below = 0;
+      for (let i = 0; i < size; i++) {
+        const j = STRIDE * m + i;
+        const entry = cdf[j];
+        // The first entry is 0 and stays so.
+        cdf[j] = entry + (imul(n * (32 * i - entry) + span * below, rate) >> 11);
+        below += counts[16 * m + i];
+        counts[16 * m + i] = 0;
+      }
+    },
+  };
 }
 
-/** Reads symbols, raw bits and then loose bits of a stream; bits past its end are 0. */
-class Stream {
-  #data;
-  #broken;
-  /** @type {Uint32Array} */
-  #states;
-  #last;
-  #position;
-  #turn = 0;
-  #models;
-  #blocks;
-  #block = 0;
-  #left;
-  /** Models of the block that have coded a symbol. */
-  #used = new Uint16Array(MOST_IN_BLOCK);
-  #count = 0;
+/** @typedef {ReturnType<typeof makeModels>} Models */
+
+/**
+ * Reads symbols, raw bits and then loose bits of a stream; bits past its end are 0.
+ * @param {Uint8Array} data
+ * @param {Models} models that code its symbols
+ * @param {number} count of the coder's states, 2 or 4
+ * @param {number[]} [blocks]
+ */
+export function openStream(data, models, count, blocks = BLOCKS) {
+  const { cdf } = models;
+  const states = Uint32Array.from({ length: count }, (_, i) => u32(data, 4 * i));
+  let broken = data.length < 4 * count || states.some((state) => state < 65536);
+  let position = 4 * count;
+  let turn = 0;
+  let block = 0;
+  let left = blocks[0];
+  // Models of the block that have coded a symbol.
+  const used = new Uint16Array(MOST_IN_BLOCK);
+  let usedCount = 0;
   /** @type {Uint8Array | null} the loose bits, before the first of which it is null */
-  #loose = null;
-  #bit = 0;
-  #bits = 0;
+  let loose = null;
+  let bit = 0;
+  let end = 0;
 
-  /**
-   * @param {Uint8Array} data
-   * @param {Models} models that code its symbols
-   * @param {number} states number of the coder's states, 2 or 4
-   * @param {number[]} [blocks]
-   */
-  constructor(data, models, states, blocks = BLOCKS) {
-    this.#data = data;
-    this.#models = models;
-    this.#blocks = blocks;
-    this.#left = blocks[0];
-    this.#last = states - 1;
-    this.#position = 4 * states;
-    this.#broken = data.length < 4 * states;
-    this.#states = Uint32Array.from({ length: states }, (_, i) => u32(data, 4 * i));
-    this.#broken ||= this.#states.some((state) => state < 65536);
-  }
-
-  /**
-   * Decodes a symbol by a model, which learns from it at the end of the block.
-   * @param {number} m
-   */
-  code(m) {
-    const models = this.#models;
-    const { cdf } = models;
-    const base = STRIDE * m;
-    const slot = this.#states[this.#turn] & 32767;
-    const key = (slot << 5) | 31;
-    let symbol = 0;
-    while (cdf[base + symbol + 1] <= key) symbol++;
-    const start = cdf[base + symbol] >> 5;
-    this.#advance(start, (cdf[base + symbol + 1] >> 5) - start, slot);
-    if (models.coded[m]++ === 0) this.#used[this.#count++] = m;
-    models.counts[16 * m + symbol]++;
-    if (--this.#left === 0) this.#endBlock();
-    return symbol;
-  }
-
-  /** Begins a plane of symbols; the first one has begun already. */
-  startPlane() {
-    this.#endBlock();
-    this.#block = 0;
-    this.#left = this.#blocks[0];
-  }
-
-  #endBlock() {
-    for (let i = 0; i < this.#count; i++) this.#models.learn(this.#used[i]);
-    this.#count = 0;
-    this.#block = Math.min(this.#block + 1, this.#blocks.length - 1);
-    this.#left = this.#blocks[this.#block];
-  }
-
-  /**
-   * Reads raw bits among the symbols.
-   * @param {number} count at most 30
-   * @returns {number}
-   */
-  raw(count) {
-    if (count === 0) return 0;
-    if (count > 15) {
-      const low = this.raw(15);
-      return low | (this.raw(count - 15) << 15);
-    }
-    const slot = this.#states[this.#turn] & 32767;
-    const shift = 15 - count;
-    this.#advance((slot >> shift) << shift, 1 << shift, slot);
-    return slot >> shift;
+  function endBlock() {
+    for (let i = 0; i < usedCount; i++) models.learn(used[i]);
+    usedCount = 0;
+    block = min(block + 1, blocks.length - 1);
+    left = blocks[block];
   }
 
   /**
@@ -758,115 +663,149 @@ class Stream {
    * @param {number} size
    * @param {number} slot
    */
-  #advance(start, size, slot) {
-    let state = (Math.imul(size, this.#states[this.#turn] >>> 15) + slot - start) >>> 0;
+  function advance(start, size, slot) {
+    let state = (imul(size, states[turn] >>> 15) + slot - start) >>> 0;
     if (state < 65536) {
       state <<= 16;
-      if (this.#position + 2 <= this.#data.length) {
-        state |= this.#data[this.#position] | (this.#data[this.#position + 1] << 8);
-        this.#position += 2;
-      } else {
-        this.#broken = true;
-      }
+      if (position + 2 <= data.length) state |= data[position] | (data[position + 1] << 8);
+      else broken = true;
+      position += 2;
     }
-    this.#states[this.#turn] = state;
-    this.#turn = (this.#turn + 1) & this.#last;
+    states[turn] = state;
+    turn = (turn + 1) & (count - 1);
   }
 
   /** Returns the loose bits: those of the states below their highest bit, then the rest. */
-  #looseBytes() {
-    if (!this.#loose) {
-      this.#endBlock();
-      const rest = this.#data.subarray(this.#position);
-      const loose = new Uint8Array(4 * this.#last + 5 + rest.length);
-      const put = (/** @type {number} */ value, /** @type {number} */ count) => {
-        for (let i = 0; i < count; i++, this.#bits++) {
-          loose[this.#bits >> 3] |= ((value >>> i) & 1) << (this.#bits & 7);
-        }
+  function looseBytes() {
+    if (!loose) {
+      endBlock();
+      const rest = data.subarray(position);
+      const bytes = new Uint8Array(4 * count + 1 + rest.length);
+      /** @type {(value: number, length: number) => void} */
+      const put = (value, length) => {
+        for (let i = 0; i < length; i++, end++) bytes[end >> 3] |= ((value >>> i) & 1) << (end & 7);
       };
-      for (let i = 0; i <= this.#last; i++) {
-        const state = this.#states[(this.#turn + i) & this.#last];
-        this.#broken ||= state < 65536;
-        put(state, 31 - Math.clz32(state));
+      for (let i = 0; i < count; i++) {
+        const state = states[(turn + i) & (count - 1)];
+        broken ||= state < 65536;
+        put(state, 31 - clz32(state));
       }
-      for (const byte of rest) put(byte, 8);
-      this.#loose = loose;
+      rest.forEach((byte) => put(byte, 8));
+      loose = bytes;
     }
-    return this.#loose;
+    return loose;
   }
 
   /**
    * Reads bits that follow the last symbol.
-   * @param {number} count at most 30
+   * @param {number} length at most 30
    */
-  bits(count) {
-    const loose = this.#loose ?? this.#looseBytes();
-    if (this.#bit + count > this.#bits) {
-      this.#broken = true;
-      this.#bit = this.#bits;
+  function bits(length) {
+    const bytes = looseBytes();
+    if (bit + length > end) {
+      broken = true;
+      bit = end;
       return 0;
     }
     let value = 0;
-    for (let done = 0; done < count; ) {
-      const from = this.#bit & 7;
-      const take = Math.min(count - done, 8 - from);
-      value |= ((loose[this.#bit >> 3] >> from) & ((1 << take) - 1)) << done;
+    for (let done = 0; done < length; ) {
+      const from = bit & 7;
+      const take = min(length - done, 8 - from);
+      value |= ((bytes[bit >> 3] >> from) & ((1 << take) - 1)) << done;
       done += take;
-      this.#bit += take;
+      bit += take;
     }
     return value;
   }
 
   /** Reads an integer of the last bucket. */
-  escape() {
-    let length = this.bits(5);
-    if (length > 24) {
-      this.#broken = true;
-      length = 24;
-    }
-    return BUCKET_BASE[ESCAPE] - 1 + ((1 << length) | this.bits(length));
+  function escape() {
+    const length = bits(5);
+    broken ||= length > 24;
+    return 79 + ((1 << length) | bits(min(length, 24)));
   }
 
-  /**
-   * Reads a number from 0 up in a known bucket.
-   * @param {number} bucket
-   */
-  natural(bucket) {
-    return bucket === ESCAPE ? this.escape() : BUCKET_BASE[bucket] + this.bits(BUCKET_BITS[bucket]);
-  }
+  return {
+    /**
+     * Decodes a symbol by a model, which learns from it at the end of the block.
+     * @param {number} m
+     */
+    code(m) {
+      const base = STRIDE * m;
+      const slot = states[turn] & 32767;
+      const key = (slot << 5) | 31;
+      let symbol = 0;
+      while (cdf[base + symbol + 1] <= key) symbol++;
+      const start = cdf[base + symbol] >> 5;
+      advance(start, (cdf[base + symbol + 1] >> 5) - start, slot);
+      if (models.count(m, symbol)) used[usedCount++] = m;
+      if (!--left) endBlock();
+      return symbol;
+    },
 
-  /**
-   * Turns the buckets of a few integers into the integers.
-   * @param {Int32Array} values
-   * @param {number} from
-   * @param {number} to
-   */
-  rest(values, from, to) {
-    let escapes = 0;
-    for (let i = from; i < to; i++) {
-      const bucket = values[i];
-      if (bucket === 0) continue;
-      const value = BUCKET_BASE[bucket] + this.bits(BUCKET_BITS[bucket]);
-      const negative = this.bits(1);
-      if (bucket === ESCAPE) escapes |= 1 << (i - from);
-      values[i] = negative ? -value : value;
-    }
-    for (let i = from; escapes; i++, escapes >>= 1) {
-      if (escapes & 1) values[i] = values[i] < 0 ? -this.escape() : this.escape();
-    }
-  }
+    /** Begins a plane of symbols; the first one has begun already. */
+    startPlane() {
+      block = -1;
+      endBlock();
+    },
 
-  /** Returns whether the stream ended as it must. */
-  endedCleanly() {
-    const loose = this.#looseBytes();
-    if (this.#broken) return false;
-    if (this.#bits - this.#bit >= 8 && this.#position < this.#data.length) return false;
-    for (; this.#bit < this.#bits; this.#bit++) {
-      if ((loose[this.#bit >> 3] >> (this.#bit & 7)) & 1) return false;
-    }
-    return true;
-  }
+    /**
+     * Reads raw bits among the symbols.
+     * @param {number} length at most 30
+     * @returns {number}
+     */
+    raw(length) {
+      let value = 0;
+      for (let done = 0; done < length; done += 15) {
+        const slot = states[turn] & 32767;
+        const shift = max(0, 15 + done - length);
+        advance((slot >> shift) << shift, 1 << shift, slot);
+        value |= (slot >> shift) << done;
+      }
+      return value;
+    },
+
+    bits,
+
+    /**
+     * Reads a number from 0 up in a known bucket.
+     * @param {number} bucket
+     */
+    natural(bucket) {
+      return bucket === ESCAPE ? escape() : BUCKET_BASE[bucket] + bits(BUCKET_BITS[bucket]);
+    },
+
+    /**
+     * Turns the buckets of a few integers into the integers.
+     * @param {Int32Array} values
+     * @param {number} from
+     * @param {number} to
+     */
+    rest(values, from, to) {
+      let escapes = 0;
+      for (let i = from; i < to; i++) {
+        const bucket = values[i];
+        if (!bucket) continue;
+        const value = BUCKET_BASE[bucket] + bits(BUCKET_BITS[bucket]);
+        if (bucket === ESCAPE) escapes |= 1 << (i - from);
+        values[i] = bits(1) ? -value : value;
+      }
+      for (let i = from; escapes; i++, escapes >>= 1) {
+        if (escapes & 1) values[i] = values[i] < 0 ? -escape() : escape();
+      }
+    },
+
+    /** Returns whether the stream ended as it must. */
+    endedCleanly() {
+      const bytes = looseBytes();
+      if (broken || (end - bit >= 8 && position < data.length)) return false;
+      while (bit < end && !((bytes[bit >> 3] >> (bit & 7)) & 1)) bit++;
+      return bit === end;
+    },
+  };
 }
+
+/** @typedef {ReturnType<typeof openStream>} Stream */
 
 // The layers ------------------------------------------------------------------------------------
 
@@ -902,8 +841,7 @@ const INVERSE_FACTORIALS = [1];
 for (let k = 1, product = 1; k <= 13; k++) INVERSE_FACTORIALS.push(1 / (product *= k));
 
 // Powers of two by repeated products, which are exact; an engine's ** need not be.
-const POWERS = new Float64Array(129);
-POWERS[64] = 1;
+const POWERS = new Float64Array(129).fill(1);
 for (let i = 1; i <= 64; i++) {
   POWERS[64 + i] = POWERS[63 + i] * 2;
   POWERS[64 - i] = POWERS[65 - i] / 2;
@@ -922,7 +860,7 @@ function powerOfTwo(sixteenths) {
  * @param {number} x
  */
 function exp(x) {
-  const n = Math.floor(x * 1.4426950408889634 + 0.5);
+  const n = floor(x * 1.4426950408889634 + 0.5);
   const r = x - n * 0.6931471803691238 - n * 1.9082149292705877e-10;
   let p = INVERSE_FACTORIALS[13];
   for (let k = 12; k >= 0; k--) p = p * r + INVERSE_FACTORIALS[k];
@@ -938,177 +876,121 @@ function exp(x) {
 function amplitude(colors, from, to) {
   let square = 0;
   for (let i = from; i < to; i++) {
-    const value = Math.min(Math.abs(colors[i]), 4096);
+    const value = min(abs(colors[i]), 4096);
     square += value * value;
   }
-  if (square === 0) return 0;
   const product = 2 * square * square;
   const bits = product < 2 ** 31 ? 0 : 27;
-  return Math.min((31 + bits - Math.clz32(product / 2 ** bits)) >> 1, 15);
+  return product && min((31 + bits - clz32(product / 2 ** bits)) >> 1, 15);
 }
 
-/** The number of 3, 6, 10 that do not exceed the base of a bucket, by bucket. */
-const LUMA_LEVEL = BUCKET_BASE.map((base) => +(base >= 3) + +(base >= 6) + +(base >= 10));
-/** The number of 1, 2, 3, 5, 8 that do not exceed the base of a bucket, by bucket. */
-const CHROMA_LEVEL = BUCKET_BASE.map((base) => [1, 2, 3, 5, 8].filter((b) => b <= base).length);
+/**
+ * Returns how many of the bounds do not exceed the base of each bucket.
+ * @param {number[]} bounds
+ */
+function bucketLevels(bounds) {
+  return BUCKET_BASE.map((base) => bounds.filter((bound) => bound <= base).length);
+}
 
-/** Decodes the layers of a file, in their order. */
-class LayerDecoder {
-  #header;
-  #layer = 0;
-  #work = 0;
-  #models = new Models(MODEL_SIZES, unpack(LAYER_WEIGHTS), CONFIDENCE);
-  #colorStep;
-  #steps;
+const LUMA_LEVEL = bucketLevels([3, 6, 10]);
+const CHROMA_LEVEL = bucketLevels([1, 2, 3, 5, 8]);
+const LEVEL_BEFORE = bucketLevels([1, 3, 7]);
 
-  /** @param {Header} header */
-  constructor(header) {
-    this.#header = header;
-    this.#colorStep = powerOfTwo(-header.colorIndex);
-    const shapeStep = powerOfTwo(128 - header.shapeIndex);
-    this.#steps = Array.from({ length: 16 }, (_, a) =>
-      Math.min(shapeStep * (POWERS[64 - (a >> 1)] * (a & 1 ? 0.7071067811865476 : 1)), 0.7),
-    );
-  }
+/**
+ * @callback LayerDecoder
+ * @param {Uint8Array} payload
+ * @param {number} offset
+ * @param {Picture} picture that gets the layer's Gaussians and integers
+ * @returns {number} the work of all layers so far, in blocks
+ */
 
-  /**
-   * Decodes the next layer, which has at most `most` Gaussians.
-   * @param {Uint8Array} payload
-   * @param {number} offset
-   * @param {number} most
-   * @returns {Levels}
-   */
-  decode(payload, offset, most) {
-    const reader = new Reader(payload, 0, offset);
-    const mask = reader.u16();
-    const counts = [];
-    let total = 0;
-    for (let j = 15; j >= 0; j--) {
-      if (!((mask >> j) & 1)) continue;
-      const count = reader.varint();
-      if (count === 0) throw reader.damaged('a class of no Gaussians');
-      total += count;
-      counts.push([j, count]);
-    }
-    if (total > Math.min(most, 16 * payload.length)) {
-      throw reader.damaged('a layer of too many Gaussians');
-    }
-    const first = reader.varint();
-    const second = reader.varint();
-    const begin = reader.position;
-    if (first + second > payload.length - begin) {
-      throw reader.damaged('a layer shorter than its streams');
-    }
-    const { channels } = this.#header;
-    const levels = {
-      classes: new Uint8Array(total),
-      x: new Int32Array(total),
-      y: new Int32Array(total),
-      colors: new Int32Array(channels * total),
-      shapes: new Int32Array(3 * total),
-    };
-    let at = 0;
-    for (const [j, count] of counts) levels.classes.fill(j, at, (at += count));
-    const middle = begin + first;
-    if (
-      !this.#positions(payload.subarray(begin, middle), counts, levels) ||
-      !this.#colors(payload.subarray(middle, middle + second), levels) ||
-      !this.#shapes(payload.subarray(middle + second), levels)
-    ) {
-      throw damaged('a layer does not decode', offset);
-    }
-    this.#layer++;
-    return levels;
-  }
+/**
+ * Returns a function that decodes the layers of a file, in their order.
+ * @param {Header} header
+ * @returns {LayerDecoder}
+ */
+function layerDecoder({ height, width, channels, gaussians, layers, qMax, colorIndex, shapeIndex }) {
+  const models = makeModels(MODEL_SIZES, unpack(LAYER_WEIGHTS), CONFIDENCE);
+  const colorStep = powerOfTwo(-colorIndex);
+  const shapeStep = powerOfTwo(128 - shapeIndex);
+  const steps = Array.from({ length: 16 }, (_, a) =>
+    min(shapeStep * (POWERS[64 - (a >> 1)] * (a & 1 ? 0.7071067811865476 : 1)), 0.7),
+  );
+  let layer = 0;
+  let work = 0;
 
   /**
-   * @param {Uint8Array} data
+   * @param {Stream} stream
    * @param {number[][]} counts
    * @param {Levels} levels
    */
-  #positions(data, counts, levels) {
-    const stream = new Stream(data, this.#models, levels.x.length < 64 ? 2 : 4);
-    const { height, width } = this.#header;
-    const total = levels.x.length;
-    const right = new Uint8Array(total);
-    const down = new Uint8Array(total);
+  function decodePositions(stream, counts, { x, y }) {
+    const right = new Uint8Array(x.length);
+    const down = new Uint8Array(x.length);
     let from = 0;
     for (const [j, count] of counts) {
-      const columns = Math.ceil((16 * width) / 2 ** j);
-      const rows = Math.ceil((16 * height) / 2 ** j);
-      this.#cells(stream, columns, rows, levels, right, down, from, count);
+      decodeCells(stream, ceil((16 * width) / 2 ** j), ceil((16 * height) / 2 ** j), from, count);
       from += count;
     }
-    for (let i = 0; i < total; i++) {
-      levels.x[i] += stream.bits(right[i]);
-      levels.y[i] += stream.bits(down[i]);
+    for (let i = 0; i < from; i++) {
+      x[i] += stream.bits(right[i]);
+      y[i] += stream.bits(down[i]);
     }
-    return stream.endedCleanly();
-  }
 
-  /**
-   * Decodes the cells of one class as far as symbols tell them (4.4).
-   * @param {Stream} stream
-   * @param {number} columns
-   * @param {number} rows
-   * @param {Levels} levels
-   * @param {Uint8Array} right
-   * @param {Uint8Array} down
-   * @param {number} from
-   * @param {number} count
-   */
-  #cells(stream, columns, rows, levels, right, down, from, count) {
-    let level = 0;
-    while (2 ** level < Math.max(columns, rows)) level++;
-    let halved = 0;
-    // Four numbers for each area: x, y, its first Gaussian, and how many it has.
-    let areas = new Int32Array(4 * count);
-    let next = new Int32Array(4 * count);
-    areas.set([0, 0, from, count]);
-    let length = 4;
-    while (length) {
-      const width = 2 ** (level - halved);
-      const height = 2 ** level;
-      const half = 2 ** (level - 1);
-      let kept = 0;
-      for (let a = 0; a < length; a += 4) {
-        const x = areas[a];
-        const y = areas[a + 1];
-        const begin = areas[a + 2];
-        const n = areas[a + 3];
-        const border = x + width > columns || y + height > rows;
-        if ((n === 1 && !border) || level === 0) {
-          for (let i = begin; i < begin + n; i++) {
-            levels.x[i] = x;
-            levels.y[i] = y;
-            right[i] = level - halved;
-            down[i] = level;
+    /**
+     * Decodes the cells of one class as far as symbols tell them (4.4).
+     * @param {Stream} stream
+     * @param {number} columns
+     * @param {number} rows
+     * @param {number} from
+     * @param {number} count
+     */
+    function decodeCells(stream, columns, rows, from, count) {
+      let level = 0;
+      while (2 ** level < max(columns, rows)) level++;
+      let halved = 0;
+      // Four numbers for each area: x, y, its first Gaussian, and how many it has.
+      let areas = new Int32Array(4 * count);
+      let next = new Int32Array(4 * count);
+      areas.set([0, 0, from, count]);
+      let length = 4;
+      while (length) {
+        const half = 2 ** (level - 1);
+        let kept = 0;
+        /** @type {(x: number, y: number, begin: number, n: number) => void} */
+        const keep = (x, y, begin, n) => {
+          if (!n) return;
+          next[kept++] = x;
+          next[kept++] = y;
+          next[kept++] = begin;
+          next[kept++] = n;
+        };
+        for (let a = 0; a < length; a += 4) {
+          const left = areas[a];
+          const top = areas[a + 1];
+          const begin = areas[a + 2];
+          const n = areas[a + 3];
+          const border = left + 2 ** (level - halved) > columns || top + 2 ** level > rows;
+          if ((n === 1 && !border) || !level) {
+            for (let i = begin; i < begin + n; i++) {
+              x[i] = left;
+              y[i] = top;
+              right[i] = level - halved;
+              down[i] = level;
+            }
+            continue;
           }
-          continue;
+          const x2 = halved ? left : left + half;
+          const y2 = halved ? top + half : top;
+          const first = x2 >= columns || y2 >= rows ? n : decodeSplit(stream, n, border);
+          keep(left, top, begin, first);
+          keep(x2, y2, begin + first, n - first);
         }
-        const x2 = halved ? x : x + half;
-        const y2 = halved ? y + half : y;
-        const beyond = halved ? y2 >= rows : x2 >= columns;
-        const first = beyond ? n : this.#split(stream, n, border);
-        if (first > 0) {
-          next[kept] = x;
-          next[kept + 1] = y;
-          next[kept + 2] = begin;
-          next[kept + 3] = first;
-          kept += 4;
-        }
-        if (first < n) {
-          next[kept] = x2;
-          next[kept + 1] = y2;
-          next[kept + 2] = begin + first;
-          next[kept + 3] = n - first;
-          kept += 4;
-        }
+        [areas, next] = [next, areas];
+        length = kept;
+        level -= halved;
+        halved ^= 1;
       }
-      [areas, next] = [next, areas];
-      length = kept;
-      level -= halved;
-      halved ^= 1;
     }
   }
 
@@ -1118,149 +1000,142 @@ class LayerDecoder {
    * @param {number} n
    * @param {boolean} border
    */
-  #split(stream, n, border) {
+  function decodeSplit(stream, n, border) {
     const row = border ? BORDER : 0;
     if (n <= MOST_COUNTED) return stream.code(SPLIT + row + n - 1);
     const part = stream.code(SIXTEENTH + row);
-    const low = Math.ceil((part * (n + 1)) / 16);
-    const limit = Math.ceil(((part + 1) * (n + 1)) / 16) - low;
+    const low = ceil((part * (n + 1)) / 16);
+    const limit = ceil(((part + 1) * (n + 1)) / 16) - low;
     if (limit === 1) return low;
-    const bits = 32 - Math.clz32(limit - 1);
+    const bits = 32 - clz32(limit - 1);
     const short = 2 ** bits - limit;
     const head = stream.raw(bits - 1);
     return low + (head < short ? head : 2 * head + stream.raw(1) - short);
   }
 
   /**
-   * @param {Uint8Array} data
+   * @param {Stream} stream
    * @param {Levels} levels
    */
-  #colors(data, levels) {
-    const { channels } = this.#header;
-    const { classes, colors } = levels;
+  function decodeColors({ code, startPlane, rest }, { classes, colors }) {
     const n = classes.length;
-    const stream = new Stream(data, this.#models, n < 64 ? 2 : 4);
-    const set = this.#header.layers === 1 ? 3 : Math.min(this.#layer, 2);
+    const end = channels * n;
+    const set = layers === 1 ? 3 : min(layer, 2);
     for (let i = 0; i < n; i++) {
-      if (i > 0 && classes[i] !== classes[i - 1]) stream.startPlane();
-      colors[channels * i] = stream.code(LUMA + 16 * set + classes[i]);
+      if (i > 0 && classes[i] !== classes[i - 1]) startPlane();
+      colors[channels * i] = code(LUMA + 16 * set + classes[i]);
     }
-    if (channels >= 3) {
-      stream.startPlane();
-      const quarter = Math.ceil(n / 4);
+    if (channels > 2) {
+      startPlane();
+      const quarter = ceil(n / 4);
       for (let k = 0; k < quarter; k++) {
-        const end = Math.min(n, 3 * quarter + k + 1);
-        for (let i = k; i < end; i += quarter) {
+        const last = min(n, 3 * quarter + k + 1);
+        for (let i = k; i < last; i += quarter) {
+          const at = channels * i;
           let before = 0;
           if (k > 0 && classes[i] === classes[i - 1]) {
-            const at = channels * (i - 1);
-            const sum = Math.min(colors[at + 1], 7) + Math.min(colors[at + 2], 7);
-            before = +(sum >= 1) + +(sum >= 3) + +(sum >= 7);
+            const sum = min(colors[at - channels + 1], 7) + min(colors[at - channels + 2], 7);
+            before = LEVEL_BEFORE[min(sum, 7)];
           }
-          const luma = LUMA_LEVEL[colors[channels * i]];
-          colors[channels * i + 1] = stream.code(CHROMA + 16 * set + 4 * luma + before);
+          colors[at + 1] = code(CHROMA + 16 * set + 4 * LUMA_LEVEL[colors[at]] + before);
         }
-        for (let i = k; i < end; i += quarter) {
+        for (let i = k; i < last; i += quarter) {
           const at = channels * i;
-          const context = 4 * CHROMA_LEVEL[colors[at + 1]] + LUMA_LEVEL[colors[at]];
-          colors[at + 2] = stream.code(SECOND_CHROMA + context);
+          colors[at + 2] = code(
+            SECOND_CHROMA + 4 * CHROMA_LEVEL[colors[at + 1]] + LUMA_LEVEL[colors[at]],
+          );
         }
       }
     }
     if (channels % 2 === 0) {
-      stream.startPlane();
-      for (let at = 0; at < channels * n; at += channels) {
-        colors[at + channels - 1] = stream.code(ALPHA + LUMA_LEVEL[colors[at]]);
+      startPlane();
+      for (let at = 0; at < end; at += channels) {
+        colors[at + channels - 1] = code(ALPHA + LUMA_LEVEL[colors[at]]);
       }
     }
-    for (let at = 0; at < channels * n; at += channels) stream.rest(colors, at, at + channels);
-    return stream.endedCleanly();
+    for (let at = 0; at < end; at += channels) rest(colors, at, at + channels);
   }
 
   /**
-   * @param {Uint8Array} data
+   * Returns whether all shapes are in their range.
+   * @param {Stream} stream
    * @param {Levels} levels
    */
-  #shapes(data, levels) {
-    const steps = this.#steps;
-    const { channels } = this.#header;
-    const { classes, colors, shapes } = levels;
+  function decodeShapes({ code, startPlane, natural, rest }, { classes, colors, shapes }) {
     const n = classes.length;
-    const stream = new Stream(data, this.#models, n < 64 ? 2 : 4);
     const amplitudes = new Uint8Array(n);
     const further = new Uint8Array(n);
     for (let i = 0; i < n; i++) {
       amplitudes[i] = amplitude(colors, channels * i, channels * (i + 1));
-      shapes[3 * i] = stream.code(SIZE + amplitudes[i]);
+      shapes[3 * i] = code(SIZE + amplitudes[i]);
     }
-    stream.startPlane();
+    startPlane();
     for (let i = 0; i < n; i++) {
-      if (shapes[3 * i] === 0) further[i] = stream.code(SIZE_BELOW);
-      if (shapes[3 * i] === 15) further[i] = stream.code(SIZE_ABOVE);
+      if (!shapes[3 * i]) further[i] = code(SIZE_BELOW);
+      if (shapes[3 * i] === 15) further[i] = code(SIZE_ABOVE);
     }
-    stream.startPlane();
+    startPlane();
     for (let i = 0; i < n; i++) {
-      shapes[3 * i + 1] = stream.code(SHEAR + amplitudes[i]);
-      shapes[3 * i + 2] = stream.code(SECOND_SHEAR + amplitudes[i]);
+      shapes[3 * i + 1] = code(SHEAR + amplitudes[i]);
+      shapes[3 * i + 2] = code(SECOND_SHEAR + amplitudes[i]);
     }
     for (let i = 0; i < n; i++) {
       const a = amplitudes[i];
       const step = steps[a];
       const symbol = shapes[3 * i];
       const size = 0.6931471805599453 * (classes[i] - 4 + 0.5 * a);
-      let level = Math.floor(size / step + 0.5) + symbol - 8;
-      if (symbol === 0) level -= stream.natural(further[i]);
-      if (symbol === 15) level += stream.natural(further[i]);
+      let level = floor(size / step + 0.5) + symbol - 8;
+      if (!symbol) level -= natural(further[i]);
+      if (symbol === 15) level += natural(further[i]);
       shapes[3 * i] = level;
-      stream.rest(shapes, 3 * i + 1, 3 * i + 3);
+      rest(shapes, 3 * i + 1, 3 * i + 3);
       const s = level * step;
       const d1 = shapes[3 * i + 1] * step;
       const d2 = shapes[3 * i + 2] * step;
       if (!(s >= -7 && s <= 14 && d1 * d1 + d2 * d2 <= 49)) return false;
     }
-    return stream.endedCleanly();
+    return true;
   }
 
   /**
-   * Turns the integers of a layer into numbers (4.6), from place `begin` of a picture on.
+   * Turns the integers of a layer into numbers (4.6), at the end of a picture.
    * @param {Levels} levels
    * @param {Picture} picture
-   * @param {number} begin
-   * @returns {number} the work of all layers so far, in blocks
    */
-  dequantize(levels, picture, begin) {
-    const { channels } = this.#header;
-    const { means, cholesky, colors } = picture;
-    const { classes, x, y, colors: color, shapes } = levels;
+  function dequantize({ classes, x, y, colors: color, shapes }, { means, cholesky, colors, count }) {
     for (let i = 0; i < classes.length; i++) {
-      const at = begin + i;
-      const cell = POWERS[64 + classes[i] - 4];
-      means[2 * at] = (x[i] + 0.5) * cell;
-      means[2 * at + 1] = (y[i] + 0.5) * cell;
-      const step = this.#steps[amplitude(color, channels * i, channels * (i + 1))];
+      const at = count + i;
+      const cell = POWERS[60 + classes[i]];
+      const from = channels * i;
+      const to = channels * at;
+      const step = steps[amplitude(color, from, from + channels)];
       const d1 = shapes[3 * i + 1] * step;
       const d2 = shapes[3 * i + 2] * step;
       const size = exp(shapes[3 * i] * step);
       const area = size * size;
-      const r = Math.sqrt(d1 * d1 + d2 * d2);
+      const r = sqrt(d1 * d1 + d2 * d2);
       let xx = 1;
       let slope = 2;
-      if (r !== 0) {
+      if (r) {
         const up = exp(2 * r);
         const down = 1 / up;
-        const larger = r + Math.abs(d1);
+        const larger = r + abs(d1);
         const smaller = (d2 * d2) / larger;
         xx = (d1 > 0 ? up * larger + down * smaller : up * smaller + down * larger) / (2 * r);
         slope = (up - down) / (2 * r);
       }
-      const l11 = size * Math.sqrt(xx);
+      const l11 = size * sqrt(xx);
+      const l21 = (area * slope * d2) / l11;
+      const l22 = area / l11;
+      const meanX = (x[i] + 0.5) * cell;
+      const meanY = (y[i] + 0.5) * cell;
+      means[2 * at] = meanX;
+      means[2 * at + 1] = meanY;
       cholesky[3 * at] = l11;
-      cholesky[3 * at + 1] = (area * slope * d2) / l11;
-      cholesky[3 * at + 2] = area / l11;
-      const scale = this.#colorStep / (1.7724538509055159 * size);
-      const from = channels * i;
-      const to = channels * at;
-      if (channels >= 3) {
+      cholesky[3 * at + 1] = l21;
+      cholesky[3 * at + 2] = l22;
+      const scale = colorStep / (1.7724538509055159 * size);
+      if (channels > 2) {
         const luma = scale * color[from] * 0.5773502691896258;
         const o = scale * color[from + 1] * 0.7071067811865476;
         const g = scale * color[from + 2] * 0.4082482904638631;
@@ -1273,37 +1148,78 @@ class LayerDecoder {
       if (channels % 2 === 0) {
         colors[to + channels - 1] = scale * color[from + channels - 1];
       }
-      this.#work += this.#blocks(means, cholesky, at);
+      work += 64 + columnWork(meanX, meanY, l11, l21, l22);
     }
-    return this.#work;
   }
 
   /**
-   * Returns the work of a Gaussian (section 2), less a millionth of its lengths.
-   * @param {Float64Array} means
-   * @param {Float64Array} cholesky
-   * @param {number} at
+   * Returns the work of the columns that a Gaussian touches (section 2), less a millionth of its
+   * lengths.
+   * @param {number} x
+   * @param {number} y
+   * @param {number} l11
+   * @param {number} l21
+   * @param {number} l22
    */
-  #blocks(means, cholesky, at) {
-    const { height, width, qMax } = this.#header;
-    const x = means[2 * at];
-    const y = means[2 * at + 1];
-    const l11 = cholesky[3 * at];
-    const l21 = cholesky[3 * at + 1];
-    const l22 = cholesky[3 * at + 2];
-    if (!(l11 > 1e-6 && l22 > 1e-6)) return 64;
-    const k = Math.sqrt(2 * qMax);
-    const left = Math.floor((x - k * l11 - 0.5 - 0.001) / 8);
-    const right = Math.floor((x + k * l11 - 0.5 + 0.001) / 8) + 1;
+  function columnWork(x, y, l11, l21, l22) {
+    if (!(l11 > 1e-6 && l22 > 1e-6)) return 0;
+    const k = sqrt(2 * qMax);
+    const left = floor((x - k * l11 - 0.5 - 0.001) / 8);
+    const right = floor((x + k * l11 - 0.5 + 0.001) / 8) + 1;
     const least = 1 - 1e-6;
-    const reach = k * Math.sqrt(l21 * l21 + l22 * l22) * least;
-    const top = Math.min(Math.max(Math.floor(y - reach), 0), height);
-    const bottom = Math.min(Math.max(Math.ceil(y + reach), 0), height);
-    const columns = Math.min(right, Math.ceil(width / 8)) - Math.max(left, 0);
-    if (columns <= 0 || bottom <= top) return 64;
-    const here = Math.floor((7 * Math.abs(l21 / l11) + 2 * k * l22) * least) + 2;
-    return 64 + columns * (16 + Math.min(bottom - top, here));
+    const reach = k * sqrt(l21 * l21 + l22 * l22) * least;
+    const rows = min(ceil(y + reach), height) - max(floor(y - reach), 0);
+    const columns = min(right, ceil(width / 8)) - max(left, 0);
+    if (columns <= 0 || rows <= 0) return 0;
+    return columns * (16 + min(rows, floor((7 * abs(l21 / l11) + 2 * k * l22) * least) + 2));
   }
+
+  return (payload, offset, picture) => {
+    const reader = readerOf(payload, offset);
+    const mask = reader.u16();
+    const counts = [];
+    let total = 0;
+    for (let j = 15; j >= 0; j--) {
+      if (!((mask >> j) & 1)) continue;
+      const count = reader.varint();
+      if (!count) fail('a class of no Gaussians', offset);
+      total += count;
+      counts.push([j, count]);
+    }
+    if (total > min(gaussians - picture.count, 16 * payload.length)) {
+      fail('a layer of too many Gaussians', offset);
+    }
+    const first = reader.varint();
+    const second = reader.varint();
+    const { rest } = reader;
+    if (first + second > rest.length) fail('a layer shorter than its streams', offset);
+    const levels = {
+      classes: new Uint8Array(total),
+      x: new Int32Array(total),
+      y: new Int32Array(total),
+      colors: new Int32Array(channels * total),
+      shapes: new Int32Array(3 * total),
+    };
+    let at = 0;
+    for (const [j, count] of counts) levels.classes.fill(j, at, (at += count));
+    const [positions, colors, shapes] = [
+      rest.subarray(0, first),
+      rest.subarray(first, first + second),
+      rest.subarray(first + second),
+    ].map((data) => openStream(data, models, total < 64 ? 2 : 4));
+    decodePositions(positions, counts, levels);
+    decodeColors(colors, levels);
+    if (!decodeShapes(shapes, levels) || ![positions, colors, shapes].every((s) => s.endedCleanly())) {
+      fail('a layer does not decode', offset);
+    }
+    layer++;
+    reserve(picture, picture.count + total);
+    dequantize(levels, picture);
+    picture.count += total;
+    picture.layers.push({ gaussians: picture.count, bytes: 0 });
+    picture.levels.push(levels);
+    return work;
+  };
 }
 
 // The map of alpha ------------------------------------------------------------------------------
@@ -1318,24 +1234,22 @@ const MIXED = 3;
  * @param {number} width
  */
 function decodeAlphaMap(data, height, width) {
-  if (data.length === 1) return data[0] > 2 ? null : new Uint8Array(height * width).fill(data[0]);
+  const map = new Uint8Array(height * width);
+  if (data.length === 1) return data[0] > 2 ? null : map.fill(data[0]);
   const single = unpack(ALPHA_PIXEL_WEIGHTS);
   // Two neighboring models of pixels start from the same weights.
-  const doubled = Array.from({ length: 1944 }, (_, i) => single[3 * Math.floor(i / 6) + (i % 3)]);
+  const doubled = Array.from({ length: 1944 }, (_, i) => single[3 * floor(i / 6) + (i % 3)]);
   const sizes = Array.from({ length: 664 }, (_, i) => (i < 16 ? 4 : 3));
-  const models = new Models(sizes, unpack(ALPHA_BLOCK_WEIGHTS).concat(doubled), ALPHA_CONFIDENCE);
-  const stream = new Stream(data, models, 2, [1]);
-  const columns = Math.ceil(width / 8);
-  const kinds = new Uint8Array(columns * Math.ceil(height / 8));
+  const models = makeModels(sizes, unpack(ALPHA_BLOCK_WEIGHTS).concat(doubled), ALPHA_CONFIDENCE);
+  const { code, endedCleanly } = openStream(data, models, 2, [1]);
+  const columns = ceil(width / 8);
+  const kinds = new Uint8Array(columns * ceil(height / 8));
   for (let i = 0; i < kinds.length; i++) {
     const left = i % columns ? kinds[i - 1] : 0;
-    kinds[i] = stream.code(4 * left + (i >= columns ? kinds[i - columns] : 0));
+    kinds[i] = code(4 * left + (i >= columns ? kinds[i - columns] : 0));
   }
-  const map = new Uint8Array(height * width);
   // Three rows with two entries of class 0 before and behind.
-  let twoAbove = new Uint8Array(width + 4);
-  let above = new Uint8Array(width + 4);
-  let here = new Uint8Array(width + 4);
+  let [twoAbove, above, here] = [0, 0, 0].map(() => new Uint8Array(width + 4));
   for (let y = 0; y < height; y++) {
     const row = columns * (y >> 3);
     for (let x = 0; x < width; x++) {
@@ -1352,10 +1266,10 @@ function decodeAlphaMap(data, height, width) {
         4 * +(here[x] === west) +
         2 * +(twoAbove[x + 2] === north) +
         +(twoAbove[x + 1] === northwest);
-      here[x + 2] = stream.code(16 + context);
+      here[x + 2] = code(16 + context);
     }
     map.set(here.subarray(2, width + 2), y * width);
     [twoAbove, above, here] = [above, here, twoAbove];
   }
-  return stream.endedCleanly() ? map : null;
+  return endedCleanly() ? map : null;
 }
