@@ -1,6 +1,7 @@
 """Fixtures of the tests of the browser's part: Node, a browser, and pages served to it."""
 
 import json
+import re
 import shutil
 import subprocess
 import threading
@@ -79,6 +80,8 @@ class _Handler(SimpleHTTPRequestHandler):
         cast("_Server", self.server).requests.append(self.path)
         if self.path.startswith("/cut/"):
             self._send_part()
+        elif self.path.startswith("/ranges/"):
+            self._send_range()
         elif self.path.startswith("/slow/"):
             self._send_slowly()
         else:
@@ -94,6 +97,21 @@ class _Handler(SimpleHTTPRequestHandler):
         self.wfile.flush()
         cast("_Server", self.server).go_on.wait(0.3)  # a browser drops what comes with the end
         self.close_connection = True
+
+    def _send_range(self) -> None:
+        """Send the bytes that are asked for, or all."""
+        server = cast("_Server", self.server)
+        data = (server.folder / self.path.removeprefix("/ranges/")).read_bytes()
+        found = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        start, end = (int(found[1]), int(found[2]) + 1) if found else (0, len(data))
+        part = data[start:end]
+        server.ranges.append((start, start + len(part)) if found else None)
+        self.send_response(206 if found else 200)
+        if found:
+            self.send_header("Content-Range", f"bytes {start}-{start + len(part) - 1}/{len(data)}")
+        self.send_header("Content-Length", str(len(part)))
+        self.end_headers()
+        self.wfile.write(part)
 
     def _send_slowly(self) -> None:
         """Send half of a file, and the rest when the test says so."""
@@ -116,6 +134,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.folder = folder
         self.requests: list[str] = []
+        self.ranges: list[tuple[int, int] | None] = []
         self.go_on = threading.Event()
 
 
@@ -134,6 +153,11 @@ class Site:
     def requests(self) -> list[str]:
         """The paths that were asked for."""
         return self.server.requests
+
+    @property
+    def ranges(self) -> list[tuple[int, int] | None]:
+        """The bytes that were sent for addresses under /ranges/; None for a whole file."""
+        return self.server.ranges
 
     def page(self, body: str, name: str = "page.html") -> str:
         """Write a page, and return its address."""

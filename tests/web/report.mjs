@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Decoder, GimgError, decode, readMetadata } from '../../src/gaussianimage/web/gimg/gimg.js';
+import { readGrain } from '../../src/gaussianimage/web/gimg/grain.js';
 
 const digest = (array, length) =>
   createHash('sha256')
@@ -29,7 +30,9 @@ async function report({ file, pieces, options }) {
       : [decode(bytes, options), null];
     const { count } = picture;
     const metadata = {};
+    const grain = readGrain(picture);
     for (const type of picture.chunks.keys()) {
+      if (type === 'gRAN') continue;
       const data = await readMetadata(picture, type);
       metadata[type] = Buffer.from(data).toString('hex');
     }
@@ -43,6 +46,7 @@ async function report({ file, pieces, options }) {
       cholesky: digest(picture.cholesky, 3 * count),
       colors: digest(picture.colors, picture.header.channels * count),
       alpha: picture.alpha && digest(picture.alpha, picture.alpha.length),
+      grain: grain && digest(grain.levels, grain.levels.length),
       damage: picture.damage && picture.damage.kind,
       levels: picture.levels.map(({ classes, x, y, colors, shapes }) => ({
         classes: [...classes],

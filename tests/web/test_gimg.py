@@ -65,6 +65,8 @@ def assert_like_plain(found: dict[str, Any], data: bytes) -> None:
     assert found["cholesky"] == digest([n.cholesky for n in plain.numbers], "<f8")
     assert found["colors"] == digest([n.color for n in plain.numbers], "<f4")
     assert found["metadata"] == {kind: data.hex() for kind, data in plain.metadata.items()}
+    levels = None if plain.grain is None else list(plain.grain.levels.values())
+    assert found["grain"] == (None if levels is None else digest(levels, "u1"))
     assert found["alpha"] == (None if plain.alpha is None else digest(plain.alpha, "u1"))
 
 

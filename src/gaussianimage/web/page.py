@@ -122,7 +122,8 @@ def _page(
         "files": [{"name": f.name, "alt": f.alt, "data": data_url(f.data)} for f in files],
         "reference": reference and {"name": reference.name, "data": _photo_url(reference)},
     }
-    script = _packed(bundle(f"{name}.js"))
+    # Such a page can't hold a tiled file; tiled files may be dropped on the viewer.
+    script = _packed(bundle(f"{name}.js", without=() if name == "viewer" else ("tiled.js",)))
     # In a script element only "</" and "<!--" could end the text early.
     data = json.dumps(held).replace("<", "\\u003c")
     rule = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'

@@ -15,6 +15,8 @@ import './worker.js';
  * @property {Partial<import('./gimg.js').Limits>} [limits]
  */
 
+/** This thread draws so few Gaussians faster than it can send them. */
+const FEW = 2000;
 /** A worker that says nothing for so many milliseconds is ended. */
 const PATIENCE = 30_000;
 
@@ -26,12 +28,17 @@ const PATIENCE = 30_000;
  * @throws {GimgError} the file can't be reached or decoded; its `picture` has the layers that came
  */
 export async function loadPicture(source, options = {}) {
-  const session = await openSession(options);
-  loadingSessions.add(session);
+  // Of a tiled file nothing is told before its index has come.
+  const onProgress = (/** @type {Picture} */ picture) => {
+    if (picture.header.layers || picture.complete) options.onProgress?.(picture);
+  };
+  const session = await openSession({ ...options, onProgress });
+  busySessions.add(session);
   try {
     for await (const bytes of readPieces(source, options.signal)) await session.push(bytes);
     return await session.finish();
   } catch (error) {
+    if (isOfTiledFile(error) && !options.signal?.aborted) return await loadTiled(source, options);
     let told = error;
     if (options.signal?.aborted) told = options.signal.reason;
     else if (!(error instanceof GimgError)) {
@@ -44,8 +51,28 @@ export async function loadPicture(source, options = {}) {
     }
     throw told;
   } finally {
-    loadingSessions.delete(session);
+    busySessions.delete(session);
   }
+}
+
+/**
+ * @param {unknown} error of the decoder
+ * @returns {boolean}
+ */
+function isOfTiledFile(error) {
+  return error instanceof GimgError && error.kind === 'unsupported' && error.message.includes('TIDX');
+}
+
+/**
+ * @param {string | Blob | Uint8Array} source
+ * @param {LoadOptions} options
+ */
+async function loadTiled(source, options) {
+  const { openTiled } = await import('./tiled.js');
+  const bytes = typeof source === 'string' && source.startsWith('data:') ? fromDataUrl(source) : source;
+  const picture = await openTiled(bytes, options);
+  options.onProgress?.(picture);
+  return picture;
 }
 
 /**
@@ -56,9 +83,21 @@ export async function loadPicture(source, options = {}) {
  * @returns {Promise<ImageData>}
  */
 export async function drawPicture(picture, view, count = picture.count) {
-  const session = sessions.get(picture);
+  let session = sessions.get(picture);
+  // Pictures that no worker has decoded are joined of tiles, or small.
+  if (!session && picture.count > FEW) session = await shareWithWorker(picture);
   if (session && !session.channel.ended) return session.draw(view, count);
   return drawOnCpu(picture, view, count);
+}
+
+/** @param {Picture} picture */
+async function shareWithWorker(picture) {
+  const channel = openChannel();
+  if (!channel) return undefined;
+  const session = new WorkerSession(channel, {}, picture);
+  if (!(await channel.started)) return undefined;
+  sessions.set(picture, session);
+  return session;
 }
 
 /**
@@ -116,10 +155,10 @@ export function fromDataUrl(url) {
 /** @typedef {LocalSession | WorkerSession} Session */
 
 /**
- * Sessions that load; a channel holds sessions weakly, so nothing else may keep them.
+ * Sessions that load or draw; a channel holds sessions weakly, so nothing else may keep them.
  * @type {Set<Session>}
  */
-const loadingSessions = new Set();
+const busySessions = new Set();
 
 /** @type {WeakMap<Picture, WorkerSession>} */
 const sessions = new WeakMap();
@@ -142,7 +181,8 @@ async function openSession(options) {
 class LocalSession {
   #decoder;
   #tell;
-  #told = -1;
+  /** @type {string | null} */
+  #told = null;
 
   /** @param {LoadOptions} options */
   constructor(options) {
@@ -159,9 +199,11 @@ class LocalSession {
     try {
       this.#decoder.push(bytes);
     } finally {
-      if (this.picture && this.picture.count !== this.#told) {
-        this.#told = this.picture.count;
-        this.#tell?.(this.picture);
+      const { picture } = this;
+      const known = picture && `${picture.count} ${picture.complete}`;
+      if (picture && known !== this.#told) {
+        this.#told = known;
+        this.#tell?.(picture);
       }
     }
   }
@@ -271,8 +313,9 @@ class WorkerSession {
   /**
    * @param {Channel} channel
    * @param {LoadOptions} options
+   * @param {Picture | null} [shared] a picture that is decoded already
    */
-  constructor(channel, options) {
+  constructor(channel, options, shared = null) {
     this.channel = channel;
     this.#tell = options.onProgress;
     /** @type {Picture | null} */
@@ -283,7 +326,12 @@ class WorkerSession {
       channel.sessions.delete(id);
       if (!channel.ended) channel.send({ id, type: 'close' });
     });
-    channel.send({ id, type: 'open', limits: options.limits });
+    if (shared) {
+      const { header, count, means, cholesky, colors, alpha } = shared;
+      channel.send({ id, type: 'share', shared: { header, count, means, cholesky, colors, alpha } });
+    } else {
+      channel.send({ id, type: 'open', limits: options.limits });
+    }
   }
 
   /**
@@ -315,12 +363,17 @@ class WorkerSession {
    */
   async draw(view, count) {
     const job = ++this.#lastJob;
-    /** @type {Uint8ClampedArray} */
-    const pixels = await new Promise((resolve, reject) => {
-      this.#jobs.set(job, { resolve, reject });
-      this.channel.send({ id: this.#id, type: 'draw', job, view, count });
-    });
-    return new ImageData(/** @type {any} */ (pixels), view.width, view.height);
+    busySessions.add(this);
+    try {
+      /** @type {Uint8ClampedArray} */
+      const pixels = await new Promise((resolve, reject) => {
+        this.#jobs.set(job, { resolve, reject });
+        this.channel.send({ id: this.#id, type: 'draw', job, view, count });
+      });
+      return new ImageData(/** @type {any} */ (pixels), view.width, view.height);
+    } finally {
+      if (!this.#jobs.size) busySessions.delete(this);
+    }
   }
 
   /** @param {any} message */

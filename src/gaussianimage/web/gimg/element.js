@@ -2,6 +2,7 @@
  * The element <gimg-image>, which behaves as <img> does: alt, width, height, loading, object-fit and
  * the events load and error. It shows the first layers while the others arrive, and `placeholder` (a
  * data: address of a small .gimg file) or an <img> of `fallback` where the file cannot be shown.
+ * `nograin` leaves the picture's grain out.
  */
 import { fromDataUrl, loadPicture } from './client.js';
 import { GimgError, decode } from './gimg.js';
@@ -99,7 +100,9 @@ function makeObserver() {
 const Base = /** @type {typeof HTMLElement} */ (typeof HTMLElement === 'undefined' ? Object : HTMLElement);
 
 export class GimgImage extends Base {
-  static observedAttributes = ['src', 'alt', 'width', 'height', 'fallback', 'placeholder', 'loading'];
+  static observedAttributes = [
+    'src', 'alt', 'width', 'height', 'fallback', 'placeholder', 'loading', 'nograin',
+  ];
 
   #canvas = document.createElement('canvas');
   #message = document.createElement('span');
@@ -164,6 +167,8 @@ export class GimgImage extends Base {
       this.#setSize();
     } else if (this.isConnected && (name === 'src' || name === 'placeholder')) {
       this.#start();
+    } else if (name === 'nograin') {
+      this.#redraw();
     } else if (this.isConnected && name === 'loading' && after !== 'lazy') {
       this.loadNow();
     }
@@ -226,6 +231,15 @@ export class GimgImage extends Base {
 
   set placeholder(value) {
     this.setAttribute('placeholder', value);
+  }
+
+  /** Whether the picture's grain is left out. */
+  get noGrain() {
+    return this.hasAttribute('nograin');
+  }
+
+  set noGrain(value) {
+    this.toggleAttribute('nograin', Boolean(value));
   }
 
   get naturalWidth() {
@@ -307,7 +321,7 @@ export class GimgImage extends Base {
     this.#loading = loading;
     const decoded = this.#decoded;
     try {
-      await loadPicture(this.src, {
+      const loaded = await loadPicture(this.src, {
         signal: loading.signal,
         onProgress: (picture) => {
           if (this.#loading !== loading) return;
@@ -325,8 +339,16 @@ export class GimgImage extends Base {
       });
       if (this.#loading !== loading) return;
       this.#preview = null;
-      await this.#draw();
+      const { tiles } = loaded;
+      /** @type {Error | null} */
+      let damage = null;
+      tiles?.addEventListener('change', () => this.#redraw());
+      tiles?.addEventListener('error', (event) => {
+        damage ??= /** @type {CustomEvent<Error>} */ (event).detail;
+      });
+      await this.#draw(true);
       if (this.#loading !== loading) return;
+      if (damage) throw damage;
       this.#complete = true;
       decoded?.resolve();
       this.dispatchEvent(new Event('load'));
@@ -419,7 +441,8 @@ export class GimgImage extends Base {
     });
   }
 
-  async #draw() {
+  /** @param {boolean} [allTiles] whether to wait for tiles that are not here yet */
+  async #draw(allTiles = false) {
     const { width, height } = this.#box;
     const context = this.#canvas.getContext('2d');
     const picture = this.#preview ?? this.#picture;
@@ -447,7 +470,9 @@ export class GimgImage extends Base {
       view.scaleX *= natural.width / header.width;
       view.scaleY *= natural.height / header.height;
     }
-    const key = JSON.stringify([picture === this.#preview, count, width, height, placement]);
+    if (allTiles) await picture.tiles?.load(view);
+    const preview = picture === this.#preview;
+    const key = JSON.stringify([preview, count, width, height, placement, this.noGrain, picture.tiles?.loaded]);
     if (key === this.#drawn) return;
     this.#drawn = key;
     if (placement.right <= placement.left || placement.bottom <= placement.top) {
@@ -459,7 +484,7 @@ export class GimgImage extends Base {
     fresh.height = height;
     const onto = /** @type {CanvasRenderingContext2D} */ (fresh.getContext('2d'));
     const { left, top } = placement;
-    const name = await drawOnto(onto, picture, view, count, left, top);
+    const name = await drawOnto(onto, picture, view, count, left, top, !this.noGrain);
     if (this.#drawn !== key) return;
     this.#renderer = name;
     this.#canvas.width = width;

@@ -45,6 +45,30 @@ function findRenderer() {
   return sharedRenderer;
 }
 
+/** @typedef {import('./finish.js').Finish} Finish */
+
+/** @type {WeakMap<Picture, {chunks: number, finish: Promise<Finish | null>}>} */
+const finishes = new WeakMap();
+
+/**
+ * Returns what is done to the pixels of a picture, or null.
+ * @param {Picture} picture
+ * @returns {Promise<Finish | null>}
+ */
+export async function finishOf(picture) {
+  const { chunks } = picture;
+  if (!chunks.has('gRAN') && !chunks.has('iCCP')) return null;
+  let known = finishes.get(picture);
+  if (known?.chunks !== chunks.size) {
+    const finish = import('./finish.js')
+      .then(({ readFinish }) => readFinish(picture))
+      .catch(() => null);
+    known = { chunks: chunks.size, finish };
+    finishes.set(picture, known);
+  }
+  return known.finish;
+}
+
 /**
  * Draws a part of a picture onto a canvas, with its top left corner at (x, y).
  * @param {CanvasRenderingContext2D} context
@@ -53,22 +77,33 @@ function findRenderer() {
  * @param {number} count of the first Gaussians to draw
  * @param {number} x
  * @param {number} y
- * @param {() => boolean} [wantedStill] whether the drawing is still wanted when it is ready
+ * @param {boolean} [grain] whether to add the picture's grain
  * @returns {Promise<RendererName>} how it was drawn
  */
-export async function drawOnto(context, picture, view, count, x, y, wantedStill = () => true) {
+export async function drawOnto(context, picture, view, count, x, y, grain = true) {
+  const finish = await finishOf(picture);
+  const finishPixels = finish && (await import('./finish.js')).finishPixels;
+  const whole = picture.complete && count === picture.header.gaussians;
+  const from = picture.tiles ? picture.tiles.compose(view) : { picture, view };
+  const drawn = picture.tiles ? from.picture.count : count;
   const renderer = findRenderer();
   if (renderer) {
     try {
-      renderer.draw(picture, view, count);
+      renderer.draw(from.picture, from.view, drawn);
       context.clearRect(x, y, view.width, view.height);
       context.drawImage(renderer.canvas, x, y);
+      if (finish && finishPixels) {
+        const pixels = context.getImageData(x, y, view.width, view.height);
+        finishPixels(finish, pixels.data, picture, view, grain && whole);
+        context.putImageData(pixels, x, y);
+      }
       return 'webgl2';
     } catch {
       // The picture is too much for this GPU, or the browser took it away.
     }
   }
-  const pixels = await drawPicture(picture, view, count);
-  if (wantedStill()) context.putImageData(pixels, x, y);
+  const pixels = await drawPicture(from.picture, from.view, drawn);
+  if (finish && finishPixels) finishPixels(finish, pixels.data, picture, view, grain && whole);
+  context.putImageData(pixels, x, y);
   return 'cpu';
 }

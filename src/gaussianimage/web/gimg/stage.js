@@ -41,6 +41,8 @@ const PATIENT_FRAME = 30;
 /**
  * @typedef {object} Ellipses
  * The ellipses of a picture's Gaussians, largest first.
+ * @property {Picture} picture
+ * @property {number} count of its first Gaussians
  * @property {Uint32Array} order
  * @property {Float64Array} shape longer and shorter semi-axis, and angle
  * @property {string[]} fill
@@ -88,6 +90,12 @@ export class Stage extends EventTarget {
   #ellipses = null;
   /** @type {import('./renderer.js').RendererName} */
   #renderer = 'cpu';
+  #grain = true;
+  #tileCame = () => this.#request();
+  #tileFailed = (/** @type {Event} */ event) => {
+    const { message } = /** @type {CustomEvent<Error>} */ (event).detail;
+    this.dispatchEvent(new ErrorEvent('error', { message }));
+  };
 
   /** @param {HTMLElement} element that the picture fills */
   constructor(element) {
@@ -162,6 +170,16 @@ export class Stage extends EventTarget {
     return this.#gain;
   }
 
+  /** Whether the picture's grain is drawn. */
+  get grain() {
+    return this.#grain;
+  }
+
+  set grain(grain) {
+    this.#grain = grain;
+    this.#request();
+  }
+
   /**
    * Shows a picture; the view stays if it is the one that is shown, with more layers.
    * @param {Picture | null} picture
@@ -170,7 +188,13 @@ export class Stage extends EventTarget {
   show(picture, count = picture?.count ?? 0) {
     const before = this.#picture;
     this.#count = count;
-    if (before !== picture || this.#ellipses?.order.length !== count) this.#ellipses = null;
+    if (before !== picture) {
+      before?.tiles?.removeEventListener('change', this.#tileCame);
+      before?.tiles?.removeEventListener('error', this.#tileFailed);
+      picture?.tiles?.addEventListener('change', this.#tileCame);
+      picture?.tiles?.addEventListener('error', this.#tileFailed);
+    }
+    if (before !== picture || this.#ellipses?.count !== count) this.#ellipses = null;
     this.#picture = picture;
     this.#frame.hidden = !picture?.hasAlpha;
     if (picture && before !== picture) {
@@ -476,7 +500,7 @@ export class Stage extends EventTarget {
       return;
     }
     this.#placeFrame(visible);
-    if (this.#mode === 'ellipses') this.#drawEllipses();
+    if (this.#mode === 'ellipses') this.#drawEllipses(visible);
     else this.#drawPicture(visible);
     if (this.#mode === 'split' || this.#mode === 'difference') this.#drawReference(visible);
   }
@@ -520,12 +544,14 @@ export class Stage extends EventTarget {
     this.#stale = false;
     try {
       const count = this.#count;
-      this.#renderer = await drawOnto(context, picture, drawn, count, 0, 0);
+      // While the picture moves, its grain is left out, which costs more than the rest of a frame.
+      this.#renderer = await drawOnto(context, picture, drawn, count, 0, 0, this.#grain && !moving);
       this.#cost = (performance.now() - begin) * coarse * coarse;
       if (picture !== this.#picture) return;
       this.#last = { canvas, view: drawn };
       this.#paint(this.#last, coarse === 1 && !this.#stale ? [x, y] : null);
-      if (coarse === 1 && !this.#stale && !this.#requested) this.#element.dataset.drawn = this.#renderer;
+      const done = coarse === 1 && !(moving && picture.chunks.has('gRAN')) && !picture.tiles?.compose(view).missing;
+      if (done && !this.#stale && !this.#requested) this.#element.dataset.drawn = this.#renderer;
       this.dispatchEvent(new CustomEvent('drawn', { detail: { coarse } }));
     } catch (error) {
       this.dispatchEvent(new ErrorEvent('error', { message: /** @type {Error} */ (error).message }));
@@ -590,22 +616,27 @@ export class Stage extends EventTarget {
     context.restore();
   }
 
-  async #drawEllipses() {
-    const picture = /** @type {Picture} */ (this.#picture);
-    const count = this.#count;
-    if (!this.#ellipses) {
+  /** @param {{x: number, y: number, view: View}} visible */
+  async #drawEllipses({ view }) {
+    const whole = /** @type {Picture} */ (this.#picture);
+    // The Gaussians of tiles are in pixels of a level.
+    const level = whole.tiles?.compose(view);
+    const picture = level?.picture ?? whole;
+    const pixel = level ? level.view.scaleX / view.scaleX : 1;
+    const count = level ? picture.count : this.#count;
+    if (this.#ellipses?.picture !== picture || this.#ellipses.count !== count) {
       const made = await makeEllipses(picture, count);
-      if (picture !== this.#picture || count !== this.#count) return this.#request();
+      if (whole !== this.#picture || (!level && count !== this.#count)) return this.#request();
       this.#ellipses = made;
     }
     const { order, shape, fill, rim } = this.#ellipses;
     const context = /** @type {CanvasRenderingContext2D} */ (this.#ellipseCanvas.getContext('2d'));
     context.clearRect(0, 0, this.#width, this.#height);
-    const scale = this.#scale;
+    const scale = this.#scale * pixel;
     const ratio = devicePixelRatio;
     for (const i of order) {
-      const x = this.#width / 2 + (picture.means[2 * i] - this.#x) * scale;
-      const y = this.#height / 2 + (picture.means[2 * i + 1] - this.#y) * scale;
+      const x = this.#width / 2 + picture.means[2 * i] * scale - this.#x * this.#scale;
+      const y = this.#height / 2 + picture.means[2 * i + 1] * scale - this.#y * this.#scale;
       const long = shape[3 * i] * scale;
       const short = shape[3 * i + 1] * scale;
       if (x + long < 0 || y + long < 0 || x - long > this.#width || y - long > this.#height) continue;
@@ -659,5 +690,5 @@ async function makeEllipses(picture, count) {
   }
   const area = (/** @type {number} */ i) => shape[3 * i] * shape[3 * i + 1];
   order.sort((i, j) => area(j) - area(i));
-  return { order: Uint32Array.from(order), shape, fill, rim };
+  return { picture, count, order: Uint32Array.from(order), shape, fill, rim };
 }

@@ -1,5 +1,6 @@
 /** The viewer's page: files, facts, and the controls around a stage. */
 import { drawPicture, fromDataUrl, loadPicture } from './client.js';
+import { finishOf } from './renderer.js';
 import { Stage } from './stage.js';
 import { groupedText, sizeText, zoomText } from './text.js';
 import { wholeView } from './view.js';
@@ -17,7 +18,8 @@ import { wholeView } from './view.js';
  * @typedef {object} Reference
  * @property {string} name
  * @property {number} bytes
- * @property {ImageBitmap} bitmap
+ * @property {ImageBitmap} bitmap in the colors of the screen, to be shown
+ * @property {ImageBitmap} samples as they are in the file, to be measured
  */
 
 /** @type {StageMode[]} */
@@ -124,7 +126,7 @@ class Viewer {
     const begin = performance.now();
     let last = '';
     try {
-      await loadPicture(source, {
+      const loaded = await loadPicture(source, {
         signal: loading.signal,
         onProgress: (picture) => {
           const key = `${picture.layers.length} ${picture.complete}`;
@@ -134,6 +136,8 @@ class Viewer {
           this.#show(picture);
         },
       });
+      const notice = (await finishOf(loaded))?.notice;
+      if (notice && this.#loading === loading) this.#say(`${name}: ${notice}`, true);
     } catch (error) {
       if (this.#loading !== loading) return;
       const { picture, message } = /** @type {Error & {picture?: Picture}} */ (error);
@@ -157,8 +161,9 @@ class Viewer {
         if (!answer.ok) throw new Error(`the server answers ${answer.status}`);
         blob = await answer.blob();
       }
-      const bitmap = await createImageBitmap(blob, { colorSpaceConversion: 'none' });
-      this.#reference = { name, bytes: blob.size, bitmap };
+      const bitmap = await createImageBitmap(blob);
+      const samples = await createImageBitmap(blob, { colorSpaceConversion: 'none' });
+      this.#reference = { name, bytes: blob.size, bitmap, samples };
       this.#stage.reference = bitmap;
       if (this.#picture) this.#setMode('split');
       this.#update();
@@ -225,7 +230,8 @@ class Viewer {
     const slider = /** @type {HTMLInputElement} */ (byId('layers'));
     slider.max = String(layers.length);
     slider.value = String(this.#layers);
-    byId('layers-row').hidden = header.layers < 2 && mode !== 'ellipses' && header.layers !== 1;
+    byId('layers-row').hidden = picture.tiles !== null || header.layers === 0;
+    byId('grain').hidden = !picture.chunks.has('gRAN');
     byId('layers-value').textContent = `${this.#layers} of ${header.layers} layers`;
     const pixels = header.width * header.height;
     const facts = [
@@ -233,6 +239,7 @@ class Viewer {
       [groupedText(gaussians), gaussians === 1 ? 'Gaussian' : 'Gaussians'],
       [sizeText(bytes), `· ${((8 * bytes) / pixels).toFixed(3)} bpp`],
     ];
+    if (picture.tiles) facts.push([groupedText(picture.tiles.count), picture.tiles.count === 1 ? 'tile' : 'tiles']);
     if (this.#psnr !== null) facts.push([`${this.#psnr.toFixed(2)} dB`, 'PSNR']);
     byId('facts').replaceChildren(
       ...facts.map(([value, unit]) => {
@@ -260,9 +267,14 @@ class Viewer {
     if (measured && key.every((value, i) => value === measured?.[i])) return;
     this.#measuring = setTimeout(async () => {
       measured = key;
-      this.#psnr = picture && reference ? await measurePsnr(picture, count, reference.bitmap) : null;
+      this.#psnr = picture && reference ? await measurePsnr(picture, count, reference.samples) : null;
       if (measured === key) this.#update();
     }, 200);
+  }
+
+  #switchGrain() {
+    this.#stage.grain = !this.#stage.grain;
+    byId('grain').setAttribute('aria-pressed', String(this.#stage.grain));
   }
 
   #showZoom() {
@@ -316,6 +328,7 @@ class Viewer {
     byId('out').onclick = () => stage.zoomBy(1 / 1.6);
     byId('zoom').onclick = () => stage.fit();
     byId('play').onclick = () => this.#play();
+    byId('grain').onclick = () => this.#switchGrain();
     byId('layers').oninput = (event) => {
       this.#stop();
       this.#setLayers(Number(/** @type {HTMLInputElement} */ (event.target).value));
@@ -377,6 +390,7 @@ class Viewer {
       '.': () => this.#open(this.#current + 1),
       o: () => byId('open').click(),
       t: switchTheme,
+      g: () => this.#switchGrain(),
       f: () => (document.fullscreenElement ? document.exitFullscreen() : document.body.requestFullscreen()),
       '?': () => this.#help(),
     };
@@ -408,7 +422,7 @@ let measured = null;
 async function measurePsnr(picture, count, reference) {
   const { width, height } = picture.header;
   if (reference.width !== width || reference.height !== height || picture.hasAlpha) return null;
-  if (width * height > 2 ** 25) return null;
+  if (width * height > 2 ** 25 || picture.tiles) return null;
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext('2d', { willReadFrequently: true });
   if (!context) return null;

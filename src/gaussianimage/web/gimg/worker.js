@@ -1,11 +1,11 @@
 /**
  * Decodes and draws in a worker, so that a page never waits. `client.js` speaks to it.
  *
- * Every message has the `id` of a picture. The worker answers `open` and `push` with `ready`, and tells
- * `header`, `layers`, `error` and `drawn` on the way.
+ * Every message has the `id` of a picture. The worker answers each with `ready` or `error`, and tells
+ * `header`, `layers` and `drawn` on the way. `share` gives it a picture that is decoded already.
  */
 import { drawPixels } from './cpu.js';
-import { Decoder, GimgError } from './gimg.js';
+import { Decoder, GimgError, Picture } from './gimg.js';
 
 /** @typedef {import('./view.js').View} View */
 
@@ -13,6 +13,8 @@ import { Decoder, GimgError } from './gimg.js';
 export function serveWorker(scope) {
   /** @type {Map<number, {decoder: Decoder, told: number}>} */
   const open = new Map();
+  /** @type {Map<number, Picture>} */
+  const shared = new Map();
 
   /**
    * @param {number} id
@@ -45,17 +47,24 @@ export function serveWorker(scope) {
       open.set(id, { decoder: new Decoder({ limits: message.limits }), told: -1 });
       return;
     }
-    const entry = open.get(id);
-    if (!entry) return;
+    if (type === 'share') {
+      const picture = Object.assign(new Picture(message.shared.header), message.shared);
+      shared.set(id, picture);
+      return;
+    }
     if (type === 'close') {
       open.delete(id);
-    } else if (type === 'draw') {
+      shared.delete(id);
+      return;
+    }
+    const entry = open.get(id);
+    if (type === 'draw') {
       const { view, count, job } = message;
-      const { picture } = entry.decoder;
+      const picture = shared.get(id) ?? entry?.decoder.picture;
       if (!picture) return;
       const pixels = drawPixels(picture, view, Math.min(count, picture.count));
       scope.postMessage({ id, type: 'drawn', job, pixels }, [pixels.buffer]);
-    } else {
+    } else if (entry) {
       try {
         if (type === 'push') entry.decoder.push(message.bytes);
         else entry.decoder.finish();
