@@ -50,7 +50,9 @@ def test_work_of_other_options_is_named(run: Any, fails: Any, parrot: Path, tmp_
         (["--tiled", "--no-alpha"], "--tiled goes without --no-alpha"),
         (["--tiled", "--white", "255"], "--tiled goes without --white"),
         (["--tiled", "--grain"], "--tiled goes without --grain"),
-        (["--tile", "64"], "--tile and --restart go with --tiled"),
+        (["--tile", "64"], "--tile, --restart, --engine and --address go with --tiled"),
+        (["--engine", "ray"], "--tile, --restart, --engine and --address go with --tiled"),
+        (["--tiled", "--address", "auto"], "--address: is for the engine ray"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(

@@ -28,9 +28,12 @@ class Engine(Protocol):
     ----------
     most_in_group : int
         Number of small items that make a good group. More than one saves the engine's own time.
+    local : bool
+        Whether it works on threads of this process.
     """
 
     most_in_group: int
+    local: bool
 
     @property
     def workers(self) -> int:

@@ -14,6 +14,7 @@ class LocalEngine:
     """Works on threads of this process; see `Engine`."""
 
     most_in_group = 1
+    local = True
 
     def __init__(self, workers: int) -> None:
         self._workers = workers

@@ -60,6 +60,7 @@ class RayEngine:
     """
 
     most_in_group = 16
+    local = False
 
     def __init__(self, address: str | None, jobs: int | None, gpus: float) -> None:
         self._ray = ray = import_ray()

@@ -7,6 +7,7 @@ import click
 
 from gaussianimage import encode_tiled
 from gaussianimage._util.files import is_stream
+from gaussianimage.batching.engines import ENGINES, check_engine
 from gaussianimage.cli.options import Function, TargetOptions, packed
 from gaussianimage.cli.paths import Item
 from gaussianimage.cli.report import finite, result_line
@@ -20,10 +21,22 @@ __all__ = ["TiledOptions", "tile_work", "tiled_options"]
 
 @dataclass(frozen=True)
 class TiledOptions:
-    """The options of --tiled: the side of a tile in pixels, and whether to start over."""
+    """The options of --tiled.
+
+    Attributes
+    ----------
+    side : int
+        Pixels of a tile a side.
+    restart : bool
+        Whether to start over.
+    engine, address : str, str or None
+        See `encode_tiled`.
+    """
 
     side: int
     restart: bool
+    engine: str
+    address: str | None
 
     def check(
         self,
@@ -60,7 +73,7 @@ class TiledOptions:
 
 
 def tiled_options(function: Function) -> Function:
-    """Add --tiled, --tile and --restart; they become `tiled`, or None."""
+    """Add --tiled, --tile, --restart, --engine and --address; they become `tiled`, or None."""
     return packed(
         function,
         "tiled",
@@ -75,15 +88,36 @@ def tiled_options(function: Function) -> Function:
         click.option(
             "--restart", is_flag=True, help="Do not go on with the tiles of an interrupted run."
         ),
+        click.option(
+            "--engine",
+            type=click.Choice(ENGINES),
+            help="Encode tiles on threads (local), or on processes here or on a cluster (ray); "
+            "that needs gaussianimage[ray].  [default: local]",
+        ),
+        click.option(
+            "--address",
+            metavar="ADDRESS",
+            help="Ray cluster to work on, such as auto on one of its machines.  [default: Ray "
+            "starts on this machine]",
+        ),
     )
 
 
-def _tiled(*, tiled: bool, tile: int | None, restart: bool) -> TiledOptions | None:
+def _tiled(
+    *, tiled: bool, tile: int | None, restart: bool, engine: str | None, address: str | None
+) -> TiledOptions | None:
     if not tiled:
-        if tile is not None or restart:
-            raise click.UsageError("--tile and --restart go with --tiled.")
+        if tile is not None or restart or engine or address:
+            raise click.UsageError("--tile, --restart, --engine and --address go with --tiled.")
         return None
-    return TiledOptions(tile or TILE_SIDE, restart)
+    engine = engine or "local"
+    try:
+        check_engine(engine, address=address)
+    except ValueError as error:
+        raise click.UsageError(f"--{error}.") from error
+    except ImportError as error:
+        raise click.ClickException(str(error)) from error
+    return TiledOptions(tile or TILE_SIDE, restart, engine, address)
 
 
 def tile_work(
@@ -110,6 +144,8 @@ def tile_work(
             metadata=metadata,
             seed=seed,
             threads=job.threads,
+            engine=tiled.engine,
+            address=tiled.address,
             resume=not tiled.restart,
             progress=job.progress,
         )

@@ -24,6 +24,7 @@ from gaussianimage import (
 )
 from gaussianimage.codec.encoder.rate_model import step_for_picture
 from gaussianimage.codec.tiled import encode as module
+from gaussianimage.codec.tiled import tile_job
 from gaussianimage.codec.tiled.encode import plan_grid
 from gaussianimage.codec.tiled.fit_tile import TileResult
 from gaussianimage.codec.tiled.levels import to_pixels
@@ -233,13 +234,13 @@ def test_interrupted_work_goes_on(
     assert part.exists()
     assert not path.exists()
     fitted = []
-    original = module.encode_tile
+    original = tile_job.encode_tile
 
     def counting(*args: Any, **options: Any) -> TileResult:
         fitted.append(args)
         return original(*args, **options)
 
-    monkeypatch.setattr(module, "encode_tile", counting)
+    monkeypatch.setattr(tile_job, "encode_tile", counting)
     assert encoded(path) == whole
     assert len(fitted) == read_index(whole).grid.count - count
     assert not part.exists()
@@ -328,14 +329,14 @@ def test_a_tile_that_cannot_be_encoded_is_named(
     tmp_path: Path, whole: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "a.gimg"
-    original = module.encode_tile
+    original = tile_job.encode_tile
 
     def failing(frame: Any, *args: Any, **options: Any) -> TileResult:
         if frame.place == (1, 1, 2):
             raise ValueError("nothing fits")
         return original(frame, *args, **options)
 
-    monkeypatch.setattr(module, "encode_tile", failing)
+    monkeypatch.setattr(tile_job, "encode_tile", failing)
     with pytest.raises(GaussianImageError, match="tile 1/1/2 can't be encoded: nothing fits"):
         encoded(path, threads=1)
     monkeypatch.undo()

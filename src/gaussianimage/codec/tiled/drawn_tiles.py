@@ -1,6 +1,7 @@
 """What the tiles so far draw: the part of a picture that a new tile need not fit."""
 
 from collections import defaultdict
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +9,47 @@ from numpy.typing import NDArray
 from gaussianimage import _native
 from gaussianimage.codec.decoder.tile_cache import DecodedTile
 from gaussianimage.codec.format.tiles import Frame, TileGrid, TilePlace
+
+
+class Drawn(NamedTuple):
+    """What some tiles draw in a frame.
+
+    Attributes
+    ----------
+    means, cholesky : ndarray of float64, (N, 2) and (N, 3)
+        Gaussians, in pixels of the frame.
+    colors : ndarray of float32, (N, C)
+    background : ndarray of float32, (C,)
+    q_max : float
+        Cut-off q of the Gaussians.
+    height, width : int
+        Size of the frame in pixels.
+    """
+
+    means: NDArray[np.float64]
+    cholesky: NDArray[np.float64]
+    colors: NDArray[np.float32]
+    background: NDArray[np.float32]
+    q_max: float
+    height: int
+    width: int
+
+    def draw(self, threads: int) -> NDArray[np.float32]:
+        """Draw it, (H, W, C), unclamped."""
+        if len(self.means) == 0:
+            return np.tile(self.background, (self.height, self.width, 1))
+        drawn = _native.render_floats(
+            self.means,
+            self.cholesky,
+            self.colors,
+            self.q_max,
+            self.height,
+            self.width,
+            None,
+            threads,
+        )
+        drawn += self.background
+        return drawn
 
 
 class DrawnTiles:
@@ -39,21 +81,26 @@ class DrawnTiles:
         for key in [key for key in self._rows if key[0] == level and key[1] < before]:
             del self._rows[key]
 
-    def draw(self, level: int, frame: Frame, threads: int) -> NDArray[np.float32]:
-        """Return what the tiles draw in a frame of a level, (H, W, C), unclamped."""
+    def within(self, level: int, frame: Frame) -> Drawn:
+        """Return what the tiles draw in a frame of a level."""
         parts = [
             self._scaled(tile, self._grid.scales[other] // self._grid.scales[level], frame)
             for other in range(level + 1)
             for tile in self._touching(other, level, frame)
         ]
-        if not parts:
-            return np.tile(self._background, (frame.height, frame.width, 1))
-        means, cholesky, colors = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-        drawn = _native.render_floats(
-            means, cholesky, colors, self._q_max, frame.height, frame.width, None, threads
+        none = (np.empty((0, 2)), np.empty((0, 3)), np.empty((0, len(self._background)), "f4"))
+        means, cholesky, colors = (
+            np.concatenate(arrays) for arrays in zip(*(parts or [none]), strict=True)
         )
-        drawn += self._background
-        return drawn
+        return Drawn(
+            means,
+            cholesky,
+            colors,
+            self._background,
+            self._q_max,
+            frame.height,
+            frame.width,
+        )
 
     def _touching(self, other: int, level: int, frame: Frame) -> list[DecodedTile]:
         """Return the tiles of another level that may touch a frame, in the order of the index."""

@@ -12,8 +12,9 @@ import time
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,13 @@ from numpy.typing import NDArray
 from gaussianimage import _native
 from gaussianimage._util.arguments import integer, number, thread_count
 from gaussianimage._util.files import atomic_output
-from gaussianimage._util.interrupt import StopFlag, stoppable
+from gaussianimage.batching.engine import Engine
+from gaussianimage.batching.engines import check_engine, open_engine
+from gaussianimage.batching.second_try import LostTwiceError, run_with_second_try
 from gaussianimage.codec.decoder.file import DEFAULT_LIMITS
 from gaussianimage.codec.decoder.tile_cache import DecodedTile, TileFrame, decode_tile
 from gaussianimage.codec.encoder.effort import DEFAULT_EFFORT, Effort, effort_level
 from gaussianimage.codec.encoder.encode import LEAST_REPAIRED, Q_MAX
-from gaussianimage.codec.encoder.eye_weights import first_weights
 from gaussianimage.codec.encoder.targets import DEFAULT_QUALITY, Target, Tune
 from gaussianimage.codec.format.header import Header
 from gaussianimage.codec.format.metadata import Metadata
@@ -42,9 +44,10 @@ from gaussianimage.codec.format.quantizer import (
 from gaussianimage.codec.format.tiles import TILE_SIDES, Frame, TileGrid, TilePlace
 from gaussianimage.codec.tiled.assemble import write_tiled
 from gaussianimage.codec.tiled.drawn_tiles import DrawnTiles
-from gaussianimage.codec.tiled.fit_tile import TileResult, empty_tile, encode_tile
+from gaussianimage.codec.tiled.fit_tile import TileResult, empty_tile
 from gaussianimage.codec.tiled.levels import CoarseLevels, Window, to_pixels
-from gaussianimage.codec.tiled.rows import Pixels, RowReader, RowSource, open_rows
+from gaussianimage.codec.tiled.rows import Pixels, RowReader, RowSource, Samples, open_rows
+from gaussianimage.codec.tiled.tile_job import TileJob, TileOptions, encode_jobs
 from gaussianimage.codec.tiled.work_file import WorkFile
 from gaussianimage.errors import GaussianImageError
 from gaussianimage.fitting.progress import OnProgress, Progress
@@ -104,6 +107,8 @@ def encode_tiled(
     metadata: Kept = "all",
     seed: int = 0,
     threads: int | None = None,
+    engine: str = "local",
+    address: str | None = None,
     resume: bool = True,
     progress: OnProgress | None = None,
 ) -> TiledResult:
@@ -136,7 +141,14 @@ def encode_tiled(
         of threads and of interruptions.
     threads : int, optional
         Number of tiles to encode at a time, 1 to 256; by default as many as there are CPUs for this
-        process.
+        process. With Ray, the number of its workers, by default as many as it has CPUs.
+    engine : {"local", "ray"}
+        Where tiles are encoded: on threads of this process, or on Ray, which needs
+        `pip install gaussianimage[ray]`. This process reads the picture and writes the file. The
+        file is the same.
+    address : str, optional
+        Address of a Ray cluster, such as "auto" on one of its machines. Without it, Ray starts on
+        this machine, unless this process has started it already.
     resume : bool, default True
         Go on with the tiles that an interrupted call has left. If not, the work starts over.
     progress : callable, optional
@@ -157,6 +169,10 @@ def encode_tiled(
     GaussianImageError
         A tile can't be fitted, or the tiles that an earlier call has left are of another picture or
         of other options.
+    ImportError
+        Ray is not installed.
+    ConnectionError
+        No cluster answers at the address.
     TypeError, ValueError
         An argument is of a wrong type or out of range.
     """
@@ -173,9 +189,12 @@ def encode_tiled(
     if not 0 <= options.seed < 2**62:
         raise ValueError(f"seed: expected 0 to 2^62 - 1, got {seed}")
     level = effort_level(options.effort)
-    workers = thread_count(threads) or _native.cpus()
+    check_engine(engine, address=address, jobs=threads)
     path = Path(path)
-    with open_rows(picture) as reader:
+    with (
+        open_rows(picture) as reader,
+        closing(open_engine(engine, address=address, jobs=threads)) as workers,
+    ):
         read = reader.metadata
         kept = keep(metadata, {"icc": read.icc, "exif": read.exif, "xmp": read.xmp})
         grid = plan_grid(reader.height, reader.width, options.tile)
@@ -184,9 +203,11 @@ def encode_tiled(
             job = options.job(reader, coarse.checksums)
             part = path.with_name(path.name + WORK_SUFFIX)
             with WorkFile(part, job, resume=resume) as work:
-                encoding = _Encoding(reader, grid, coarse, work, options, level, workers)
+                encoding = _Encoding(
+                    reader, grid, coarse, work, options, level, thread_count(threads)
+                )
                 with _naming(part):
-                    encoding.encode(progress, began)
+                    encoding.encode(workers, progress, began)
                     with atomic_output(path) as file:
                         size = write_tiled(
                             file,
@@ -259,7 +280,7 @@ class _Encoding:
         work: WorkFile,
         options: _Options,
         effort: Effort,
-        workers: int,
+        threads: int,
     ) -> None:
         self._reader = reader
         self._grid = grid
@@ -267,13 +288,11 @@ class _Encoding:
         self._work = work
         self._options = options
         self._effort = effort
-        self._workers = workers
-        self._flag = StopFlag()
+        self._threads = threads
         self._step = coarse.statistics.step(reader.bit_depth)
         self._background = np.rint(coarse.statistics.mean * BACKGROUND_LEVELS).astype(int)
         self._drawn = DrawnTiles(grid, self._background / BACKGROUND_LEVELS, Q_MAX)
         self._window: Window | None = None
-        self._masking = 1.0  # `UsualMasking.value` of the level
         self._squared_error = 0.0
 
     def header(self) -> Header:
@@ -303,18 +322,13 @@ class _Encoding:
             return math.inf
         return -10 * math.log10(self._squared_error / samples)
 
-    def encode(self, progress: OnProgress | None, began: float) -> None:
+    def encode(self, engine: Engine, progress: OnProgress | None, began: float) -> None:
         """Encode the tiles that are not in the work file yet."""
         before = len(self._work)
-        with ThreadPoolExecutor(self._workers, "tiles") as pool:
-            try:
-                for _ in self._tiles(pool):
-                    if progress is not None:
-                        progress(self._progress(before, began))
-            except BaseException:
-                self._flag.set()  # the other threads end soon
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
+        with ThreadPoolExecutor(self._threads or _native.cpus(), "tiles") as pool:
+            for _ in self._tiles(engine, pool):
+                if progress is not None:
+                    progress(self._progress(before, began))
 
     def _progress(self, before: int, began: float) -> Progress:
         done, count = len(self._work), self._grid.count
@@ -331,12 +345,11 @@ class _Encoding:
             done=done / count,
         )
 
-    def _tiles(self, pool: ThreadPoolExecutor) -> Iterator[TilePlace]:
+    def _tiles(self, engine: Engine, pool: ThreadPoolExecutor) -> Iterator[TilePlace]:
         """Encode all tiles, and yield the place of each when it is done."""
         for level, (rows, columns) in enumerate(self._grid.shapes):
             finest = level == self._grid.levels - 1
-            if self._options.tune == "eye":
-                self._masking = self._coarse.masking(level)
+            options = self._tile_options(level)
             if finest:
                 self._window = Window(self._reader, self._coarse.checksums)
             for row in range(rows):
@@ -346,7 +359,7 @@ class _Encoding:
                     self._window.keep(first.top, here.top + here.height)
                 for phase in (range(0, columns, 2), range(1, columns, 2)):
                     places = [TilePlace(level, row, column) for column in phase]
-                    yield from self._encode_phase(pool, places)
+                    yield from self._encode_phase(engine, places, options)
                 if finest and row > 0:
                     self._measure(pool, row - 1)
                 if finest:
@@ -355,46 +368,53 @@ class _Encoding:
             if finest:
                 self._measure(pool, rows - 1)
 
+    def _tile_options(self, level: int) -> TileOptions:
+        return TileOptions(
+            self._step,
+            self._coarse.masking(level) if self._options.tune == "eye" else None,
+            self._options.quality >= LEAST_REPAIRED,
+            self._effort,
+            self._reader.bit_depth,
+        )
+
     def _encode_phase(
-        self, pool: ThreadPoolExecutor, places: list[TilePlace]
+        self, engine: Engine, places: list[TilePlace], options: TileOptions
     ) -> Iterator[TilePlace]:
         """Encode tiles that do not see each other."""
+        finished = [
+            (place, *self._decode(place))
+            for place in places
+            if self._grid.number(place) in self._work
+        ]
         new = [place for place in places if self._grid.number(place) not in self._work]
-        threads = max(1, self._workers // max(1, len(new)))
-        results = pool.map(lambda place: self._encode(place, threads), new)
-        finished: list[tuple[TilePlace, DecodedTile, int]] = []
-        for place, result in zip(new, results, strict=True):
-            self._work.append(self._grid.number(place), result)
-            finished.append((place, result.tile, result.reach))
-            yield place
-        finished += [(place, *self._decode(place)) for place in places if place not in new]
+        threads = 1
+        if engine.local:
+            threads = max(1, engine.workers // max(1, len(new)))
+        jobs = ([self._job(place, options)] for place in new)
+        work = partial(encode_jobs, threads)
+        with closing(run_with_second_try(engine, work, jobs)) as returned:
+            for (job,), results, error in returned:
+                place = job.frame.place
+                if isinstance(error, LostTwiceError):
+                    raise GaussianImageError(f"{place} can't be encoded: {error}") from error
+                if error is not None:
+                    raise error
+                result: TileResult = results[0]
+                self._work.append(self._grid.number(place), result)
+                finished.append((place, result.tile, result.reach))
+                yield place
         for place, tile, reach in finished:
             self._drawn.add(place, tile, reach)
 
-    def _encode(self, place: TilePlace, threads: int) -> TileResult:
+    def _job(self, place: TilePlace, options: TileOptions) -> TileJob:
         frame = self._grid.frame(place)
-        with stoppable(self._flag):
-            if self._flag.is_set():
-                raise KeyboardInterrupt
-            try:
-                seen = self._pixels(place.level, frame)
-                eye = self._options.tune == "eye"
-                return encode_tile(
-                    self._frame(place),
-                    seen,
-                    self._drawn.draw(place.level, frame, threads),
-                    self._step,
-                    weights=first_weights(seen, self._masking) if eye else None,
-                    repaired=self._options.quality >= LEAST_REPAIRED,
-                    effort=self._effort,
-                    bit_depth=self._reader.bit_depth,
-                    seed=self._options.seed + self._grid.number(place),
-                    threads=threads,
-                )
-            except (OSError, MemoryError):
-                raise
-            except Exception as error:
-                raise GaussianImageError(f"{place} can't be encoded: {error}") from error
+        return TileJob(
+            self._frame(place),
+            self._crop(place.level, frame),
+            self._drawn.within(place.level, frame),
+            options,
+            self._options.seed + self._grid.number(place),
+        )
 
     def _decode(self, place: TilePlace) -> tuple[DecodedTile, int]:
         """Return a tile of the work file and how far it reaches."""
@@ -403,15 +423,15 @@ class _Encoding:
         if length == 0:
             return empty_tile(self._reader.channels), 0
         data = self._work.read(number)
-        return decode_tile(self._frame(place), data, reach, DEFAULT_LIMITS, self._workers), reach
+        return decode_tile(self._frame(place), data, reach, DEFAULT_LIMITS, self._threads), reach
 
     def _frame(self, place: TilePlace) -> TileFrame:
         return TileFrame(self._grid, place, self._reader.channels, Q_MAX)
 
-    def _pixels(self, level: int, frame: Frame) -> Pixels:
-        """Return the picture in a frame of a level."""
+    def _crop(self, level: int, frame: Frame) -> Samples | Pixels:
+        """Return the picture in a frame of a level: samples of the finest, pixels of others."""
         if self._window is not None:
-            return to_pixels(self._window.crop(frame))
+            return self._window.crop(frame)
         rows = self._coarse.read(level, frame.top, frame.top + frame.height)
         return rows[:, frame.left : frame.left + frame.width]
 
@@ -427,9 +447,9 @@ class _Encoding:
         self._squared_error += sum(pool.map(self._squared_error_in, frames))
 
     def _squared_error_in(self, frame: Frame) -> float:
-        with stoppable(self._flag):
-            source = self._pixels(self._grid.levels - 1, frame)
-            drawn = self._drawn.draw(self._grid.levels - 1, frame, 1)
+        level = self._grid.levels - 1
+        source = to_pixels(self._crop(level, frame))
+        drawn = self._drawn.within(level, frame).draw(1)
         return squared_error(drawn, source, self._reader.bit_depth)
 
 
