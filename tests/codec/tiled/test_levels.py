@@ -1,11 +1,19 @@
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gaussianimage.codec.format.metadata import Metadata
 from gaussianimage.codec.format.tiles import Frame, TileGrid
-from gaussianimage.codec.tiled.levels import CoarseLevels, Window, checksum, reduce_pixels
+from gaussianimage.codec.tiled.levels import (
+    CoarseLevels,
+    LevelRows,
+    Window,
+    checksum,
+    reduce_pixels,
+)
 from gaussianimage.codec.tiled.rows import RowReader, Samples
 from gaussianimage.errors import PictureError
 
@@ -35,6 +43,18 @@ def test_a_pixel_of_a_coarser_level_is_a_mean() -> None:
     assert levels.statistics.mean == pytest.approx(pixels.mean(axis=(0, 1)), abs=1e-6)
     assert levels.statistics.contrast == pytest.approx(pixels.std(axis=(0, 1)).mean(), abs=1e-3)
     levels.close()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_disk_is_told_with_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: open("/dev/full", "wb", 0))  # noqa: PTH123, SIM115
+    rows = LevelRows(45, 3, tmp_path)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        rows.append(np.zeros((9, 45, 3), np.float32))
+    assert caught.value.filename == str(tmp_path)
+    rows.close()
 
 
 @pytest.mark.parametrize("factor", [2, 4, 16])

@@ -40,12 +40,24 @@ class LevelRows:
 
     def __init__(self, width: int, channels: int, folder: Path | None = None) -> None:
         self._file: BinaryIO = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        self._folder = folder
         self._shape = width, channels
         self._turn = threading.Lock()
 
     def append(self, rows: Pixels) -> None:
-        """Write rows behind those that were written."""
-        self._file.write(np.rint(rows * WHITE).astype(np.uint16).tobytes())
+        """Write rows behind those that were written.
+
+        Raises
+        ------
+        OSError
+            They can't be written, for instance because the disk is full.
+        """
+        try:
+            self._file.write(np.rint(rows * WHITE).astype(np.uint16).tobytes())
+            self._file.flush()
+        except OSError as error:
+            error.filename = str(self._folder or tempfile.gettempdir())
+            raise
 
     def read(self, top: int, bottom: int) -> Pixels:
         """Return the rows from `top` up to and without `bottom`."""
