@@ -88,6 +88,44 @@ class Optimizer:
     def solve_colors(self, iterations: int, ridge: float) -> float: ...
     def residual(self) -> NDArray[np.float32]: ...
 
+class PaperTraining:
+    steps: int
+    best_error: float
+    def __init__(
+        self,
+        target: NDArray[np.float32],
+        means: NDArray[np.float32],
+        shape: NDArray[np.float32],
+        colors: NDArray[np.float32],
+        offsets: NDArray[np.float32],
+        middle: NDArray[np.float32],
+        reach: NDArray[np.float32],
+        rotation: bool,
+        angle: bool,
+        q_max: float,
+        threads: int,
+    ) -> None: ...
+    def quantize_shapes(
+        self, bits: int, factor: float, scale: NDArray[np.float32], beta: NDArray[np.float32]
+    ) -> None: ...
+    def quantize_colors(
+        self, bits: int, factor: float, scale: NDArray[np.float32], beta: NDArray[np.float32]
+    ) -> None: ...
+    def quantize_colors_by_codebooks(
+        self,
+        codebooks: NDArray[np.float32],
+        counts: NDArray[np.float32],
+        sums: NDArray[np.float32],
+        decay: float,
+        commitment: bool,
+        revive: bool,
+    ) -> None: ...
+    def run(self, rates: NDArray[np.float64]) -> NDArray[np.float64]: ...
+    def measure(self) -> float: ...
+    def gradients(self) -> dict[str, NDArray[np.float32]]: ...
+    def state(self) -> dict[str, NDArray[np.float32]]: ...
+    def load_state(self, state: dict[str, NDArray[np.float32]]) -> None: ...
+
 class Quantizer:
     def __init__(
         self, height: int, width: int, channels: int, color_step: float, shape_step: float

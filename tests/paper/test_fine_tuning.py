@@ -36,12 +36,18 @@ def quality_of_file(data: bytes, target: Tensor) -> float:
 
 @pytest.mark.parametrize("kind", [CholeskyModel, ScaleRotationModel])
 @pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("loop", ["native", "torch"])
 def test_a_file_decodes_to_the_picture_that_was_tuned(
-    variant: str, kind: type[FlatModel], fitted: Callable[..., FlatModel], target: Tensor
+    loop: str,
+    variant: str,
+    kind: type[FlatModel],
+    fitted: Callable[..., FlatModel],
+    target: Tensor,
 ) -> None:
     model = fitted(kind)
     before = quality(QuantizedModel(fitted(kind), VARIANTS[variant]), target)
-    tuned = fine_tune(model, target, SHORT, VARIANTS[variant])
+    tuned = fine_tune(model, target, SHORT, VARIANTS[variant], loop=loop)
+    assert tuned.training.loop == loop
     data = encode_record(tuned.record)
     assert quality_of_file(data, target) == pytest.approx(tuned.psnr, abs=2e-3)
     # Without commitment colors leave their codebooks, and the start may stay the best.
@@ -104,10 +110,10 @@ def test_a_recorded_fine_tuning_does_what_a_plain_one_does(
     fitted: Callable[..., FlatModel],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    expected = fine_tune(fitted(), target, SHORT, VARIANTS[variant])
+    expected = fine_tune(fitted(), target, SHORT, VARIANTS[variant], loop="torch")
     monkeypatch.setattr(fine_tuning, "recordable", lambda _: True)
     model = fitted()
-    result = fine_tune(model, target, SHORT, VARIANTS[variant])
+    result = fine_tune(model, target, SHORT, VARIANTS[variant], loop="torch")
     assert result.record == expected.record
     assert result.psnr == expected.psnr
     assert quality(model, target) > 10

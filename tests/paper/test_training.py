@@ -49,12 +49,22 @@ class Constant(nn.Module):
 
 
 @pytest.mark.parametrize(
-    "kind", [CholeskyModel, ScaleRotationModel, OpacityModel, BlendedModel, SplattingModel]
+    ("kind", "loop"),
+    [
+        (CholeskyModel, "native"),
+        (ScaleRotationModel, "native"),
+        (CholeskyModel, "torch"),
+        (ScaleRotationModel, "torch"),
+        (OpacityModel, "auto"),
+        (BlendedModel, "auto"),
+        (SplattingModel, "auto"),
+    ],
 )
-def test_every_model_comes_closer_to_its_picture(kind, target):
+def test_every_model_comes_closer_to_its_picture(kind, loop, target):
     model = kind.random(60, *SIZE)
     before = metrics.psnr(model().detach().clamp(0, 1).numpy(), target.numpy())
-    result = train(model, target, SHORT)
+    result = train(model, target, SHORT, loop=loop)
+    assert result.loop == ("native" if loop == "native" else "torch")
     after = metrics.psnr(model().detach().clamp(0, 1).numpy(), target.numpy())
     assert result.psnr == pytest.approx(after, abs=1e-4)
     assert result.history[0].psnr == pytest.approx(before, abs=1e-4)
@@ -95,9 +105,9 @@ def test_the_same_start_gives_the_same_bits(kind, optimizer, target):
 def test_a_recorded_run_does_what_a_plain_one_does(halve_every, target, monkeypatch):
     recipe = Recipe(iterations=430, learning_rate=0.02, halve_every=halve_every)
     plain, recorded = (CholeskyModel.random(20, *SIZE) for _ in range(2))
-    expected = train(plain, target, recipe)
+    expected = train(plain, target, recipe, loop="torch")
     monkeypatch.setattr(training, "recordable", lambda _: True)
-    result = train(recorded, target, recipe)
+    result = train(recorded, target, recipe, loop="torch")
     assert all(map(torch.equal, recorded.parameters(), plain.parameters()))
     course, wanted = ([(p.iteration, p.psnr) for p in r.history] for r in (result, expected))
     assert course == wanted
@@ -105,9 +115,10 @@ def test_a_recorded_run_does_what_a_plain_one_does(halve_every, target, monkeypa
 
 def test_a_recorded_run_is_over_when_its_time_is(target, monkeypatch):
     monkeypatch.setattr(training, "recordable", lambda _: True)
-    recipe = Recipe(iterations=1000, seconds=1e-9)
-    assert train(CholeskyModel.random(20, *SIZE), target, recipe).iterations == 1
-    assert train(CholeskyModel.random(20, *SIZE), target, Recipe(iterations=0)).iterations == 0
+    for iterations, expected in ((1000, 1), (0, 0)):
+        model = CholeskyModel.random(20, *SIZE)
+        recipe = Recipe(iterations=iterations, seconds=1e-9)
+        assert train(model, target, recipe, loop="torch").iterations == expected
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -148,8 +159,9 @@ def test_saturated_pixels_have_no_gradient():
     assert result.psnr == pytest.approx(10 * math.log10(4))
 
 
-def test_the_history_runs_from_the_start_to_the_end(target):
-    result = train(CholeskyModel.random(20, *SIZE), target, Recipe(iterations=450))
+@pytest.mark.parametrize("loop", ["native", "torch"])
+def test_the_history_runs_from_the_start_to_the_end(loop, target):
+    result = train(CholeskyModel.random(20, *SIZE), target, Recipe(iterations=450), loop=loop)
     iterations = [point.iteration for point in result.history]
     assert iterations == [*range(0, 450, 2), 450]
     assert result.history[-1].psnr == result.psnr
@@ -158,16 +170,18 @@ def test_the_history_runs_from_the_start_to_the_end(target):
     assert seconds == sorted(seconds)
 
 
-def test_no_iterations_only_measure(target):
+@pytest.mark.parametrize("loop", ["native", "torch"])
+def test_no_iterations_only_measure(loop, target):
     model = CholeskyModel.random(20, *SIZE)
     before = model().detach()
-    result = train(model, target, Recipe(iterations=0))
+    result = train(model, target, Recipe(iterations=0), loop=loop)
     assert torch.equal(model(), before)
     assert (result.iterations, len(result.history)) == (0, 1)
 
 
-def test_time_runs_out(target):
-    result = train(CholeskyModel.random(20, *SIZE), target, Recipe(seconds=1e-9))
+@pytest.mark.parametrize("loop", ["native", "torch"])
+def test_time_runs_out(loop, target):
+    result = train(CholeskyModel.random(20, *SIZE), target, Recipe(seconds=1e-9), loop=loop)
     assert result.iterations == 1
     assert result.history[-1].iteration == 1
 

@@ -23,6 +23,7 @@ const Kernels kernel_table{
     .to_bytes = to_bytes,
     .to_floats = to_floats,
     .sum_squares = sum_squares,
+    .clamped_residual = clamped_residual,
     .subdivide_cell = subdivide_cell,
     .restrict_cell = restrict_cell,
     .join_sums = join_sums,

@@ -15,6 +15,7 @@ NB_MODULE(_native, m) {
   gi::bind_grain(m);
   gi::bind_layers(m);
   gi::bind_optimizer(m);
+  gi::bind_paper(m);
   gi::bind_rans(m);
   gi::bind_rdo(m);
   gi::bind_stop_flag(m);

@@ -69,9 +69,11 @@ class CompressSettings:
             "fine_tuning_halve_every": recipe.halve_every,
         }
         values = self.fit.values() | own | asdict(self.quantizer)
-        # Left out where it is not set, so that earlier results keep their identity.
+        # Left out where they are not set, so that earlier results keep their identity.
         if not values["angle"]:
             del values["angle"]
+        if values["revive"]:
+            del values["revive"]
         colors = self.quantizer.color
         if colors == "int":
             colors += str(self.quantizer.color_bits)
@@ -79,6 +81,8 @@ class CompressSettings:
             colors += "-no-commitment"
         if self.quantizer.angle:
             colors += "-angle"
+        if not self.quantizer.revive:
+            colors += "-no-revival"
         parts = (self.fit.model, f"n{self.fit.gaussians}", colors, f"i{recipe.iterations}")
         return Setting("compress", "-".join(parts), values)
 
@@ -120,12 +124,15 @@ def compress(job: Job, settings: CompressSettings) -> Record:
     except FormatError as error:
         raise FormatError(f"{error}; delete the file to repeat the fit") from error
     assert isinstance(model, CholeskyModel | ScaleRotationModel)
+    saved = job.saved(setting)
     tuned = fine_tune(
         model,
         target,
         settings.fine_tuning,
         settings.quantizer,
         progress=news(job.progress, "quantize", settings.fit.gaussians),
+        loop=settings.fit.loop,
+        saved=saved,
     )
     files = {stream: encode_record(tuned.record, stream=stream) for stream in STREAMS}
     for stream, data in files.items():
@@ -138,6 +145,7 @@ def compress(job: Job, settings: CompressSettings) -> Record:
         "psnr_float": finite_decibels(tuned.psnr),
         "encode_seconds": fitted.measured["seconds"] + tuned.training.seconds + writing,
         "fine_tuning_seconds": tuned.training.seconds,
+        "loop": tuned.training.loop,
         "history": history(tuned.training),
     }
     record = replace(
@@ -149,6 +157,7 @@ def compress(job: Job, settings: CompressSettings) -> Record:
         files=[*(f"{job.sample.name}.{stream}.gimg" for stream in STREAMS), state.name],
     )
     job.results.save(setting, job.sample, record)
+    saved.remove()
     return record
 
 

@@ -10,13 +10,19 @@ from torch import Tensor
 
 from gaussianimage.codec.paper_profile.record import PaperRecord
 from gaussianimage.paper.best import Best
+from gaussianimage.paper.native_loop import NativeLoop
 from gaussianimage.paper.quantized_model import FlatModel, QuantizedModel, QuantizerSettings
 from gaussianimage.paper.recipe import Recipe
+from gaussianimage.paper.saved_training import SavedTraining
 from gaussianimage.paper.training import (
     TrainingMonitor,
     TrainingPoint,
     TrainingResult,
+    chooses_native,
     iterate,
+    iterate_natively,
+    mean_squared_error,
+    psnr_from_error,
     recordable,
 )
 from gaussianimage.torch.cuda.recorded_step import RecordedStep
@@ -40,6 +46,8 @@ def fine_tune(
     settings: QuantizerSettings | None = None,
     *,
     progress: Callable[[TrainingPoint], None] | None = None,
+    loop: str = "auto",
+    saved: SavedTraining | None = None,
 ) -> FineTuned:
     """Fine-tune a fitted model with its quantizers in place (section 3.3 of the paper).
 
@@ -56,6 +64,8 @@ def fine_tune(
         The paper's settings by default; a `QuantizedModel` has its own.
     progress : callable, optional
         Called with a `TrainingPoint` about ten times a second.
+    loop, saved
+        As for `train`.
 
     Returns
     -------
@@ -64,7 +74,8 @@ def fine_tune(
     Raises
     ------
     TypeError, ValueError
-        If the codec does not support the model, or the target's shape is not the picture's.
+        If the codec does not support the model, the target's shape is not the picture's, or `loop`
+        is "native" and the compiled module can't train the model by the recipe.
     GaussianImageError
         If the training diverges.
 
@@ -76,10 +87,17 @@ def fine_tune(
     """
     recipe = Recipe() if recipe is None else recipe
     quantized_model = _with_quantizers(model, settings, recipe.seed)
+    monitor = TrainingMonitor(recipe, progress)
+    if chooses_native(loop, quantized_model, target, recipe):
+        native = NativeLoop(quantized_model, target)
+        done = iterate_natively(native, monitor, saved)
+        training = monitor.finish(done, native.measure(), loop="native")
+        native.store(best=True)
+        best_psnr = psnr_from_error(native.best_error)
+        return FineTuned(quantized_model.record(), best_psnr, training, quantized_model)
     measure_loss = get_loss(recipe.loss)
     optimizer = recipe.make_optimizer(quantized_model.parameters())
     best = Best(quantized_model)
-    monitor = TrainingMonitor(recipe, progress)
 
     def step() -> Tensor:
         optimizer.zero_grad(set_to_none=True)
@@ -100,7 +118,7 @@ def fine_tune(
     with torch.no_grad():
         image = quantized_model().clamp(0, 1)
         best.look(image, target)
-        training = monitor.finish(done, image, target)
+        training = monitor.finish(done, mean_squared_error(image, target))
     best.restore()
     return FineTuned(quantized_model.record(), best.psnr, training, quantized_model)
 

@@ -47,6 +47,9 @@ class QuantizerSettings:
     angle : bool, default False
         Whether a rotation is quantized as the angle in radians, as in the released code, rather
         than before its sigmoid. Models without rotation have none and ignore it.
+    revive : bool, default True
+        Whether entries of codebooks that code hardly any color are moved to where the error is
+        largest; the released code leaves them.
 
     Raises
     ------
@@ -62,6 +65,7 @@ class QuantizerSettings:
     commitment: bool = True
     scaling: bool = True
     angle: bool = False
+    revive: bool = True
 
     def __post_init__(self) -> None:
         if self.color not in ("rvq", "int"):
@@ -143,7 +147,11 @@ class QuantizedModel(nn.Module):
             self.color_quantizer = LearnedUniformQuantizer(model.colors, bits, scaling=scaling)
         else:
             self.color_quantizer = ResidualQuantizer(
-                model.colors, settings.stages, settings.entries, seed=seed
+                model.colors,
+                settings.stages,
+                settings.entries,
+                seed=seed,
+                revive=settings.revive,
             )
 
     def quantized(self) -> Quantized:

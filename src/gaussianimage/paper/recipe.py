@@ -95,9 +95,13 @@ class Recipe:
             return Adan(parameters, lr=rate)
         return torch.optim.Adam(parameters, lr=rate, fused=True, capturable=True)
 
+    def rate(self, iteration: int) -> float:
+        """Return the step size for an iteration, counted from 0."""
+        return self.learning_rate * 0.5 ** (iteration // self.halve_every)
+
     def set_rate(self, optimizer: torch.optim.Optimizer, iteration: int) -> None:
         """Set an optimizer's step size for an iteration, counted from 0."""
-        rate = self.learning_rate * 0.5 ** (iteration // self.halve_every)
+        rate = self.rate(iteration)
         for group in optimizer.param_groups:
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(rate)

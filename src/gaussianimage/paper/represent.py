@@ -17,6 +17,7 @@ from gaussianimage.paper.environment import environment
 from gaussianimage.paper.measurement import PeakMemory, frames_per_second
 from gaussianimage.paper.quality import draw, finite_decibels, measure_quality
 from gaussianimage.paper.results import Record, Results, Setting
+from gaussianimage.paper.saved_training import SavedTraining
 from gaussianimage.paper.settings import FitSettings
 from gaussianimage.paper.training import TrainingPoint, TrainingResult, train
 from gaussianimage.picture import write
@@ -50,6 +51,10 @@ class Job:
     def target(self, device: str) -> torch.Tensor:
         """Return the picture as a tensor, (H, W, 3)."""
         return torch.tensor(self.sample.pixels, device=device)
+
+    def saved(self, setting: Setting) -> SavedTraining:
+        """Return where the state of a training of the picture is saved while it runs."""
+        return SavedTraining(self.results.path(setting, self.sample, ".partial.safetensors"))
 
     def save(
         self, setting: Setting, measured: dict[str, Any], device: torch.device, files: list[str]
@@ -101,9 +106,9 @@ def represent(job: Job, settings: FitSettings) -> Record:
     Record
         Measured: ``psnr`` (dB) and ``ms_ssim`` (None if a side is below 161 px) of the picture
         limited to 0..1, in floating point; ``seconds`` of training; ``fps``; ``memory_mib`` and
-        ``memory_kind``, see `Memory`; ``parameters``; ``iterations`` done; ``history``, a list of
-        [iteration, dB, seconds]. An existing result of the same settings and pixels is returned
-        unchanged.
+        ``memory_kind``, see `Memory`; ``parameters``; ``iterations`` done; ``loop``, "native" or
+        "torch"; ``history``, a list of [iteration, dB, seconds]. An existing result of the same
+        settings and pixels is returned unchanged.
 
     Raises
     ------
@@ -119,8 +124,14 @@ def represent(job: Job, settings: FitSettings) -> Record:
     warm_up(settings, target)
     peak = PeakMemory(target.device)
     model = settings.make_model(height, width)
+    saved = job.saved(setting)
     trained = train(
-        model, target, settings.recipe, progress=news(job.progress, "fit", settings.gaussians)
+        model,
+        target,
+        settings.recipe,
+        progress=news(job.progress, "fit", settings.gaussians),
+        loop=settings.loop,
+        saved=saved,
     )
     memory = peak.read()
     with torch.no_grad():
@@ -134,9 +145,12 @@ def represent(job: Job, settings: FitSettings) -> Record:
         "memory_kind": memory.kind,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "iterations": trained.iterations,
+        "loop": trained.loop,
         "history": history(trained),
     }
-    return job.save(setting, measured, target.device, [path.name])
+    record = job.save(setting, measured, target.device, [path.name])
+    saved.remove()
+    return record
 
 
 def save_picture(job: Job, settings: FitSettings) -> Path:
@@ -157,7 +171,7 @@ def save_picture(job: Job, settings: FitSettings) -> Path:
 def warm_up(settings: FitSettings, target: torch.Tensor) -> None:
     """Train for one iteration, so that loading and compiling do not count in the first time."""
     model = settings.make_model(*target.shape[:2])
-    train(model, target, replace(settings.recipe, iterations=1))
+    train(model, target, replace(settings.recipe, iterations=1), loop=settings.loop)
 
 
 def history(trained: TrainingResult) -> list[list[float]]:

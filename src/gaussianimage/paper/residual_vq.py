@@ -45,6 +45,9 @@ class ResidualQuantizer(nn.Module):
         Number of iterations of k-means.
     seed : int, default 1
         Seed of the random first entries of k-means.
+    revive : bool, default True
+        Whether dead entries are moved to the vectors with the largest errors; the released code
+        leaves them where they are.
 
     Raises
     ------
@@ -65,6 +68,7 @@ class ResidualQuantizer(nn.Module):
         decay: float = 0.8,
         iterations: int = 5,
         seed: int = 1,
+        revive: bool = True,
     ) -> None:
         super().__init__()
         stored.require("stages", stages, 1, stored.MAX_STAGES)
@@ -77,6 +81,7 @@ class ResidualQuantizer(nn.Module):
         if not 0 <= decay < 1:
             raise ValueError(f"decay: expected 0 to below 1, got {decay}")
         self.decay = decay
+        self.revive = revive
         generator = torch.Generator().manual_seed(seed)
         residual = values.detach().clone()
         codebooks, counts, sums = [], [], []
@@ -131,7 +136,8 @@ class ResidualQuantizer(nn.Module):
             mass = self.counts[stage].sum()
             smoothed = (self.counts[stage] + _SMOOTHING) / (mass + entries * _SMOOTHING) * mass
             self.codebooks[stage].copy_(self.sums[stage] / smoothed[:, None])
-            self._revive(stage, residual, left)
+            if self.revive:
+                self._revive(stage, residual, left)
             residual = left
 
     def stored(self) -> stored.VectorQuantizer:

@@ -11,6 +11,7 @@ from gaussianimage._util.arguments import positive
 from gaussianimage.paper.models import MODELS, Start
 from gaussianimage.paper.recipe import Recipe
 from gaussianimage.paper.results import Setting
+from gaussianimage.paper.training import LOOPS
 
 __all__ = ["FitSettings"]
 
@@ -37,6 +38,9 @@ class FitSettings:
         "cpu" or "cuda".
     sh_degree : int, default 3
         Degree of the harmonics of "3dgs", 0 to 3.
+    loop : {"auto", "native", "torch"}, default "auto"
+        What does the iterations, see `train`. It changes results by rounding alone, and is no part
+        of their identity.
 
     Raises
     ------
@@ -51,6 +55,7 @@ class FitSettings:
     fill: bool = False
     device: str = "cpu"
     sh_degree: int = 3
+    loop: str = "auto"
 
     def __post_init__(self) -> None:
         positive("gaussians", self.gaussians)
@@ -62,6 +67,8 @@ class FitSettings:
             raise ValueError(f"fill: only for the model 3dgs, got {self.model}")
         if not 0 <= self.sh_degree <= 3 or (self.sh_degree != 3 and self.model != "3dgs"):
             raise ValueError(f"sh_degree: expected 0 to 3, for 3dgs only, got {self.sh_degree}")
+        if self.loop not in LOOPS:
+            raise ValueError(f"loop: expected one of {', '.join(LOOPS)}, got {self.loop!r}")
         if torch.device(self.device).type not in ("cpu", "cuda"):
             raise ValueError(f"device: expected cpu or cuda, got {self.device!r}")
 

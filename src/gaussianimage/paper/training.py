@@ -3,7 +3,7 @@
 import math
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import gaussianimage.torch  # noqa: F401  # isort: skip  (says how to get PyTorch)
@@ -11,12 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from gaussianimage.errors import GaussianImageError
+from gaussianimage.paper.native_loop import NativeLoop, check_target, runs_natively
 from gaussianimage.paper.recipe import Recipe
+from gaussianimage.paper.saved_training import SavedTraining
 from gaussianimage.torch.cuda.recorded_step import RecordedStep
 from gaussianimage.torch.losses import get_loss, l2
 from gaussianimage.torch.models.opacity import BlendedModel, OpacityModel
 from gaussianimage.torch.models.splatting import SplattingModel
 from gaussianimage.torch.models.sum import CholeskyModel, ScaleRotationModel
+
+LOOPS = ("auto", "native", "torch")
 
 # Number of points of the history before its last, evenly spread over the iterations.
 HISTORY_POINTS = 200
@@ -53,6 +57,7 @@ class TrainingResult:
     psnr: float  # dB, of the picture clamped to 0..1, after the last step
     seconds: float
     iterations: int  # steps done
+    loop: str  # "native" or "torch"
     history: tuple[TrainingPoint, ...]
 
 
@@ -62,6 +67,8 @@ def train(
     recipe: Recipe | None = None,
     *,
     progress: Callable[[TrainingPoint], None] | None = None,
+    loop: str = "auto",
+    saved: SavedTraining | None = None,
 ) -> TrainingResult:
     """Fit a model to a picture by the paper's recipe.
 
@@ -76,6 +83,12 @@ def train(
         The paper's recipe by default.
     progress : callable, optional
         Called with a `TrainingPoint` about ten times a second.
+    loop : {"auto", "native", "torch"}, default "auto"
+        Whether the compiled module does the iterations or PyTorch, ten times as slowly. "auto"
+        takes the compiled module for what it can do, see `runs_natively`. Their numbers are the
+        same to rounding.
+    saved : SavedTraining, optional
+        Where an interrupted training is continued; only the compiled module saves its state.
 
     Returns
     -------
@@ -84,7 +97,8 @@ def train(
     Raises
     ------
     TypeError, ValueError
-        If the target's type or shape is not that of the model's picture.
+        If the target's type or shape is not that of the model's picture, or `loop` is "native" and
+        the compiled module can't train the model by the recipe.
     GaussianImageError
         If the training diverges: the picture is no longer finite.
 
@@ -97,6 +111,11 @@ def train(
     """
     recipe = Recipe() if recipe is None else recipe
     monitor = TrainingMonitor(recipe, progress)
+    if chooses_native(loop, model, target, recipe):
+        native = NativeLoop(model, target)
+        done = iterate_natively(native, monitor, saved)
+        native.store()
+        return monitor.finish(done, native.measure(), loop="native")
     measure_loss = get_loss(recipe.loss)
     optimizer = recipe.make_optimizer(model.parameters())
 
@@ -110,7 +129,74 @@ def train(
     repeat = RecordedStep(step, optimizer).run if recordable(model) else None
     done = iterate(step, repeat, optimizer, monitor, target)
     with torch.no_grad():
-        return monitor.finish(done, model().clamp(0, 1), target)
+        return monitor.finish(done, mean_squared_error(model().clamp(0, 1), target))
+
+
+def chooses_native(loop: str, model: nn.Module, target: Tensor, recipe: Recipe) -> bool:
+    """Whether the compiled module does the iterations.
+
+    Raises
+    ------
+    ValueError
+        If `loop` is unknown, or "native" and the compiled module can't; or the target's shape or
+        type isn't the model's.
+    """
+    if loop not in LOOPS:
+        raise ValueError(f"loop: expected one of {', '.join(LOOPS)}, got {loop!r}")
+    if loop == "torch":
+        return False
+    if not runs_natively(model, recipe):
+        if loop == "native":
+            raise ValueError(
+                "loop: the compiled module trains a CholeskyModel or ScaleRotationModel of 1 to 4 "
+                "channels in float32 on a CPU, with adan and l2"
+            )
+        return False
+    check_target(model, target)
+    return True
+
+
+def iterate_natively(
+    loop: NativeLoop, monitor: "TrainingMonitor", saved: SavedTraining | None
+) -> int:
+    """Run the iterations of a recipe in the compiled module, and return how many there were.
+
+    Parameters
+    ----------
+    loop : NativeLoop
+    monitor : TrainingMonitor
+        The monitor, which holds the recipe.
+    saved : SavedTraining, optional
+        Where the training is continued, and where its state is saved.
+    """
+    recipe = monitor.recipe
+    if saved is not None:
+        saved.begin(loop, monitor.state(), recipe)
+        monitor.restore(saved.monitor)
+    count = 1
+    while loop.steps < recipe.iterations and not (loop.steps and monitor.over()):
+        done = loop.steps
+        count = min(count, monitor.stretch(done))
+        began = time.perf_counter()
+        try:
+            errors = loop.run(recipe.rate(done + i) for i in range(count))
+        except KeyboardInterrupt:
+            loop.store()
+            if saved is not None:
+                saved.save(loop, monitor.state())
+            raise
+        monitor.look(done + count - 1, errors[-1])
+        # So many that the next call takes as long as there is between two reports.
+        each = max(time.perf_counter() - began, 1e-6) / count
+        count = max(1, int(monitor.until_report() / each))
+        if saved is not None and saved.is_due():
+            saved.save(loop, monitor.state())
+    return loop.steps
+
+
+def mean_squared_error(image: Tensor, target: Tensor) -> float:
+    """Return the mean squared error of a picture."""
+    return float(l2(image, target))
 
 
 def psnr_from_error(error: float) -> float:
@@ -171,7 +257,8 @@ def iterate(
         image = step() if repeat is None else repeat(count)
         assert image is not None
         done += count
-        monitor.look(done - 1, image, target)
+        if monitor.is_due(done - 1):
+            monitor.look(done - 1, mean_squared_error(image, target))
     optimizer.zero_grad(set_to_none=True)
     return done
 
@@ -209,34 +296,57 @@ class TrainingMonitor:
         halving = self.recipe.halve_every - iteration % self.recipe.halve_every
         return min(look, halving, self.recipe.iterations - iteration, _STRETCH)
 
-    def look(self, iteration: int, image: Tensor, target: Tensor) -> None:
-        """Record and report the picture's PSNR before an iteration, if either is due."""
-        keep = iteration % self._every == 0
-        tell = self._progress is not None and time.perf_counter() - self._told >= _TELL_EVERY
-        if not (keep or tell):
-            return
-        point = self._point(iteration, image, target, self.seconds())
-        if keep:
+    def until_report(self) -> float:
+        """Return the seconds until the next report, or until the recipe's time is over."""
+        left = _TELL_EVERY
+        if self.recipe.seconds is not None:
+            left = min(left, self.recipe.seconds - self.seconds())
+        return left
+
+    def is_due(self, iteration: int) -> bool:
+        """Whether the picture before an iteration is to be recorded or reported."""
+        return self._keeps(iteration) or self._tells()
+
+    def look(self, iteration: int, error: float) -> None:
+        """Record and report the mean squared error before an iteration, if either is due."""
+        point = self._point(iteration, error)
+        if self._keeps(iteration):
             self.history.append(point)
-        if tell:
+        if self._tells():
             self._tell(point)
 
-    def finish(self, iteration: int, image: Tensor, target: Tensor) -> TrainingResult:
-        """Return the result of the run, given the picture after its last step."""
-        if target.is_cuda:
-            torch.cuda.synchronize(target.device)
-        point = self._point(iteration, image, target, self.seconds())
+    def finish(self, iteration: int, error: float, *, loop: str = "torch") -> TrainingResult:
+        """Return the result of the run, given the mean squared error after its last step."""
+        point = self._point(iteration, error)
         self.history.append(point)
         self._tell(point)
-        return TrainingResult(point.psnr, point.seconds, iteration, tuple(self.history))
+        return TrainingResult(point.psnr, point.seconds, iteration, loop, tuple(self.history))
 
-    def _point(
-        self, iteration: int, image: Tensor, target: Tensor, seconds: float
-    ) -> TrainingPoint:
-        error = float(l2(image, target))
+    def state(self) -> list[list[float]]:
+        """Return time and history for `restore`."""
+        points = [[point.iteration, point.psnr, point.seconds] for point in self.history]
+        return [*points, [self.recipe.iterations, 0.0, self.seconds()]]
+
+    def restore(self, state: Sequence[Sequence[float]]) -> None:
+        """Go on from the time and history of a run that was interrupted."""
+        *points, (_, _, seconds) = state
+        self._began = time.perf_counter() - seconds
+        total = self.recipe.iterations
+        self.history = [
+            TrainingPoint(int(iteration), total, psnr, at) for iteration, psnr, at in points
+        ]
+
+    def _keeps(self, iteration: int) -> bool:
+        return iteration % self._every == 0
+
+    def _tells(self) -> bool:
+        return self._progress is not None and time.perf_counter() - self._told >= _TELL_EVERY
+
+    def _point(self, iteration: int, error: float) -> TrainingPoint:
         if not math.isfinite(error):
             raise GaussianImageError(f"the training diverged within {iteration} iterations")
-        return TrainingPoint(iteration, self.recipe.iterations, psnr_from_error(error), seconds)
+        psnr = psnr_from_error(error)
+        return TrainingPoint(iteration, self.recipe.iterations, psnr, self.seconds())
 
     def _tell(self, point: TrainingPoint) -> None:
         self._told = time.perf_counter()

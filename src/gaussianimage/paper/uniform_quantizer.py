@@ -62,7 +62,7 @@ class LearnedUniformQuantizer(nn.Module):
             )
         self.bits = bits
         self.most = 2**bits - 1
-        self._factor = 1 / math.sqrt(len(values) * self.most) if scaling else 1.0
+        self.factor = 1 / math.sqrt(len(values) * self.most) if scaling else 1.0
         low, high = values.detach().amin(0), values.detach().amax(0)
         # Equal values, such as those of a single Gaussian, need a step above 0.
         self.scale = nn.Parameter(((high - low) / self.most).clamp_min(1e-3 / self.most))
@@ -97,4 +97,4 @@ class LearnedUniformQuantizer(nn.Module):
 
     def _scaled(self, parameter: Tensor) -> Tensor:
         """Return a parameter unchanged, with its gradient multiplied by LSQ's factor."""
-        return straight_through(parameter * self._factor, parameter)
+        return straight_through(parameter * self.factor, parameter)

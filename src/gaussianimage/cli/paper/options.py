@@ -75,6 +75,7 @@ class FitOptions:
     loss: tuple[str, ...]
     seed: int
     device: str | None
+    loop: str
 
     def settings(
         self,
@@ -104,6 +105,7 @@ class FitOptions:
                     fill and model == "3dgs",
                     device,
                     sh_degree if model == "3dgs" else 3,
+                    self.loop,
                 )
                 for count in self.gaussians
                 for model in models
@@ -282,5 +284,12 @@ def fit_options(function: Function) -> Function:
             "--device",
             metavar="NAME",
             help="cpu, cuda or cuda:1 ...  [default: cuda if there is one]",
+        ),
+        click.option(
+            "--loop",
+            type=click.Choice(["auto", "native", "torch"]),
+            default="auto",
+            help="What does the iterations: the compiled module, for cholesky and rs with adan and "
+            "l2 on a CPU, or PyTorch, ten times as slowly.  [default: native where it can]",
         ),
     )

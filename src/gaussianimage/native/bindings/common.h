@@ -20,6 +20,7 @@ void bind_engine(nanobind::module_& m);
 void bind_grain(nanobind::module_& m);
 void bind_layers(nanobind::module_& m);
 void bind_optimizer(nanobind::module_& m);
+void bind_paper(nanobind::module_& m);
 void bind_rans(nanobind::module_& m);
 void bind_rdo(nanobind::module_& m);
 

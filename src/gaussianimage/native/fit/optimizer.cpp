@@ -173,46 +173,22 @@ double Optimizer::pass_over_cells(const float* with_colors, bool subtract_target
   CoarseGrids* const grids = prepare(drawn, coarse);
   if (grids) grids->draw();
   const Kernels& k = kernels();
-  double loss = 0;
-  for (int group = 0; group < binning_.groups(); ++group) {
-    binning_.bin(group);
-    moments_.resize(binning_.places());
-    losses_.assign(static_cast<size_t>(binning_.strips()), 0.0);
-    parallel(binning_.strips(), threads_, [&](int i) {
-      FlushDenormals flush;
-      const int strip = binning_.first_strip() + i;
-      float* const buffer = float_buffer(binning_.bands(), channels_);
-      const auto floats = [&](const Binning::Cell& cell) {
-        return buffer + cell_floats(channels_) * static_cast<size_t>(cell.band);
-      };
-      MomentSums sums(binning_, strip, moments_.data());
-      const auto add = [&](const Binning::Cell& cell, const CellSpan* spans, size_t count,
-                           bool first, bool last) {
-        float* const p = floats(cell);
-        if (first) {
-          start_cell(cell, subtract_target, p);
-          if (grids) grids->add_to(cell, p);
-        }
-        k.accumulate(binning_.prepared(), spans, count, channels_, binning_.weight_min(), p);
-        if (last) {
-          multiply_by_roots(cell, p);
-          losses_[static_cast<size_t>(i)] +=
-              0.5 * k.sum_squares(p, channels_, cell.rows, cell.columns);
-          losses_[static_cast<size_t>(i)] += add_block_means(cell, p);
-          multiply_by_roots(cell, p);
-          if (grids) grids->take(cell, p);
-        }
-      };
-      const auto then = [&](const Binning::Cell& cell, const CellSpan* spans, size_t count) {
-        sums.add(spans, count, channels_, floats(cell));
-      };
-      binning_.for_each_cell(strip, add, then);
-    });
-    for (double strip_loss : losses_) loss += strip_loss;
-    reduce_moments(binning_, moments_.data(), threads_, [&](size_t i, const Moments& moments) {
-      reduce(grids ? grids->number(i) : i, moments);
-    });
-  }
+  const auto start = [&](const Binning::Cell& cell, float* p) {
+    start_cell(cell, subtract_target, p);
+    if (grids) grids->add_to(cell, p);
+  };
+  const auto finish = [&](const Binning::Cell& cell, float* p) {
+    multiply_by_roots(cell, p);
+    double loss = 0.5 * k.sum_squares(p, channels_, cell.rows, cell.columns);
+    loss += add_block_means(cell, p);
+    multiply_by_roots(cell, p);
+    if (grids) grids->take(cell, p);
+    return loss;
+  };
+  const double loss = residual_pass(
+      binning_, channels_, threads_, memory_, start,
+      [](const Binning::Cell&, const Spans& spans) { return spans; }, finish,
+      [&](size_t i, const Moments& moments) { reduce(grids ? grids->number(i) : i, moments); });
   if (grids) grids->reduce(reduce);
   return loss;
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "fit/coarse_grids.h"
+#include "fit/residual_pass.h"
 #include "render/binning.h"
 #include "render/gaussians.h"
 
@@ -120,9 +121,8 @@ class Optimizer {
   Binning binning_;
   std::unique_ptr<CoarseGrids> grids_;  // null: every Gaussian is drawn at every pixel
   bool prepared_coarse_ = false;        // whether the last `prepare` has used them
-  std::vector<Moments> moments_;
-  std::vector<double> sums_;    // moments per Gaussian: g1 g2 g11 g12 g22, colors
-  std::vector<double> losses_;  // by strip
+  PassMemory memory_;
+  std::vector<double> sums_;  // moments per Gaussian: g1 g2 g11 g12 g22, colors
 };
 
 }  // namespace gi

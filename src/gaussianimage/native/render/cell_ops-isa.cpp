@@ -73,6 +73,14 @@ void fill_channels(const float* color, int pairs, float* cell) {
   }
 }
 
+// Sets the floats of a row pair to zero that lie outside of the first rows × columns of its cell.
+GI_INLINE void clear_outside(float* p, int pair, int channels, int rows, int columns) {
+  if (columns == cell_width && 2 * pair + 1 < rows) return;
+  for (int i = 0; i < channels * 16; ++i) {
+    if ((i & 7) >= columns || 2 * pair + (i >> 3 & 1) >= rows) p[i] = 0;
+  }
+}
+
 }  // namespace
 
 void to_bytes(const float* cell, int channels, int rows, int columns, uint8_t* out,
@@ -100,15 +108,34 @@ double sum_squares(float* cell, int channels, int rows, int columns) {
   const int pairs = (rows + 1) / 2;
   for (int pair = 0; pair < pairs; ++pair) {
     float* p = cell + static_cast<ptrdiff_t>(pair) * (channels * 16);
-    if (columns < cell_width || (rows & 1 && pair == pairs - 1)) {
-      for (int i = 0; i < channels * 16; ++i) {
-        if ((i & 7) >= columns || 2 * pair + (i >> 3 & 1) >= rows) p[i] = 0;
-      }
-    }
+    clear_outside(p, pair, channels, rows, columns);
     Half squares = Half::splat(0.0f);
     for (int k = 0; k < channels; ++k) {
       const Half first = Half::load(p + 16 * k), second = Half::load(p + 16 * k + 8);
       squares = squares + (first * first + second * second);
+    }
+    total += sum(squares);
+  }
+  return total;
+}
+
+// A NaN stays one in the sum, and becomes zero in the cell.
+double clamped_residual(const float* target, float factor, int channels, int rows, int columns,
+                        float* cell) {
+  const Wide zero = Wide::splat(0.0f), one = Wide::splat(1.0f), scale = Wide::splat(factor);
+  double total = 0;
+  const int pairs = (rows + 1) / 2;
+  for (int pair = 0; pair < pairs; ++pair) {
+    float* p = cell + static_cast<ptrdiff_t>(pair) * (channels * 16);
+    const float* wanted = target + static_cast<ptrdiff_t>(pair) * (channels * 16);
+    clear_outside(p, pair, channels, rows, columns);
+    Half squares = Half::splat(0.0f);
+    for (int k = 0; k < channels; ++k) {
+      const Wide x = Wide::load(p + 16 * k);
+      const Wide residual = min(one, max(zero, x)) - Wide::load(wanted + 16 * k);
+      keep_within(residual * scale, x, zero, one).store(p + 16 * k);
+      const Wide square = residual * residual;
+      squares = squares + (first_half(square) + second_half(square));
     }
     total += sum(squares);
   }

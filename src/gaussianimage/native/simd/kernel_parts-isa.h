@@ -45,6 +45,8 @@ void to_bytes(const float* cell, int channels, int rows, int columns, uint8_t* o
 void to_floats(const float* cell, int channels, int rows, int columns, float* out,
                ptrdiff_t stride);
 double sum_squares(float* cell, int channels, int rows, int columns);
+double clamped_residual(const float* target, float factor, int channels, int rows, int columns,
+                        float* cell);
 
 // render/subdivide-isa.cpp
 void subdivide_cell(const float* left, const float* right, int offset, int first_row, int channels,

@@ -74,6 +74,12 @@ struct Kernels {
   // zero.
   double (*sum_squares)(float* cell, int channels, int rows, int columns);
 
+  // Clamps the first rows × columns of a cell to 0 … 1 and sets them to the difference from the
+  // target times `factor`, but to zero where the clamp was at work, and what lies outside too.
+  // Returns the sum of squares of the differences.
+  double (*clamped_residual)(const float* target, float factor, int channels, int rows, int columns,
+                             float* cell);
+
   // Brings a coarse picture to twice the resolution and adds it to the first row pairs of a cell.
   // The coarse picture is kept in cells. `left` is its strip that covers the fine strip. If the
   // fine strip is the second one that `left` covers, `right` is the strip after `left`, else it is

@@ -110,6 +110,17 @@ GI_INLINE Vec<N> keep_at_least(Vec<N> x, Vec<N> least) {
   return x;
 }
 
+// Returns a where low <= x <= high, else 0; for NaN 0.
+template <int N>
+GI_INLINE Vec<N> keep_within(Vec<N> a, Vec<N> x, Vec<N> low, Vec<N> high) {
+  using V = Vec<N>;
+  for (int i = 0; i < V::parts; ++i) {
+    typename V::Int mask = (x.v[i] >= low.v[i]) & (x.v[i] <= high.v[i]);
+    a.v[i] = (typename V::Float)((typename V::Int)a.v[i] & mask);
+  }
+  return a;
+}
+
 // The smaller and the larger of two floats, lane by lane; b where one is NaN. On x86 they are
 // written as intrinsics, because compilers turn the operator into a comparison and a blend.
 template <int L>
