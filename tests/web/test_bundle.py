@@ -33,6 +33,7 @@ def test_no_two_modules_declare_the_same_name() -> None:
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_modules_use_the_part_of_the_language_that_is_joined(path: Path, node: str) -> None:
     text = bundle(path.name)
+    assert "} = await import(" not in path.read_text(encoding="utf-8")
     assert not re.search(r"^\s*(?:import|export)\b", text, re.MULTILINE)
     result = subprocess.run(
         [node, "--input-type=module", "--check"], input=text, capture_output=True, text=True

@@ -3,7 +3,7 @@
 The modules keep to a part of the language that makes this simple: imports are lists of names from
 `./FILE.js` and rename nothing, exports stand before declarations, comments take whole lines, and no
 two modules declare the same name at their top level. `import('./FILE.js')`, which loads a module
-when it is needed, becomes a promise of its exports.
+when it is needed, becomes a promise of its exports, so the exports keep their names.
 """
 
 import re

@@ -68,9 +68,9 @@ function isOfTiledFile(error) {
  * @param {LoadOptions} options
  */
 async function loadTiled(source, options) {
-  const { openTiled } = await import('./tiled.js');
+  const module = await import('./tiled.js');
   const bytes = typeof source === 'string' && source.startsWith('data:') ? fromDataUrl(source) : source;
-  const picture = await openTiled(bytes, options);
+  const picture = await module.openTiled(bytes, options);
   options.onProgress?.(picture);
   return picture;
 }

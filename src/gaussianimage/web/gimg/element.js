@@ -82,6 +82,18 @@ function place(value, room, ratio) {
   return Math.round(value.endsWith('%') ? (room * number) / 100 : ratio * number);
 }
 
+/**
+ * Waits until the page was laid out and drawn, but no longer than some milliseconds.
+ * @param {number} most
+ * @returns {Promise<void>}
+ */
+function nextFrame(most) {
+  return new Promise((resolve) => {
+    requestAnimationFrame(() => requestAnimationFrame(() => resolve()));
+    setTimeout(resolve, most);
+  });
+}
+
 const visible = makeObserver();
 
 function makeObserver() {
@@ -346,6 +358,8 @@ export class GimgImage extends Base {
       tiles?.addEventListener('error', (event) => {
         damage ??= /** @type {CustomEvent<Error>} */ (event).detail;
       });
+      // The box may get its size only now. A page that nobody sees has no frames.
+      if (tiles && !this.#box.width) await nextFrame(100);
       await this.#draw(true);
       if (this.#loading !== loading) return;
       if (damage) throw damage;

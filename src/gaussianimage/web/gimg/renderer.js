@@ -82,7 +82,7 @@ export async function finishOf(picture) {
  */
 export async function drawOnto(context, picture, view, count, x, y, grain = true) {
   const finish = await finishOf(picture);
-  const finishPixels = finish && (await import('./finish.js')).finishPixels;
+  const module = finish && (await import('./finish.js'));
   const whole = picture.complete && count === picture.header.gaussians;
   const from = picture.tiles ? picture.tiles.compose(view) : { picture, view };
   const drawn = picture.tiles ? from.picture.count : count;
@@ -92,9 +92,9 @@ export async function drawOnto(context, picture, view, count, x, y, grain = true
       renderer.draw(from.picture, from.view, drawn);
       context.clearRect(x, y, view.width, view.height);
       context.drawImage(renderer.canvas, x, y);
-      if (finish && finishPixels) {
+      if (finish && module) {
         const pixels = context.getImageData(x, y, view.width, view.height);
-        finishPixels(finish, pixels.data, picture, view, grain && whole);
+        module.finishPixels(finish, pixels.data, picture, view, grain && whole);
         context.putImageData(pixels, x, y);
       }
       return 'webgl2';
@@ -103,7 +103,7 @@ export async function drawOnto(context, picture, view, count, x, y, grain = true
     }
   }
   const pixels = await drawPicture(from.picture, from.view, drawn);
-  if (finish && finishPixels) finishPixels(finish, pixels.data, picture, view, grain && whole);
+  if (finish && module) module.finishPixels(finish, pixels.data, picture, view, grain && whole);
   context.putImageData(pixels, x, y);
   return 'cpu';
 }

@@ -59,7 +59,10 @@ class Ranges {
   #most;
   /** @type {Promise<Uint8Array> | null} all bytes, from a server without ranges */
   #whole = null;
-  /** The start of the file, as far as it was read. */
+  /**
+   * The start of the file, as far as it was read.
+   * @type {Uint8Array}
+   */
   #head = new Uint8Array(0);
 
   /**
