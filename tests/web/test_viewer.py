@@ -228,6 +228,24 @@ def test_a_page_of_one_file_works_offline(browser: Browser, tmp_path: Path) -> N
     assert browser.messages() == []
 
 
+def test_a_page_of_one_file_draws_grain(browser: Browser, tmp_path: Path) -> None:
+    text = picture_page(PictureFile("a.gimg", (GOLDEN / "grain.gimg").read_bytes()))
+    (tmp_path / "page.html").write_text(text, encoding="utf-8")
+    browser.open((tmp_path / "page.html").as_uri())
+    wait_until_drawn(browser)
+    # Neighboring pixels of the smooth picture differ by less than a level at this zoom.
+    change = browser.run(
+        "const canvas = document.querySelector('#stage canvas');"
+        "const { width, height } = canvas;"
+        "const { data } = canvas.getContext('2d').getImageData(width / 2, height / 2, 200, 1);"
+        "let sum = 0;"
+        "for (let i = 4; i < 800; i += 4) sum += Math.abs(data[i] - data[i - 4]);"
+        "return sum / 199;"
+    )
+    assert change > 3
+    assert browser.messages() == []
+
+
 def test_a_page_with_a_damaged_picture_says_so(browser: Browser, tmp_path: Path) -> None:
     data = (GOLDEN / "layers.gimg").read_bytes()
     text = picture_page(PictureFile("a.gimg", data))
@@ -289,6 +307,27 @@ def test_the_server_has_the_viewer_and_the_given_files_alone(served: ViewerServe
     for path in ("/../page.py", "/%2e%2e/page.py", "/page.py", "/package.json", "/files/2/x"):
         assert get(served, path)[0] in (400, 404), path
     assert get(served, "/viewer.js", Host="evil.example")[0] == 403
+
+
+def test_the_server_sends_ranges(served: ViewerServer, tmp_path: Path) -> None:
+    data = (GOLDEN / "rgb.gimg").read_bytes()
+    path = tmp_path / "of a path.gimg"
+    path.write_bytes(data)
+    whole = (200, data)
+    with ViewerServer([("a.gimg", path)]) as other:
+        thread = threading.Thread(target=other.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        for server, address in ((other, "/files/0/a.gimg"), (served, "/files/0/a%20b.gimg")):
+            assert get(server, address) == whole
+            assert get(server, address, Range="bytes=8-99") == (206, data[8:100])
+            assert get(server, address, Range="bytes=100-") == (206, data[100:])
+            assert get(server, address, Range="bytes=9-99999999") == (206, data[9:])
+            assert get(server, address, Range=f"bytes={len(data)}-")[0] == 416
+            assert get(server, address, Range="bytes=9-3")[0] == 416
+            for odd in ("bytes=-5", "bytes=1-2,5-6", "lines=1-2", "bytes=x-"):
+                assert get(server, address, Range=odd) == whole
+        other.shutdown()
+        thread.join()
 
 
 def test_the_page_of_the_server_shows_its_files(browser: Browser, served: ViewerServer) -> None:

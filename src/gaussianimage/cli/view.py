@@ -12,6 +12,7 @@ from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.options import FILE
 from gaussianimage.cli.reference import read_for_browser, reference_option
 from gaussianimage.cli.sources import is_gimg, limit_options, naming_source
+from gaussianimage.codec.format.container import SIGNATURE
 
 EXAMPLES = """
 gaussianimage view photo.gimg
@@ -43,7 +44,7 @@ def command(
     """
     from gaussianimage.web.server import ViewerServer  # takes long to import
 
-    served = [(source, _reader(source)) for source in files]
+    served = [(source, _checked(source)) for source in files]
     beside = None
     if reference is not None:
         name, picture = read_for_browser(reference, limits)
@@ -59,12 +60,17 @@ def command(
             click.echo(err=True)
 
 
-def _reader(source: str) -> Callable[[], bytes]:
-    """Return a function that reads a file, which is checked to be a .gimg file now."""
-    data = read_input(source)
+def _checked(source: str) -> Path | Callable[[], bytes]:
+    """Return a file's path, or a function that returns what was read of stdin.
+
+    The file is checked to be a .gimg file now; a tiled one may be too large to be read whole.
+    """
+    if is_stream(source):
+        data = read_input(source)
+    else:
+        with naming_source(source), Path(source).open("rb") as file:
+            data = file.read(len(SIGNATURE))
     if not is_gimg(data):
         with naming_source(source):
             raise FormatError("this is not a .gimg file", 0)
-    if is_stream(source):
-        return lambda: data  # it can be read only once
-    return Path(source).read_bytes
+    return (lambda: data) if is_stream(source) else Path(source)

@@ -1,11 +1,14 @@
 """A server on this machine for the viewer's page and the files that it shows."""
 
+import io
 import mimetypes
+import re
+import shutil
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import PurePath
-from typing import Any, cast
+from pathlib import Path, PurePath
+from typing import Any, BinaryIO, cast
 from urllib.parse import quote, urlencode, urlsplit
 
 from gaussianimage.web.bundle import MODULES
@@ -20,7 +23,10 @@ _POLICY = (
     "connect-src *"
 )
 
-ReadFile = Callable[[], bytes]
+# A single range, as browsers ask for the tiles of a file.
+_RANGE = re.compile(r"bytes=(\d{1,18})-(\d{0,18})")
+
+Served = Path | Callable[[], bytes]
 
 
 class ViewerServer(ThreadingHTTPServer):
@@ -28,10 +34,10 @@ class ViewerServer(ThreadingHTTPServer):
 
     Parameters
     ----------
-    files : sequence of (str, callable)
-        The name of each `.gimg` file, and a function that returns its bytes; it is called for each
-        request, so that a reloaded page shows a file as it is now.
-    reference : (str, callable), optional
+    files : sequence of (str, Path or callable)
+        The name of each `.gimg` file, and its path or a function that returns its bytes. It is read
+        for each request, so that a reloaded page shows a file as it is now.
+    reference : (str, Path or callable), optional
         A picture to compare with, in a format that browsers know.
     port : int, default 0
         The port; 0 takes a free one.
@@ -46,21 +52,21 @@ class ViewerServer(ThreadingHTTPServer):
 
     def __init__(
         self,
-        files: Sequence[tuple[str, ReadFile]],
-        reference: tuple[str, ReadFile] | None = None,
+        files: Sequence[tuple[str, Served]],
+        reference: tuple[str, Served] | None = None,
         port: int = 0,
     ) -> None:
         super().__init__((_ADDRESS, port), _Handler)
-        self._paths: dict[str, ReadFile] = {}
+        self._paths: dict[str, Served] = {}
         query = [("url", self._add(name, read)) for name, read in files]
         if reference is not None:
             query.append(("reference", self._add(*reference)))
         self._query = urlencode(query, safe="/")
 
-    def _add(self, name: str, read: ReadFile) -> str:
+    def _add(self, name: str, served: Served) -> str:
         """Serve a file, and return its address relative to the page."""
         path = f"files/{len(self._paths)}/{quote(PurePath(name).name)}"
-        self._paths[f"/{path}"] = read
+        self._paths[f"/{path}"] = served
         return path
 
     @property
@@ -68,15 +74,16 @@ class ViewerServer(ThreadingHTTPServer):
         """The address of the page."""
         return f"http://{_ADDRESS}:{self.server_port}/viewer.html?{self._query}"
 
-    def content(self, path: str) -> tuple[str, bytes] | None:
-        """Return the type and the bytes of what is served at a path, or None."""
-        if read := self._paths.get(path):
-            return mimetypes.guess_type(path)[0] or "application/octet-stream", read()
+    def content(self, path: str) -> tuple[str, BinaryIO] | None:
+        """Return the type of what is served at a path and a stream of its bytes, or None."""
+        if served := self._paths.get(path):
+            kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
+            return kind, served.open("rb") if isinstance(served, Path) else io.BytesIO(served())
         name = path.removeprefix("/")
-        kind = _TYPES.get(PurePath(name).suffix)
-        if kind is None or "/" in name or not (MODULES / name).is_file():
+        known = _TYPES.get(PurePath(name).suffix)
+        if known is None or "/" in name or not (MODULES / name).is_file():
             return None
-        return kind, (MODULES / name).read_bytes()
+        return known, (MODULES / name).open("rb")
 
     def handle_error(self, *_: Any) -> None:
         """Say nothing about a browser that hangs up."""
@@ -105,15 +112,38 @@ class _Handler(BaseHTTPRequestHandler):
         if found is None:
             self.send_error(HTTPStatus.NOT_FOUND)
             return
-        kind, data = found
-        self.send_response(HTTPStatus.OK)
+        kind, stream = found
+        with stream:
+            self._send(kind, stream)
+
+    def _send(self, kind: str, stream: BinaryIO) -> None:
+        """Send a stream, or the range of it that the browser asks for."""
+        size = stream.seek(0, io.SEEK_END)
+        start, end = 0, size
+        asked = _RANGE.fullmatch(self.headers.get("Range", ""))
+        if asked:
+            start, end = int(asked[1]), min(int(asked[2] or size) + 1, size)
+            if start >= end:
+                self.send_response(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
+                self.send_header("Content-Range", f"bytes */{size}")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+        self.send_response(HTTPStatus.PARTIAL_CONTENT if asked else HTTPStatus.OK)
+        if asked:
+            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{size}")
+        self.send_header("Accept-Ranges", "bytes")
         self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(data)))
+        self.send_header("Content-Length", str(end - start))
         self.send_header("Content-Security-Policy", _POLICY)
         self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Cache-Control", "no-store")
         self.end_headers()
-        self.wfile.write(data)
+        stream.seek(start)
+        if asked:
+            self.wfile.write(stream.read(end - start))
+        else:
+            shutil.copyfileobj(stream, self.wfile)
 
     def log_message(self, *_: Any) -> None:
         """Say nothing about each request."""
