@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from firefox import FIREFOX, Firefox
 from webdriver import BROWSER, DRIVER, Browser
 
 from gaussianimage.web.bundle import MODULES
@@ -59,6 +60,16 @@ def browser() -> Iterator[Browser]:
     if BROWSER is None or DRIVER is None:
         pytest.skip("chromium and chromedriver are not installed")
     running = Browser()
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="session")
+def firefox() -> Iterator[Firefox]:
+    """Run Firefox on a screen that nobody sees, or without a window."""
+    if FIREFOX is None:
+        pytest.skip("Firefox is not installed")
+    running = Firefox()
     yield running
     running.close()
 
