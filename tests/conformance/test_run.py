@@ -118,10 +118,11 @@ def test_the_decoder_in_javascript_passes() -> None:
     if node is None:
         pytest.skip("Node is not installed")
     server = run.Server([node, str(DECODERS / "javascript_decoder.mjs")])
-    report = run.Suite(without=("tiles", "paper", "grain")).run(server)
+    report = run.Suite(without=("paper",)).run(server)
     server.close()
     assert report.failures == []
-    assert report.counts["integers"] == report.counts["pixels"] > 200
+    # It does not tell the integers of tiles.
+    assert report.counts["pixels"] > report.counts["integers"] > 200
 
 
 # Bad decoders -------------------------------------------------------------------------------------

@@ -72,6 +72,7 @@ async function loadTiled(source, options) {
   const bytes = typeof source === 'string' && source.startsWith('data:') ? fromDataUrl(source) : source;
   const picture = await module.openTiled(bytes, options);
   options.onProgress?.(picture);
+  if (picture.damage) throw Object.assign(picture.damage, { picture });
   return picture;
 }
 

@@ -339,6 +339,7 @@ export class GimgImage extends Base {
           if (this.#loading !== loading) return;
           const first = this.#picture !== picture;
           this.#picture = picture;
+          if (first) picture.tiles?.addEventListener('change', () => this.#redraw());
           if (first) this.#setSize();
           if (picture.layers.length) this.#preview = null;
           this.#redraw();
@@ -354,7 +355,6 @@ export class GimgImage extends Base {
       const { tiles } = loaded;
       /** @type {Error | null} */
       let damage = null;
-      tiles?.addEventListener('change', () => this.#redraw());
       tiles?.addEventListener('error', (event) => {
         damage ??= /** @type {CustomEvent<Error>} */ (event).detail;
       });

@@ -345,7 +345,9 @@ export class Decoder {
    */
   #readPayload(type, payload, offset) {
     const { picture } = this;
-    if ((type === 'HEAD') !== !picture) fail(`a chunk ${type} out of place`, offset);
+    if ((type === 'HEAD') !== !picture || /QUAN|GAUS|TILE/.test(type)) {
+      fail(`a chunk ${type} out of place`, offset);
+    }
     if (!picture) {
       this.#readHeader(payload, offset);
       return;

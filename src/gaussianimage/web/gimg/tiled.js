@@ -59,6 +59,8 @@ class Ranges {
   #most;
   /** @type {Promise<Uint8Array> | null} all bytes, from a server without ranges */
   #whole = null;
+  /** Number of bytes of the file; null as long as it is not known. */
+  size = /** @type {number | null} */ (null);
   /**
    * The start of the file, as far as it was read.
    * @type {Uint8Array}
@@ -74,6 +76,8 @@ class Ranges {
     this.#source = source;
     this.#signal = signal;
     this.#most = most;
+    if (source instanceof Uint8Array) this.size = source.length;
+    else if (typeof source !== 'string') this.size = source.size;
   }
 
   /**
@@ -110,14 +114,17 @@ class Ranges {
       fail(`the server answers ${answer.status} ${answer.statusText}`.trim(), 0, 'network');
     }
     if (answer.status === 206) {
-      const from = /^bytes (\d+)-/.exec(answer.headers.get('Content-Range') ?? '');
       // A page of another origin may not see this header.
-      if (from && Number(from[1]) !== start) fail('the server sends another range', start, 'network');
+      const told = /^bytes (\d+)-\d+\/(\d*)/.exec(answer.headers.get('Content-Range') ?? '');
+      if (told && Number(told[1]) !== start) fail('the server sends another range', start, 'network');
+      if (told?.[2]) this.size = Number(told[2]);
       return readBody(answer, end - start);
     }
     this.#whole = readBody(answer, this.#most);
     this.#whole.catch(() => (this.#whole = null));
-    return (await this.#whole).subarray(start, end);
+    const whole = await this.#whole;
+    this.size = whole.length;
+    return whole.subarray(start, end);
   }
 }
 
@@ -155,7 +162,8 @@ async function readBody(answer, most) {
  * Opens a tiled file: reads all that is before its tiles.
  * @param {string | Blob | Uint8Array} source an address, a file or the bytes
  * @param {{signal?: AbortSignal, limits?: Partial<import('./gimg.js').Limits>}} [options]
- * @returns {Promise<Picture>} whose `tiles` are drawn, and which has no Gaussians itself
+ * @returns {Promise<Picture>} whose `tiles` are drawn, and which has no Gaussians itself; its `damage`
+ *   tells of a wrong end
  * @throws {GimgError} the file can't be reached, or is damaged before its tiles
  */
 export async function openTiled(source, options = {}) {
@@ -187,7 +195,14 @@ export async function openTiled(source, options = {}) {
   if (first < indexEnd) fail('the tiles begin before the index ends', headEnd);
   if (first > maxBytes) fail(`${first} bytes before the tiles are above the limit`, headEnd, 'limit');
   const between = first > indexEnd ? await ranges.read(indexEnd, first) : new Uint8Array(0);
-  decoder.push(between);
+  try {
+    decoder.push(between);
+  } catch (error) {
+    // A newer decoder would not read this either.
+    if (error instanceof GimgError && error.message.includes('TIDX')) fail('two indexes of tiles', indexEnd);
+    throw error;
+  }
+  picture.chunks.delete('gRAN');
   if (picture.complete || picture.bytes !== headEnd + between.length || between.length < first - indexEnd) {
     fail('the chunks before the tiles do not end where these begin', indexEnd);
   }
@@ -197,7 +212,24 @@ export async function openTiled(source, options = {}) {
   picture.layers = [{ gaussians: picture.count, bytes: picture.bytes }];
   picture.complete = true;
   picture.tiles = new Tiles(picture.header, index, ranges, maxBytes);
+  picture.damage = await findWrongEnd(ranges, picture.bytes, typeof source !== 'string');
   return picture;
+}
+
+/**
+ * Returns the error of a file that does not end where its index says, as far as that is known.
+ * @param {Ranges} ranges
+ * @param {number} end where the index says that the file ends
+ * @param {boolean} near whether the bytes at the end are at hand
+ */
+async function findWrongEnd(ranges, end, near) {
+  const { size } = ranges;
+  if (size === null) return null;
+  if (size < end) return new GimgError('truncated', `the file is cut off after ${size} bytes`, size);
+  if (size > end) return new GimgError('format', 'bytes follow the end of the file', end);
+  if (!near) return null;
+  const chunk = readChunk(await ranges.read(end - 9, end), end - 9, Infinity);
+  return chunk?.type === 'GEND' ? null : new GimgError('format', 'the file has no end', end - 9);
 }
 
 /**

@@ -144,7 +144,7 @@ class Viewer {
       const shown = picture?.layers.length;
       if (shown) this.#show(/** @type {Picture} */ (picture));
       else this.#show(null);
-      const part = shown ? `; shown are the ${shown} layers before` : '';
+      const part = shown && !picture?.tiles ? `; shown are the ${shown} layers before` : '';
       this.#say(`${name}: ${message}${part}`);
     }
   }
