@@ -23,6 +23,8 @@ from gaussianimage.web.page import PictureFile, picture_page
 HERE = Path(__file__).resolve().parent
 ESBUILD = "esbuild@0.28.2"
 ENTRIES = ("gimg.js", "element.js", "page.js", "viewer.js")
+# Loaded by the others when a file needs them.
+LATER = ("finish.js", "grain.js", "profile.js", "tiled.js")
 SCRIPT = """
 import { readFileSync } from 'node:fs';
 const [folder, file] = process.argv.slice(1);
@@ -60,11 +62,15 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def minified(entry: str) -> bytes | None:
-    """Return a module and all that it imports, minified, or None without npm."""
+    """Return a module and all that it imports at once, minified, or None without npm.
+
+    Modules that are loaded later are minified alone.
+    """
     if shutil.which("npm") is None:
         return None
     command = ["npm", "exec", "--yes", f"--package={ESBUILD}", "--", "esbuild", "--bundle"]
     command += ["--minify", "--format=esm", "--target=es2022", str(MODULES / entry)]
+    command += [f"--external:./{name}" for name in (["*"] if entry in LATER else LATER)]
     return subprocess.run(command, capture_output=True, check=True).stdout
 
 
@@ -90,7 +96,7 @@ def main() -> None:
     results["seconds"] = times(data)
     results["page"] = len(picture_page(PictureFile("a.gimg", data))) - 4 * -(-len(data) // 3)
     results["minified"] = {}
-    for entry in ENTRIES:
+    for entry in (*ENTRIES, *LATER):
         if (text := minified(entry)) is not None:
             results["minified"][entry] = [len(text), len(gzip.compress(text, 9))]
     print_environment(report)
