@@ -45,6 +45,10 @@ const MOST_TILES = 2 ** 22;
 const MOST_TILES_IN_VIEW = 2 ** 13;
 /** Gaussians of tiles that are kept: about 130 MB. */
 const MOST_KEPT = 2 ** 21;
+/** A view of more Gaussians is of a hostile file too. */
+const MOST_IN_VIEW = 2 ** 22;
+/** After so many milliseconds a tile that could not be reached is asked for again. */
+const RETRY = 5000;
 /** Tiles closer to each other in the file are fetched together, up to so many bytes. */
 const GAP = 2 ** 14;
 const MOST_IN_REQUEST = 2 ** 22;
@@ -121,7 +125,10 @@ class Ranges {
       return readBody(answer, end - start);
     }
     this.#whole = readBody(answer, this.#most);
-    this.#whole.catch(() => (this.#whole = null));
+    this.#whole.catch((error) => {
+      // Another try would only find the file too large again.
+      if (error.kind !== 'limit') this.#whole = null;
+    });
     const whole = await this.#whole;
     this.size = whole.length;
     return whole.subarray(start, end);
@@ -133,6 +140,11 @@ class Ranges {
  * @param {number} most bytes that are accepted
  */
 async function readBody(answer, most) {
+  const announced = Number(answer.headers.get('Content-Length'));
+  if (announced > most) {
+    answer.body?.cancel().catch(() => {});
+    fail(`the server sends ${announced} bytes, more than ${most}`, most, 'limit');
+  }
   const reader = /** @type {ReadableStream<Uint8Array>} */ (answer.body).getReader();
   const pieces = [];
   let length = 0;
@@ -485,6 +497,7 @@ export class Tiles extends EventTarget {
       } catch (error) {
         const known = error instanceof GimgError ? error : new GimgError('format', String(error));
         this.dispatchEvent(new CustomEvent('error', { detail: known }));
+        if (known.kind === 'network') setTimeout(() => this.#tiles.delete(number), RETRY);
       }
       this.#coming.delete(number);
       this.#tiles.set(number, tile);
@@ -526,6 +539,9 @@ export class Tiles extends EventTarget {
       if (!part || !/HEAD|LAYR|GEND/.test(part.type)) return refuse('a chunk that a tile must not have');
       at += part.to + 4;
     }
+    let kept = 0;
+    for (const tile of this.#tiles.values()) kept += tile.picture?.count ?? 0;
+    if (kept > MOST_IN_VIEW) fail('the view needs too many Gaussians', offset, 'limit');
     const picture = await loadPicture(file.slice());
     const left = Math.max(0, column * side - margin);
     const top = Math.max(0, row * side - margin);
