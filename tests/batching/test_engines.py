@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from gaussianimage.batching import ray_engine
 from gaussianimage.batching.engines import check_engine, open_engine
 from gaussianimage.batching.local_engine import LocalEngine
 
@@ -88,3 +89,12 @@ def test_ray_that_is_missing_is_named_with_its_extra(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ImportError, match=r"needs Ray: pip install gaussianimage\[ray\]"):
         open_engine("ray")
+
+
+def test_ray_that_does_not_start_is_an_error_of_the_connection() -> None:
+    class Busy:
+        def init(self, **options: Any) -> None:
+            raise Exception("The current node timed out during startup.\nThis could be …")
+
+    with pytest.raises(ConnectionError, match=r"^Ray does not start: The current .* startup\.$"):
+        ray_engine._start(Busy(), None, None)

@@ -59,7 +59,7 @@ def open_engine(
     ImportError
         If Ray is not installed; the message names the extra.
     ConnectionError
-        If no cluster answers at the address.
+        If no cluster answers at the address, or Ray does not start.
     """
     check_engine(name, address=address, jobs=jobs)
     if name == "ray":

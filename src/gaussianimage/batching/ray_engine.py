@@ -56,7 +56,7 @@ class RayEngine:
     ImportError
         If Ray is not installed.
     ConnectionError
-        If no cluster answers.
+        If no cluster answers, or Ray does not start.
     """
 
     most_in_group = 16
@@ -158,19 +158,27 @@ def _start(ray: Any, address: str | None, jobs: int | None) -> None:
     common = {"log_to_driver": False, "logging_level": "error"}
     with _own_signals():
         if address is None:
-            ray.init(
-                num_cpus=jobs or _native.cpus(),
-                include_dashboard=False,
-                object_store_memory=_OBJECTS,
-                **common,
-            )
+            try:
+                ray.init(
+                    num_cpus=jobs or _native.cpus(),
+                    include_dashboard=False,
+                    object_store_memory=_OBJECTS,
+                    **common,
+                )
+            except Exception as error:
+                # Ray has no type of its own for a machine that is too busy for it to start.
+                raise ConnectionError(f"Ray does not start: {_first_line(error)}") from error
             return
         try:
             _check_answer(address)
             ray.init(address=address, **common)
         except Exception as error:
-            told = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise ConnectionError(f"no Ray cluster answers at {address}: {told}") from error
+            told = f"no Ray cluster answers at {address}: {_first_line(error)}"
+            raise ConnectionError(told) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _check_answer(address: str) -> None:

@@ -172,7 +172,7 @@ def encode_tiled(
     ImportError
         Ray is not installed.
     ConnectionError
-        No cluster answers at the address.
+        No cluster answers at the address, or Ray does not start.
     TypeError, ValueError
         An argument is of a wrong type or out of range.
     """
