@@ -43,6 +43,18 @@ def test_work_of_other_options_is_named(run: Any, fails: Any, parrot: Path, tmp_
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.gimg"]
 
 
+def test_ctrl_c_says_where_the_tiles_are(
+    run: Any, parrot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def press(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gaussianimage.codec.tiled.encode.write_tiled", press)
+    done = run("encode", parrot, tmp_path / "a.gimg", "--tiled", "-e", "1", code=130)
+    assert f"the encoded tiles are in {tmp_path}/a.gimg.part; the same call goes" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["a.gimg.part"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -204,6 +204,7 @@ class _BatchRun:
         self._over = threading.Event()
         self._lock = threading.Lock()
         self._failed = self._finished = 0
+        self._kept = ""  # what an interrupted item has left for the next run
 
     def run(self) -> int:
         with self._reporter.count(len(self._items)) as self._count, self._watched():
@@ -226,8 +227,9 @@ class _BatchRun:
             try:
                 self._finish(item, self._outcome(item))
                 done += 1
-            except KeyboardInterrupt:
+            except KeyboardInterrupt as error:
                 self._stop.set()
+                self._kept = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
             if self._stop.is_set():
                 break
         return done
@@ -335,7 +337,7 @@ class _BatchRun:
         self._reporter.warn(
             f"gaussianimage: interrupted; {left} of {len(self._items)} not done"
             if len(self._items) > 1
-            else "gaussianimage: interrupted; nothing is written"
+            else f"gaussianimage: interrupted; nothing is written{self._kept}"
         )
 
     def _in_thread(self, item: Item) -> None:

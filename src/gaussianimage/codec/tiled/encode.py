@@ -469,6 +469,6 @@ def _naming(part: Path) -> Iterator[None]:
     """Say in a note of an error where the encoded tiles are."""
     try:
         yield
-    except (GaussianImageError, OSError) as error:
+    except (GaussianImageError, OSError, KeyboardInterrupt) as error:
         error.add_note(f"the encoded tiles are in {part}; the same call goes on with them")
         raise
