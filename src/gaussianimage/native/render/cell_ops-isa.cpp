@@ -1,6 +1,7 @@
 // Fills a cell, converts it to pixels, and sums its squares. Compiled once for every instruction
 // set.
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/with_channels.h"
@@ -125,19 +126,21 @@ double clamped_residual(const float* target, float factor, int channels, int row
   const Wide zero = Wide::splat(0.0f), one = Wide::splat(1.0f), scale = Wide::splat(factor);
   double total = 0;
   const int pairs = (rows + 1) / 2;
-  for (int pair = 0; pair < pairs; ++pair) {
-    float* p = cell + static_cast<ptrdiff_t>(pair) * (channels * 16);
-    const float* wanted = target + static_cast<ptrdiff_t>(pair) * (channels * 16);
-    clear_outside(p, pair, channels, rows, columns);
-    Half squares = Half::splat(0.0f);
-    for (int k = 0; k < channels; ++k) {
-      const Wide x = Wide::load(p + 16 * k);
-      const Wide residual = min(one, max(zero, x)) - Wide::load(wanted + 16 * k);
-      keep_within(residual * scale, x, zero, one).store(p + 16 * k);
-      const Wide square = residual * residual;
-      squares = squares + (first_half(square) + second_half(square));
+  constexpr int some = 8;  // row pairs whose squares are added up lane by lane
+  for (int begin = 0; begin < pairs; begin += some) {
+    Wide squares = zero;
+    for (int pair = begin; pair < std::min(begin + some, pairs); ++pair) {
+      float* p = cell + static_cast<ptrdiff_t>(pair) * (channels * 16);
+      const float* wanted = target + static_cast<ptrdiff_t>(pair) * (channels * 16);
+      clear_outside(p, pair, channels, rows, columns);
+      for (int k = 0; k < channels; ++k) {
+        const Wide x = Wide::load(p + 16 * k);
+        const Wide residual = min(one, max(zero, x)) - Wide::load(wanted + 16 * k);
+        keep_within(residual * scale, x, zero, one).store(p + 16 * k);
+        squares = squares + residual * residual;
+      }
     }
-    total += sum(squares);
+    total += sum(first_half(squares) + second_half(squares));
   }
   return total;
 }
