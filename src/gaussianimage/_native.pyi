@@ -105,6 +105,9 @@ class PaperTraining:
         q_max: float,
         threads: int,
     ) -> None: ...
+    def follow_released_code(
+        self, doubled_gradient: bool, tile_cut: bool, tile_entries: int
+    ) -> None: ...
     def quantize_shapes(
         self, bits: int, factor: float, scale: NDArray[np.float32], beta: NDArray[np.float32]
     ) -> None: ...

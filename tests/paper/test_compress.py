@@ -21,6 +21,7 @@ from gaussianimage.paper.compress import CompressSettings, compress
 from gaussianimage.paper.datasets import Dataset, Sample
 from gaussianimage.paper.quantized_model import VARIANTS, QuantizerSettings
 from gaussianimage.paper.recipe import Recipe
+from gaussianimage.paper.released_code import RELEASED
 from gaussianimage.paper.represent import Job, represent
 from gaussianimage.paper.results import Results
 from gaussianimage.paper.settings import FitSettings
@@ -157,3 +158,15 @@ def test_the_angle_of_the_released_code_is_another_setting(job: Job) -> None:
     assert record.angle
     path = job.results.path(angle.setting, job.sample, ".quantized.safetensors")
     assert load_quantized(path).record() == record
+
+
+def test_the_released_code_is_followed_and_goes_on_where_it_stopped(job: Job) -> None:
+    quantizer = QuantizerSettings(scaling=False, revive=False)
+    released = replace(SETTINGS, fit=replace(SETTINGS.fit, released=RELEASED), quantizer=quantizer)
+    assert released.setting.folder != replace(SETTINGS, quantizer=quantizer).setting.folder
+    record = compress(job, released)
+    assert record.measured["loop"] == "native"
+    assert record.settings["released"]["tile_entries"] == 256
+    assert decode_record(read_files(job, released)["plain"]).half_pixel
+    folder = job.results.path(released.setting, job.sample, ".json").parent
+    assert not [*folder.glob("*.partial.safetensors")]

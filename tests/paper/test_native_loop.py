@@ -23,6 +23,7 @@ from gaussianimage.paper.fine_tuning import fine_tune
 from gaussianimage.paper.native_loop import NativeLoop, runs_natively
 from gaussianimage.paper.quantized_model import FlatModel, QuantizedModel, QuantizerSettings
 from gaussianimage.paper.recipe import Recipe
+from gaussianimage.paper.released_code import ReleasedCode
 from gaussianimage.paper.saved_training import SavedTraining
 from gaussianimage.paper.training import TrainingPoint, train
 from gaussianimage.paper.uniform_quantizer import LearnedUniformQuantizer
@@ -445,3 +446,127 @@ def test_wrong_arrays_are_refused() -> None:
     }.items():
         with pytest.raises(ValueError, match="must"):
             _native.PaperTraining(**good | {name: wrong})
+
+
+# -- As the released code does ---------------------------------------------------------------------
+
+
+def gradients(model: FlatModel, target: Tensor, **switches: Any) -> dict[str, np.ndarray]:
+    return NativeLoop(model, target, released=ReleasedCode(**switches)).gradients()
+
+
+def released_picture(model: FlatModel, entries: int) -> np.ndarray:
+    """Return the picture of the released kernels, pixel by pixel from their formulas."""
+    height, width = model.canvas.height, model.canvas.width
+    means, cholesky, colors = (t.detach().double().numpy() for t in model.physical())
+    y, x = np.mgrid[:height, :width]
+    drawn = np.zeros((-(-height // 16), -(-width // 16)), int)
+    image = np.zeros((height, width, 3))
+    for mean, (l11, l21, l22), color in zip(means, cholesky, colors, strict=True):
+        # Their pixels are at integers, ours at +½.
+        center = mean - 0.5
+        a, b, c = l11 * l11, l11 * l21, l21 * l21 + l22 * l22
+        determinant, half = a * c - b * b, (a + c) / 2
+        largest = half + math.sqrt(max(0.1, half * half - determinant))
+        radius = math.ceil(3 * math.sqrt(largest))
+        tiles = np.zeros_like(drawn, bool)
+        low, high = (center - radius) / 16, (center + radius) / 16 + 1
+        (x0, y0), (x1, y1) = np.maximum(low.astype(int), 0), np.maximum(high.astype(int), 0)
+        tiles[y0:y1, x0:x1] = True
+        tiles &= drawn < entries
+        drawn[y0:y1, x0:x1] += 1
+        dx, dy = x - center[0], y - center[1]
+        q = (c * dx * dx - 2 * b * dx * dy + a * dy * dy) / (2 * determinant)
+        weight = np.where(q <= math.log(255), np.exp(-q), 0)
+        shown = np.kron(tiles, np.ones((16, 16)))[:height, :width]
+        image += (weight * shown)[..., None] * color
+    return image
+
+
+@pytest.mark.parametrize("entries", [10**6, 5])
+@pytest.mark.parametrize("kind", KINDS)
+def test_tiles_cut_gaussians_off_as_in_the_released_code(
+    kind: type[FlatModel], entries: int
+) -> None:
+    target = picture(37, 53)
+    model = random_model(kind)
+    image = released_picture(model, entries)
+    expected = np.square(np.clip(image, 0, 1) - target.double().numpy()).mean()
+    switches = {"tile_cut": True, "tile_entries": entries}
+    loop = NativeLoop(model, target, released=ReleasedCode(**switches))
+    assert loop.measure() == pytest.approx(expected, rel=1e-5)
+    # The gradient is of the same picture.
+    if entries == 5:
+        assert abs(expected - NativeLoop(model, target).measure()) > 1e-3
+    colors = model.colors.detach().double().numpy().copy()
+    found = loop.gradients()["colors"].reshape(colors.shape)
+    step = 1e-4
+    for i in (0, 30, 59):
+        slopes = []
+        for channel in range(3):
+            both = []
+            for sign in (1, -1):
+                with torch.no_grad():
+                    model.colors[i, channel] = float(colors[i, channel]) + sign * step
+                image = released_picture(model, entries)
+                both.append(np.square(np.clip(image, 0, 1) - target.double().numpy()).mean())
+            with torch.no_grad():
+                model.colors[i, channel] = float(colors[i, channel])
+            slopes.append((both[0] - both[1]) / (2 * step))
+        np.testing.assert_allclose(found[i], slopes, rtol=0.02, atol=2e-5)
+
+
+def test_a_tall_picture_is_cut_at_tiles_too() -> None:
+    # Cells end after 256 rows.
+    target = picture(300, 21)
+    model = CholeskyModel.random(40, 300, 21, seed=4)
+    with torch.no_grad():
+        model.shape *= 8
+    expected = np.square(np.clip(released_picture(model, 12), 0, 1) - target.numpy()).mean()
+    released = ReleasedCode(tile_cut=True, tile_entries=12)
+    loop = NativeLoop(model, target, released=released)
+    assert loop.measure() == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_doubled_gradient_is_that_of_the_released_code() -> None:
+    # dL/dl₁₁ = 2 l₁₁ G₁₁ + 2 l₂₁ G₁₂ and dL/dl₂₁ = 2 l₁₁ G₁₂ + 2 l₂₁ G₂₂, where G₁₂ is the
+    # derivative by Σxy as one number already. So their excess is l₂₁ G₁₂ and l₁₁ G₁₂.
+    target, model = picture(37, 53), random_model(CholeskyModel)
+    right = gradients(model, target)
+    doubled = gradients(model, target, doubled_gradient=True)
+    for name in ("means", "colors"):
+        np.testing.assert_array_equal(doubled[name], right[name])
+    excess = (doubled["shape"] - right["shape"]).reshape(-1, 3)
+    cholesky = model.cholesky(model.shape).detach().numpy()
+    assert abs(excess[:, 1]).max() > 1e-4
+    scale = abs(excess).max()
+    np.testing.assert_allclose(
+        excess[:, 0] * cholesky[:, 0], excess[:, 1] * cholesky[:, 1], atol=1e-4 * scale
+    )
+    np.testing.assert_allclose(excess[:, 2], 0, atol=1e-6 * scale)
+
+
+def test_the_doubled_gradient_of_a_rotation_is_twice_as_large_for_a_level_ellipse() -> None:
+    # At 0° the derivative by the angle is (s₁² - s₂²) times that by Σxy alone.
+    model = random_model(ScaleRotationModel)
+    with torch.no_grad():
+        model.shape[:, 2] = 0.0  # half a turn
+    target = picture(37, 53)
+    right = gradients(model, target)["shape"].reshape(-1, 3)
+    doubled = gradients(model, target, doubled_gradient=True)["shape"].reshape(-1, 3)
+    scale = abs(right[:, 2]).max()
+    np.testing.assert_allclose(doubled[:, 2], 2 * right[:, 2], atol=1e-4 * scale)
+    np.testing.assert_allclose(doubled[:, :2], right[:, :2], atol=1e-4 * abs(right[:, :2]).max())
+
+
+def test_the_released_code_is_followed_in_the_compiled_module_alone() -> None:
+    target, model = picture(37, 53), random_model(CholeskyModel)
+    released = ReleasedCode(doubled_gradient=True)
+    with pytest.raises(ValueError, match="released: only the compiled module"):
+        train(model, target, Recipe(iterations=1), loop="torch", released=released)
+    with pytest.raises(ValueError, match="loop: the compiled module trains"):
+        train(model, target, Recipe(iterations=1, loss="l1"), released=released)
+    with pytest.raises(ValueError, match="tile_entries: only with tile_cut"):
+        ReleasedCode(tile_entries=3)
+    with pytest.raises(ValueError, match="tile_entries: expected from 0"):
+        ReleasedCode(tile_cut=True, tile_entries=-1)

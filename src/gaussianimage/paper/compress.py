@@ -21,6 +21,7 @@ from gaussianimage.paper.measurement import frames_per_second
 from gaussianimage.paper.quality import finite_decibels, measure_quality
 from gaussianimage.paper.quantized_model import QuantizerSettings
 from gaussianimage.paper.recipe import Recipe
+from gaussianimage.paper.released_code import ReleasedCode
 from gaussianimage.paper.represent import Job, history, news, represent
 from gaussianimage.paper.results import Record, Setting
 from gaussianimage.paper.settings import FitSettings
@@ -83,6 +84,8 @@ class CompressSettings:
             colors += "-angle"
         if not self.quantizer.revive:
             colors += "-no-revival"
+        if self.fit.released != ReleasedCode():
+            colors += "-as-released"
         parts = (self.fit.model, f"n{self.fit.gaussians}", colors, f"i{recipe.iterations}")
         return Setting("compress", "-".join(parts), values)
 
@@ -133,6 +136,7 @@ def compress(job: Job, settings: CompressSettings) -> Record:
         progress=news(job.progress, "quantize", settings.fit.gaussians),
         loop=settings.fit.loop,
         saved=saved,
+        released=settings.fit.released,
     )
     files = {stream: encode_record(tuned.record, stream=stream) for stream in STREAMS}
     for stream, data in files.items():

@@ -13,6 +13,7 @@ from gaussianimage.paper.best import Best
 from gaussianimage.paper.native_loop import NativeLoop
 from gaussianimage.paper.quantized_model import FlatModel, QuantizedModel, QuantizerSettings
 from gaussianimage.paper.recipe import Recipe
+from gaussianimage.paper.released_code import ReleasedCode
 from gaussianimage.paper.saved_training import SavedTraining
 from gaussianimage.paper.training import (
     TrainingMonitor,
@@ -48,6 +49,7 @@ def fine_tune(
     progress: Callable[[TrainingPoint], None] | None = None,
     loop: str = "auto",
     saved: SavedTraining | None = None,
+    released: ReleasedCode | None = None,
 ) -> FineTuned:
     """Fine-tune a fitted model with its quantizers in place (section 3.3 of the paper).
 
@@ -64,7 +66,7 @@ def fine_tune(
         The paper's settings by default; a `QuantizedModel` has its own.
     progress : callable, optional
         Called with a `TrainingPoint` about ten times a second.
-    loop, saved
+    loop, saved, released
         As for `train`.
 
     Returns
@@ -88,8 +90,8 @@ def fine_tune(
     recipe = Recipe() if recipe is None else recipe
     quantized_model = _with_quantizers(model, settings, recipe.seed)
     monitor = TrainingMonitor(recipe, progress)
-    if chooses_native(loop, quantized_model, target, recipe):
-        native = NativeLoop(quantized_model, target)
+    if chooses_native(loop, quantized_model, target, recipe, released):
+        native = NativeLoop(quantized_model, target, released=released)
         done = iterate_natively(native, monitor, saved)
         training = monitor.finish(done, native.measure(), loop="native")
         native.store(best=True)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from gaussianimage import _native
 from gaussianimage.paper.quantized_model import QuantizedModel
 from gaussianimage.paper.recipe import Recipe
+from gaussianimage.paper.released_code import ReleasedCode
 from gaussianimage.paper.residual_vq import ResidualQuantizer
 from gaussianimage.paper.uniform_quantizer import LearnedUniformQuantizer
 from gaussianimage.torch.arguments import check_like_means, check_shape, check_tensor
@@ -57,9 +58,18 @@ class NativeLoop:
         The picture, from 0 to 1.
     threads : int, optional
         As many as PyTorch uses by default. Every number gives the same bits.
+    released : ReleasedCode, optional
+        What is done as in the released code.
     """
 
-    def __init__(self, model: nn.Module, target: Tensor, *, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        target: Tensor,
+        *,
+        threads: int | None = None,
+        released: ReleasedCode | None = None,
+    ) -> None:
         self._quantized = model if isinstance(model, QuantizedModel) else None
         flat = _flat(model)
         assert isinstance(flat, GaussianModel)
@@ -78,6 +88,10 @@ class NativeLoop:
             q_max=flat.canvas.q_max,
             threads=threads or torch.get_num_threads(),
         )
+        if released is not None:
+            self._loop.follow_released_code(
+                released.doubled_gradient, released.tile_cut, released.tile_entries
+            )
         if self._quantized is not None:
             self._add_quantizers(self._quantized)
 

@@ -105,10 +105,11 @@ def represent(job: Job, settings: FitSettings) -> Record:
     -------
     Record
         Measured: ``psnr`` (dB) and ``ms_ssim`` (None if a side is below 161 px) of the picture
-        limited to 0..1, in floating point; ``seconds`` of training; ``fps``; ``memory_mib`` and
-        ``memory_kind``, see `Memory`; ``parameters``; ``iterations`` done; ``loop``, "native" or
-        "torch"; ``history``, a list of [iteration, dB, seconds]. An existing result of the same
-        settings and pixels is returned unchanged.
+        limited to 0..1, in floating point; ``psnr_trained``, that of the training's own picture,
+        another one only where tiles cut Gaussians off as in the released code; ``seconds`` of
+        training; ``fps``; ``memory_mib`` and ``memory_kind``, see `Memory`; ``parameters``;
+        ``iterations`` done; ``loop``, "native" or "torch"; ``history``, a list of [iteration, dB,
+        seconds]. An existing result of the same settings and pixels is returned unchanged.
 
     Raises
     ------
@@ -132,6 +133,7 @@ def represent(job: Job, settings: FitSettings) -> Record:
         progress=news(job.progress, "fit", settings.gaussians),
         loop=settings.loop,
         saved=saved,
+        released=settings.released,
     )
     memory = peak.read()
     with torch.no_grad():
@@ -139,6 +141,7 @@ def represent(job: Job, settings: FitSettings) -> Record:
     path = job.results.path(setting, job.sample, ".safetensors")
     save_model(model, path)
     measured = measure_quality(job.sample.pixels, draw(model)) | {
+        "psnr_trained": finite_decibels(trained.psnr),
         "seconds": trained.seconds,
         "fps": fps,
         "memory_mib": memory.mib,

@@ -10,8 +10,10 @@ from torch import nn
 from gaussianimage._util.arguments import positive
 from gaussianimage.paper.models import MODELS, Start
 from gaussianimage.paper.recipe import Recipe
+from gaussianimage.paper.released_code import ReleasedCode
 from gaussianimage.paper.results import Setting
 from gaussianimage.paper.training import LOOPS
+from gaussianimage.torch.models.sum import Canvas, CholeskyModel, ScaleRotationModel
 
 __all__ = ["FitSettings"]
 
@@ -41,6 +43,8 @@ class FitSettings:
     loop : {"auto", "native", "torch"}, default "auto"
         What does the iterations, see `train`. It changes results by rounding alone, and is no part
         of their identity.
+    released : ReleasedCode, optional
+        What is done as in the released code, for "cholesky" and "rs" in the compiled module.
 
     Raises
     ------
@@ -56,6 +60,7 @@ class FitSettings:
     device: str = "cpu"
     sh_degree: int = 3
     loop: str = "auto"
+    released: ReleasedCode = field(default_factory=ReleasedCode)
 
     def __post_init__(self) -> None:
         positive("gaussians", self.gaussians)
@@ -69,6 +74,8 @@ class FitSettings:
             raise ValueError(f"sh_degree: expected 0 to 3, for 3dgs only, got {self.sh_degree}")
         if self.loop not in LOOPS:
             raise ValueError(f"loop: expected one of {', '.join(LOOPS)}, got {self.loop!r}")
+        if self.released != ReleasedCode() and self.model not in ("cholesky", "rs"):
+            raise ValueError(f"released: only for the models cholesky and rs, got {self.model}")
         if torch.device(self.device).type not in ("cpu", "cuda"):
             raise ValueError(f"device: expected cpu or cuda, got {self.device!r}")
 
@@ -77,7 +84,10 @@ class FitSettings:
         own = {name: getattr(self, name) for name in ("model", "gaussians", "offset", "fill")}
         # The usual degree is left out, so that earlier results keep their identity.
         degree = {} if self.sh_degree == 3 else {"sh_degree": self.sh_degree}
-        return own | degree | asdict(self.recipe) | {"device": torch.device(self.device).type}
+        followed = {name: value for name, value in asdict(self.released).items() if value}
+        released = {"released": followed} if followed else {}
+        device = {"device": torch.device(self.device).type}
+        return own | degree | released | asdict(self.recipe) | device
 
     @property
     def setting(self) -> Setting:
@@ -87,6 +97,8 @@ class FitSettings:
             parts.append(f"sh{self.sh_degree}")
         if not self.offset:
             parts.append("no-offset")
+        if self.released != ReleasedCode():
+            parts.append("as-released")
         label = "-".join([*parts, f"i{self.recipe.iterations}"])
         return Setting("represent", label, self.values())
 
@@ -101,4 +113,10 @@ class FitSettings:
             fill=self.fill,
             sh_degree=self.sh_degree,
         )
-        return MODELS[self.model](start).to(self.device)
+        model = MODELS[self.model](start)
+        if self.released.integer_pixels:
+            assert isinstance(model, CholeskyModel | ScaleRotationModel)
+            # Pixels of integer coordinates are at +½ here.
+            canvas = Canvas(height, width, shift=0.5)
+            model = type(model)(model.raw, canvas, offset=self.offset)
+        return model.to(self.device)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from gaussianimage.errors import GaussianImageError
 from gaussianimage.paper.native_loop import NativeLoop, check_target, runs_natively
 from gaussianimage.paper.recipe import Recipe
+from gaussianimage.paper.released_code import ReleasedCode
 from gaussianimage.paper.saved_training import SavedTraining
 from gaussianimage.torch.cuda.recorded_step import RecordedStep
 from gaussianimage.torch.losses import get_loss, l2
@@ -69,6 +70,7 @@ def train(
     progress: Callable[[TrainingPoint], None] | None = None,
     loop: str = "auto",
     saved: SavedTraining | None = None,
+    released: ReleasedCode | None = None,
 ) -> TrainingResult:
     """Fit a model to a picture by the paper's recipe.
 
@@ -89,6 +91,8 @@ def train(
         same to rounding.
     saved : SavedTraining, optional
         Where an interrupted training is continued; only the compiled module saves its state.
+    released : ReleasedCode, optional
+        What is done as in the released code; only the compiled module can.
 
     Returns
     -------
@@ -111,8 +115,8 @@ def train(
     """
     recipe = Recipe() if recipe is None else recipe
     monitor = TrainingMonitor(recipe, progress)
-    if chooses_native(loop, model, target, recipe):
-        native = NativeLoop(model, target)
+    if chooses_native(loop, model, target, recipe, released):
+        native = NativeLoop(model, target, released=released)
         done = iterate_natively(native, monitor, saved)
         native.store()
         return monitor.finish(done, native.measure(), loop="native")
@@ -132,21 +136,30 @@ def train(
         return monitor.finish(done, mean_squared_error(model().clamp(0, 1), target))
 
 
-def chooses_native(loop: str, model: nn.Module, target: Tensor, recipe: Recipe) -> bool:
+def chooses_native(
+    loop: str,
+    model: nn.Module,
+    target: Tensor,
+    recipe: Recipe,
+    released: ReleasedCode | None = None,
+) -> bool:
     """Whether the compiled module does the iterations.
 
     Raises
     ------
     ValueError
-        If `loop` is unknown, or "native" and the compiled module can't; or the target's shape or
-        type isn't the model's.
+        If `loop` is unknown, or "native" and the compiled module can't, or "torch" and the released
+        code is followed; or the target's shape or type isn't the model's.
     """
     if loop not in LOOPS:
         raise ValueError(f"loop: expected one of {', '.join(LOOPS)}, got {loop!r}")
+    needed = released is not None and released.changes_iterations
     if loop == "torch":
+        if needed:
+            raise ValueError("released: only the compiled module follows the released code")
         return False
     if not runs_natively(model, recipe):
-        if loop == "native":
+        if loop == "native" or needed:
             raise ValueError(
                 "loop: the compiled module trains a CholeskyModel or ScaleRotationModel of 1 to 4 "
                 "channels in float32 on a CPU, with adan and l2"

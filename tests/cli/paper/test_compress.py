@@ -1,6 +1,7 @@
 """The command `paper compress`: files, tables, figures, and quantizers that go together."""
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -70,3 +71,22 @@ def test_quantizers_that_do_not_go_together_are_one_line(
 ) -> None:
     line = fails("paper", "compress", folder, "-o", tmp_path / "o", "-n", 5, *arguments, code=2)
     assert message in line
+
+
+@needs_torch
+def test_parts_are_done_as_released(run: Any, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    quick = ["paper", "compress", folder, "-o", out, *QUICK, "--only", "plane", "--model", "rs"]
+    for parts, label, released in (
+        ("all", "rs-n30-rvq-angle-no-revival-as-released-i4", "tile_entries"),
+        ("gradient,revival", "rs-n30-rvq-no-revival-as-released-i4", "doubled_gradient"),
+        ("angle", "rs-n30-rvq-angle-i4", None),
+    ):
+        result = run(*quick, "--as-released", parts)
+        assert f"{label}: 48 x 32, 30 Gaussians" in result.stderr.splitlines()[0]
+        (path,) = (out / "compress").glob(f"{label}-*/plane.json")
+        settings = json.loads(path.read_text())["settings"]
+        assert (released in settings.get("released", {})) == (released is not None)
+        assert settings["scaling"] == (parts != "all")
+    refused = run(*quick, "--as-released", "tiles", "--loop", "torch", code=1)
+    assert "only the compiled module follows the released code" in refused.stderr

@@ -1,5 +1,6 @@
 """The command `paper compress`: the paper's codec, from pictures to files and measurements."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +20,7 @@ from gaussianimage.cli.report import result_line
 
 if TYPE_CHECKING:
     from gaussianimage.paper.compress import CompressSettings
+    from gaussianimage.paper.quantized_model import QuantizerSettings
     from gaussianimage.paper.represent import Job
 
 EXAMPLES = """
@@ -88,11 +90,30 @@ def command(
         return f"{settings.setting.label}: {line}{', kept' if kept else ''}"
 
     settings = [
-        CompressSettings(fit, _fine_tuning(fits, fit.recipe.loss, iterations), quantizer)
+        CompressSettings(
+            fit,
+            _fine_tuning(fits, fit.recipe.loss, iterations),
+            _as_released(fits, fit.model, quantizer),
+        )
         for fit in fits.settings(models)
         for quantizer in quantizers.settings()
     ]
     return run_pictures(files, options, settings, work)
+
+
+def _as_released(
+    fits: FitOptions, model: str, quantizer: "QuantizerSettings"
+) -> "QuantizerSettings":
+    """Return quantizers with the parts of --as-released; only the model rs has an angle."""
+    changes = {
+        "angle": model == "rs" and fits.quantizes_as_released("angle"),
+        "revive": not fits.quantizes_as_released("revival"),
+        "scaling": not fits.quantizes_as_released("scaling"),
+    }
+    # A part that is not as released stays as the quantizers' own options have it.
+    kept = {"angle": False, "revive": True, "scaling": True}
+    changed: dict[str, Any] = {k: v for k, v in changes.items() if v != kept[k]}
+    return replace(quantizer, **changed)
 
 
 def _fine_tuning(fits: FitOptions, loss: str, iterations: int) -> Any:

@@ -43,6 +43,13 @@ LOSSES = (
     "l1+ms-ssim-5",
 )
 OFFSETS = ("with", "without")
+# The parts of --as-released that `ReleasedCode` has as a switch; others are parts of quantizers.
+_RELEASED = {
+    "gradient": "doubled_gradient",
+    "tiles": "tile_cut",
+    "pixels": "integer_pixels",
+}
+AS_RELEASED = ("all", *_RELEASED, "entries", "angle", "revival", "scaling")
 _MOST = 2**24
 
 
@@ -76,6 +83,22 @@ class FitOptions:
     seed: int
     device: str | None
     loop: str
+    as_released: tuple[str, ...]
+
+    @property
+    def released(self) -> "dict[str, Any]":
+        """The switches of `ReleasedCode` that are on."""
+        every = "all" in self.as_released
+        values: dict[str, Any] = {
+            field: True for name, field in _RELEASED.items() if every or name in self.as_released
+        }
+        if every or "entries" in self.as_released:
+            values |= {"tile_cut": True, "tile_entries": 256}
+        return values
+
+    def quantizes_as_released(self, name: str) -> bool:
+        """Whether a part of the quantizers, "angle", "revival" or "scaling", is as released."""
+        return bool({name, "all"} & set(self.as_released))
 
     def settings(
         self,
@@ -92,6 +115,7 @@ class FitOptions:
         UsageError
             If values contradict each other, or the device does not exist.
         """
+        from gaussianimage.paper.released_code import ReleasedCode
         from gaussianimage.paper.settings import FitSettings
 
         device = choose_device(self.device)
@@ -106,6 +130,7 @@ class FitOptions:
                     device,
                     sh_degree if model == "3dgs" else 3,
                     self.loop,
+                    ReleasedCode(**self.released),
                 )
                 for count in self.gaussians
                 for model in models
@@ -291,5 +316,15 @@ def fit_options(function: Function) -> Function:
             default="auto",
             help="What does the iterations: the compiled module, for cholesky and rs with adan and "
             "l2 on a CPU, or PyTorch, ten times as slowly.  [default: native where it can]",
+        ),
+        click.option(
+            "--as-released",
+            type=Listed(click.Choice(AS_RELEASED)),
+            default=(),
+            metavar="PART,...",
+            help="What to do as the released code does where it differs: gradient (doubled off the "
+            "diagonal), tiles (which cut Gaussians off), entries (256 a tile), pixels (integer "
+            "coordinates), angle (quantized in radians), revival (none of dead codebook entries), "
+            "scaling (none of the quantizers' gradients), or all.",
         ),
     )

@@ -98,6 +98,13 @@ void bind_paper(nb::module_& m) {
           nb::arg("offsets"), nb::arg("middle"), nb::arg("reach"), nb::arg("rotation"),
           nb::arg("angle"), nb::arg("q_max"), nb::arg("threads"))
       .def(
+          "follow_released_code",
+          [](Training& self, bool doubled_gradient, bool tile_cut, int tile_entries) {
+            check(tile_entries >= 0, "tile_entries must be from 0");
+            self.follow({doubled_gradient, tile_cut, tile_entries});
+          },
+          nb::arg("doubled_gradient"), nb::arg("tile_cut"), nb::arg("tile_entries"))
+      .def(
           "quantize_shapes",
           [](Training& self, int bits, float factor, Values scale, Values beta) {
             check_quantizer(bits, scale, beta, 3);

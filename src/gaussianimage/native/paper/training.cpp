@@ -59,6 +59,11 @@ Training::Training(const float* target, int height, int width, int channels,
   }
 }
 
+void Training::follow(const ReleasedCode& released) {
+  released_ = released;
+  if (released.tile_cut) tile_cut_.emplace(window_.height, window_.width, released.tile_entries);
+}
+
 void Training::quantize_shapes(int most, float factor, const float* scale, const float* beta) {
   Parameter& steps = parameters.emplace_back("shape_scale", 1, scale, 3);
   Parameter& offsets = parameters.emplace_back("shape_beta", 1, beta, 3);
@@ -138,6 +143,7 @@ double Training::pass() {
   const Source source{centers_.data(),           cholesky_.data(), colors_.data(),
                       static_cast<int>(count()), channels_,        q_max_};
   binning_.prepare(source, window_, threads_);
+  if (tile_cut_) tile_cut_->prepare(centers_.data(), cholesky_.data(), count());
   const Kernels& k = kernels();
   const float black[max_channels] = {};
   const size_t width = 5 + static_cast<size_t>(channels_);
@@ -145,7 +151,9 @@ double Training::pass() {
   const double squares = residual_pass(
       binning_, channels_, threads_, memory_,
       [&](const Binning::Cell& cell, float* p) { k.fill(black, channels_, cell.rows, p); },
-      [](const Binning::Cell&, const Spans& spans) { return spans; },
+      [&](const Binning::Cell& cell, const Spans& spans) {
+        return tile_cut_ ? tile_cut_->cut(cell, spans) : spans;
+      },
       [&](const Binning::Cell& cell, float* p) {
         return k.clamped_residual(target_.data() + cell.offset, each_, channels_, cell.rows,
                                   cell.columns, p);
@@ -168,6 +176,7 @@ double Training::pass() {
 // moments are those of (dx, u), and z = (dx / l11, u / l22).
 void Training::differentiate_numbers() {
   const size_t c = static_cast<size_t>(channels_), width = 5 + c;
+  const double twice = released_.doubled_gradient ? 2 : 1;
   Parameter &means = parameters[0], &shape = parameters[1], &colors = parameters[2];
   parallel_blocks(count(), block, threads_, [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; ++i) {
@@ -181,7 +190,8 @@ void Training::differentiate_numbers() {
         by_mean[0] = z1 * i1 + z2 * m21;
         by_mean[1] = z2 * i2;
         const double xx = 0.5 * (z11 * i1 * i1 + 2 * z12 * i1 * m21 + z22 * m21 * m21);
-        const double xy = z12 * i1 * i2 + z22 * m21 * i2, yy = 0.5 * z22 * i2 * i2;
+        const double yy = 0.5 * z22 * i2 * i2;
+        const double xy = twice * (z12 * i1 * i2 + z22 * m21 * i2);
         // By Σ = L Lᵀ with the factor that the model has, whose diagonal may be negative.
         const double* const model = terms_[i].cholesky;
         by_cholesky[0] = 2 * model[0] * xx + model[1] * xy;

@@ -12,6 +12,7 @@
 #include "paper/parameter.h"
 #include "paper/parametrization.h"
 #include "paper/quantizers.h"
+#include "paper/released_code.h"
 #include "render/binning.h"
 
 namespace gi::paper {
@@ -32,6 +33,9 @@ class Training {
 
   Training(const Training&) = delete;
   Training& operator=(const Training&) = delete;
+
+  // Does from now on what the released code does otherwise.
+  void follow(const ReleasedCode& released);
 
   // Quantizes from now on: centers as numbers of half precision, shapes by learned steps.
   void quantize_shapes(int most, float factor, const float* scale, const float* beta);
@@ -74,6 +78,8 @@ class Training {
   int threads_;
   std::optional<UniformColumns> shape_quantizer_, color_quantizer_;
   bool commitment_ = false;
+  ReleasedCode released_;
+  std::optional<TileCut> tile_cut_;
   Binning binning_;
   PassMemory memory_;
   std::vector<float> target_;  // in cells

@@ -99,6 +99,9 @@ def measured_on(group: Group) -> str:
     for name, value in _USUAL.items():
         if common.get(name, value) != value:
             text += f", {name.replace('_', ' ')} {str(common[name]).lower()}"
+    if followed := common.get("released"):
+        names = (name.replace("_", " ") for name in followed)
+        text += f", as in the released code: {', '.join(names)}"
     where = f"seed {common['seed']}, {common['device']}"
     return f"{text}, {where}. The paper's: 50000 iterations, 0.001, 20000, on a V100."
 
