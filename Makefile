@@ -6,7 +6,7 @@ PYTHON ?= python3
 TORCH ?=
 # The Pythons that `make wheel-check` builds wheels for; by default every python3.N that it finds.
 PYTHONS ?=
-# The platforms of `make cross-compile`; all by default.
+# The platforms of `make cross-compile`, or the targets of `make fuzz`; all by default.
 TARGETS ?=
 VENV := .venv
 BIN := $(VENV)/bin
@@ -78,6 +78,20 @@ wheel-check: core $(VENV)/.wheels ## Build the wheels into wheelhouse/, audit th
 
 cross-compile: core $(VENV)/.wheels ## Compile the C++ sources for other platforms (TARGETS=windows-x86_64)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/cross_compile.py $(TARGETS)
+
+.PHONY: fuzz sanitize
+# How long `make fuzz` runs each target, and how many it runs at the same time.
+SECONDS ?= 60
+JOBS ?= 1
+# The sanitizers of `make sanitize`: address (with undefined behavior), thread or memory.
+KIND ?= address
+CXX_FILES += $(shell find fuzz -name '*.h' -o -name '*.cpp')
+
+fuzz: core $(VENV)/.test ## Fuzz every target for a minute (SECONDS=600 TARGETS="layer tiled" JOBS=2); needs Clang
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python fuzz/run.py fuzz --seconds $(SECONDS) --jobs $(JOBS) $(TARGETS)
+
+sanitize: $(VENV)/.build ## Run the native tests under sanitizers (KIND=thread, memory; address by default); needs Clang
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python fuzz/run.py sanitize $(KIND)
 
 clean: ## Remove everything that was built or installed here
 	rm -rf $(VENV) build dist wheelhouse demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

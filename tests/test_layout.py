@@ -15,7 +15,8 @@ def mirrored(folder: Path) -> Path:
     """Return the folder that a folder of tests mirrors."""
     place = folder.relative_to(TESTS)
     top = place.parts[0] if place.parts else ""
-    return ROOT / place if top in ("benchmarks", "conformance", "tools") else PACKAGE / place
+    outside = ("benchmarks", "conformance", "fuzz", "tools")
+    return ROOT / place if top in outside else PACKAGE / place
 
 
 @pytest.mark.parametrize("folder", sorted({path.parent for path in FILES}))
