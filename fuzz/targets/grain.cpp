@@ -51,16 +51,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 20) return 0;
   FuzzedDataProvider input(data + size - 20, 20);
   gi::Grain grain{};
-  grain.height = input.ConsumeIntegralInRange<int>(1, 90);
-  grain.width = input.ConsumeIntegralInRange<int>(1, 90);
+  grain.height = input.ConsumeIntegralInRange<int>(1, 40);
+  grain.width = input.ConsumeIntegralInRange<int>(1, 40);
   grain.seed = input.ConsumeIntegral<uint8_t>();
   grain.cell = input.ConsumeIntegralInRange<int>(3, 8);
   for (uint8_t& value : grain.brightness) value = input.ConsumeIntegral<uint8_t>();
   const int channels = input.ConsumeIntegralInRange<int>(1, gi::max_channels);
   int height = grain.height, width = grain.width;
   if (input.ConsumeBool()) {
-    height += input.ConsumeIntegral<uint8_t>() / 2;
-    width += input.ConsumeIntegral<uint8_t>() / 2;
+    height += input.ConsumeIntegralInRange<int>(0, 20);
+    width += input.ConsumeIntegralInRange<int>(0, 20);
   }
   gi::Part part{};
   part.top = input.ConsumeIntegralInRange<int>(0, height - 1);
