@@ -18,7 +18,10 @@ from gaussianimage.cli import cli
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-PAGES = [*sorted(DOCS.rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+PAGES = [
+    *sorted(DOCS.rglob("*.md")),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+]
 GALLERY = ROOT / "examples" / "gallery"
 EXPERIMENTS = sorted(page for page in (DOCS / "experiments").glob("*.md") if page.stem != "index")
 # Pages that name files of the repository; a path may be relative to one of these folders.
