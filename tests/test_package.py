@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -12,6 +13,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 import gaussianimage
+from gaussianimage import _native as native
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "gaussianimage"
@@ -125,6 +127,23 @@ tiny = np.full(16, 1e-40, dtype=np.float32)
 print(np.all(tiny * np.float32(0.5) != 0), 5e-324 * 1.0 != 0)
 """
     assert run_python(code).split() == ["True", "True"]
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or shutil.which("readelf") is None, reason="needs Linux and readelf"
+)
+def test_the_extension_is_hardened() -> None:
+    """Its tables are read-only when it runs, and its stack is not executable."""
+
+    def readelf(option: str) -> str:
+        command = ["readelf", "--wide", option, native.__file__]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    dynamic, segments = readelf("--dynamic"), readelf("--program-headers")
+    assert re.search(r"\(FLAGS\)\s+BIND_NOW|\(FLAGS_1\)\s+Flags: .*NOW", dynamic)
+    assert "GNU_RELRO" in segments
+    assert re.search(r"GNU_STACK .* RW  0x", segments)
+    assert "TEXTREL" not in dynamic
 
 
 # -- The names -----------------------------------------------------------------------------------
