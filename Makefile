@@ -8,6 +8,8 @@ TORCH ?=
 PYTHONS ?=
 # The platforms of `make cross-compile`, or the targets of `make fuzz`; all by default.
 TARGETS ?=
+# How long `make soak` takes.
+MINUTES ?= 10
 VENV := .venv
 BIN := $(VENV)/bin
 # --no-compile: Python writes the bytecode of a module when it is imported first.
@@ -17,9 +19,9 @@ BUILD_OPTIONS := --no-build-isolation --config-settings=build-dir=build/{wheel_t
 REQUIREMENTS := pyproject.toml constraints.txt
 # TypeScript checks the types that the comments of the JavaScript give.
 TSC := npm exec --yes --package=typescript@7.0.2 -- tsc
-CXX_FILES = $(shell find src/gaussianimage/native tests benchmarks -name '*.h' -o -name '*.cpp')
+CXX_FILES = $(shell find src/gaussianimage/native tests benchmarks conformance -name '*.h' -o -name '*.cpp')
 
-.PHONY: help demo test test-core lint format core develop conformance docs docs-links wheel wheel-check cross-compile clean
+.PHONY: help demo test test-core lint format core develop conformance soak docs docs-links wheel wheel-check cross-compile clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 19
@@ -45,6 +47,9 @@ conformance: core ## Hold the decoders to the conformance suite of the format: n
 	@if command -v node >/dev/null; then echo JavaScript: && $(BIN)/python conformance/run.py \
 	    --server 'node conformance/decoders/javascript_decoder.mjs' --without paper; \
 	  else echo 'Node is not installed: the decoder in JavaScript is not tested.'; fi
+
+soak: core ## Put the package under load for some time (MINUTES=10): threads, processes, memory
+	$(BIN)/python tools/soak.py --minutes $(MINUTES)
 
 lint: core $(VENV)/.lint $(VENV)/.torch ## Check format, style and types; installs PyTorch for its types
 	$(BIN)/ruff check .

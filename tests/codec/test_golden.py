@@ -43,8 +43,6 @@ def test_all_kinds_of_files_are_here_and_unchanged() -> None:
     assert {channels for channels, _, _ in kinds} == {1, 2, 3, 4}
     assert {depth for _, depth, _ in kinds} == {8, 16}
     assert {layers for _, _, layers in kinds} == {0, 1, 2}
-    maps = [name for name in EXPECTED if parse_file(content(name)).header.alpha_map]
-    assert maps == ["cut_out", "cut_out_deep"]
 
 
 def test_every_model_is_used() -> None:

@@ -7,6 +7,7 @@ made again: the script refuses to replace one. It is here to show how they were 
 files that a new version of the format or a new kind of file will need.
 """
 
+import dataclasses
 import hashlib
 import json
 import sys
@@ -21,8 +22,9 @@ from gaussianimage import encode
 from gaussianimage.codec.decoder.decode import decode
 from gaussianimage.codec.encoder.grain import add_grain
 from gaussianimage.codec.encoder.serialize import serialize
+from gaussianimage.codec.format.container import Chunk, read_chunks, write_chunks
 from gaussianimage.codec.format.grain import Grain
-from gaussianimage.codec.format.header import VERSION
+from gaussianimage.codec.format.header import VERSION, Header
 from gaussianimage.codec.format.levels import QuantizedGaussians
 from gaussianimage.codec.format.metadata import Metadata
 from gaussianimage.codec.format.quantizer import QuantizerParameters
@@ -110,6 +112,44 @@ def cut_out() -> NDArray[np.uint8]:
     )
 
 
+def of_one_class() -> bytes:
+    """Return a file whose map of alpha is one byte: no pixel is quite opaque or transparent."""
+    rng = np.random.default_rng(5)
+    count = 60
+    color = np.rint(rng.normal(0, 4, (count, 2)))
+    layer = QuantizedGaussians(
+        np.full(count, 4, np.uint8),
+        *(
+            part.astype(np.int32)
+            for part in (rng.integers(0, 20, (count, 2)), color, rng.integers(-2, 3, (count, 3)))
+        ),
+    )
+    return serialize(
+        [layer],
+        QuantizerParameters(40, 128, (30000, 65535)),
+        Metadata(),
+        height=20,
+        width=21,
+        bit_depth=8,
+        q_max=4.5,
+        alpha_map=b"\x02",
+    )
+
+
+def newer() -> bytes:
+    """Return a file of a later version that readers of version 1 can read, with a new chunk."""
+    chunks = read_chunks(encode(photo("plane"), gaussians=100, effort=3))
+    header = dataclasses.replace(Header.from_chunk(chunks[0]), version=2, min_reader=1)
+    return write_chunks([header.to_chunk(), Chunk(b"aNEW", b"later"), *chunks[1:]])
+
+
+def deep_grain() -> bytes:
+    """Return a cut-out of 16 bits with grain in cells of 8 pixels."""
+    levels = np.random.default_rng(8).integers(0, 16, (8, 12, 5)).astype(np.uint8)
+    data = encode(cut_out().astype(np.uint16) * 257, gaussians=120, effort=3)
+    return add_grain(data, Grain(200, 3, (64, 30, 90), levels))
+
+
 def grainy() -> bytes:
     """Return a photo with grain of random levels."""
     levels = np.random.default_rng(7).integers(0, 16, (4, 6, 5)).astype(np.uint8)
@@ -127,6 +167,10 @@ MAKERS: dict[str, Callable[[], bytes]] = {
         cut_out()[..., [1, 3]].astype(np.uint16) * 257, gaussians=120, effort=3
     ),
     "grain": grainy,
+    "grain_deep_alpha": deep_grain,
+    "newer": newer,
+    "one_class": of_one_class,
+    "empty_layers": lambda: extremes(2, (40, 0, 30, 0)),
     "layers": lambda: encode(photo("bikes"), gaussians=900, effort=3),
     "constant": lambda: encode(np.full((5, 7, 3), (200, 100, 50), np.uint8)),
     "sixteen_bit": lambda: encode(deep_photo(), gaussians=250, effort=3),

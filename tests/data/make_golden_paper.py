@@ -28,7 +28,8 @@ sys.path.insert(0, str(DATA.parent / "support"))
 
 SIZE = {"height": 45, "width": 77}
 
-# The name is that of the stream. About a third of the Gaussians of a set are there more than once.
+# The name is that of the stream, and what else there is behind a +. About a third of the Gaussians
+# of a set are there more than once.
 KINDS: dict[str, dict[str, Any]] = {
     "plain": {},
     "entropy": {"rotation": True, "channels": 4, "stages": 3, "color_bits": 4},
@@ -36,14 +37,16 @@ KINDS: dict[str, dict[str, Any]] = {
     "entropy-bits-back": {"color": "uniform", "color_bits": 6, "shape_bits": 5, "offset": False},
     "interleaved": {"channels": 1, "color": "uniform", "color_bits": 12, "shape_bits": 12},
     "entropy-interleaved": {"repeats": True, "channels": 2, "stages": 1, "color_bits": 8},
+    "entropy+angle": {"rotation": True, "angle": True},
 }
 
 
-def make(stream: str) -> bytes:
+def make(name: str) -> bytes:
     """Return the file of a name."""
     from paper_samples import paper_record
 
-    record = paper_record(150, 2024, **SIZE, **KINDS[stream])
+    record = paper_record(150, 2024, **SIZE, **KINDS[name])
+    stream = name.partition("+")[0]
     return encode_record(record, stream=stream, bit_depth=16 if stream == "plain" else 8)
 
 

@@ -5,6 +5,7 @@ Usage: python tests/data/make_golden_tiled.py [NAME ...]
 As those of `make_golden.py`, they are never made again.
 """
 
+import dataclasses
 import hashlib
 import json
 import sys
@@ -17,7 +18,10 @@ from make_golden import DATA, FOLDER, digest, photo, with_alpha
 
 from gaussianimage import encode_tiled
 from gaussianimage.codec.decoder.decode import decode
-from gaussianimage.codec.format.tiles import TileGrid
+from gaussianimage.codec.format.container import SIGNATURE, Chunk, chunk_bytes, read_chunk
+from gaussianimage.codec.format.header import Header
+from gaussianimage.codec.format.metadata import Metadata
+from gaussianimage.codec.format.tiles import TileGrid, TileIndex
 
 sys.path[:0] = [str(DATA.parent / "support"), str(DATA.parent)]
 
@@ -48,11 +52,30 @@ def random() -> bytes:
     return make_tiled(TileGrid(70, 101, 3, 1, 33, 5), 2, count=9)
 
 
+def with_metadata() -> bytes:
+    """Return a file with all kinds of metadata and a chunk of a later version."""
+    from tiled_samples import make_tiled
+
+    grid = TileGrid(50, 61, 2, 1, 40, 4)
+    metadata = Metadata(icc=b"a profile", exif=b"MM\0*\0\0\0\x08\0\0", xmp=b"<x/>")
+    new = chunk_bytes(Chunk(b"aNEW", b"later"))
+    data = make_tiled(grid, 3, count=9, metadata=metadata)
+    # The new chunk goes before the tiles, whose offset is in the index.
+    head, begin = read_chunk(memoryview(data), len(SIGNATURE))
+    chunk, end = read_chunk(memoryview(data), begin)
+    header = Header.from_chunk(head)
+    index = TileIndex.from_chunk(chunk, header.height, header.width)
+    moved = dataclasses.replace(index, first=index.first + len(new))
+    first = index.first
+    return data[:begin] + chunk_bytes(moved.to_chunk()) + data[end:first] + new + data[first:]
+
+
 MAKERS: dict[str, Callable[[], bytes]] = {
     "rgb": lambda: encoded(mosaic()),
     "gray_sixteen_bit": lambda: encoded(mosaic()[..., 1].astype(np.uint16) * 257),
     "one_tile_alpha": lambda: encoded(with_alpha(photo("bikes"))[:, :64]),
     "random": random,
+    "metadata": with_metadata,
 }
 
 

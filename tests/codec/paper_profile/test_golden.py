@@ -59,7 +59,7 @@ def test_fields_and_numbers_are_the_same_as_ever(name: str) -> None:
 @all_files
 def test_the_plain_decoder_gets_the_same_fields_as_ever(name: str) -> None:
     rows = np.array(paper.decode(content(name)).rows, np.uint16)
-    if name not in ("plain", "entropy"):
+    if name.partition("+")[0] not in ("plain", "entropy"):
         rows = rows[np.lexsort(rows.T[::-1])]
     assert digest(rows) == EXPECTED[name]["rows"]
 
@@ -77,5 +77,5 @@ def test_pixels_are_the_same_on_every_cpu(name: str, dtype: str, threads: int) -
 def test_the_encoder_still_writes_the_same_file(name: str) -> None:
     # Not a promise, but a change that nobody meant would be seen here.
     data = content(name)
-    bit_depth = parse_file(data).header.bit_depth
-    assert encode_record(decode_record(data), stream=name, bit_depth=bit_depth) == data
+    stream, bit_depth = name.partition("+")[0], parse_file(data).header.bit_depth
+    assert encode_record(decode_record(data), stream=stream, bit_depth=bit_depth) == data
