@@ -34,7 +34,7 @@ def describe_layers(data: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
     file = gimg.decode(data)
     lines = [(g.precision, g.x, g.y, *g.color, *g.shape) for layer in file.layers for g in layer]
     facts = common(file.header, file.numbers, file.header.background) | {
-        "features": ["grain"] if file.grain else [],
+        "features": ["grain"] * bool(file.grain) + ["metadata"] * bool(file.metadata),
         "gaussians": len(lines),
         "integers": digest_lines(lines),
         "numbers": digest_numbers(file.numbers),
@@ -55,7 +55,7 @@ def describe_tiled(data: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
         for g in layer
     ]
     facts = common(file.header, file.numbers(), file.header.background) | {
-        "features": ["tiles"],
+        "features": ["tiles"] + ["metadata"] * bool(file.metadata),
         "gaussians": len(lines),
         "integers": digest_lines(lines),
         "numbers": digest_numbers(file.numbers()),
@@ -73,7 +73,7 @@ def describe_paper(data: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
         if kind in gimg.METADATA
     }
     facts = common(file.header, file.numbers, [0.0] * file.header.channels) | {
-        "features": ["paper"],
+        "features": ["paper"] + ["metadata"] * bool(metadata),
         "gaussians": len(rows),
         "integers": digest_lines(rows),
         "metadata": digest_metadata(metadata),

@@ -30,6 +30,8 @@ from plain.varint import InvalidError  # noqa: E402
 MODULES = (container, header, metadata, layers, alpha, grain, paper, tiles)
 MANIFEST = HERE / "manifest.json"
 PIXELS = HERE / "pixels.zip"
+# Features of the format that a decoder may lack; the names of their cases begin with them.
+FEATURES = ("tiles", "paper", "grain", "metadata")
 STAMP = (1980, 1, 1, 0, 0, 0)
 
 
@@ -64,9 +66,8 @@ def write(cases: Iterator[Valid | Invalid]) -> None:
         }
         if isinstance(case, Invalid):
             facts["error"] = case.error
-            facts["features"] = (
-                [case.name.split("-")[0]] if case.name[:5] in ("tiles", "paper", "grain") else []
-            )
+            first = case.name.split("-")[0]
+            facts["features"] = [first] if first in FEATURES else []
             if case.name.startswith(("container-cut-", "container-flipped-")):
                 with contextlib.suppress(InvalidError):
                     facts["partial"] = digest_numbers(partial_layers(case.data))

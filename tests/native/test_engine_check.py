@@ -1,4 +1,4 @@
-"""The engine without Python: with sanitizers, and for another kind of CPU."""
+"""The engine without Python: with sanitizers, and for other kinds of CPU."""
 
 import hashlib
 import importlib.util
@@ -11,7 +11,9 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import pytest
 
 from gaussianimage.codec.decoder.file import parse_file
@@ -19,7 +21,9 @@ from gaussianimage.codec.format.grain import TYPE as GRAIN
 from gaussianimage.codec.format.metadata import Metadata
 
 HERE = Path(__file__).parent
-NATIVE = HERE.parents[1] / "src" / "gaussianimage" / "native"
+ROOT = HERE.parents[1]
+NATIVE = ROOT / "src" / "gaussianimage" / "native"
+CONFORMANCE = ROOT / "conformance"
 GOLDEN = HERE.parent / "data" / "v1"
 EXPECTED = json.loads((GOLDEN / "expected.json").read_text())
 
@@ -54,11 +58,32 @@ FILES = [path for name in sorted(EXPECTED) if read_natively(path := GOLDEN / f"{
 Run = Callable[..., bytes]
 
 
+class Machine(NamedTuple):
+    """Another kind of CPU: its cross compiler and emulator, and flags of the compiler."""
+
+    compiler: str
+    emulator: str
+    flags: tuple[str, ...] = ()
+
+
+MACHINES = {
+    "aarch64": Machine("aarch64-linux-gnu-g++", "qemu-aarch64"),
+    # The x87's registers would round twice. Every i386 since 2001 has SSE2.
+    "i386": Machine("i686-linux-gnu-g++", "qemu-i386", ("-msse2", "-mfpmath=sse")),
+    # Big-endian.
+    "s390x": Machine("s390x-linux-gnu-g++", "qemu-s390x"),
+}
+
+
 def build(
-    folder: Path, compiler: list[str], flags: list[str], lighter: dict[str, list[str]]
+    folder: Path,
+    compiler: list[str],
+    flags: list[str],
+    lighter: dict[str, list[str]],
+    main: Path = HERE / "engine_check.cpp",
 ) -> Path:
-    """Compile the check; `lighter` has other flags for sources that would take too long."""
-    program = folder / "engine_check.exe"  # Windows wants the ending, and others allow it
+    """Compile a program with the engine; `lighter` has other flags for slow sources."""
+    program = folder / f"{main.stem}.exe"  # Windows wants the ending, and others allow it
 
     def compiled(source: Path) -> str:
         target = folder / f"{source.parent.name}_{source.stem}.o"
@@ -67,7 +92,7 @@ def build(
         subprocess.run(command, check=True, timeout=600)
         return str(target)
 
-    sources = [HERE / "engine_check.cpp", *SOURCES]
+    sources = [main, *SOURCES]
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         objects = list(pool.map(compiled, sources))
     subprocess.run([*compiler, *objects, *flags, "-pthread", "-o", str(program)], check=True)
@@ -92,13 +117,17 @@ def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return runner(build(tmp_path_factory.mktemp("sanitized"), [compiler], flags, lighter))
 
 
-@pytest.fixture(scope="module")
-def aarch64(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    compiler, emulator = shutil.which("aarch64-linux-gnu-g++"), shutil.which("qemu-aarch64")
+@pytest.fixture(scope="module", params=MACHINES)
+def emulated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Build the decoder that the conformance suite asks, and return the command that runs it."""
+    machine = MACHINES[request.param]
+    compiler, emulator = shutil.which(machine.compiler), shutil.which(machine.emulator)
     if compiler is None or emulator is None:
-        pytest.skip("no cross compiler and emulator: g++-aarch64-linux-gnu, qemu-user")
-    program = build(tmp_path_factory.mktemp("aarch64"), [compiler], ["-O2", "-static"], {})
-    return runner(emulator, program)
+        pytest.skip(f"no {machine.compiler} or no {machine.emulator}")
+    folder = tmp_path_factory.mktemp(request.param)
+    flags = ["-O1", "-static", "-Wno-psabi", *machine.flags]
+    main = CONFORMANCE / "decoders/engine_decoder.cpp"
+    return [emulator, str(build(folder, [compiler], flags, {}, main))]
 
 
 @pytest.fixture(scope="module", params=["x86_64-windows-gnu", "x86_64-linux-musl"])
@@ -147,9 +176,24 @@ def test_gradients_and_iterations_repeated_allocate_nothing(sanitized: Run) -> N
 
 
 @pytest.mark.slow
-def test_pixels_are_the_same_on_aarch64(aarch64: Run) -> None:
-    aarch64("render")
-    assert_pixels(aarch64)
+def test_pixels_are_the_same_on_other_machines(emulated: list[str], tmp_path: Path) -> None:
+    sys.path.insert(0, str(CONFORMANCE))
+    import run
+
+    server = run.Server(emulated)
+    report = run.Suite(without=("tiles", "paper", "metadata"), exact=True).run(server)
+    assert report.failures == []
+    assert report.counts["pixels"] == report.counts["numbers"] > 200
+    # Larger files, in which more Gaussians meet.
+    for path in FILES:
+        found = server.ask("pixels", path)
+        header = parse_file(path.read_bytes()).header
+        samples = found.data.partition(b"ENDHDR\n")[2]
+        if header.bit_depth == 16:
+            samples = np.frombuffer(samples, ">u2").astype("<u2").tobytes()
+        dtype = f"uint{header.bit_depth}"
+        assert hashlib.sha256(samples).hexdigest() == EXPECTED[path.stem][dtype], path.stem
+    server.close()
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ GI_INLINE void pack_row(const float* p, uint8_t* out) {
     Half::Int pixel = {};
     for (int k = 0; k < C; ++k) {
       const Half level = min(max(Half::load(p + 16 * k), zero), one) * scale + half;
-      pixel |= __builtin_convertvector(level.v[part], Half::Int) << (8 * k);
+      pixel |= __builtin_convertvector(level.v[part], Half::Int) << channel_shift(k);
     }
     std::memcpy(lanes + part * Half::L, &pixel, sizeof pixel);
   }

@@ -40,7 +40,7 @@ GI_INLINE void pack_rows(const Wide16* levels, uint8_t* first, uint8_t* second) 
       std::memcpy(&level, rows[k] + 8 * row, sizeof level);
       level = level > 0 ? level : Eight{};
       level = level < 255 ? level : Eight{} + 255;
-      pixels |= __builtin_convertvector(level, Integers) << (8 * k);
+      pixels |= __builtin_convertvector(level, Integers) << channel_shift(k);
     }
     int32_t lanes[8];
     std::memcpy(lanes, &pixels, sizeof lanes);

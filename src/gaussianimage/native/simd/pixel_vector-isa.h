@@ -1,6 +1,7 @@
 // Stores 8 pixels of 8 bits at a time.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 
@@ -8,7 +9,13 @@
 
 namespace gi::GI_ISA {
 
-// Stores 8 pixels whose C channels are the lower bytes of 32-bit lanes, four pixels at a time.
+// Where channel k of a pixel is in a 32-bit lane, so that the channels' bytes lie in their order in
+// memory.
+constexpr int channel_shift(int k) {
+  return std::endian::native == std::endian::big ? 24 - 8 * k : 8 * k;
+}
+
+// Stores 8 pixels whose C channels are the first bytes of 32-bit lanes, four pixels at a time.
 template <int C>
 GI_INLINE void store_pixels(const int32_t* lanes, uint8_t* out) {
   typedef uint8_t Bytes16 __attribute__((vector_size(16)));
