@@ -66,6 +66,8 @@ def write(cases: Iterator[Valid | Invalid]) -> None:
         }
         if isinstance(case, Invalid):
             facts["error"] = case.error
+            if case.also:
+                facts["also"] = [*case.also]
             first = case.name.split("-")[0]
             facts["features"] = [first] if first in FEATURES else []
             if case.name.startswith(("container-cut-", "container-flipped-")):

@@ -249,7 +249,7 @@ class Suite:
         self, decoder: AnyDecoder, report: Report, name: str, facts: dict[str, Any]
     ) -> None:
         path = HERE / "invalid" / f"{name}.gimg"
-        allowed = set(ALLOWED[facts["error"]])
+        allowed = ALLOWED[facts["error"]] | set(facts.get("also", ()))
         lacking = self._lacks(facts)
         if lacking:
             allowed |= {"unsupported", "format"}

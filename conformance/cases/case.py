@@ -25,6 +25,7 @@ class Invalid(NamedTuple):
     error: str  # format, truncated, unsupported, limit or tile
     section: str
     about: str
+    also: tuple[str, ...] = ()  # further answers that pass: kinds of errors, or ok
 
 
 def varint(value: int) -> bytes:
