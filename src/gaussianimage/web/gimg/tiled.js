@@ -218,6 +218,7 @@ export async function openTiled(source, options = {}) {
   if (picture.complete || picture.bytes !== headEnd + between.length || between.length < first - indexEnd) {
     fail('the chunks before the tiles do not end where these begin', indexEnd);
   }
+  picture.chunks.delete('gRAN'); // tiled files have no grain
   picture.header = { ...header, gaussians: index.gaussians, layers: 1 };
   picture.count = index.gaussians;
   picture.bytes = index.places[index.places.length - 1] + 9;
