@@ -214,7 +214,6 @@ export async function openTiled(source, options = {}) {
     if (error instanceof GimgError && error.message.includes('TIDX')) fail('two indexes of tiles', indexEnd);
     throw error;
   }
-  picture.chunks.delete('gRAN');
   if (picture.complete || picture.bytes !== headEnd + between.length || between.length < first - indexEnd) {
     fail('the chunks before the tiles do not end where these begin', indexEnd);
   }
