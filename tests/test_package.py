@@ -133,7 +133,7 @@ print(np.all(tiny * np.float32(0.5) != 0), 5e-324 * 1.0 != 0)
     sys.platform != "linux" or shutil.which("readelf") is None, reason="needs Linux and readelf"
 )
 def test_the_extension_is_hardened() -> None:
-    """Its tables are read-only when it runs, and its stack is not executable."""
+    """Its tables are read-only when it runs, its stack is not executable, and it is checked."""
 
     def readelf(option: str) -> str:
         command = ["readelf", "--wide", option, native.__file__]
@@ -144,6 +144,7 @@ def test_the_extension_is_hardened() -> None:
     assert "GNU_RELRO" in segments
     assert re.search(r"GNU_STACK .* RW  0x", segments)
     assert "TEXTREL" not in dynamic
+    assert "__stack_chk_fail" in readelf("--dyn-syms")
 
 
 # -- The names -----------------------------------------------------------------------------------
