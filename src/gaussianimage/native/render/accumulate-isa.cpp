@@ -118,40 +118,89 @@ void accumulate_channels(const PreparedGaussian* prepared, const CellSpan* spans
   for_columns(prepared, spans, count, add_span);
 }
 
+// The sums over a Gaussian's rows in each of 8 columns that its moments consist of: of g, g u and g
+// u² with g = w Σ_k c_k R_k, and of w R_k.
+#if GI_NATIVE_LANES == 16
+// One addition for both rows, which are summed at the end.
+template <int C>
+struct ColumnSums {
+  Wide color[C], s[C], m0, m1, m2, u;
+
+  GI_INLINE ColumnSums(const PreparedGaussian& gaussian, const Column& column) {
+    for (int k = 0; k < C; ++k) color[k] = Wide::splat(gaussian.colors[k]);
+    for (int k = 0; k < C; ++k) s[k] = Wide::splat(0.0f);
+    m0 = m1 = m2 = Wide::splat(0.0f);
+    u = join(column.u, column.u + Half::splat(1.0f));
+  }
+  // Adds a row pair of residuals p.
+  GI_INLINE void add(Wide w, Half, const float* p) {
+    Wide along = m0;  // Σ_k c_k R_k; it is set below
+    for (int k = 0; k < C; ++k) {
+      const Wide residual = Wide::load(p + 16 * k);
+      s[k] = madd(w, residual, s[k]);
+      along = k == 0 ? color[k] * residual : madd(color[k], residual, along);
+    }
+    const Wide g = w * along, gu = g * u;
+    m0 = m0 + g;
+    m1 = m1 + gu;
+    m2 = madd(gu, u, m2);
+    u = u + Wide::splat(2.0f);
+  }
+  GI_INLINE Half g() const { return fold(m0); }
+  GI_INLINE Half gu() const { return fold(m1); }
+  GI_INLINE Half guu() const { return fold(m2); }
+  GI_INLINE Half residual(int k) const { return fold(s[k]); }
+};
+#else
+// Narrower vectors would need more registers than there are, so the rows are added up at once.
+template <int C>
+struct ColumnSums {
+  Half color[C], s[C], m0, m1, m2;
+
+  GI_INLINE ColumnSums(const PreparedGaussian& gaussian, const Column&) {
+    for (int k = 0; k < C; ++k) color[k] = Half::splat(gaussian.colors[k]);
+    for (int k = 0; k < C; ++k) s[k] = Half::splat(0.0f);
+    m0 = m1 = m2 = Half::splat(0.0f);
+  }
+  // Adds a row pair of residuals p, a above b: with G = g_a + g_b the sums of g, g u and g u² grow
+  // by G, G u + g_b and (G u + g_b) u + g_b (u + 1).
+  GI_INLINE void add(Wide w, Half u, const float* p) {
+    Half g = m0, below = m0;  // both are set below
+    for (int k = 0; k < C; ++k) {
+      const Wide part = w * Wide::load(p + 16 * k);
+      const Half b = second_half(part), both = first_half(part) + b;
+      s[k] = s[k] + both;
+      g = k == 0 ? color[k] * both : madd(color[k], both, g);
+      below = k == 0 ? color[k] * b : madd(color[k], b, below);
+    }
+    const Half gu = madd(g, u, below);
+    m0 = m0 + g;
+    m1 = m1 + gu;
+    m2 = madd(gu, u, madd(below, u + Half::splat(1.0f), m2));
+  }
+  GI_INLINE Half g() const { return m0; }
+  GI_INLINE Half gu() const { return m1; }
+  GI_INLINE Half guu() const { return m2; }
+  GI_INLINE Half residual(int k) const { return s[k]; }
+};
+#endif
+
 template <int C>
 void moments_channels(const PreparedGaussian* prepared, const CellSpan* spans, size_t count,
                       float weight_min, const float* cell, Moments* out) {
   const Wide least = Wide::splat(weight_min);
   const auto add_span = [&](const CellSpan& span, const PreparedGaussian& gaussian,
                             const Column& column, size_t i) __attribute__((always_inline)) {
-    Half color[C], s[C];
-    for (int k = 0; k < C; ++k) color[k] = Half::splat(gaussian.colors[k]);
-    for (int k = 0; k < C; ++k) s[k] = Half::splat(0.0f);
-    Half m0 = Half::splat(0.0f), m1 = m0, m2 = m0;
-    const Half one = Half::splat(1.0f);
+    ColumnSums<C> columns(gaussian, column);
     const float* p = cell + ptrdiff_t{span.pair0} * (C * 16);
-    // Adds two rows at once, a above b: with G = g_a + g_b the sums of g, g u and g u² grow by G, G
-    // u + g_b and (G u + g_b) u + g_b (u + 1).
     for_row_pairs(span, gaussian, column, [&](Wide w, Half u) __attribute__((always_inline)) {
-      w = keep_at_least(w, least);
-      Half g = m0, below = m0;  // both are set below
-      for (int k = 0; k < C; ++k) {
-        const Wide part = w * Wide::load(p + 16 * k);
-        const Half b = second_half(part), both = first_half(part) + b;
-        s[k] = s[k] + both;
-        g = k == 0 ? color[k] * both : madd(color[k], both, g);
-        below = k == 0 ? color[k] * b : madd(color[k], b, below);
-      }
-      const Half gu = madd(g, u, below);
-      m0 = m0 + g;
-      m1 = m1 + gu;
-      m2 = madd(gu, u, madd(below, u + one, m2));
+      columns.add(keep_at_least(w, least), u, p);
       p += C * 16;
     });
-    const Half z1 = column.dx, m0z = m0 * z1;
-    Half all[8] = {m0z, m1, m0z * z1, m1 * z1, m2};
-    for (int k = 0; k < std::min(C, 3); ++k) all[5 + k] = s[k];
-    for (int k = C; k < 3; ++k) all[5 + k] = m2;  // not used
+    const Half z1 = column.dx, m1 = columns.gu(), m0z = columns.g() * z1;
+    Half all[8] = {m0z, m1, m0z * z1, m1 * z1, columns.guu()};
+    for (int k = 0; k < std::min(C, 3); ++k) all[5 + k] = columns.residual(k);
+    for (int k = C; k < 3; ++k) all[5 + k] = z1;  // not used
     float sums[8];
     store_sums(all, sums);
     Moments& moments = out[i];
@@ -161,7 +210,7 @@ void moments_channels(const PreparedGaussian* prepared, const CellSpan* spans, s
     moments.g12 = sums[3];
     moments.g22 = sums[4];
     for (int k = 0; k < std::min(C, 3); ++k) moments.color[k] = sums[5 + k];
-    if constexpr (C > 3) moments.color[3] = sum(s[3]);
+    if constexpr (C > 3) moments.color[3] = sum(columns.residual(3));
   };
   for_columns(prepared, spans, count, add_span);
 }

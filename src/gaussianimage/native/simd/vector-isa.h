@@ -244,6 +244,9 @@ GI_INLINE Wide join(Half a, Half b) {
   return r;
 }
 
+// Returns the sum of the halves.
+GI_INLINE Half fold(Wide a) { return first_half(a) + second_half(a); }
+
 GI_INLINE float sum(Half a) {
   float s[8];
   a.store(s);
