@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from samples import payload_bits
 
-from gaussianimage import rendering
+from gaussianimage import reference, rendering
 from gaussianimage.codec.encoder.eye_weights import BLOCK_WEIGHT
 from gaussianimage.codec.encoder.rd_quantization import WEIGHT_OF_A_BIT, RdQuantizer
 from gaussianimage.codec.format.levels import QuantizedGaussians
@@ -136,13 +136,42 @@ def test_finer_files_keep_more() -> None:
     assert kept[1] < kept[0]
 
 
+@pytest.mark.parametrize("eye", [False, True])
+@pytest.mark.parametrize("size", [(1, 1), (3, 17), (29, 37), (64, 8)])
+def test_a_removed_gaussian_leaves_the_residual(size: tuple[int, int], eye: bool) -> None:
+    height, width = size
+    generator = np.random.default_rng(5)
+    n, chosen = 60, parameters()
+    means = generator.uniform(0, 1, (n, 2)) * (width, height)
+    sigma = 10 ** generator.uniform(-1, 2.5, (n, 2))  # thin, round and wider than the picture
+    slant = generator.normal(0, 1, n) * sigma[:, 1]
+    colors = generator.normal(0, 1, (n, 3)).astype(np.float32)
+    sides = {"height": height, "width": width}
+    weighing = generator.uniform(0.2, 3, size).astype(np.float32) if eye else None
+    worker = RdQuantizer(chosen, chosen.color_step, **sides, q_max=3.5, threads=1, weights=weighing)
+    levels = worker.nearest(means, np.stack((sigma[:, 0], slant, sigma[:, 1]), axis=1), colors)
+    levels = levels.select(levels.color.any(axis=1))
+    arrays = worker.quantizer.dequantize(*levels)
+    wanted = reference.render(Gaussians.from_cholesky(*arrays, height, width, 3.5))
+    weight = np.ones(size) if weighing is None else weighing
+    descent = worker.coordinate_descent(np.zeros((height, width, 3), np.float32))
+    sets = np.full(len(levels.precision), 3, np.uint8)
+    found = worker.run_pass(descent, levels, sets, worker.costs([levels]), 1e30)
+    assert not found.color.any()
+    off = np.abs(descent.residual() + np.sqrt(weight)[..., None] * wanted)
+    largest = np.abs(arrays[2]).max()
+    # A pixel at the cut-off may fall on the other side of it.
+    assert off.max() < 2 * np.exp(-3.5) * largest
+    assert np.median(off) < 1e-5 * largest
+
+
 # Errors as the eye sees them --------------------------------------------------------------------
 
 
 @functools.cache
 def weights() -> np.ndarray:
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
-    return (1 + 0.8 * np.sin(x / 9) * np.cos(y / 21)).astype(np.float32)
+    return np.exp(2.5 * np.sin(y / 21) + 0 * x).astype(np.float32) / np.float32(3)
 
 
 def seen(layers: list[QuantizedGaussians]) -> float:

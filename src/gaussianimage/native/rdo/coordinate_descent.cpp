@@ -20,76 +20,92 @@ constexpr int max_rounds = 2;
 }  // namespace
 
 SingleGaussian make_single_gaussian(const double* mean, const double* l, double q_max, int height) {
-  const double reach = std::sqrt(2 * q_max) * std::hypot(l[1], l[2]);
+  const double reach = std::sqrt(2 * q_max * (l[1] * l[1] + l[2] * l[2]));
   const double top = std::clamp(mean[1] - reach - 1, 0.0, double(height));
   const double bottom = std::clamp(mean[1] + reach + 1, 0.0, double(height));
-  return {mean[0],           mean[1], 0.5 / (l[0] * l[0]),   -l[1] / l[0],
-          1 / (l[2] * l[2]), q_max,   static_cast<int>(top), static_cast<int>(bottom)};
+  return {
+      mean[0], mean[1], l[0], l[1], l[2], q_max, static_cast<int>(top), static_cast<int>(bottom)};
 }
 
 CoordinateDescent::CoordinateDescent(const Quantizer& quantizer, double q_max,
                                      const float* residual, const float* roots, double block_weight)
     : quantizer_(quantizer), shapes_(quantizer), q_max_(q_max) {
-  const ptrdiff_t stride = (quantizer.width + 7) / 8 * 8, plane = stride * quantizer.height;
-  floats_.assign(static_cast<size_t>(plane * quantizer.channels), 0.0f);
-  planes_ = {floats_.data(), stride, plane, quantizer.height, quantizer.width, quantizer.channels};
-  for (int y = 0; y < quantizer.height; ++y) {
-    check_interrupt();
-    for (int x = 0; x < quantizer.width; ++x) {
-      for (int k = 0; k < quantizer.channels; ++k) {
-        floats_[static_cast<size_t>(k * plane + y * stride + x)] = *residual++;
-      }
-    }
-  }
+  residual_ = {nullptr, quantizer.height, quantizer.width, quantizer.channels};
+  const size_t tiles =
+      static_cast<size_t>(residual_.strips()) * static_cast<size_t>(residual_.tiles_down());
+  floats_.assign(tiles * residual_.tile_floats(), 0.0f);
+  residual_.data = floats_.data();
   if (roots) {
-    roots_.assign(static_cast<size_t>(plane), 0.0f);
-    for (int y = 0; y < quantizer.height; ++y) {
-      std::copy_n(roots + ptrdiff_t{y} * quantizer.width, quantizer.width,
-                  roots_.begin() + y * stride);
-    }
-    planes_.roots = roots_.data();
+    roots_.assign(tiles * tile_rows * cell_width, 0.0f);
+    residual_.roots = roots_.data();
   }
+  load(residual, roots);
   if (block_weight > 0) {
-    block_sums_.assign(static_cast<size_t>(planes_.block_plane() * quantizer.channels), 0.0f);
-    planes_.block_sums = block_sums_.data();
-    planes_.block_weight = block_weight;
-    for (int k = 0; k < quantizer.channels; ++k) {
-      for (int y = 0; y < quantizer.height; ++y) {
-        check_interrupt();
-        const float* row = planes_.data + k * plane + y * stride;
-        float* sums = planes_.block_sums + k * planes_.block_plane() + y / 4 * (stride / 4);
-        for (int x = 0; x < quantizer.width; ++x) sums[x / 4] += row[x];
+    const size_t channels = static_cast<size_t>(quantizer.channels);
+    block_sums_.resize(tiles * channels * 8);
+    residual_.block_sums = block_sums_.data();
+    residual_.block_weight = block_weight;
+    for (size_t tile = 0; tile < tiles; ++tile) {
+      if (tile % 4096 == 0) check_interrupt();
+      for (size_t k = 0; k < channels; ++k) {
+        const float* p = floats_.data() + tile * residual_.tile_floats() + 16 * k;
+        float* sums = block_sums_.data() + (tile * channels + k) * 8;
+        for (size_t side = 0; side < 8; side += 4) {
+          float total = 0;
+          for (size_t y = 0; y < tile_rows; ++y) {
+            const float* row = p + y / 2 * (16 * channels) + y % 2 * 8 + side;
+            total += (row[0] + row[1]) + (row[2] + row[3]);
+          }
+          std::fill_n(sums + side, 4, total);
+        }
       }
+    }
+  }
+}
+
+// Copies a residual and the roots, if there are any, to tiles.
+void CoordinateDescent::load(const float* residual, const float* roots) {
+  const int channels = quantizer_.channels;
+  for (int y = 0; y < residual_.height; ++y) {
+    check_interrupt();
+    for (int x = 0; x < residual_.width; ++x) {
+      const size_t tile = residual_.tile(y, x);
+      float* p = floats_.data() + tile * residual_.tile_floats() + residual_.place(y, x, channels);
+      for (int k = 0; k < channels; ++k) p[16 * k] = *residual++;
+      if (roots) roots_[tile * tile_rows * cell_width + residual_.place(y, x, 1)] = *roots++;
     }
   }
 }
 
 void CoordinateDescent::residual(float* out) const {
-  for (int y = 0; y < planes_.height; ++y) {
+  const int channels = quantizer_.channels;
+  for (int y = 0; y < residual_.height; ++y) {
     check_interrupt();
-    for (int x = 0; x < planes_.width; ++x) {
-      for (int k = 0; k < planes_.channels; ++k) {
-        *out++ = planes_.data[k * planes_.plane + y * planes_.stride + x];
-      }
+    for (int x = 0; x < residual_.width; ++x) {
+      const float* p = floats_.data() + residual_.tile(y, x) * residual_.tile_floats() +
+                       residual_.place(y, x, channels);
+      for (int k = 0; k < channels; ++k) *out++ = p[16 * k];
     }
   }
 }
 
 // Converts the geometry of a Gaussian from integers.
-SingleGaussian CoordinateDescent::dequantize_geometry(const QuantizedGaussian& gaussian) const {
+CoordinateDescent::Geometry CoordinateDescent::dequantize_geometry(
+    const QuantizedGaussian& gaussian) const {
   const double step = shape_step(quantizer_, gaussian.amplitude);
-  const double d1 = gaussian.shape[1] * step, d2 = gaussian.shape[2] * step, r = std::hypot(d1, d2);
-  const Factor factor = make_factor(d1, d2, r, std::exp(2 * r), std::exp(gaussian.shape[0] * step));
+  const double d1 = gaussian.shape[1] * step, d2 = gaussian.shape[2] * step;
+  const double r = std::sqrt(d1 * d1 + d2 * d2), size = std::exp(gaussian.shape[0] * step);
+  const Factor factor = make_factor(d1, d2, r, std::exp(2 * r), size);
   const double cell = std::ldexp(1.0, gaussian.precision - 4);
   const double mean[2] = {(gaussian.x + 0.5) * cell, (gaussian.y + 0.5) * cell};
   const double cholesky[3] = {factor.l11, factor.l21, factor.l22};
-  return make_single_gaussian(mean, cholesky, q_max_, planes_.height);
+  return {make_single_gaussian(mean, cholesky, q_max_, residual_.height), size};
 }
 
 // Adds sign times a Gaussian to the residual.
 void CoordinateDescent::paint(const QuantizedGaussian& gaussian, double sign) {
-  const double size = std::exp(gaussian.shape[0] * shape_step(quantizer_, gaussian.amplitude));
-  const double scale = sign * quantizer_.color_step / (root_pi * size);
+  const Geometry geometry = dequantize_geometry(gaussian);
+  const double scale = sign * quantizer_.color_step / (root_pi * geometry.size);
   float color[4] = {};
   for (int k = 0; k < quantizer_.channels; ++k) {
     double value = gaussian.color[k];
@@ -99,7 +115,7 @@ void CoordinateDescent::paint(const QuantizedGaussian& gaussian, double sign) {
     }
     color[k] = static_cast<float>(scale * value);
   }
-  kernels().draw_gaussian(planes_, dequantize_geometry(gaussian), color);
+  kernels().draw_gaussian(residual_, geometry.drawn, color);
 }
 
 // Finds the best color for a geometry among the colors of its amplitude class, one of which is the
@@ -165,15 +181,14 @@ int CoordinateDescent::consider(QuantizedGaussian gaussian, const Place& place,
   if (gaussian.x < 0 || gaussian.y < 0 || gaussian.x >= columns || gaussian.y >= rows)
     return wanted;
   if (!shapes_.allow(gaussian.shape, gaussian.amplitude)) return wanted;
-  const SingleGaussian drawn = dequantize_geometry(gaussian);
-  if (drawn.top < place.top || drawn.bottom > place.bottom) return wanted;
+  const Geometry geometry = dequantize_geometry(gaussian);
+  if (geometry.drawn.top < place.top || geometry.drawn.bottom > place.bottom) return wanted;
   double sums[5];
-  kernels().correlate(planes_, drawn, sums);
-  if (!(sums[planes_.channels] > 1e-6)) return wanted;
-  const double size = std::exp(gaussian.shape[0] * shape_step(quantizer_, gaussian.amplitude));
-  const double scale = quantizer_.color_step / (root_pi * size);
-  const double geometry = lambda_ * costs_->geometry(place.set, gaussian);
-  const double value = geometry + best_color(gaussian, place.set, sums, scale, wanted);
+  kernels().correlate(residual_, geometry.drawn, sums);
+  if (!(sums[residual_.channels] > 1e-6)) return wanted;
+  const double scale = quantizer_.color_step / (root_pi * geometry.size);
+  const double bits = costs_->geometry(place.set, gaussian);
+  const double value = lambda_ * bits + best_color(gaussian, place.set, sums, scale, wanted);
   if (value < best.value) best = {gaussian, value};
   return wanted;
 }
@@ -240,13 +255,14 @@ void CoordinateDescent::run_pass(Layer& layer, const uint8_t* set, const SymbolC
   const size_t n = layer.count();
   // Sort the Gaussians into bands of rows, bands that are shifted by half a band, and the rest,
   // which fit into neither.
-  const int height = planes_.height, bands = (height + band_rows - 1) / band_rows + 1;
+  const int height = residual_.height, bands = (height + band_rows - 1) / band_rows + 1;
   std::vector<std::vector<size_t>> aligned(static_cast<size_t>(bands)), shifted = aligned;
   std::vector<size_t> others;
   for (size_t i = 0; i < n; ++i) {
     const int32_t* color = layer.color.data() + static_cast<size_t>(quantizer_.channels) * i;
     if (std::all_of(color, color + quantizer_.channels, [](int32_t c) { return c == 0; })) continue;
-    const SingleGaussian drawn = dequantize_geometry(read_gaussian(layer, i, quantizer_.channels));
+    const SingleGaussian drawn =
+        dequantize_geometry(read_gaussian(layer, i, quantizer_.channels)).drawn;
     if (drawn.top >= drawn.bottom) continue;
     const int first = drawn.top / band_rows, last = (drawn.bottom - 1) / band_rows;
     const int half = band_rows / 2;

@@ -49,7 +49,14 @@ class CoordinateDescent {
     int set, top, bottom;
   };
 
-  SingleGaussian dequantize_geometry(const QuantizedGaussian& gaussian) const;
+  // The geometry of a Gaussian in pixels; `size` is √(σ₁ σ₂).
+  struct Geometry {
+    SingleGaussian drawn;
+    double size;
+  };
+
+  void load(const float* residual, const float* roots);
+  Geometry dequantize_geometry(const QuantizedGaussian& gaussian) const;
   void paint(const QuantizedGaussian& gaussian, double sign);
   double best_color(QuantizedGaussian& gaussian, int set, const double* sums, double scale,
                     int& wanted) const;
@@ -61,7 +68,7 @@ class CoordinateDescent {
   ShapeTables shapes_;
   double q_max_;
   std::vector<float> floats_, roots_, block_sums_;
-  Planes planes_;
+  TiledResidual residual_;
   const SymbolCosts* costs_ = nullptr;
   double lambda_ = 0;
 };

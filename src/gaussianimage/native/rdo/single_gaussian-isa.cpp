@@ -1,7 +1,8 @@
 // Draws one Gaussian, and correlates a residual with one. Compiled once for every instruction set.
 //
-// A block is 8 pixels of a row. It costs an exponential, which takes most of the time, and two
-// operations per channel.
+// Down a strip of 8 columns, weights follow the recurrence of render/accumulate-isa.cpp: a row pair
+// costs two multiplications and the cut, and two operations per channel. A strip costs an
+// exponential of 16 lanes, and a Gaussian of usual size touches two or three strips.
 
 #include "rdo/single_gaussian.h"
 
@@ -15,202 +16,268 @@
 namespace gi::GI_ISA {
 namespace {
 
-// The number of rows that are summed in single precision.
-constexpr int rows_per_sum = 16;
+// The most row pairs that a chain of weights may have. Lanes outside of the ellipse underflow to
+// zero, so the chain restarts before a lane can enter the ellipse: see render/prepare-isa.cpp.
+constexpr double chain_range = 78.0;
+constexpr int longest_chain = 14;
 
-// The blocks of a row that a Gaussian touches, and what its weights there depend on.
-struct Row {
-  int y, begin, end;  // columns begin to end are touched; begin is a multiple of 8
-  Half minus_a, minus_c, slope, up, least;
+// The number of row pairs that are summed in single precision.
+constexpr int pairs_per_sum = 64;
 
-  // Returns whether the Gaussian touches row y.
-  GI_INLINE bool find(const Planes& planes, const SingleGaussian& gaussian, int row) {
-    y = row;
-    begin = 0;
-    end = -1;
-    const float dy = static_cast<float>(y + 0.5 - gaussian.y);
-    // Along the row q is A dx² + B dx + C + q_max, and at most q_max between two roots. The range
-    // gets a hundredth of a pixel more because of single precision; the test of q decides which
-    // pixels are inside.
-    const float s = static_cast<float>(gaussian.s), c = static_cast<float>(gaussian.c);
-    const float most = static_cast<float>(gaussian.q_max);
-    const float A = static_cast<float>(gaussian.a) + 0.5f * c * s * s, B = c * s * dy;
-    const float square = B * B - 4 * A * (0.5f * c * dy * dy - most);
-    if (!(square > 0)) return false;
-    const float root = std::sqrt(square), scale = 0.5f / A,
-                middle = static_cast<float>(gaussian.x) - 0.5f;
-    const float last = static_cast<float>(planes.width - 1);
-    begin = static_cast<int>(std::clamp(middle - (B + root) * scale + 0.99f, 0.0f, last)) & ~7;
-    end = static_cast<int>(std::clamp(middle - (B - root) * scale + 0.01f, -1.0f, last));
-    minus_a = Half::splat(-static_cast<float>(gaussian.a));
-    minus_c = Half::splat(-0.5f * c);
-    slope = Half::splat(s), up = Half::splat(dy), least = Half::splat(-most);
-    return true;
-  }
+// What a Gaussian's weights depend on, and where it is.
+struct Shape {
+  double x, y, slope, k21, k22, reach, rho, t_per_pixel;
+  Half x2, u2, e1, e2;
+  Wide e4, least;
+  int tiles;  // of a chain; 0: every row pair takes an exponential
 
-  // Returns the weights of the 8 pixels from column x on.
-  GI_INLINE Half weights(const Planes& planes, const SingleGaussian& gaussian, int x) const {
-    const Half steps = Half::load(column_numbers);
-    const Half dx = Half::splat(static_cast<float>(x + 0.5 - gaussian.x)) + steps;
-    const Half u = madd(slope, dx, up);
-    const Half q = madd(minus_c * u, u, minus_a * dx * dx);
-    Half weight = exp2(q * Half::splat(1.44269504f));
-    for (int i = 0; i < Half::parts; ++i) {
-      const Half::Int inside = q.v[i] >= least.v[i];
-      weight.v[i] = (Half::Float)((Half::Int)weight.v[i] & inside);
-    }
-    if (x + 8 > planes.width) {
-      alignas(64) float w[8];
-      weight.store(w);
-      for (int i = planes.width - x; i < 8; ++i) w[i] = 0;
-      weight = Half::load(w);
-    }
-    if (planes.roots) weight = weight * Half::load(planes.roots + y * planes.stride + x);
-    return weight;
+  GI_INLINE explicit Shape(const SingleGaussian& gaussian) {
+    constexpr double log2e = 1.4426950408889634;
+    const double k = std::sqrt(2 * gaussian.q_max);
+    const double i1 = 1 / gaussian.l11, i2 = 1 / gaussian.l22;
+    x = gaussian.x, y = gaussian.y;
+    slope = -gaussian.l21 * i1;
+    reach = k * gaussian.l11;
+    t_per_pixel = 1 / reach;
+    k21 = k * gaussian.l21, k22 = k * gaussian.l22;
+    rho = k21 / std::sqrt(k21 * k21 + k22 * k22);
+    x2 = Half::splat(static_cast<float>(-0.5 * log2e * i1 * i1));
+    u2 = Half::splat(static_cast<float>(-0.5 * log2e * i2 * i2));
+    e1 = exp2(u2 + u2);
+    e2 = e1 * e1;
+    const Half e4_half = e2 * e2;
+    e4 = join(e4_half, e4_half);
+    const float log_least = static_cast<float>(-gaussian.q_max * log2e);
+    const Half least_half = exp2(Half::splat(log_least));
+    least = join(least_half, least_half);
+    const double pairs = (std::sqrt(2 * chain_range) - k) * 0.5 * gaussian.l22;
+    tiles = static_cast<int>(std::min(pairs, double{longest_chain})) / 2;
   }
 };
 
-// Calls body(x, weights) for every block of 8 pixels that the Gaussian touches in row y; `x` is the
-// block's first column.
-template <typename Body>
-GI_INLINE void for_each_block(const Planes& planes, const SingleGaussian& gaussian, int y,
-                              Body&& body) {
-  Row row;
-  if (!row.find(planes, gaussian, y)) return;
-  for (int x = row.begin; x <= row.end; x += 8) body(x, row.weights(planes, gaussian, x));
+// Weights of a row pair and their ratios to the pair after it.
+struct Chain {
+  Wide w, r;
+
+  GI_INLINE Chain(const Shape& shape, Half dx, Half u) {
+    const Half log_w = shape.x2 * dx * dx + shape.u2 * u * u;
+    const Half log_step = (shape.u2 + shape.u2) * (u + Half::splat(0.5f));
+    const Wide both = exp2(join(log_w, log_step));
+    const Half w0 = first_half(both), step = second_half(both);
+    const Half r0 = step * step * shape.e1;
+    w = join(w0, w0 * step);
+    r = join(r0, r0 * shape.e2);
+  }
+};
+
+GI_INLINE Wide exact(const Shape& shape, Half dx, Half u) {
+  const Half qx = shape.x2 * dx * dx, below = u + Half::splat(1.0f);
+  return exp2(join(qx + shape.u2 * u * u, qx + shape.u2 * below * below));
 }
 
-// Calls body(y, x, weights) for the 8 pixels of every row and column that the Gaussian touches, 4
-// rows at a time, and then(i, left, right) after these 4 rows with the sums of the weights in two
-// blocks of 4 × 4 pixels, of which number i is the left one.
+// Sets the weights of rows and columns beyond the picture to zero.
+GI_INLINE void cut_edge(int rows, int columns, Wide& upper, Wide& lower) {
+  alignas(64) float w[32];
+  upper.store(w);
+  lower.store(w + 16);
+  for (int i = 0; i < 32; ++i) {
+    if (i / 8 >= rows || i % 8 >= columns) w[i] = 0;
+  }
+  upper = Wide::load(w);
+  lower = Wide::load(w + 16);
+}
+
+// Calls body(tile, upper, lower) for the tiles that the Gaussian touches, with the weights of the
+// upper and the lower row pair, and then(pairs) after each strip with its number of row pairs.
 template <typename Body, typename Then>
-GI_INLINE void for_each_tile(const Planes& planes, const SingleGaussian& gaussian, Body&& body,
-                             Then&& then) {
-  for (int first = gaussian.top & ~3; first < gaussian.bottom; first += 4) {
-    Row rows[4];
-    int count = 0, begin = planes.width, end = -1;
-    for (int y = std::max(first, gaussian.top); y < std::min(first + 4, gaussian.bottom); ++y) {
-      if (!rows[count].find(planes, gaussian, y)) continue;
-      begin = std::min(begin, rows[count].begin);
-      end = std::max(end, rows[count].end);
-      ++count;
-    }
-    for (int x = begin; x <= end; x += 8) {
-      Half total = Half::splat(0.0f);
-      for (int i = 0; i < count; ++i) {
-        if (x < rows[i].begin || x > rows[i].end) continue;
-        const Half weight = rows[i].weights(planes, gaussian, x);
-        total = total + weight;
-        body(rows[i].y, x, weight);
+GI_INLINE void for_each_tile(const TiledResidual& picture, const SingleGaussian& gaussian,
+                             Body&& body, Then&& then) {
+  const Shape shape(gaussian);
+  const Half ramp = Half::load(column_numbers);
+  const Half slopes = Half::splat(static_cast<float>(shape.slope)) * ramp;
+  const double last_strip = picture.strips() - 1;
+  const int strip0 = static_cast<int>(
+      std::clamp(std::floor((shape.x - shape.reach - 0.51) / cell_width), 0.0, last_strip + 1));
+  const int strip1 =
+      static_cast<int>(
+          std::clamp(std::floor((shape.x + shape.reach - 0.49) / cell_width), -1.0, last_strip)) +
+      1;
+  const int lowest = gaussian.top / tile_rows;
+  const int highest = (gaussian.bottom + tile_rows - 1) / tile_rows;
+  for (int strip = strip0; strip < strip1; ++strip) {
+    // In whitened coordinates the ellipse is a disk; see find_row_ranges in
+    // render/cell_lists-isa.cpp.
+    const double left = strip * double{cell_width} + 0.5 - shape.x;
+    const double t0 = std::clamp(left * shape.t_per_pixel, -1.0, 1.0);
+    const double t1 = std::clamp((left + 7) * shape.t_per_pixel, -1.0, 1.0);
+    const double top = std::min(std::max(-shape.rho, t0), t1);
+    const double bottom = std::min(std::max(shape.rho, t0), t1);
+    const double y0 =
+        shape.y - 0.51 + shape.k21 * top - shape.k22 * std::sqrt(std::max(1 - top * top, 0.0));
+    const double y1 = shape.y - 0.49 + shape.k21 * bottom +
+                      shape.k22 * std::sqrt(std::max(1 - bottom * bottom, 0.0));
+    const double rows = picture.height;
+    int tile = std::max(static_cast<int>(std::clamp(y0, 0.0, rows)) / tile_rows, lowest);
+    const int end =
+        std::min((static_cast<int>(std::clamp(y1, -4.0, rows)) + tile_rows) / tile_rows, highest);
+    if (tile >= end) continue;
+    then((end - tile) * 2);
+    const Half dx = Half::splat(static_cast<float>(left)) + ramp;
+    const double base = 0.5 - shape.y + shape.slope * left;
+    const size_t first = static_cast<size_t>(strip) * static_cast<size_t>(picture.tiles_down());
+    const int columns = picture.width - strip * cell_width;
+    const auto pass = [&](int at, Wide upper, Wide lower) __attribute__((always_inline)) {
+      upper = keep_at_least(upper, shape.least);
+      lower = keep_at_least(lower, shape.least);
+      const int rows_left = picture.height - at * tile_rows;
+      if (__builtin_expect(rows_left < tile_rows || columns < cell_width, 0)) {
+        cut_edge(rows_left, columns, upper, lower);
       }
-      alignas(64) float w[8];
-      total.store(w);
-      then(first / 4 * planes.block_stride() + x / 4, (w[0] + w[1]) + (w[2] + w[3]),
-           (w[4] + w[5]) + (w[6] + w[7]));
+      const size_t number = first + static_cast<size_t>(at);
+      if (picture.roots) {
+        const float* roots = picture.roots + number * (tile_rows * cell_width);
+        upper = upper * Wide::load(roots);
+        lower = lower * Wide::load(roots + 16);
+      }
+      body(number, upper, lower);
+    };
+    const auto u_at = [&](int at) __attribute__((always_inline)) {
+      return Half::splat(static_cast<float>(base + at * tile_rows)) + slopes;
+    };
+    if (shape.tiles == 0) {
+      for (; tile < end; ++tile) {
+        const Half u = u_at(tile);
+        pass(tile, exact(shape, dx, u), exact(shape, dx, u + Half::splat(2.0f)));
+      }
+      continue;
+    }
+    while (tile < end) {
+      const int stop = std::min(tile + shape.tiles, end);
+      Chain chain(shape, dx, u_at(tile));
+      for (; tile < stop; ++tile) {
+        const Wide upper = chain.w, lower = chain.w * chain.r;
+        chain.r = chain.r * shape.e4;
+        pass(tile, upper, lower);
+        chain.w = lower * chain.r;
+        chain.r = chain.r * shape.e4;
+      }
     }
   }
 }
 
-template <int Channels>
-void correlate_channels(const Planes& planes, const SingleGaussian& gaussian, double* sums) {
+// Returns the sum of each four lanes in all four of them.
+GI_INLINE Half sum_fours(Half a) {
+  for (int i = 0; i < Half::parts; ++i) {
+    const Half::Float x = a.v[i];
+#if GI_NATIVE_LANES >= 8
+    const Half::Float y = x + __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6);
+    a.v[i] = y + __builtin_shufflevector(y, y, 2, 3, 0, 1, 6, 7, 4, 5);
+#else
+    const Half::Float y = x + __builtin_shufflevector(x, x, 1, 0, 3, 2);
+    a.v[i] = y + __builtin_shufflevector(y, y, 2, 3, 0, 1);
+#endif
+  }
+  return a;
+}
+
+template <int Channels, bool with_blocks>
+void correlate_channels(const TiledResidual& picture, const SingleGaussian& gaussian,
+                        double* sums) {
+  Wide totals[Channels + 1];
+  Half blocks[Channels + 1];
+  const auto clear = [&] {
+    for (Wide& total : totals) total = Wide::splat(0.0f);
+    for (Half& block : blocks) block = Half::splat(0.0f);
+  };
+  const Half share = Half::splat(static_cast<float>(picture.block_weight / 16));
+  const auto flush = [&] {
+    Half all[8];
+    for (int k = 0; k <= Channels; ++k) {
+      all[k] = fold(totals[k]);
+      if constexpr (with_blocks) all[k] = madd(share, blocks[k], all[k]);
+    }
+    for (int k = Channels + 1; k < 8; ++k) all[k] = all[0];  // not used
+    float found[8];
+    store_sums(all, found);
+    for (int k = 0; k <= Channels; ++k) sums[k] += static_cast<double>(found[k]);
+  };
   for (int k = 0; k <= Channels; ++k) sums[k] = 0;
-  for (int first = gaussian.top; first < gaussian.bottom; first += rows_per_sum) {
-    Half totals[Channels + 1];
-    for (Half& total : totals) total = Half::splat(0.0f);
-    for (int y = first; y < std::min(first + rows_per_sum, gaussian.bottom); ++y) {
-      const float* row = planes.data + y * planes.stride;
-      for_each_block(planes, gaussian, y, [&](int x, Half weight) __attribute__((always_inline)) {
-        for (int k = 0; k < Channels; ++k) {
-          totals[k] = madd(weight, Half::load(row + k * planes.plane + x), totals[k]);
-        }
-        totals[Channels] = madd(weight, weight, totals[Channels]);
-      });
-    }
-    for (int k = 0; k <= Channels; ++k) sums[k] += static_cast<double>(sum(totals[k]));
-  }
-}
-
-template <int Channels>
-void draw_channels(const Planes& planes, const SingleGaussian& gaussian, const float* color) {
-  Half colors[Channels];
-  for (int k = 0; k < Channels; ++k) colors[k] = Half::splat(color[k]);
-  for (int y = gaussian.top; y < gaussian.bottom; ++y) {
-    float* row = planes.data + y * planes.stride;
-    for_each_block(planes, gaussian, y, [&](int x, Half weight) __attribute__((always_inline)) {
-      for (int k = 0; k < Channels; ++k) {
-        float* pixels = row + k * planes.plane + x;
-        madd(weight, colors[k], Half::load(pixels)).store(pixels);
-      }
-    });
-  }
-}
-
-template <int Channels>
-void correlate_tiles(const Planes& planes, const SingleGaussian& gaussian, double* sums) {
-  Half totals[Channels + 1];
-  for (Half& total : totals) total = Half::splat(0.0f);
-  double blocks[Channels + 1] = {};
+  clear();
+  int pairs = 0;
   for_each_tile(
-      planes, gaussian,
-      [&](int y, int x, Half weight) __attribute__((always_inline)) {
-        const float* row = planes.data + y * planes.stride + x;
+      picture, gaussian,
+      [&](size_t tile, Wide upper, Wide lower) __attribute__((always_inline)) {
+        const float* p = picture.data + tile * (Channels * 32);
         for (int k = 0; k < Channels; ++k) {
-          totals[k] = madd(weight, Half::load(row + k * planes.plane), totals[k]);
+          totals[k] = madd(upper, Wide::load(p + 16 * k), totals[k]);
+          totals[k] = madd(lower, Wide::load(p + 16 * (Channels + k)), totals[k]);
         }
-        totals[Channels] = madd(weight, weight, totals[Channels]);
-      },
-      [&](ptrdiff_t i, float left, float right) __attribute__((always_inline)) {
-        for (int k = 0; k < Channels; ++k) {
-          const float* of = planes.block_sums + k * planes.block_plane() + i;
-          blocks[k] += static_cast<double>(left * of[0] + right * of[1]);
-        }
-        blocks[Channels] += static_cast<double>(left * left + right * right);
-      });
-  for (int k = 0; k <= Channels; ++k) {
-    sums[k] = static_cast<double>(sum(totals[k])) + planes.block_weight / 16 * blocks[k];
-  }
-}
-
-template <int Channels>
-void draw_tiles(const Planes& planes, const SingleGaussian& gaussian, const float* color) {
-  Half colors[Channels];
-  for (int k = 0; k < Channels; ++k) colors[k] = Half::splat(color[k]);
-  for_each_tile(
-      planes, gaussian,
-      [&](int y, int x, Half weight) __attribute__((always_inline)) {
-        float* row = planes.data + y * planes.stride + x;
-        for (int k = 0; k < Channels; ++k) {
-          float* pixels = row + k * planes.plane;
-          madd(weight, colors[k], Half::load(pixels)).store(pixels);
+        totals[Channels] = madd(upper, upper, totals[Channels]);
+        totals[Channels] = madd(lower, lower, totals[Channels]);
+        if constexpr (with_blocks) {
+          const Half total = fold(upper + lower);
+          const float* of = picture.block_sums + tile * (Channels * 8);
+          for (int k = 0; k < Channels; ++k) {
+            blocks[k] = madd(total, Half::load(of + 8 * k), blocks[k]);
+          }
+          blocks[Channels] = madd(total, sum_fours(total), blocks[Channels]);
         }
       },
-      [&](ptrdiff_t i, float left, float right) __attribute__((always_inline)) {
-        for (int k = 0; k < Channels; ++k) {
-          float* of = planes.block_sums + k * planes.block_plane() + i;
-          of[0] += left * color[k];
-          of[1] += right * color[k];
-        }
+      [&](int here) __attribute__((always_inline)) {
+        pairs += here;
+        if (pairs <= pairs_per_sum) return;
+        flush();
+        clear();
+        pairs = here;
       });
+  flush();
+}
+
+template <int Channels, bool with_blocks>
+void draw_channels(const TiledResidual& picture, const SingleGaussian& gaussian,
+                   const float* color) {
+  Wide colors[Channels];
+  for (int k = 0; k < Channels; ++k) colors[k] = Wide::splat(color[k]);
+  for_each_tile(
+      picture, gaussian,
+      [&](size_t tile, Wide upper, Wide lower) __attribute__((always_inline)) {
+        float* p = picture.data + tile * (Channels * 32);
+        for (int k = 0; k < Channels; ++k) {
+          float* const above = p + 16 * k;
+          float* const below = p + 16 * (Channels + k);
+          madd(upper, colors[k], Wide::load(above)).store(above);
+          madd(lower, colors[k], Wide::load(below)).store(below);
+        }
+        if constexpr (with_blocks) {
+          const Half total = sum_fours(fold(upper + lower));
+          float* of = picture.block_sums + tile * (Channels * 8);
+          for (int k = 0; k < Channels; ++k) {
+            madd(total, first_half(colors[k]), Half::load(of + 8 * k)).store(of + 8 * k);
+          }
+        }
+      },
+      [](int) {});
 }
 
 }  // namespace
 
-void correlate(const Planes& planes, const SingleGaussian& gaussian, double* sums) {
-  with_channels(planes.channels, [&](auto c) {
-    if (planes.block_sums) {
-      correlate_tiles<c>(planes, gaussian, sums);
+void correlate(const TiledResidual& picture, const SingleGaussian& gaussian, double* sums) {
+  with_channels(picture.channels, [&](auto c) {
+    if (picture.block_sums) {
+      correlate_channels<c, true>(picture, gaussian, sums);
     } else {
-      correlate_channels<c>(planes, gaussian, sums);
+      correlate_channels<c, false>(picture, gaussian, sums);
     }
   });
 }
 
-void draw_gaussian(const Planes& planes, const SingleGaussian& gaussian, const float* color) {
-  with_channels(planes.channels, [&](auto c) {
-    if (planes.block_sums) {
-      draw_tiles<c>(planes, gaussian, color);
+void draw_gaussian(const TiledResidual& picture, const SingleGaussian& gaussian,
+                   const float* color) {
+  with_channels(picture.channels, [&](auto c) {
+    if (picture.block_sums) {
+      draw_channels<c, true>(picture, gaussian, color);
     } else {
-      draw_channels<c>(planes, gaussian, color);
+      draw_channels<c, false>(picture, gaussian, color);
     }
   });
 }

@@ -2,34 +2,50 @@
 #pragma once
 
 #include <cstddef>
-#include <vector>
+
+#include "render/cell_layout.h"
 
 namespace gi {
 
-// A picture's floats, channel by channel. Rows are padded to whole blocks of 8 pixels.
-struct Planes {
+// Rows of a tile. Sums over blocks of 4 × 4 pixels are sums over half a tile.
+constexpr int tile_rows = 4;
+
+// A residual in tiles of 4 rows × 8 columns, strip by strip from the top down. A tile is [row
+// pair][channel][2 rows][8 columns], and zero beyond the picture.
+struct TiledResidual {
   float* data;
-  ptrdiff_t stride, plane;  // floats from row to row, and from channel to channel
   int height, width, channels;
-  // Factors of a Gaussian at each pixel, in the rows of one channel; null if all are 1.
+  // Factors of a Gaussian at each pixel, in tiles of one channel; null if all are 1.
   const float* roots = nullptr;
-  // Sums over the blocks of 4 × 4 pixels of each channel, and the weight of the squared block
-  // means; null if that weight is 0. Beyond the picture's edge the blocks hold zeros.
+  // Sums over the blocks of 4 × 4 pixels of each channel, [tile][channel][8]: the left block's sum
+  // four times, then the right one's. And the weight of the squared block means; null if that
+  // weight is 0.
   float* block_sums = nullptr;
   double block_weight = 0;
 
-  ptrdiff_t block_stride() const { return stride / 4; }
-  ptrdiff_t block_plane() const { return (height + 3) / 4 * block_stride(); }
+  int tiles_down() const { return (height + tile_rows - 1) / tile_rows; }
+  int strips() const { return count_strips(width); }
+  // The number of the tile that has pixel (x, y), and the place of its first channel in the tile.
+  size_t tile(int y, int x) const {
+    return static_cast<size_t>(x / cell_width) * static_cast<size_t>(tiles_down()) +
+           static_cast<size_t>(y / tile_rows);
+  }
+  size_t place(int y, int x, int channels_) const {
+    return static_cast<size_t>(y % tile_rows / 2 * 16 * channels_ + y % 2 * 8 + x % cell_width);
+  }
+  size_t tile_floats() const {
+    return static_cast<size_t>(tile_rows * cell_width) * static_cast<size_t>(channels);
+  }
 };
 
-// The weight exp(-q), q(p) = a dx² + c (dy + s dx)² / 2, where q <= q_max, in rows [top, bottom).
+// The weight exp(-q), where q <= q_max, in rows [top, bottom), of a Gaussian with the Cholesky
+// factor l11, l21, l22 of its covariance.
 struct SingleGaussian {
-  double x, y, a, s, c, q_max;
+  double x, y, l11, l21, l22, q_max;
   int top, bottom;
 };
 
-// Makes a SingleGaussian from a mean and the Cholesky factor l11, l21, l22 of a covariance, in
-// pixels.
+// Makes a SingleGaussian from a mean and a Cholesky factor, in pixels.
 SingleGaussian make_single_gaussian(const double* mean, const double* cholesky, double q_max,
                                     int height);
 

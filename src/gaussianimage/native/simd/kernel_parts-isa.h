@@ -71,7 +71,8 @@ void dequantize(const Quantizer& quantizer, const Layer& layer, size_t begin, si
                 double* means, double* cholesky, float* colors);
 
 // rdo/single_gaussian-isa.cpp
-void correlate(const Planes& planes, const SingleGaussian& gaussian, double* sums);
-void draw_gaussian(const Planes& planes, const SingleGaussian& gaussian, const float* color);
+void correlate(const TiledResidual& residual, const SingleGaussian& gaussian, double* sums);
+void draw_gaussian(const TiledResidual& residual, const SingleGaussian& gaussian,
+                   const float* color);
 
 }  // namespace gi::GI_ISA

@@ -16,12 +16,12 @@ struct GrainBlock;
 struct Layer;
 class LayerStreams;
 struct Moments;
-struct Planes;
 struct PreparedGaussian;
 struct PreparedGaussian16;
 struct Quantizer;
 struct SingleGaussian;
 struct Source;
+struct TiledResidual;
 struct Window;
 
 // The kernels of one instruction set.
@@ -116,12 +116,13 @@ struct Kernels {
   void (*dequantize)(const Quantizer& quantizer, const Layer& layer, size_t begin, size_t end,
                      double* means, double* cholesky, float* colors);
 
-  // Computes sums[k] = Σ w R_k for each channel k of the planes R, then Σ w², with a Gaussian's
+  // Computes sums[k] = Σ w R_k for each channel k of the residual R, then Σ w², with a Gaussian's
   // weights.
-  void (*correlate)(const Planes& planes, const SingleGaussian& gaussian, double* sums);
+  void (*correlate)(const TiledResidual& residual, const SingleGaussian& gaussian, double* sums);
 
-  // Adds w · color to the planes.
-  void (*draw_gaussian)(const Planes& planes, const SingleGaussian& gaussian, const float* color);
+  // Adds w · color to the residual.
+  void (*draw_gaussian)(const TiledResidual& residual, const SingleGaussian& gaussian,
+                        const float* color);
 };
 
 }  // namespace gi
