@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from gaussianimage.fitting import density as module
+from gaussianimage import _native
 from gaussianimage.fitting import row_blocks as blocks
 from gaussianimage.fitting.density import (
     LEAST_SIGMA,
@@ -137,12 +137,19 @@ def test_sizes_follow_the_spacing_within_bounds() -> None:
     assert sigma_for_density(density, 0.1) == pytest.approx([LEAST_SIGMA] * 4)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (300, 1000)])
-def test_a_cumulative_sum_in_parts_has_the_bits_of_one_at_once(
-    shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    values = np.random.default_rng(1).random(shape, np.float32)
-    expected = np.cumsum(values, dtype=np.float64)
-    assert np.array_equal(module._cumulative(values), expected)
-    monkeypatch.setattr(blocks, "BLOCK_PIXELS", 4)
-    assert np.array_equal(module._cumulative(values), expected)
+@given(maps, st.integers(1, 50))
+def test_pixels_are_drawn_where_the_cumulative_sum_passes(values: np.ndarray, count: int) -> None:
+    values[-1, -1] += 0.25
+    shares = (np.arange(count) + 0.37) / count
+    sums = np.cumsum(values, dtype=np.float64)
+    found = _native.draw_pixels(values, shares)
+    assert (values.ravel()[found] > 0).all()
+    # Rounding may move a share across the border of two pixels.
+    slack = 1e-12 * sums[-1]
+    assert (sums[found] >= shares * sums[-1] - slack).all()
+    assert (sums[found] - values.ravel()[found] <= shares * sums[-1] + slack).all()
+
+
+def test_an_empty_map_has_no_pixels_to_draw() -> None:
+    with pytest.raises(ValueError, match="empty"):
+        _native.draw_pixels(np.zeros((0, 4), np.float32), np.array([0.5]))

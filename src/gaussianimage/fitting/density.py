@@ -82,10 +82,8 @@ def draw_positions(
     Systematic sampling: the cumulative map is cut into `count` equal parts and one position is
     drawn from each, so that positions neither clump nor miss a part of the map.
     """
-    cumulative = _cumulative(density)
-    parts = (np.arange(count) + generator.uniform(size=count)) / count
-    pixels = np.searchsorted(cumulative, parts * cumulative[-1], side="right")
-    pixels = np.minimum(pixels, density.size - 1)
+    shares = (np.arange(count) + generator.uniform(size=count)) / count
+    pixels = _native.draw_pixels(np.ascontiguousarray(density), shares)
     y, x = np.divmod(pixels, density.shape[1])
     means = np.stack((x, y), axis=1) + generator.uniform(size=(count, 2))
     return means, pixels
@@ -95,21 +93,3 @@ def sigma_for_density(per_pixel: NDArray[np.float64], most: float) -> NDArray[np
     """Return a standard deviation in px that suits a local density in Gaussians per px²."""
     with np.errstate(divide="ignore"):
         return np.clip(SPACING_TO_SIGMA / np.sqrt(per_pixel), LEAST_SIGMA, max(most, LEAST_SIGMA))
-
-
-def _cumulative(density: Map) -> NDArray[np.float64]:
-    """Return the cumulative sum of a map's values.
-
-    It is computed in parts, because NumPy holds the interpreter's lock: between two parts other
-    threads run and signals are handled.
-    """
-    values = density.ravel()
-    result = np.empty(len(values), np.float64)
-    last = 0.0
-    for part in row_blocks(len(values), 1):
-        sums = result[part]
-        sums[:] = values[part]
-        sums[0] += last
-        np.cumsum(sums, out=sums)
-        last = sums[-1]
-    return result

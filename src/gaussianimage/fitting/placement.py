@@ -16,7 +16,7 @@ from gaussianimage.fitting.row_blocks import row_blocks
 
 START_COLOR = 0.3  # part of the pixel's color; the neighbors that overlap there give the rest
 BIRTH_COLOR = 0.5  # part of the residual
-ERROR_POWER = 4  # of the error, in the density of new Gaussians
+ERROR_SQUARINGS = 2  # the density of new Gaussians follows the fourth power of the error
 ERROR_FLOOR = 0.02  # part of the mean density that every pixel gets
 BLUR_RADIUS = 2
 PIXEL_SIGMA = 0.3  # 0.4 % of a pixel's color reach its neighbor
@@ -123,7 +123,8 @@ def births(
         density[:] = 1
     else:
         density /= peak
-        np.power(density, ERROR_POWER, out=density)
+        for _ in range(ERROR_SQUARINGS):
+            np.square(density, out=density)
         density += ERROR_FLOOR * float(density.mean())
     means, where = draw_positions(density, count, generator)
     by_error = box_blur(density, BLUR_RADIUS)

@@ -66,10 +66,20 @@ def cut_blocks(
 
 def excess_errors(blocks: Blocks, errors: Blocks) -> NDArray[np.float64]:
     """Return the mean squared error of blocks less that of their mean color, (K,)."""
-    contrast = blocks.var(axis=(1, 2), dtype=np.float64).mean(axis=1)
-    excess: NDArray[np.float64] = np.square(errors).mean(axis=(1, 2, 3), dtype=np.float64)
-    excess -= contrast
+    pixels = BLOCK * BLOCK
+    difference = blocks - blocks[:, :1, :1]  # so that single precision is enough
+    sums = difference.reshape(len(blocks), pixels, -1).sum(axis=1, dtype=np.float64)
+    excess = _sums_of_squares(errors) - _sums_of_squares(difference)
+    excess += np.square(sums).sum(axis=1) / pixels
+    excess /= pixels * blocks.shape[3]
     return excess
+
+
+def _sums_of_squares(blocks: Blocks) -> NDArray[np.float64]:
+    """Return the sum of squares of each block, (K,)."""
+    rows = blocks.reshape(len(blocks), BLOCK, -1)
+    sums: NDArray[np.float64] = np.einsum("kij,kij->ki", rows, rows).sum(axis=1, dtype=np.float64)
+    return sums
 
 
 def worst_excess(pixels: NDArray[np.float32], drawn: NDArray[np.float32]) -> float:
@@ -100,8 +110,12 @@ def find_things(blocks: Blocks) -> Things:
 
 def blurred_size(blocks: Blocks) -> NDArray[np.float32]:
     """Return the root mean square over the channels of blurred pixels, (K, BLOCK²)."""
-    blurred = box_sums(blocks, 1, 1) / np.float32(9)
-    size: NDArray[np.float32] = np.sqrt(np.square(blurred).mean(axis=3))
+    blurred = box_sums(blocks, 1, 1)
+    total = np.square(blurred[..., 0])
+    for channel in range(1, blocks.shape[3]):
+        total += np.square(blurred[..., channel])
+    total /= np.float32(81 * blocks.shape[3])
+    size: NDArray[np.float32] = np.sqrt(total, out=total)
     return size.reshape(len(blocks), BLOCK * BLOCK)
 
 
@@ -143,6 +157,9 @@ def box_sums(blocks: Blocks, down: int, across: int) -> Blocks:
     for axis, half in ((1, down), (2, across)):
         if half == 0:
             continue
+        if half == 1:
+            blocks = _sums_of_three(blocks, axis)
+            continue
         side = 2 * half + 1
         padding = [(0, 0)] * 4
         padding[axis] = (half + 1, half)
@@ -152,3 +169,12 @@ def box_sums(blocks: Blocks, down: int, across: int) -> Blocks:
         lower = np.take(sums, np.arange(0, length - side), axis=axis)
         blocks = (upper - lower).astype(np.float32)
     return blocks
+
+
+def _sums_of_three(blocks: Blocks, axis: int) -> Blocks:
+    """Return the sum of each pixel and its two neighbors along an axis of the blocks."""
+    sums = np.moveaxis(blocks.copy(), axis, 0)
+    values = np.moveaxis(blocks, axis, 0)
+    sums[1:] += values[:-1]
+    sums[:-1] += values[1:]
+    return np.moveaxis(sums, 0, axis)

@@ -45,7 +45,9 @@ def strongest_first(colors: NDArray[np.float64] | Integers) -> NDArray[np.intp]:
 def normalized_colors(log_size: Floats, colors: NDArray[np.float32]) -> Floats:
     """Return b = c √(π σ₁ σ₂) of colors c in the luma-chroma basis, (N, C)."""
     energy = np.sqrt(np.pi) * np.exp(log_size)
-    normalized: Floats = (colors @ color_basis(colors.shape[1]).T) * energy[:, None]
+    # Not by a product of matrices: its threads would go on spinning beside the encoder's own.
+    normalized: Floats = np.einsum("nc,kc->nk", colors, color_basis(colors.shape[1]))
+    normalized *= energy[:, None]
     return normalized
 
 

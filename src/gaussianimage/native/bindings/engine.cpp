@@ -11,6 +11,7 @@
 #include "bindings/common.h"
 #include "bindings/without_gil.h"
 #include "fit/blur.h"
+#include "fit/draw_pixels.h"
 #include "render/render.h"
 #include "simd/dispatch.h"
 
@@ -134,6 +135,18 @@ void bind_engine(nb::module_& m) {
         return blurred;
       },
       nb::arg("values"), nb::arg("radius"), nb::arg("passes"));
+  m.def(
+      "draw_pixels",
+      [](nb::ndarray<const float, nb::numpy, nb::ndim<2>, nb::c_contig> values,
+         nb::ndarray<const double, nb::numpy, nb::ndim<1>, nb::c_contig> shares) {
+        if (values.size() == 0) throw nb::value_error("values is empty");
+        auto pixels = make_array<int64_t>({shares.size()});
+        without_gil([&] {
+          draw_pixels(values.data(), values.size(), shares.data(), shares.size(), pixels.data());
+        });
+        return pixels;
+      },
+      nb::arg("values"), nb::arg("shares"));
   m.def("compiler", [] {
 #if defined(__clang__)
     return "clang " __clang_version__;

@@ -77,10 +77,13 @@ void CoarseGrids::assign(const Source& source) {
     const double* mean = source.means + 2 * i;
     const double* l = source.cholesky + 3 * i;
     const double a = l[0] * l[0], b = l[0] * l[1], d = l[1] * l[1] + l[2] * l[2];
-    const double least = 0.5 * ((a + d) - std::hypot(a - d, 2 * b));
     int level = 0;
     if (is_drawable(mean[0], mean[1], l, source.colors + ptrdiff_t{channels_} * i, channels_)) {
-      for (const double sigma : least_sigma) level += least >= sigma * sigma;
+      // Both standard deviations are at least sigma if the covariance less sigma² is not negative.
+      for (const double sigma : least_sigma) {
+        const double variance = sigma * sigma;
+        level += a >= variance && (a - variance) * (d - variance) >= b * b;
+      }
     }
     add(level, source, i);
   }

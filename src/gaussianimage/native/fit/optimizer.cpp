@@ -178,10 +178,9 @@ double Optimizer::pass_over_cells(const float* with_colors, bool subtract_target
     if (grids) grids->add_to(cell, p);
   };
   const auto finish = [&](const Binning::Cell& cell, float* p) {
-    multiply_by_roots(cell, p);
-    double loss = 0.5 * k.sum_squares(p, channels_, cell.rows, cell.columns);
-    loss += add_block_means(cell, p);
-    multiply_by_roots(cell, p);
+    const float* const roots = roots_.empty() ? nullptr : roots_.data() + cell.offset;
+    const double loss = k.weigh_residual(p, roots, static_cast<float>(block_weight_), channels_,
+                                         cell.rows, cell.columns);
     if (grids) grids->take(cell, p);
     return loss;
   };
@@ -200,54 +199,16 @@ void Optimizer::start_cell(const Binning::Cell& cell, bool subtract_target, floa
     std::fill_n(p, floats, 0.0f);
     return;
   }
-  const float* target = target_.data() + cell.offset;
-  for (size_t j = 0; j < floats; ++j) p[j] = -target[j];
+  kernels().negate(target_.data() + cell.offset, floats, p);
 }
 
-// Multiplies a cell of residuals by the square roots of the weights: once for the error, twice for
-// its derivative.
+// Multiplies a cell of residuals by the square roots of the weights.
 void Optimizer::multiply_by_roots(const Binning::Cell& cell, float* p) const {
   if (roots_.empty()) return;
   const size_t floats =
       static_cast<size_t>(cell.rows + 1) / 2 * 16 * static_cast<size_t>(channels_);
   const float* roots = roots_.data() + cell.offset;
   for (size_t j = 0; j < floats; ++j) p[j] *= roots[j];
-}
-
-// Adds β times the mean of its block to each value of a cell. Returns ½ β Σ mean². The cell is zero
-// outside of the picture.
-double Optimizer::add_block_means(const Binning::Cell& cell, float* p) const {
-  if (block_weight_ == 0) return 0;
-  const float share = static_cast<float>(block_weight_ / 16);
-  const ptrdiff_t pair_floats = ptrdiff_t{16} * channels_;
-  double total = 0;
-  for (int pair = 0; pair < (cell.rows + 1) / 2; pair += 2) {
-    const bool two = pair + 1 < (cell.rows + 1) / 2;
-    for (int k = 0; k < channels_; ++k) {
-      float* const upper = p + pair * pair_floats + 16 * k;
-      float* const lower = two ? upper + pair_floats : nullptr;
-      float sums[8];
-      for (int x = 0; x < 8; ++x) sums[x] = upper[x] + upper[x + 8];
-      if (two) {
-        for (int x = 0; x < 8; ++x) sums[x] += lower[x] + lower[x + 8];
-      }
-      const float left = (sums[0] + sums[1]) + (sums[2] + sums[3]);
-      const float right = (sums[4] + sums[5]) + (sums[6] + sums[7]);
-      total += static_cast<double>(left * left + right * right);
-      for (int x = 0; x < 8; ++x) sums[x] = share * (x < 4 ? left : right);
-      for (int x = 0; x < 8; ++x) {
-        upper[x] += sums[x];
-        upper[x + 8] += sums[x];
-      }
-      if (two) {
-        for (int x = 0; x < 8; ++x) {
-          lower[x] += sums[x];
-          lower[x + 8] += sums[x];
-        }
-      }
-    }
-  }
-  return 0.5 * static_cast<double>(share) * total;
 }
 
 // Sums each Gaussian's moments into sums_; returns as `pass_over_cells` does.

@@ -101,7 +101,6 @@ class Optimizer {
   double project(const float* with_colors, bool subtract_target, std::vector<double>& products);
   void start_cell(const Binning::Cell& cell, bool subtract_target, float* p) const;
   void multiply_by_roots(const Binning::Cell& cell, float* p) const;
-  double add_block_means(const Binning::Cell& cell, float* p) const;
   template <int C>
   void adam_step(size_t i, const Rates& rates, const Penalty& penalty);
   void move(size_t i, const double* step);

@@ -165,21 +165,6 @@ GI_INLINE void for_each_tile(const TiledResidual& picture, const SingleGaussian&
   }
 }
 
-// Returns the sum of each four lanes in all four of them.
-GI_INLINE Half sum_fours(Half a) {
-  for (int i = 0; i < Half::parts; ++i) {
-    const Half::Float x = a.v[i];
-#if GI_NATIVE_LANES >= 8
-    const Half::Float y = x + __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6);
-    a.v[i] = y + __builtin_shufflevector(y, y, 2, 3, 0, 1, 6, 7, 4, 5);
-#else
-    const Half::Float y = x + __builtin_shufflevector(x, x, 1, 0, 3, 2);
-    a.v[i] = y + __builtin_shufflevector(y, y, 2, 3, 0, 1);
-#endif
-  }
-  return a;
-}
-
 template <int Channels, bool with_blocks>
 void correlate_channels(const TiledResidual& picture, const SingleGaussian& gaussian,
                         double* sums) {

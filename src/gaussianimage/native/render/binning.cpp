@@ -146,6 +146,7 @@ void Binning::bin(int group) {
   starts_[static_cast<size_t>(strips())] = at;
   members_.resize(at);
   places_.resize(gaussians() + 1);
+  bases_.resize(gaussians());
   places_[gaussians()] = at;
   parallel(static_cast<int>(chunks_.size()), threads_, [&](int c) {
     Chunk& chunk = chunks_[static_cast<size_t>(c)];
@@ -158,6 +159,7 @@ void Binning::bin(int group) {
       const int begin = std::max(footprint.strip0, group_begin_) - group_begin_;
       const int end = std::min(footprint.strip1, group_end_) - group_begin_;
       places_[static_cast<size_t>(i)] = place;
+      bases_[static_cast<size_t>(i)] = static_cast<int32_t>(place) - (begin + group_begin_);
       place += static_cast<uint32_t>(std::max(end - begin, 0));
       for (int strip = begin; strip < end; ++strip) {
         members_[chunk.next[static_cast<size_t>(strip)]++] = static_cast<uint32_t>(i);

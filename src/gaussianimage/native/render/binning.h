@@ -85,8 +85,7 @@ class Binning {
   size_t places() const { return places_.back(); }
   size_t first_place(size_t i) const { return places_[i]; }
   size_t place(uint32_t gaussian, int strip) const {
-    return places_[gaussian] +
-           static_cast<size_t>(strip - std::max(footprints_[gaussian].strip0, group_begin_));
+    return static_cast<size_t>(bases_[gaussian] + strip);
   }
   // The Gaussians of a strip, in ascending order.
   const uint32_t* begin(int strip) const { return members_.data() + strip_start(strip); }
@@ -135,6 +134,7 @@ class Binning {
   std::vector<uint32_t> members_;  // the Gaussians of the group's strips, strip by strip
   std::vector<uint32_t> starts_;   // of each strip in members_
   std::vector<uint32_t> places_;
+  std::vector<int32_t> bases_;  // what a strip's number is added to for the place in it
 };
 
 // The spans of a strip's cells, as far as they fit.

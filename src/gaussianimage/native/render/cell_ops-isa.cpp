@@ -1,5 +1,4 @@
-// Fills a cell, converts it to pixels, and sums its squares. Compiled once for every instruction
-// set.
+// Fills a cell, and converts it to pixels. Compiled once for every instruction set.
 
 #include <algorithm>
 #include <cstring>
@@ -102,22 +101,6 @@ void to_floats(const float* cell, int channels, int rows, int columns, float* ou
 void fill(const float* color, int channels, int rows, float* cell) {
   const int pairs = (rows + 1) / 2;
   with_channels(channels, [&](auto c) { fill_channels<c>(color, pairs, cell); });
-}
-
-double sum_squares(float* cell, int channels, int rows, int columns) {
-  double total = 0;
-  const int pairs = (rows + 1) / 2;
-  for (int pair = 0; pair < pairs; ++pair) {
-    float* p = cell + static_cast<ptrdiff_t>(pair) * (channels * 16);
-    clear_outside(p, pair, channels, rows, columns);
-    Half squares = Half::splat(0.0f);
-    for (int k = 0; k < channels; ++k) {
-      const Half first = Half::load(p + 16 * k), second = Half::load(p + 16 * k + 8);
-      squares = squares + (first * first + second * second);
-    }
-    total += sum(squares);
-  }
-  return total;
 }
 
 // A NaN stays one in the sum, and becomes zero in the cell.

@@ -44,9 +44,13 @@ void to_bytes(const float* cell, int channels, int rows, int columns, uint8_t* o
               ptrdiff_t stride);
 void to_floats(const float* cell, int channels, int rows, int columns, float* out,
                ptrdiff_t stride);
-double sum_squares(float* cell, int channels, int rows, int columns);
 double clamped_residual(const float* target, float factor, int channels, int rows, int columns,
                         float* cell);
+
+// fit/weigh_residual-isa.cpp
+void negate(const float* target, size_t count, float* cell);
+double weigh_residual(float* cell, const float* roots, float block_weight, int channels, int rows,
+                      int columns);
 
 // render/subdivide-isa.cpp
 void subdivide_cell(const float* left, const float* right, int offset, int first_row, int channels,

@@ -70,9 +70,14 @@ struct Kernels {
   void (*to_floats)(const float* cell, int channels, int rows, int columns, float* out,
                     ptrdiff_t stride);
 
-  // Returns the sum of squares of the first rows × columns of a cell, and sets what lies outside to
-  // zero.
-  double (*sum_squares)(float* cell, int channels, int rows, int columns);
+  // Starts a cell of residuals: cell[i] = -target[i].
+  void (*negate)(const float* target, size_t count, float* cell);
+
+  // Turns the residuals of a cell's first rows × columns into the derivative of their loss, sets
+  // what lies outside to zero, and returns the loss ½ (Σ q² + β Σ mean(q)²); see Optimizer. q is
+  // the residual times `roots`, which may be null if all are 1; β is `block_weight`.
+  double (*weigh_residual)(float* cell, const float* roots, float block_weight, int channels,
+                           int rows, int columns);
 
   // Clamps the first rows × columns of a cell to 0 … 1 and sets them to the difference from the
   // target times `factor`, but to zero where the clamp was at work, and what lies outside too.

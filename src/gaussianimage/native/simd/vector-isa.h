@@ -253,6 +253,21 @@ GI_INLINE float sum(Half a) {
   return ((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7]));
 }
 
+// Returns the sum of each four lanes in all four of them.
+GI_INLINE Half sum_fours(Half a) {
+  for (int i = 0; i < Half::parts; ++i) {
+    const Half::Float x = a.v[i];
+#if GI_NATIVE_LANES >= 8
+    const Half::Float y = x + __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6);
+    a.v[i] = y + __builtin_shufflevector(y, y, 2, 3, 0, 1, 6, 7, 4, 5);
+#else
+    const Half::Float y = x + __builtin_shufflevector(x, x, 1, 0, 3, 2);
+    a.v[i] = y + __builtin_shufflevector(y, y, 2, 3, 0, 1);
+#endif
+  }
+  return a;
+}
+
 // Sums eight vectors at once: sums[i] is the sum of a[i], added in another order than `sum` does.
 GI_INLINE void store_sums(const Half (&a)[8], float* sums) {
   typedef float Four __attribute__((vector_size(16)));
