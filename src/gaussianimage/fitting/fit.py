@@ -105,8 +105,50 @@ def fit(
     """
     if not isinstance(resume, FitState | None):
         raise TypeError(f"resume: expected a FitState, got {type(resume).__name__}")
+    return fit_picture(
+        as_picture(picture, white=white),
+        gaussians,
+        iterations=iterations,
+        seed=seed,
+        threads=threads,
+        device=device,
+        q_max=q_max,
+        energy=energy,
+        progress=progress,
+        on_step=on_step,
+        resume=resume,
+        on_interrupt=on_interrupt,
+        solve=True,
+    )
+
+
+def fit_picture(
+    source: Picture,
+    gaussians: int,
+    *,
+    iterations: int | None,
+    seed: int,
+    threads: int | None,
+    device: str,
+    q_max: float,
+    energy: float,
+    progress: OnProgress | None,
+    on_step: Callable[[FitState], None] | None = None,
+    resume: FitState | None,
+    on_interrupt: str | Interrupt,
+    solve: bool,
+) -> FitResult:
+    """Fit Gaussians to a picture, with or without the solve for the colors at the end.
+
+    Parameters
+    ----------
+    solve : bool
+        If false, the colors are not solved for. `FitResult.state`, from which a file is made, is
+        the same; `FitResult.psnr` is that before the last iteration.
+
+    `fit` documents the other arguments.
+    """
     backend = select_backend(device, thread_count(threads))
-    source = as_picture(picture, white=white)
     if max(source.height, source.width) > MAX_PICTURE_SIDE:
         raise PictureError(
             f"a picture of {source.height} x {source.width} pixels (height x width) is too large: "
@@ -114,7 +156,7 @@ def fit(
         )
     state = resume or _start(source, gaussians, iterations, seed, q_max, energy)
     with Interrupt.make(on_interrupt) as interrupt:
-        result = Run(source, state, backend, progress, on_step, interrupt).to_the_end()
+        result = Run(source, state, backend, progress, on_step, interrupt).to_the_end(solve=solve)
     return replace(result, interrupted=interrupt.is_pressed())
 
 

@@ -67,12 +67,18 @@ class Run:
         self._began = time.perf_counter()
         self._told = self._began
 
-    def to_the_end(self) -> FitResult:
-        """Do the iterations that are left and solve for the colors, unless Ctrl-C comes."""
+    def to_the_end(self, *, solve: bool = True) -> FitResult:
+        """Do the iterations that are left and solve for the colors, unless Ctrl-C comes.
+
+        Parameters
+        ----------
+        solve : bool, default True
+            If false, the colors are not solved for, and the PSNR is that before the last iteration.
+        """
         self._interrupt.begin()
         self._iterate()
         state = self._state()
-        if not self._interrupt.is_pressed():
+        if solve and not self._interrupt.is_pressed():
             with self._interrupt.cut_short():
                 self._psnr = self._decibels(self._solve_colors())
         if self._interrupt.is_pressed():

@@ -38,7 +38,7 @@ from gaussianimage.codec.encoder.source_quality import SourceQuality
 from gaussianimage.codec.encoder.targets import FEW_PIXELS, Target, Tune
 from gaussianimage.codec.encoder.tiny_pictures import best_start
 from gaussianimage.codec.format.quantizer import MOST_STEP
-from gaussianimage.fitting.fit import fit
+from gaussianimage.fitting.fit import fit_picture
 from gaussianimage.fitting.progress import OnProgress
 from gaussianimage.fitting.state import FitState
 from gaussianimage.metrics import SSIM_WINDOW
@@ -375,7 +375,7 @@ class _Encoder:
         )
         if source.pixels <= FEW_PIXELS:
             return best_start(self._fit, self.quality, source, count, step)
-        quantizer = self._fit(count)
+        quantizer = self._fit(count, solve=False)
         draft = quantizer.quantize(step)
         if quality < LEAST_REPAIRED:
             return draft
@@ -440,9 +440,19 @@ class _Encoder:
         finer = draft.step * float(np.clip(most / worst, *FINER))
         return quantizer.repair(quantizer.quantize(finer))
 
-    def _fit(self, gaussians: int, start: int = 0, resume: FitState | None = None) -> FitQuantizer:
-        """Fit Gaussians to the picture; fits with another `start` have another seed."""
-        fitted = fit(
+    def _fit(
+        self,
+        gaussians: int,
+        start: int = 0,
+        resume: FitState | None = None,
+        *,
+        solve: bool = True,
+    ) -> FitQuantizer:
+        """Fit Gaussians to the picture; fits with another `start` have another seed.
+
+        Without `solve`, the quantizer's balanced step and the PSNR of its fit are not exact.
+        """
+        fitted = fit_picture(
             self._source.fitted,
             gaussians,
             iterations=self._effort.fit,
@@ -454,6 +464,7 @@ class _Encoder:
             progress=self._meter.report_fit,
             resume=resume,
             on_interrupt=self._interrupt,
+            solve=solve,
         )
         return FitQuantizer(
             self._source, fitted, self._effort, self._threads, self._meter.report, self._interrupt
