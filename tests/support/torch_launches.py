@@ -9,7 +9,7 @@ from gaussianimage.torch.cuda import adam, backward, forward, tile_lists
 # All functions that launch.
 LAUNCHING = (
     (tile_lists, "_measured"),
-    (tile_lists, "_sorted"),
+    (tile_lists, "_filled"),
     (forward, "draw"),
     (backward, "sum_entries"),
     (backward, "differentiate"),

@@ -15,6 +15,7 @@ from gaussianimage.paper.native_loop import NativeLoop, check_target, runs_nativ
 from gaussianimage.paper.recipe import Recipe
 from gaussianimage.paper.released_code import ReleasedCode
 from gaussianimage.paper.saved_training import SavedTraining
+from gaussianimage.torch import operator
 from gaussianimage.torch.cuda.recorded_step import RecordedStep
 from gaussianimage.torch.losses import get_loss, l2
 from gaussianimage.torch.models.opacity import BlendedModel, OpacityModel
@@ -120,16 +121,8 @@ def train(
         done = iterate_natively(native, monitor, saved)
         native.store()
         return monitor.finish(done, native.measure(), loop="native")
-    measure_loss = get_loss(recipe.loss)
     optimizer = recipe.make_optimizer(model.parameters())
-
-    def step() -> Tensor:
-        optimizer.zero_grad(set_to_none=True)
-        image: Tensor = model().clamp(0, 1)
-        measure_loss(image, target).backward()  # type: ignore[no-untyped-call]  # PyTorch has no types here
-        optimizer.step()
-        return image.detach()
-
+    step = make_step(model, target, recipe, optimizer)
     repeat = RecordedStep(step, optimizer).run if recordable(model) else None
     done = iterate(step, repeat, optimizer, monitor, target)
     with torch.no_grad():
@@ -210,6 +203,33 @@ def iterate_natively(
 def mean_squared_error(image: Tensor, target: Tensor) -> float:
     """Return the mean squared error of a picture."""
     return float(l2(image, target))
+
+
+def make_step(
+    model: nn.Module, target: Tensor, recipe: Recipe, optimizer: torch.optim.Optimizer
+) -> Callable[[], Tensor]:
+    """Return an iteration, which returns the picture before the step, clamped to 0..1.
+
+    On a GPU, one kernel clamps the picture and differentiates the recipe's default loss.
+    """
+    measure_loss = get_loss(recipe.loss)
+    fused = recipe.loss == "l2" and target.dtype == torch.float32 and operator.uses_kernels(target)
+
+    def step() -> Tensor:
+        optimizer.zero_grad(set_to_none=True)
+        image: Tensor = model()
+        if fused and image.shape == target.shape and image.dtype == target.dtype:
+            from gaussianimage.torch.cuda.clamped_l2 import clamped_l2
+
+            shown, gradient = clamped_l2(image, target)
+            image.backward(gradient)  # type: ignore[no-untyped-call]  # PyTorch has no types here
+        else:
+            shown = image.clamp(0, 1)
+            measure_loss(shown, target).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        return shown.detach()
+
+    return step
 
 
 def psnr_from_error(error: float) -> float:

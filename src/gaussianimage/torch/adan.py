@@ -6,6 +6,8 @@ from typing import Any, overload
 import torch
 from torch import Tensor
 
+from gaussianimage.torch import operator
+
 BETAS = (0.98, 0.92, 0.99)
 
 
@@ -87,28 +89,40 @@ class Adan(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._change(parameter, group)
+        changing = [
+            (parameter, group)
+            for group in self.param_groups
+            for parameter in group["params"]
+            if parameter.grad is not None
+        ]
+        if changing:
+            # One launch on a GPU counts the steps of all parameters.
+            torch._foreach_add_([self._state(parameter)["step"] for parameter, _ in changing], 1)
+        for parameter, group in changing:
+            self._change(parameter, group)
         return loss
+
+    def _state(self, parameter: Tensor) -> dict[str, Tensor]:
+        state: dict[str, Tensor] = self.state[parameter]
+        if not state:
+            assert parameter.grad is not None
+            state["step"] = torch.zeros((), dtype=torch.float64, device=parameter.device)
+            for name in ("mean", "difference", "square"):
+                state[name] = torch.zeros_like(parameter)
+            state["previous"] = parameter.grad.clone()
+        return state
 
     def _change(self, parameter: Tensor, group: dict[str, Any]) -> None:
         gradient = parameter.grad
         assert gradient is not None
         beta1, beta2, beta3 = group["betas"]
         state = self.state[parameter]
-        if not state:
-            state["step"] = torch.zeros((), dtype=torch.float64, device=parameter.device)
-            for name in ("mean", "difference", "square"):
-                state[name] = torch.zeros_like(parameter)
-            state["previous"] = gradient.clone()
-        state["step"] += 1
-        if parameter.is_cuda and parameter.dtype == torch.float32 and parameter.is_contiguous():
+        fitting = parameter.dtype == torch.float32 and parameter.is_contiguous()
+        if fitting and operator.uses_kernels(parameter):
             # One kernel does all that the code below does.
             from gaussianimage.torch.cuda.adan import AdanState, adan
 
-            with torch.cuda.device(parameter.device):
+            with torch.cuda.device_of(parameter):  # type: ignore[no-untyped-call]
                 adan(
                     parameter,
                     gradient,

@@ -20,16 +20,18 @@ from gaussianimage.torch.cuda import adan
 from gaussianimage.torch.cuda import forward
 from gaussianimage.torch.cuda import tile_lists
 from gaussianimage.torch.cuda import backward
+from gaussianimage.torch.cuda.batch import TILE
 
 NUMBERS = {
-    "boxes": "*i32", "counts": "*i32", "offsets": "*i64", "owners": "*i32", "order": "*i64",
-    "starts": "*i32", "reach": "fp32", "q_max": "fp32", "energy": "fp32", "epsilon": "fp32",
-    "age": "*i32", "trainable": "*u8", "iteration": "*i32", "peak": "*i64", "rate": "fp32",
-    "step": "*fp64", **{name + n: "fp32" for name in ("beta", "log") for n in "123"},
+    "boxes": "*i32", "offsets": "*i64", "used": "*i64", "members": "*i32", "parts": "*i32",
+    "spans": "*i32", "owners": "*i32", "entries": "*i32", "reach": "fp32", "q_max": "fp32",
+    "energy": "fp32", "epsilon": "fp32", "age": "*i32", "trainable": "*u8", "iteration": "*i32",
+    "peak": "*i64", "rate": "fp32", "step": "*fp64",
+    **{name + n: "fp32" for name in ("beta", "log") for n in "123"},
 }
 WHOLE = {
-    "count", "channels", "tiles_x", "tiles_y", "first", "per_picture", "sentinel", "capacity",
-    "steps", "height", "width", "tiles",
+    "count", "channels", "tiles_x", "tiles_y", "cells_x", "cells_y", "parts_each", "first",
+    "per_picture", "capacity", "height", "width", "tiles",
 }
 
 def compile(kernel, warps, constants, **numbers):
@@ -41,14 +43,18 @@ def compile(kernel, warps, constants, **numbers):
     assert compiled.asm["cubin"][:4] == bytes([0x7f]) + b"ELF"
     print(kernel.__name__)
 
-block = {"tile": 16, "block": tile_lists.BLOCK}
-compile(tile_lists._measure, 4, block)
-compile(tile_lists._spread, 4, block, keys="*i16")
-compile(tile_lists._spread, 4, block, keys="*i32")
+tile, cell = {"tile": TILE}, {"cell": tile_lists.CELL}
+compile(tile_lists._measure, 4, tile | {"block": tile_lists.BLOCK})
+chunk = {"chunk": tile_lists.CHUNK, "block": tile_lists.CHUNK_BLOCK}
+compile(tile_lists._fill_cells, tile_lists.CHUNK_WARPS, cell | chunk)
+block = {"block": tile_lists.LIST_BLOCK}
+compile(tile_lists._fill_tiles, tile_lists.LIST_WARPS, tile | cell | block)
 for mode, group in ((0, 3), (1, 4), (2, 1), (3, 4)):
-    constants = {"mode": mode, "group": group, "tile": 16, "step": forward.STEP}
-    compile(forward._draw, forward.WARPS, constants)
-compile(backward._sum_entries, backward.WARPS, {"tile": 16, "step": backward.STEP})
+    constants = {"mode": mode, "group": group, "step": forward.STEP}
+    compile(forward._draw, forward.WARPS, tile | constants)
+for known in (0, 3):
+    constants = {"known": known, "step": backward.STEP}
+    compile(backward._sum_entries, backward.WARPS, tile | constants)
 compile(backward._differentiate, 1, {"rows": backward.ROWS})
 compile(adam._step, 1, {"columns": 8, "rows": adam.ROWS}, first="*fp32")
 compile(adam._finish, 4, {"block": adam.TOTAL_BLOCK}, losses="*fp64")
@@ -72,4 +78,4 @@ def test_the_kernels_compile(capability, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert len(done.stdout.split()) == 13
+    assert len(done.stdout.split()) == 14

@@ -41,4 +41,4 @@ def test_poisons_draw_nothing():
 def test_kernels_are_launched_on_the_gpu_that_was_asked_for(monkeypatch):
     launches = Launches(monkeypatch)
     render_window(random_gaussians(4, 3, 9, 9), (0, 0, 9, 9), np.dtype(np.float32), DEVICE)
-    assert launches.names == ["_measured", "_sorted", "draw"]
+    assert launches.names == ["_measured", "_filled", "draw"]

@@ -14,6 +14,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from gaussianimage.torch.cuda.backward import rows_of
 from gaussianimage.torch.cuda.batch import Batch, TileLists
 
 DECAY1 = tl.constexpr(0.85)
@@ -46,6 +47,7 @@ class AdamState:
 
 @triton.jit(do_not_specialize=["capacity", "channels"])
 def _step(
+    boxes,
     offsets,
     sums,
     means,
@@ -65,8 +67,7 @@ def _step(
 ):
     """Move one Gaussian. Columns are x, y, the three of Δ, and the channels."""
     i = tl.program_id(0)
-    begin = tl.load(offsets + i)
-    end = tl.minimum(tl.load(offsets + i + 1), capacity)
+    begin, end = rows_of(boxes, offsets, i, capacity)
     # A Gaussian that draws nothing has no gradient, and the bounds below must not make it drawable.
     if end > begin:
         width = 5 + channels
@@ -131,8 +132,8 @@ def _between(value, least, most):
     return tl.minimum(tl.maximum(value, least), most)
 
 
-@triton.jit(do_not_specialize=["count", "tiles"])
-def _finish(offsets, tile_losses, losses, iteration, peak, count, tiles, block: tl.constexpr):
+@triton.jit(do_not_specialize=["tiles"])
+def _finish(used, tile_losses, losses, iteration, peak, tiles, block: tl.constexpr):
     """Record the loss of the iteration and the number of its entries, and count it."""
     total = tl.zeros((block,), tl.float64)
     for first in range(0, tiles, block):
@@ -141,7 +142,7 @@ def _finish(offsets, tile_losses, losses, iteration, peak, count, tiles, block: 
     now = tl.load(iteration)
     tl.store(losses + now, tl.sum(total))
     tl.store(iteration, now + 1)
-    tl.store(peak, tl.maximum(tl.load(peak), tl.load(offsets + count)))
+    tl.store(peak, tl.maximum(tl.load(peak), tl.load(used)))
 
 
 def step(
@@ -155,6 +156,7 @@ def step(
     """Move all Gaussians, in place, and count the iteration."""
     if batch.count:
         _step[(batch.count,)](
+            lists.boxes,
             lists.offsets,
             sums,
             batch.means,
@@ -174,12 +176,11 @@ def step(
             num_warps=1,
         )
     _finish[(1,)](
-        lists.offsets,
+        lists.used,
         tile_losses,
         state.losses,
         state.iteration,
         state.peak,
-        batch.count,
         tile_losses.numel(),
         block=TOTAL_BLOCK,
     )

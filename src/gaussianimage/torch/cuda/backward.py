@@ -16,51 +16,71 @@ from gaussianimage.torch.cuda.batch import TILE, Batch, TileLists
 from gaussianimage.torch.cuda.forward import footprints, tile_pixels
 from gaussianimage.torch.cuda.tile_lists import prepare_lists
 
-# Entries that a tile processes together, and warps that share its pixels. Both are smaller than for
-# drawing, because every entry's sums are reduced across the warps.
+# Entries that a tile processes together. One warp has all of its pixels, because every entry's sums
+# are reduced across the warps.
 STEP = 4
-WARPS = 2
+WARPS = 1
+# The most channels that the kernel is compiled for one by one.
+KNOWN = 4
 # Entries of a Gaussian that are added at a time.
 ROWS = 64
 
 
 @triton.jit(do_not_specialize=["channels", "height", "width", "tiles_x", "tiles_y"])
 def _sum_entries(
-    corners,
+    spans,
     owners,
-    order,
-    starts,
-    cholesky,
+    entries,
+    forms,
     colors,
     gradient,
     sums,
+    capacity,
     channels,
     height,
     width,
     tiles_x,
     tiles_y,
     q_max,
+    known: tl.constexpr,
     tile: tl.constexpr,
     step: tl.constexpr,
 ):
-    """Write the 5 + C sums of all entries of one tile into their rows."""
+    """Write the 5 + C sums of all entries of one tile into their rows.
+
+    `known` is the number of channels if it is at most four, else 0.
+    """
     index = tl.program_id(0)
     pixel, inside = tile_pixels(index, height, width, tiles_x, tiles_y, tile)
-    end = tl.load(starts + index + 1)
-    for begin in range(tl.load(starts + index), end, step):
+    # As long as the kernel knows how many there are, the derivatives stay in registers.
+    at = gradient + pixel * known
+    r0 = tl.load(at, inside, 0.0)
+    r1 = tl.load(at + 1, inside & (known > 1), 0.0)
+    r2 = tl.load(at + 2, inside & (known > 2), 0.0)
+    r3 = tl.load(at + 3, inside & (known > 3), 0.0)
+    end = tl.load(spans + 2 * index + 1)
+    for begin in range(tl.load(spans + 2 * index), end, step):
         i = begin + tl.arange(0, step)
         some = i < end
-        entry = tl.load(order + i, some, 0)
-        owner = tl.load(owners + entry, some, 0)
-        z1, z2, weight = footprints(corners, cholesky, entry, owner, some, q_max, tile)
-        to = sums + entry * (5 + channels)
-        g = tl.zeros((step, tile * tile), tl.float32)
-        for channel in range(channels):
-            residual = tl.load(gradient + pixel * channels + channel, inside, 0.0)
-            color = tl.load(colors + owner * channels + channel, some, 0.0)
-            weighted = weight * residual[None, :]
-            g += weighted * color[:, None]
-            tl.store(to + 5 + channel, tl.sum(weighted, axis=1), some)
+        owner = tl.load(owners + i, some, 0)
+        z1, z2, weight = footprints(forms, i, some, q_max, tile)
+        entry = tl.load(entries + i, some, 0)
+        some = some & (entry < capacity)
+        to = sums + entry.to(tl.int64) * (5 + (known if known > 0 else channels))
+        if known > 0:
+            g = _weigh(weight, r0, colors + owner * known, to + 5, some)
+            if known > 1:
+                g += _weigh(weight, r1, colors + owner * known + 1, to + 6, some)
+            if known > 2:
+                g += _weigh(weight, r2, colors + owner * known + 2, to + 7, some)
+            if known > 3:
+                g += _weigh(weight, r3, colors + owner * known + 3, to + 8, some)
+        else:
+            g = tl.zeros((step, tile * tile), tl.float32)
+            for channel in range(channels):
+                r = tl.load(gradient + pixel * channels + channel, inside, 0.0)
+                color = colors + owner * channels + channel
+                g += _weigh(weight, r, color, to + 5 + channel, some)
         g1 = g * z1
         g2 = g * z2
         tl.store(to, tl.sum(g1, axis=1), some)
@@ -68,6 +88,22 @@ def _sum_entries(
         tl.store(to + 2, tl.sum(g1 * z1, axis=1), some)
         tl.store(to + 3, tl.sum(g1 * z2, axis=1), some)
         tl.store(to + 4, tl.sum(g2 * z2, axis=1), some)
+
+
+@triton.jit
+def _weigh(weight, r, color, to, some):
+    """Write Σ w R of one channel for each entry; return w c R."""
+    weighted = weight * r[None, :]
+    tl.store(to, tl.sum(weighted, axis=1), some)
+    return weighted * tl.load(color, some, 0.0)[:, None]
+
+
+@triton.jit
+def rows_of(boxes, offsets, i, capacity):
+    """Return where the rows of sums of a Gaussian begin and end."""
+    begin = tl.load(offsets + i)
+    count = tl.load(boxes + 4 * i + 2) * tl.load(boxes + 4 * i + 3)
+    return begin, tl.minimum(begin + count, capacity)
 
 
 @triton.jit
@@ -82,6 +118,7 @@ def gather(sums, begin, end, column, columns, rows: tl.constexpr):
 
 @triton.jit(do_not_specialize=["capacity", "channels"])
 def _differentiate(
+    boxes,
     offsets,
     sums,
     cholesky,
@@ -94,9 +131,7 @@ def _differentiate(
 ):
     """Turn the sums of one Gaussian's entries into its derivatives."""
     i = tl.program_id(0)
-    start = tl.load(offsets)
-    begin = tl.load(offsets + i) - start
-    end = tl.minimum(tl.load(offsets + i + 1) - start, capacity)
+    begin, end = rows_of(boxes, offsets, i, capacity)
     columns = 5 + channels
     g1 = gather(sums, begin, end, 0, columns, rows)
     g2 = gather(sums, begin, end, 1, columns, rows)
@@ -125,20 +160,21 @@ def sum_entries(batch: Batch, lists: TileLists, image_gradient: Tensor, sums: Te
     if batch.tiles == 0:
         return
     _sum_entries[(batch.tiles,)](
-        lists.corners,
+        lists.spans,
         lists.owners,
-        lists.order,
-        lists.starts,
-        batch.cholesky[lists.first :],
+        lists.entries,
+        lists.forms,
         batch.colors[lists.first :],
         image_gradient,
         sums,
+        lists.capacity,
         batch.channels,
         batch.height,
         batch.width,
         batch.tiles_x,
         batch.tiles_y,
         batch.q_max,
+        known=batch.channels if batch.channels <= KNOWN else 0,
         tile=TILE,
         step=STEP,
         num_warps=WARPS,
@@ -156,6 +192,7 @@ def differentiate(
         return
     first = lists.first
     _differentiate[(lists.count,)](
+        lists.boxes,
         lists.offsets,
         sums,
         batch.cholesky[first:],
@@ -186,7 +223,7 @@ def gradient(
         torch.empty_like(t) for t in (batch.means, batch.cholesky, batch.colors)
     )
     for lists in prepare_lists(batch) if kept is None else [kept]:
-        sums = colors.new_empty((len(lists.order), 5 + channels))
+        sums = colors.new_empty((lists.capacity, 5 + channels))
         sum_entries(batch, lists, image_gradient, sums)
         differentiate(batch, lists, sums, (d_means, d_cholesky, d_colors))
     return d_means.view(means.shape), d_cholesky.view(cholesky.shape), d_colors.view(colors.shape)

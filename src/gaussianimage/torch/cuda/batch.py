@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-TILE = 16
+# Pixels a side. Small tiles have more entries, but an entry of 16 x 16 pixels mostly covers pixels
+# that its Gaussian does not touch; docs/experiments/smaller-tiles-by-their-instructions.md counts.
+TILE = 8
 
 
 @dataclass(frozen=True)
@@ -73,12 +75,24 @@ class Batch:
 
 @dataclass(frozen=True)
 class TileLists:
-    """The entries of consecutive Gaussians, and each tile's list of them."""
+    """The entries of consecutive Gaussians, and each tile's list of them.
+
+    Entries have two numbers: by Gaussian, which says where the gradient keeps an entry's sums, and
+    by list. Where Gaussians and tiles start is left to the order in which programs run; no result
+    depends on it.
+    """
 
     first: int  # index of the first Gaussian
     count: int  # Gaussians
-    offsets: Tensor  # (count + 1,) int64: where each Gaussian's entries start
-    owners: Tensor  # (E,) int32: each entry's Gaussian, counted from `first`
-    corners: Tensor  # (E, 2): dx and u at the tile's first pixel
-    order: Tensor  # (E,) int64: the entries by tile
-    starts: Tensor  # (tiles + 1,) int32: each tile's part of `order`
+    boxes: Tensor  # (count, 4) int32: left, top, width and height in tiles
+    offsets: Tensor  # (count,) int64: where each Gaussian's entries start, row by row of its box
+    used: Tensor  # (3,) int64: the number of entries that there are, whether they fit or not, ...
+    spans: Tensor  # (tiles, 2) int32: where each tile's list begins and ends
+    owners: Tensor  # (E,) int32, by list: each entry's Gaussian, counted from `first`
+    entries: Tensor  # (E,) int32, by list: its number by Gaussian; E or more if it did not fit
+    forms: Tensor  # (E, 5), by list: z₁ and z₂ on the tile, see `forward.footprints`
+
+    @property
+    def capacity(self) -> int:
+        """The number E of entries that there is memory for."""
+        return len(self.owners)

@@ -13,29 +13,27 @@ from gaussianimage.torch.cuda.batch import TILE, Batch, TileLists
 from gaussianimage.torch.cuda.tile_lists import prepare_lists
 
 # Entries that a tile processes together, and warps that share its pixels.
-STEP = 8
-WARPS = 4
+STEP = 4
+WARPS = 1
 # Channels that one program draws, in registers; more channels take several programs.
 GROUP = 4
 
 
 @triton.jit
-def footprints(corners, cholesky, entry, owner, some, q_max, tile: tl.constexpr):
+def footprints(forms, i, some, q_max, tile: tl.constexpr):
     """Return z₁, z₂ and the weights of a tile's P pixels for some entries, (E, P).
 
     With d = p − μ, z = L⁻¹ d is (dx / l₁₁, u / l₂₂), u = dy − dx l₂₁ / l₁₁, and q = ½ zᵀ z: a sum
-    of squares, so that no digits cancel for thin ellipses. `some` masks the entries.
+    of squares, so that no digits cancel for thin ellipses. On a tile, z₁ = f₀ + f₁ x and
+    z₂ = f₂ + f₃ x + f₄ y, with x and y counted from its first pixel. `some` masks the entries.
     """
     pixel = tl.arange(0, tile * tile)
-    column = (pixel % tile).to(tl.float32)[None, :]
-    row = (pixel // tile).to(tl.float32)[None, :]
-    dx = tl.load(corners + 2 * entry, some, 0.0)[:, None]
-    u = tl.load(corners + 2 * entry + 1, some, 0.0)[:, None]
-    l11 = tl.load(cholesky + 3 * owner, some, 1.0)
-    l21 = tl.load(cholesky + 3 * owner + 1, some, 0.0)
-    l22 = tl.load(cholesky + 3 * owner + 2, some, 1.0)
-    z1 = (dx + column) * (1.0 / l11)[:, None]
-    z2 = (u + row - column * (l21 / l11)[:, None]) * (1.0 / l22)[:, None]
+    x = (pixel % tile).to(tl.float32)[None, :]
+    y = (pixel // tile).to(tl.float32)[None, :]
+    form = forms + 5 * i
+    z1 = tl.load(form, some, 0.0)[:, None] + tl.load(form + 1, some, 0.0)[:, None] * x
+    z2 = tl.load(form + 2, some, 0.0)[:, None] + tl.load(form + 3, some, 0.0)[:, None] * x
+    z2 += tl.load(form + 4, some, 0.0)[:, None] * y
     q = 0.5 * (z1 * z1 + z2 * z2)
     weight = tl.where((q <= q_max) & some[:, None], tl.exp(-q), 0.0)
     return z1, z2, weight
@@ -54,11 +52,9 @@ def tile_pixels(index, height, width, tiles_x, tiles_y, tile: tl.constexpr):
 
 @triton.jit(do_not_specialize=["channels", "height", "width", "tiles_x", "tiles_y"])
 def _draw(
-    corners,
+    spans,
     owners,
-    order,
-    starts,
-    cholesky,
+    forms,
     colors,
     image,
     target,
@@ -86,13 +82,12 @@ def _draw(
     a1 = tl.zeros((tile * tile,), tl.float32)
     a2 = tl.zeros((tile * tile,), tl.float32)
     a3 = tl.zeros((tile * tile,), tl.float32)
-    end = tl.load(starts + index + 1)
-    for begin in range(tl.load(starts + index), end, step):
+    end = tl.load(spans + 2 * index + 1)
+    for begin in range(tl.load(spans + 2 * index), end, step):
         i = begin + tl.arange(0, step)
         some = i < end
-        entry = tl.load(order + i, some, 0)
-        owner = tl.load(owners + entry, some, 0)
-        _, _, weight = footprints(corners, cholesky, entry, owner, some, q_max, tile)
+        owner = tl.load(owners + i, some, 0)
+        _, _, weight = footprints(forms, i, some, q_max, tile)
         color = colors + owner * channels + channel
         a0 += tl.sum(weight * tl.load(color, some, 0.0)[:, None], axis=0)
         if group > 1:
@@ -146,11 +141,9 @@ def draw(
     if batch.tiles == 0:
         return
     _draw[(batch.tiles, groups)](
-        lists.corners,
+        lists.spans,
         lists.owners,
-        lists.order,
-        lists.starts,
-        batch.cholesky[lists.first :],
+        lists.forms,
         batch.colors[lists.first :],
         image,
         image if target is None else target,

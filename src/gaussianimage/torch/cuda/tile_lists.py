@@ -1,4 +1,10 @@
-"""The entries, one for each Gaussian and tile that it touches, and each tile's list of them."""
+"""The entries, one for each Gaussian and tile that it touches, and each tile's list of them.
+
+Lists are made in three kernels, without sorting. The first measures each Gaussian's box of tiles
+and reserves numbers for its entries. The second lists the Gaussians that touch a cell of 8 x 8
+tiles, and the third picks each tile's from its cell's, always in the order of the Gaussians. Each
+program counts what it is going to write and reserves memory by one atomic addition.
+"""
 
 from collections.abc import Iterator
 
@@ -13,8 +19,19 @@ from gaussianimage.torch.cuda.batch import TILE, Batch, TileLists
 from gaussianimage.torch.cuda.workspace import find_workspace
 
 BLOCK = 128
+# Tiles a side of a cell.
+CELL = 8
+# Gaussians that a program looks through for one cell, and how many at a time.
+CHUNK = 8192
+CHUNK_BLOCK = 2048
+CHUNK_WARPS = 8
+# Gaussians of a cell that a row of its tiles looks at together.
+LIST_BLOCK = 64
+LIST_WARPS = 4
 # Bytes that the tables of entries may take; more entries are drawn in several parts.
 MOST_BYTES = 2**30
+# Bytes of an entry but for its sums: forms, owner, number, and its share of the cells' lists.
+ENTRY_BYTES = 32
 
 
 # `do_not_specialize`: compiled once, not again for each number that is 1 or a multiple of 16.
@@ -24,7 +41,8 @@ def _measure(
     cholesky,
     colors,
     boxes,
-    counts,
+    offsets,
+    used,
     count,
     channels,
     tiles_x,
@@ -33,9 +51,9 @@ def _measure(
     tile: tl.constexpr,
     block: tl.constexpr,
 ):
-    """Write each Gaussian's box of tiles (left, top, width) and their number to counts[1 + i].
+    """Write each Gaussian's box of tiles, and where its entries start.
 
-    A Gaussian that isn't drawable has no tiles. The box is a little larger than the ellipse's,
+    A Gaussian that isn't drawable has an empty box. The box is a little larger than the ellipse's,
     because drawing tests every pixel anyway.
     """
     i = tl.program_id(0) * block + tl.arange(0, block)
@@ -61,11 +79,15 @@ def _measure(
     down = reach * tl.sqrt(l21 * l21 + l22 * l22)
     left, right = _touched(x, across, tiles_x, tile)
     top, bottom = _touched(y, down, tiles_y, tile)
-    tl.store(boxes + 3 * i, left, inside)
-    tl.store(boxes + 3 * i + 1, top, inside)
-    tl.store(boxes + 3 * i + 2, right - left, inside)
-    tl.store(counts + 1 + i, tl.where(fine, (right - left) * (bottom - top), 0), inside)
-    tl.store(counts + i, tl.zeros((block,), tl.int32), i == 0)
+    wide = tl.where(fine, right - left, 0)
+    high = tl.where(fine, bottom - top, 0)
+    tl.store(boxes + 4 * i, left, inside)
+    tl.store(boxes + 4 * i + 1, top, inside)
+    tl.store(boxes + 4 * i + 2, wide, inside)
+    tl.store(boxes + 4 * i + 3, high, inside)
+    entries = tl.where(inside, wide * high, 0).to(tl.int64)
+    start = tl.atomic_add(used, tl.sum(entries))
+    tl.store(offsets + i, start + tl.cumsum(entries, 0) - entries, inside)
 
 
 @triton.jit
@@ -80,67 +102,132 @@ def _touched(center, extent, tiles, tile: tl.constexpr):
     return low.to(tl.int32), high.to(tl.int32)
 
 
-@triton.jit(
-    do_not_specialize=[
-        "first",
-        "count",
-        "per_picture",
-        "tiles_x",
-        "tiles_y",
-        "sentinel",
-        "capacity",
-        "steps",
-    ]
-)
-def _spread(
-    offsets,
+@triton.jit
+def _touches(boxes, i, some, left, top, side: tl.constexpr):
+    """Tell which boxes of the Gaussians i touch a square of tiles."""
+    x = tl.load(boxes + 4 * i, some, 0)
+    y = tl.load(boxes + 4 * i + 1, some, 0)
+    wide = tl.load(boxes + 4 * i + 2, some, 0)
+    high = tl.load(boxes + 4 * i + 3, some, 0)
+    across = (x < left + side) & (x + wide > left) & (wide > 0)
+    return some & across & (y < top + side) & (y + high > top) & (high > 0)
+
+
+@triton.jit(do_not_specialize=["first", "count", "per_picture", "cells_x", "cells_y", "capacity"])
+def _fill_cells(
     boxes,
-    means,
-    cholesky,
-    keys,
-    owners,
-    corners,
+    members,
+    parts,
+    used,
     first,
     count,
     per_picture,
-    tiles_x,
-    tiles_y,
-    sentinel,
+    cells_x,
+    cells_y,
     capacity,
-    steps,
-    tile: tl.constexpr,
+    cell: tl.constexpr,
+    chunk: tl.constexpr,
     block: tl.constexpr,
 ):
-    """Write each entry's tile, its Gaussian, and dx and u of the tile's first pixel.
+    """List those of some Gaussians of a picture that touch a cell; write where the list is."""
+    index = tl.program_id(0)
+    left = index % cells_x * cell
+    top = index // cells_x % cells_y * cell
+    picture = index // cells_x // cells_y
+    begin = tl.maximum(picture * per_picture - first, 0) + tl.program_id(1) * chunk
+    end = tl.minimum(tl.minimum((picture + 1) * per_picture - first, count), begin + chunk)
+    total = tl.full((), 0, tl.int64)
+    for at in range(begin, end, block):
+        i = at + tl.arange(0, block)
+        total += tl.sum(_touches(boxes, i, i < end, left, top, cell).to(tl.int64))
+    start = tl.atomic_add(used + 1, total)
+    part = parts + 2 * (index * tl.num_programs(1) + tl.program_id(1))
+    tl.store(part, tl.minimum(start, capacity).to(tl.int32))
+    tl.store(part + 1, tl.minimum(start + total, capacity).to(tl.int32))
+    for at in range(begin, end, block):
+        i = at + tl.arange(0, block)
+        found = _touches(boxes, i, i < end, left, top, cell)
+        place = start + tl.cumsum(found.to(tl.int32), 0) - 1
+        tl.store(members + place, i, found & (place < capacity))
+        start += tl.sum(found.to(tl.int32))
 
-    Here u = dy − dx l₂₁ / l₁₁. Both are small differences of possibly large numbers, so they are
-    computed in float64; within a tile float32 is precise enough.
+
+@triton.jit(
+    do_not_specialize=["parts_each", "tiles_x", "tiles_y", "cells_x", "cells_y", "capacity"]
+)
+def _fill_tiles(
+    boxes,
+    offsets,
+    means,
+    cholesky,
+    members,
+    parts,
+    used,
+    spans,
+    owners,
+    entries,
+    forms,
+    parts_each,
+    tiles_x,
+    tiles_y,
+    cells_x,
+    cells_y,
+    capacity,
+    tile: tl.constexpr,
+    cell: tl.constexpr,
+    block: tl.constexpr,
+):
+    """Write the lists of a row of a cell: each entry's Gaussian, its number, and z on the tile.
+
+    The first pixel's distance from the center is a small difference of possibly large numbers, so
+    it is computed in float64; within a tile float32 is precise enough.
     """
-    entry = tl.program_id(0) * block + tl.arange(0, block)
-    start = tl.load(offsets)
-    valid = (entry < tl.load(offsets + count) - start) & (entry < capacity)
-    # The last Gaussian that begins at or before the entry.
-    low = tl.zeros((block,), tl.int32)
-    high = low + count
-    for _ in range(steps):
-        middle = (low + high) // 2
-        before = tl.load(offsets + middle) - start <= entry
-        low = tl.where(before, middle, low)
-        high = tl.where(before, high, middle)
-    place = (entry - (tl.load(offsets + low) - start)).to(tl.int32)
-    across = tl.maximum(tl.load(boxes + 3 * low + 2), 1)
-    column = tl.load(boxes + 3 * low) + place % across
-    row = tl.load(boxes + 3 * low + 1) + place // across
-    picture = (low + first) // per_picture
-    key = tl.where(valid, (picture * tiles_y + row) * tiles_x + column, sentinel)
-    tl.store(keys + entry, key.to(keys.dtype.element_ty), entry < capacity)
-    tl.store(owners + entry, low, valid)
-    l11 = tl.load(cholesky + 3 * low, valid, 1.0).to(tl.float64)
-    l21 = tl.load(cholesky + 3 * low + 1, valid, 0.0).to(tl.float64)
-    dx = column * tile + 0.5 - tl.load(means + 2 * low, valid, 0.0).to(tl.float64)
-    dy = row * tile + 0.5 - tl.load(means + 2 * low + 1, valid, 0.0).to(tl.float64)
-    tl.store(corners + 2 * entry, dx.to(tl.float32), valid)
-    tl.store(corners + 2 * entry + 1, (dy - dx * (l21 / l11)).to(tl.float32), valid)
+    home = tl.program_id(0) // cell
+    column = home % cells_x * cell + tl.arange(0, cell)[:, None]
+    rows = home // cells_x
+    row = rows % cells_y * cell + tl.program_id(0) % cell
+    some_tiles = (column < tiles_x) & (row < tiles_y)
+    index = (rows // cells_y * tiles_y + row) * tiles_x + column
+    total = tl.zeros((cell, 1), tl.int64)
+    for part in range(home * parts_each, (home + 1) * parts_each):
+        end = tl.load(parts + 2 * part + 1)
+        for at in range(tl.load(parts + 2 * part), end, block):
+            at = (at + tl.arange(0, block))[None, :]
+            i = tl.load(members + at, at < end, 0)
+            found = _touches(boxes, i, at < end, column, row, 1)
+            total += tl.sum(found.to(tl.int64), axis=1)[:, None]
+    total = tl.where(some_tiles, total, 0)
+    start = tl.atomic_add(used + 2 + tl.zeros((cell, 1), tl.int32), total, some_tiles)
+    tl.store(spans + 2 * index, tl.minimum(start, capacity).to(tl.int32), some_tiles)
+    tl.store(spans + 2 * index + 1, tl.minimum(start + total, capacity).to(tl.int32), some_tiles)
+    for part in range(home * parts_each, (home + 1) * parts_each):
+        end = tl.load(parts + 2 * part + 1)
+        for at in range(tl.load(parts + 2 * part), end, block):
+            at = (at + tl.arange(0, block))[None, :]
+            some = at < end
+            i = tl.load(members + at, some, 0)
+            found = _touches(boxes, i, some, column, row, 1)
+            place = start + tl.cumsum(found.to(tl.int32), 1) - 1
+            start += tl.sum(found.to(tl.int64), axis=1)[:, None]
+            found = found & some_tiles & (place < capacity)
+            wide = tl.load(boxes + 4 * i + 2, some, 0)
+            inner = (row - tl.load(boxes + 4 * i + 1, some, 0)) * wide
+            inner = inner + column - tl.load(boxes + 4 * i, some, 0)
+            entry = tl.minimum(tl.load(offsets + i, some, 0) + inner, capacity)
+            tl.store(owners + place, tl.broadcast_to(i, (cell, block)), found)
+            tl.store(entries + place, entry.to(tl.int32), found)
+            inverse1 = 1.0 / tl.load(cholesky + 3 * i, some, 1.0).to(tl.float64)
+            inverse2 = 1.0 / tl.load(cholesky + 3 * i + 2, some, 1.0).to(tl.float64)
+            slope = tl.load(cholesky + 3 * i + 1, some, 0.0).to(tl.float64) * inverse1
+            dx = column * tile + 0.5 - tl.load(means + 2 * i, some, 0.0).to(tl.float64)
+            dy = row * tile + 0.5 - tl.load(means + 2 * i + 1, some, 0.0).to(tl.float64)
+            form = forms + 5 * place
+            tl.store(form, (dx * inverse1).to(tl.float32), found)
+            tl.store(form + 1, tl.broadcast_to(inverse1.to(tl.float32), (cell, block)), found)
+            tl.store(form + 2, ((dy - dx * slope) * inverse2).to(tl.float32), found)
+            step = (-slope * inverse2).to(tl.float32)
+            tl.store(form + 3, tl.broadcast_to(step, (cell, block)), found)
+            tl.store(form + 4, tl.broadcast_to(inverse2.to(tl.float32), (cell, block)), found)
 
 
 def prepare_lists(batch: Batch) -> Iterator[TileLists]:
@@ -157,38 +244,46 @@ def make_lists(batch: Batch, capacity: int | None = None) -> Iterator[TileLists]
     batch : Batch
     capacity : int, optional
         Entries to allocate memory for. There is then one part and nothing waits for the device,
-        as a CUDA graph requires; where `offsets` ends above it, entries have been left out.
+        as a CUDA graph requires; where `used` says more, entries have been left out.
     """
-    count = batch.count
-    boxes, offsets = _measured(batch)
+    whole = (0, batch.count)
+    measured = _measured(batch, whole)
     if capacity is not None:
-        yield _sorted(batch, boxes, offsets, (0, count), capacity)
+        yield _filled(batch, measured, whole, capacity)
         return
-    total = int(offsets[-1])
-    most = MOST_BYTES // (48 + 4 * (5 + batch.channels))
-    parts = [(0, count, total)] if total <= most else _parts(offsets.tolist(), most)
-    for first, last, entries in parts:
-        yield _sorted(batch, boxes, offsets, (first, last), entries)
+    total = int(measured[2][0])
+    most = MOST_BYTES // (ENTRY_BYTES + 4 * (5 + batch.channels))
+    if total <= most:
+        yield _filled(batch, measured, whole, total)
+        return
+    for first, last, entries in _parts(_counts(measured[0]).tolist(), most):
+        yield _filled(batch, _measured(batch, (first, last)), (first, last), entries)
 
 
 def count_entries(batch: Batch) -> Tensor:
     """Return how many tiles each Gaussian touches, (B N,); 0 where it draws nothing."""
-    _, offsets = _measured(batch)
-    return offsets.diff()
+    return _counts(_measured(batch, (0, batch.count))[0])
 
 
-def _measured(batch: Batch) -> tuple[Tensor, Tensor]:
-    count = batch.count
-    device = batch.means.device
-    boxes = torch.empty((count, 3), dtype=torch.int32, device=device)
-    counts = torch.empty(count + 1, dtype=torch.int32, device=device)
+def _counts(boxes: Tensor) -> Tensor:
+    return boxes[:, 2] * boxes[:, 3]
+
+
+def _measured(batch: Batch, part: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the boxes and offsets of some Gaussians, and the numbers of what was reserved."""
+    first, last = part
+    count, device = last - first, batch.means.device
+    boxes = torch.empty((count, 4), dtype=torch.int32, device=device)
+    offsets = torch.empty(count, dtype=torch.int64, device=device)
+    used = torch.zeros(3, dtype=torch.int64, device=device)
     if count:
         _measure[(triton.cdiv(count, BLOCK),)](
-            batch.means,
-            batch.cholesky,
-            batch.colors,
+            batch.means[first:],
+            batch.cholesky[first:],
+            batch.colors[first:],
             boxes,
-            counts,
+            offsets,
+            used,
             count,
             batch.channels,
             batch.tiles_x,
@@ -197,55 +292,78 @@ def _measured(batch: Batch) -> tuple[Tensor, Tensor]:
             TILE,
             BLOCK,
         )
-    else:
-        counts.zero_()
-    offsets = torch.cumsum(counts, 0)
-    return boxes, offsets
+    return boxes, offsets, used
 
 
-def _parts(offsets: list[int], most: int) -> Iterator[tuple[int, int, int]]:
+def _parts(counts: list[int], most: int) -> Iterator[tuple[int, int, int]]:
     """Cut the Gaussians into parts of at most `most` entries, or of a single Gaussian."""
-    first = 0
-    for last in range(1, len(offsets)):
-        if last == len(offsets) - 1 or offsets[last + 1] - offsets[first] > most:
-            yield first, last, offsets[last] - offsets[first]
-            first = last
+    first, entries = 0, 0
+    for last, count in enumerate(counts):
+        if last > first and entries + count > most:
+            yield first, last, entries
+            first, entries = last, 0
+        entries += count
+    yield first, len(counts), entries
 
 
-def _sorted(
-    batch: Batch, boxes: Tensor, offsets: Tensor, part: tuple[int, int], capacity: int
+def _filled(
+    batch: Batch, measured: tuple[Tensor, Tensor, Tensor], part: tuple[int, int], capacity: int
 ) -> TileLists:
     first, last = part
-    device = offsets.device
-    offsets = offsets[first : last + 1]
-    # Sorting takes time in proportion to the bytes of a key.
-    kind = torch.int16 if batch.tiles < 2**15 - 1 else torch.int32
-    keys = torch.empty(capacity, dtype=kind, device=device)
-    owners = torch.empty(capacity, dtype=torch.int32, device=device)
-    corners = torch.empty((capacity, 2), dtype=torch.float32, device=device)
-    if capacity and last > first:
-        _spread[(triton.cdiv(capacity, BLOCK),)](
-            offsets,
-            boxes[first:],
-            batch.means[first:],
-            batch.cholesky[first:],
-            keys,
-            owners,
-            corners,
-            first,
-            last - first,
-            batch.per_picture,
-            batch.tiles_x,
-            batch.tiles_y,
-            batch.tiles,
-            capacity,
-            (last - first - 1).bit_length(),
-            TILE,
-            BLOCK,
-        )
-    else:
-        keys.fill_(batch.tiles)
-    sorted_keys, order = torch.sort(keys, stable=True)
-    tiles = torch.arange(batch.tiles + 1, dtype=kind, device=device)
-    starts = torch.searchsorted(sorted_keys, tiles, out_int32=True)
-    return TileLists(first, last - first, offsets, owners, corners, order, starts)
+    boxes, offsets, used = measured
+    device = used.device
+
+    def numbers(*shape: int) -> Tensor:
+        return torch.empty(shape, dtype=torch.int32, device=device)
+
+    owners, entries, members = (numbers(capacity) for _ in range(3))
+    forms = torch.empty((capacity, 5), dtype=torch.float32, device=device)
+    spans = numbers(batch.tiles, 2)
+    lists = TileLists(first, last - first, boxes, offsets, used, spans, owners, entries, forms)
+    if not (capacity and lists.count and batch.tiles):
+        spans.zero_()
+        return lists
+    cells_x, cells_y = (triton.cdiv(tiles, CELL) for tiles in (batch.tiles_x, batch.tiles_y))
+    cells = batch.pictures * cells_x * cells_y
+    parts_each = triton.cdiv(min(lists.count, batch.per_picture), CHUNK)
+    parts = numbers(cells, parts_each, 2)
+    _fill_cells[(cells, parts_each)](
+        boxes,
+        members,
+        parts,
+        used,
+        first,
+        lists.count,
+        batch.per_picture,
+        cells_x,
+        cells_y,
+        capacity,
+        cell=CELL,
+        chunk=CHUNK,
+        block=CHUNK_BLOCK,
+        num_warps=CHUNK_WARPS,
+    )
+    _fill_tiles[(cells * CELL,)](
+        boxes,
+        offsets,
+        batch.means[first:],
+        batch.cholesky[first:],
+        members,
+        parts,
+        used,
+        spans,
+        owners,
+        entries,
+        forms,
+        parts_each,
+        batch.tiles_x,
+        batch.tiles_y,
+        cells_x,
+        cells_y,
+        capacity,
+        tile=TILE,
+        cell=CELL,
+        block=LIST_BLOCK,
+        num_warps=LIST_WARPS,
+    )
+    return lists

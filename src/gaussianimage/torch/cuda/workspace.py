@@ -58,7 +58,9 @@ class Workspace:
         if self._kept is not None and self.has(batch):
             return self._kept[2]
         lists = list(make(batch, self.capacity))
-        entries = torch.stack([one.offsets[-1] - one.offsets[0] for one in lists]).sum()
+        entries = lists[0].used[:1]
+        for other in lists[1:]:
+            entries = entries + other.used[:1]
         torch.maximum(self.peak, entries, out=self.peak)
         # The batch is kept so that no other tensor gets its memory, by which it is recognized.
         self._kept = batch, _versions(batch), lists
