@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 # Pixels a side. Small tiles have more entries, but an entry of 16 x 16 pixels mostly covers pixels
-# that its Gaussian does not touch; docs/experiments/smaller-tiles-by-their-instructions.md counts.
+# that its Gaussian does not touch, if there are more than some 20,000 in 768 x 512 pixels;
+# docs/experiments/smaller-tiles-by-their-instructions.md counts.
 TILE = 8
 
 
