@@ -30,7 +30,7 @@ def test_a_probe_predicts_a_whole_fit(side: int, share: float) -> None:
     picture = photo(side)
     count = round(side * side * share)
     predicted = decibels(picture, Prober(picture, None).squared_error(count))
-    assert predicted == pytest.approx(fit(picture, count, iterations=250).psnr, abs=2.5)
+    assert predicted == pytest.approx(fit(picture, count, iterations=250).psnr, abs=3)
 
 
 def test_half_the_size_predicts_about_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
