@@ -12,6 +12,7 @@ WITHOUT_PYTORCH = {
     "figures",
     "machine",
     "methods",
+    "released_code",
     "results",
     "tables",
     "tables.codec",

@@ -44,7 +44,7 @@ def test_hooks_are_called_around_each_step_and_a_run_can_be_continued():
 def test_without_strategies_it_is_the_papers_loop():
     recipe = Recipe(iterations=8, halve_every=4)
     model = CholeskyModel.random(6, 12, 14)
-    expected = train(model, target(), recipe)
+    expected = train(model, target(), recipe, loop="torch")
     other = CholeskyModel.random(6, 12, 14)
     optimizer = Adan(other.parameters(), lr=1e-3)
     psnr = Training(other, target(), optimizer, [HalveRate(4)], clamp=True).run(8)

@@ -105,6 +105,7 @@ def fit(
     """
     if not isinstance(resume, FitState | None):
         raise TypeError(f"resume: expected a FitState, got {type(resume).__name__}")
+    select_backend(device, thread_count(threads))  # a missing device is named first
     return fit_picture(
         as_picture(picture, white=white),
         gaussians,
