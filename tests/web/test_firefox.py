@@ -87,6 +87,8 @@ def test_the_element_shows_files_of_all_kinds(name: str, firefox: Firefox, site:
     assert firefox.run("return told;") == [["load", ""]]
     info = gaussianimage.info(data)
     size = (info.height, info.width)
+    canvas = "document.querySelector('gimg-image').shadowRoot.querySelector('canvas')"
+    firefox.wait(f"{canvas}.width === {info.width}")  # 300 until it is drawn first
     ratio = firefox.run("return devicePixelRatio;")
     assert ratio == 1
     difference = np.abs(samples(firefox.run(READ), size)[..., :3] - gaussianimage.decode(data))
