@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from webdriver import ScriptError
+from webdriver import Page, ScriptError
 
 FIREFOX = shutil.which("firefox") or shutil.which("firefox-esr")
 # No telemetry and no updates; a GPU that is the CPU is accepted; errors of pages are kept.
@@ -41,8 +41,8 @@ START_SECONDS = 60
 SCREEN = shutil.which("Xvfb")
 
 
-class Firefox:
-    """Firefox without a window. `open`, `run` and `wait` are those of `webdriver.Browser`."""
+class Firefox(Page):
+    """Firefox without a window. `open` is that of `webdriver.Browser`."""
 
     def __init__(self) -> None:
         assert FIREFOX
@@ -149,28 +149,9 @@ class Firefox:
         """Go to a page."""
         self._call("WebDriver:Navigate", {"url": url})
 
-    def run(self, script: str, *arguments: Any) -> Any:
-        """Return what the body of an async function returns in the page."""
-        body = (
-            "const done = arguments[arguments.length - 1];"
-            "const given = Array.prototype.slice.call(arguments, 0, -1);"
-            f"(async function () {{ {script} }}).apply(null, given)"
-            ".then((value) => done({ value }), (error) => done({ error: String(error) }));"
-        )
-        parameters = {"script": body, "args": [*arguments], "sandbox": None, "newSandbox": False}
-        result = self._call("WebDriver:ExecuteAsyncScript", parameters)
-        if "error" in result:
-            raise ScriptError(result["error"])
-        return result.get("value")
-
-    def wait(self, condition: str, *, seconds: float = 20) -> Any:
-        """Return the first true value of an expression in the page."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if value := self.run(f"return ({condition});"):
-                return value
-            time.sleep(0.05)
-        raise ScriptError(f"still not: {condition}")
+    def _execute(self, body: str, arguments: list[Any]) -> Any:
+        parameters = {"script": body, "args": arguments, "sandbox": None, "newSandbox": False}
+        return self._call("WebDriver:ExecuteAsyncScript", parameters)
 
     def screenshot(self, path: Path) -> None:
         """Write what the page shows to a PNG file."""

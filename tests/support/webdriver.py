@@ -9,6 +9,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,38 @@ class ScriptError(Exception):
     """A command of the browser failed."""
 
 
-class Browser:
+class Page(ABC):
+    """Scripts in the page that a browser shows."""
+
+    @abstractmethod
+    def _execute(self, body: str, arguments: list[Any]) -> Any:
+        """Return what a script gives to the function that is its last argument."""
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        """Return what the body of an async function returns in the page."""
+        body = (
+            "const done = arguments[arguments.length - 1];"
+            "const given = Array.prototype.slice.call(arguments, 0, -1);"
+            f"(async function () {{ {script} }}).apply(null, given)"
+            ".then((value) => done({ value }),"
+            " (error) => done({ error: `${error} ${error.stack}` }));"
+        )
+        result = self._execute(body, [*arguments])
+        if "error" in result:
+            raise ScriptError(result["error"])
+        return result.get("value")
+
+    def wait(self, condition: str, *, seconds: float = 20) -> Any:
+        """Return the first true value of an expression in the page."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if value := self.run(f"return ({condition});"):
+                return value
+            time.sleep(0.05)
+        raise ScriptError(f"still not: {condition}")
+
+
+class Browser(Page):
     """Chromium without a window, which chromedriver runs."""
 
     def __init__(self, *options: str) -> None:
@@ -100,27 +132,8 @@ class Browser:
         self.messages()
         self._call("POST", "/url", {"url": url})
 
-    def run(self, script: str, *arguments: Any) -> Any:
-        """Return what the body of an async function returns in the page."""
-        body = (
-            "const done = arguments[arguments.length - 1];"
-            "const given = Array.prototype.slice.call(arguments, 0, -1);"
-            f"(async function () {{ {script} }}).apply(null, given)"
-            ".then((value) => done({ value }), (error) => done({ error: String(error.stack) }));"
-        )
-        result = self._call("POST", "/execute/async", {"script": body, "args": [*arguments]})
-        if "error" in result:
-            raise ScriptError(result["error"])
-        return result.get("value")
-
-    def wait(self, condition: str, *, seconds: float = 20) -> Any:
-        """Return the first true value of an expression in the page."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if value := self.run(f"return ({condition});"):
-                return value
-            time.sleep(0.05)
-        raise ScriptError(f"still not: {condition}")
+    def _execute(self, body: str, arguments: list[Any]) -> Any:
+        return self._call("POST", "/execute/async", {"script": body, "args": arguments})
 
     def cdp(self, command: str, **parameters: Any) -> Any:
         """Run a command of the browser's own protocol."""

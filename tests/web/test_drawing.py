@@ -1,7 +1,6 @@
 """Pixels of both renderers against the native decoder."""
 
 import base64
-import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from node_scripts import run_script
 from numpy.typing import NDArray
 from webdriver import Browser
 
@@ -55,14 +55,7 @@ for (const [file, height, width] of JSON.parse(readFileSync(0, 'utf8'))) {{
 """
     cases = [(name, size) for name in KINDS for size in (*SIZES, (5, 7))]
     requests = [[str(GOLDEN / f"{name}.gimg"), *size] for name, size in cases]
-    result = subprocess.run(
-        [node, "--input-type=module", "-e", script],
-        input=json.dumps(requests),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for (name, size), line in zip(cases, result.stdout.splitlines(), strict=True):
+    for (name, size), line in zip(cases, run_script(node, script, requests), strict=True):
         found = np.frombuffer(base64.b64decode(line), np.uint8).reshape(*size, 4)
         assert_close(found.astype(np.int64), native(name, size))
 

@@ -5,13 +5,14 @@ import io
 import json
 import shutil
 import struct
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from element_page import READ
+from node_scripts import run_script
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 from samples import sample
@@ -43,16 +44,7 @@ for (const [file, pixels, view] of JSON.parse(readFileSync(0, 'utf8'))) {{
 
 def finished(node: str, requests: Sequence[Any]) -> list[tuple[Pixels, str]]:
     """Return what JavaScript makes of pixels, and what it says of the file."""
-    result = subprocess.run(
-        [node, "--input-type=module", "-e", SCRIPT],
-        input=json.dumps(requests),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    told = [json.loads(line) for line in result.stdout.splitlines()]
+    told = [json.loads(line) for line in run_script(node, SCRIPT, requests)]
     return [(np.frombuffer(base64.b64decode(t["text"]), np.uint8), t["notice"]) for t in told]
 
 
@@ -270,11 +262,6 @@ def test_other_and_damaged_profiles_change_nothing_and_are_told(node: str, tmp_p
 PAGE = """
 <script type="module" src="/gimg/element.js"></script>
 <gimg-image id="a" src="{}"></gimg-image>
-"""
-READ = """
-const canvas = document.querySelector('#a').shadowRoot.querySelector('canvas');
-const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-return btoa(Array.from(data, (b) => String.fromCharCode(b)).join(''));
 """
 
 

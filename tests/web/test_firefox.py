@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from element_page import READ, WATCH
 from firefox import Firefox
 from numpy.typing import NDArray
 from tiled_samples import make_tiled
@@ -36,24 +37,6 @@ if (gpu) {
 return btoa(Array.from(pixels, (b) => String.fromCharCode(b)).join(''));
 """
 HAS_WEBGL = "document.createElement('canvas').getContext('webgl2') !== null"
-WATCH = """
-<script>
-  var told = [];
-  for (const type of ['load', 'error']) {{
-    document.addEventListener(type, (event) => {{
-      if (event.target.localName === 'gimg-image') told.push([type, event.message ?? '']);
-    }}, true);
-  }}
-</script>
-<script type="module" src="/gimg/element.js"></script>
-<gimg-image src="{}" alt="A picture"></gimg-image>
-"""
-READ = """
-const { shadowRoot } = document.querySelector('gimg-image');
-const canvas = shadowRoot.querySelector('canvas');
-const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-return btoa(Array.from(data, (b) => String.fromCharCode(b)).join(''));
-"""
 
 
 def samples(text: str, size: tuple[int, int]) -> NDArray[np.int64]:
@@ -82,7 +65,7 @@ def test_both_renderers_draw_what_the_native_decoder_draws(
 def test_the_element_shows_files_of_all_kinds(name: str, firefox: Firefox, site: Any) -> None:
     data = make_tiled(count=30) if name == "tiled" else (GOLDEN / f"{name}.gimg").read_bytes()
     (site.folder / "a.gimg").write_bytes(data)
-    firefox.open(site.page(WATCH.format("/ranges/a.gimg")))
+    firefox.open(site.page(WATCH.format("/ranges/a.gimg", "")))
     firefox.wait("told.length")
     assert firefox.run("return told;") == [["load", ""]]
     info = gaussianimage.info(data)
@@ -102,7 +85,7 @@ def test_the_element_tells_of_damaged_missing_and_foreign_files(
     (site.folder / "cut.gimg").write_bytes(data[:-40])
     (site.folder / "foreign.gimg").write_bytes(b"\xff\xd8\xff\xe0 a JPEG")
     for name, message in (("cut", "cut off"), ("foreign", "not a .gimg"), ("none", "404")):
-        firefox.open(site.page(WATCH.format(f"/{name}.gimg")))
+        firefox.open(site.page(WATCH.format(f"/{name}.gimg", "")))
         firefox.wait("told.length")
         ((kind, text),) = firefox.run("return told;")
         assert kind == "error"

@@ -3,13 +3,14 @@
 import base64
 import json
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from element_page import READ, WATCH
+from node_scripts import run_script
 from numpy.typing import NDArray
 from tiled_samples import GRID, make_tiled
 from webdriver import Browser
@@ -57,16 +58,7 @@ for (const [file, views] of JSON.parse(readFileSync(0, 'utf8'))) {{
 
 
 def run(node: str, requests: Sequence[Any]) -> list[dict[str, Any]]:
-    result = subprocess.run(
-        [node, "--input-type=module", "-e", SCRIPT],
-        input=json.dumps(requests),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    return [json.loads(line) for line in result.stdout.splitlines()]
+    return [json.loads(line) for line in run_script(node, SCRIPT, requests)]
 
 
 def view_of(shape: tuple[int, int], size: tuple[int, int], crop: Sequence[int]) -> dict[str, float]:
@@ -231,24 +223,6 @@ def test_files_that_are_damaged_before_their_tiles_are_refused(node: str, tmp_pa
 
 # On a page ----------------------------------------------------------------------------------
 
-READ = """
-const canvas = document.querySelector('gimg-image').shadowRoot.querySelector('canvas');
-const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-return btoa(Array.from(data, (b) => String.fromCharCode(b)).join(''));
-"""
-WATCH = """
-<script>
-  const told = [];
-  for (const type of ['load', 'error']) {{
-    document.addEventListener(type, (event) => {{
-      if (event.target.localName === 'gimg-image') told.push([type, event.message ?? '']);
-    }}, true);
-  }}
-</script>
-<script type="module" src="/gimg/element.js"></script>
-<gimg-image src="{}" style="width: {}px; height: {}px"></gimg-image>
-"""
-
 
 @pytest.mark.parametrize("folder", ["", "ranges/"])
 def test_the_element_reads_tiles_with_and_without_ranges(
@@ -258,7 +232,9 @@ def test_the_element_reads_tiles_with_and_without_ranges(
     (site.folder / "a.gimg").write_bytes(data)
     browser.show_as(800, 600)
     for size in ((15, 21), (150, 210)):
-        browser.open(site.page(WATCH.format(f"/{folder}a.gimg", size[1], size[0])))
+        browser.open(
+            site.page(WATCH.format(f"/{folder}a.gimg", f"width: {size[1]}px; height: {size[0]}px"))
+        )
         browser.wait("told.length")
         assert browser.run("return told;") == [["load", ""]]
         expected = native(data, size, (0, 0, *size))
@@ -279,7 +255,7 @@ def test_the_element_tells_of_damaged_tiles_and_of_servers_that_fail(
     (site.folder / "cut.gimg").write_bytes(data[: 2 * len(data) // 3])
     (site.folder / "bad.gimg").write_bytes(changed(data, len(data) - 60, data[-60] ^ 1))
     for name, message in (("cut", "cut off"), ("bad", "checksum")):
-        browser.open(site.page(WATCH.format(f"/ranges/{name}.gimg", 210, 150)))
+        browser.open(site.page(WATCH.format(f"/ranges/{name}.gimg", "width: 210px; height: 150px")))
         browser.wait("told.length")
         ((kind, text),) = browser.run("return told;")
         assert kind == "error"
