@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="needs PyTorch")
+import torch_device  # noqa: F401  # before Triton, as for all tests of its kernels
+
 pytest.importorskip("triton", reason="needs Triton")
 
 from gaussianimage import Gaussians
