@@ -175,29 +175,36 @@ def iterate_natively(
     saved : SavedTraining, optional
         Where the training is continued, and where its state is saved.
     """
-    recipe = monitor.recipe
     if saved is not None:
-        saved.begin(loop, monitor.state(), recipe)
+        saved.begin(loop, monitor.state(), monitor.recipe)
         monitor.restore(saved.monitor)
+    try:
+        _run_stretches(loop, monitor, saved)
+    except KeyboardInterrupt:
+        loop.store()
+        if saved is not None:
+            saved.save(loop, monitor.state())
+        raise
+    return loop.steps
+
+
+def _run_stretches(
+    loop: NativeLoop, monitor: "TrainingMonitor", saved: SavedTraining | None
+) -> None:
+    """Run the iterations that are left."""
+    recipe = monitor.recipe
     count = 1
     while loop.steps < recipe.iterations and not (loop.steps and monitor.over()):
         done = loop.steps
         count = min(count, monitor.stretch(done))
         began = time.perf_counter()
-        try:
-            errors = loop.run(recipe.rate(done + i) for i in range(count))
-        except KeyboardInterrupt:
-            loop.store()
-            if saved is not None:
-                saved.save(loop, monitor.state())
-            raise
+        errors = loop.run(recipe.rate(done + i) for i in range(count))
         monitor.look(done + count - 1, errors[-1])
         # So many that the next call takes as long as there is between two reports.
         each = max(time.perf_counter() - began, 1e-6) / count
         count = max(1, int(monitor.until_report() / each))
         if saved is not None and saved.is_due():
             saved.save(loop, monitor.state())
-    return loop.steps
 
 
 def mean_squared_error(image: Tensor, target: Tensor) -> float:
