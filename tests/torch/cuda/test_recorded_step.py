@@ -62,6 +62,25 @@ def test_a_changed_step_size_counts():
 
 
 @pytest.mark.usefixtures("on_kernels")
+def test_rows_that_nothing_wrote_are_not_added(monkeypatch):
+    new_empty = torch.Tensor.new_empty
+
+    def poisoned(*given, **options):
+        # Squares of such numbers overflow, which Triton's interpreter reports.
+        made = new_empty(*given, **options)
+        return made.fill_(1e30) if made.is_floating_point() else made
+
+    monkeypatch.setattr(torch.Tensor, "new_empty", poisoned)
+    _, optimizer, step = training()
+    monkeypatch.setattr(workspace, "SPARE_ENTRIES", 0)
+    monkeypatch.setattr(workspace, "SPARE", 0.2)
+    recorded = RecordedStep(step, optimizer)
+    recorded.run(1)
+    monkeypatch.setattr(workspace, "SPARE", 1.0)
+    recorded.run(3)
+
+
+@pytest.mark.usefixtures("on_kernels")
 def test_lists_that_outgrow_their_workspace_change_no_bit(monkeypatch):
     expected, _, step = training()
     losses = [step() for _ in range(4)]

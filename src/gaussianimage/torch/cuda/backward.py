@@ -120,6 +120,7 @@ def gather(sums, begin, end, column, columns, rows: tl.constexpr):
 def _differentiate(
     boxes,
     offsets,
+    used,
     sums,
     cholesky,
     d_means,
@@ -132,6 +133,8 @@ def _differentiate(
     """Turn the sums of one Gaussian's entries into its derivatives."""
     i = tl.program_id(0)
     begin, end = rows_of(boxes, offsets, i, capacity)
+    # Of lists that outgrow their memory not every row of sums is written.
+    end = tl.where(tl.load(used) <= capacity, end, begin)
     columns = 5 + channels
     g1 = gather(sums, begin, end, 0, columns, rows)
     g2 = gather(sums, begin, end, 1, columns, rows)
@@ -194,6 +197,7 @@ def differentiate(
     _differentiate[(lists.count,)](
         lists.boxes,
         lists.offsets,
+        lists.used,
         sums,
         batch.cholesky[first:],
         *(t[first:] for t in results),
