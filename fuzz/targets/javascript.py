@@ -5,23 +5,21 @@ Both accept or refuse a file, the Gaussians agree to the bit, and pixels within 
 
 import base64
 import hashlib
-import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from support import node
 from support.mutation import mutate_file
+from support.node import Node, as_rgba, assert_close
 from support.outcome import attempt
 
 import gaussianimage
 from gaussianimage import _native
 from gaussianimage.codec.decoder.file import parse_file
 
-HERE = Path(__file__).resolve()
-DATA = HERE.parents[2] / "tests" / "data" / "v1"
+DATA = Path(__file__).resolve().parents[2] / "tests" / "data" / "v1"
 LIMITS = gaussianimage.Limits(
     max_pixels=2**16, max_work=2**22, max_gaussians=2**14, max_memory=2**26, max_metadata=2**20
 )
@@ -29,41 +27,15 @@ _LIMITS = {"maxPixels": 2**16, "maxWork": 2**22, "maxGaussians": 2**14}
 # The order of additions differs, so a large color leaves a large error.
 _ORDINARY = 4.0
 
+available = node.available
 mutate = mutate_file
-_node: subprocess.Popen[bytes] | None = None
-
-
-def available() -> bool:
-    """Whether Node is installed."""
-    return shutil.which("node") is not None
+_node = Node("decode_files.mjs", limits=_LIMITS)
+close = _node.close
 
 
 def seeds() -> list[bytes]:
     """Return the golden files."""
     return [path.read_bytes() for path in sorted(DATA.glob("*.gimg"))]
-
-
-def _answer(data: bytes) -> dict[str, Any]:
-    global _node
-    if _node is None:
-        script = HERE.parents[1] / "support" / "decode_files.mjs"
-        _node = subprocess.Popen(
-            ["node", str(script), json.dumps(_LIMITS)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-    assert _node.stdin is not None
-    assert _node.stdout is not None
-    _node.stdin.write(len(data).to_bytes(4, "little") + data)
-    _node.stdin.flush()
-    found: dict[str, Any] = json.loads(_node.stdout.readline())
-    return found
-
-
-def close() -> None:
-    """End Node."""
-    if _node is not None:
-        _node.communicate()
 
 
 def _digest(array: np.ndarray[Any, Any]) -> str:
@@ -72,8 +44,7 @@ def _digest(array: np.ndarray[Any, Any]) -> str:
 
 def check(data: bytes) -> str:
     """Decode the file on both sides, and compare."""
-    found = _answer(data)
-    assert "crash" not in found, found["crash"]
+    found = _node.ask(data)
     native = attempt(lambda: gaussianimage.decode_gaussians(data, threads=1, limits=LIMITS))
     pixels = attempt(lambda: gaussianimage.decode(data, threads=1, grain=False, limits=LIMITS))
     if "error" in found:
@@ -94,7 +65,9 @@ def check(data: bytes) -> str:
     assert found["cholesky"] == _digest(cholesky)
     assert found["colors"] == _digest(colors)
     if pixels.error is None and found["largest"] < _ORDINARY and len(means) < 200:
-        _compare(found["pixels"], pixels.value)
+        expected = as_rgba(pixels.value)
+        drawn = np.frombuffer(base64.b64decode(found["pixels"]), np.uint8)
+        assert_close(drawn.reshape(expected.shape), expected)
     return f"{colors.shape[1]} channels, {pixels.name}"
 
 
@@ -105,21 +78,3 @@ def _numbers(data: bytes) -> Any:
     payloads = [bytes(chunk.payload) for chunk in file.layers.chunks]
     quantizer = file.layers.parameters.quantizer(header.height, header.width)
     return _native.decode_layers(quantizer, payloads, header.layers, header.gaussians, 1)[1]
-
-
-def _compare(encoded: str, expected: np.ndarray[Any, Any]) -> None:
-    height, width = expected.shape[:2]
-    mine = np.frombuffer(base64.b64decode(encoded), np.uint8).reshape(height, width, 4)
-    values = expected.reshape(height, width, -1)
-    channels = values.shape[2]
-    colors = channels - (channels % 2 == 0)
-    if channels % 2 == 0:
-        # Where nearly nothing shows, the division by alpha leaves anything.
-        seen = values[..., -1] > 64
-        assert np.abs(mine[..., 3] - values[..., -1].astype(int)).max() <= 2
-    else:
-        seen = np.ones((height, width), bool)
-    color = np.broadcast_to(values[..., :colors], (height, width, 3)).astype(int)
-    difference = np.abs(mine[..., :3] - color)[seen]
-    # A Gaussian's edge may go either way.
-    assert (difference > 4).mean() <= 0.01 if difference.size else True, difference.max()

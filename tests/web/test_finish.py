@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import shutil
-import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 from element_page import READ
+from icc_profiles import (
+    DISPLAY_P3,
+    PROFILES,
+    SRGB,
+    SRGB_CURVE,
+    gamma,
+    parametric,
+    profile,
+    rgb_profile,
+)
 from node_scripts import run_script
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
@@ -113,57 +122,6 @@ def test_damaged_grain_is_left_out_and_told(node: str, tmp_path: Path) -> None:
 
 # Profiles -----------------------------------------------------------------------------------
 
-D50 = (0.9642, 1.0, 0.8249)
-SRGB = ((0.43607, 0.22249, 0.01392), (0.38515, 0.71687, 0.09708), (0.14307, 0.06061, 0.7141))
-DISPLAY_P3 = ((0.51512, 0.2412, -0.00105), (0.29198, 0.69225, 0.04189), (0.1571, 0.06657, 0.78407))
-ADOBE_RGB = ((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457))
-
-
-def fixed(value: float) -> bytes:
-    return struct.pack(">i", round(value * 65536))
-
-
-def xyz(values: Sequence[float]) -> bytes:
-    return b"XYZ \0\0\0\0" + b"".join(fixed(value) for value in values)
-
-
-def gamma(value: float) -> bytes:
-    return b"curv\0\0\0\0" + struct.pack(">IH", 1, round(value * 256)) + b"\0\0"
-
-
-def sampled(values: NDArray[Any]) -> bytes:
-    table = np.rint(values * 65535).astype(">u2").tobytes()
-    return b"curv\0\0\0\0" + struct.pack(">I", len(values)) + table + b"\0" * (len(table) % 4)
-
-
-def parametric(kind: int, numbers: Sequence[float]) -> bytes:
-    return b"para\0\0\0\0" + struct.pack(">HH", kind, 0) + b"".join(map(fixed, numbers))
-
-
-SRGB_CURVE = parametric(3, (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045))
-
-
-def profile(space: bytes, tags: dict[bytes, bytes]) -> bytes:
-    """Return an ICC profile of a screen, version 4."""
-    tags = {b"desc": b"mluc" + bytes(12), b"cprt": b"mluc" + bytes(12), b"wtpt": xyz(D50), **tags}
-    at = 132 + 12 * len(tags)
-    table, data = struct.pack(">I", len(tags)), b""
-    for name, value in tags.items():
-        table += name + struct.pack(">II", at + len(data), len(value))
-        data += value
-    head = struct.pack(">I4sI4s4s4s", 0, b"\0" * 4, 0x04300000, b"mntr", space, b"XYZ ")
-    head += bytes(12) + b"acsp" + bytes(28) + b"".join(map(fixed, D50))
-    whole = head + bytes(128 - len(head)) + table + data
-    return struct.pack(">I", len(whole)) + whole[4:]
-
-
-def rgb_profile(columns: Sequence[Sequence[float]], curve: bytes) -> bytes:
-    names = ((b"rXYZ", b"rTRC"), (b"gXYZ", b"gTRC"), (b"bXYZ", b"bTRC"))
-    tags = {}
-    for (color, tone), column in zip(names, columns, strict=True):
-        tags[color], tags[tone] = xyz(column), curve
-    return profile(b"RGB ", tags)
-
 
 def with_profile(path: Path, icc: bytes, channels: int = 3) -> str:
     path.write_bytes(sample((4, 9), channels, height=24, width=32, metadata=Metadata(icc=icc)))
@@ -180,24 +138,13 @@ def some_pixels(gray: bool = False) -> Pixels:
 
 
 VIEW = view_of((24, 32), (24, 32), (0, 0, 24, 32))
-LINEAR = np.linspace(0, 1, 300)
-KINDS = {
-    "p3": rgb_profile(DISPLAY_P3, SRGB_CURVE),
-    "adobe": rgb_profile(ADOBE_RGB, gamma(2.19921875)),
-    "sampled": rgb_profile(ADOBE_RGB, sampled(LINEAR**1.8)),
-    "linear": rgb_profile(SRGB, b"curv\0\0\0\0\0\0\0\0"),
-    "power": rgb_profile(DISPLAY_P3, parametric(0, [1.8])),
-    "offset": rgb_profile(DISPLAY_P3, parametric(1, [2.2, 0.9, 0.1])),
-    "raised": rgb_profile(ADOBE_RGB, parametric(2, [2.0, 0.8, 0.05, 0.1])),
-    "full": rgb_profile(ADOBE_RGB, parametric(4, [2.4, 0.9, 0.05, 0.1, 0.05, 0.02, 0.01])),
-}
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", PROFILES)
 def test_profiles_of_a_matrix_give_the_colors_of_littlecms(
     name: str, node: str, tmp_path: Path
 ) -> None:
-    path = with_profile(tmp_path / "a.gimg", KINDS[name])
+    path = with_profile(tmp_path / "a.gimg", PROFILES[name])
     pixels = some_pixels()
     ((found, notice),) = finished(node, [[path, as_text(pixels), VIEW]])
     assert notice == ""
@@ -205,7 +152,7 @@ def test_profiles_of_a_matrix_give_the_colors_of_littlecms(
     assert np.array_equal(found[..., 3], pixels[..., 3])
     expected = ImageCms.profileToProfile(
         Image.fromarray(pixels[..., :3].copy()),
-        ImageCms.ImageCmsProfile(io.BytesIO(KINDS[name])),
+        ImageCms.ImageCmsProfile(io.BytesIO(PROFILES[name])),
         ImageCms.createProfile("sRGB"),
         renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
     )
@@ -237,7 +184,7 @@ def test_gray_profiles_are_applied_and_srgb_changes_nothing(node: str, tmp_path:
 
 
 def test_other_and_damaged_profiles_change_nothing_and_are_told(node: str, tmp_path: Path) -> None:
-    whole = KINDS["p3"]
+    whole = PROFILES["p3"]
     others = [
         b"no profile at all",
         profile(b"CMYK", {b"A2B0": b"mft2" + bytes(40)}),

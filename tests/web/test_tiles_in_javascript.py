@@ -26,6 +26,7 @@ from gaussianimage.codec.format.container import (
 )
 from gaussianimage.codec.format.metadata import Metadata
 from gaussianimage.codec.format.tiles import TileGrid, TilePlace
+from gaussianimage.codec.format.varint import write_varint
 from gaussianimage.web.bundle import MODULES
 
 GOLDEN = Path(__file__).resolve().parents[1] / "data/v1/tiled"
@@ -219,6 +220,41 @@ def test_files_that_are_damaged_before_their_tiles_are_refused(node: str, tmp_pa
     path.write_bytes(data)
     (told,) = run(node, [[str(path), []]])
     assert told["chunks"] == ["eXIF"]
+
+
+def test_a_file_may_be_larger_than_any_other_picture(node: str, tmp_path: Path) -> None:
+    grid = TileGrid(height=70_000, width=70_000, levels=3, shift=4, side=32768, margin=8)
+    data = make_tiled(grid, count=3, change=lambda p, c, r: (c, r) if p.level == 0 else (b"", 0))
+    path = tmp_path / "large.gimg"
+    path.write_bytes(data)
+    size, crop = (35, 35), (0, 0, 35, 35)
+    (told,) = run(node, [[str(path), [view_of((70_000, 70_000), size, crop)]]])
+    assert "failure" not in told, told
+    expected = native(data, size, crop)
+    assert_close(samples_of(told["drawn"][0]["pixels"], expected), expected)
+    # A plain file of that size is refused, as before.
+    header, _ = read_chunk(data, len(SIGNATURE))
+    path.write_bytes(write_chunks([header]))
+    (told,) = run(node, [[str(path), []]])
+    assert told["failure"][0] == "limit"
+    assert "maxPixels" in told["failure"][1]
+
+
+def test_a_map_of_alpha_is_refused_before_it_is_decoded(node: str, tmp_path: Path) -> None:
+    data = make_tiled()
+    _, at = read_chunk(data, len(SIGNATURE))
+    # No array has so many pixels.
+    head = b"\1\1\x09" + 2 * write_varint(2**24) + bytes(2) + b"\0\x24\0\0\x80" + bytes(5)
+    path = tmp_path / "a.gimg"
+    path.write_bytes(SIGNATURE + chunk_bytes(Chunk(b"HEAD", head)) + data[at:])
+    script = f"""
+    import {{ readFileSync }} from 'node:fs';
+    import {{ openTiled }} from '{(MODULES / "tiled.js").as_uri()}';
+    const [file] = JSON.parse(readFileSync(0, 'utf8'));
+    await openTiled(new Uint8Array(readFileSync(file))).catch((e) => console.log(`${{e}}`));
+    """
+    (told,) = run_script(node, script, [str(path)])
+    assert told == "GimgError: the header is not that of a tiled file"
 
 
 # On a page ----------------------------------------------------------------------------------

@@ -77,7 +77,7 @@ def test_a_rectangle_touches_the_tiles_whose_reach_it_meets() -> None:
 
 
 @pytest.mark.parametrize(
-    ("at", "value"), [(0, 0), (0, 17), (1, 0), (1, 5), (2, 0), (3, 255), (4, 200)]
+    ("at", "value"), [(0, 0), (0, 17), (1, 0), (1, 5), (2, 0), (3, 255), (4, 200), (12, 5)]
 )
 def test_an_index_of_impossible_numbers_is_refused(at: int, value: int) -> None:
     payload = bytearray(make_index().to_chunk().payload)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaussianimage.codec.format.container import TILE_CHUNK, TILE_INDEX, Chunk
-from gaussianimage.codec.format.header import MAX_SIDE
+from gaussianimage.codec.format.header import MAX_GAUSSIANS, MAX_SIDE
 from gaussianimage.codec.format.varint import read_varint, write_varint
 from gaussianimage.errors import FormatError
 
@@ -22,6 +22,7 @@ MAX_SHIFT = 4
 TILE_SIDES = 32, 32768
 """The least and the largest side of a tile, in pixels of its level."""
 MAX_TILES = 2**22
+MAX_GAUSSIANS_OF_ALL = MAX_TILES * MAX_GAUSSIANS
 MAX_REACH = 2**16 - 1
 """The farthest that a Gaussian may reach beyond its tile, in pixels of its level."""
 
@@ -275,10 +276,12 @@ class TileIndex:
             )
         entries = np.frombuffer(data, _ENTRY, offset=_FIXED)
         lengths, reaches = entries["length"].copy(), entries["reach"].copy()
-        first = int.from_bytes(data[14:22], "little")
+        gaussians, first = (int.from_bytes(data[i : i + 8], "little") for i in (6, 14))
+        if gaussians > MAX_GAUSSIANS_OF_ALL:
+            raise FormatError(f"{gaussians} Gaussians are more than the tiles can have", offset)
         if first + int(lengths.sum(dtype=np.uint64)) >= 2**63:
             raise FormatError("the tiles end beyond every file", offset)
-        return cls(grid, int.from_bytes(data[6:14], "little"), first, lengths, reaches)
+        return cls(grid, gaussians, first, lengths, reaches)
 
 
 def tile_chunk(place: TilePlace, file: bytes) -> Chunk:

@@ -38,8 +38,14 @@ export async function loadPicture(source, options = {}) {
     for await (const bytes of readPieces(source, options.signal)) await session.push(bytes);
     return await session.finish();
   } catch (error) {
-    if (isOfTiledFile(error) && !options.signal?.aborted) return await loadTiled(source, options);
     let told = error;
+    if (mayBeTiled(error, session.picture) && !options.signal?.aborted) {
+      try {
+        return await loadTiled(source, options);
+      } catch (other) {
+        if (error.kind !== 'limit' || !isOfOtherFile(other)) throw other;
+      }
+    }
     if (options.signal?.aborted) told = options.signal.reason;
     else if (!(error instanceof GimgError)) {
       told = new GimgError('network', `the file can't be read: ${/** @type {Error} */ (error).message}`);
@@ -56,11 +62,23 @@ export async function loadPicture(source, options = {}) {
 }
 
 /**
+ * Returns whether the file may be tiled: the decoder says so, or it has refused a large picture, of
+ * which it does not read beyond the header.
  * @param {unknown} error of the decoder
- * @returns {boolean}
+ * @param {Picture | null} picture
+ * @returns {error is GimgError}
  */
-function isOfTiledFile(error) {
-  return error instanceof GimgError && error.kind === 'unsupported' && error.message.includes('TIDX');
+function mayBeTiled(error, picture) {
+  if (!(error instanceof GimgError)) return false;
+  return error.kind === 'unsupported' ? error.message.includes('TIDX') : error.kind === 'limit' && !picture;
+}
+
+/**
+ * @param {unknown} error of tiled.js
+ * @returns {boolean} whether it says that the file is not tiled
+ */
+function isOfOtherFile(error) {
+  return error instanceof GimgError && /TIDX must be|not that of a tiled file/.test(error.message);
 }
 
 /**

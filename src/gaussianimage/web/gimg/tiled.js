@@ -196,11 +196,16 @@ export async function openTiled(source, options = {}) {
     }
   };
   const endOf = (/** @type {Uint8Array} */ payload) => payload.byteOffset - bytes.byteOffset + payload.length + 4;
-  const headEnd = endOf(await chunkAt(8, 'HEAD'));
-  decoder.push(bytes.subarray(0, headEnd));
-  const picture = /** @type {Picture} */ (decoder.picture);
+  const head = await chunkAt(8, 'HEAD');
+  const headEnd = endOf(head);
+  // A map of alpha is not decoded: the picture may be of any size.
+  const hasMap = head[2] > 7;
+  if (!hasMap) decoder.push(bytes.subarray(0, headEnd));
+  const { picture } = decoder;
+  if (!picture || picture.header.gaussians || picture.header.work) {
+    return fail('the header is not that of a tiled file', 8);
+  }
   const { header } = picture;
-  if (header.gaussians || header.work || picture.alpha) fail('the header is not that of a tiled file', 8);
   const payload = await chunkAt(headEnd, 'TIDX');
   const { index, first } = parseIndex(payload, header, headEnd);
   const indexEnd = endOf(payload);
@@ -261,7 +266,7 @@ function parseIndex(payload, header, offset) {
   const first = u64(14);
   const valid =
     levels >= 1 && levels <= 16 && shift >= 1 && shift <= 4 && side >= 32 && side <= 32768 && margin <= side;
-  if (!valid || gaussians > 2 ** 53 || first > 2 ** 53) fail('impossible numbers in the index of tiles', offset);
+  if (!valid || gaussians > 2 ** 50 || first > 2 ** 53) fail('impossible numbers in the index of tiles', offset);
   const grids = [];
   let count = 0;
   for (let level = 0; level < levels; level++) {
@@ -294,7 +299,7 @@ function parseIndex(payload, header, offset) {
 
 /**
  * The tiles of a picture, which come when a view needs them. The event `change` tells that some came,
- * and `error`, with a message, that one is damaged.
+ * `fetched` that those of a request did, and `error`, with a message, that one is damaged.
  */
 export class Tiles extends EventTarget {
   #header;
@@ -303,6 +308,8 @@ export class Tiles extends EventTarget {
   #most;
   /** @type {Map<number, Tile>} in the order of their last use */
   #tiles = new Map();
+  /** Number of Gaussians of those tiles. */
+  #kept = 0;
   /** @type {number[]} that are to be fetched */
   #wanted = [];
   #running = 0;
@@ -359,24 +366,7 @@ export class Tiles extends EventTarget {
    * @throws {GimgError} the view needs too many tiles
    */
   compose(view) {
-    const level = this.levelOf(view);
-    const needed = this.#needed(view, level);
-    const here = [];
-    this.#wanted = [];
-    let missing = 0;
-    for (const number of needed) {
-      const tile = this.#tiles.get(number);
-      if (!tile) {
-        missing++;
-        if (!this.#coming.has(number)) this.#wanted.push(number);
-        continue;
-      }
-      this.#tiles.delete(number);
-      this.#tiles.set(number, tile);
-      if (tile.picture) here.push(number);
-    }
-    this.#forget(needed.length);
-    this.#fetchWanted();
+    const { level, here, missing } = this.#request(view);
     const key = `${level}:${here}`;
     if (this.#composed?.key !== key) this.#composed = { key, picture: this.#join(level, here) };
     const { scale } = this.#index.grids[level];
@@ -395,9 +385,37 @@ export class Tiles extends EventTarget {
    * @param {View} view
    */
   async load(view) {
-    while (this.compose(view).missing) {
-      await new Promise((resolve) => this.addEventListener('change', resolve, { once: true }));
+    while (this.#request(view).missing) {
+      await new Promise((resolve) => this.addEventListener('fetched', resolve, { once: true }));
     }
+  }
+
+  /**
+   * Asks for the tiles that a view needs and that are not here yet.
+   * @param {View} view
+   * @returns {{level: number, here: number[], missing: number}} the numbers of the undamaged tiles that
+   *   are here, and how many are missing
+   */
+  #request(view) {
+    const level = this.levelOf(view);
+    const needed = this.#needed(view, level);
+    const here = [];
+    this.#wanted = [];
+    let missing = 0;
+    for (const number of needed) {
+      const tile = this.#tiles.get(number);
+      if (!tile) {
+        missing++;
+        if (!this.#coming.has(number)) this.#wanted.push(number);
+        continue;
+      }
+      this.#tiles.delete(number);
+      this.#tiles.set(number, tile);
+      if (tile.picture) here.push(number);
+    }
+    this.#forget(needed.length);
+    this.#fetchWanted();
+    return { level, here, missing };
   }
 
   /**
@@ -442,11 +460,9 @@ export class Tiles extends EventTarget {
    * @param {number} used
    */
   #forget(used) {
-    let kept = 0;
-    for (const { picture } of this.#tiles.values()) kept += picture?.count ?? 0;
     for (const [number, { picture }] of this.#tiles) {
-      if (kept <= MOST_KEPT || this.#tiles.size <= used) return;
-      kept -= picture?.count ?? 0;
+      if (this.#kept <= MOST_KEPT || this.#tiles.size <= used) return;
+      this.#kept -= picture?.count ?? 0;
       this.#tiles.delete(number);
     }
   }
@@ -500,11 +516,13 @@ export class Tiles extends EventTarget {
         if (known.kind === 'network') setTimeout(() => this.#tiles.delete(number), RETRY);
       }
       this.#coming.delete(number);
+      this.#kept += tile.picture?.count ?? 0;
       this.#tiles.set(number, tile);
       this.dispatchEvent(new Event('change'));
     }
     this.#running--;
     this.#fetchWanted();
+    this.dispatchEvent(new Event('fetched'));
   }
 
   /**
@@ -539,9 +557,7 @@ export class Tiles extends EventTarget {
       if (!part || !/HEAD|LAYR|GEND/.test(part.type)) return refuse('a chunk that a tile must not have');
       at += part.to + 4;
     }
-    let kept = 0;
-    for (const tile of this.#tiles.values()) kept += tile.picture?.count ?? 0;
-    if (kept > MOST_IN_VIEW) fail('the view needs too many Gaussians', offset, 'limit');
+    if (this.#kept > MOST_IN_VIEW) fail('the view needs too many Gaussians', offset, 'limit');
     const picture = await loadPicture(file.slice());
     const left = Math.max(0, column * side - margin);
     const top = Math.max(0, row * side - margin);
