@@ -51,13 +51,6 @@ def test_the_cost_weighs_bits_by_the_step() -> None:
     assert dear == pytest.approx(error + np.log(2) / 6 * 8 * len(draft(0.2).data))
 
 
-def test_the_source_itself_has_no_excess() -> None:
-    assert QUALITY.worst_excess(LEVELS) == 0
-    worse = LEVELS.copy()
-    worse[:16, :16] = 0
-    assert QUALITY.worst_excess(worse) > 0.1
-
-
 def test_invisible_colors_do_not_count() -> None:
     alpha = np.full((*LEVELS.shape[:2], 1), 255, np.uint8)
     alpha[:, :40] = 0

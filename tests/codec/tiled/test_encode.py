@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 from plain import tiles as plain
 from tiled_samples import read_index
 
@@ -22,7 +22,9 @@ from gaussianimage import (
     encode_tiled,
     info,
 )
-from gaussianimage.codec.encoder.rate_model import step_for_picture
+from gaussianimage.codec.encoder.local_contrast import worst_excess
+from gaussianimage.codec.encoder.rate_model import step_for_picture, step_for_quality
+from gaussianimage.codec.encoder.worse_blocks import EXCESS
 from gaussianimage.codec.tiled import encode as module
 from gaussianimage.codec.tiled import tile_job
 from gaussianimage.codec.tiled.encode import plan_grid
@@ -133,6 +135,20 @@ def test_small_things_on_a_plain_ground_are_repaired(
     assert max(levels()) < 185
     monkeypatch.setattr(module, "LEAST_REPAIRED", 100)
     assert min(levels()) > 195
+
+
+@pytest.mark.parametrize(("seed", "quality"), [(3, 45), (4, 50)])
+def test_no_block_is_worse_than_its_mean_color(tmp_path: Path, seed: int, quality: float) -> None:
+    rng = np.random.default_rng(seed)
+    page = Image.new("RGB", (144, 144), "white")
+    draw = ImageDraw.Draw(page)
+    for _ in range(50):  # long strokes, whose Gaussians reach across tiles
+        ends, color = rng.integers(0, 144, 4), rng.integers(0, 256, 3)
+        draw.line([int(end) for end in ends], fill=tuple(int(value) for value in color))
+    pixels = np.asarray(page)
+    drawn = decode(encoded(tmp_path / "a.gimg", pixels, quality=quality))
+    worst = worst_excess(np.float32(pixels) / 255, np.float32(drawn) / 255)
+    assert worst < 1.05 * EXCESS * step_for_quality(quality)
 
 
 def test_the_step_of_a_quality_is_that_of_other_files() -> None:

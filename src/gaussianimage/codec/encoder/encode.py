@@ -18,7 +18,7 @@ from gaussianimage.codec.encoder.effort import DEFAULT_EFFORT, Effort, effort_le
 from gaussianimage.codec.encoder.grain import MOST_SHARE, add_grain
 from gaussianimage.codec.encoder.meter import Meter
 from gaussianimage.codec.encoder.prepare import AlphaOptions, PreparedPicture, prepare
-from gaussianimage.codec.encoder.quantize_fit import ENERGY, LEAST_ERROR, FitQuantizer
+from gaussianimage.codec.encoder.quantize_fit import ENERGY, FitQuantizer
 from gaussianimage.codec.encoder.rate_model import (
     gaussians_for_psnr,
     gaussians_for_size,
@@ -50,12 +50,6 @@ Q_MAX = 3.5
 
 # From this quality on, blocks that have lost small things on a plain ground are repaired.
 LEAST_REPAIRED = 35.0
-
-# A block's error may exceed that of its mean color by this much, as a root mean square in color
-# steps of the quality. If repairs leave a worse block, the encoder quantizes again with a step that
-# is finer by a factor within FINER.
-EXCESS = 0.036
-FINER = 0.5, 0.8
 
 # Pixels per Gaussian in the first guess for an SSIM, for which there is no rate model.
 PIXELS_PER_GAUSSIAN = 130
@@ -377,10 +371,11 @@ class _Encoder:
             return best_start(self._fit, self.quality, source, count, step)
         quantizer = self._fit(count, solve=False)
         draft = quantizer.quantize(step)
-        if quality < LEAST_REPAIRED:
-            return draft
-        draft = quantizer.repair(draft)
-        return self._retry_with_finer_step(quantizer, draft, step_for_quality(quality))
+        return (
+            draft
+            if quality < LEAST_REPAIRED
+            else quantizer.repair(draft, step_for_quality(quality))
+        )
 
     def _encode_gaussians(self, count: float) -> Draft:
         quantizer = self._fit(int(count))
@@ -420,25 +415,6 @@ class _Encoder:
             self._source.fitted, most, threads=self._threads, progress=self._meter.report_probe
         )
         return search_size(self._fit, guess, most, self._effort.drafts)
-
-    def _retry_with_finer_step(self, quantizer: FitQuantizer, draft: Draft, step: float) -> Draft:
-        """Return the draft, or one with finer steps if a block is much worse than its mean color.
-
-        Parameters
-        ----------
-        quantizer : FitQuantizer
-        draft : Draft
-        step : float
-            The color step Δ of the quality, before it is adapted to the picture.
-        """
-        if self._interrupt.is_pressed():
-            return draft
-        most = max(EXCESS * step, 2 * LEAST_ERROR[self._source.picture.bit_depth])
-        worst = self.quality.worst_excess(self.quality.decode(draft))
-        if worst <= most:
-            return draft
-        finer = draft.step * float(np.clip(most / worst, *FINER))
-        return quantizer.repair(quantizer.quantize(finer))
 
     def _fit(
         self,

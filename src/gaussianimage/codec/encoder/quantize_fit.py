@@ -25,6 +25,7 @@ from gaussianimage.codec.encoder.rate_model import most_gaussians, step_for_fit
 from gaussianimage.codec.encoder.rd_quantization import RdQuantizer
 from gaussianimage.codec.encoder.repair import repair
 from gaussianimage.codec.encoder.staged_quantization import quantize_in_stages
+from gaussianimage.codec.encoder.worse_blocks import EXCESS, refine_worse_blocks
 from gaussianimage.codec.format.layers import divide_into_layers, model_set
 from gaussianimage.codec.format.levels import QuantizedGaussians
 from gaussianimage.codec.format.quantizer import (
@@ -154,12 +155,17 @@ class FitQuantizer:
         layers = self._refine(optimizer, quantizer, layers)
         return Draft.make(self._source, layers, parameters, step=step, q_max=self._q_max)
 
-    def repair(self, draft: Draft, inside: NDArray[np.bool_] | None = None) -> Draft:
+    def repair(self, draft: Draft, step: float, inside: NDArray[np.bool_] | None = None) -> Draft:
         """Return the draft with Gaussians added where blocks have lost detail; see `repair`.
+
+        Blocks that are still worse than their mean color get better integers of the Gaussians that
+        reach them; see `worse_blocks`.
 
         Parameters
         ----------
         draft : Draft
+        step : float
+            The color step Δ of the quality, before it is adapted to the picture.
         inside : ndarray, (K,), optional
             Which blocks to check; by default all.
         """
@@ -184,11 +190,12 @@ class FitQuantizer:
         added: list[QuantizedGaussians] = []
         with self._interrupt.cut_short():
             added.extend(repairs)
-        if not added:
+        if added:
+            layers = [*layers[:-1], QuantizedGaussians.concatenate([layers[-1], *added])]
+        refined = self._refine_worse_blocks(draft, layers, optimizer, step, inside)
+        if not added and refined is layers:
             return draft
-        return draft.with_layers(
-            [*layers[:-1], QuantizedGaussians.concatenate([layers[-1], *added])]
-        )
+        return draft.with_layers(refined)
 
     def lighter(self, draft: Draft) -> Iterator[Draft]:
         """Refine a draft with growing weights of a bit, and yield a smaller draft after each."""
@@ -267,6 +274,37 @@ class FitQuantizer:
                 self._report("refine", number, len(weights), math.nan, gaussians=count)
         return layers
 
+    def _refine_worse_blocks(
+        self,
+        draft: Draft,
+        layers: list[QuantizedGaussians],
+        optimizer: _native.Optimizer,
+        step: float,
+        inside: NDArray[np.bool_] | None,
+    ) -> list[QuantizedGaussians]:
+        """Refine the Gaussians that reach blocks which are worse than their mean color."""
+        if self._interrupt.is_pressed():
+            return layers
+        source = self._source
+        most = max(EXCESS * step, 2 * LEAST_ERROR[source.picture.bit_depth])
+        residual = optimizer.residual()
+        if self._weights is not None:
+            residual /= self._weights[..., None]
+        with self._interrupt.cut_short():
+            for better in refine_worse_blocks(
+                layers,
+                self._seen,
+                residual,
+                lambda weights: self._rd_quantizer(draft.parameters, draft.step, weights),
+                most=most * source.stretch.gain,
+                bounds=self._bounds,
+                q_max=self._q_max,
+                weights=self._weights,
+                inside=inside,
+            ):
+                layers = better
+        return layers
+
     # -- What counts as error ----------------------------------------------------------------------
 
     def _weigh(self, optimizer: _native.Optimizer) -> None:
@@ -314,6 +352,14 @@ class FitQuantizer:
         return seen * np.float32(self._source.stretch.gain)
 
     @property
+    def _bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Black and white, in the colors of `_seen`."""
+        stretch, channels = self._source.stretch, self._source.picture.channels
+        if self._source.seen is not None:
+            return np.zeros(channels), np.full(channels, stretch.gain)
+        return stretch.stretched(np.zeros(channels)), stretch.stretched(np.ones(channels))
+
+    @property
     def _q_max(self) -> float:
         return self._fitted.state.q_max
 
@@ -341,7 +387,12 @@ class FitQuantizer:
             optimizer.add(*arrays)
         return optimizer
 
-    def _rd_quantizer(self, parameters: QuantizerParameters, step: float) -> RdQuantizer:
+    def _rd_quantizer(
+        self,
+        parameters: QuantizerParameters,
+        step: float,
+        weights: NDArray[np.float32] | None = None,
+    ) -> RdQuantizer:
         picture = self._source.picture
         return RdQuantizer(
             parameters,
@@ -350,7 +401,7 @@ class FitQuantizer:
             width=picture.width,
             q_max=self._q_max,
             threads=thread_count(self._threads),
-            weights=self._weights,
+            weights=self._weights if weights is None else weights,
         )
 
     def _report(self, stage: str, number: int, count: int, loss: float, *, gaussians: int) -> None:

@@ -178,20 +178,64 @@ class RdQuantizer:
         for weight in weights:
             if not layers:
                 return
-            counts = [len(layer.precision) for layer in layers]
-            numbers = [model_set(number, len(layers)) for number in range(len(layers))]
-            levels = self.run_pass(
-                descent,
-                QuantizedGaussians.concatenate(layers),
-                np.repeat(np.array(numbers, np.uint8), counts),
-                self.costs(layers),
-                weight,
-            )
-            alive = shown(levels)
-            ends = np.cumsum([0, *counts])
-            layers = [
-                levels.select(begin + np.flatnonzero(alive[begin:end]))
-                for begin, end in pairwise(ends)
-                if alive[begin:end].any()
-            ]
+            layers = self._refine_once(descent, layers, weight)
             yield layers
+
+    def refine_some(
+        self,
+        layers: Sequence[QuantizedGaussians],
+        residual: NDArray[np.float32],
+        some: NDArray[np.bool_],
+    ) -> tuple[list[QuantizedGaussians], NDArray[np.float32]]:
+        """Refine some Gaussians of a file by one pass.
+
+        Parameters
+        ----------
+        layers : sequence of QuantizedGaussians
+        residual : ndarray, (H, W, C), float32
+            The drawn file less its target, times the weights of the error.
+        some : ndarray, (N,)
+            Which of the Gaussians of all layers to refine.
+
+        Returns
+        -------
+        layers : list of QuantizedGaussians
+            Without empty layers.
+        residual : ndarray, (H, W, C), float32
+            The drawn file less its target, without weights.
+        """
+        descent = self.coordinate_descent(residual)
+        refined = self._refine_once(descent, layers, 1.0, some)
+        after = descent.residual()
+        if self._roots is not None:
+            after /= self._roots[..., None]
+        return refined, after
+
+    def _refine_once(
+        self,
+        descent: _native.CoordinateDescent,
+        layers: Sequence[QuantizedGaussians],
+        weight: float,
+        some: NDArray[np.bool_] | None = None,
+    ) -> list[QuantizedGaussians]:
+        """Return layers after a pass over all or some of their Gaussians, without empty ones."""
+        counts = [len(layer.precision) for layer in layers]
+        numbers = [model_set(number, len(layers)) for number in range(len(layers))]
+        sets = np.repeat(np.array(numbers, np.uint8), counts)
+        levels = QuantizedGaussians.concatenate(layers)
+        costs = self.costs(layers)
+        if some is None:
+            levels = self.run_pass(descent, levels, sets, costs, weight)
+        else:
+            moved = self.run_pass(descent, levels.select(some), sets[some], costs, weight)
+            levels.precision[some] = moved.precision
+            levels.position[some] = moved.position
+            levels.color[some] = moved.color
+            levels.shape[some] = moved.shape
+        alive = shown(levels)
+        ends = np.cumsum([0, *counts])
+        return [
+            levels.select(begin + np.flatnonzero(alive[begin:end]))
+            for begin, end in pairwise(ends)
+            if alive[begin:end].any()
+        ]

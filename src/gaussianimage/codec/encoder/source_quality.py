@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from gaussianimage.codec.decoder.decode import decode
 from gaussianimage.codec.encoder.draft import Draft
 from gaussianimage.codec.encoder.grain import describe_grain
-from gaussianimage.codec.encoder.local_contrast import worst_excess
 from gaussianimage.codec.encoder.prepare import PreparedPicture
 from gaussianimage.codec.encoder.rd_quantization import WEIGHT_OF_A_BIT
 from gaussianimage.codec.format.grain import Grain
@@ -61,14 +60,6 @@ class SourceQuality:
             The picture is smaller than the metric's window.
         """
         return ssim(*self._pair(pixels))
-
-    def worst_excess(self, pixels: Pixels) -> float:
-        """Return the root mean square excess of the worst block; see `local_contrast`.
-
-        It is by how much a block's error exceeds that of its mean color, for values 0 to 1.
-        """
-        drawn = from_array(pixels, warn=ignore).pixels
-        return worst_excess(self._source.picture.pixels, drawn)
 
     def describe_grain(self, pixels: Pixels, most_bytes: float) -> Grain | None:
         """Return the grain of what the pixels lack; see `describe_grain`."""

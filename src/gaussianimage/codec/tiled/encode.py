@@ -32,6 +32,7 @@ from gaussianimage.codec.decoder.file import DEFAULT_LIMITS
 from gaussianimage.codec.decoder.tile_cache import DecodedTile, TileFrame, decode_tile
 from gaussianimage.codec.encoder.effort import DEFAULT_EFFORT, Effort, effort_level
 from gaussianimage.codec.encoder.encode import LEAST_REPAIRED, Q_MAX
+from gaussianimage.codec.encoder.rate_model import step_for_quality
 from gaussianimage.codec.encoder.targets import DEFAULT_QUALITY, Target, Tune
 from gaussianimage.codec.format.header import Header
 from gaussianimage.codec.format.metadata import Metadata
@@ -369,10 +370,11 @@ class _Encoding:
                 self._measure(pool, rows - 1)
 
     def _tile_options(self, level: int) -> TileOptions:
+        quality = self._options.quality
         return TileOptions(
             self._step,
             self._coarse.masking(level) if self._options.tune == "eye" else None,
-            self._options.quality >= LEAST_REPAIRED,
+            step_for_quality(quality) if quality >= LEAST_REPAIRED else None,
             self._effort,
             self._reader.bit_depth,
         )

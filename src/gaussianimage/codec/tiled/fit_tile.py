@@ -16,6 +16,7 @@ from gaussianimage.codec.decoder.tile_cache import (
     extents,
     measure_reach,
 )
+from gaussianimage.codec.encoder.draft import Draft
 from gaussianimage.codec.encoder.effort import Effort
 from gaussianimage.codec.encoder.encode import Q_MAX
 from gaussianimage.codec.encoder.eye_weights import on_channels
@@ -79,7 +80,7 @@ def encode_tile(
     step: float,
     *,
     weights: NDArray[np.float32] | None,
-    repaired: bool,
+    repair_step: float | None,
     effort: Effort,
     bit_depth: int,
     seed: int,
@@ -97,8 +98,9 @@ def encode_tile(
         The color step Δ of the picture.
     weights : ndarray, (H, W), float32, or None
         Weights of the errors for the eye; see `first_weights`.
-    repaired : bool
-        Whether blocks of the tile that have lost small things are repaired.
+    repair_step : float or None
+        The color step Δ of the quality, which tells how bad a block of the tile may be; None
+        without repairs.
     effort : Effort
     bit_depth : int
         Bits of a sample of the picture, 8 or 16.
@@ -143,21 +145,18 @@ def encode_tile(
         source, fitted, effort, threads, _ignore, interrupt, background=np.zeros(channels)
     )
     draft = quantizer.quantize(stretched_step)
-    if repaired:
-        draft = quantizer.repair(draft, _blocks_inside(frame))
     color_index = draft.parameters.color_index + stretch.sixteenths
     parameters = QuantizerParameters(
         color_index, draft.parameters.shape_index, draft.parameters.background
     )
-    height, width = residual.shape[:2]
-    levels = parameters.quantizer(height, width)
-    kept = [_within_reach(layer, levels, frame) for layer in draft.layers]
-    kept = [layer for layer in kept if len(layer.precision)]
-    if not kept:
+    levels = parameters.quantizer(*residual.shape[:2])
+    draft = _within_reach(draft, levels, frame)
+    if repair_step is not None:
+        draft = quantizer.repair(draft, repair_step, _blocks_to_repair(frame))
+        draft = _within_reach(draft, levels, frame)
+    if not draft.layers:
         return TileResult(b"", 0, empty_tile(channels))
-    if sum(len(layer.precision) for layer in kept) < draft.gaussians:
-        draft = draft.with_layers(kept)
-    means, cholesky, _ = levels.dequantize(*QuantizedGaussians.concatenate(kept))
+    means, cholesky, _ = levels.dequantize(*QuantizedGaussians.concatenate(draft.layers))
     place = frame.grid.frame(frame.place)
     means += (place.left, place.top)
     reach = round_reach(measure_reach(means, cholesky, frame))
@@ -183,13 +182,15 @@ def _without_long(fitted: FitResult, frame: TileFrame) -> FitResult:
     return replace(fitted, state=replace(state, **kept))
 
 
-def _within_reach(
-    layer: QuantizedGaussians, levels: _native.Quantizer, frame: TileFrame
-) -> QuantizedGaussians:
-    """Return a layer without Gaussians that reach too far."""
-    means, cholesky, _ = levels.dequantize(*layer)
-    near = _near(means, cholesky, frame)
-    return layer if near.all() else layer.select(near)
+def _within_reach(draft: Draft, levels: _native.Quantizer, frame: TileFrame) -> Draft:
+    """Return a draft without Gaussians that reach too far."""
+    layers = []
+    for layer in draft.layers:
+        means, cholesky, _ = levels.dequantize(*layer)
+        layers.append(layer.select(_near(means, cholesky, frame)))
+    if sum(len(layer.precision) for layer in layers) == draft.gaussians:
+        return draft
+    return draft.with_layers([layer for layer in layers if len(layer.precision)])
 
 
 def _near(
@@ -217,17 +218,20 @@ def _near(
     return near
 
 
-def _blocks_inside(frame: TileFrame) -> NDArray[np.bool_]:
-    """Tell which blocks of a tile's frame are in the tile, and not in its margins.
+def _blocks_to_repair(frame: TileFrame) -> NDArray[np.bool_]:
+    """Tell which blocks of a tile's frame are in the tile or in one that is encoded already.
 
-    Blocks in the margins are the neighbors' to repair.
+    Blocks in the margins are drawn by both tiles, so the later one answers for them: of two tiles
+    in a row, that of the odd column, and else the lower one.
     """
     rectangle, (_, row, column) = frame.grid.frame(frame.place), frame.place
     side = frame.grid.side
     y = rectangle.top + BLOCK // 2 + BLOCK * np.arange(-(-rectangle.height // BLOCK))
     x = rectangle.left + BLOCK // 2 + BLOCK * np.arange(-(-rectangle.width // BLOCK))
-    inside: NDArray[np.bool_] = ((y // side == row)[:, None] & (x // side == column)).ravel()
-    return inside
+    rows, columns = (y // side)[:, None], x // side
+    here = (rows == row) & ((columns == column) | (column % 2 == 1))
+    blocks: NDArray[np.bool_] = (here | (rows < row)).ravel()
+    return blocks
 
 
 def _ignore(*_: object) -> None:

@@ -26,8 +26,8 @@ class TileOptions:
         The color step Δ of the picture.
     usual_masking : float or None
         `UsualMasking.value` of the level; None without tuning for the eye.
-    repaired : bool
-        Whether small things that are lost are repaired.
+    repair_step : float or None
+        The color step Δ of the quality, which tells how bad a block may be; None without repairs.
     effort : Effort
     bit_depth : int
         Bits of a sample of the picture, 8 or 16.
@@ -35,7 +35,7 @@ class TileOptions:
 
     step: float
     usual_masking: float | None
-    repaired: bool
+    repair_step: float | None
     effort: Effort
     bit_depth: int
 
@@ -93,7 +93,7 @@ class TileJob:
             self.drawn.draw(threads),
             options.step,
             weights=None if usual is None else first_weights(seen, usual),
-            repaired=options.repaired,
+            repair_step=options.repair_step,
             effort=options.effort,
             bit_depth=options.bit_depth,
             seed=self.seed,

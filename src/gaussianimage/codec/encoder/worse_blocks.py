@@ -1,0 +1,157 @@
+"""Blocks that are worse than their mean color even after repairs.
+
+In a picture of a thousand blocks, none or one is left whose error comes from rounding: the
+Gaussians of a repair are rounded too. But each of the Gaussians that reach the block has other
+integers that are nearly as good, and some of them leave the block a smaller error. So the block's
+errors count more and more, until a coordinate descent over these Gaussians finds them. No other
+Gaussian changes.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaussianimage.codec.encoder.local_contrast import (
+    BLOCK,
+    count_blocks,
+    cut_blocks,
+    excess_errors,
+)
+from gaussianimage.codec.encoder.rd_quantization import RdQuantizer
+from gaussianimage.codec.format.levels import QuantizedGaussians
+from gaussianimage.fitting.row_blocks import BLOCK_PIXELS
+
+Map = NDArray[np.float32]  # (H, W)
+
+# A block's error may exceed that of its mean color by this much, as a root mean square in color
+# steps of the quality.
+EXCESS = 0.036
+
+# The weight of a block's errors grows by this factor in each round before which it is worse.
+HEAVIER = 2.0
+ROUNDS = 9
+
+
+def refine_worse_blocks(
+    layers: Sequence[QuantizedGaussians],
+    pixels: NDArray[np.float32],
+    residual: NDArray[np.float32],
+    quantizer_for: Callable[[Map], RdQuantizer],
+    *,
+    most: float,
+    bounds: tuple[NDArray[np.float64], NDArray[np.float64]],
+    q_max: float,
+    weights: Map | None = None,
+    inside: NDArray[np.bool_] | None = None,
+) -> Iterator[list[QuantizedGaussians]]:
+    """Refine the Gaussians that reach blocks which are worse than their mean color.
+
+    Parameters
+    ----------
+    layers : sequence of QuantizedGaussians
+        The layers of a file.
+    pixels, residual : ndarray, (H, W, C), float32
+        The picture, and the drawn file less it.
+    quantizer_for : callable
+        Function that returns the quantizer of the file for weights of the error at each pixel.
+    most : float
+        By how much a block's root mean square error may exceed that of its mean color.
+    bounds : tuple of ndarray, (C,)
+        Black and white; a decoder clips what is drawn to them.
+    q_max : float
+        Cut-off q of the Gaussians.
+    weights : ndarray, (H, W), float32, optional
+        Weights of the error, which do not count in the error of a block; by default 1.
+    inside : ndarray, (K,), optional
+        Which of the blocks to check, counted row by row; by default all.
+
+    Yields
+    ------
+    list of QuantizedGaussians
+        The layers after a round, without empty layers. There is none if no block is worse.
+    """
+    height, width = pixels.shape[:2]
+    factors = np.ones(count_blocks(pixels), np.float32)
+    layers = list(layers)
+    for _ in range(ROUNDS):
+        worse = find_worse_blocks(pixels, residual, most, bounds)
+        if inside is not None:
+            worse &= inside
+        if not layers or not worse.any():
+            return
+        factors[worse] *= HEAVIER
+        weighed = _on_pixels(factors, height, width)
+        if weights is not None:
+            weighed *= weights
+        quantizer = quantizer_for(weighed)
+        levels = QuantizedGaussians.concatenate(layers)
+        means, cholesky, _ = quantizer.quantizer.dequantize(*levels)
+        reaching = find_reaching(means, cholesky, worse, width, q_max)
+        if not reaching.any():
+            return
+        residual = residual * weighed[..., None]
+        layers, residual = quantizer.refine_some(layers, residual, reaching)
+        yield layers
+
+
+def find_worse_blocks(
+    pixels: NDArray[np.float32],
+    residual: NDArray[np.float32],
+    most: float,
+    bounds: tuple[NDArray[np.float64], NDArray[np.float64]],
+) -> NDArray[np.bool_]:
+    """Tell which blocks are worse than their mean color, (K,); see `refine_worse_blocks`."""
+    across = -(-pixels.shape[1] // BLOCK)
+    count = count_blocks(pixels)
+    worse = np.zeros(count, bool)
+    black, white = (bound.astype(np.float32) for bound in bounds)
+    for begin in range(0, count, BLOCK_PIXELS // BLOCK**2):
+        some = np.arange(begin, min(begin + BLOCK_PIXELS // BLOCK**2, count))
+        y, x = (BLOCK * number for number in np.divmod(some, across))
+        blocks = cut_blocks(pixels, y, x)
+        errors = cut_blocks(residual, y, x)
+        errors += blocks
+        np.clip(errors, black, white, out=errors)
+        errors -= blocks
+        worse[some] = excess_errors(blocks, errors) > most**2
+    return worse
+
+
+def find_reaching(
+    means: NDArray[np.float64],
+    cholesky: NDArray[np.float64],
+    blocks: NDArray[np.bool_],
+    width: int,
+    q_max: float,
+) -> NDArray[np.bool_]:
+    """Tell which Gaussians reach one of some blocks, (N,).
+
+    Parameters
+    ----------
+    means, cholesky : ndarray, (N, 2) and (N, 3)
+        Gaussians, in pixels.
+    blocks : ndarray, (K,)
+        Which of the blocks these are, counted row by row.
+    width : int
+        Width of the picture in pixels.
+    q_max : float
+        Cut-off q of the Gaussians.
+    """
+    k = np.sqrt(2 * q_max)
+    across = k * cholesky[:, 0] + BLOCK / 2
+    down = k * np.hypot(cholesky[:, 1], cholesky[:, 2]) + BLOCK / 2
+    reaching = np.zeros(len(means), bool)
+    for block in np.flatnonzero(blocks):
+        row, column = divmod(int(block), -(-width // BLOCK))
+        near = np.abs(means[:, 0] - BLOCK * (column + 0.5)) < across
+        near &= np.abs(means[:, 1] - BLOCK * (row + 0.5)) < down
+        reaching |= near
+    return reaching
+
+
+def _on_pixels(factors: NDArray[np.float32], height: int, width: int) -> Map:
+    """Return a map of the factors (K,) of blocks."""
+    blocks = factors.reshape(-(-height // BLOCK), -(-width // BLOCK))
+    rows = np.repeat(blocks, BLOCK, axis=0)[:height]
+    return np.repeat(rows, BLOCK, axis=1)[:, :width]

@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+
+from gaussianimage import _native
+from gaussianimage.codec.encoder.local_contrast import BLOCK
+from gaussianimage.codec.encoder.rd_quantization import RdQuantizer
+from gaussianimage.codec.encoder.worse_blocks import (
+    find_reaching,
+    find_worse_blocks,
+    refine_worse_blocks,
+)
+from gaussianimage.codec.format.levels import QuantizedGaussians
+from gaussianimage.codec.format.quantizer import QuantizerParameters
+
+PARAMETERS = QuantizerParameters(26, 128, (0, 0, 0))  # a step of about 0.32
+Q_MAX = 3.5
+HEIGHT, WIDTH = 40, 56
+BOUNDS = np.zeros(3), np.ones(3)
+
+
+def quantizer_for(weights: np.ndarray) -> RdQuantizer:
+    return RdQuantizer(
+        PARAMETERS,
+        PARAMETERS.color_step,
+        height=HEIGHT,
+        width=WIDTH,
+        q_max=Q_MAX,
+        threads=1,
+        weights=weights,
+    )
+
+
+def drawn(layers: list[QuantizedGaussians], pixels: np.ndarray) -> np.ndarray:
+    """Return what layers draw on black, less a picture."""
+    optimizer = _native.Optimizer(pixels, Q_MAX, 1)
+    quantizer = quantizer_for(np.ones((HEIGHT, WIDTH), np.float32)).quantizer
+    optimizer.add(*quantizer.dequantize(*QuantizedGaussians.concatenate(layers)))
+    return optimizer.residual()
+
+
+def spots(*at: tuple[float, float], color: float = 0.5) -> list[QuantizedGaussians]:
+    """Return a layer of round Gaussians with a σ of 3 px."""
+    count = len(at)
+    cholesky = np.tile([3.0, 0.0, 3.0], (count, 1))
+    colors = np.full((count, 3), color, np.float32)
+    weights = np.ones((HEIGHT, WIDTH), np.float32)
+    return [quantizer_for(weights).nearest(np.array(at), cholesky, colors)]
+
+
+def test_a_block_may_be_as_bad_as_its_mean_color_and_a_bit() -> None:
+    pixels = np.full((HEIGHT, WIDTH, 3), 0.5, np.float32)
+    residual = np.zeros_like(pixels)
+    residual[16:32, 16:32] = 0.02
+    residual[32:, 48:] = 0.04  # in a block that the picture's edges cut
+    assert list(np.flatnonzero(find_worse_blocks(pixels, residual, 0.03, BOUNDS))) == [11]
+    assert list(np.flatnonzero(find_worse_blocks(pixels, residual, 0.01, BOUNDS))) == [5, 11]
+
+
+def test_what_a_decoder_clips_is_no_error() -> None:
+    pixels = np.ones((HEIGHT, WIDTH, 3), np.float32)
+    residual = np.full_like(pixels, 0.2)
+    assert not find_worse_blocks(pixels, residual, 0.01, BOUNDS).any()
+    assert find_worse_blocks(pixels, -residual, 0.01, BOUNDS).all()
+
+
+def test_gaussians_reach_a_block_that_they_touch() -> None:
+    means = np.array([(8.0, 8.0), (21.0, 8.0), (24.5, 8.0), (8.0, 30.0), (40.0, 24.0)])
+    cholesky = np.tile([3.0, 0.0, 3.0], (5, 1))  # cut at 7.9 px
+    blocks = np.zeros(12, bool)
+    blocks[0] = True
+    assert list(find_reaching(means, cholesky, blocks, WIDTH, Q_MAX)) == [1, 1, 0, 0, 0]
+    blocks[6] = True
+    assert list(find_reaching(means, cholesky, blocks, WIDTH, Q_MAX)) == [1, 1, 0, 0, 1]
+
+
+def test_better_integers_mend_a_block_and_leave_distant_gaussians() -> None:
+    pixels = np.zeros((HEIGHT, WIDTH, 3), np.float32)
+    layers = spots((8, 8), (44, 30), color=0.15)
+    pixels = np.maximum(drawn(layers, pixels), 0)
+    pixels[:16, :16] *= 0.4  # the first one is drawn too bright
+    residual = drawn(layers, pixels)
+    most = 0.02
+    assert list(np.flatnonzero(find_worse_blocks(pixels, residual, most, BOUNDS))) == [0]
+    found = list(
+        refine_worse_blocks(
+            layers, pixels, residual, quantizer_for, most=most, bounds=BOUNDS, q_max=Q_MAX
+        )
+    )
+    assert found
+    assert not find_worse_blocks(pixels, drawn(found[-1], pixels), most, BOUNDS).any()
+    last = QuantizedGaussians.concatenate(found[-1])
+    for before, after in zip(layers[0], last, strict=True):
+        assert (after[-1] == before[-1]).all()
+
+
+@pytest.mark.parametrize("inside", [None, np.arange(12) != 0])
+def test_nothing_changes_without_a_worse_block(inside: np.ndarray | None) -> None:
+    layers = spots((8, 8))
+    pixels = np.maximum(drawn(layers, np.zeros((HEIGHT, WIDTH, 3), np.float32)), 0)
+    residual = drawn(layers, pixels)
+    if inside is not None:
+        residual[:BLOCK, :BLOCK] += 0.5  # in the block that is not checked
+    rounds = refine_worse_blocks(
+        layers,
+        pixels,
+        residual,
+        quantizer_for,
+        most=0.05,
+        bounds=BOUNDS,
+        q_max=Q_MAX,
+        inside=inside,
+    )
+    assert list(rounds) == []
