@@ -9,7 +9,8 @@ import numpy as np
 
 from gaussianimage.errors import GaussianImageError, GaussianImageWarning
 
-_NUMBER = re.compile(r"[0-9a-f]*[0-9][0-9a-f]*|\b[A-Za-z][A-Z0-9]{3}\b|")
+_PATH = re.compile(r"^/\S+: ")
+_NUMBER = re.compile(r"[0-9a-f]*[0-9][0-9a-f]*|\b[A-Za-z][A-Z0-9]{3}\b")
 
 
 class Outcome(NamedTuple):
@@ -27,9 +28,10 @@ class Outcome(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The type of the result, or the error without its numbers and types of chunks."""
+        """The type of the result, or the error without path, numbers and types of chunks."""
         if self.error is not None:
-            return f"{type(self.error).__name__}: {_NUMBER.sub('#', str(self.error))[:100]}"
+            text = _NUMBER.sub("#", _PATH.sub("", str(self.error)))
+            return f"{type(self.error).__name__}: {text[:100]}"
         if isinstance(self.value, np.ndarray):
             return f"{self.value.dtype} in {self.value.ndim} dimensions"
         return type(self.value).__name__

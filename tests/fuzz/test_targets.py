@@ -27,7 +27,7 @@ def test_a_target_passes_its_seeds_and_past_findings(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    if name == "checkpoints":
+    if name in ("checkpoints", "saved_models"):
         pytest.importorskip("torch", reason="needs PyTorch")
     if name.startswith("javascript") and shutil.which("node") is None:
         pytest.skip("Node is not installed")

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from gaussianimage import _native, reference
 from gaussianimage._util.interrupt import StopFlag, stoppable
+from gaussianimage._util.safetensors import load_tensors, read_kind, save_tensors
 from gaussianimage.errors import GaussianImageError
 from gaussianimage.gaussians import Gaussians
 from gaussianimage.paper import training
@@ -404,6 +405,19 @@ def test_a_state_of_another_run_or_a_broken_one_is_not_continued(tmp_path: Path)
     assert steps(random_model(CholeskyModel), target.flip(0), recipe) == 0
     assert steps(random_model(CholeskyModel), target, Recipe(iterations=21)) == 0
     data = path.read_bytes()
+    kind = read_kind(path)
+    assert kind is not None
+    wrong = [("steps", "-1"), ("steps", "21"), ("best_error", "nan"), ("monitor", "[[1, 2]]")]
+    wrong += [("monitor", text) for text in ("true", "[[0, 1, -2]]", "[[NaN, 1, 2]]", '[["a"]]')]
+    wrong += [("monitor", "[" * 10000)]
+    for name, text in wrong:
+        arrays, metadata = load_tensors(path, kind, 1, (), ())
+        save_tensors(path, kind, 1, arrays, {**metadata, name: text})
+        assert steps(random_model(CholeskyModel), target, recipe) == 0, (name, text)
+        path.write_bytes(data)
+    arrays, metadata = load_tensors(path, kind, 1, (), ())
+    save_tensors(path, kind, 1, {n: a.astype(int) for n, a in arrays.items()}, metadata)
+    assert steps(random_model(CholeskyModel), target, recipe) == 0
     for broken in (b"", data[: len(data) // 2], data[:40]):
         path.write_bytes(broken)
         assert steps(random_model(CholeskyModel), target, recipe) == 0

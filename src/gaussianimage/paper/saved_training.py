@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -89,8 +90,10 @@ class SavedTraining:
         try:
             arrays, found = load_tensors(self._path, _KIND, _VERSION, (), _METADATA)
             if found["identity"] == self._identity:
-                kept = json.loads(found["monitor"])
-                loop.load(arrays, int(found["steps"]), float(found["best_error"]))
+                steps, best_error, kept = _progress(found, recipe)
+                if len(kept) < len(monitor) or any(a.dtype != np.float32 for a in arrays.values()):
+                    return
+                loop.load(arrays, steps, best_error)
                 self.monitor = kept
         except (OSError, FormatError, UnsupportedError, ValueError):
             pass  # there is no usable state
@@ -119,6 +122,21 @@ class SavedTraining:
     def remove(self) -> None:
         """Remove the file, if it is there."""
         self._path.unlink(missing_ok=True)
+
+
+def _progress(found: Mapping[str, str], recipe: Recipe) -> tuple[int, float, MonitorState]:
+    """Return steps, least error and history in metadata; `ValueError` if they are wrong."""
+    try:
+        steps, best_error = int(found["steps"]), float(found["best_error"])
+        history = [[float(number) for number in point] for point in json.loads(found["monitor"])]
+    except (TypeError, OverflowError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+    if not 0 <= steps <= recipe.iterations or not best_error >= 0:
+        raise ValueError("impossible steps or error")
+    for iteration, _, seconds in history:
+        if not 0 <= iteration <= recipe.iterations or not 0 <= seconds < math.inf:
+            raise ValueError("an impossible history")
+    return steps, best_error, history
 
 
 def _digest(loop: Loop, recipe: Recipe) -> str:
