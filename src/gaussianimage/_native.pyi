@@ -43,7 +43,57 @@ def gradient(
     residual: NDArray[np.float32],
     threads: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
-def box_blur(values: NDArray[np.float32], radius: int, passes: int) -> NDArray[np.float32]: ...
+def box_blur(
+    values: NDArray[np.float32], radius: int, passes: int, threads: int
+) -> NDArray[np.float32]: ...
+def sum_magnitudes(values: NDArray[np.float32], threads: int) -> NDArray[np.float32]: ...
+def gradient_magnitudes(values: NDArray[np.float32], threads: int) -> NDArray[np.float32]: ...
+
+BLOCK: int
+
+def block_contrast(
+    pixels: NDArray[np.float32], blocks: NDArray[np.int64], threads: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
+def block_peaks(
+    errors: NDArray[np.float32],
+    weights: NDArray[np.float32] | None,
+    blocks: NDArray[np.int64],
+    threads: int,
+) -> NDArray[np.float32]: ...
+def block_excess(
+    pixels: NDArray[np.float32],
+    errors: NDArray[np.float32],
+    weights: NDArray[np.float32] | None,
+    bounds: NDArray[np.float32] | None,
+    blocks: NDArray[np.int64],
+    threads: int,
+) -> NDArray[np.float64]: ...
+def block_spots(
+    errors: NDArray[np.float32],
+    weights: NDArray[np.float32] | None,
+    blocks: NDArray[np.int64],
+    shapes: NDArray[np.int32],
+    rounds: int,
+    threads: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]: ...
+def luma(
+    values: NDArray[np.float32], parts: tuple[float, float, float], threads: int
+) -> NDArray[np.float32]: ...
+def local_variance(values: NDArray[np.float32], threads: int) -> NDArray[np.float32]: ...
+def emphasis(
+    light: NDArray[np.float32], error: NDArray[np.float32], noise: float, threads: int
+) -> NDArray[np.float32]: ...
+def combine_scales(
+    fine: NDArray[np.float32],
+    fine_mean: float,
+    coarse: NDArray[np.float32],
+    coarse_mean: float,
+    scale: int,
+    threads: int,
+) -> NDArray[np.float32]: ...
+def normalize_weights(
+    weights: NDArray[np.float32], low: float, high: float, rounds: int, threads: int
+) -> None: ...
 def draw_pixels(values: NDArray[np.float32], shares: NDArray[np.float64]) -> NDArray[np.int64]: ...
 def compiler() -> str: ...
 def cpus() -> int: ...
@@ -183,8 +233,9 @@ class CoordinateDescent:
         quantizer: Quantizer,
         q_max: float,
         residual: NDArray[np.float32],
-        roots: NDArray[np.float32] | None = None,
-        block_weight: float = 0.0,
+        roots: NDArray[np.float32] | None,
+        block_weight: float,
+        threads: int,
     ) -> None: ...
     def run_pass(
         self,

@@ -46,16 +46,45 @@ def test_passes_blur_again() -> None:
     assert box_blur(values, 2) == pytest.approx(twice, abs=1e-6)
 
 
-@pytest.mark.parametrize("pixels_at_a_time", [1, 50, 700])
-def test_working_in_blocks_changes_no_bit(
-    monkeypatch: pytest.MonkeyPatch, pixels_at_a_time: int
-) -> None:
-    pixels = np.random.default_rng(0).uniform(size=(37, 53, 3)).astype(np.float32)
-    whole = detail(pixels)
-    blurred = box_blur(whole, 2)
-    monkeypatch.setattr(blocks, "BLOCK_PIXELS", pixels_at_a_time)
-    assert np.array_equal(detail(pixels), whole)
-    assert np.array_equal(box_blur(whole, 2), blurred)
+@pytest.mark.parametrize("radius", [1, 2])
+@pytest.mark.parametrize("shape", [(1, 300), (300, 1), (33, 129), (97, 260), (64, 128)])
+def test_tiles_show_no_seams(shape: tuple[int, int], radius: int) -> None:
+    values = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
+    blurred = box_blur(values, radius)
+    twice = blurred_plainly(blurred_plainly(values, radius), radius)
+    assert blurred == pytest.approx(twice, abs=1e-6)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 3e38, 1e-45])
+def test_a_blur_spreads_a_poisoned_value_no_further_than_its_box(value: float) -> None:
+    values = np.ones((40, 150), np.float32)
+    values[20, 75] = value
+    blurred = box_blur(values, 1)
+    near = np.zeros(values.shape, bool)
+    near[18:23, 73:78] = True
+    assert (blurred[~near] == blurred[0, 0]).all()
+    assert value < 1 or not (blurred[near] == blurred[0, 0]).any()
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (2, 2), (70, 131)])
+def test_the_gradient_is_that_of_numpy(shape: tuple[int, int], channels: int) -> None:
+    pixels = np.random.default_rng(0).uniform(size=(*shape, channels)).astype(np.float32)
+    mean = pixels.mean(axis=2, dtype=np.float64)
+    slopes = [
+        np.gradient(mean, axis=axis) if shape[axis] > 1 else np.zeros(shape) for axis in (0, 1)
+    ]
+    found = _native.gradient_magnitudes(pixels, 2)
+    assert found == pytest.approx(np.hypot(*slopes), abs=1e-6)
+    sums = _native.sum_magnitudes(-pixels, 2)
+    assert sums == pytest.approx(pixels.sum(axis=2, dtype=np.float64), rel=1e-6)
+
+
+def test_threads_change_no_bit() -> None:
+    pixels = np.random.default_rng(0).uniform(size=(137, 153, 3)).astype(np.float32)
+    found = [box_blur(detail(pixels, threads=count), 2, threads=count) for count in (1, 2, 7)]
+    assert np.array_equal(found[0], found[1])
+    assert np.array_equal(found[0], found[2])
 
 
 @pytest.mark.parametrize("shape", [(1500, 1200), (1200, 1500)])

@@ -186,3 +186,11 @@ def test_the_error_of_a_large_picture_is_summed_in_bands(monkeypatch):
         assert tracemalloc.get_traced_memory()[1] < 40 * metrics._BAND
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (40, 30, 3)])
+def test_the_error_of_bytes_is_that_of_their_values(shape):
+    a, b = np.random.default_rng(0).integers(0, 256, (2, *shape), np.uint8)
+    a[:1], b[:1] = 0, 255  # the largest differences
+    assert metrics.mse(a, b) == pytest.approx(metrics.mse(a / 255, b / 255), rel=1e-12)
+    assert metrics.mse(a, b) == metrics.mse(b, a)

@@ -100,7 +100,30 @@ def calls(data: bytes) -> dict[str, Callable[[], Any]]:
         "grain": grained,
         "encode": encoded,
         "optimize": optimized,
+        "see": seen,
     }
+
+
+def seen() -> Any:
+    """Return all that is measured of a picture and an error for the eye."""
+    picture = np.linspace(0, 1, HEIGHT * WIDTH * 3, dtype=np.float32).reshape(HEIGHT, WIDTH, 3)
+    error = picture[::-1].copy()
+    blocks = np.arange(4)
+    shapes = np.array([(1, 1), (0, 3)], np.int32)
+    light, lost = (_native.luma(values, (0.3, 0.6, 0.1), 2) for values in (picture, error))
+    found = [
+        *_native.block_contrast(picture, blocks, 2),
+        _native.block_excess(picture, error, light + 1, None, blocks, 2),
+        *_native.block_spots(error, light + 1, blocks, shapes, 2, 2),
+        _native.gradient_magnitudes(picture, 2),
+        _native.box_blur(light, 2, 2, 2),
+        _native.box_blur(light, 4, 1, 2),
+        _native.local_variance(light, 2),
+        _native.emphasis(light, lost, 0.01, 2),
+    ]
+    weights = _native.combine_scales(light, 1.0, light, 1.0, 1, 2)
+    _native.normalize_weights(weights, 0.2, 5.0, 3, 2)
+    return np.concatenate([np.asarray(values, np.float64).ravel() for values in (*found, weights)])
 
 
 def attempt(call: Callable[[], Any], n: int, library: ctypes.CDLL, expected: str) -> int:

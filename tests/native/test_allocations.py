@@ -19,6 +19,7 @@ CALLS = (
     "gradient",
     "encode",
     "optimize",
+    "see",
 )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaussianimage import _native
-from gaussianimage.fitting.row_blocks import row_blocks
+from gaussianimage._util.arguments import thread_count
 
 Map = NDArray[np.float32]  # (H, W)
 
@@ -14,25 +14,19 @@ SPACING_TO_SIGMA = 0.3
 LEAST_SIGMA = 0.7
 
 
-def box_blur(values: Map, radius: int, passes: int = 2) -> Map:
+def box_blur(values: Map, radius: int, passes: int = 2, *, threads: int | None = None) -> Map:
     """Blur with a box of side 2 `radius` + 1 px, `passes` times, edges repeated."""
-    return _native.box_blur(np.ascontiguousarray(values), radius, passes)
+    return _native.box_blur(np.ascontiguousarray(values), radius, passes, thread_count(threads))
 
 
-def channel_sum(values: NDArray[np.float32]) -> Map:
-    """Return the sum over the channels, (H, W, C); NumPy's own is slow for so short an axis."""
-    total: Map = values[..., 0].copy()
-    for channel in range(1, values.shape[2]):
-        total += values[..., channel]
-    return total
-
-
-def detail(pixels: NDArray[np.float32]) -> Map:
+def detail(pixels: NDArray[np.float32], *, threads: int | None = None) -> Map:
     """Map how much a picture, the mean of its channels, changes from pixel to pixel.
 
     Parameters
     ----------
     pixels : ndarray, (H, W, C), float32
+    threads : int, optional
+        Threads to use; all CPUs of this process by default.
 
     Returns
     -------
@@ -40,18 +34,10 @@ def detail(pixels: NDArray[np.float32]) -> Map:
         The gradient's magnitude makes nine tenths of it and a constant one tenth, so that flat
         areas get some Gaussians too. Its mean is 1.
     """
-    height, width, channels = pixels.shape
-    result = np.empty((height, width), np.float32)
-    for rows in row_blocks(height, width):
-        # The block and a row on each side, for the gradient of its first and last row.
-        first, last = max(0, rows.start - 1), min(height, rows.stop + 1)
-        mean = channel_sum(pixels[first:last]) / np.float32(channels)
-        dy = np.gradient(mean, axis=0) if height > 1 else np.zeros_like(mean)
-        dx = np.gradient(mean, axis=1) if width > 1 else np.zeros_like(mean)
-        result[rows] = np.hypot(dx, dy)[rows.start - first : rows.stop - first]
+    result = _native.gradient_magnitudes(np.ascontiguousarray(pixels), thread_count(threads))
     average = float(result.mean())
     if average < 1e-9:
-        return np.ones((height, width), np.float32)
+        return np.ones(result.shape, np.float32)
     result *= 0.9 / average
     result += 0.1
     return result

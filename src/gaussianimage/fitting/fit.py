@@ -155,9 +155,10 @@ def fit_picture(
             f"a picture of {source.height} x {source.width} pixels (height x width) is too large: "
             f"{MAX_PICTURE_SIDE} a side at most"
         )
-    state = resume or _start(source, gaussians, iterations, seed, q_max, energy)
+    state = resume or _start(source, gaussians, iterations, seed, q_max, energy, threads)
     with Interrupt.make(on_interrupt) as interrupt:
-        result = Run(source, state, backend, progress, on_step, interrupt).to_the_end(solve=solve)
+        run = Run(source, state, backend, progress, on_step, interrupt, threads)
+        result = run.to_the_end(solve=solve)
     return replace(result, interrupted=interrupt.is_pressed())
 
 
@@ -168,6 +169,7 @@ def _start(
     seed: int,
     q_max: float,
     energy: float,
+    threads: int | None,
 ) -> FitState:
     """Check the arguments and return the state before the first iteration."""
     count = integer("gaussians", gaussians)
@@ -179,7 +181,8 @@ def _start(
         raise ValueError(f"iterations: expected 0 to {MAX_ITERATIONS}, got {steps}")
     if not 0 <= integer("seed", seed) < 2**63:
         raise ValueError(f"seed: expected 0 to 2^63 - 1, got {seed}")
-    new = initial(picture.pixels, Schedule(steps, count).first, np.random.default_rng([seed, 0]))
+    first, generator = Schedule(steps, count).first, np.random.default_rng([seed, 0])
+    new = initial(picture.pixels, first, generator, threads=threads)
     width = 5 + picture.channels
     trainable = np.full(len(new.means), TRAIN_ALL, np.uint8)
     trainable[0] = 0  # the mean color: a step of it would move the whole picture

@@ -45,6 +45,7 @@ class Run:
         progress: OnProgress | None,
         on_step: Callable[[FitState], None] | None,
         interrupt: Interrupt,
+        threads: int | None,
     ) -> None:
         have = (picture.height, picture.width, picture.channels)
         want = (state.height, state.width, state.channels)
@@ -57,6 +58,7 @@ class Run:
         self._progress = progress
         self._on_step = on_step
         self._interrupt = interrupt
+        self._threads = threads
         self._iterations_per_call = backend.iterations_per_call
         self._optimizer = backend.optimizer(picture.pixels, state.q_max)
         if picture.weights is not None:
@@ -129,7 +131,8 @@ class Run:
         if count <= 0:
             return
         if self._detail is None:
-            self._detail = box_blur(detail(self._picture.pixels), BLUR_RADIUS)
+            places = detail(self._picture.pixels, threads=self._threads)
+            self._detail = box_blur(places, BLUR_RADIUS, threads=self._threads)
         generator = np.random.default_rng([self._start.seed, self._iteration])
         new = births(
             self._optimizer.residual(),
@@ -138,6 +141,7 @@ class Run:
             self._start.target,
             generator,
             weights=self._picture.weights,
+            threads=self._threads,
         )
         self._optimizer.add(*new)
         if self._on_step is not None:

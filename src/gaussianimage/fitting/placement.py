@@ -5,14 +5,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gaussianimage import _native
+from gaussianimage._util.arguments import thread_count
 from gaussianimage.fitting.density import (
     box_blur,
-    channel_sum,
     detail,
     draw_positions,
     sigma_for_density,
 )
-from gaussianimage.fitting.row_blocks import row_blocks
 
 START_COLOR = 0.3  # part of the pixel's color; the neighbors that overlap there give the rest
 BIRTH_COLOR = 0.5  # part of the residual
@@ -31,7 +31,11 @@ class GaussianArrays(NamedTuple):
 
 
 def initial(
-    pixels: NDArray[np.float32], count: int, generator: np.random.Generator
+    pixels: NDArray[np.float32],
+    count: int,
+    generator: np.random.Generator,
+    *,
+    threads: int | None = None,
 ) -> GaussianArrays:
     """Place the first Gaussians: many where the picture has detail, few and large where not.
 
@@ -42,18 +46,22 @@ def initial(
     count : int
         How many, at least 1. The first one is constant over the picture: its mean color.
     generator : numpy.random.Generator
+    threads : int, optional
+        Threads to use; all CPUs of this process by default.
 
     Returns
     -------
     GaussianArrays
     """
     height, width, channels = pixels.shape
-    mean = pixels.mean(axis=(0, 1), dtype=np.float64)
+    # First over the rows, because NumPy takes long to go through the few channels of a pixel.
+    columns = pixels.reshape(height, width * channels).mean(axis=0, dtype=np.float64)
+    mean = columns.reshape(width, channels).mean(axis=0)
     background = _background(height, width, mean)
     rest = count - 1
     if rest == 0:
         return background
-    density = box_blur(detail(pixels), BLUR_RADIUS)
+    density = box_blur(detail(pixels, threads=threads), BLUR_RADIUS, threads=threads)
     means, where = draw_positions(density, rest, generator)
     per_pixel = density.ravel()[where].astype(np.float64) * (rest / float(density.sum()))
     sigma = sigma_for_density(per_pixel, max(height, width) / 8)
@@ -91,6 +99,7 @@ def births(
     generator: np.random.Generator,
     *,
     weights: NDArray[np.float32] | None = None,
+    threads: int | None = None,
 ) -> GaussianArrays:
     """Place new Gaussians where the error is largest.
 
@@ -107,16 +116,16 @@ def births(
     generator : numpy.random.Generator
     weights : ndarray, (H, W, C), float32, optional
         The weights of the error, from 0 on; by default all are 1.
+    threads : int, optional
+        Threads to use; all CPUs of this process by default.
 
     Returns
     -------
     GaussianArrays
     """
-    height, width, channels = residual.shape
-    error = np.empty((height, width), np.float32)
-    for rows in row_blocks(height, width):
-        error[rows] = channel_sum(np.abs(residual[rows]))
-    density = box_blur(error, 1)
+    channels = residual.shape[2]
+    error = _native.sum_magnitudes(np.ascontiguousarray(residual), thread_count(threads))
+    density = box_blur(error, 1, threads=threads)
     del error
     peak = float(density.max())
     if peak <= 0:
@@ -127,7 +136,7 @@ def births(
             np.square(density, out=density)
         density += ERROR_FLOOR * float(density.mean())
     means, where = draw_positions(density, count, generator)
-    by_error = box_blur(density, BLUR_RADIUS)
+    by_error = box_blur(density, BLUR_RADIUS, threads=threads)
     share = by_error.ravel()[where].astype(np.float64) / float(by_error.sum())
     per_pixel = np.maximum(
         share * (0.7 * total),

@@ -51,9 +51,7 @@ def mse(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     total = 0.0
     rows = max(1, _BAND // first[0].size)
     for top in range(0, len(first), rows):
-        x, y = (_unit(picture[top : top + rows], np.float64) for picture in (first, second))
-        x -= y
-        total += float(np.vdot(x, x))
+        total += _squared_error(first[top : top + rows], second[top : top + rows])
     return total / first.size
 
 
@@ -199,6 +197,18 @@ def _picture(name: str, array: npt.ArrayLike) -> npt.NDArray[Any]:
     if image.dtype.kind != "f" and not (image.dtype.kind == "u" and image.dtype.itemsize <= 2):
         raise TypeError(f"{name}: expected uint8, uint16 or floating point, got {image.dtype}")
     return np.atleast_3d(image)
+
+
+def _squared_error(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:
+    """Return the sum of squared differences, where white is 1."""
+    if a.dtype == b.dtype == np.uint8:
+        # Exact, and in a fraction of the time.
+        difference = np.subtract(a, b, dtype=np.int32)
+        return int(np.square(difference, out=difference).sum(dtype=np.int64)) / 255**2
+    x, y = (_unit(picture, np.float64) for picture in (a, b))
+    x -= y
+    # Not by a product of vectors: the threads of BLAS would go on spinning.
+    return float(np.square(x, out=x).sum())
 
 
 def _unit(picture: npt.NDArray[Any], dtype: Any) -> npt.NDArray[Any]:

@@ -12,6 +12,7 @@ NB_MODULE(_native, m) {
   m.doc() = "The native engine; private, use gaussianimage's public functions.";
   gi::bind_decoder(m);
   gi::bind_engine(m);
+  gi::bind_eye(m);
   gi::bind_grain(m);
   gi::bind_layers(m);
   gi::bind_optimizer(m);

@@ -11,7 +11,6 @@ from gaussianimage.codec.encoder.eye_weights import (
     on_channels,
     renewed_weights,
 )
-from gaussianimage.fitting import row_blocks
 from gaussianimage.picture import from_array
 
 
@@ -65,18 +64,74 @@ def test_without_any_error_weights_are_finite() -> None:
     assert weights.min() > 0
 
 
-@pytest.mark.parametrize("height", [1, 3, 61, 90])
-def test_blocks_of_rows_change_no_bit(monkeypatch, height: int) -> None:
-    pixels = half_busy(height)
-    error = 0.1 * luma(half_busy(height)[::-1, ::-1].copy())
+def blurred(values: np.ndarray) -> np.ndarray:
+    """Blur three times over 3 × 3 pixels, in double precision."""
+    for _ in range(3):
+        padded = np.pad(np.asarray(values, np.float64), 1, mode="edge")
+        rows = padded[:-2] + padded[1:-1] + padded[2:]
+        values = (rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) / 9
+    return values
 
-    def both() -> tuple[np.ndarray, np.ndarray]:
-        first = first_weights(pixels)
-        return first, renewed_weights(luma(pixels), error, first)
 
-    whole = both()
-    monkeypatch.setattr(row_blocks, "BLOCK_PIXELS", 8 * 70)
-    assert all(np.array_equal(a, b) for a, b in zip(whole, both(), strict=True))
+def variance(values: np.ndarray) -> np.ndarray:
+    values = values.astype(np.float64)
+    return np.maximum(blurred(values * values) - blurred(values) ** 2, 0)
+
+
+def normalized(weights: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
+    for _ in range(3):
+        weights = np.clip(weights / weights.mean(), *bounds)
+    return weights / weights.mean()
+
+
+def emphasis(light: np.ndarray, error: np.ndarray) -> np.ndarray:
+    spread = variance(light) + variance(light + error) + eye_weights.NOISE
+    result = blurred(error.astype(np.float64) ** 2) / spread**2
+    return result / result.mean()
+
+
+def block_means(values: np.ndarray) -> np.ndarray:
+    height, width = values.shape
+    padded = np.pad(values.astype(np.float64), ((0, -height % 4), (0, -width % 4)), mode="edge")
+    return padded.reshape(-(-height // 4), 4, -(-width // 4), 4).mean(axis=(1, 3))
+
+
+SIZES = [(1, 1), (1, 70), (3, 5), (61, 40), (90, 135), (33, 260)]
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_weights_are_those_of_plain_formulas(height: int, width: int) -> None:
+    pixels = half_busy(height, width)
+    light = luma(pixels)
+    error = 0.1 * luma(half_busy(height, width)[::-1, ::-1])
+    first = first_weights(pixels)
+    plain = (variance(light) + eye_weights.MASKED) ** -eye_weights.MASKING
+    assert first == pytest.approx(normalized(plain, eye_weights.FIRST_RANGE), rel=1e-3)
+    coarse = emphasis(block_means(light), block_means(error)).repeat(4, 0).repeat(4, 1)
+    both = emphasis(light, error) + coarse[:height, :width] + 1e-6
+    wanted = np.sqrt(normalized(blurred(np.sqrt(both)), eye_weights.RANGE) * first)
+    found = renewed_weights(light, error, first)
+    assert found == pytest.approx(wanted / wanted.mean(), rel=1e-3)
+
+
+def test_threads_change_no_bit_of_weights() -> None:
+    pixels = half_busy(205, 301)
+    error = 0.1 * luma(pixels[::-1, ::-1])
+    found = []
+    for threads in (1, 2, 5):
+        first = first_weights(pixels, threads=threads)
+        found.append(renewed_weights(luma(pixels), error, first, threads=threads))
+    assert np.array_equal(found[0], found[1])
+    assert np.array_equal(found[0], found[2])
+
+
+def test_huge_errors_leave_weights_finite() -> None:
+    light = luma(half_busy())
+    error = np.zeros_like(light)
+    error[40, 40] = 1e6
+    weights = renewed_weights(light, error, np.ones_like(light))
+    assert np.isfinite(weights).all()
+    assert weights.min() > 0
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])

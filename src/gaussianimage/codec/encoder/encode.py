@@ -284,7 +284,9 @@ def encode_with_result(
         kept_kinds(metadata)
         level = effort_level(effort)
         loaded = as_picture(picture, white=white)
-        source = prepare(loaded, target, alpha_options, metadata, q_max=Q_MAX, tune=chosen)
+        source = prepare(
+            loaded, target, alpha_options, metadata, q_max=Q_MAX, tune=chosen, threads=threads
+        )
         meter = Meter(
             progress,
             level,
@@ -363,7 +365,8 @@ class _Encoder:
 
     def _encode_at_quality(self, quality: float) -> Draft:
         source = self._source
-        step = step_for_picture(source.picture, quality) * source.stretch.gain
+        step = step_for_picture(source.picture, quality, threads=self._threads)
+        step *= source.stretch.gain
         count = gaussians_for_step(
             source.fitted, step, threads=self._threads, progress=self._meter.report_probe
         )

@@ -8,14 +8,14 @@ docs/experiments/as-the-eye-sees.md has the figures.
 """
 
 import math
-from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gaussianimage.fitting.density import Map, box_blur
-from gaussianimage.fitting.row_blocks import row_blocks
+from gaussianimage import _native
+from gaussianimage._util.arguments import thread_count
+from gaussianimage.fitting.density import Map
 from gaussianimage.picture import Picture
 
 # Weight of the squared means over blocks of 4 × 4 pixels, beside the squared error of the pixels.
@@ -29,39 +29,34 @@ MASKED: Final = 0.0008
 MASKING: Final = 0.4
 FIRST_RANGE: Final = (0.3, 3.0)  # of the weights, whose mean is 1
 
-# Later it weighs ((e / s) / s)^DAMPING, summed over two scales: the pixels and the means of 4 × 4.
-# e is the squared error around it; s is the variance of the picture and of the drawing, and of
-# NOISE, below which an eye sees nothing. It moves there halfway each time.
+# Later it weighs the root of (e / s) / s, summed over two scales: the pixels and the means of
+# 4 × 4. e is the squared error around it; s is the variance of the picture and of the drawing, and
+# of NOISE, below which an eye sees nothing. It moves there halfway each time.
 NOISE: Final = 0.0009
-DAMPING: Final = 0.5
 RANGE: Final = (0.2, 5.0)
 SCALE: Final = 4  # pixels of a side of a block
 
-# Neighboring rows that the weights of a row depend on, a multiple of SCALE.
-MARGIN: Final = 16
 
-
-def luma(values: NDArray[np.float32]) -> Map:
+def luma(values: NDArray[np.float32], *, threads: int | None = None) -> Map:
     """Return the luma of colors or of their errors.
 
     Parameters
     ----------
     values : ndarray, (H, W, C), float32
         Gray, gray and alpha, RGB or RGBA.
+    threads : int, optional
+        Threads to use; all CPUs of this process by default.
 
     Returns
     -------
     ndarray, (H, W), float32
     """
-    if values.shape[2] < 3:
-        return values[..., 0].copy()
-    total: Map = values[..., 0] * np.float32(LUMA[0])
-    for channel in (1, 2):
-        total += values[..., channel] * np.float32(LUMA[channel])
-    return total
+    return _native.luma(np.ascontiguousarray(values), LUMA, thread_count(threads))
 
 
-def first_weights(pixels: NDArray[np.float32], usual: float | None = None) -> Map:
+def first_weights(
+    pixels: NDArray[np.float32], usual: float | None = None, *, threads: int | None = None
+) -> Map:
     """Return the weights of a picture's pixels as long as there is no drawing of it.
 
     Parameters
@@ -69,37 +64,43 @@ def first_weights(pixels: NDArray[np.float32], usual: float | None = None) -> Ma
     pixels : ndarray, (H, W, C), float32
     usual : float, optional
         For a part of a picture, `UsualMasking.value` of the whole picture.
+    threads : int, optional
+        Threads to use; all CPUs of this process by default.
 
     Returns
     -------
     ndarray, (H, W), float32
         Their mean is 1 over the whole picture.
     """
-    weights = masking(pixels)
+    weights = masking(pixels, threads=threads)
     if usual is None:
-        return _normalized(weights, FIRST_RANGE)
+        _normalize(weights, FIRST_RANGE, threads)
+        return weights
     weights /= np.float32(usual)
     np.clip(weights, *FIRST_RANGE, out=weights)
     return weights
 
 
-def masking(pixels: NDArray[np.float32]) -> Map:
+def masking(pixels: NDArray[np.float32], *, threads: int | None = None) -> Map:
     """Return what `first_weights` brings to a mean of 1, (H, W); see `MASKED`."""
-
-    def part(light: Map) -> Map:
-        result: Map = (_variance(light) + np.float32(MASKED)) ** np.float32(-MASKING)
-        return result
-
-    return _by_rows(part, luma(pixels))
+    result = _native.local_variance(luma(pixels, threads=threads), thread_count(threads))
+    result += np.float32(MASKED)
+    return np.power(result, np.float32(-MASKING), out=result)
 
 
 class UsualMasking:
     """The value by which `masking` is divided, so that `first_weights` have a mean of 1.
 
     It is found from a histogram, to which the parts of a picture are added one by one.
+
+    Parameters
+    ----------
+    threads : int, optional
+        Threads to use; all CPUs of this process by default.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, threads: int | None = None) -> None:
+        self._threads = threads
         # The variance of values of 0 to 1 is 0.25 at most.
         least, most = np.log2([(0.25 + MASKED) ** -MASKING, MASKED**-MASKING])
         self._edges = np.linspace(least - 0.01, most + 0.01, 257)
@@ -107,7 +108,7 @@ class UsualMasking:
 
     def add(self, pixels: NDArray[np.float32]) -> None:
         """Add a part of the picture, (H, W, C)."""
-        values = np.log2(masking(pixels)).ravel()
+        values = np.log2(masking(pixels, threads=self._threads)).ravel()
         np.clip(values, self._edges[0], self._edges[-1], out=values)
         self._counts += np.histogram(values, self._edges)[0]
 
@@ -127,7 +128,7 @@ class UsualMasking:
         return value
 
 
-def renewed_weights(light: Map, error: Map, weights: Map) -> Map:
+def renewed_weights(light: Map, error: Map, weights: Map, *, threads: int | None = None) -> Map:
     """Return the weights that the errors of a drawing ask for, halfway from those that it had.
 
     Parameters
@@ -136,22 +137,21 @@ def renewed_weights(light: Map, error: Map, weights: Map) -> Map:
         Luma of the picture, and of the drawing less the picture.
     weights : ndarray, (H, W), float32
         The weights so far.
+    threads : int, optional
+        Threads to use; all CPUs of this process by default.
 
     Returns
     -------
     ndarray, (H, W), float32
         Their mean is 1.
     """
-    means = _mean_emphasis(light, error)
-
-    def part(light: Map, error: Map) -> Map:
-        total = _emphasis(light, error) / means[0]
-        coarse = _emphasis(_block_means(light), _block_means(error)) / means[1]
-        total += _enlarged(coarse, light.shape)
-        total += np.float32(1e-6)  # for a drawing without any error
-        return _blur(total ** np.float32(DAMPING))
-
-    wanted = _normalized(_by_rows(part, light, error), RANGE)
+    count = thread_count(threads)
+    fine = _native.emphasis(light, error, NOISE, count)
+    coarse = _native.emphasis(_block_means(light), _block_means(error), NOISE, count)
+    tiny = 1e-30
+    means = [float(map_.mean(dtype=np.float64)) + tiny for map_ in (fine, coarse)]
+    wanted = _native.combine_scales(fine, means[0], coarse, means[1], SCALE, count)
+    _normalize(wanted, RANGE, threads)
     wanted *= weights
     np.sqrt(wanted, out=wanted)
     wanted /= wanted.mean(dtype=np.float64)
@@ -166,36 +166,6 @@ def on_channels(weights: Map, picture: Picture) -> NDArray[np.float32]:
     return result
 
 
-def _emphasis(light: Map, error: Map) -> Map:
-    """Return (e / s) / s; see `NOISE`."""
-    spread = _variance(light)
-    spread += _variance(light + error)
-    spread += np.float32(NOISE)
-    result = _blur(error * error)
-    result /= spread
-    result /= spread
-    return result
-
-
-def _mean_emphasis(light: Map, error: Map) -> tuple[np.float32, np.float32]:
-    """Return the mean of `_emphasis` over the picture at both scales."""
-    fine = _by_rows(_emphasis, light, error)
-    coarse = _emphasis(_block_means(light), _block_means(error))
-    tiny = np.float32(1e-30)
-    return fine.mean(dtype=np.float64) + tiny, coarse.mean(dtype=np.float64) + tiny
-
-
-def _variance(values: Map) -> Map:
-    """Return the variance around each pixel, with a σ of 1.4 px."""
-    mean = _blur(values)
-    result: Map = np.maximum(_blur(values * values) - mean * mean, 0)
-    return result
-
-
-def _blur(values: Map) -> Map:
-    return box_blur(values, 1, 3)
-
-
 def _block_means(values: Map) -> Map:
     """Return the means over blocks of SCALE × SCALE pixels; a last row or column is repeated."""
     height, width = values.shape
@@ -205,32 +175,6 @@ def _block_means(values: Map) -> Map:
     return result
 
 
-def _enlarged(blocks: Map, shape: tuple[int, ...]) -> Map:
-    """Return a map of blocks with SCALE × SCALE equal pixels for each, cut to a shape."""
-    pixels = np.repeat(np.repeat(blocks, SCALE, axis=0), SCALE, axis=1)
-    result: Map = pixels[: shape[0], : shape[1]]
-    return result
-
-
-def _by_rows(part: Callable[..., Map], *maps: Map) -> Map:
-    """Apply a function to maps a block of rows at a time, so that temporary arrays stay small.
-
-    A row of the result depends on `MARGIN` rows on each side at most.
-    """
-    height, width = maps[0].shape
-    result = np.empty((height, width), np.float32)
-    for rows in row_blocks(-(-height // SCALE), SCALE * width):
-        begin, end = SCALE * rows.start, min(SCALE * rows.stop, height)
-        first, last = max(0, begin - MARGIN), min(height, end + MARGIN)
-        found = part(*(values[first:last] for values in maps))
-        result[begin:end] = found[begin - first : end - first]
-    return result
-
-
-def _normalized(weights: Map, bounds: tuple[float, float]) -> Map:
-    """Bring weights to a mean of 1, and between bounds; three times, so that both hold nearly."""
-    for _ in range(3):
-        weights /= weights.mean(dtype=np.float64)
-        np.clip(weights, *bounds, out=weights)
-    weights /= weights.mean(dtype=np.float64)
-    return weights
+def _normalize(weights: Map, bounds: tuple[float, float], threads: int | None) -> None:
+    """Bring weights to a mean of 1 and between bounds, so that both hold nearly."""
+    _native.normalize_weights(weights, *bounds, 3, thread_count(threads))

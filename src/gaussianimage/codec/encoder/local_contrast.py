@@ -5,11 +5,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gaussianimage.fitting.row_blocks import BLOCK_PIXELS
+from gaussianimage import _native
+from gaussianimage._util.arguments import thread_count
+from gaussianimage.fitting.row_blocks import row_blocks
 
-Blocks = NDArray[np.float32]  # (K, BLOCK, BLOCK, C)
+# Blocks are counted row by row. Beyond the edges of a picture, its last pixels are repeated.
+Numbers = NDArray[np.int64]  # (K,)
 
-BLOCK = 16
+BLOCK = _native.BLOCK  # pixels of a side: 16
 
 # A block shows a small thing on a plain ground if two conditions hold for the difference of its
 # pixels, blurred over 3 × 3 pixels, from its median color: the largest difference exceeds THING
@@ -53,73 +56,74 @@ def count_blocks(pixels: NDArray[np.float32]) -> int:
     return int(-(-height // BLOCK) * -(-width // BLOCK))
 
 
-def cut_blocks(
-    pixels: NDArray[np.float32], top: NDArray[np.intp], left: NDArray[np.intp]
-) -> Blocks:
-    """Cut blocks out of a picture (H, W, C); beyond its edges, its last pixels are repeated."""
-    within = np.arange(BLOCK)
-    rows = np.minimum(top[:, None] + within, pixels.shape[0] - 1)
-    columns = np.minimum(left[:, None] + within, pixels.shape[1] - 1)
-    blocks: Blocks = pixels[rows[:, :, None], columns[:, None, :]]
-    return blocks
+def excess_errors(
+    pixels: NDArray[np.float32],
+    errors: NDArray[np.float32],
+    blocks: Numbers,
+    *,
+    weights: NDArray[np.float32] | None = None,
+    bounds: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+    threads: int | None = None,
+) -> NDArray[np.float64]:
+    """Return the mean squared error of blocks less that of their mean color, (K,).
+
+    Parameters
+    ----------
+    pixels, errors : ndarray, (H, W, C), float32
+        The picture, and the drawn picture less it.
+    blocks : ndarray, (K,)
+    weights : ndarray, (H, W), float32, optional
+        Weights by which the errors were multiplied, which do not count.
+    bounds : tuple of ndarray, (C,), optional
+        Black and white, to which the drawn picture is clipped before it is compared.
+    threads : int, optional
+        Threads to use; all CPUs of this process by default.
+    """
+    limits = None if bounds is None else np.array(bounds, np.float32)
+    return _native.block_excess(pixels, errors, weights, limits, blocks, thread_count(threads))
 
 
-def excess_errors(blocks: Blocks, errors: Blocks) -> NDArray[np.float64]:
-    """Return the mean squared error of blocks less that of their mean color, (K,)."""
-    pixels = BLOCK * BLOCK
-    difference = blocks - blocks[:, :1, :1]  # so that single precision is enough
-    sums = difference.reshape(len(blocks), pixels, -1).sum(axis=1, dtype=np.float64)
-    excess = _sums_of_squares(errors) - _sums_of_squares(difference)
-    excess += np.square(sums).sum(axis=1) / pixels
-    excess /= pixels * blocks.shape[3]
-    return excess
-
-
-def _sums_of_squares(blocks: Blocks) -> NDArray[np.float64]:
-    """Return the sum of squares of each block, (K,)."""
-    rows = blocks.reshape(len(blocks), BLOCK, -1)
-    sums: NDArray[np.float64] = np.einsum("kij,kij->ki", rows, rows).sum(axis=1, dtype=np.float64)
-    return sums
-
-
-def worst_excess(pixels: NDArray[np.float32], drawn: NDArray[np.float32]) -> float:
+def worst_excess(
+    pixels: NDArray[np.float32], drawn: NDArray[np.float32], *, threads: int | None = None
+) -> float:
     """Return the root of the largest of `excess_errors`, 0 if none is above 0.
 
     Parameters
     ----------
     pixels, drawn : ndarray, (H, W, C), float32
         The picture, and the drawn picture.
+    threads : int, optional
+        Threads to use; all CPUs of this process by default.
     """
-    across = -(-pixels.shape[1] // BLOCK)
-    count = count_blocks(pixels)
     worst = 0.0
-    for begin in range(0, count, BLOCK_PIXELS // BLOCK**2):
-        some = np.arange(begin, min(begin + BLOCK_PIXELS // BLOCK**2, count))
-        y, x = (BLOCK * number for number in np.divmod(some, across))
-        blocks = cut_blocks(pixels, y, x)
-        worst = max(worst, float(excess_errors(blocks, cut_blocks(drawn, y, x) - blocks).max()))
+    for rows in row_blocks(-(-pixels.shape[0] // BLOCK), BLOCK * pixels.shape[1]):
+        part = slice(BLOCK * rows.start, BLOCK * rows.stop)
+        errors = drawn[part] - pixels[part]
+        blocks = np.arange(count_blocks(errors))
+        worst = max(
+            worst, float(excess_errors(pixels[part], errors, blocks, threads=threads).max())
+        )
     return float(np.sqrt(worst))
 
 
-def find_things(blocks: Blocks) -> Things:
-    """Return the differences of blocks from their median color."""
-    ground = np.median(blocks, axis=(1, 2), keepdims=True).astype(np.float32)
-    difference = blurred_size(blocks - ground)
-    return Things(difference.max(axis=1), np.median(difference, axis=1))
+def find_things(
+    pixels: NDArray[np.float32], blocks: Numbers, *, threads: int | None = None
+) -> Things:
+    """Return the differences of blocks from their median color.
+
+    Parameters
+    ----------
+    pixels : ndarray, (H, W, C), float32
+    blocks : ndarray, (K,)
+    threads : int, optional
+        Threads to use; all CPUs of this process by default.
+    """
+    return Things(*_native.block_contrast(pixels, blocks, thread_count(threads)))
 
 
-def blurred_size(blocks: Blocks) -> NDArray[np.float32]:
-    """Return the root mean square over the channels of blurred pixels, (K, BLOCK²)."""
-    blurred = box_sums(blocks, 1, 1)
-    total = np.square(blurred[..., 0])
-    for channel in range(1, blocks.shape[3]):
-        total += np.square(blurred[..., channel])
-    total /= np.float32(81 * blocks.shape[3])
-    size: NDArray[np.float32] = np.sqrt(total, out=total)
-    return size.reshape(len(blocks), BLOCK * BLOCK)
-
-
-def count_printed(pixels: NDArray[np.float32], step: float, every: int = 1) -> Printed:
+def count_printed(
+    pixels: NDArray[np.float32], step: float, every: int = 1, *, threads: int | None = None
+) -> Printed:
     """Count the blocks of a picture with contrast, and those of them with a plain ground.
 
     Parameters
@@ -129,52 +133,18 @@ def count_printed(pixels: NDArray[np.float32], step: float, every: int = 1) -> P
         The color step Δ; a block has contrast if it differs from its median color by THING steps.
     every : int
         Look at one in so many rows of blocks.
+    threads : int, optional
+        Threads to use; all CPUs of this process by default.
     """
     across = -(-pixels.shape[1] // BLOCK)
     blocks = np.arange(count_blocks(pixels))
     blocks = blocks[blocks // across % every == 0]
-    showing = plain = 0
-    for begin in range(0, len(blocks), BLOCK_PIXELS // BLOCK**2):
-        y, x = np.divmod(blocks[begin : begin + BLOCK_PIXELS // BLOCK**2], across)
-        things = find_things(cut_blocks(pixels, y * BLOCK, x * BLOCK))
-        shown = things.largest > THING * step
-        showing += int(shown.sum())
-        plain += int((shown & (things.usual < PLAIN_GROUND * things.largest)).sum())
-    return Printed(showing, plain)
+    things = find_things(pixels, blocks, threads=threads)
+    shown = things.largest > THING * step
+    plain = shown & (things.usual < PLAIN_GROUND * things.largest)
+    return Printed(int(shown.sum()), int(plain.sum()))
 
 
-def printed_share(pixels: NDArray[np.float32], step: float) -> float:
+def printed_share(pixels: NDArray[np.float32], step: float, *, threads: int | None = None) -> float:
     """Return `Printed.share` of a picture; `count_printed` documents the arguments."""
-    return count_printed(pixels, step).share
-
-
-def box_sums(blocks: Blocks, down: int, across: int) -> Blocks:
-    """Return the sum over a box around each pixel, (K, BLOCK, BLOCK, C).
-
-    The box reaches `down` pixels up and down and `across` pixels left and right. Pixels beyond the
-    block count as 0.
-    """
-    for axis, half in ((1, down), (2, across)):
-        if half == 0:
-            continue
-        if half == 1:
-            blocks = _sums_of_three(blocks, axis)
-            continue
-        side = 2 * half + 1
-        padding = [(0, 0)] * 4
-        padding[axis] = (half + 1, half)
-        sums = np.cumsum(np.pad(blocks, padding), axis=axis, dtype=np.float64)
-        length = sums.shape[axis]
-        upper = np.take(sums, np.arange(side, length), axis=axis)
-        lower = np.take(sums, np.arange(0, length - side), axis=axis)
-        blocks = (upper - lower).astype(np.float32)
-    return blocks
-
-
-def _sums_of_three(blocks: Blocks, axis: int) -> Blocks:
-    """Return the sum of each pixel and its two neighbors along an axis of the blocks."""
-    sums = np.moveaxis(blocks.copy(), axis, 0)
-    values = np.moveaxis(blocks, axis, 0)
-    sums[1:] += values[:-1]
-    sums[:-1] += values[1:]
-    return np.moveaxis(sums, 0, axis)
+    return count_printed(pixels, step, threads=threads).share

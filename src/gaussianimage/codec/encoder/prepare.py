@@ -109,6 +109,7 @@ def prepare(
     *,
     q_max: float,
     tune: Tune = "psnr",
+    threads: int | None = None,
 ) -> PreparedPicture:
     """Prepare a picture for the encoder.
 
@@ -125,6 +126,8 @@ def prepare(
         Cut-off q of the file's Gaussians.
     tune : {"eye", "psnr"}
         What the encoder optimizes. A picture of few pixels is always encoded for PSNR.
+    threads : int, optional
+        Threads to use; all CPUs of this process by default.
 
     Returns
     -------
@@ -144,7 +147,7 @@ def prepare(
     fitted = stretch.apply(picture)
     weights = None
     if tune == "eye" and picture.height * picture.width > FEW_PIXELS:
-        weights = first_weights(fitted.pixels)
+        weights = first_weights(fitted.pixels, threads=threads)
         fitted = replace(fitted, weights=on_channels(weights, picture))
     return PreparedPicture(
         picture=picture,

@@ -43,6 +43,7 @@ def prune_and_regrow(
     newton: bool,
     seed: int,
     weigh: Callable[[int], NDArray[np.float32] | None] | None = None,
+    threads: int | None = None,
 ) -> Iterator[tuple[int, float]]:
     """Remove Gaussians that aren't worth their bits, in rounds, and add others where the error is.
 
@@ -68,6 +69,8 @@ def prune_and_regrow(
         Called with the number of each round before it begins. It may set the weights of the
         optimizer's error, and returns those that pruning and new Gaussians must regard, (H, W, C),
         or None.
+    threads : int, optional
+        Threads to use; all CPUs of this process by default.
 
     Yields
     ------
@@ -78,7 +81,7 @@ def prune_and_regrow(
     """
     if len(optimizer) == 0:
         return
-    places = box_blur(detail(pixels), BLUR_RADIUS)
+    places = box_blur(detail(pixels, threads=threads), BLUR_RADIUS, threads=threads)
     ramp = np.linspace(1, END_FRACTION, iterations)
     rates = (ramp[:, None] * np.array(RATES)).astype(np.float32)
     newton_rates = (ramp * NEWTON_RATE).astype(np.float32)
@@ -93,7 +96,8 @@ def prune_and_regrow(
         if count > 0:
             generator = np.random.default_rng([seed, rounds, number])
             residual = optimizer.residual()
-            optimizer.add(*births(residual, places, count, most, generator, weights=weights))
+            new = births(residual, places, count, most, generator, weights=weights, threads=threads)
+            optimizer.add(*new)
         if len(optimizer) == 0:
             return
         if newton:

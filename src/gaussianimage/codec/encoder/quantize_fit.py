@@ -104,6 +104,8 @@ class FitQuantizer:
         self._source = source
         # The weights of the error at each pixel; None without tuning for the eye.
         self._weights = source.weights
+        # The same for each channel, times those of the picture, (H, W, C); None if all are 1.
+        self._channel_weights = source.fitted.weights
         self._fitted = fitted
         self._effort = effort
         self._threads = threads
@@ -186,6 +188,7 @@ class FitQuantizer:
             least=LEAST_ERROR[source.picture.bit_depth] * source.stretch.gain,
             model_set=model_set(len(layers) - 1, len(layers)),
             costs=quantizer.costs(layers),
+            threads=self._threads,
         )
         added: list[QuantizedGaussians] = []
         with self._interrupt.cut_short():
@@ -231,6 +234,7 @@ class FitQuantizer:
                 newton=self._effort.newton,
                 seed=self._fitted.state.seed,
                 weigh=lambda number: self._renew_weights(optimizer, number),
+                threads=self._threads,
             )
             optimizer.coarse = self._source.pixels >= LEAST_COARSE_PIXELS
             with self._interrupt.cut_short():
@@ -301,6 +305,7 @@ class FitQuantizer:
                 q_max=self._q_max,
                 weights=self._weights,
                 inside=inside,
+                threads=self._threads,
             ):
                 layers = better
         return layers
@@ -309,13 +314,10 @@ class FitQuantizer:
 
     def _weigh(self, optimizer: _native.Optimizer) -> None:
         """Set what an optimizer counts as error."""
-        picture = self._source.picture
-        weights = picture.weights
         if self._weights is not None:
-            weights = on_channels(self._weights, picture)
             optimizer.block_weight = BLOCK_WEIGHT
-        if weights is not None:
-            optimizer.weigh(weights)
+        if self._channel_weights is not None:
+            optimizer.weigh(self._channel_weights)
 
     def _renew_weights(
         self, optimizer: _native.Optimizer, number: int
@@ -326,20 +328,22 @@ class FitQuantizer:
         # Further drafts keep the weights of the first, so that a search compares like with like.
         due = number >= FIRST_RENEWAL and (number - FIRST_RENEWAL) % RENEWAL_EVERY == 0
         if due and self._last is None:
-            error = luma(optimizer.residual())
+            threads, source = self._threads, self._source
+            error = luma(optimizer.residual(), threads=threads)
             error /= self._weights
-            seen, gain = self._source.seen, self._source.stretch.gain
-            if seen is None:
-                light = luma(self._source.fitted.pixels)
-                self._weights = renewed_weights(light, error, self._weights)
+            if source.seen is None:
+                light = luma(source.fitted.pixels, threads=threads)
+                self._weights = renewed_weights(light, error, self._weights, threads=threads)
             else:
                 # A part of a picture keeps its share of the weights.
                 share = self._weights.mean(dtype=np.float64)
-                error /= np.float32(gain)
-                self._weights = renewed_weights(luma(seen), error, self._weights)
+                error /= np.float32(source.stretch.gain)
+                light = luma(source.seen, threads=threads)
+                self._weights = renewed_weights(light, error, self._weights, threads=threads)
                 self._weights *= np.float32(share)
+            self._channel_weights = on_channels(self._weights, source.picture)
             self._weigh(optimizer)
-        return on_channels(self._weights, self._source.picture)
+        return self._channel_weights
 
     # -- What the stages work on -------------------------------------------------------------------
 

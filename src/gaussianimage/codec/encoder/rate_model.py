@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from gaussianimage.codec.encoder.local_contrast import printed_share
 from gaussianimage.codec.encoder.probe import PROBES, Prober
+from gaussianimage.codec.encoder.stretch import channel_range
 from gaussianimage.fitting.progress import OnProgress
-from gaussianimage.fitting.row_blocks import row_blocks
 from gaussianimage.fitting.state import MAX_FITTED_GAUSSIANS
 from gaussianimage.picture import Picture
 
@@ -74,7 +74,7 @@ def step_for_quality(quality: float) -> float:
     return float(COARSEST_STEP * (FINEST_STEP / COARSEST_STEP) ** (quality / 100))
 
 
-def step_for_picture(picture: Picture, quality: float) -> float:
+def step_for_picture(picture: Picture, quality: float, *, threads: int | None = None) -> float:
     """Return the color step Δ of a quality for a picture.
 
     Pictures of little contrast, icons and printed pages get a finer step than photos. With the step
@@ -85,7 +85,7 @@ def step_for_picture(picture: Picture, quality: float) -> float:
         quality,
         pixels=picture.height * picture.width,
         contrast=_contrast(picture.pixels),
-        printed=printed_share(picture.pixels, step_for_quality(quality)),
+        printed=printed_share(picture.pixels, step_for_quality(quality), threads=threads),
         bit_depth=picture.bit_depth,
     )
 
@@ -116,13 +116,15 @@ def adapted_step(
 
 def _contrast(pixels: NDArray[np.float32]) -> float:
     """Return the standard deviation of pixels (H, W, C) from the mean of their channel."""
-    count = pixels.shape[0] * pixels.shape[1]
-    total, square = np.zeros(pixels.shape[2]), np.zeros(pixels.shape[2])
-    first = pixels[0, 0].astype(np.float64)
-    for rows in row_blocks(pixels.shape[0], pixels.shape[1]):
-        values = pixels[rows] - first
-        total += values.sum(axis=(0, 1))
-        square += np.square(values).sum(axis=(0, 1))
+    height, width, channels = pixels.shape
+    first = np.tile(pixels[0, 0], width)
+    total, square = np.zeros(width * channels), np.zeros(width * channels)
+    for row in pixels.reshape(height, width * channels):
+        values = (row - first).astype(np.float64)
+        total += values
+        square += values * values
+    total, square = (sums.reshape(width, channels).sum(axis=0) for sums in (total, square))
+    count = height * width
     variance = np.maximum(square / count - np.square(total / count), 0)
     return float(np.sqrt(variance.mean()))
 
@@ -188,7 +190,8 @@ class PowerLaw:
         """Derive the law from the errors of two probes."""
         pixels = picture.height * picture.width
         most = most_gaussians(picture)
-        if np.ptp(picture.pixels, axis=(0, 1)).max() <= FLAT:
+        low, high = channel_range(picture.pixels)
+        if (high - low).max() <= FLAT:
             return cls(0.0, 1.0, most)
         prober = Prober(picture, threads, progress)
         few, many = (max(2, round(pixels * share)) for share in PROBES)

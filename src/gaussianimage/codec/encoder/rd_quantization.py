@@ -104,12 +104,9 @@ class RdQuantizer:
         residual : ndarray, (H, W, C), float32
             All Gaussians drawn, less the target, times the weights of the error.
         """
-        if self._roots is None:
-            return _native.CoordinateDescent(self.quantizer, self._q_max, residual)
-        # The weighted residual divided by a root of the weights is the residual times a root.
-        rooted: NDArray[np.float32] = residual / self._roots[..., None]
+        block_weight = 0.0 if self._roots is None else BLOCK_WEIGHT
         return _native.CoordinateDescent(
-            self.quantizer, self._q_max, rooted, self._roots, BLOCK_WEIGHT
+            self.quantizer, self._q_max, residual, self._roots, block_weight, self._threads
         )
 
     def run_pass(

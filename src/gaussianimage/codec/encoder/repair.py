@@ -12,15 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaussianimage import _native
+from gaussianimage._util.arguments import thread_count
 from gaussianimage.codec.encoder.local_contrast import (
     BLOCK,
     GROUND,
     THING,
-    Blocks,
-    blurred_size,
-    box_sums,
+    Numbers,
     count_blocks,
-    cut_blocks,
     excess_errors,
     find_things,
 )
@@ -29,7 +27,6 @@ from gaussianimage.codec.encoder.rd_quantization import RdQuantizer
 from gaussianimage.codec.encoder.rounding import shown, strongest_first
 from gaussianimage.codec.format.levels import QuantizedGaussians
 from gaussianimage.fitting.placement import GaussianArrays
-from gaussianimage.fitting.row_blocks import BLOCK_PIXELS
 
 # A block's error may exceed that of its mean color by this much, as a root mean square in steps Δ.
 TOLERANCE = 0.02
@@ -61,6 +58,7 @@ def repair(
     costs: _native.SymbolCosts,
     weights: NDArray[np.float32] | None = None,
     inside: NDArray[np.bool_] | None = None,
+    threads: int | None = None,
 ) -> Iterator[QuantizedGaussians]:
     """Add quantized Gaussians to blocks that have lost detail.
 
@@ -84,6 +82,8 @@ def repair(
         Weights of the optimizer's error, which do not count here.
     inside : ndarray, (K,), optional
         Which of the blocks to check, counted row by row; by default all.
+    threads : int, optional
+        Threads to use; all CPUs of this process by default.
 
     Yields
     ------
@@ -93,10 +93,15 @@ def repair(
     rates = np.tile(np.array(RATES, np.float32), (ITERATIONS, 1))
     suspects = np.arange(count_blocks(pixels)) if inside is None else np.flatnonzero(inside)
     for weight in WEIGHTS:
-        residual = optimizer.residual()
-        if weights is not None:
-            residual /= weights[..., None]
-        suspects, spots = find_lost_blocks(pixels, residual, step, suspects, least)
+        suspects, spots = find_lost_blocks(
+            pixels,
+            optimizer.residual(),
+            step,
+            suspects,
+            least,
+            weights=weights,
+            threads=threads,
+        )
         if len(suspects) == 0:
             return
         optimizer.add(*spots)
@@ -121,21 +126,28 @@ def find_lost_blocks(
     pixels: NDArray[np.float32],
     residual: NDArray[np.float32],
     step: float,
-    suspects: NDArray[np.intp],
+    suspects: Numbers,
     least: float = 0.0,
-) -> tuple[NDArray[np.intp], GaussianArrays]:
+    *,
+    weights: NDArray[np.float32] | None = None,
+    threads: int | None = None,
+) -> tuple[Numbers, GaussianArrays]:
     """Find the blocks that have lost detail, and Gaussians that restore it.
 
     Parameters
     ----------
     pixels, residual : ndarray, (H, W, C), float32
-        The picture, and the drawn picture less it.
+        The picture, and the drawn picture less it, times `weights`.
     step : float
         The color step Δ.
     suspects : ndarray, (K,)
         Numbers of the blocks to check, ascending; blocks are counted row by row.
     least : float
         See `repair`.
+    weights : ndarray, (H, W), float32, optional
+        By default all are 1.
+    threads : int, optional
+        Threads to use; all CPUs of this process by default.
 
     Returns
     -------
@@ -144,71 +156,53 @@ def find_lost_blocks(
     spots : GaussianArrays
         At most `PER_BLOCK` Gaussians for each of these blocks.
     """
-    across = -(-pixels.shape[1] // BLOCK)
-    found, blocks = [], []
-    for begin in range(0, max(len(suspects), 1), BLOCK_PIXELS // BLOCK**2):
-        some = suspects[begin : begin + BLOCK_PIXELS // BLOCK**2]
-        y, x = (BLOCK * number for number in np.divmod(some, across))
-        source, error = cut_blocks(pixels, y, x), cut_blocks(residual, y, x)
-        failing = _failing(source, error, step, least)
-        blocks.append(some[failing])
-        spots = _spots(error[failing], x[failing], y[failing])
-        size = pixels.shape[1], pixels.shape[0]
-        found.append(spots._replace(means=np.clip(spots.means, 0.5, np.array(size) - 0.5)))
-    return np.concatenate(blocks), GaussianArrays(
-        *(np.concatenate(p) for p in zip(*found, strict=True))
-    )
-
-
-def _failing(source: Blocks, error: Blocks, step: float, least: float) -> NDArray[np.bool_]:
-    """Return for each block whether it has lost detail, (K,)."""
     tolerance = max(TOLERANCE * step, least)
-    failing: NDArray[np.bool_] = excess_errors(source, error) > tolerance**2
-    suspects = np.flatnonzero(~failing)
-    if len(suspects):
-        failing[suspects] = _things_missing(source[suspects], error[suspects], step)
-    return failing
+    excess = excess_errors(pixels, residual, suspects, weights=weights, threads=threads)
+    failing = excess > tolerance**2
+    others = np.flatnonzero(~failing)
+    failing[others] = _things_missing(pixels, residual, step, suspects[others], weights, threads)
+    blocks = suspects[failing]
+    return blocks, _spots(residual, blocks, weights, threads)
 
 
-def _things_missing(source: Blocks, error: Blocks, step: float) -> NDArray[np.bool_]:
+def _things_missing(
+    pixels: NDArray[np.float32],
+    residual: NDArray[np.float32],
+    step: float,
+    blocks: Numbers,
+    weights: NDArray[np.float32] | None,
+    threads: int | None,
+) -> NDArray[np.bool_]:
     """Return for each block whether it has lost a small thing on a plain ground, (K,)."""
-    things = find_things(source)
-    missing = blurred_size(error).max(axis=1)
-    result: NDArray[np.bool_] = (
+    missing = _native.block_peaks(residual, weights, blocks, thread_count(threads))
+    # What is missing shows in few blocks; only these can have lost a thing that counts.
+    result: NDArray[np.bool_] = missing > 0.999 * MISSING * THING * step
+    some = np.flatnonzero(result)
+    things = find_things(pixels, blocks[some], threads=threads)
+    result[some] = (
         (things.largest > THING * step)
         & (things.usual < GROUND * things.largest)
-        & (missing > MISSING * things.largest)
+        & (missing[some] > MISSING * things.largest)
     )
     return result
 
 
-def _spots(error: Blocks, left: NDArray[np.intp], top: NDArray[np.intp]) -> GaussianArrays:
+def _spots(
+    residual: NDArray[np.float32],
+    blocks: Numbers,
+    weights: NDArray[np.float32] | None,
+    threads: int | None,
+) -> GaussianArrays:
     """Return the Gaussians that reduce the error of each block most, by greedy choice of boxes."""
-    count, channels = len(error), error.shape[3]
-    everyone = np.arange(count)
-    error = error.copy()
-    found = []
-    for _ in range(PER_BLOCK):
-        best = np.full(count, -1.0)
-        middle, half = np.zeros((2, count, 2), np.intp)
-        colors = np.zeros((count, channels), np.float32)
-        for down, across in BOXES:
-            area = (2 * down + 1) * (2 * across + 1)
-            sums = box_sums(error, down, across).reshape(count, BLOCK * BLOCK, channels)
-            energy = np.square(sums).sum(axis=2) / area
-            peak = energy.argmax(axis=1)
-            better = energy[everyone, peak] > best
-            best[better] = energy[everyone, peak][better]
-            middle[better] = np.stack(np.divmod(peak, BLOCK), axis=1)[better]
-            half[better] = down, across
-            colors[better] = -sums[everyone, peak][better] / area
-        # The next Gaussian is for the error that this one leaves.
-        within = np.arange(BLOCK)
-        inside = np.abs(within - middle[:, :, None]) <= half[:, :, None]  # (K, 2, BLOCK)
-        box = inside[:, 0, :, None] & inside[:, 1, None, :]
-        error += np.where(box[..., None], colors[:, None, None], np.float32(0))
-        sigma = np.maximum(SIDE_TO_SIGMA * (2 * half + 1), 0.5)
-        means = np.stack((left + middle[:, 1], top + middle[:, 0]), axis=1) + 0.5
-        cholesky = np.stack((sigma[:, 1], np.zeros(count), sigma[:, 0]), axis=1)
-        found.append(GaussianArrays(means, cholesky, colors))
-    return GaussianArrays(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+    height, width = residual.shape[:2]
+    places, halves, colors = _native.block_spots(
+        residual, weights, blocks, np.array(BOXES, np.int32), PER_BLOCK, thread_count(threads)
+    )
+    corners = BLOCK * np.stack(np.divmod(blocks, -(-width // BLOCK)), axis=1)
+    means = (np.tile(corners, (PER_BLOCK, 1)) + places)[:, ::-1] + 0.5
+    sigma = np.maximum(SIDE_TO_SIGMA * (2 * halves + 1), 0.5)
+    return GaussianArrays(
+        np.clip(means, 0.5, np.array((width, height)) - 0.5),
+        np.stack((sigma[:, 1], np.zeros(len(sigma)), sigma[:, 0]), axis=1),
+        colors,
+    )

@@ -15,6 +15,15 @@ LEAST_RANGE = 0.5
 MOST_OCTAVES = 12
 
 
+def channel_range(pixels: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the least and the largest value of each channel of pixels (H, W, C), both (C,)."""
+    height, width, channels = pixels.shape
+    rows = pixels.reshape(height, width * channels)
+    # First over the rows, because NumPy takes long to go through the few channels of a pixel.
+    low, high = (level.reshape(width, channels) for level in (rows.min(axis=0), rows.max(axis=0)))
+    return low.min(axis=0), high.max(axis=0)
+
+
 @dataclass(frozen=True)
 class Stretch:
     """The map x → ½ + gain · (x − middle) from a picture's pixels to those that are fitted.
@@ -38,8 +47,7 @@ class Stretch:
     @classmethod
     def for_picture(cls, picture: Picture) -> Self:
         """Return the map that spreads the widest channel of a picture over nearly all of 0 to 1."""
-        low = picture.pixels.min(axis=(0, 1)).astype(np.float64)
-        high = picture.pixels.max(axis=(0, 1)).astype(np.float64)
+        low, high = (level.astype(np.float64) for level in channel_range(picture.pixels))
         used = float((high - low).max())
         if used > LEAST_RANGE or used == 0:
             return cls.none(picture.channels)

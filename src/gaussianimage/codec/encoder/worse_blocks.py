@@ -15,12 +15,10 @@ from numpy.typing import NDArray
 from gaussianimage.codec.encoder.local_contrast import (
     BLOCK,
     count_blocks,
-    cut_blocks,
     excess_errors,
 )
 from gaussianimage.codec.encoder.rd_quantization import RdQuantizer
 from gaussianimage.codec.format.levels import QuantizedGaussians
-from gaussianimage.fitting.row_blocks import BLOCK_PIXELS
 
 Map = NDArray[np.float32]  # (H, W)
 
@@ -44,6 +42,7 @@ def refine_worse_blocks(
     q_max: float,
     weights: Map | None = None,
     inside: NDArray[np.bool_] | None = None,
+    threads: int | None = None,
 ) -> Iterator[list[QuantizedGaussians]]:
     """Refine the Gaussians that reach blocks which are worse than their mean color.
 
@@ -65,6 +64,8 @@ def refine_worse_blocks(
         Weights of the error, which do not count in the error of a block; by default 1.
     inside : ndarray, (K,), optional
         Which of the blocks to check, counted row by row; by default all.
+    threads : int, optional
+        Threads to use; all CPUs of this process by default.
 
     Yields
     ------
@@ -75,7 +76,7 @@ def refine_worse_blocks(
     factors = np.ones(count_blocks(pixels), np.float32)
     layers = list(layers)
     for _ in range(ROUNDS):
-        worse = find_worse_blocks(pixels, residual, most, bounds)
+        worse = find_worse_blocks(pixels, residual, most, bounds, threads=threads)
         if inside is not None:
             worse &= inside
         if not layers or not worse.any():
@@ -100,21 +101,13 @@ def find_worse_blocks(
     residual: NDArray[np.float32],
     most: float,
     bounds: tuple[NDArray[np.float64], NDArray[np.float64]],
+    *,
+    threads: int | None = None,
 ) -> NDArray[np.bool_]:
     """Tell which blocks are worse than their mean color, (K,); see `refine_worse_blocks`."""
-    across = -(-pixels.shape[1] // BLOCK)
-    count = count_blocks(pixels)
-    worse = np.zeros(count, bool)
-    black, white = (bound.astype(np.float32) for bound in bounds)
-    for begin in range(0, count, BLOCK_PIXELS // BLOCK**2):
-        some = np.arange(begin, min(begin + BLOCK_PIXELS // BLOCK**2, count))
-        y, x = (BLOCK * number for number in np.divmod(some, across))
-        blocks = cut_blocks(pixels, y, x)
-        errors = cut_blocks(residual, y, x)
-        errors += blocks
-        np.clip(errors, black, white, out=errors)
-        errors -= blocks
-        worse[some] = excess_errors(blocks, errors) > most**2
+    blocks = np.arange(count_blocks(pixels))
+    excess = excess_errors(pixels, residual, blocks, bounds=bounds, threads=threads)
+    worse: NDArray[np.bool_] = excess > most**2
     return worse
 
 

@@ -199,7 +199,9 @@ def encode_tiled(
         read = reader.metadata
         kept = keep(metadata, {"icc": read.icc, "exif": read.exif, "xmp": read.xmp})
         grid = plan_grid(reader.height, reader.width, options.tile)
-        coarse = CoarseLevels.make(reader, grid, options.quality, path.absolute().parent)
+        coarse = CoarseLevels.make(
+            reader, grid, options.quality, path.absolute().parent, threads=threads
+        )
         try:
             job = options.job(reader, coarse.checksums)
             part = path.with_name(path.name + WORK_SUFFIX)

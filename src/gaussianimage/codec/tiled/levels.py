@@ -85,21 +85,36 @@ class CoarseLevels:
         See `PictureStatistics`.
     folder : Path or None
         Where the rows are kept: a disk, as they are a sixteenth of the picture and more.
+    threads : int, optional
+        Threads to use; all CPUs of this process by default.
     """
 
     def __init__(
-        self, grid: TileGrid, channels: int, quality: float, folder: Path | None = None
+        self,
+        grid: TileGrid,
+        channels: int,
+        quality: float,
+        folder: Path | None = None,
+        *,
+        threads: int | None = None,
     ) -> None:
+        self._threads = threads
         self._grid = grid
         self._rows = [LevelRows(width, channels, folder) for _, width in grid.sizes[:-1]]
         self._pending: list[list[Pixels]] = [[] for _ in self._rows]
         self.checksums: list[int] = []
         """CRC-32 of each block of rows of the picture."""
-        self.statistics = PictureStatistics(channels, quality)
+        self.statistics = PictureStatistics(channels, quality, threads=threads)
 
     @classmethod
     def make(
-        cls, reader: RowReader, grid: TileGrid, quality: float, folder: Path | None = None
+        cls,
+        reader: RowReader,
+        grid: TileGrid,
+        quality: float,
+        folder: Path | None = None,
+        *,
+        threads: int | None = None,
     ) -> Self:
         """Read a picture once, and make its levels.
 
@@ -108,7 +123,7 @@ class CoarseLevels:
         PictureError
             The picture has fewer rows than it says.
         """
-        levels = cls(grid, reader.channels, quality, folder)
+        levels = cls(grid, reader.channels, quality, folder, threads=threads)
         try:
             levels._make(reader)
         except BaseException:
@@ -138,7 +153,7 @@ class CoarseLevels:
         if level == self._grid.levels - 1:
             return self.statistics.masking.value
         height, _ = self._grid.sizes[level]
-        masking = UsualMasking()
+        masking = UsualMasking(threads=self._threads)
         for top in range(0, height, BLOCK):
             masking.add(self.read(level, top, min(top + BLOCK, height)))
         return masking.value

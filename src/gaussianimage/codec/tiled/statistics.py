@@ -20,13 +20,16 @@ class PictureStatistics:
     channels : int
     quality : float
         Quality of the file, on which depends what counts as contrast.
+    threads : int, optional
+        Threads to use; all CPUs of this process by default.
     """
 
-    def __init__(self, channels: int, quality: float) -> None:
+    def __init__(self, channels: int, quality: float, *, threads: int | None = None) -> None:
+        self._threads = threads
         self._quality = quality
         self._pixels = 0
         self._sums = np.zeros((2, channels))
-        self.masking = UsualMasking()
+        self.masking = UsualMasking(threads=threads)
         self._printed = Printed(0, 0)
 
     def add(self, rows: Pixels) -> None:
@@ -35,7 +38,8 @@ class PictureStatistics:
         self._sums[0] += rows.sum(axis=(0, 1), dtype=np.float64)
         self._sums[1] += np.einsum("ijk,ijk->k", rows, rows, dtype=np.float64)
         self.masking.add(rows)
-        self._printed += count_printed(rows, step_for_quality(self._quality), every=PRINT_EVERY)
+        step = step_for_quality(self._quality)
+        self._printed += count_printed(rows, step, PRINT_EVERY, threads=self._threads)
 
     @property
     def mean(self) -> NDArray[np.float64]:

@@ -92,7 +92,7 @@ class TileJob:
             seen,
             self.drawn.draw(threads),
             options.step,
-            weights=None if usual is None else first_weights(seen, usual),
+            weights=None if usual is None else first_weights(seen, usual, threads=threads),
             repair_step=options.repair_step,
             effort=options.effort,
             bit_depth=options.bit_depth,

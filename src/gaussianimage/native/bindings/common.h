@@ -17,6 +17,7 @@ namespace gi {
 
 void bind_decoder(nanobind::module_& m);
 void bind_engine(nanobind::module_& m);
+void bind_eye(nanobind::module_& m);
 void bind_grain(nanobind::module_& m);
 void bind_layers(nanobind::module_& m);
 void bind_optimizer(nanobind::module_& m);

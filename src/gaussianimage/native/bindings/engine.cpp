@@ -11,6 +11,7 @@
 #include "bindings/common.h"
 #include "bindings/without_gil.h"
 #include "fit/blur.h"
+#include "fit/density.h"
 #include "fit/draw_pixels.h"
 #include "render/render.h"
 #include "simd/dispatch.h"
@@ -24,6 +25,22 @@ using Means = nb::ndarray<const double, nb::numpy, nb::shape<-1, 2>, nb::c_conti
 using Cholesky = nb::ndarray<const double, nb::numpy, nb::shape<-1, 3>, nb::c_contig>;
 using Colors = nb::ndarray<const float, nb::numpy, nb::ndim<2>, nb::c_contig>;
 using Residual = nb::ndarray<const float, nb::numpy, nb::ndim<3>, nb::c_contig>;
+using Map = nb::ndarray<const float, nb::numpy, nb::ndim<2>, nb::c_contig>;
+
+// Returns a map (H, W) of a picture (H, W, C), which `measure` makes.
+template <auto measure>
+nb::ndarray<nb::numpy, float> map_of_picture(const Residual& values, int threads) {
+  const size_t height = values.shape(0), width = values.shape(1), channels = values.shape(2);
+  if (values.size() == 0 || channels > max_channels) {
+    throw nb::value_error("values must be (H, W, C) with 1 to 4 channels");
+  }
+  auto map = make_array<float>({height, width});
+  without_gil([&] {
+    measure(values.data(), static_cast<ptrdiff_t>(height), static_cast<ptrdiff_t>(width),
+            static_cast<int>(channels), resolve_threads(threads), map.data());
+  });
+  return map;
+}
 
 Source make_source(const Means& means, const Cholesky& cholesky, const Colors& colors,
                    double q_max) {
@@ -122,19 +139,21 @@ void bind_engine(nb::module_& m) {
       nb::arg("residual"), nb::arg("threads"));
   m.def(
       "box_blur",
-      [](nb::ndarray<const float, nb::numpy, nb::ndim<2>, nb::c_contig> values, int radius,
-         int passes) {
+      [](Map values, int radius, int passes, int threads) {
         if (radius < 0 || passes < 0) throw nb::value_error("radius or passes is negative");
         const size_t height = values.shape(0), width = values.shape(1);
         auto blurred = make_array<float>({height, width});
-        std::copy_n(values.data(), values.size(), blurred.data());
         without_gil([&] {
-          box_blur(blurred.data(), static_cast<ptrdiff_t>(height), static_cast<ptrdiff_t>(width),
-                   radius, passes);
+          if (values.size() == 0) return;
+          box_blur(values.data(), blurred.data(), static_cast<ptrdiff_t>(height),
+                   static_cast<ptrdiff_t>(width), radius, passes, resolve_threads(threads));
         });
         return blurred;
       },
-      nb::arg("values"), nb::arg("radius"), nb::arg("passes"));
+      nb::arg("values"), nb::arg("radius"), nb::arg("passes"), nb::arg("threads"));
+  m.def("sum_magnitudes", &map_of_picture<sum_magnitudes>, nb::arg("values"), nb::arg("threads"));
+  m.def("gradient_magnitudes", &map_of_picture<measure_gradient>, nb::arg("values"),
+        nb::arg("threads"));
   m.def(
       "draw_pixels",
       [](nb::ndarray<const float, nb::numpy, nb::ndim<2>, nb::c_contig> values,

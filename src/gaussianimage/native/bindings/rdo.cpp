@@ -37,7 +37,7 @@ void bind_rdo(nb::module_& m) {
       .def(
           "__init__",
           [](CoordinateDescent* self, const Quantizer& quantizer, double q_max, Picture residual,
-             std::optional<Plane> roots, double block_weight) {
+             std::optional<Plane> roots, double block_weight, int threads) {
             if (residual.shape(0) != static_cast<size_t>(quantizer.height) ||
                 residual.shape(1) != static_cast<size_t>(quantizer.width) ||
                 residual.shape(2) != static_cast<size_t>(quantizer.channels)) {
@@ -49,11 +49,12 @@ void bind_rdo(nb::module_& m) {
             }
             without_gil([&] {
               new (self) CoordinateDescent(quantizer, q_max, residual.data(),
-                                           roots ? roots->data() : nullptr, block_weight);
+                                           roots ? roots->data() : nullptr, block_weight,
+                                           resolve_threads(threads));
             });
           },
-          nb::arg("quantizer"), nb::arg("q_max"), nb::arg("residual"),
-          nb::arg("roots") = nb::none(), nb::arg("block_weight") = 0.0)
+          nb::arg("quantizer"), nb::arg("q_max"), nb::arg("residual"), nb::arg("roots").none(),
+          nb::arg("block_weight"), nb::arg("threads"))
       .def(
           "run_pass",
           [](CoordinateDescent& self, const Quantizer& quantizer, ByteArray precision,

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/interrupt.h"
+#include "fit/blur_tile.h"
 
 namespace gi {
 namespace {
@@ -49,65 +50,33 @@ void blur_rows(const float* from, float* to, ptrdiff_t height, ptrdiff_t width, 
   }
 }
 
-// The same for small boxes: sums of 2 R + 1 values, which compilers turn into vectors.
+// Blurs twice with a box of side 2 R + 1, tile by tile.
 template <int R>
-void blur_columns_by(const float* from, float* to, ptrdiff_t height, ptrdiff_t width) {
-  constexpr float share = 1.0f / (2 * R + 1);
-  for (ptrdiff_t y = 0; y < height; ++y) {
-    check_interrupt();
-    const float* rows[2 * R + 1];
-    for (int i = 0; i <= 2 * R; ++i) {
-      rows[i] = from + std::clamp<ptrdiff_t>(y + i - R, 0, height - 1) * width;
-    }
-    float* out = to + y * width;
-    for (ptrdiff_t x = 0; x < width; ++x) {
-      float sum = rows[0][x];
-      for (int i = 1; i <= 2 * R; ++i) sum += rows[i][x];
-      out[x] = share * sum;
-    }
-  }
-}
-
-template <int R>
-void blur_rows_by(const float* from, float* to, ptrdiff_t height, ptrdiff_t width) {
-  constexpr float share = 1.0f / (2 * R + 1);
-  for (ptrdiff_t y = 0; y < height; ++y) {
-    check_interrupt();
-    const float* row = from + y * width;
-    float* out = to + y * width;
-    const auto at_edge = [&](ptrdiff_t x) {
-      float sum = 0;
-      for (ptrdiff_t i = x - R; i <= x + R; ++i) sum += row[std::clamp<ptrdiff_t>(i, 0, width - 1)];
-      out[x] = share * sum;
-    };
-    const ptrdiff_t begin = std::min<ptrdiff_t>(R, width), end = std::max(begin, width - R);
-    for (ptrdiff_t x = 0; x < begin; ++x) at_edge(x);
-    for (ptrdiff_t x = begin; x < end; ++x) {
-      float sum = row[x - R];
-      for (int i = 1 - R; i <= R; ++i) sum += row[x + i];
-      out[x] = share * sum;
-    }
-    for (ptrdiff_t x = end; x < width; ++x) at_edge(x);
-  }
+void blur_twice(const float* from, float* to, ptrdiff_t height, ptrdiff_t width, int threads) {
+  for_tiles(height, width, threads, [&](const MapTile& tile) {
+    blur_tile<R, 2>(
+        height, width, tile,
+        [&](ptrdiff_t y, ptrdiff_t left, ptrdiff_t right, float* row) {
+          std::copy(from + y * width + left, from + y * width + right, row);
+        },
+        [&](ptrdiff_t y, const float* row) {
+          std::copy_n(row, tile.width(), to + y * width + tile.left);
+        });
+  });
 }
 
 }  // namespace
 
-void box_blur(float* values, ptrdiff_t height, ptrdiff_t width, ptrdiff_t radius, int passes) {
-  const size_t size = static_cast<size_t>(height * width);
-  std::vector<float> other(size);
-  float *from = values, *to = other.data();
+void box_blur(const float* from, float* to, ptrdiff_t height, ptrdiff_t width, ptrdiff_t radius,
+              int passes, int threads) {
+  if (passes == 2 && radius == 1) return blur_twice<1>(from, to, height, width, threads);
+  if (passes == 2 && radius == 2) return blur_twice<2>(from, to, height, width, threads);
+  std::vector<float> other(from, from + height * width), blurred(other.size());
   for (int pass = 0; pass < 2 * passes; ++pass) {
-    const bool columns = pass < passes;
-    if (radius == 1) {
-      (columns ? blur_columns_by<1> : blur_rows_by<1>)(from, to, height, width);
-    } else if (radius == 2) {
-      (columns ? blur_columns_by<2> : blur_rows_by<2>)(from, to, height, width);
-    } else {
-      (columns ? blur_columns : blur_rows)(from, to, height, width, radius);
-    }
-    std::swap(from, to);
+    (pass < passes ? blur_columns : blur_rows)(other.data(), blurred.data(), height, width, radius);
+    std::swap(other, blurred);
   }
+  std::copy(other.begin(), other.end(), to);
 }
 
 }  // namespace gi

@@ -6,7 +6,7 @@
 
 #include "base/flush_denormals.h"
 #include "base/interrupt.h"
-#include "base/pool.h"
+#include "base/parallel_blocks.h"
 #include "render/cell_buffers.h"
 #include "render/cell_layout.h"
 #include "simd/dispatch.h"
@@ -45,12 +45,11 @@ Optimizer::Optimizer(const float* target, int height, int width, int channels, d
 }
 
 void Optimizer::weigh(const float* weights) {
-  const size_t values = static_cast<size_t>(window_.height) * static_cast<size_t>(window_.width) *
-                        static_cast<size_t>(channels_);
-  std::vector<float> roots(values);
-  for (size_t i = 0; i < values; ++i) roots[i] = std::sqrt(weights[i]);
   roots_.resize(target_.size());
-  put_in_cells(roots.data(), roots_.data());
+  put_in_cells(weights, roots_.data());
+  parallel_blocks(roots_.size(), 16384, threads_, [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) roots_[i] = std::sqrt(roots_[i]);
+  });
 }
 
 void Optimizer::set_coarse(bool coarse) {

@@ -28,7 +28,8 @@ SingleGaussian make_single_gaussian(const double* mean, const double* l, double 
 }
 
 CoordinateDescent::CoordinateDescent(const Quantizer& quantizer, double q_max,
-                                     const float* residual, const float* roots, double block_weight)
+                                     const float* residual, const float* roots, double block_weight,
+                                     int threads)
     : quantizer_(quantizer), shapes_(quantizer), q_max_(q_max) {
   residual_ = {nullptr, quantizer.height, quantizer.width, quantizer.channels};
   const size_t tiles =
@@ -39,40 +40,62 @@ CoordinateDescent::CoordinateDescent(const Quantizer& quantizer, double q_max,
     roots_.assign(tiles * tile_rows * cell_width, 0.0f);
     residual_.roots = roots_.data();
   }
-  load(residual, roots);
   if (block_weight > 0) {
-    const size_t channels = static_cast<size_t>(quantizer.channels);
-    block_sums_.resize(tiles * channels * 8);
+    block_sums_.resize(tiles * static_cast<size_t>(quantizer.channels) * 8);
     residual_.block_sums = block_sums_.data();
     residual_.block_weight = block_weight;
-    for (size_t tile = 0; tile < tiles; ++tile) {
-      if (tile % 4096 == 0) check_interrupt();
-      for (size_t k = 0; k < channels; ++k) {
-        const float* p = floats_.data() + tile * residual_.tile_floats() + 16 * k;
-        float* sums = block_sums_.data() + (tile * channels + k) * 8;
-        for (size_t side = 0; side < 8; side += 4) {
-          float total = 0;
-          for (size_t y = 0; y < tile_rows; ++y) {
-            const float* row = p + y / 2 * (16 * channels) + y % 2 * 8 + side;
-            total += (row[0] + row[1]) + (row[2] + row[3]);
-          }
-          std::fill_n(sums + side, 4, total);
+  }
+  parallel_ranges(residual_.tiles_down(), threads, [&](int begin, int end) {
+    for (int row = begin; row < end; ++row) {
+      check_interrupt();
+      load(residual, roots, row * tile_rows, std::min((row + 1) * tile_rows, residual_.height));
+      if (block_weight > 0) sum_blocks(row);
+    }
+  });
+}
+
+// Copies rows of the residual, and the roots if there are any, to tiles.
+void CoordinateDescent::load(const float* residual, const float* roots, int first, int last) {
+  const int channels = quantizer_.channels;
+  for (int y = first; y < last; ++y) {
+    const ptrdiff_t row = ptrdiff_t{y} * residual_.width;
+    for (int left = 0; left < residual_.width; left += cell_width) {
+      const size_t tile = residual_.tile(y, left);
+      const int columns = std::min(cell_width, residual_.width - left);
+      float* p =
+          floats_.data() + tile * residual_.tile_floats() + residual_.place(y, left, channels);
+      const float* from = residual + (row + left) * channels;
+      if (!roots) {
+        for (int x = 0; x < columns; ++x) {
+          for (int k = 0; k < channels; ++k) p[16 * k + x] = from[x * channels + k];
         }
+        continue;
+      }
+      float* q = roots_.data() + tile * tile_rows * cell_width + residual_.place(y, left, 1);
+      std::copy_n(roots + row + left, columns, q);
+      for (int x = 0; x < columns; ++x) {
+        for (int k = 0; k < channels; ++k) p[16 * k + x] = from[x * channels + k] / q[x];
       }
     }
   }
 }
 
-// Copies a residual and the roots, if there are any, to tiles.
-void CoordinateDescent::load(const float* residual, const float* roots) {
-  const int channels = quantizer_.channels;
-  for (int y = 0; y < residual_.height; ++y) {
-    check_interrupt();
-    for (int x = 0; x < residual_.width; ++x) {
-      const size_t tile = residual_.tile(y, x);
-      float* p = floats_.data() + tile * residual_.tile_floats() + residual_.place(y, x, channels);
-      for (int k = 0; k < channels; ++k) p[16 * k] = *residual++;
-      if (roots) roots_[tile * tile_rows * cell_width + residual_.place(y, x, 1)] = *roots++;
+// Sums the blocks of 4 × 4 pixels in a row of tiles.
+void CoordinateDescent::sum_blocks(int row_of_tiles) {
+  const size_t channels = static_cast<size_t>(quantizer_.channels);
+  for (int strip = 0; strip < residual_.strips(); ++strip) {
+    const size_t tile = residual_.tile(row_of_tiles * tile_rows, strip * cell_width);
+    for (size_t k = 0; k < channels; ++k) {
+      const float* p = floats_.data() + tile * residual_.tile_floats() + 16 * k;
+      float* sums = block_sums_.data() + (tile * channels + k) * 8;
+      for (size_t side = 0; side < 8; side += 4) {
+        float total = 0;
+        for (size_t y = 0; y < tile_rows; ++y) {
+          const float* row = p + y / 2 * (16 * channels) + y % 2 * 8 + side;
+          total += (row[0] + row[1]) + (row[2] + row[3]);
+        }
+        std::fill_n(sums + side, 4, total);
+      }
     }
   }
 }

@@ -18,10 +18,11 @@ class CoordinateDescent {
   // picture has all Gaussians, also those to be improved.
   //
   // roots: height × width floats, or null if all are 1: the square root of the weight of a pixel's
-  // squared error. The residual R has been multiplied by them. block_weight: the weight of the
-  // squared means of R over blocks of 4 × 4 pixels, beside Σ R².
+  // squared error. The residual has been multiplied by the weights; what is kept and compared, R,
+  // is the residual times the roots alone. block_weight: the weight of the squared means of R over
+  // blocks of 4 × 4 pixels, beside Σ R².
   CoordinateDescent(const Quantizer& quantizer, double q_max, const float* residual,
-                    const float* roots, double block_weight);
+                    const float* roots, double block_weight, int threads);
 
   // Improves each Gaussian of `layer` once. set[i] is the set of models that the layer of Gaussian
   // i uses. A Gaussian that is not worth its bits gets the color zero.
@@ -36,7 +37,7 @@ class CoordinateDescent {
   int width() const { return quantizer_.width; }
   int channels() const { return quantizer_.channels; }
 
-  // Copies the current residual to `out`, in the constructor's layout.
+  // Copies the current R to `out`, in the layout of the constructor's residual.
   void residual(float* out) const;
 
  private:
@@ -55,7 +56,8 @@ class CoordinateDescent {
     double size;
   };
 
-  void load(const float* residual, const float* roots);
+  void load(const float* residual, const float* roots, int first, int last);
+  void sum_blocks(int row_of_tiles);
   Geometry dequantize_geometry(const QuantizedGaussian& gaussian) const;
   void paint(const QuantizedGaussian& gaussian, double sign);
   double best_color(QuantizedGaussian& gaussian, int set, const double* sums, double scale,

@@ -1,0 +1,28 @@
+// The contrast within blocks of a picture, and the error within them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "eye/blocks.h"
+
+namespace gi {
+
+// Every function takes the numbers of `count` blocks, and gives one result for each. A block costs
+// some microseconds.
+
+// The largest and the median difference of a block's pixels from its median color: the root mean
+// square over the channels, blurred over 3 × 3 pixels, where pixels beyond the block count as 0.
+void measure_contrast(const BlockSource& source, const int64_t* numbers, size_t count, int threads,
+                      float* largest, float* usual);
+
+// The largest root mean square over the channels of a block's pixels, blurred in the same way.
+void measure_peaks(const BlockSource& source, const int64_t* numbers, size_t count, int threads,
+                   float* peaks);
+
+// The mean squared error of a block less that of its mean color. `bounds` are black and white for
+// each channel, to which the drawn picture is clipped; null if it is not.
+void measure_excess(const BlockSource& source, const BlockSource& errors, const float* bounds,
+                    const int64_t* numbers, size_t count, int threads, double* excess);
+
+}  // namespace gi
