@@ -1,6 +1,8 @@
 import functools
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gaussianimage._util.interrupt import Interrupt
@@ -8,6 +10,7 @@ from gaussianimage.codec.decoder.decode import decode
 from gaussianimage.codec.decoder.info import info
 from gaussianimage.codec.encoder.draft import Draft
 from gaussianimage.codec.encoder.effort import effort_level
+from gaussianimage.codec.encoder.eye_weights import BLOCK_WEIGHT
 from gaussianimage.codec.encoder.prepare import PreparedPicture
 from gaussianimage.codec.encoder.quantize_fit import ENERGY, FitQuantizer
 from gaussianimage.codec.encoder.source_quality import SourceQuality
@@ -112,3 +115,34 @@ def test_lighter_drafts_fall_in_size() -> None:
     sizes = [len(draft.data), *(len(lighter.data) for lighter in one.lighter(draft))]
     assert len(sizes) > 3
     assert sizes == sorted(sizes, reverse=True)
+
+
+def test_richer_drafts_grow_and_come_closer() -> None:
+    one = quantizer()
+    draft = one.quantize(0.2)
+    drafts = [draft, *one.richer(draft)]
+    sizes, errors = [len(each.data) for each in drafts], [one.error(each) for each in drafts]
+    assert len(sizes) > 3
+    assert sizes[-1] > sizes[0]
+    assert errors == sorted(errors, reverse=True)
+
+
+def test_the_error_is_half_the_sum_of_squares() -> None:
+    one = quantizer()
+    for step in (0.4, 0.1):
+        draft = one.quantize(step)
+        drawn = decode(draft.data, dtype="float32")
+        # Drawing clips, and so takes a little of the error away.
+        expected = 0.5 * np.square(drawn - PARROT.pixels).sum(dtype=np.float64)
+        assert expected <= one.error(draft) == pytest.approx(expected, rel=0.05)
+
+
+def test_the_error_has_the_weights_of_the_eye() -> None:
+    left = np.ones(PARROT.pixels.shape[:2], np.float32)
+    left[:, 48:] = 0
+    source = replace(SOURCE, weights=left)
+    one = FitQuantizer(source, fitted(), effort_level(1), 1, ignore)
+    draft = quantizer().quantize(0.2)
+    residual = decode(draft.data, dtype="float32") - PARROT.pixels
+    plain = 0.5 * np.square(residual[:, :48]).sum(dtype=np.float64)
+    assert plain < one.error(draft) < (1 + BLOCK_WEIGHT) * 1.05 * plain

@@ -1,6 +1,7 @@
 """The searches for a size and a PSNR, with the number of fits that they take."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from gaussianimage._util.interrupt import Interrupt
 from gaussianimage.codec.decoder.decode import decode
 from gaussianimage.codec.encoder.effort import effort_level
+from gaussianimage.codec.encoder.encode import encode_with_result
 from gaussianimage.codec.encoder.prepare import PreparedPicture
 from gaussianimage.codec.encoder.quantize_fit import ENERGY, FitQuantizer
 from gaussianimage.codec.encoder.search import (
@@ -56,6 +58,16 @@ def test_a_size_is_found_from_any_guess(most: int, guess: int) -> None:
     assert (1 - 3 * SIZE_TOLERANCE) * most - 14 < draft.picture_bytes <= most
     assert fitter.counts[0] == guess
     assert len(fitter.counts) <= MAX_FITS
+
+
+def test_a_larger_file_is_no_worse() -> None:
+    # At 1000 bytes, the third draft still leaves 3 % of the bytes, and the first is much too large.
+    sizes = (900, 950, 1000, 1050, 1100)
+    found = [encode_with_result(PARROT, size=size, effort=1) for size in sizes]
+    for size, result in zip(sizes, found, strict=True):
+        assert 0.93 * size < len(result.data) <= size
+    for smaller, larger in pairwise(found):
+        assert larger.psnr > smaller.psnr - 0.5
 
 
 def test_a_good_guess_takes_one_fit() -> None:

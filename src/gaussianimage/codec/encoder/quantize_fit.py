@@ -1,7 +1,7 @@
 """From a fit to a draft: prune and regrow, quantize in stages, refine, serialize."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +20,7 @@ from gaussianimage.codec.encoder.eye_weights import (
     renewed_weights,
 )
 from gaussianimage.codec.encoder.prepare import PreparedPicture
-from gaussianimage.codec.encoder.prune_and_regrow import prune, prune_and_regrow
+from gaussianimage.codec.encoder.prune_and_regrow import RATES, prune, prune_and_regrow
 from gaussianimage.codec.encoder.rate_model import most_gaussians, step_for_fit
 from gaussianimage.codec.encoder.rd_quantization import RdQuantizer
 from gaussianimage.codec.encoder.repair import repair
@@ -59,6 +59,8 @@ LEAST_ERROR = {8: 1 / 255, 16: 0.0}
 
 # Weights of a bit, relative to its usual weight, that make a file a little smaller.
 LIGHTER = (1.1, 1.2, 1.35, 1.5, 1.7, 2.0)
+# The same for a file that is a little larger.
+RICHER = (0.85, 0.7, 0.55, 0.4, 0.3, 0.2)
 
 # The arguments are the stage, the step in it, the number of steps, the number of Gaussians and the
 # PSNR in dB.
@@ -202,9 +204,16 @@ class FitQuantizer:
 
     def lighter(self, draft: Draft) -> Iterator[Draft]:
         """Refine a draft with growing weights of a bit, and yield a smaller draft after each."""
+        return self._reweighed(draft, LIGHTER)
+
+    def richer(self, draft: Draft) -> Iterator[Draft]:
+        """Refine a draft with falling weights of a bit, and yield a larger draft after each."""
+        return self._reweighed(draft, RICHER)
+
+    def _reweighed(self, draft: Draft, weights: Sequence[float]) -> Iterator[Draft]:
         quantizer = self._rd_quantizer(draft.parameters, draft.step)
         residual = self._load_draft(draft, quantizer).residual()
-        refined = quantizer.refine(draft.layers, residual, LIGHTER)
+        refined = quantizer.refine(draft.layers, residual, weights)
         while not self._interrupt.is_pressed():
             layers = None
             with self._interrupt.cut_short():
@@ -212,6 +221,15 @@ class FitQuantizer:
             if layers is None:
                 return
             yield draft.with_layers(layers)
+
+    def error(self, draft: Draft) -> float:
+        """Return half the squared error of a draft, with the weights that the encoder optimizes.
+
+        It is that of the stretched picture. Drafts are compared by it.
+        """
+        optimizer = self._load_draft(draft, self._rd_quantizer(draft.parameters, draft.step))
+        unmoved = np.zeros((1, len(RATES)), np.float32)
+        return float(optimizer.adam(unmoved, 0.0)[0])
 
     # -- The stages of a draft ---------------------------------------------------------------------
 
@@ -290,7 +308,9 @@ class FitQuantizer:
         if self._interrupt.is_pressed():
             return layers
         source = self._source
-        most = max(EXCESS * step, 2 * LEAST_ERROR[source.picture.bit_depth])
+        rounding = LEAST_ERROR[source.picture.bit_depth]
+        # The decoder's rounding adds a twelfth of a level squared.
+        most = math.sqrt(max(EXCESS * step, 2 * rounding) ** 2 - rounding**2 / 12)
         residual = optimizer.residual()
         if self._weights is not None:
             residual /= self._weights[..., None]

@@ -68,7 +68,7 @@ SSIM = Measure(lambda quality, pixels: decibels_of_ssim(quality.ssim(pixels)), 1
 
 
 def search_size(fit: Fit, gaussians: int, most_bytes: float, drafts: int) -> Draft:
-    """Find the largest file within a size.
+    """Find the file of least error within a size.
 
     Parameters
     ----------
@@ -99,17 +99,16 @@ def search_size(fit: Fit, gaussians: int, most_bytes: float, drafts: int) -> Dra
         quantizer = fit(gaussians)
         draft = quantizer.quantize(quantizer.balanced_step())
 
-    # The largest draft that is small enough, and the smallest that is too large.
-    below: Draft | None = None
+    # The drafts that are small enough, and the smallest that is too large.
+    fitting: list[Draft] = []
     above: Draft | None = None
     steps = _Steps(np.log2(most_bytes), OCTAVES_PER_OCTAVE)
     for left in range(drafts, 0, -1):
-        if quantizer.interrupted and below is not None:
+        if quantizer.interrupted and fitting:
             break  # a draft that was cut short is no better
         size = draft.picture_bytes
         if size <= most_bytes:
-            if below is None or size > below.picture_bytes:
-                below = draft
+            fitting.append(draft)
         elif above is None or size < above.picture_bytes:
             above = draft
         if (1 - SIZE_TOLERANCE) * most_bytes <= size <= (1 + SIZE_SURPLUS) * most_bytes:
@@ -118,14 +117,22 @@ def search_size(fit: Fit, gaussians: int, most_bytes: float, drafts: int) -> Dra
         if left == 1 or step is None or quantizer.interrupted:
             break
         draft = quantizer.quantize(step)
-    if above is not None and (
-        below is None or below.picture_bytes < (1 - SIZE_TOLERANCE) * most_bytes
-    ):
+    largest = max((one.picture_bytes for one in fitting), default=0)
+    if above is not None and largest < (1 - SIZE_TOLERANCE) * most_bytes:
         cut = _cut(quantizer, above, most_bytes)
-        if below is None or most_bytes >= cut.picture_bytes > below.picture_bytes:
-            below = cut
-    assert below is not None
-    return below
+        if not fitting or cut.picture_bytes <= most_bytes:
+            fitting.append(cut)
+    # More bytes are not always better: what is cut to half its size is worse than what a coarser
+    # step makes, and of two drafts of about the same size, one has come closer to the picture.
+    best = fitting[0] if len(fitting) == 1 else min(fitting, key=quantizer.error)
+    lack = most_bytes / best.picture_bytes
+    if quantizer.interrupted or not 1 + SIZE_TOLERANCE < lack <= 1 + WEIGHED_SURPLUS:
+        return best
+    for richer in quantizer.richer(best):
+        if richer.picture_bytes > most_bytes:
+            break
+        best = richer
+    return best
 
 
 def _cut(quantizer: FitQuantizer, draft: Draft, most_bytes: float) -> Draft:
