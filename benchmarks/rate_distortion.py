@@ -46,6 +46,9 @@ def parse_arguments() -> argparse.Namespace:
         "--rivals", nargs="*", default=None, choices=[r.key for r in RIVALS], metavar="NAME"
     )
     parser.add_argument(
+        "--every", type=int, default=1, metavar="N", help="take every Nth setting of a rival (1)"
+    )
+    parser.add_argument(
         "--sheets", type=float, nargs="*", default=(0.1, 0.33), metavar="BPP", help="of crops"
     )
     parser.add_argument(
@@ -64,8 +67,8 @@ def parse_arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if len(arguments.points) + len(arguments.qualities) < 2:
         parser.error("a curve needs two --points or --qualities")
-    if arguments.jobs < 1 or arguments.threads < 1:
-        parser.error("--jobs and --threads are at least 1")
+    if min(arguments.jobs, arguments.threads, arguments.every) < 1:
+        parser.error("--jobs, --threads and --every are at least 1")
     return arguments
 
 
@@ -91,7 +94,8 @@ def tasks_for(
                 Task(picture, name, *s, arguments.threads, effort, arguments.tune) for s in settings
             ]
         for rival in rivals:
-            tasks += [Task(picture, rival.key, rival.dial, s) for s in rival.settings]
+            taken = rival.settings[:: arguments.every]
+            tasks += [Task(picture, rival.key, rival.dial, setting) for setting in taken]
     return tasks
 
 
@@ -142,6 +146,7 @@ def main() -> None:
                 "qualities": list(arguments.qualities),
                 "efforts": arguments.efforts,
                 "tune": arguments.tune,
+                "every": arguments.every,
                 "threads": arguments.threads,
                 "jobs": arguments.jobs,
                 "resumed": arguments.resume,
