@@ -4,7 +4,9 @@ import os
 import pickle
 import signal
 import subprocess
+import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -48,7 +50,10 @@ def run_function(function: Callable[[], Any]) -> Ended:
             code = 0
         except KeyboardInterrupt:
             code = 130
+        except BaseException:  # noqa: BLE001  (the parent tells that there was an error)
+            traceback.print_exc()
         finally:
+            sys.stderr.flush()
             os._exit(code)
     os.close(send)
     data, interrupted = b"", False

@@ -302,6 +302,16 @@ def test_a_reader_without_tiles_says_what_it_lacks() -> None:
         require_known(chunks, (b"HEAD", b"LAYR"))
 
 
+def test_gaussians_of_coarse_tiles_beside_a_part_are_no_work() -> None:
+    # A tile of the coarsest level covers the whole picture, and the part a 256th of it.
+    grid = TileGrid(height=4096, width=4096, levels=3, shift=3, side=512, margin=2)
+    data = make_tiled(grid, count=200)
+    crop = (1000, 1000, 256, 256)
+    assert decode(data, crop=crop, limits=Limits(max_work=400_000)).shape == (256, 256, 3)
+    with pytest.raises(LimitError, match="max_work"):
+        decode(data, crop=crop, limits=Limits(max_work=50_000))
+
+
 def test_limits_apply_to_what_is_drawn() -> None:
     crop = (0, 0, 8, 8)
     small = Limits(max_pixels=3000, max_gaussians=500)

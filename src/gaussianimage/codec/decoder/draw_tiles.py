@@ -1,6 +1,5 @@
 """Drawing a part of a tiled file at any size, from the tiles that touch it."""
 
-import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -153,8 +152,8 @@ class _TiledDrawing:
         self._limits.require("max_gaussians", gaussians, "the number of Gaussians to draw")
         pixels = part.crop[2] * part.crop[3] * channels * self._dtype.itemsize
         self._limits.check_output(pixels, gaussians)
-        self._check_work(tiles, part)
         means, cholesky, colors = self._scaled(tiles, part)
+        self._check_work(tiles, part, means, cholesky, colors)
         in_bytes = self._dtype == np.uint8 and not self._file.header.has_alpha
         q_max = self._file.header.q_max
         sheet = part.height, part.width, part.crop, self._threads
@@ -225,8 +224,20 @@ class _TiledDrawing:
                 warn_outside(f"{tile}; it is left out", DamagedTileWarning)
         return tiles
 
-    def _check_work(self, tiles: list[tuple[TilePlace, DecodedTile]], part: Part) -> None:
-        """Refuse a drawing that takes too much work, by an upper estimate."""
+    def _check_work(
+        self,
+        tiles: list[tuple[TilePlace, DecodedTile]],
+        part: Part,
+        means: NDArray[np.float64],
+        cholesky: NDArray[np.float64],
+        colors: NDArray[np.float32],
+    ) -> None:
+        """Refuse a drawing that takes too much work.
+
+        An upper estimate is enough for most drawings. It counts all Gaussians of a tile, but only a
+        few of a coarse tile's reach a small part of a large picture: if the estimate is above the
+        limit, the native module counts what each Gaussian covers.
+        """
         total = 0.0
         _, _, height, width = part.crop
         # A Gaussian can touch all blocks of the part at most.
@@ -235,7 +246,20 @@ class _TiledDrawing:
             down, across = (zoom * self._grid.scales[place.level] for zoom in self._zoom)
             whole = tile.work * max(down, 1.0) * max(across, 1.0)
             total += min(whole, len(tile.means) * most)
-        self._limits.require("max_work", math.ceil(total), "the work to render, in blocks,")
+        if total <= self._limits.max_work:
+            return
+        # The first Gaussian is the background, which every drawing has.
+        work = _native.work(
+            means[1:],
+            cholesky[1:],
+            colors[1:],
+            self._file.header.q_max,
+            part.height,
+            part.width,
+            part.crop,
+            self._threads,
+        )
+        self._limits.require("max_work", work, "the work to render, in blocks,")
 
     def _scaled(
         self, tiles: list[tuple[TilePlace, DecodedTile]], part: Part
