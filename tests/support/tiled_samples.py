@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from samples import levels, make_parameters
 
-from gaussianimage.codec.decoder.tile_cache import TileFrame, measure_reach
+from gaussianimage.codec.decoder.tile_cache import TileFrame, extents, measure_reach
 from gaussianimage.codec.encoder.serialize import serialize
 from gaussianimage.codec.format.container import SIGNATURE, chunk_bytes, read_chunk
 from gaussianimage.codec.format.header import Header
@@ -46,7 +46,8 @@ def tile_of(
     )
     means, cholesky, _ = parameters.quantizer(frame.height, frame.width).dequantize(*gaussians)
     means += (frame.left, frame.top)
-    beyond = measure_reach(means, cholesky, TileFrame(grid, place, channels, Q_MAX))
+    frame = TileFrame(grid, place, channels, Q_MAX)
+    beyond = measure_reach(means, extents(cholesky, Q_MAX), frame)
     return chunk_bytes(tile_chunk(place, data)), round_reach(beyond)
 
 

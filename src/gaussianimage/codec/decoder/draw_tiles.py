@@ -1,5 +1,6 @@
 """Drawing a part of a tiled file at any size, from the tiles that touch it."""
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -143,6 +144,8 @@ class _TiledDrawing:
         scale = grid.scales[max(finest, 0)]
         least = [min(1.0, zoom * scale) for zoom in self._zoom]
         self._blur = [(1 - shrink * shrink) / 6 for shrink in least]
+        # The blur widens a Gaussian by at most √(2 q_max · its variance) on each side.
+        self._room = 2 + math.sqrt(2 * file.header.q_max * max(*self._blur, 0.0))
         self._warned: set[TilePlace] = set()
 
     def draw(self, part: Part) -> NDArray[Any]:
@@ -150,6 +153,8 @@ class _TiledDrawing:
         gaussians = sum(len(tile.means) for _, tile in tiles)
         channels = self._file.header.channels
         self._limits.require("max_gaussians", gaussians, "the number of Gaussians to draw")
+        tiles = [(place, self._near(place, tile, part)) for place, tile in tiles]
+        gaussians = sum(len(tile.means) for _, tile in tiles)
         pixels = part.crop[2] * part.crop[3] * channels * self._dtype.itemsize
         self._limits.check_output(pixels, gaussians)
         means, cholesky, colors = self._scaled(tiles, part)
@@ -167,22 +172,53 @@ class _TiledDrawing:
 
     def _touched(self, part: Part) -> list[TilePlace]:
         """Return the tiles that may touch the cells of a part, the coarsest level first."""
-        top, left, height, width = part.crop
-        top, left = top - top % _CELL_ROWS, left - left % _CELL_COLUMNS
-        bottom = -(-(part.crop[0] + height) // _CELL_ROWS) * _CELL_ROWS
-        right = -(-(part.crop[1] + width) // _CELL_COLUMNS) * _CELL_COLUMNS
         places = []
         for level in self._levels:
-            down, across = (zoom * self._grid.scales[level] for zoom in self._zoom)
-            # Two pixels for the blur of a picture that is drawn smaller.
-            box = (
-                (part.top + top - 2) / down,
-                (part.left + left - 2) / across,
-                (part.top + bottom + 2) / down,
-                (part.left + right + 2) / across,
-            )
-            places += self._content.index.touching(level, box)
+            places += self._content.index.touching(level, self._box(level, part))
         return places
+
+    def _box(self, level: int, part: Part) -> tuple[float, float, float, float]:
+        """Return top, left, bottom and right of the cells of a part, in pixels of a level.
+
+        There is room around them for the blur of a picture that is drawn smaller.
+        """
+        top, left, height, width = part.crop
+        bottom = -(-(top + height) // _CELL_ROWS) * _CELL_ROWS
+        right = -(-(left + width) // _CELL_COLUMNS) * _CELL_COLUMNS
+        top, left = top - top % _CELL_ROWS, left - left % _CELL_COLUMNS
+        down, across = (zoom * self._grid.scales[level] for zoom in self._zoom)
+        return (
+            (part.top + top - self._room) / down,
+            (part.left + left - self._room) / across,
+            (part.top + bottom + self._room) / down,
+            (part.left + right + self._room) / across,
+        )
+
+    def _near(self, place: TilePlace, tile: DecodedTile, part: Part) -> DecodedTile:
+        """Return a tile with the Gaussians that may touch the cells of a part, in their order."""
+        top, left, bottom, right = self._box(place.level, part)
+        side = self._grid.side
+        begin_y, begin_x = place.row * side, place.column * side
+        if (
+            begin_y >= top
+            and begin_x >= left
+            and begin_y + side <= bottom
+            and begin_x + side <= right
+        ):
+            return tile  # hardly any Gaussian of it is elsewhere
+        across, down = tile.extents
+        x, y = tile.means.T
+        near = (x + across > left) & (x - across < right) & (y + down > top) & (y - down < bottom)
+        if near.all():
+            return tile
+        some = np.flatnonzero(near)
+        return DecodedTile(
+            tile.means[some],
+            tile.cholesky[some],
+            tile.colors[some],
+            tile.extents[:, some],
+            tile.work,
+        )
 
     def _tiles(self, places: list[TilePlace]) -> list[tuple[TilePlace, DecodedTile]]:
         """Return the tiles at places, without the damaged ones if that is asked for."""
@@ -289,7 +325,7 @@ class _TiledDrawing:
 
 def _blur(cholesky: NDArray[np.float64], colors: NDArray[np.float32], fx: float, fy: float) -> None:
     """Add variances of fx and fy px² to Gaussians in place, and keep their integrals."""
-    l11, l21, l22 = cholesky[:, 0].copy(), cholesky[:, 1].copy(), cholesky[:, 2].copy()
+    l11, l21, l22 = np.ascontiguousarray(cholesky.T)
     xx = l11 * l11 + fx
     m11 = np.sqrt(xx)
     m22 = np.sqrt(l22 * l22 + fy + l21 * l21 * (fx / xx))

@@ -25,6 +25,8 @@ class DecodedTile(NamedTuple):
     ----------
     means, cholesky : ndarray of float64, (N, 2) and (N, 3)
     colors : ndarray of float32, (N, C)
+    extents : ndarray of float64, (2, N)
+        How far they reach from their centers where they are cut, in x and in y.
     work : int
         The work to draw them at the size of the level, in blocks.
     """
@@ -32,12 +34,14 @@ class DecodedTile(NamedTuple):
     means: NDArray[np.float64]
     cholesky: NDArray[np.float64]
     colors: NDArray[np.float32]
+    extents: NDArray[np.float64]
     work: int
 
     @property
     def size(self) -> int:
         """Bytes of the arrays."""
-        return self.means.nbytes + self.cholesky.nbytes + self.colors.nbytes
+        arrays = self.means, self.cholesky, self.colors, self.extents
+        return sum(array.nbytes for array in arrays)
 
 
 class TileCache:
@@ -169,24 +173,25 @@ def decode_tile(
     if work > header.work:
         raise FormatError(f"the header announces work of {header.work} blocks, found {work}")
     means += (frame.left, frame.top)
-    if measure_reach(means, cholesky, tile) > reach + REACH_SLACK:
+    widths = extents(cholesky, tile.q_max)
+    if measure_reach(means, widths, tile) > reach + REACH_SLACK:
         raise FormatError(f"a Gaussian reaches farther than {reach} pixels beyond the tile")
-    return DecodedTile(means, cholesky, colors, work)
+    return DecodedTile(means, cholesky, colors, widths, work)
 
 
 def measure_reach(
-    means: NDArray[np.float64], cholesky: NDArray[np.float64], tile: TileFrame
+    means: NDArray[np.float64], widths: NDArray[np.float64], tile: TileFrame
 ) -> float:
     """Return how far Gaussians reach beyond their tile, in pixels of its level.
 
     Parameters
     ----------
-    means, cholesky : ndarray of float64, (N, 2) and (N, 3)
-        The Gaussians, in pixels of the level.
+    means, widths : ndarray of float64, (N, 2) and (2, N)
+        Centers of the Gaussians, and what `extents` returns, in pixels of the level.
     tile : TileFrame
         The tile.
     """
-    across, down = extents(cholesky, tile.q_max)
+    across, down = widths
     left, top = tile.place.column * tile.grid.side, tile.place.row * tile.grid.side
     right, bottom = left + tile.grid.side, top + tile.grid.side
     beyond = (
@@ -198,9 +203,7 @@ def measure_reach(
     return max(float(side.max(initial=0.0)) for side in beyond)
 
 
-def extents(
-    cholesky: NDArray[np.float64], q_max: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return how far Gaussians reach from their centers where they are cut, in x and in y."""
+def extents(cholesky: NDArray[np.float64], q_max: float) -> NDArray[np.float64]:
+    """Return how far Gaussians reach from their centers where they are cut, in x and y, (2, N)."""
     k = np.sqrt(2 * q_max)
-    return k * cholesky[:, 0], k * np.hypot(cholesky[:, 1], cholesky[:, 2])
+    return k * np.stack([cholesky[:, 0], np.hypot(cholesky[:, 1], cholesky[:, 2])])

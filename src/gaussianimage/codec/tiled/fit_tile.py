@@ -159,7 +159,7 @@ def encode_tile(
     means, cholesky, _ = levels.dequantize(*QuantizedGaussians.concatenate(draft.layers))
     place = frame.grid.frame(frame.place)
     means += (place.left, place.top)
-    reach = round_reach(measure_reach(means, cholesky, frame))
+    reach = round_reach(measure_reach(means, extents(cholesky, frame.q_max), frame))
     chunk = chunk_bytes(tile_chunk(frame.place, draft.data))
     # Decoded, because a decoder has the Gaussians in another order, which rounds sums differently.
     return TileResult(chunk, reach, decode_tile(frame, chunk, reach, DEFAULT_LIMITS, threads))
@@ -167,7 +167,8 @@ def encode_tile(
 
 def empty_tile(channels: int) -> DecodedTile:
     """Return a tile without Gaussians."""
-    return DecodedTile(np.empty((0, 2)), np.empty((0, 3)), np.empty((0, channels), np.float32), 0)
+    colors = np.empty((0, channels), np.float32)
+    return DecodedTile(np.empty((0, 2)), np.empty((0, 3)), colors, np.empty((2, 0)), 0)
 
 
 def _without_long(fitted: FitResult, frame: TileFrame) -> FitResult:
