@@ -145,7 +145,7 @@ class _TiledDrawing:
         least = [min(1.0, zoom * scale) for zoom in self._zoom]
         self._blur = [(1 - shrink * shrink) / 6 for shrink in least]
         # The blur widens a Gaussian by at most √(2 q_max · its variance) on each side.
-        self._room = 2 + math.sqrt(2 * file.header.q_max * max(*self._blur, 0.0))
+        self._room = 2 + math.sqrt(2 * file.header.q_max * max(self._blur))
         self._warned: set[TilePlace] = set()
 
     def draw(self, part: Part) -> NDArray[Any]:

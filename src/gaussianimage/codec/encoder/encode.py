@@ -374,11 +374,9 @@ class _Encoder:
             return best_start(self._fit, self.quality, source, count, step)
         quantizer = self._fit(count, solve=False)
         draft = quantizer.quantize(step)
-        return (
-            draft
-            if quality < LEAST_REPAIRED
-            else quantizer.repair(draft, step_for_quality(quality))
-        )
+        if quality < LEAST_REPAIRED:
+            return draft
+        return quantizer.repair(draft, step_for_quality(quality))
 
     def _encode_gaussians(self, count: float) -> Draft:
         quantizer = self._fit(int(count))

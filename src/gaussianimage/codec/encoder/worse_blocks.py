@@ -12,15 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gaussianimage.codec.encoder.local_contrast import (
-    BLOCK,
-    count_blocks,
-    excess_errors,
-)
+from gaussianimage.codec.decoder.tile_cache import extents
+from gaussianimage.codec.encoder.local_contrast import BLOCK, count_blocks, excess_errors
 from gaussianimage.codec.encoder.rd_quantization import RdQuantizer
 from gaussianimage.codec.format.levels import QuantizedGaussians
-
-Map = NDArray[np.float32]  # (H, W)
+from gaussianimage.fitting.density import Map
 
 # A block's error may exceed that of its mean color by this much, as a root mean square in color
 # steps of the quality.
@@ -131,9 +127,7 @@ def find_reaching(
     q_max : float
         Cut-off q of the Gaussians.
     """
-    k = np.sqrt(2 * q_max)
-    across = k * cholesky[:, 0] + BLOCK / 2
-    down = k * np.hypot(cholesky[:, 1], cholesky[:, 2]) + BLOCK / 2
+    across, down = extents(cholesky, q_max) + BLOCK / 2
     reaching = np.zeros(len(means), bool)
     for block in np.flatnonzero(blocks):
         row, column = divmod(int(block), -(-width // BLOCK))
