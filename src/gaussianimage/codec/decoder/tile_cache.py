@@ -205,5 +205,6 @@ def measure_reach(
 
 def extents(cholesky: NDArray[np.float64], q_max: float) -> NDArray[np.float64]:
     """Return how far Gaussians reach from their centers where they are cut, in x and y, (2, N)."""
-    k = np.sqrt(2 * q_max)
-    return k * np.stack([cholesky[:, 0], np.hypot(cholesky[:, 1], cholesky[:, 2])])
+    reach = np.stack([cholesky[:, 0], np.hypot(cholesky[:, 1], cholesky[:, 2])])
+    reach *= np.sqrt(2 * q_max)
+    return reach
