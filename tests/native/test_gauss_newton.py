@@ -1,0 +1,112 @@
+"""Gauss-Newton steps: how far they go, what they hold, and that threads change nothing."""
+
+import numpy as np
+import pytest
+from optimizer_scenes import (
+    COLOR,
+    COVARIANCE,
+    POSITION,
+    assert_same_state,
+    compact_scene,
+    fractions,
+    optimizer,
+    picture,
+    scene,
+    state,
+)
+
+from gaussianimage import _native, reference
+from gaussianimage.gaussians import Gaussians
+
+
+def alone(channels=3):
+    """Return a Gaussian far from the borders and a similar one as its target."""
+    colors = np.linspace(0.3, 0.9, channels)[None]
+    true = Gaussians.from_cholesky([[40.2, 37.6]], [[5.0, 2.0, 4.0]], colors, 80, 80, 12.0)
+    near = Gaussians.from_cholesky(
+        [[40.9, 37.1]], [[5.4, 1.5, 3.8]], 0.9 * colors + 0.05, 80, 80, 12.0
+    )
+    return near, reference.render(true).astype(np.float32), true
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_a_whole_gauss_newton_step_goes_almost_all_the_way(channels):
+    near, target, true = alone(channels)
+    o = optimizer(near, target)
+    (before,) = o.gauss_newton(fractions(1, 1.0), 0.0, 0.0, 1e-3)
+    assert np.square(o.residual()).sum() / 2 < 0.08 * before
+    assert o.means == pytest.approx(true.means, abs=0.15)
+
+
+def test_momentum_and_falling_rates_find_it():
+    near, target, true = alone()
+    o = optimizer(near, target)
+    o.gauss_newton(np.linspace(0.5, 0.05, 250, dtype=np.float32), 0.0, 0.0, 1e-3)
+    assert o.means == pytest.approx(true.means, abs=1e-3)
+    assert o.cholesky == pytest.approx(true.cholesky(), abs=1e-3)
+    assert o.colors == pytest.approx(true.colors, abs=1e-3)
+
+
+def test_few_gauss_newton_steps_do_what_takes_adam_many():
+    true = scene(60, 64, 64)
+    target = reference.render(true).astype(np.float32)
+    random = np.random.default_rng(3)
+    moved = Gaussians.from_scale_rotation(
+        true.means + random.normal(0, 0.6, (60, 2)),
+        true.scale_rotation()[0] * random.uniform(0.85, 1.15, (60, 2)),
+        true.scale_rotation()[1],
+        true.colors + random.normal(0, 0.08, (60, 3)),
+        64,
+        64,
+        true.q_max,
+    )
+    newton, adam = optimizer(moved, target), optimizer(moved, target)
+    newton.gauss_newton(np.linspace(2, 1, 40, dtype=np.float32), 0.0, 0.0, 0.2)
+    ramp = np.linspace(1, 0.5, 80, dtype=np.float32)
+    adam.adam(ramp[:, None] * np.array([0.05, 0.03, 0.015], np.float32), 0.0)
+    losses = [np.square(o.residual()).sum() for o in (newton, adam)]
+    assert losses[0] < 0.9 * losses[1]
+
+
+def test_gaussians_on_top_of_each_other_take_smaller_steps():
+    # Each of them alone would make up for the whole error: fifty times too much.
+    near, target, _ = alone()
+    o = _native.Optimizer(target, near.q_max, 1)
+    for _ in range(50):
+        o.add(near.means, near.cholesky(), (near.colors / 50).astype(np.float32))
+    losses = o.gauss_newton(fractions(60, 1.0), 0.0, 0.0, 0.02)
+    assert losses[-1] < 0.1 * losses[0]
+    assert losses.max() == losses[0]
+
+
+def test_gauss_newton_steps_weigh_the_penalties():
+    g = compact_scene()
+    target = picture(g)
+    free, held = optimizer(g, target), optimizer(g, target)
+    free.gauss_newton(fractions(30, 0.5), 0.0, 0.0, 0.2)
+    held.gauss_newton(fractions(30, 0.5), 0.05, 0.8, 0.2)
+
+    def square(o):
+        return np.sum(np.square(o.colors).sum(axis=1) * o.cholesky[:, 0] * o.cholesky[:, 2])
+
+    assert square(held) < 0.9 * square(free)
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_threads_change_no_bit_of_gauss_newton_steps(threads):
+    g = scene(600, 300, 70)
+    one, many = optimizer(g, picture(g)), optimizer(g, picture(g), threads=threads)
+    expected = one.gauss_newton(fractions(5), 0.01, 0.8, 0.2)
+    assert np.array_equal(many.gauss_newton(fractions(5), 0.01, 0.8, 0.2), expected)
+    assert_same_state(one, many)
+
+
+@pytest.mark.parametrize("flags", range(8))
+def test_gauss_newton_steps_hold_what_is_not_trainable(flags):
+    g = scene()
+    o = optimizer(g, picture(g))
+    o.trainable = np.full(len(g), flags, np.uint8)
+    before = state(o)
+    o.gauss_newton(fractions(3), 0.01, 0.8, 0.2)
+    for flag, name in ((POSITION, "means"), (COVARIANCE, "cholesky"), (COLOR, "colors")):
+        assert np.array_equal(getattr(o, name), before[name]) == (not flags & flag), name
