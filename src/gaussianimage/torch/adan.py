@@ -89,20 +89,23 @@ class Adan(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        changing = [
-            (parameter, group)
-            for group in self.param_groups
-            for parameter in group["params"]
-            if parameter.grad is not None
-        ]
-        if changing:
+        plain: list[tuple[Tensor, dict[str, Any]]] = []
+        for group in self.param_groups:
+            changing = [parameter for parameter in group["params"] if parameter.grad is not None]
+            fused = [parameter for parameter in changing if _has_kernel(parameter)]
+            for parameter in changing:
+                self._prepare(parameter)
+            for device in dict.fromkeys(parameter.device for parameter in fused):
+                self._launch([p for p in fused if p.device == device], group)
+            plain += [(p, group) for p in changing if not _has_kernel(p)]
+        if plain:
             # One launch on a GPU counts the steps of all parameters.
-            torch._foreach_add_([self._state(parameter)["step"] for parameter, _ in changing], 1)
-        for parameter, group in changing:
+            torch._foreach_add_([self.state[parameter]["step"] for parameter, _ in plain], 1)
+        for parameter, group in plain:
             self._change(parameter, group)
         return loss
 
-    def _state(self, parameter: Tensor) -> dict[str, Tensor]:
+    def _prepare(self, parameter: Tensor) -> None:
         state: dict[str, Tensor] = self.state[parameter]
         if not state:
             assert parameter.grad is not None
@@ -110,28 +113,29 @@ class Adan(torch.optim.Optimizer):
             for name in ("mean", "difference", "square"):
                 state[name] = torch.zeros_like(parameter)
             state["previous"] = parameter.grad.clone()
-        return state
+
+    def _launch(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        """Change parameters of one GPU by one kernel, which does all that `_change` does."""
+        from gaussianimage.torch.cuda.adan import AdanState, Moving, adan
+
+        device = parameters[0].device
+        # Not from `__init__`, which copies of an optimizer do not run.
+        waiting: dict[torch.device, Tensor] = vars(self).setdefault("_waiting", {})
+        if device not in waiting:
+            waiting[device] = torch.zeros((), dtype=torch.int32, device=device)
+        moving = []
+        for parameter in parameters:
+            assert parameter.grad is not None
+            state = AdanState(**self.state[parameter])
+            moving.append(Moving(parameter, parameter.grad, state))
+        with torch.cuda.device_of(parameters[0]):  # type: ignore[no-untyped-call]
+            adan(moving, waiting[device], group["lr"], group["betas"], group["eps"])
 
     def _change(self, parameter: Tensor, group: dict[str, Any]) -> None:
         gradient = parameter.grad
         assert gradient is not None
         beta1, beta2, beta3 = group["betas"]
         state = self.state[parameter]
-        fitting = parameter.dtype == torch.float32 and parameter.is_contiguous()
-        if fitting and operator.uses_kernels(parameter):
-            # One kernel does all that the code below does.
-            from gaussianimage.torch.cuda.adan import AdanState, adan
-
-            with torch.cuda.device_of(parameter):  # type: ignore[no-untyped-call]
-                adan(
-                    parameter,
-                    gradient,
-                    AdanState(**state),
-                    group["lr"],
-                    group["betas"],
-                    group["eps"],
-                )
-            return
         change = gradient - state["previous"]
         state["previous"].copy_(gradient)
         state["mean"].lerp_(gradient, 1 - beta1)
@@ -146,3 +150,8 @@ class Adan(torch.optim.Optimizer):
         update = state["mean"] * scale1
         update.add_(state["difference"] * scale2)
         parameter.sub_(update.div_((state["square"].sqrt() * scale3).add_(group["eps"])))
+
+
+def _has_kernel(parameter: Tensor) -> bool:
+    fitting = parameter.dtype == torch.float32 and parameter.is_contiguous()
+    return fitting and operator.uses_kernels(parameter)
