@@ -51,11 +51,9 @@ def test_an_iteration_launches_each_kernel_once():
 
     launches = count_launches()
     kernels = ("_measure", "_fill_cells", "_fill_tiles", "_draw", "_clamped_l2", "_sum_entries")
-    assert {launches[name] for name in (*kernels, "_differentiate")} == {1}
-    assert launches["_adan"] == 3
-    # A sort or a prefix sum would be several kernels.
-    assert not {"sort", "cumsum", "searchsorted"} & set(launches)
-    assert sum(launches.values()) <= 25
+    kernels += ("_differentiate", "_adan")
+    # The counters of entries are set to zero.
+    assert launches == dict.fromkeys((*kernels, "zeros"), 1)
 
 
 @pytest.mark.slow

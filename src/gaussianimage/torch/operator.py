@@ -46,6 +46,31 @@ def draw(
     return image
 
 
+def derivatives(
+    means: Tensor,
+    cholesky: Tensor,
+    colors: Tensor,
+    gradient: Tensor,  # R, (B, H, W, C)
+    q_max: float,
+) -> Tensors:
+    """Return ∇θ ⟨R, I⟩, with all of its own derivatives."""
+    parts: Tensors = _apply(_Derivatives, means, cholesky, colors, gradient, q_max, 0, None)
+    return parts
+
+
+def tangent(
+    inputs: Tensors,
+    directions: tuple[Tensor | None, ...],  # as the inputs; None for zeros
+    height: int,
+    width: int,
+    q_max: float,
+) -> Tensor:
+    """Return the derivative of the picture in a direction, with its own derivatives."""
+    pair = *inputs, *_dense(directions, inputs)
+    image: Tensor = _apply(_Tangent, *pair, height, width, q_max)
+    return image
+
+
 # -- On a device ----------------------------------------------------------------------------------
 
 

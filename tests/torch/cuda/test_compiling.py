@@ -26,7 +26,7 @@ NUMBERS = {
     "boxes": "*i32", "offsets": "*i64", "used": "*i64", "members": "*i32", "parts": "*i32",
     "spans": "*i32", "owners": "*i32", "entries": "*i32", "reach": "fp32", "q_max": "fp32",
     "energy": "fp32", "epsilon": "fp32", "age": "*i32", "trainable": "*u8", "iteration": "*i32",
-    "peak": "*i64", "rate": "fp32", "step": "*fp64",
+    "peak": "*i64", "rate": "fp32",
     **{name + n: "fp32" for name in ("beta", "log") for n in "123"},
 }
 WHOLE = {
@@ -44,7 +44,9 @@ def compile(kernel, warps, constants, **numbers):
     print(kernel.__name__)
 
 tile, cell = {"tile": TILE}, {"cell": tile_lists.CELL}
-compile(tile_lists._measure, 4, tile | {"block": tile_lists.BLOCK})
+for known in (False, True):
+    constants = {"has_peak": known, "learned": known, "block": tile_lists.BLOCK}
+    compile(tile_lists._measure, 4, tile | constants)
 chunk = {"chunk": tile_lists.CHUNK, "block": tile_lists.CHUNK_BLOCK}
 compile(tile_lists._fill_cells, tile_lists.CHUNK_WARPS, cell | chunk)
 block = {"block": tile_lists.LIST_BLOCK}
@@ -55,12 +57,17 @@ for mode, group in ((0, 3), (1, 4), (2, 1), (3, 4)):
 for known in (0, 3):
     constants = {"known": known, "step": backward.STEP}
     compile(backward._sum_entries, backward.WARPS, tile | constants)
-compile(backward._differentiate, 1, {"rows": backward.ROWS})
+for learned in (False, True):
+    compile(backward._differentiate, 1, {"learned": learned, "rows": backward.ROWS})
 compile(adam._step, 1, {"columns": 8, "rows": adam.ROWS}, first="*fp32")
 compile(adam._finish, 4, {"block": adam.TOTAL_BLOCK}, losses="*fp64")
-for stored in (False, True):
-    rates = "*fp32" if stored else "*fp64"
-    compile(adan._adan, 4, {"rate_is_stored": stored, "block": adan.BLOCK}, rates=rates)
+for stored, tensors in ((False, 1), (True, 3), (True, adan.MOST_TENSORS)):
+    rates = "*fp32" if stored else "*i32"
+    many = ("parameters", "gradients", "means", "differences", "squares", "previous")
+    kinds = dict.fromkeys(many, ("*fp32",) * tensors)
+    kinds |= {"steps": ("*fp64",) * tensors, "counts": ("i32",) * tensors, "waiting": "*i32"}
+    constants = {"tensors": tensors, "rate_is_stored": stored, "block": adan.BLOCK}
+    compile(adan._adan, 4, constants, rates=rates, **kinds)
 """
 
 
@@ -78,4 +85,4 @@ def test_the_kernels_compile(capability, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert len(done.stdout.split()) == 14
+    assert len(done.stdout.split()) == 17

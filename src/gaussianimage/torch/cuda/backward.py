@@ -126,11 +126,17 @@ def _differentiate(
     d_means,
     d_cholesky,
     d_colors,
+    raw_means,
+    half,
     capacity,
     channels,
+    learned: tl.constexpr,
     rows: tl.constexpr,
 ):
-    """Turn the sums of one Gaussian's entries into its derivatives."""
+    """Turn the sums of one Gaussian's entries into its derivatives.
+
+    Where the Gaussians are learned ones, the derivatives are by what centers are computed from.
+    """
     i = tl.program_id(0)
     begin, end = rows_of(boxes, offsets, i, capacity)
     # Of lists that outgrow their memory not every row of sums is written.
@@ -148,14 +154,26 @@ def _differentiate(
     l22 = tl.load(cholesky + 3 * i + 2, some, 1.0)
     # L⁻¹ = [[1 / l₁₁, 0], [low, 1 / l₂₂]].
     low = -(l21 / l11) / l22
-    tl.store(d_means + 2 * i, g1 / l11 + low * g2)
-    tl.store(d_means + 2 * i + 1, g2 / l22)
+    d_x = g1 / l11 + low * g2
+    d_y = g2 / l22
+    if learned:
+        d_x *= tl.load(half) * _tanh_slope(tl.load(raw_means + 2 * i, some, 0.0))
+        d_y *= tl.load(half + 1) * _tanh_slope(tl.load(raw_means + 2 * i + 1, some, 0.0))
+    tl.store(d_means + 2 * i, d_x)
+    tl.store(d_means + 2 * i + 1, d_y)
     tl.store(d_cholesky + 3 * i, g11 / l11 + low * g12)
     tl.store(d_cholesky + 3 * i + 1, g12 / l22)
     tl.store(d_cholesky + 3 * i + 2, g22 / l22)
     for channel in range(channels):
         value = gather(sums, begin, end, 5 + channel, columns, rows)
         tl.store(d_colors + i * channels + channel, value)
+
+
+@triton.jit
+def _tanh_slope(x):
+    """Return 1 − tanh²(x), without the difference that has no digits left for large x."""
+    small = tl.exp(-2 * tl.abs(x))
+    return 4 * small / ((1 + small) * (1 + small))
 
 
 def sum_entries(batch: Batch, lists: TileLists, image_gradient: Tensor, sums: Tensor) -> None:
@@ -193,7 +211,7 @@ def differentiate(
     """Turn the sums of entries into the derivatives by their Gaussians."""
     if lists.count == 0:
         return
-    first = lists.first
+    first, learned = lists.first, batch.learned
     _differentiate[(lists.count,)](
         lists.boxes,
         lists.offsets,
@@ -201,8 +219,11 @@ def differentiate(
         sums,
         batch.cholesky[first:],
         *(t[first:] for t in results),
+        sums if learned is None else learned.means[first:],
+        sums if learned is None else learned.reach,
         len(sums),
         batch.channels,
+        learned=learned is not None,
         rows=ROWS,
         num_warps=1,
     )
@@ -220,14 +241,25 @@ def gradient(
 
     `kept` are the lists that the same picture was drawn from; by default they are made.
     """
-    _, height, width, channels = image_gradient.shape
+    _, height, width, _ = image_gradient.shape
     batch = Batch.flatten(means, cholesky, colors, (height, width), q_max)
+    d_means, d_cholesky, d_colors = batch_gradient(batch, image_gradient, kept)
+    return d_means.view(means.shape), d_cholesky.view(cholesky.shape), d_colors.view(colors.shape)
+
+
+def batch_gradient(
+    batch: Batch, image_gradient: Tensor, kept: TileLists | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the derivatives by a batch's Gaussians, (B N, …); by what is learned, if that is so.
+
+    `kept` are the lists that the batch was drawn from; by default they are made.
+    """
     image_gradient = image_gradient.contiguous()
     d_means, d_cholesky, d_colors = (
         torch.empty_like(t) for t in (batch.means, batch.cholesky, batch.colors)
     )
     for lists in prepare_lists(batch) if kept is None else [kept]:
-        sums = colors.new_empty((lists.capacity, 5 + channels))
+        sums = batch.colors.new_empty((lists.capacity, 5 + batch.channels))
         sum_entries(batch, lists, image_gradient, sums)
         differentiate(batch, lists, sums, (d_means, d_cholesky, d_colors))
-    return d_means.view(means.shape), d_cholesky.view(cholesky.shape), d_colors.view(colors.shape)
+    return d_means, d_cholesky, d_colors

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 # Pixels a side. Small tiles have more entries, but an entry of 16 x 16 pixels mostly covers pixels
@@ -12,16 +13,39 @@ TILE = 8
 
 
 @dataclass(frozen=True)
+class Learned:
+    """Numbers from which the kernels compute centers and Cholesky factors, in float32.
+
+    A center is middle + reach · tanh(means), and a factor is shape + offsets.
+    """
+
+    means: Tensor  # (N, 2)
+    shape: Tensor  # (N, 3)
+    middle: Tensor  # (2,), px
+    reach: Tensor  # (2,), px
+    offsets: Tensor  # (3,), px
+
+
+@dataclass(frozen=True)
 class Batch:
     """B pictures of N Gaussians each, in float32."""
 
-    means: Tensor  # (B N, 2)
-    cholesky: Tensor  # (B N, 3)
+    means: Tensor  # (B N, 2); with `learned`, written when the lists are made
+    cholesky: Tensor  # (B N, 3); likewise
     colors: Tensor  # (B N, C)
     pictures: int
     height: int
     width: int
     q_max: float
+    learned: Learned | None = None
+
+    @classmethod
+    def of_learned(
+        cls, learned: Learned, colors: Tensor, size: tuple[int, int], q_max: float
+    ) -> "Batch":
+        """Return one picture, with memory for its centers and factors."""
+        means, cholesky = torch.empty_like(learned.means), torch.empty_like(learned.shape)
+        return cls(means, cholesky, colors, 1, *size, q_max, learned)
 
     @classmethod
     def flatten(

@@ -177,8 +177,12 @@ def render_keeping(
 
     The gradient of the same picture takes them instead of sorting again.
     """
-    batch = Batch.flatten(means, cholesky, colors, (height, width), q_max)
-    image = colors.new_empty((batch.pictures, height, width, batch.channels))
+    return draw_keeping(Batch.flatten(means, cholesky, colors, (height, width), q_max))
+
+
+def draw_keeping(batch: Batch) -> tuple[Tensor, TileLists | None]:
+    """Draw a batch, (B, height, width, C); return also its lists, if they fit in one part."""
+    image = batch.colors.new_empty((batch.pictures, batch.height, batch.width, batch.channels))
     parts, last = 0, None
     for lists in prepare_lists(batch):
         draw(batch, lists, image, add=parts > 0)

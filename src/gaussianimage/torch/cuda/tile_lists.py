@@ -43,31 +43,53 @@ def _measure(
     boxes,
     offsets,
     used,
+    peak,
     count,
     channels,
     tiles_x,
     tiles_y,
     reach,
+    raw_means,
+    raw_shape,
+    middle,
+    half,
+    added,
+    has_peak: tl.constexpr,
+    learned: tl.constexpr,
     tile: tl.constexpr,
     block: tl.constexpr,
 ):
     """Write each Gaussian's box of tiles, and where its entries start.
 
     A Gaussian that isn't drawable has an empty box. The box is a little larger than the ellipse's,
-    because drawing tests every pixel anyway.
+    because drawing tests every pixel anyway. Where the Gaussians are learned ones, their centers
+    and Cholesky factors are computed first, and written too.
     """
     i = tl.program_id(0) * block + tl.arange(0, block)
     inside = i < count
-    x = tl.load(means + 2 * i, inside, 0.0)
-    y = tl.load(means + 2 * i + 1, inside, 0.0)
-    l11 = tl.load(cholesky + 3 * i, inside, 0.0)
-    l21 = tl.load(cholesky + 3 * i + 1, inside, 0.0)
-    l22 = tl.load(cholesky + 3 * i + 2, inside, 0.0)
-    total = tl.zeros((block,), tl.float32)
+    if learned:
+        x = tl.load(middle) + tl.load(half) * _tanh(tl.load(raw_means + 2 * i, inside, 0.0))
+        y = _tanh(tl.load(raw_means + 2 * i + 1, inside, 0.0))
+        y = tl.load(middle + 1) + tl.load(half + 1) * y
+        l11 = tl.load(raw_shape + 3 * i, inside, 0.0) + tl.load(added)
+        l21 = tl.load(raw_shape + 3 * i + 1, inside, 0.0) + tl.load(added + 1)
+        l22 = tl.load(raw_shape + 3 * i + 2, inside, 0.0) + tl.load(added + 2)
+        tl.store(means + 2 * i, x, inside)
+        tl.store(means + 2 * i + 1, y, inside)
+        tl.store(cholesky + 3 * i, l11, inside)
+        tl.store(cholesky + 3 * i + 1, l21, inside)
+        tl.store(cholesky + 3 * i + 2, l22, inside)
+    else:
+        x = tl.load(means + 2 * i, inside, 0.0)
+        y = tl.load(means + 2 * i + 1, inside, 0.0)
+        l11 = tl.load(cholesky + 3 * i, inside, 0.0)
+        l21 = tl.load(cholesky + 3 * i + 1, inside, 0.0)
+        l22 = tl.load(cholesky + 3 * i + 2, inside, 0.0)
+    strength = tl.zeros((block,), tl.float32)
     for channel in range(channels):
-        total += tl.abs(tl.load(colors + i * channels + channel, inside, 0.0))
+        strength += tl.abs(tl.load(colors + i * channels + channel, inside, 0.0))
     # The bounds of `Gaussians.drawable`; every comparison with a NaN is false.
-    fine = (tl.abs(x) < 1e12) & (tl.abs(y) < 1e12) & (tl.abs(l21) < 1e12) & (total < 1e30)
+    fine = (tl.abs(x) < 1e12) & (tl.abs(y) < 1e12) & (tl.abs(l21) < 1e12) & (strength < 1e30)
     fine &= (tl.abs(l11) > 1e-6) & (tl.abs(l11) < 1e12)
     fine &= (tl.abs(l22) > 1e-6) & (tl.abs(l22) < 1e12)
     x = tl.where(fine, x, 0.0)
@@ -86,8 +108,19 @@ def _measure(
     tl.store(boxes + 4 * i + 2, wide, inside)
     tl.store(boxes + 4 * i + 3, high, inside)
     entries = tl.where(inside, wide * high, 0).to(tl.int64)
-    start = tl.atomic_add(used, tl.sum(entries))
+    total = tl.sum(entries)
+    start = tl.atomic_add(used, total)
+    if has_peak:  # the last of these additions ends at the number of all entries
+        tl.atomic_max(peak, start + total)
     tl.store(offsets + i, start + tl.cumsum(entries, 0) - entries, inside)
+
+
+@triton.jit
+def _tanh(x):
+    """Return tanh(x); off by some 10⁻⁷, where a center's own digits end."""
+    small = tl.exp(-2 * tl.abs(x))
+    size = (1 - small) / (1 + small)
+    return tl.where(x < 0, -size, size)
 
 
 @triton.jit
@@ -236,7 +269,9 @@ def prepare_lists(batch: Batch) -> Iterator[TileLists]:
     return make_lists(batch) if workspace is None else iter(workspace.lists(batch, make_lists))
 
 
-def make_lists(batch: Batch, capacity: int | None = None) -> Iterator[TileLists]:
+def make_lists(
+    batch: Batch, capacity: int | None = None, peak: Tensor | None = None
+) -> Iterator[TileLists]:
     """Make the lists of all Gaussians, in several parts if there are very many entries.
 
     Parameters
@@ -245,9 +280,11 @@ def make_lists(batch: Batch, capacity: int | None = None) -> Iterator[TileLists]
     capacity : int, optional
         Entries to allocate memory for. There is then one part and nothing waits for the device,
         as a CUDA graph requires; where `used` says more, entries have been left out.
+    peak : Tensor, (1,), int64, optional
+        Raised to the number of entries of all parts, if it is less.
     """
     whole = (0, batch.count)
-    measured = _measured(batch, whole)
+    measured = _measured(batch, whole, peak)
     if capacity is not None:
         yield _filled(batch, measured, whole, capacity)
         return
@@ -269,7 +306,9 @@ def _counts(boxes: Tensor) -> Tensor:
     return boxes[:, 2] * boxes[:, 3]
 
 
-def _measured(batch: Batch, part: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+def _measured(
+    batch: Batch, part: tuple[int, int], peak: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
     """Return the boxes and offsets of some Gaussians, and the numbers of what was reserved."""
     first, last = part
     count, device = last - first, batch.means.device
@@ -284,15 +323,28 @@ def _measured(batch: Batch, part: tuple[int, int]) -> tuple[Tensor, Tensor, Tens
             boxes,
             offsets,
             used,
+            used if peak is None else peak,
             count,
             batch.channels,
             batch.tiles_x,
             batch.tiles_y,
             batch.reach,
-            TILE,
-            BLOCK,
+            *_learned(batch, first),
+            has_peak=peak is not None,
+            learned=batch.learned is not None,
+            tile=TILE,
+            block=BLOCK,
         )
     return boxes, offsets, used
+
+
+def _learned(batch: Batch, first: int) -> tuple[Tensor, ...]:
+    """Return what centers and factors are computed from; any tensors where nothing is."""
+    learned = batch.learned
+    if learned is None:
+        return (batch.means,) * 5
+    numbers = learned.middle, learned.reach, learned.offsets
+    return learned.means[first:], learned.shape[first:], *numbers
 
 
 def _parts(counts: list[int], most: int) -> Iterator[tuple[int, int, int]]:

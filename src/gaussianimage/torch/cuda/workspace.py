@@ -20,7 +20,7 @@ from gaussianimage.torch.cuda.batch import Batch, TileLists
 SPARE = 1.25
 SPARE_ENTRIES = 1024
 
-MakeLists = Callable[[Batch, int | None], Iterator[TileLists]]
+MakeLists = Callable[[Batch, int | None, Tensor], Iterator[TileLists]]
 
 
 def capacity_for(entries: int) -> int:
@@ -57,11 +57,7 @@ class Workspace:
         """Make the lists of a batch, or return the last ones if they are of the same batch."""
         if self._kept is not None and self.has(batch):
             return self._kept[2]
-        lists = list(make(batch, self.capacity))
-        entries = lists[0].used[:1]
-        for other in lists[1:]:
-            entries = entries + other.used[:1]
-        torch.maximum(self.peak, entries, out=self.peak)
+        lists = list(make(batch, self.capacity, self.peak))
         # The batch is kept so that no other tensor gets its memory, by which it is recognized.
         self._kept = batch, _versions(batch), lists
         return lists

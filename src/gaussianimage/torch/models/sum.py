@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from gaussianimage._util.arguments import cutoff, integer, positive, side
 from gaussianimage.gaussians import Gaussians
 from gaussianimage.torch.arguments import check_like_means, check_shape, check_tensor
+from gaussianimage.torch.learned import converts, draw_learned
 from gaussianimage.torch.rasterize import rasterize
 from gaussianimage.torch.shapes import cholesky_from_scale_rotation
 
@@ -231,6 +232,15 @@ class CholeskyModel(GaussianModel):
     def cholesky(self, shape: Tensor) -> Tensor:
         """Return l₁₁, l₂₁, l₂₂ in px, (N, 3)."""
         return shape + self.offsets
+
+    def forward(self) -> Tensor:
+        """Return the picture, (H, W, C), not clamped."""
+        size = self.canvas.height, self.canvas.width
+        # A subclass may convert its parameters otherwise.
+        if type(self) is not CholeskyModel or not converts(self.means, self.colors, size):
+            return super().forward()
+        frame = self.middle, self.reach, self.offsets
+        return draw_learned(*self.raw, *frame, size, self.canvas.q_max)
 
 
 class ScaleRotationModel(GaussianModel):
