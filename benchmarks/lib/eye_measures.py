@@ -1,5 +1,6 @@
 """Measures of quality that follow the eye, where they are installed."""
 
+import importlib
 import io
 import re
 import shutil
@@ -11,6 +12,7 @@ from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -18,6 +20,7 @@ from lib.pictures import Bytes
 
 BUTTERAUGLI = "butteraugli_main"  # of libjxl's tools
 _NORM = re.compile(r"3-norm:\s*([0-9.]+)")
+DISPLAY = "standard_4k"  # of ColorVideoVDP: a monitor of 30 inches seen from 0.75 m
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,12 @@ def butteraugli(source: Bytes, decoded: Bytes) -> float:
     return float(found[1])
 
 
+def cvvdp(source: Bytes, decoded: Bytes) -> float:
+    """Return the quality that ColorVideoVDP predicts, in JOD, 10 for equal pictures."""
+    quality, _ = _cvvdp().predict(decoded, source, dim_order="HWC")
+    return float(quality)
+
+
 def _file(pixels: Bytes) -> io.BytesIO:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "BMP")
@@ -81,6 +90,22 @@ def _has_module() -> bool:
 @cache
 def _has_tool() -> bool:
     return shutil.which(BUTTERAUGLI) is not None
+
+
+@cache
+def _cvvdp() -> Any:
+    return importlib.import_module("pycvvdp").cvvdp(display_name=DISPLAY, heatmap=None)
+
+
+@cache
+def _has_cvvdp() -> bool:
+    try:
+        _cvvdp()
+    except ImportError:
+        return False
+    except RuntimeError:  # a torchvision that was built for another PyTorch
+        return False
+    return True
 
 
 EYE_MEASURES = (
@@ -99,6 +124,14 @@ EYE_MEASURES = (
         lambda: BUTTERAUGLI,
         butteraugli,
         "apt-get install libjxl-devtools",
+    ),
+    EyeMeasure(
+        "cvvdp",
+        "ColorVideoVDP",
+        _has_cvvdp,
+        lambda: f"cvvdp {metadata.version('cvvdp')}, {DISPLAY}",
+        cvvdp,
+        "pip install cvvdp, which needs PyTorch and the torchvision of the same build",
     ),
 )
 

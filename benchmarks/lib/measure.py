@@ -70,6 +70,7 @@ class Record:
     gaussians: int | None = None
     ssimulacra2: float | None = None
     butteraugli: float | None = None
+    cvvdp: float | None = None
     tune: str = "eye"
 
     @property

@@ -44,5 +44,6 @@ QUALITIES = {
             "distance, 3-norm, times −1",
             lambda record: None if record.butteraugli is None else -record.butteraugli,
         ),
+        Quality("cvvdp", "ColorVideoVDP", "JOD", lambda record: record.cvvdp),
     )
 }

@@ -16,14 +16,16 @@ def noisy(pixels, amount):
     return np.clip(pixels + noise, 0, 255).astype(np.uint8)
 
 
+BEST = {"ssimulacra2": 100, "butteraugli": 0, "cvvdp": 10}
+
+
 def test_equal_pictures_have_the_best_value(measure, pixels):
-    best = 100 if measure.key == "ssimulacra2" else 0
-    assert measure.compare(pixels, pixels) == pytest.approx(best, abs=1e-6)
+    assert measure.compare(pixels, pixels) == pytest.approx(BEST[measure.key], abs=1e-6)
 
 
 def test_more_noise_is_worse(measure, pixels):
     little, much = (measure.compare(pixels, noisy(pixels, amount)) for amount in (4, 16))
-    assert (little > much) == (measure.key == "ssimulacra2")
+    assert (little > much) == (BEST[measure.key] > 0)
 
 
 def test_what_is_not_installed_has_no_value(monkeypatch, pixels):
@@ -33,3 +35,17 @@ def test_what_is_not_installed_has_no_value(monkeypatch, pixels):
         assert eye_measures.eye_measures(pixels, pixels)["butteraugli"] is None
     finally:
         eye_measures._has_tool.cache_clear()
+
+
+@pytest.mark.parametrize("error", [ImportError, RuntimeError])
+def test_a_measure_that_cannot_be_imported_is_not_there(monkeypatch, error):
+    def fail(name):
+        raise error(name)
+
+    monkeypatch.setattr(eye_measures.importlib, "import_module", fail)
+    eye_measures._cvvdp.cache_clear()
+    eye_measures._has_cvvdp.cache_clear()
+    try:
+        assert not eye_measures._has_cvvdp()
+    finally:
+        eye_measures._has_cvvdp.cache_clear()
