@@ -3,10 +3,11 @@
 Usage: python benchmarks/gpu.py [--images FOLDER] [--quick]
 
 The first part times forward, backward and a whole training iteration on one picture at two sizes,
-for every number of Gaussians and by the GPU's own clock. The second part fits some pictures by the
-paper's recipe, 50,000 iterations each, beside its Table 1. Everything is printed, and written as
-JSON and Markdown. --quick takes a minute or two and shows that everything runs; its figures mean
-little.
+for every number of Gaussians and by the GPU's own clock, once pixels and gradient have been checked
+against the CPU. A plain loop, and gsplat where it is installed, draw the same Gaussians. The second
+part fits some pictures by the paper's recipe, 50,000 iterations each, beside its Table 1.
+Everything is printed, and written as JSON and Markdown. --quick takes a minute or two and shows
+that everything runs; its figures mean little.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from lib.gpu_rivals import RIVALS
 from lib.harness import environment, write_json
 from lib.pictures import find_pictures
 from lib.scene_cost import ROUNDS, Cost, EventClock, measure
@@ -120,6 +122,31 @@ def times_table(costs: Sequence[Cost]) -> Table:
     return Table("Times", header, tuple(rows), note)
 
 
+def drawings_table(costs: Sequence[Cost]) -> Table:
+    """Return a row for every way to draw every scene."""
+    header = ("width x height, N", "drawn by", "RMS from the CPU's", "ms", "FPS", "not timed")
+    rows = []
+    for cost in costs:
+        for one in cost.drawings:
+            timed = one.seconds is not None
+            rows.append(
+                (
+                    f"{cost.width} x {cost.height}, {cost.gaussians}",
+                    one.name,
+                    "–" if one.difference is None else f"{one.difference:.1e}",
+                    f"{1000 * one.seconds:.3f}" if timed else "–",
+                    f"{1 / one.seconds:.0f}" if timed else "–",
+                    one.reason,
+                )
+            )
+    note = (
+        "The same Gaussians by plain calls in a row, without a CUDA graph. The plain loop has no "
+        "lists: every pixel looks at every Gaussian. gsplat from PyPI blends and does not add up; "
+        "it stops early where Gaussians hide what is behind them."
+    )
+    return Table("Ways to draw", header, tuple(rows), note)
+
+
 def verdict(costs: Sequence[Cost], records: Sequence[Record]) -> str:
     """Compare the figures with the aims and with the paper."""
     aimed = (*SIZES[0], AIMED_COUNT)
@@ -178,7 +205,8 @@ def write(
     names = {"cuda": "CUDA", "torch": "PyTorch", "triton": "Triton", "commit": "gaussianimage"}
     machine = ", ".join([report["gpu"], *(f"{names[key]} {report[key]}" for key in names)])
     sections = [f"# On a GPU\n\n{machine}\n"]
-    sections += [table.markdown() for table in (times_table(costs), *make_tables(records))]
+    sections += [table.markdown() for table in (times_table(costs), drawings_table(costs))]
+    sections += [table.markdown() for table in make_tables(records)]
     sections.append(f"## Aims\n\n{verdict(costs, records)}")
     text = "\n".join(sections)
     settings = {k: v for k, v in vars(arguments).items() if k not in ("images", "output")}
@@ -213,7 +241,11 @@ def main() -> None:
     for size in SIZES[: 1 if arguments.quick else None]:
         target = resized(pixels, size, device)
         for count in arguments.n:
-            costs.append(measure(target, count, arguments.warmup, arguments.frames, clock))
+            how = arguments.warmup, arguments.frames, clock, RIVALS
+            try:
+                costs.append(measure(target, count, *how))
+            except ArithmeticError as error:
+                raise SystemExit(f"benchmarks/gpu.py: N={count}: {error}") from None
             print(f"{size[1]} x {size[0]}, N={count}: {costs[-1].fps:.0f} FPS", file=sys.stderr)
             # An interruption loses only the current figure.
             write(arguments, report, costs, [])

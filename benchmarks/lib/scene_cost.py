@@ -1,6 +1,7 @@
 """The time of drawing and training a scene on a GPU, by the GPU's own clock, and its memory."""
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Protocol
@@ -12,8 +13,12 @@ from gaussianimage.paper.measurement import PeakMemory, frames_per_second
 from gaussianimage.paper.recipe import Recipe
 from gaussianimage.paper.training import train
 from gaussianimage.torch import CholeskyModel, RecordedStep
+from lib.gpu_rivals import MOST_DIFFERENCE, Draw, Drawing, Rival, difference, time_rival
 
 ROUNDS = 5
+# The largest error of a gradient, relative to its root mean square: a Gaussian's edge may end one
+# pixel earlier or later.
+MOST_GRADIENT = 1e-2
 
 
 class Clock(Protocol):
@@ -62,6 +67,10 @@ class Cost:
         Peak memory while training in MiB, as PyTorch reserves it.
     psnr : float
         PSNR of the scene in dB at the time of the measurement.
+    difference : float
+        Root mean square of the difference between its pixels and those of the CPU.
+    drawings : tuple of Drawing
+        Other ways to draw the same scene.
     """
 
     height: int
@@ -73,6 +82,8 @@ class Cost:
     iteration: float
     plain_fps: float
     memory_mib: float | None
+    difference: float = 0.0
+    drawings: tuple[Drawing, ...] = ()
 
     @property
     def backward(self) -> float:
@@ -85,8 +96,15 @@ class Cost:
         return 1 / self.forward
 
 
-def measure(target: Tensor, count: int, warmup: int, frames: int, clock: Clock) -> Cost:
-    """Fit Gaussians to a picture and time them.
+def measure(
+    target: Tensor,
+    count: int,
+    warmup: int,
+    frames: int,
+    clock: Clock,
+    rivals: Sequence[Rival] = (),
+) -> Cost:
+    """Fit Gaussians to a picture, check their pixels and gradient against the CPU, and time them.
 
     Parameters
     ----------
@@ -99,6 +117,13 @@ def measure(target: Tensor, count: int, warmup: int, frames: int, clock: Clock) 
     frames : int
         Number of frames in a round.
     clock : Clock
+    rivals : sequence of Rival
+        Other ways to draw the scene, to time too.
+
+    Raises
+    ------
+    ArithmeticError
+        If pixels or gradient are not those of the CPU.
     """
     height, width, _ = target.shape
     peak = PeakMemory(target.device)
@@ -107,6 +132,7 @@ def measure(target: Tensor, count: int, warmup: int, frames: int, clock: Clock) 
     # With this small rate, the scene hardly changes while it is timed.
     optimizer = Recipe(learning_rate=1e-9).make_optimizer(model.parameters())
     residual = (model().detach() - target) / target.numel()
+    apart = _check(model, _on_cpu(model), residual)
 
     @torch.no_grad()
     def draw() -> Tensor:
@@ -126,7 +152,46 @@ def measure(target: Tensor, count: int, warmup: int, frames: int, clock: Clock) 
     seconds = [_each(work, optimizer, frames, clock) for work in (draw, differentiate, iterate)]
     memory = peak.read().mib
     plain = frames_per_second(draw, target.device, seconds=0.5, frames=frames)
-    return Cost(height, width, count, warm.psnr, *seconds, plain, memory)
+
+    def seconds_of(call: Draw) -> float:
+        return _in_a_row(call, frames, clock)
+
+    drawings = tuple(time_rival(rival, model, _on_cpu(model), seconds_of) for rival in rivals)
+    return Cost(height, width, count, warm.psnr, *seconds, plain, memory, apart, drawings)
+
+
+def _on_cpu(model: CholeskyModel) -> CholeskyModel:
+    return copy.deepcopy(model).cpu()
+
+
+def _check(model: CholeskyModel, on_cpu: CholeskyModel, residual: Tensor) -> float:
+    """Return how far the pixels are from the CPU's; raise if they or the gradient are too far."""
+    results = []
+    for one in (model, on_cpu):
+        picture = one()
+        gradient = torch.autograd.grad(picture, list(one.raw), residual.to(picture.device))
+        results.append((picture, gradient))
+    (picture, gradient), (expected, expected_gradient) = results
+    apart = difference(picture, expected.detach())
+    if apart > MOST_DIFFERENCE:
+        raise ArithmeticError(f"the GPU draws other pixels than the CPU: {apart:.2g} RMS")
+    for name, found, wanted in zip(model.raw._fields, gradient, expected_gradient, strict=True):
+        off = difference(found, wanted) / max(float(wanted.double().square().mean().sqrt()), 1e-30)
+        if off > MOST_GRADIENT:
+            raise ArithmeticError(f"{name}: the GPU's gradient is not the CPU's: {off:.2g} of it")
+    return apart
+
+
+def _in_a_row(call: Draw, frames: int, clock: Clock) -> float:
+    """Return the seconds of a plain call, the median of some rounds of as many as take a second."""
+    once = clock.seconds(call)
+    count = max(1, min(frames, int(1 / max(once, 1e-9))))
+
+    def repeat() -> None:
+        for _ in range(count):
+            call()
+
+    return median(clock.seconds(repeat) for _ in range(ROUNDS)) / count
 
 
 def _each(

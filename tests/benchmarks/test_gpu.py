@@ -24,9 +24,12 @@ def gpu():
 
 @pytest.fixture
 def cost():
+    from lib.gpu_rivals import Drawing
     from lib.scene_cost import Cost
 
-    return Cost(512, 768, 10_000, 31.234, 4e-5, 1e-4, 2e-4, 1500.0, 400.4)
+    drawings = Drawing("plain loop", 2e-6, 0.004), Drawing("gsplat", None, None, "not installed")
+    figures = 31.234, 4e-5, 1e-4, 2e-4, 1500.0, 400.4
+    return Cost(512, 768, 10_000, *figures, difference=1e-6, drawings=drawings)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -67,6 +70,14 @@ def test_times_stand_in_a_table(gpu, cost):
     assert row["iteration ms"] == "0.200"
     assert row["50,000 iterations s"] == "10.0"
     assert (row["FPS"], row["FPS, plain calls"], row["MiB"]) == ("25000", "1500", "400")
+
+
+def test_ways_to_draw_stand_in_a_table(gpu, cost):
+    table = gpu.drawings_table([cost])
+    assert table.rows == (
+        ("768 x 512, 10000", "plain loop", "2.0e-06", "4.000", "250", ""),
+        ("768 x 512, 10000", "gsplat", "–", "–", "–", "not installed"),
+    )
 
 
 def test_aims_are_told_only_of_what_was_measured(gpu, cost):
@@ -127,8 +138,20 @@ def test_all_of_it_runs_in_one_command(run, tmp_path, capsys):
     sizes = [(time["height"], time["width"], time["gaussians"]) for time in results["times"]]
     assert sizes == [(16, 24, 9), (24, 33, 9)]
     assert all(time["fps"] == 4 for time in results["times"])
+    ours, *others = results["times"][0]["drawings"]
+    assert (ours["name"], ours["seconds"], ours["reason"]) == ("gaussianimage", 0.25, "")
+    assert len(others) == 3
     assert [fit["picture"] for fit in results["fits"]] == ["a", "b"]
     assert (tmp_path / "gpu.md").read_text() in capsys.readouterr().out
+
+
+def test_wrong_pixels_end_the_run_in_one_line(gpu, run, monkeypatch):
+    def measured(*_):
+        raise ArithmeticError("other pixels")
+
+    monkeypatch.setattr(gpu, "measure", measured)
+    with pytest.raises(SystemExit, match=r"benchmarks/gpu\.py: N=9: other pixels"):
+        run()
 
 
 def test_an_interruption_takes_nothing_that_was_measured(gpu, run, tmp_path, monkeypatch):

@@ -32,6 +32,43 @@ def test_a_scene_is_timed_by_the_clock_in_rounds_of_many_frames(pixels):
     assert not list(clock.times)
 
 
+def test_other_ways_to_draw_are_timed_by_plain_calls(pixels):
+    from lib import scene_cost
+    from lib.gpu_rivals import RIVALS
+
+    # As many calls as take a second, of which one takes 0.25 seconds, but at most the frames.
+    for frames, count in ((100, 4), (3, 3)):
+        clock = FakeClock(*[1.0] * 15, 0.25, 5.0, 2.0, 4.0, 3.0, 100.0)
+        target = torch.tensor(pixels) / 255
+        cost = scene_cost.measure(target, 30, 2, frames, clock, RIVALS[:1])
+        (drawing,) = cost.drawings
+        assert drawing.seconds == pytest.approx(4.0 / count)
+        assert drawing.difference == cost.difference == 0
+        assert not list(clock.times)
+
+
+@pytest.mark.parametrize("message", ["draws other pixels", "means: the GPU's gradient is not"])
+def test_wrong_pixels_or_gradients_are_not_timed(pixels, monkeypatch, message):
+    from lib import scene_cost
+
+    def paled(model):
+        model.colors.data += 1
+
+    def bent(model):
+        model.means.register_hook(lambda gradient: 2 * gradient)
+
+    copied = scene_cost._on_cpu
+
+    def spoil(model):
+        copy = copied(model)
+        (paled if "pixels" in message else bent)(copy)
+        return copy
+
+    monkeypatch.setattr(scene_cost, "_on_cpu", spoil)
+    with pytest.raises(ArithmeticError, match=message):
+        scene_cost.measure(torch.tensor(pixels) / 255, 30, 2, 4, FakeClock())
+
+
 def test_timing_leaves_the_fit_as_it_is(pixels, monkeypatch):
     from lib import scene_cost
 
