@@ -133,3 +133,16 @@ def test_threads_change_no_bit_of_block_means():
         o.gauss_newton(fractions(3), 0.01, 0.5, 0.1)
         found.append(o)
     assert_same_state(*found)
+
+
+def test_weights_that_are_the_same_in_all_channels_are_no_special_case():
+    g = scene(height=45, width=38)
+    target = picture(g)
+    same = np.repeat(make_weights(g)[..., :1], 3, axis=2)
+    other = same.copy()
+    other[0, 0, 2] += np.float32(1e-6)  # too little to matter
+    a, b = weighed(g, target, same), weighed(g, target, other)
+    for o in (a, b):
+        o.block_weight = 2.0
+    np.testing.assert_allclose(a.residual(), b.residual(), atol=1e-5)
+    np.testing.assert_allclose(a.adam(rates(5), 0.01), b.adam(rates(5), 0.01), rtol=1e-5)

@@ -120,18 +120,19 @@ void CoarseGrids::add(int level, const Source& source, uint32_t i) {
 
 void CoarseGrids::draw() {
   if (empty()) return;
-  std::fill(grids_[0].picture.begin(), grids_[0].picture.end(), 0.0f);
-  if (!grids_[1].set.numbers.empty()) {
+  if (grids_[1].set.numbers.empty()) {
+    std::fill(grids_[0].picture.begin(), grids_[0].picture.end(), 0.0f);
+  } else {
     std::fill(grids_[1].picture.begin(), grids_[1].picture.end(), 0.0f);
     draw(grids_[1]);
     Grid& grid = grids_[0];
-    parallel_blocks(static_cast<size_t>(count_strips(grid.width)), 2, threads_,
-                    [&](size_t begin, size_t end) {
-                      for (size_t strip = begin; strip < end; ++strip) {
-                        subdivide(grids_[1], static_cast<int>(strip), 0, (grid.height + 1) / 2,
-                                  grid.picture.data() + strip * grid.strip_floats(channels_));
-                      }
-                    });
+    parallel_blocks(
+        static_cast<size_t>(count_strips(grid.width)), 2, threads_, [&](size_t begin, size_t end) {
+          for (size_t strip = begin; strip < end; ++strip) {
+            subdivide(grids_[1], static_cast<int>(strip), 0, (grid.height + 1) / 2, nullptr,
+                      grid.picture.data() + strip * grid.strip_floats(channels_));
+          }
+        });
   }
   draw(grids_[0]);
 }
@@ -147,19 +148,21 @@ void CoarseGrids::draw(Grid& grid) {
       const auto add = [&](const Binning::Cell& cell, const CellSpan* spans, size_t count, bool,
                            bool) {
         k.accumulate(binning.prepared(), spans, count, channels_, binning.weight_min(),
-                     grid.picture.data() + cell.offset);
+                     grid.picture.data() + cell.offset, nullptr);
       };
       binning.for_each_cell(binning.first_strip() + i, add);
     });
   }
 }
 
-// Adds what is drawn on a grid to row pairs of a strip of the finer picture, from row y on.
-void CoarseGrids::subdivide(const Grid& grid, int strip, int y, int pairs, float* p) const {
+// Sets row pairs of a strip of the finer picture, from row y on, to what is drawn on a grid, less
+// `subtracted`.
+void CoarseGrids::subdivide(const Grid& grid, int strip, int y, int pairs, const float* subtracted,
+                            float* p) const {
   const size_t floats = grid.strip_floats(channels_);
   const float* const left = grid.picture.data() + static_cast<size_t>(strip / 2) * floats;
   kernels().subdivide_cell(left, strip % 2 ? left + floats : nullptr, grid.offset,
-                           y / 2 + grid.offset, channels_, pairs, p);
+                           y / 2 + grid.offset, channels_, pairs, subtracted, p);
 }
 
 void CoarseGrids::restrict_cell(Grid& grid, int strip, int y, int pairs, const float* p) {
@@ -168,9 +171,8 @@ void CoarseGrids::restrict_cell(Grid& grid, int strip, int y, int pairs, const f
       grid.sums.data() + static_cast<size_t>(strip) * grid.strip_floats(channels_));
 }
 
-void CoarseGrids::add_to(const Binning::Cell& cell, float* p) const {
-  if (empty()) return;
-  subdivide(grids_[0], cell.x / cell_width, cell.y, (cell.rows + 1) / 2, p);
+void CoarseGrids::start(const Binning::Cell& cell, const float* subtracted, float* p) const {
+  subdivide(grids_[0], cell.x / cell_width, cell.y, (cell.rows + 1) / 2, subtracted, p);
 }
 
 void CoarseGrids::take(const Binning::Cell& cell, const float* p) {
@@ -214,14 +216,14 @@ void CoarseGrids::bring_residual_down() {
 void CoarseGrids::sum_moments(Grid& grid, int group) {
   Binning& binning = grid.binning;
   binning.bin(group);
-  grid.moments.resize(binning.places());
+  clear_moments(binning, threads_, grid.moments);
   parallel(binning.strips(), threads_, [&](int i) {
     FlushDenormals flush;
     const int strip = binning.first_strip() + i;
     MomentSums sums(binning, strip, grid.moments.data());
     const auto nothing = [](const Binning::Cell&, const CellSpan*, size_t, bool, bool) {};
     const auto then = [&](const Binning::Cell& cell, const CellSpan* spans, size_t count) {
-      sums.add(spans, count, channels_, grid.picture.data() + cell.offset);
+      sums.add(spans, count, channels_, grid.picture.data() + cell.offset, nullptr);
     };
     binning.for_each_cell(strip, nothing, then);
   });
@@ -230,7 +232,8 @@ void CoarseGrids::sum_moments(Grid& grid, int group) {
 // Let z = B⁻¹ d be the whitened coordinates of the Gaussian that the grid draws, and y = Aᵀ z with
 // A = B⁻¹ L. The change μ += L m, L ← L (I + Δ) changes q by -m · y - yᵀ Δ y. It changes the
 // color's factor √(det L Lᵀ / det B Bᵀ) in proportion, by tr Δ - tr(Aᵀ A Δ).
-Moments CoarseGrids::in_own_frame(const Grid& grid, size_t index, const Moments& m) const {
+MomentTotals CoarseGrids::in_own_frame(const Grid& grid, size_t index,
+                                       const MomentTotals& m) const {
   const Frame& f = grid.frames[index];
   const double i1 = 1 / f.b11, i2 = 1 / f.b22;
   const double z1 = m.g1 * i1, z2 = m.g2 * i2;
@@ -246,13 +249,13 @@ Moments CoarseGrids::in_own_frame(const Grid& grid, size_t index, const Moments&
                      energy * (1 - f.a11 * f.a11 - f.a21 * f.a21);
   const double y12 = f.a22 * (f.a11 * z12 + f.a21 * z22) - energy * f.a21 * f.a22;
   const double y22 = f.a22 * f.a22 * z22 + energy * (1 - f.a22 * f.a22);
-  Moments own;
-  own.g1 = static_cast<float>(y1 * f.l11);
-  own.g2 = static_cast<float>(y2 * f.l22);
-  own.g11 = static_cast<float>(y11 * f.l11 * f.l11);
-  own.g12 = static_cast<float>(y12 * f.l11 * f.l22);
-  own.g22 = static_cast<float>(y22 * f.l22 * f.l22);
-  for (int k = 0; k < channels_; ++k) own.color[k] = static_cast<float>(f.gain * m.color[k]);
+  MomentTotals own;
+  own.g1 = y1 * f.l11;
+  own.g2 = y2 * f.l22;
+  own.g11 = y11 * f.l11 * f.l11;
+  own.g12 = y12 * f.l11 * f.l22;
+  own.g22 = y22 * f.l22 * f.l22;
+  for (int k = 0; k < channels_; ++k) own.color[k] = f.gain * m.color[k];
   return own;
 }
 

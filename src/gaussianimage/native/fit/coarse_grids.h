@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/aligned_floats.h"
 #include "render/binning.h"
 #include "render/cell_buffers.h"
 #include "render/gaussians.h"
@@ -43,15 +44,19 @@ class CoarseGrids {
   // Draws the large Gaussians.
   void draw();
 
-  // Adds the drawing to a cell of the picture. Several threads may call it.
-  void add_to(const Binning::Cell& cell, float* p) const;
+  // Whether no Gaussian is large.
+  bool empty() const { return grids_[0].set.numbers.empty() && grids_[1].set.numbers.empty(); }
+
+  // Sets a cell of the picture to the drawing less `subtracted`, which may be null. Several threads
+  // may call it.
+  void start(const Binning::Cell& cell, const float* subtracted, float* p) const;
 
   // Takes the residual in a cell, whose pixels outside of the picture are zero. The cells of a
   // strip come from the top down; several threads may call it for different strips.
   void take(const Binning::Cell& cell, const float* p);
 
-  // Runs reduce(i, moments) for each large Gaussian i with its moments against the residual: those
-  // with the same derivatives as if it was drawn at every pixel. A Gaussian has several moments.
+  // Runs reduce(i, totals) for each large Gaussian i with its moments against the residual: those
+  // with the same derivatives as if it was drawn at every pixel.
   template <typename Reduce>
   void reduce(Reduce&& reduce) {
     if (empty()) return;
@@ -60,8 +65,8 @@ class CoarseGrids {
       for (int group = 0; group < grid.binning.groups(); ++group) {
         sum_moments(grid, group);
         reduce_moments(grid.binning, grid.moments.data(), threads_,
-                       [&](size_t i, const Moments& moments) {
-                         reduce(grid.set.numbers[i], in_own_frame(grid, i, moments));
+                       [&](size_t i, const MomentTotals& totals) {
+                         reduce(grid.set.numbers[i], in_own_frame(grid, i, totals));
                        });
       }
     }
@@ -92,20 +97,20 @@ class CoarseGrids {
     std::vector<Moments> moments;
     // The drawing, later the residual, in cells; and the share in the residual of each strip of the
     // finer picture.
-    std::vector<float> picture, sums;
+    AlignedFloats picture, sums;
     size_t strip_floats(int channels) const {
       return static_cast<size_t>(height + 1) / 2 * 16 * static_cast<size_t>(channels);
     }
   };
 
-  bool empty() const { return grids_[0].set.numbers.empty() && grids_[1].set.numbers.empty(); }
   void add(int level, const Source& source, uint32_t i);
   void draw(Grid& grid);
-  void subdivide(const Grid& grid, int strip, int y, int pairs, float* p) const;
+  void subdivide(const Grid& grid, int strip, int y, int pairs, const float* subtracted,
+                 float* p) const;
   void restrict_cell(Grid& grid, int strip, int y, int pairs, const float* p);
   void join_sums(Grid& grid);
   void bring_residual_down();
-  Moments in_own_frame(const Grid& grid, size_t index, const Moments& moments) const;
+  MomentTotals in_own_frame(const Grid& grid, size_t index, const MomentTotals& totals) const;
   void sum_moments(Grid& grid, int group);
   Source source(const Grid& grid) const;
 

@@ -7,6 +7,7 @@
 
 #include "base/interrupt.h"
 #include "base/parallel_blocks.h"
+#include "base/with_channels.h"
 #include "fit/optimizer.h"
 
 namespace gi {
@@ -60,36 +61,43 @@ void Optimizer::gauss_newton(int count, const float* rates, const Penalty& penal
     losses[iteration] = sum_moments(colors.data(), true);
     const Interruptible::Scope whole(nullptr);
     parallel_blocks(n, 256, threads_, [&](size_t begin, size_t end) {
-      for (size_t i = begin; i < end; ++i) {
-        gauss_newton_step(i, rates[iteration] * share[i], penalty, velocity.data() + i * width);
-      }
+      with_channels(channels_, [&](auto c) {
+        for (size_t i = begin; i < end; ++i) {
+          gauss_newton_step<c>(i, rates[iteration] * share[i], penalty,
+                               velocity.data() + i * width);
+        }
+      });
     });
     ++steps_;
   }
 }
 
-// Takes one step of Gaussian i.
+// Takes one step of Gaussian i. Divisions take most of its time, so reciprocals are shared.
+template <int C>
 void Optimizer::gauss_newton_step(size_t i, double rate, const Penalty& penalty, double* velocity) {
   if (!visible(i)) return;
-  const size_t channels = static_cast<size_t>(channels_), width = 5 + channels;
+  constexpr size_t channels = C, width = 5 + channels;
   const double* l = cholesky.data() + 3 * i;
   float* color = colors.data() + channels * i;
   const double* sums = sums_.data() + i * width;
-  const double i1 = 1 / l[0], i2 = 1 / l[2], area = std::numbers::pi * l[0] * l[2];
+  const double before = l[0] * l[2], inverse = 1 / before, area = std::numbers::pi * before;
+  const double i1 = l[2] * inverse, i2 = l[0] * inverse;
   double energy = 0, along = 0;
   for (size_t j = 0; j < channels; ++j) {
     energy += area * color[j] * color[j];
     along += 0.5 * sums[5 + j] * color[j];
   }
   const double threshold = penalty.step * penalty.step;
-  const double pull = penalty.energy + penalty.bits * threshold / (threshold + energy);
-  const double stiff = energy + damping * threshold;
+  const double of_energy = 1 / (threshold + energy);
+  const double pull = penalty.energy + penalty.bits * threshold * of_energy;
   // The gradient divided by the diagonal of the Gauss–Newton matrix.
-  double step[9] = {sums[0] * i1 / (0.5 * stiff), sums[1] * i2 / (0.5 * stiff),
-                    (sums[2] * i1 * i1 - along) / (0.5 * stiff), sums[3] * i1 * i2 / (0.25 * stiff),
-                    (sums[4] * i2 * i2 - along) / (0.5 * stiff)};
+  const double of_place = 2 / (energy + damping * threshold), of_color = 1 / (1 + pull);
+  double step[width] = {sums[0] * i1 * of_place, sums[1] * i2 * of_place,
+                        (sums[2] * i1 * i1 - along) * of_place, sums[3] * i1 * i2 * 2 * of_place,
+                        (sums[4] * i2 * i2 - along) * of_place};
+  const double of_sums = inverse * std::numbers::inv_pi;
   for (size_t j = 0; j < channels; ++j) {
-    step[5 + j] = (sums[5 + j] / area + pull * color[j]) / (1 + pull);
+    step[5 + j] = (sums[5 + j] * of_sums + pull * color[j]) * of_color;
   }
   double total = 0;
   for (size_t j = 0; j < width; ++j) {
@@ -100,11 +108,10 @@ void Optimizer::gauss_newton_step(size_t i, double rate, const Penalty& penalty,
   double way = 0, color_way = 0;
   for (size_t j = 0; j < 5; ++j) way = std::max(way, std::fabs(step[j]));
   for (size_t j = 5; j < width; ++j) color_way += step[j] * step[j];
-  way = std::max(way, std::sqrt(color_way * area / (energy + threshold)));
-  const double factor = std::min(1.0, max_move / way);
+  way = std::max(way, std::sqrt(color_way * area * of_energy));
+  const double factor = way > max_move ? max_move / way : 1.0;
   for (size_t j = 0; j < width; ++j) velocity[j] = step[j] = factor * step[j];
 
-  const double before = l[0] * l[2];
   move(i, step);
   const uint8_t trainable = trainable_[i];
   if ((trainable & train_covariance) && (trainable & train_color)) {

@@ -41,15 +41,36 @@ Optimizer::Optimizer(const float* target, int height, int width, int channels, d
       threads_(resolve_threads(threads)) {
   binning_.prepare(source(), window_, threads_);
   target_.resize(binning_.picture_floats());
-  put_in_cells(target, target_.data());
+  put_in_cells(target, channels_, target_.data());
 }
 
 void Optimizer::weigh(const float* weights) {
-  roots_.resize(target_.size());
-  put_in_cells(weights, roots_.data());
-  parallel_blocks(roots_.size(), 16384, threads_, [&](size_t begin, size_t end) {
-    for (size_t i = begin; i < end; ++i) roots_[i] = std::sqrt(roots_[i]);
+  const size_t pixels = static_cast<size_t>(window_.height) * static_cast<size_t>(window_.width);
+  const size_t c = static_cast<size_t>(channels_);
+  bool same = true;
+  for (size_t i = 0; i < pixels && same; ++i) {
+    for (size_t k = 1; k < c; ++k) same = same && weights[i * c + k] == weights[i * c];
+  }
+  const int root_channels = same ? 1 : channels_;
+  AlignedFloats roots(target_.size() / c * static_cast<size_t>(root_channels));
+  if (same) {
+    std::vector<float> one(pixels);
+    for (size_t i = 0; i < pixels; ++i) one[i] = weights[i * c];
+    put_in_cells(one.data(), 1, roots.data());
+  } else {
+    put_in_cells(weights, channels_, roots.data());
+  }
+  parallel_blocks(roots.size(), 16384, threads_, [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) roots[i] = std::sqrt(roots[i]);
   });
+  roots_ = std::move(roots);
+  root_channels_ = root_channels;
+}
+
+// The roots of a cell.
+const float* Optimizer::roots(const Binning::Cell& cell) const {
+  return roots_.data() +
+         cell.offset / static_cast<size_t>(channels_) * static_cast<size_t>(root_channels_);
 }
 
 void Optimizer::set_coarse(bool coarse) {
@@ -70,7 +91,7 @@ CoarseGrids* Optimizer::prepare(const Source& source, bool coarse) {
   }
   grids_->assign(source);
   binning_.prepare(grids_->fine(), window_, threads_);
-  return grids_.get();
+  return grids_->empty() ? nullptr : grids_.get();
 }
 
 // Whether Gaussian i can be drawn and may touch the picture, as of the last `prepare`.
@@ -81,15 +102,17 @@ bool Optimizer::visible(size_t i) const {
 }
 
 // Copies height × width × channels floats to cells.
-void Optimizer::put_in_cells(const float* values, float* cells) {
+void Optimizer::put_in_cells(const float* values, int channels, float* cells) {
   prepare(source(), false);
   binning_.bin(0);
-  const ptrdiff_t stride = ptrdiff_t{window_.width} * channels_;
+  const ptrdiff_t stride = ptrdiff_t{window_.width} * channels;
   parallel(binning_.strips(), threads_, [&](int strip) {
     for (int band = 0; band < binning_.bands(); ++band) {
       const Binning::Cell cell = binning_.cell(strip, band);
-      from_floats(values + cell.y * stride + cell.x * channels_, stride, channels_, cell.rows,
-                  cell.columns, cells + cell.offset);
+      const size_t place =
+          cell.offset / static_cast<size_t>(channels_) * static_cast<size_t>(channels);
+      from_floats(values + cell.y * stride + cell.x * channels, stride, channels, cell.rows,
+                  cell.columns, cells + place);
     }
   });
 }
@@ -153,7 +176,7 @@ void Optimizer::bake(const uint8_t* bake) {
     const auto add = [&](const Binning::Cell& cell, const CellSpan* spans, size_t count, bool,
                          bool) {
       k.accumulate(binning_.prepared(), spans, count, channels_, binning_.weight_min(),
-                   target_.data() + cell.offset);
+                   target_.data() + cell.offset, nullptr);
     };
     binning_.for_each_cell(strip, add);
   });
@@ -162,8 +185,9 @@ void Optimizer::bake(const uint8_t* bake) {
 }
 
 // Draws the Gaussians with the given colors, large ones on coarser grids if `coarse` is true and
-// these are in use, subtracts the target if `subtract_target` is true, and runs reduce(i, moments)
-// for each Gaussian with its moments of each strip. Returns half the sum of squares of the result.
+// these are in use, subtracts the target if `subtract_target` is true, and runs reduce(i, totals)
+// for each Gaussian with its moments; see reduce_moments. Returns half the sum of
+// squares of the result.
 template <typename Reduce>
 double Optimizer::pass_over_cells(const float* with_colors, bool subtract_target, bool coarse,
                                   Reduce&& reduce) {
@@ -173,20 +197,25 @@ double Optimizer::pass_over_cells(const float* with_colors, bool subtract_target
   if (grids) grids->draw();
   const Kernels& k = kernels();
   const auto start = [&](const Binning::Cell& cell, float* p) {
-    start_cell(cell, subtract_target, p);
-    if (grids) grids->add_to(cell, p);
+    if (grids) {
+      grids->start(cell, subtract_target ? target_.data() + cell.offset : nullptr, p);
+    } else {
+      start_cell(cell, subtract_target, p);
+    }
   };
   const auto finish = [&](const Binning::Cell& cell, float* p) {
-    const float* const roots = roots_.empty() ? nullptr : roots_.data() + cell.offset;
-    const double loss = k.weigh_residual(p, roots, static_cast<float>(block_weight_), channels_,
-                                         cell.rows, cell.columns);
+    const double loss =
+        k.weigh_residual(p, roots(cell), root_channels_, static_cast<float>(block_weight_),
+                         channels_, cell.rows, cell.columns);
     if (grids) grids->take(cell, p);
     return loss;
   };
   const double loss = residual_pass(
       binning_, channels_, threads_, memory_, start,
       [](const Binning::Cell&, const Spans& spans) { return spans; }, finish,
-      [&](size_t i, const Moments& moments) { reduce(grids ? grids->number(i) : i, moments); });
+      [&](size_t i, const MomentTotals& totals) {
+        reduce(prepared_coarse_ ? grids_->number(i) : i, totals);
+      });
   if (grids) grids->reduce(reduce);
   return loss;
 }
@@ -201,13 +230,17 @@ void Optimizer::start_cell(const Binning::Cell& cell, bool subtract_target, floa
   kernels().negate(target_.data() + cell.offset, floats, p);
 }
 
-// Multiplies a cell of residuals by the square roots of the weights.
-void Optimizer::multiply_by_roots(const Binning::Cell& cell, float* p) const {
-  if (roots_.empty()) return;
-  const size_t floats =
-      static_cast<size_t>(cell.rows + 1) / 2 * 16 * static_cast<size_t>(channels_);
-  const float* roots = roots_.data() + cell.offset;
-  for (size_t j = 0; j < floats; ++j) p[j] *= roots[j];
+// Multiplies a cell of residuals by the weights.
+void Optimizer::multiply_by_weights(const Binning::Cell& cell, float* p) const {
+  if (root_channels_ == 0) return;
+  const float* root = roots(cell);
+  for (int pair = 0; pair < (cell.rows + 1) / 2; ++pair) {
+    for (int k = 0; k < channels_; ++k, p += 16) {
+      for (int j = 0; j < 16; ++j) p[j] = p[j] * root[j] * root[j];
+      if (root_channels_ > 1) root += 16;
+    }
+    if (root_channels_ == 1) root += 16;
+  }
 }
 
 // Sums each Gaussian's moments into sums_; returns as `pass_over_cells` does.
@@ -215,7 +248,7 @@ double Optimizer::sum_moments(const float* with_colors, bool subtract_target) {
   const size_t width = static_cast<size_t>(parameters());
   sums_.assign(static_cast<size_t>(count()) * width, 0.0);
   return pass_over_cells(with_colors, subtract_target, true,
-                         [&](size_t gaussian, const Moments& m) {
+                         [&](size_t gaussian, const MomentTotals& m) {
                            double* sums = sums_.data() + gaussian * width;
                            sums[0] += m.g1;
                            sums[1] += m.g2;
@@ -232,7 +265,7 @@ double Optimizer::project(const float* with_colors, bool subtract_target,
                           std::vector<double>& products) {
   const size_t c = static_cast<size_t>(channels_);
   std::fill(products.begin(), products.end(), 0.0);
-  return pass_over_cells(with_colors, subtract_target, false, [&](size_t i, const Moments& m) {
+  return pass_over_cells(with_colors, subtract_target, false, [&](size_t i, const MomentTotals& m) {
     for (size_t j = 0; j < c; ++j) products[i * c + j] += m.color[j];
   });
 }
@@ -263,10 +296,9 @@ void Optimizer::residual(float* out) {
                          bool last) {
       float* const p = buffer + cell_floats(channels_) * static_cast<size_t>(cell.band);
       if (first) start_cell(cell, true, p);
-      k.accumulate(binning_.prepared(), spans, count, channels_, binning_.weight_min(), p);
+      k.accumulate(binning_.prepared(), spans, count, channels_, binning_.weight_min(), p, nullptr);
       if (last) {
-        multiply_by_roots(cell, p);
-        multiply_by_roots(cell, p);
+        multiply_by_weights(cell, p);
         k.to_floats(p, channels_, cell.rows, cell.columns,
                     out + cell.y * stride + cell.x * channels_, stride);
       }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/aligned_floats.h"
 #include "fit/coarse_grids.h"
 #include "fit/residual_pass.h"
 #include "render/binning.h"
@@ -90,7 +91,7 @@ class Optimizer {
   Source source() const;
   CoarseGrids* prepare(const Source& source, bool coarse);
   bool visible(size_t i) const;
-  void put_in_cells(const float* values, float* cells);
+  void put_in_cells(const float* values, int channels, float* cells);
   void erase(const std::vector<uint8_t>& keep);
   template <typename Strips>
   void for_each_strip(Strips&& body);
@@ -100,11 +101,13 @@ class Optimizer {
   double sum_moments(const float* with_colors, bool subtract_target);
   double project(const float* with_colors, bool subtract_target, std::vector<double>& products);
   void start_cell(const Binning::Cell& cell, bool subtract_target, float* p) const;
-  void multiply_by_roots(const Binning::Cell& cell, float* p) const;
+  const float* roots(const Binning::Cell& cell) const;
+  void multiply_by_weights(const Binning::Cell& cell, float* p) const;
   template <int C>
   void adam_step(size_t i, const Rates& rates, const Penalty& penalty);
   void move(size_t i, const double* step);
   std::vector<double> step_sizes();
+  template <int C>
   void gauss_newton_step(size_t i, double rate, const Penalty& penalty, double* velocity);
 
   Window window_;
@@ -112,8 +115,11 @@ class Optimizer {
   double q_max_;
   int threads_;
   int64_t steps_ = 0;
-  std::vector<float> target_;  // in cells
-  std::vector<float> roots_;   // square roots of the weights, in cells; empty if all weights are 1
+  AlignedFloats target_;  // in cells
+  // The square roots of the weights, in cells of one channel if they are the same in all channels.
+  // A third of the memory takes a third of the time to read.
+  AlignedFloats roots_;
+  int root_channels_ = 0;  // 0: all weights are 1
   double block_weight_ = 0;
   std::vector<uint8_t> trainable_;
   std::vector<uint32_t> age_;

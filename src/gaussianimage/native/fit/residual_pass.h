@@ -27,8 +27,9 @@ struct PassMemory {
 
 // Runs, for each cell of the prepared picture: start(cell, p) sets the cell's floats p, then the
 // spans that choose(cell, spans) returns are added, finish(cell, p) makes residuals of them and
-// returns the cell's loss. Runs reduce(i, moments) for each Gaussian with its moments of each
-// strip. Returns the sum of the losses, which has the same bits for every number of threads.
+// returns the cell's loss. Runs reduce(i, totals) for each Gaussian with its moments; see
+// reduce_moments. Returns the sum of the losses, which has the same bits for every number
+// of threads.
 template <typename Start, typename Choose, typename Finish, typename Reduce>
 double residual_pass(Binning& binning, int channels, int threads, PassMemory& memory, Start&& start,
                      Choose&& choose, Finish&& finish, Reduce&& reduce) {
@@ -36,7 +37,7 @@ double residual_pass(Binning& binning, int channels, int threads, PassMemory& me
   double loss = 0;
   for (int group = 0; group < binning.groups(); ++group) {
     binning.bin(group);
-    memory.moments.resize(binning.places());
+    clear_moments(binning, threads, memory.moments);
     memory.losses.assign(static_cast<size_t>(binning.strips()), 0.0);
     parallel(binning.strips(), threads, [&](int i) {
       FlushDenormals flush;
@@ -45,19 +46,22 @@ double residual_pass(Binning& binning, int channels, int threads, PassMemory& me
       const auto floats = [&](const Binning::Cell& cell) {
         return buffer + cell_floats(channels) * static_cast<size_t>(cell.band);
       };
+      // Where chains begin is kept for the moments, if these follow at once.
+      ChainStart* kept = nullptr;
       MomentSums sums(binning, strip, memory.moments.data());
       const auto add = [&](const Binning::Cell& cell, const CellSpan* spans, size_t count,
                            bool first, bool last) {
         float* const p = floats(cell);
         if (first) start(cell, p);
         const Spans chosen = choose(cell, Spans{spans, count});
+        kept = first && last ? thread_buffer<ChainStart>(chosen.count) : nullptr;
         k.accumulate(binning.prepared(), chosen.begin, chosen.count, channels, binning.weight_min(),
-                     p);
+                     p, kept);
         if (last) memory.losses[static_cast<size_t>(i)] += finish(cell, p);
       };
       const auto then = [&](const Binning::Cell& cell, const CellSpan* spans, size_t count) {
         const Spans chosen = choose(cell, Spans{spans, count});
-        sums.add(chosen.begin, chosen.count, channels, floats(cell));
+        sums.add(chosen.begin, chosen.count, channels, floats(cell), kept);
       };
       binning.for_each_cell(strip, add, then);
     });

@@ -5,6 +5,7 @@
 // rows.
 
 #include <algorithm>
+#include <type_traits>
 
 #include "base/with_channels.h"
 #include "render/cell_layout.h"
@@ -24,8 +25,8 @@ void clear_outside(float* pair, int channels, int rows, int columns) {
   }
 }
 
-// `weighted`: whether there are roots. `blocks`: whether the block means count.
-template <int C, bool weighted, bool blocks>
+// `roots_of`: the channels that have roots, C, 1 or 0. `blocks`: whether the block means count.
+template <int C, int roots_of, bool blocks>
 double weigh(float* cell, const float* roots, float block_weight, int rows, int columns) {
   constexpr ptrdiff_t pair_floats = C * 16;
   const int pairs = (rows + 1) / 2;
@@ -38,20 +39,26 @@ double weigh(float* cell, const float* roots, float block_weight, int rows, int 
   double total = 0, total_of_blocks = 0;
   Wide squares = Wide::splat(0.0f);
   Half means = Half::splat(0.0f);
-  const auto load = [&](ptrdiff_t i) __attribute__((always_inline)) {
-    const Wide value = Wide::load(cell + i);
-    if constexpr (weighted) return value * Wide::load(roots + i);
+  constexpr bool weighted = roots_of > 0;
+  constexpr ptrdiff_t root_floats = roots_of * 16;
+  const auto weight = [&](Wide value, const float* root) __attribute__((always_inline)) {
+    if constexpr (weighted) return value * Wide::load(root);
     return value;
-  };
-  const auto store = [&](Wide value, ptrdiff_t i) __attribute__((always_inline)) {
-    if constexpr (weighted) value = value * Wide::load(roots + i);
-    value.store(cell + i);
   };
   for (int pair = 0; pair < pairs; pair += 2) {
     const bool two = pair + 1 < pairs;
     for (int k = 0; k < C; ++k) {
-      const ptrdiff_t i = pair * pair_floats + 16 * k;
-      Wide upper = load(i), lower = two ? load(i + pair_floats) : Wide::splat(0.0f);
+      float* const p = cell + pair * pair_floats + 16 * k;
+      const float* const root =
+          weighted ? roots + pair * root_floats + (roots_of > 1 ? 16 * k : 0) : nullptr;
+      if (weighted && (k == 0 || roots_of > 1)) {
+        // The next cell of the strip.
+        __builtin_prefetch(root + cell_floats(roots_of), 0, 2);
+        __builtin_prefetch(root + cell_floats(roots_of) + root_floats, 0, 2);
+      }
+      Wide upper = weight(Wide::load(p), root);
+      Wide lower =
+          two ? weight(Wide::load(p + pair_floats), root + root_floats) : Wide::splat(0.0f);
       squares = squares + upper * upper;
       squares = squares + lower * lower;
       if constexpr (blocks) {
@@ -63,8 +70,8 @@ double weigh(float* cell, const float* roots, float block_weight, int rows, int 
         lower = lower + both;
       }
       if constexpr (weighted || blocks) {
-        store(upper, i);
-        if (two) store(lower, i + pair_floats);
+        weight(upper, root).store(p);
+        if (two) weight(lower, root + root_floats).store(p + pair_floats);
       }
     }
     if (pair / 2 % steps_per_sum == steps_per_sum - 1 || pair + 2 >= pairs) {
@@ -85,16 +92,20 @@ void negate(const float* target, size_t count, float* cell) {
   for (size_t i = 0; i < count; ++i) cell[i] = -target[i];
 }
 
-double weigh_residual(float* cell, const float* roots, float block_weight, int channels, int rows,
-                      int columns) {
+double weigh_residual(float* cell, const float* roots, int root_channels, float block_weight,
+                      int channels, int rows, int columns) {
   double loss = 0;
   with_channels(channels, [&](auto c) {
-    if (block_weight > 0) {
-      loss = roots ? weigh<c, true, true>(cell, roots, block_weight, rows, columns)
-                   : weigh<c, false, true>(cell, roots, block_weight, rows, columns);
+    const auto run = [&](auto roots_of) {
+      loss = block_weight > 0 ? weigh<c, roots_of, true>(cell, roots, block_weight, rows, columns)
+                              : weigh<c, roots_of, false>(cell, roots, block_weight, rows, columns);
+    };
+    if (root_channels == 0) {
+      run(std::integral_constant<int, 0>{});
+    } else if (root_channels == 1) {
+      run(std::integral_constant<int, 1>{});
     } else {
-      loss = roots ? weigh<c, true, false>(cell, roots, block_weight, rows, columns)
-                   : weigh<c, false, false>(cell, roots, block_weight, rows, columns);
+      run(c);
     }
   });
   return loss;

@@ -158,7 +158,7 @@ double Training::pass() {
         return k.clamped_residual(target_.data() + cell.offset, each_, channels_, cell.rows,
                                   cell.columns, p);
       },
-      [&](size_t i, const Moments& m) {
+      [&](size_t i, const MomentTotals& m) {
         double* const sums = sums_.data() + i * width;
         sums[0] += m.g1;
         sums[1] += m.g2;

@@ -81,12 +81,11 @@ class Binning {
   const FixedPoint& fixed() const { return fixed_; }
 
   // Places for the results of each Gaussian in each of the group's strips. Gaussian i has the
-  // places [first_place(i), first_place(i + 1)), strip by strip.
+  // places [first_place(i), first_place(i + 1)), strip by strip: that in a strip is
+  // bases()[i] + strip.
   size_t places() const { return places_.back(); }
   size_t first_place(size_t i) const { return places_[i]; }
-  size_t place(uint32_t gaussian, int strip) const {
-    return static_cast<size_t>(bases_[gaussian] + strip);
-  }
+  const int32_t* bases() const { return bases_.data(); }
   // The Gaussians of a strip, in ascending order.
   const uint32_t* begin(int strip) const { return members_.data() + strip_start(strip); }
   const uint32_t* end(int strip) const { return members_.data() + strip_start(strip + 1); }

@@ -1,6 +1,7 @@
 // Memory and sums that all passes over the cells of a picture need.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -14,7 +15,7 @@ namespace gi {
 template <typename Value>
 Value* thread_buffer(size_t count) {
   struct alignas(64) Line {
-    Value values[64 / sizeof(Value)];
+    Value values[std::max<size_t>(1, 64 / sizeof(Value))];
   };
   static thread_local std::vector<Line> lines;
   const size_t wanted = count * sizeof(Value) / sizeof(Line);
@@ -33,48 +34,62 @@ inline int16_t* buffer16() {
   return thread_buffer<int16_t>(cell_floats(max_channels) + below);
 }
 
-// Sums the moments of a strip's spans by Gaussian, in the places that the binning has for them.
+// Makes room for the moments of the current group's Gaussians in each of their strips, all zero.
+inline void clear_moments(const Binning& binning, int threads, std::vector<Moments>& places) {
+  places.resize(binning.places());
+  parallel_blocks(places.size(), 4096, threads, [&](size_t begin, size_t end) {
+    std::fill(places.begin() + static_cast<ptrdiff_t>(begin),
+              places.begin() + static_cast<ptrdiff_t>(end), Moments{});
+  });
+}
+
+// Adds the moments of a strip's spans to those of their Gaussians in the strip.
 class MomentSums {
  public:
   MomentSums(const Binning& binning, int strip, Moments* places)
-      : binning_(binning), strip_(strip), places_(places) {
-    for (const uint32_t* g = binning.begin(strip); g != binning.end(strip); ++g) {
-      places[binning.place(*g, strip)] = Moments{};
-    }
-  }
+      : binning_(binning), places_(places + strip) {}
 
-  void add(const CellSpan* spans, size_t count, int channels, const float* cell) {
-    static thread_local std::vector<Moments> kept;
-    std::vector<Moments>& found = kept;
-    if (found.size() < count) found.resize(count);
+  // `kept`: what `accumulate` left for these spans, or null.
+  void add(const CellSpan* spans, size_t count, int channels, const float* cell,
+           const ChainStart* kept) {
     kernels().moments(binning_.prepared(), spans, count, channels, binning_.weight_min(), cell,
-                      found.data());
-    for (size_t i = 0; i < count; ++i) {
-      const Moments& m = found[i];
-      Moments& sum = places_[binning_.place(spans[i].gaussian, strip_)];
-      sum.g1 += m.g1;
-      sum.g2 += m.g2;
-      sum.g11 += m.g11;
-      sum.g12 += m.g12;
-      sum.g22 += m.g22;
-      for (int k = 0; k < channels; ++k) sum.color[k] += m.color[k];
-    }
+                      kept, binning_.bases(), places_);
   }
 
  private:
   const Binning& binning_;
-  const int strip_;
-  Moments* const places_;
+  Moments* const places_;  // the place of a Gaussian is at its base
 };
 
-// Runs reduce(i, moments) for every Gaussian i with its moments of each strip of the current group.
+// The sums of a Gaussian's moments over strips.
+struct MomentTotals {
+  double g1 = 0, g2 = 0, g11 = 0, g12 = 0, g22 = 0;
+  double color[max_channels] = {};
+};
+
+// Runs reduce(i, totals) for every Gaussian i with the sums of its moments over the strips of the
+// current group. If there are several groups, it runs once for each strip, so that what is added up
+// has the same bits for every number of groups.
 template <typename Reduce>
 void reduce_moments(const Binning& binning, const Moments* moments, int threads, Reduce&& reduce) {
+  const bool strip_by_strip = binning.groups() > 1;
   parallel_blocks(binning.gaussians(), 256, threads, [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; ++i) {
+      MomentTotals totals;
       for (size_t place = binning.first_place(i); place < binning.first_place(i + 1); ++place) {
-        reduce(i, moments[place]);
+        const Moments& m = moments[place];
+        totals.g1 += m.g1;
+        totals.g2 += m.g2;
+        totals.g11 += m.g11;
+        totals.g12 += m.g12;
+        totals.g22 += m.g22;
+        for (int k = 0; k < max_channels; ++k) totals.color[k] += m.color[k];
+        if (strip_by_strip) {
+          reduce(i, totals);
+          totals = {};
+        }
       }
+      if (!strip_by_strip) reduce(i, totals);
     }
   });
 }

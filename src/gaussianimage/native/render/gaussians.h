@@ -96,6 +96,12 @@ struct CellSpan {
   float dx, u;       // at the first pixel of the first row
 };
 
+// Where the chain of a span begins: the weights of its first row pair, and their ratios to those of
+// the pair after it.
+struct alignas(64) ChainStart {
+  float w[2 * cell_width], r[2 * cell_width];
+};
+
 // The most row pairs from one exact exponential to the next. Rounding errors grow with the square
 // of this length: after 14 pairs they reach 9e-6 of a weight that hardly changes from row to row.
 // After 28 they are four times as large, which is small enough for pixels of 8 bits.

@@ -141,11 +141,12 @@ bool render(Source source, const Window& window, const float* color, const Work&
                          cell_floats(source.channels) * static_cast<size_t>(cell.band);
         if (first) k.fill(background, source.channels, cell.rows, p);
         if (binning.fixed().least == 0) {
-          k.accumulate(binning.prepared(), spans, count, source.channels, binning.weight_min(), p);
+          k.accumulate(binning.prepared(), spans, count, source.channels, binning.weight_min(), p,
+                       nullptr);
         } else {
           const FloatSpans floats(binning, source, spans, count);
           k.accumulate(floats.prepared.data(), floats.spans.data(), count, source.channels,
-                       binning.weight_min(), p);
+                       binning.weight_min(), p, nullptr);
         }
         if (last) sink.write(k, cell, p);
       };
@@ -178,7 +179,7 @@ void gradient(const Source& source, const Window& window, int threads, const flo
   const ptrdiff_t stride = ptrdiff_t{window.width} * channels;
   for (int group = 0; group < binning.groups(); ++group) {
     binning.bin(group);
-    moments.resize(binning.places());
+    clear_moments(binning, threads, moments);
     parallel(binning.strips(), threads, [&](int i) {
       FlushDenormals flush;
       const int strip = binning.first_strip() + i;
@@ -189,11 +190,11 @@ void gradient(const Source& source, const Window& window, int threads, const flo
                             [&](const Binning::Cell& cell, const CellSpan* spans, size_t count) {
                               from_floats(residual + cell.y * stride + cell.x * channels, stride,
                                           channels, cell.rows, cell.columns, p);
-                              sums.add(spans, count, channels, p);
+                              sums.add(spans, count, channels, p, nullptr);
                             });
     });
     // Sum the moments into the outputs; they become derivatives below.
-    reduce_moments(binning, moments.data(), threads, [&](size_t i, const Moments& m) {
+    reduce_moments(binning, moments.data(), threads, [&](size_t i, const MomentTotals& m) {
       means[2 * i] += m.g1;
       means[2 * i + 1] += m.g2;
       covariance[3 * i] += m.g11;

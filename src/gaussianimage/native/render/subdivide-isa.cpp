@@ -5,7 +5,9 @@
 
 #include <cstddef>
 #include <cstring>
+#include <type_traits>
 
+#include "base/with_channels.h"
 #include "render/cell_layout.h"
 #include "simd/kernel_parts-isa.h"
 #include "simd/vector-isa.h"
@@ -71,79 +73,95 @@ GI_INLINE Row narrow(Row fine) {
   }
 }
 
-template <int offset, bool odd>
-void subdivide(const float* left, const float* right, int first_row, int channels, int pairs,
-               float* cell) {
-  for (int k = 0; k < channels; ++k) {
-    const auto row = [&](int y) __attribute__((always_inline)) {
-      const float* const p = cell_row(left, channels, y) + 16 * k;
-      if constexpr (odd) {
-        return widen<offset>(load_shifted(p, cell_row(right, channels, y) + 16 * k));
-      } else {
-        return widen<offset>(load(p));
+// The channels of a row pair side by side, so that memory is read from its beginning to its end.
+// `less`: whether something is subtracted.
+template <int C, int offset, bool odd, bool less>
+void subdivide(const float* left, const float* right, int first_row, int pairs,
+               const float* subtracted, float* cell) {
+  const auto row = [&](int k, int y) __attribute__((always_inline)) {
+    const float* const p = cell_row(left, C, y) + 16 * k;
+    if constexpr (odd) {
+      return widen<offset>(load_shifted(p, cell_row(right, C, y) + 16 * k));
+    } else {
+      return widen<offset>(load(p));
+    }
+  };
+  Row a[C], b[C];
+  for (int k = 0; k < C; ++k) {
+    a[k] = row(k, first_row);
+    b[k] = row(k, first_row + 1);
+  }
+  for (int pair = 0; pair < pairs; ++pair) {
+    for (int k = 0; k < C; ++k, cell += 16) {
+      const Row c = row(k, first_row + pair + 2);
+      Row even = (a[k] + c) * 0.125f + b[k] * 0.75f, odd_row = (b[k] + c) * 0.5f;
+      if constexpr (less) {
+        even -= load(subtracted);
+        odd_row -= load(subtracted + 8);
+        // The next cell of the strip.
+        __builtin_prefetch(subtracted + cell_floats(C), 0, 2);
+        subtracted += 16;
       }
-    };
-    Row a = row(first_row), b = row(first_row + 1);
-    float* p = cell + 16 * k;
-    for (int pair = 0; pair < pairs; ++pair, p += 16 * channels) {
-      const Row c = row(first_row + pair + 2);
-      store(load(p) + ((a + c) * 0.125f + b * 0.75f), p);
-      store(load(p + 8) + (b + c) * 0.5f, p + 8);
-      a = b;
-      b = c;
+      store(even, cell);
+      store(odd_row, cell + 8);
+      a[k] = b[k];
+      b[k] = c;
     }
   }
 }
 
-template <int offset>
-void restrict_to(const float* cell, int first_row, int channels, int pairs, bool first,
-                 float* sums) {
-  for (int k = 0; k < channels; ++k) {
-    const float* p = cell + 16 * k;
-    const auto row = [&](int y) __attribute__((always_inline)) {
-      return cell_row(sums, channels, y) + 16 * k;
-    };
-    // The cell above has added to the first two rows.
-    const Row zero = {};
-    const Row begun0 = first ? zero : load(row(first_row));
-    const Row begun1 = first ? zero : load(row(first_row + 1));
-    Row a = zero, b = zero;
-    for (int pair = 0; pair < pairs; ++pair, p += 16 * channels) {
-      const Row even = load(p), outer = even * 0.125f, odd = load(p + 8) * 0.5f;
-      Row sum = narrow<offset>(a + outer);
-      if (pair == 0) sum += begun0;
-      if (pair == 1) sum += begun1;
-      store(sum, row(first_row + pair));
-      a = b + (even * 0.75f + odd);
-      b = outer + odd;
+template <int C, int offset>
+void restrict_to(const float* cell, int first_row, int pairs, bool first, float* sums) {
+  const auto row = [&](int k, int y)
+                       __attribute__((always_inline)) { return cell_row(sums, C, y) + 16 * k; };
+  // The cell above has added to the first two rows.
+  const Row zero = {};
+  Row begun[2][C], a[C], b[C];
+  for (int k = 0; k < C; ++k) {
+    for (int y = 0; y < 2; ++y) begun[y][k] = first ? zero : load(row(k, first_row + y));
+    a[k] = b[k] = zero;
+  }
+  for (int pair = 0; pair < pairs; ++pair) {
+    for (int k = 0; k < C; ++k, cell += 16) {
+      const Row even = load(cell), outer = even * 0.125f, odd = load(cell + 8) * 0.5f;
+      Row sum = narrow<offset>(a[k] + outer);
+      if (pair < 2) sum += begun[pair][k];
+      store(sum, row(k, first_row + pair));
+      a[k] = b[k] + (even * 0.75f + odd);
+      b[k] = outer + odd;
     }
-    Row last = narrow<offset>(a);
-    if (pairs == 1) last += begun1;
-    store(last, row(first_row + pairs));
-    store(narrow<offset>(b), row(first_row + pairs + 1));
+  }
+  for (int k = 0; k < C; ++k) {
+    Row last = narrow<offset>(a[k]);
+    if (pairs == 1) last += begun[1][k];
+    store(last, row(k, first_row + pairs));
+    store(narrow<offset>(b[k]), row(k, first_row + pairs + 1));
   }
 }
 
 }  // namespace
 
 void subdivide_cell(const float* left, const float* right, int offset, int first_row, int channels,
-                    int pairs, float* cell) {
-  if (offset == 0) {
-    right ? subdivide<0, true>(left, right, first_row, channels, pairs, cell)
-          : subdivide<0, false>(left, right, first_row, channels, pairs, cell);
-  } else {
-    right ? subdivide<1, true>(left, right, first_row, channels, pairs, cell)
-          : subdivide<1, false>(left, right, first_row, channels, pairs, cell);
-  }
+                    int pairs, const float* subtracted, float* cell) {
+  with_channels(channels, [&](auto c) {
+    const auto run = [&](auto o, auto less) {
+      right ? subdivide<c, o, true, less>(left, right, first_row, pairs, subtracted, cell)
+            : subdivide<c, o, false, less>(left, right, first_row, pairs, subtracted, cell);
+    };
+    const auto with_offset = [&](auto less) {
+      offset == 0 ? run(std::integral_constant<int, 0>{}, less)
+                  : run(std::integral_constant<int, 1>{}, less);
+    };
+    subtracted ? with_offset(std::true_type{}) : with_offset(std::false_type{});
+  });
 }
 
 void restrict_cell(const float* cell, int offset, int first_row, int channels, int pairs,
                    bool first, float* sums) {
-  if (offset == 0) {
-    restrict_to<0>(cell, first_row, channels, pairs, first, sums);
-  } else {
-    restrict_to<1>(cell, first_row, channels, pairs, first, sums);
-  }
+  with_channels(channels, [&](auto c) {
+    offset == 0 ? restrict_to<c, 0>(cell, first_row, pairs, first, sums)
+                : restrict_to<c, 1>(cell, first_row, pairs, first, sums);
+  });
 }
 
 void join_sums(const float* before, const float* even, const float* odd, size_t rows, float* out) {

@@ -21,9 +21,10 @@ const uint32_t* list_spans(const Footprint* footprints, const uint32_t* begin, c
 
 // render/accumulate-isa.cpp
 void accumulate(const PreparedGaussian* prepared, const CellSpan* spans, size_t count, int channels,
-                float weight_min, float* cell);
+                float weight_min, float* cell, ChainStart* keep);
 void moments(const PreparedGaussian* prepared, const CellSpan* spans, size_t count, int channels,
-             float weight_min, const float* cell, Moments* out);
+             float weight_min, const float* cell, const ChainStart* kept, const int32_t* places,
+             Moments* out);
 
 // render/prepare16-isa.cpp
 void prepare16(const FixedPoint& fixed, const PreparedGaussian* prepared, int count,
@@ -49,12 +50,12 @@ double clamped_residual(const float* target, float factor, int channels, int row
 
 // fit/weigh_residual-isa.cpp
 void negate(const float* target, size_t count, float* cell);
-double weigh_residual(float* cell, const float* roots, float block_weight, int channels, int rows,
-                      int columns);
+double weigh_residual(float* cell, const float* roots, int root_channels, float block_weight,
+                      int channels, int rows, int columns);
 
 // render/subdivide-isa.cpp
 void subdivide_cell(const float* left, const float* right, int offset, int first_row, int channels,
-                    int pairs, float* cell);
+                    int pairs, const float* subtracted, float* cell);
 void restrict_cell(const float* cell, int offset, int first_row, int channels, int pairs,
                    bool first, float* sums);
 void join_sums(const float* before, const float* even, const float* odd, size_t rows, float* out);

@@ -10,6 +10,7 @@ namespace gi {
 struct CellLists;
 struct CellScale;
 struct CellSpan;
+struct ChainStart;
 struct FixedPoint;
 struct Footprint;
 struct GrainBlock;
@@ -47,9 +48,10 @@ struct Kernels {
   // Fills the first rows of a cell with one color.
   void (*fill)(const float* color, int channels, int rows, float* cell);
 
-  // Adds Σ color · weight over the spans to a cell.
+  // Adds Σ color · weight over the spans to a cell. Where the chains of the spans begin is left in
+  // `keep`, unless it is null.
   void (*accumulate)(const PreparedGaussian* prepared, const CellSpan* spans, size_t count,
-                     int channels, float weight_min, float* cell);
+                     int channels, float weight_min, float* cell, ChainStart* keep);
 
   // Fills, accumulates and converts a cell in 16 bits; see render/fixed_point.h.
   void (*fill16)(const CellScale& scale, int channels, int rows, int16_t* cell);
@@ -59,9 +61,12 @@ struct Kernels {
   void (*to_bytes16)(const int16_t* cell, const CellScale& scale, int channels, int rows,
                      int columns, uint8_t* out, ptrdiff_t stride);
 
-  // Computes the moments of each span against the residual in `cell`.
+  // Adds the moments of each span of a Gaussian i, against the residual in `cell`, to
+  // moments[places[i]]. `kept` is what `accumulate` left for the same spans; sums then
+  // are rounded more coarsely. It may be null.
   void (*moments)(const PreparedGaussian* prepared, const CellSpan* spans, size_t count,
-                  int channels, float weight_min, const float* cell, Moments* moments);
+                  int channels, float weight_min, const float* cell, const ChainStart* kept,
+                  const int32_t* places, Moments* moments);
 
   // Writes rows × columns pixels of a cell to out[row * stride + column * channels]; bytes are
   // rounded to the nearest.
@@ -75,9 +80,10 @@ struct Kernels {
 
   // Turns the residuals of a cell's first rows × columns into the derivative of their loss, sets
   // what lies outside to zero, and returns the loss ½ (Σ q² + β Σ mean(q)²); see Optimizer. q is
-  // the residual times `roots`, which may be null if all are 1; β is `block_weight`.
-  double (*weigh_residual)(float* cell, const float* roots, float block_weight, int channels,
-                           int rows, int columns);
+  // the residual times `roots`, of which there is one for each of the first `root_channels`
+  // channels, one for all channels, or none; β is `block_weight`.
+  double (*weigh_residual)(float* cell, const float* roots, int root_channels, float block_weight,
+                           int channels, int rows, int columns);
 
   // Clamps the first rows × columns of a cell to 0 … 1 and sets them to the difference from the
   // target times `factor`, but to zero where the clamp was at work, and what lies outside too.
@@ -85,13 +91,14 @@ struct Kernels {
   double (*clamped_residual)(const float* target, float factor, int channels, int rows, int columns,
                              float* cell);
 
-  // Brings a coarse picture to twice the resolution and adds it to the first row pairs of a cell.
-  // The coarse picture is kept in cells. `left` is its strip that covers the fine strip. If the
-  // fine strip is the second one that `left` covers, `right` is the strip after `left`, else it is
-  // null. The fine sample (2i, 2j) of the cell lies on the coarse sample (first_row + 1 + i, offset
+  // Sets the first row pairs of a cell to a coarse picture, brought to twice the resolution, less
+  // `subtracted`, which may be null. The coarse picture is kept in cells. `left` is its strip that
+  // covers the fine strip. If the fine strip is the second one that `left` covers, `right` is the
+  // strip after `left`, else it is null. The fine sample (2i, 2j) of the cell lies on the coarse
+  // sample (first_row + 1 + i, offset
   // + 1 + j), counted from the fine strip's half of `left`.
   void (*subdivide_cell)(const float* left, const float* right, int offset, int first_row,
-                         int channels, int pairs, float* cell);
+                         int channels, int pairs, const float* subtracted, float* cell);
 
   // The adjoint of subdivide_cell: brings a cell's residual to the coarse resolution. It writes 8
   // columns of sums, which belong to the fine strip. `first` is true for the strip's first cell;
