@@ -76,10 +76,10 @@ def test_alpha_that_is_the_same_everywhere_costs_nothing() -> None:
 
 
 def test_a_small_icon_takes_few_bytes() -> None:
-    data = encode(ball(), quality=24)
+    data = encode(ball(), size=160)
     assert len(data) <= 160
     found = psnr(from_array(ball()).pixels, from_array(decode(data)).pixels)
-    assert 26.5 < found < 30
+    assert found > 27  # WebP has 25.7 dB in as many bytes
 
 
 def test_a_cut_out_with_a_hard_edge_takes_no_more_bytes_at_the_same_error() -> None:

@@ -15,21 +15,29 @@ from gaussianimage.codec.encoder.eye_weights import BLOCK_WEIGHT, first_weights
 from gaussianimage.codec.encoder.rate_model import step_for_quality
 from gaussianimage.codec.format.quantizer import MOST_STEP
 from gaussianimage.errors import LimitError
-from gaussianimage.picture import Picture
+from gaussianimage.picture import Picture, as_picture
 
 
 def test_each_tune_is_better_by_what_it_optimizes() -> None:
-    # At the same size, as near as a search comes.
-    eye, psnr = (fast(PARROT, bpp=1.2, tune=tune) for tune in ("eye", "psnr"))
-    assert psnr.psnr > eye.psnr + 0.3
-    weights = first_weights(PARROT.pixels)[..., None]
+    # At the same size, as near as a search comes; such small files scatter by some percent.
+    ratios, gains = [], []
+    for name in ("parrot", "stream", "bikes", "plane"):
+        picture = as_picture(DATA / f"{name}.png")
+        weights = first_weights(picture.pixels)[..., None]
 
-    def seen(result: EncodeResult) -> float:
-        error = np.sqrt(weights) * (decode(result.data, dtype=np.float32) - PARROT.pixels)
-        means = error.reshape(16, 4, 24, 4, 3).mean(axis=(1, 3))
-        return float(np.square(error).sum() + BLOCK_WEIGHT * 16 * np.square(means).sum())
+        def seen(
+            result: EncodeResult, picture: Picture = picture, weights: np.ndarray = weights
+        ) -> float:
+            drawn = decode(result.data, dtype=np.float32)
+            error = np.sqrt(weights) * (drawn - picture.pixels)
+            means = error.reshape(16, 4, 24, 4, 3).mean(axis=(1, 3))
+            return float(np.square(error).sum() + BLOCK_WEIGHT * 16 * np.square(means).sum())
 
-    assert seen(eye) < 0.97 * seen(psnr)
+        eye, psnr = (fast(picture, bpp=0.8, tune=tune) for tune in ("eye", "psnr"))
+        ratios.append(seen(eye) / seen(psnr))
+        gains.append(psnr.psnr - eye.psnr)
+    assert np.median(ratios) < 0.97
+    assert min(gains) > 0.2
 
 
 def test_a_target_in_psnr_is_tuned_for_it() -> None:

@@ -5,8 +5,14 @@ from gaussianimage.codec.decoder.decode import decode
 from gaussianimage.codec.encoder.effort import effort_level
 from gaussianimage.codec.encoder.prepare import PreparedPicture
 from gaussianimage.codec.encoder.quantize_fit import ENERGY, FitQuantizer
+from gaussianimage.codec.encoder.search import search_size
 from gaussianimage.codec.encoder.source_quality import SourceQuality
-from gaussianimage.codec.encoder.tiny_pictures import LEAST_STARTS, MOST_STARTS, best_start
+from gaussianimage.codec.encoder.tiny_pictures import (
+    LEAST_STARTS,
+    MOST_STARTS,
+    best_start,
+    best_start_within_size,
+)
 from gaussianimage.fitting.fit import fit
 from gaussianimage.fitting.state import FitState
 from gaussianimage.picture import as_picture
@@ -52,3 +58,21 @@ def test_the_best_of_the_starts_is_kept() -> None:
     for start in range(4):
         other = Fitter(source)(3, start).quantize(0.1)
         assert quality.cost(best, 0.1) <= quality.cost(other, 0.1)
+
+
+@pytest.mark.parametrize("most", [100, 150, 250])
+def test_the_best_within_a_size_uses_it_better_than_one_start(most: int) -> None:
+    pixels = np.random.default_rng(2).integers(0, 256, (6, 8, 3)).astype(np.uint8)
+    source = PreparedPicture.plain(as_picture(pixels))
+    quality = SourceQuality(source, 1)
+    best = best_start_within_size(Fitter(source), quality, source, 6, most)
+    assert best.picture_bytes <= most
+    one = search_size(Fitter(source), 6, most, 4)
+    assert quality.psnr(quality.decode(best)) >= quality.psnr(quality.decode(one)) - 0.1
+
+
+def test_a_size_below_that_of_every_file_gives_the_file_without_gaussians() -> None:
+    pixels = np.random.default_rng(2).integers(0, 256, (4, 4)).astype(np.uint8)
+    source = PreparedPicture.plain(as_picture(pixels))
+    draft = best_start_within_size(Fitter(source), SourceQuality(source, 1), source, 3, 10)
+    assert draft.gaussians == 0

@@ -36,7 +36,7 @@ from gaussianimage.codec.encoder.search import (
 )
 from gaussianimage.codec.encoder.source_quality import SourceQuality
 from gaussianimage.codec.encoder.targets import FEW_PIXELS, Target, Tune
-from gaussianimage.codec.encoder.tiny_pictures import best_start
+from gaussianimage.codec.encoder.tiny_pictures import best_start, best_start_within_size
 from gaussianimage.codec.format.quantizer import MOST_STEP
 from gaussianimage.fitting.fit import fit_picture
 from gaussianimage.fitting.progress import OnProgress
@@ -415,6 +415,8 @@ class _Encoder:
         guess = gaussians_for_size(
             self._source.fitted, most, threads=self._threads, progress=self._meter.report_probe
         )
+        if self._source.pixels <= FEW_PIXELS:
+            return best_start_within_size(self._fit, self.quality, self._source, guess, most)
         return search_size(self._fit, guess, most, self._effort.drafts)
 
     def _fit(

@@ -102,7 +102,7 @@ def search_size(fit: Fit, gaussians: int, most_bytes: float, drafts: int) -> Dra
     # The drafts that are small enough, and the smallest that is too large.
     fitting: list[Draft] = []
     above: Draft | None = None
-    steps = _Steps(np.log2(most_bytes), OCTAVES_PER_OCTAVE)
+    steps = StepSearch(np.log2(most_bytes), OCTAVES_PER_OCTAVE)
     for left in range(drafts, 0, -1):
         if quantizer.interrupted and fitting:
             break  # a draft that was cut short is no better
@@ -170,7 +170,7 @@ def search_quality(
     step = min(quantizer.balanced_step(), MOST_STEP)
     best: Draft | None = None
     best_off = np.inf
-    steps = _Steps(target, measure.per_octave)
+    steps = StepSearch(target, measure.per_octave)
     for left in range(drafts, 0, -1):
         draft = quantizer.quantize(step)
         if quantizer.interrupted:
@@ -229,7 +229,7 @@ def _within(gaussians: float, quantizer: FitQuantizer) -> int:
     return int(np.clip(round(gaussians), 1, quantizer.most_gaussians))
 
 
-class _Steps:
+class StepSearch:
     """Chooses the next step so that a measure which decreases with the step reaches a target.
 
     Parameters

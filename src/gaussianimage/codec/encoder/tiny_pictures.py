@@ -3,7 +3,6 @@
 A fit of a handful of Gaussians depends much on where they start.
 """
 
-import math
 from dataclasses import replace
 from typing import Protocol
 
@@ -13,7 +12,9 @@ from gaussianimage.codec.encoder.draft import Draft
 from gaussianimage.codec.encoder.prepare import PreparedPicture
 from gaussianimage.codec.encoder.quantize_fit import FitQuantizer
 from gaussianimage.codec.encoder.rate_model import most_gaussians
+from gaussianimage.codec.encoder.search import StepSearch
 from gaussianimage.codec.encoder.source_quality import SourceQuality
+from gaussianimage.codec.format.quantizer import MOST_STEP
 from gaussianimage.fitting.placement import one_per_pixel
 from gaussianimage.fitting.state import TRAIN_ALL, FitState
 
@@ -23,6 +24,14 @@ STARTS_OF_PIXELS = 1024
 
 # In pictures of at most this many pixels, one start has a Gaussian for each pixel.
 PIXEL_BY_PIXEL = 64
+
+
+# Factor by which a small file shrinks when the step doubles, in octaves; an estimate. About
+# half of such a file does not depend on the step.
+OCTAVES_PER_OCTAVE = 0.3
+
+# A size is searched for with this many steps.
+STEPS = 8
 
 
 class Fit(Protocol):
@@ -50,23 +59,65 @@ def best_start(
     step : float
         The color step Δ.
     """
+    drafts = _from_all_starts(fit, source, gaussians, step)
+    return min(drafts, key=lambda draft: quality.cost(draft, step))
+
+
+def best_start_within_size(
+    fit: Fit,
+    quality: SourceQuality,
+    source: PreparedPicture,
+    gaussians: int,
+    most_bytes: float,
+) -> Draft:
+    """Return the draft of least error within a size, of fits from several starts.
+
+    Parameters
+    ----------
+    fit, quality, source
+        See `best_start`.
+    gaussians : int
+        Number of Gaussians that suits the size.
+    most_bytes : float
+        Largest size of the file in bytes, without metadata.
+
+    Returns
+    -------
+    Draft
+        The file without Gaussians if every other file is larger than `most_bytes`.
+    """
+    first = fit(gaussians)
+    step = min(first.balanced_step(), MOST_STEP)
+    steps = StepSearch(np.log2(most_bytes), OCTAVES_PER_OCTAVE)
+    found: list[Draft] = []
+    for _ in range(STEPS):
+        made = _from_all_starts(fit, source, gaussians, step)
+        found += made
+        best = min(made, key=lambda draft: quality.cost(draft, draft.step))
+        guess = steps.after(best.step, np.log2(best.picture_bytes))
+        if guess is None or first.interrupted:
+            break
+        step = guess
+    within = [draft for draft in found if draft.picture_bytes <= most_bytes]
+    if not within:
+        return min(found, key=lambda draft: draft.picture_bytes).shortened(most_bytes)
+    return max(within, key=lambda draft: quality.psnr(quality.decode(draft)))
+
+
+def _from_all_starts(fit: Fit, source: PreparedPicture, gaussians: int, step: float) -> list[Draft]:
+    """Quantize fits from several starts, until Ctrl-C comes."""
     most = most_gaussians(source.fitted)
     starts = max(LEAST_STARTS, min(MOST_STARTS, STARTS_OF_PIXELS // most))
-    best: Draft | None = None
-    least = math.inf
+    drafts = []
     for start in range(starts):
         if start == 0 and most <= PIXEL_BY_PIXEL:
             quantizer = _fit_pixels(fit, source)
         else:
             quantizer = fit(gaussians if start % 2 == 0 else most, start)
-        draft = quantizer.quantize(step)
-        cost = quality.cost(draft, step)
-        if cost < least:
-            best, least = draft, cost
+        drafts.append(quantizer.quantize(step))
         if quantizer.interrupted:
             break
-    assert best is not None
-    return best
+    return drafts
 
 
 def _fit_pixels(fit: Fit, source: PreparedPicture) -> FitQuantizer:
