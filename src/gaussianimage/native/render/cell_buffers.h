@@ -18,7 +18,7 @@ Value* thread_buffer(size_t count) {
     Value values[std::max<size_t>(1, 64 / sizeof(Value))];
   };
   static thread_local std::vector<Line> lines;
-  const size_t wanted = count * sizeof(Value) / sizeof(Line);
+  const size_t wanted = count * sizeof(Value) / sizeof(Line) + 1;  // there is always a first line
   if (lines.size() < wanted) lines.resize(wanted);
   return lines.data()->values;
 }
