@@ -326,7 +326,7 @@ GI_INLINE void add_moments(const ColumnSums<C>& columns, const CellSpan& span, M
 template <int C>
 void moments_channels(const PreparedGaussian* prepared, const CellSpan* spans, size_t count,
                       float weight_min, const float* cell, const ChainStart* kept,
-                      const int32_t* places, Moments* out) {
+                      const int32_t* bases, int strip, Moments* out) {
   const Wide least = Wide::splat(weight_min);
   const auto add_span = [&](const CellSpan& span, const PreparedGaussian& gaussian,
                             const ChainStart& start, auto fast) __attribute__((always_inline)) {
@@ -335,7 +335,7 @@ void moments_channels(const PreparedGaussian* prepared, const CellSpan* spans, s
     const ColumnSums<C> columns = gaussian.run == 0 ? sum_exact<C>(gaussian, span, pairs, least, p)
                                   : fast ? sum_chain_fast<C>(gaussian, span, start, pairs, least, p)
                                          : sum_chain<C>(gaussian, span, start, pairs, least, p);
-    add_moments<C>(columns, span, out[places[span.gaussian]]);
+    add_moments<C>(columns, span, out[bases[span.gaussian] + strip]);
   };
   if (!kept) {
     for_spans(
@@ -345,7 +345,7 @@ void moments_channels(const PreparedGaussian* prepared, const CellSpan* spans, s
     return;
   }
   for (size_t i = 0; i < count; ++i) {
-    if (i + ahead < count) __builtin_prefetch(&out[places[spans[i + ahead].gaussian]], 1);
+    if (i + ahead < count) __builtin_prefetch(&out[bases[spans[i + ahead].gaussian] + strip], 1);
     add_span(spans[i], prepared[spans[i].gaussian], kept[i], std::true_type{});
   }
 }
@@ -360,10 +360,10 @@ void accumulate(const PreparedGaussian* prepared, const CellSpan* spans, size_t 
 }
 
 void moments(const PreparedGaussian* prepared, const CellSpan* spans, size_t count, int channels,
-             float weight_min, const float* cell, const ChainStart* kept, const int32_t* places,
-             Moments* out) {
+             float weight_min, const float* cell, const ChainStart* kept, const int32_t* bases,
+             int strip, Moments* out) {
   with_channels(channels, [&](auto c) {
-    moments_channels<c>(prepared, spans, count, weight_min, cell, kept, places, out);
+    moments_channels<c>(prepared, spans, count, weight_min, cell, kept, bases, strip, out);
   });
 }
 

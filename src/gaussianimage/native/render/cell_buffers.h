@@ -47,18 +47,19 @@ inline void clear_moments(const Binning& binning, int threads, std::vector<Momen
 class MomentSums {
  public:
   MomentSums(const Binning& binning, int strip, Moments* places)
-      : binning_(binning), places_(places + strip) {}
+      : binning_(binning), strip_(strip), places_(places) {}
 
   // `kept`: what `accumulate` left for these spans, or null.
   void add(const CellSpan* spans, size_t count, int channels, const float* cell,
            const ChainStart* kept) {
     kernels().moments(binning_.prepared(), spans, count, channels, binning_.weight_min(), cell,
-                      kept, binning_.bases(), places_);
+                      kept, binning_.bases(), strip_, places_);
   }
 
  private:
   const Binning& binning_;
-  Moments* const places_;  // the place of a Gaussian is at its base
+  const int strip_;
+  Moments* const places_;
 };
 
 // The sums of a Gaussian's moments over strips.

@@ -23,8 +23,8 @@ const uint32_t* list_spans(const Footprint* footprints, const uint32_t* begin, c
 void accumulate(const PreparedGaussian* prepared, const CellSpan* spans, size_t count, int channels,
                 float weight_min, float* cell, ChainStart* keep);
 void moments(const PreparedGaussian* prepared, const CellSpan* spans, size_t count, int channels,
-             float weight_min, const float* cell, const ChainStart* kept, const int32_t* places,
-             Moments* out);
+             float weight_min, const float* cell, const ChainStart* kept, const int32_t* bases,
+             int strip, Moments* out);
 
 // render/prepare16-isa.cpp
 void prepare16(const FixedPoint& fixed, const PreparedGaussian* prepared, int count,

@@ -62,11 +62,11 @@ struct Kernels {
                      int columns, uint8_t* out, ptrdiff_t stride);
 
   // Adds the moments of each span of a Gaussian i, against the residual in `cell`, to
-  // moments[places[i]]. `kept` is what `accumulate` left for the same spans; sums then
+  // moments[bases[i] + strip]. `kept` is what `accumulate` left for the same spans; sums then
   // are rounded more coarsely. It may be null.
   void (*moments)(const PreparedGaussian* prepared, const CellSpan* spans, size_t count,
                   int channels, float weight_min, const float* cell, const ChainStart* kept,
-                  const int32_t* places, Moments* moments);
+                  const int32_t* bases, int strip, Moments* moments);
 
   // Writes rows × columns pixels of a cell to out[row * stride + column * channels]; bytes are
   // rounded to the nearest.
