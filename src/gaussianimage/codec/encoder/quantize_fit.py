@@ -311,14 +311,11 @@ class FitQuantizer:
         rounding = LEAST_ERROR[source.picture.bit_depth]
         # The decoder's rounding adds a twelfth of a level squared.
         most = math.sqrt(max(EXCESS * step, 2 * rounding) ** 2 - rounding**2 / 12)
-        residual = optimizer.residual()
-        if self._weights is not None:
-            residual /= self._weights[..., None]
         with self._interrupt.cut_short():
             for better in refine_worse_blocks(
                 layers,
                 self._seen,
-                residual,
+                self._unweighted_residual(optimizer),
                 lambda weights: self._rd_quantizer(draft.parameters, draft.step, weights),
                 most=most * source.stretch.gain,
                 bounds=self._bounds,
@@ -364,6 +361,13 @@ class FitQuantizer:
             self._channel_weights = on_channels(self._weights, source.picture)
             self._weigh(optimizer)
         return self._channel_weights
+
+    def _unweighted_residual(self, optimizer: _native.Optimizer) -> NDArray[np.float32]:
+        """Return what an optimizer draws less its target, (H, W, C)."""
+        residual = optimizer.residual()
+        if self._weights is not None:
+            residual /= self._weights[..., None]
+        return residual
 
     # -- What the stages work on -------------------------------------------------------------------
 

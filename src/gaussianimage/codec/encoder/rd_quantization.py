@@ -171,6 +171,7 @@ class RdQuantizer:
             The layers after a pass, without empty layers.
         """
         descent = self.coordinate_descent(residual)
+        del residual  # as large as the picture, and the descent has a copy
         layers = list(layers)
         for weight in weights:
             if not layers:
@@ -181,32 +182,27 @@ class RdQuantizer:
     def refine_some(
         self,
         layers: Sequence[QuantizedGaussians],
-        residual: NDArray[np.float32],
+        descent: _native.CoordinateDescent,
         some: NDArray[np.bool_],
-    ) -> tuple[list[QuantizedGaussians], NDArray[np.float32]]:
-        """Refine some Gaussians of a file by one pass.
+    ) -> list[QuantizedGaussians]:
+        """Refine some Gaussians of a file by one pass; return its layers, without empty ones.
 
         Parameters
         ----------
         layers : sequence of QuantizedGaussians
-        residual : ndarray, (H, W, C), float32
-            The drawn file less its target, times the weights of the error.
+        descent : _native.CoordinateDescent
+            A descent in whose residual all of them are drawn.
         some : ndarray, (N,)
             Which of the Gaussians of all layers to refine.
-
-        Returns
-        -------
-        layers : list of QuantizedGaussians
-            Without empty layers.
-        residual : ndarray, (H, W, C), float32
-            The drawn file less its target, without weights.
         """
-        descent = self.coordinate_descent(residual)
-        refined = self._refine_once(descent, layers, 1.0, some)
-        after = descent.residual()
+        return self._refine_once(descent, layers, 1.0, some)
+
+    def residual(self, descent: _native.CoordinateDescent) -> NDArray[np.float32]:
+        """Return the residual of a descent, (H, W, C), without the weights of the error."""
+        residual = descent.residual()
         if self._roots is not None:
-            after /= self._roots[..., None]
-        return refined, after
+            residual /= self._roots[..., None]
+        return residual
 
     def _refine_once(
         self,

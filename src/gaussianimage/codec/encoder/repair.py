@@ -113,6 +113,7 @@ def repair(
         descent = quantizer.coordinate_descent(optimizer.residual())
         sets = np.full(len(levels.precision), model_set, np.uint8)
         levels = quantizer.run_pass(descent, levels, sets, costs, weight)
+        del descent  # its residual is as large as the picture
         levels = levels.select(shown(levels))
         optimizer.keep(np.zeros(len(optimizer), np.uint8))
         if len(levels.precision) == 0:

@@ -81,6 +81,7 @@ def quantize_in_stages(
             with interrupt.cut_short():
                 for _ in range(passes):
                     levels = quantizer.run_pass(descent, levels, here, costs)
+            del descent  # its residual is as large as the picture
             _replace(optimizer, quantizer, chosen, levels)
         fixed = np.zeros(len(optimizer), np.uint8)
         fixed[chosen] = 1

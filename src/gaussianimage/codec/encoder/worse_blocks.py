@@ -47,7 +47,7 @@ def refine_worse_blocks(
     layers : sequence of QuantizedGaussians
         The layers of a file.
     pixels, residual : ndarray, (H, W, C), float32
-        The picture, and the drawn file less it.
+        The picture, and the drawn file less it, which is overwritten.
     quantizer_for : callable
         Function that returns the quantizer of the file for weights of the error at each pixel.
     most : float
@@ -87,8 +87,12 @@ def refine_worse_blocks(
         reaching = find_reaching(means, cholesky, worse, width, q_max)
         if not reaching.any():
             return
-        residual = residual * weighed[..., None]
-        layers, residual = quantizer.refine_some(layers, residual, reaching)
+        residual *= weighed[..., None]
+        descent = quantizer.coordinate_descent(residual)
+        del residual  # as large as the picture, and the descent has a copy
+        layers = quantizer.refine_some(layers, descent, reaching)
+        residual = quantizer.residual(descent)  # noqa: F841 - of the next round
+        del descent
         yield layers
 
 
