@@ -95,8 +95,15 @@ def prune_and_regrow(
             count = min(round(GROWN * len(optimizer)), most - len(optimizer))
         if count > 0:
             generator = np.random.default_rng([seed, rounds, number])
-            residual = optimizer.residual()
-            new = births(residual, places, count, most, generator, weights=weights, threads=threads)
+            new = births(
+                optimizer.residual(),
+                places,
+                count,
+                most,
+                generator,
+                weights=weights,
+                threads=threads,
+            )
             optimizer.add(*new)
         if len(optimizer) == 0:
             return
