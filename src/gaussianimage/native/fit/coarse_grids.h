@@ -14,7 +14,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "base/aligned_floats.h"
+#include "base/aligned_vector.h"
 #include "render/binning.h"
 #include "render/cell_buffers.h"
 #include "render/gaussians.h"
@@ -97,7 +97,7 @@ class CoarseGrids {
     std::vector<Moments> moments;
     // The drawing, later the residual, in cells; and the share in the residual of each strip of the
     // finer picture.
-    AlignedFloats picture, sums;
+    AlignedVector<float> picture, sums;
     size_t strip_floats(int channels) const {
       return static_cast<size_t>(height + 1) / 2 * 16 * static_cast<size_t>(channels);
     }

@@ -52,7 +52,7 @@ void Optimizer::weigh(const float* weights) {
     for (size_t k = 1; k < c; ++k) same = same && weights[i * c + k] == weights[i * c];
   }
   const int root_channels = same ? 1 : channels_;
-  AlignedFloats roots(target_.size() / c * static_cast<size_t>(root_channels));
+  AlignedVector<float> roots(target_.size() / c * static_cast<size_t>(root_channels));
   if (same) {
     std::vector<float> one(pixels);
     for (size_t i = 0; i < pixels; ++i) one[i] = weights[i * c];

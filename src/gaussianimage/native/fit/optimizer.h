@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "base/aligned_floats.h"
+#include "base/aligned_vector.h"
 #include "fit/coarse_grids.h"
 #include "fit/residual_pass.h"
 #include "render/binning.h"
@@ -115,10 +115,10 @@ class Optimizer {
   double q_max_;
   int threads_;
   int64_t steps_ = 0;
-  AlignedFloats target_;  // in cells
+  AlignedVector<float> target_;  // in cells
   // The square roots of the weights, in cells of one channel if they are the same in all channels.
   // A third of the memory takes a third of the time to read.
-  AlignedFloats roots_;
+  AlignedVector<float> roots_;
   int root_channels_ = 0;  // 0: all weights are 1
   double block_weight_ = 0;
   std::vector<uint8_t> trainable_;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/aligned_vector.h"
 #include "base/parallel_blocks.h"
 #include "render/binning.h"
 #include "simd/dispatch.h"
@@ -14,13 +15,9 @@ namespace gi {
 // At least `count` aligned values, which the calling thread keeps for its next call.
 template <typename Value>
 Value* thread_buffer(size_t count) {
-  struct alignas(64) Line {
-    Value values[std::max<size_t>(1, 64 / sizeof(Value))];
-  };
-  static thread_local std::vector<Line> lines;
-  const size_t wanted = count * sizeof(Value) / sizeof(Line) + 1;  // there is always a first line
-  if (lines.size() < wanted) lines.resize(wanted);
-  return lines.data()->values;
+  static thread_local AlignedVector<Value> values;
+  if (values.size() < count) values.resize(count);
+  return values.data();
 }
 
 // Floats for `bands` cells.

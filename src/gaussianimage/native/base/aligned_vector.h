@@ -1,4 +1,4 @@
-// A vector of floats that begins on a cache line, so that no load of a row pair crosses two lines.
+// A vector that begins on a cache line, so that no load of a row pair crosses two lines.
 #pragma once
 
 #include <cstddef>
@@ -24,6 +24,7 @@ struct LineAllocator {
   static constexpr std::align_val_t line{64};
 };
 
-using AlignedFloats = std::vector<float, LineAllocator<float>>;
+template <typename Value>
+using AlignedVector = std::vector<Value, LineAllocator<Value>>;
 
 }  // namespace gi
