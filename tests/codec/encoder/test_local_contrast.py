@@ -34,13 +34,18 @@ def test_a_picture_has_blocks_at_its_edges_too(height: int, width: int, count: i
 
 
 def cut(pixels: np.ndarray) -> np.ndarray:
-    """Cut a picture (H, W, C) into blocks (K, BLOCK, BLOCK, C); its edges are repeated."""
+    """Cut a picture (H, W, C) into blocks (K, BLOCK, BLOCK, C); beyond its edges they are 0."""
     height, width, channels = pixels.shape
     padding = ((0, -height % BLOCK), (0, -width % BLOCK), (0, 0))
-    padded = np.pad(np.asarray(pixels, np.float64), padding, mode="edge")
+    padded = np.pad(np.asarray(pixels, np.float64), padding)
     down, across = padded.shape[0] // BLOCK, padded.shape[1] // BLOCK
     blocks = padded.reshape(down, BLOCK, across, BLOCK, channels).swapaxes(1, 2)
     return blocks.reshape(down * across, BLOCK, BLOCK, channels)
+
+
+def inside(shape: tuple[int, int, int]) -> np.ndarray:
+    """Tell which pixels of the blocks lie within a picture (H, W, C), (K, BLOCK, BLOCK, 1)."""
+    return cut(np.ones((*shape[:2], 1))) > 0
 
 
 def box_sums(blocks: np.ndarray, down: int, across: int) -> np.ndarray:
@@ -68,11 +73,13 @@ def noise(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_contrast_is_that_of_a_plain_loop(shape: tuple[int, int, int]) -> None:
     pixels = noise(shape)
-    blocks = cut(pixels)
-    size = blurred_size(blocks - np.median(blocks, axis=(1, 2), keepdims=True))
+    blocks, within = cut(pixels), inside(shape)
+    ground = np.nanmedian(np.where(within, blocks, np.nan), axis=(1, 2), keepdims=True)
+    size = blurred_size(np.where(within, blocks - ground, 0))
+    usual = np.nanmedian(np.where(within.reshape(size.shape), size, np.nan), axis=1)
     things = find_things(pixels, np.arange(count_blocks(pixels)))
     assert things.largest == pytest.approx(size.max(axis=1), rel=1e-5)
-    assert things.usual == pytest.approx(np.median(size, axis=1), rel=1e-5)
+    assert things.usual == pytest.approx(usual, rel=1e-5, abs=1e-6)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -83,14 +90,15 @@ def test_peaks_and_excess_are_those_of_a_plain_loop(shape: tuple[int, int, int])
     blocks, wrong = cut(pixels), cut(errors / weights[..., None])
     peaks = _native.block_peaks(errors, weights, numbers, 2)
     assert peaks == pytest.approx(blurred_size(wrong).max(axis=1), rel=1e-5)
-    variance = blocks.var(axis=(1, 2)).mean(axis=1)
-    wanted = np.square(wrong).mean(axis=(1, 2, 3)) - variance
+    within = inside(shape)
+    variance = blocks.var(axis=(1, 2), where=within).mean(axis=1)
+    wanted = np.square(wrong).mean(axis=(1, 2, 3), where=within) - variance
     found = excess_errors(pixels, errors, numbers, weights=weights)
     assert found == pytest.approx(wanted, rel=1e-5, abs=1e-6)
     black, white = np.linspace(0, 0.3, shape[2]), np.linspace(0.6, 1, shape[2])
     clipped = np.clip(blocks + wrong, black, white) - blocks
     found = excess_errors(pixels, errors, numbers, weights=weights, bounds=(black, white))
-    wanted = np.square(clipped).mean(axis=(1, 2, 3)) - variance
+    wanted = np.square(clipped).mean(axis=(1, 2, 3), where=within) - variance
     assert found == pytest.approx(wanted, rel=1e-5, abs=1e-6)
 
 
@@ -152,8 +160,10 @@ def test_spots_are_those_of_a_plain_loop(channels: int) -> None:
     errors = noise((37, 50, channels), 3) - np.float32(0.5)
     count = count_blocks(errors)
     places, halves, colors = _native.block_spots(errors, None, np.arange(count), BOXES, 2, 2)
+    within = inside(errors.shape)
     left = cut(errors)
     for spot in range(2):
+        left[~within[..., 0]] = 0
         for block in range(count):
             i = spot * count + block
             energy = []
@@ -203,3 +213,18 @@ def test_a_block_is_held_to_its_own_contrast() -> None:
     assert worst_excess(pixels, drawn) == pytest.approx(0, abs=1e-3)
     drawn[:, 16:32] += 0.03
     assert worst_excess(pixels, drawn) == pytest.approx(0.03, rel=1e-3)
+
+
+def test_what_a_decoder_clips_is_no_error() -> None:
+    pixels = np.ones((40, 56, 3), np.float32)
+    residual = np.full_like(pixels, 0.2)
+    blocks, bounds = np.arange(12), (np.zeros(3), np.ones(3))
+    assert (excess_errors(pixels, residual, blocks, bounds=bounds) == 0).all()
+    assert excess_errors(pixels, -residual, blocks, bounds=bounds) == pytest.approx(0.04)
+
+
+def test_every_pixel_of_a_block_that_an_edge_cuts_counts_alike() -> None:
+    pixels = np.full((18, 18, 1), 0.5, np.float32)
+    errors = np.zeros_like(pixels)
+    errors[16, 16] = 0.2  # in a block of 2 × 2 pixels
+    assert excess_errors(pixels, errors, np.arange(4)) == pytest.approx([0, 0, 0, 0.01])

@@ -2,11 +2,10 @@ import numpy as np
 import pytest
 
 from gaussianimage import _native
-from gaussianimage.codec.encoder.local_contrast import BLOCK
+from gaussianimage.codec.encoder.local_contrast import BLOCK, count_blocks, excess_errors
 from gaussianimage.codec.encoder.rd_quantization import RdQuantizer
 from gaussianimage.codec.encoder.worse_blocks import (
     find_reaching,
-    find_worse_blocks,
     refine_worse_blocks,
 )
 from gaussianimage.codec.format.levels import QuantizedGaussians
@@ -38,6 +37,11 @@ def drawn(layers: list[QuantizedGaussians], pixels: np.ndarray) -> np.ndarray:
     return optimizer.residual()
 
 
+def excess(pixels: np.ndarray, residual: np.ndarray) -> np.ndarray:
+    """Return the mean squared error of each block less that of its mean color."""
+    return excess_errors(pixels, residual, np.arange(count_blocks(pixels)), bounds=BOUNDS)
+
+
 def spots(*at: tuple[float, float], color: float = 0.5) -> list[QuantizedGaussians]:
     """Return a layer of round Gaussians with a σ of 3 px."""
     count = len(at)
@@ -45,22 +49,6 @@ def spots(*at: tuple[float, float], color: float = 0.5) -> list[QuantizedGaussia
     colors = np.full((count, 3), color, np.float32)
     weights = np.ones((HEIGHT, WIDTH), np.float32)
     return [quantizer_for(weights).nearest(np.array(at), cholesky, colors)]
-
-
-def test_a_block_may_be_as_bad_as_its_mean_color_and_a_bit() -> None:
-    pixels = np.full((HEIGHT, WIDTH, 3), 0.5, np.float32)
-    residual = np.zeros_like(pixels)
-    residual[16:32, 16:32] = 0.02
-    residual[32:, 48:] = 0.04  # in a block that the picture's edges cut
-    assert list(np.flatnonzero(find_worse_blocks(pixels, residual, 0.03, BOUNDS))) == [11]
-    assert list(np.flatnonzero(find_worse_blocks(pixels, residual, 0.01, BOUNDS))) == [5, 11]
-
-
-def test_what_a_decoder_clips_is_no_error() -> None:
-    pixels = np.ones((HEIGHT, WIDTH, 3), np.float32)
-    residual = np.full_like(pixels, 0.2)
-    assert not find_worse_blocks(pixels, residual, 0.01, BOUNDS).any()
-    assert find_worse_blocks(pixels, -residual, 0.01, BOUNDS).all()
 
 
 def test_gaussians_reach_a_block_that_they_touch() -> None:
@@ -80,17 +68,32 @@ def test_better_integers_mend_a_block_and_leave_distant_gaussians() -> None:
     pixels[:16, :16] *= 0.4  # the first one is drawn too bright
     residual = drawn(layers, pixels)
     most = 0.02
-    assert list(np.flatnonzero(find_worse_blocks(pixels, residual, most, BOUNDS))) == [0]
+    assert list(np.flatnonzero(excess(pixels, residual) > most**2)) == [0]
     found = list(
         refine_worse_blocks(
             layers, pixels, residual, quantizer_for, most=most, bounds=BOUNDS, q_max=Q_MAX
         )
     )
     assert found
-    assert not find_worse_blocks(pixels, drawn(found[-1], pixels), most, BOUNDS).any()
+    assert excess(pixels, drawn(found[-1], pixels)).max() < most**2
     last = QuantizedGaussians.concatenate(found[-1])
     for before, after in zip(layers[0], last, strict=True):
         assert (after[-1] == before[-1]).all()
+
+
+def test_a_round_that_makes_blocks_no_better_does_not_count() -> None:
+    layers = spots((48, 34), (40, 30), (52, 36), color=0.15)
+    pixels = np.maximum(drawn(layers, np.zeros((HEIGHT, WIDTH, 3), np.float32)), 0)
+    pixels[:, 48:] *= 0.2  # blocks that the same Gaussians reach want more and less of them
+    pixels[:, :48] *= 1.5
+    residual = drawn(layers, pixels)
+    worst = [excess(pixels, residual).max()]
+    rounds = refine_worse_blocks(
+        layers, pixels, residual, quantizer_for, most=1e-4, bounds=BOUNDS, q_max=Q_MAX
+    )
+    worst.extend(excess(pixels, drawn(better, pixels)).max() for better in rounds)
+    assert len(worst) > 1
+    assert worst == sorted(worst, reverse=True)
 
 
 @pytest.mark.parametrize("inside", [None, np.arange(12) != 0])

@@ -9,7 +9,7 @@ from gaussianimage import _native
 from gaussianimage._util.arguments import thread_count
 from gaussianimage.fitting.row_blocks import row_blocks
 
-# Blocks are counted row by row. Beyond the edges of a picture, its last pixels are repeated.
+# Blocks are counted row by row. Those at the right and bottom edges of a picture may be smaller.
 Numbers = NDArray[np.int64]  # (K,)
 
 BLOCK = _native.BLOCK  # pixels of a side: 16

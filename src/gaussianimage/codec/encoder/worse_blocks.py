@@ -22,9 +22,10 @@ from gaussianimage.fitting.density import Map
 # steps of the quality.
 EXCESS = 0.036
 
-# The weight of a block's errors grows by this factor in each round before which it is worse.
+# The weight of a block's errors grows by this factor in each round before which it is worse. It
+# starts in inverse proportion to the block's pixels, so that few pixels count as a whole block.
 HEAVIER = 2.0
-ROUNDS = 9
+ROUNDS = 14
 
 
 def refine_worse_blocks(
@@ -66,18 +67,26 @@ def refine_worse_blocks(
     Yields
     ------
     list of QuantizedGaussians
-        The layers after a round, without empty layers. There is none if no block is worse.
+        The layers after a round that leaves the worst block better than all before, without empty
+        layers. There is none if no block is worse.
     """
     height, width = pixels.shape[:2]
-    factors = np.ones(count_blocks(pixels), np.float32)
+    blocks = np.arange(count_blocks(pixels))
+    factors = np.ones(len(blocks), np.float32)
+    heavier = HEAVIER / _shares_within(height, width)
     layers = list(layers)
-    for _ in range(ROUNDS):
-        worse = find_worse_blocks(pixels, residual, most, bounds, threads=threads)
+    least = np.inf
+    for number in range(ROUNDS + 1):
+        excess = excess_errors(pixels, residual, blocks, bounds=bounds, threads=threads)
         if inside is not None:
-            worse &= inside
-        if not layers or not worse.any():
+            excess[~inside] = 0
+        worse = excess > most**2
+        if number > 0 and excess.max() < least:
+            yield layers
+        least = min(least, float(excess.max()))
+        if number == ROUNDS or not layers or not worse.any():
             return
-        factors[worse] *= HEAVIER
+        factors[worse] *= np.where(factors == 1, heavier, HEAVIER)[worse]
         weighed = _on_pixels(factors, height, width)
         if weights is not None:
             weighed *= weights
@@ -93,22 +102,6 @@ def refine_worse_blocks(
         layers = quantizer.refine_some(layers, descent, reaching)
         residual = quantizer.residual(descent)  # noqa: F841 - of the next round
         del descent
-        yield layers
-
-
-def find_worse_blocks(
-    pixels: NDArray[np.float32],
-    residual: NDArray[np.float32],
-    most: float,
-    bounds: tuple[NDArray[np.float64], NDArray[np.float64]],
-    *,
-    threads: int | None = None,
-) -> NDArray[np.bool_]:
-    """Tell which blocks are worse than their mean color, (K,); see `refine_worse_blocks`."""
-    blocks = np.arange(count_blocks(pixels))
-    excess = excess_errors(pixels, residual, blocks, bounds=bounds, threads=threads)
-    worse: NDArray[np.bool_] = excess > most**2
-    return worse
 
 
 def find_reaching(
@@ -139,6 +132,14 @@ def find_reaching(
         near &= np.abs(means[:, 1] - BLOCK * (row + 0.5)) < down
         reaching |= near
     return reaching
+
+
+def _shares_within(height: int, width: int) -> NDArray[np.float32]:
+    """Return the share of each block that lies within the picture, (K,)."""
+    rows, columns = (
+        np.minimum(BLOCK, side - np.arange(0, side, BLOCK)) / BLOCK for side in (height, width)
+    )
+    return np.outer(rows, columns).ravel().astype(np.float32)
 
 
 def _on_pixels(factors: NDArray[np.float32], height: int, width: int) -> Map:

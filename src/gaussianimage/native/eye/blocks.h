@@ -27,23 +27,40 @@ struct BlockSource {
   ptrdiff_t count() const { return (height + block_side - 1) / block_side * across(); }
   ptrdiff_t top(int64_t number) const { return number / across() * block_side; }
   ptrdiff_t left(int64_t number) const { return number % across() * block_side; }
+
+  // How many rows and columns of a block lie within the picture.
+  size_t rows(int64_t number) const { return within(height - top(number)); }
+  size_t columns(int64_t number) const { return within(width - left(number)); }
+
+ private:
+  static size_t within(ptrdiff_t side) {
+    return static_cast<size_t>(std::min<ptrdiff_t>(side, block_side));
+  }
 };
 
-// Cuts out a block; blocks are counted row by row. Beyond the picture, its last pixels are
-// repeated.
+// Cuts out a block; blocks are counted row by row. Pixels beyond the picture are 0.
 inline void cut_block(const BlockSource& source, int64_t number, Block& block) {
-  const ptrdiff_t top = source.top(number), left = source.left(number);
-  size_t to = 0;
-  for (ptrdiff_t i = 0; i < block_side; ++i) {
-    const ptrdiff_t row = std::min<ptrdiff_t>(top + i, source.height - 1) * source.width;
-    for (ptrdiff_t j = 0; j < block_side; ++j, ++to) {
-      const ptrdiff_t pixel = row + std::min<ptrdiff_t>(left + j, source.width - 1);
+  const size_t rows = source.rows(number), columns = source.columns(number);
+  for (size_t c = 0; c < static_cast<size_t>(source.channels); ++c) block[c].fill(0);
+  for (size_t i = 0; i < rows; ++i) {
+    ptrdiff_t pixel =
+        (source.top(number) + static_cast<ptrdiff_t>(i)) * source.width + source.left(number);
+    for (size_t to = i * block_side; to < i * block_side + columns; ++to, ++pixel) {
       const float* from = source.values + pixel * source.channels;
       for (int c = 0; c < source.channels; ++c) {
         block[static_cast<size_t>(c)][to] =
             source.divisors ? from[c] / source.divisors[pixel] : from[c];
       }
     }
+  }
+}
+
+// Sets the pixels of a plane beyond the first rows and columns to 0.
+inline void clear_beyond(Plane& plane, size_t rows, size_t columns) {
+  constexpr size_t side = block_side;
+  for (size_t i = 0; i < side; ++i) {
+    const size_t from = i < rows ? columns : 0;
+    std::fill(plane.begin() + i * side + from, plane.begin() + (i + 1) * side, 0.0f);
   }
 }
 

@@ -20,22 +20,26 @@ int32_t ordered(float value) {
 
 float from_ordered(int32_t key) { return std::bit_cast<float>(key ^ (key >> 31 & 0x7fffffff)); }
 
-// The mean of the two middle values. It halves the range of keys until it has found the lower one:
-// counting is quick, and unlike sorting it never branches on a value.
-float median(const Plane& values) {
+// The median of a plane's first rows and columns. It halves the range of keys until it has found
+// the lower one: counting is quick, and unlike sorting it never branches on a value.
+float median(const Plane& values, size_t rows, size_t columns) {
+  // Keys beyond these pixels are larger than all others.
   std::array<int32_t, block_pixels> keys;
+  keys.fill(std::numeric_limits<int32_t>::max());
   int32_t low = std::numeric_limits<int32_t>::max(), high = std::numeric_limits<int32_t>::min();
-  for (size_t i = 0; i < block_pixels; ++i) {
-    keys[i] = ordered(values[i]);
-    low = std::min(low, keys[i]);
-    high = std::max(high, keys[i]);
+  for (size_t i = 0; i < rows; ++i) {
+    for (size_t at = i * block_side; at < i * block_side + columns; ++at) {
+      keys[at] = ordered(values[at]);
+      low = std::min(low, keys[at]);
+      high = std::max(high, keys[at]);
+    }
   }
   const auto count_up_to = [&](int32_t key) {
     int32_t count = 0;
     for (size_t i = 0; i < block_pixels; ++i) count += keys[i] <= key;
     return count;
   };
-  constexpr int32_t half = block_pixels / 2;
+  const int32_t pixels = static_cast<int32_t>(rows * columns), half = (pixels + 1) / 2;
   while (low < high) {
     const int32_t middle = static_cast<int32_t>((int64_t{low} + high) >> 1);
     if (count_up_to(middle) >= half) {
@@ -44,8 +48,8 @@ float median(const Plane& values) {
       low = middle + 1;
     }
   }
-  int32_t next = low;
-  if (count_up_to(low) == half) {
+  int32_t next = low;  // the upper of the two middle values of an even number
+  if (pixels % 2 == 0 && count_up_to(low) == half) {
     next = std::numeric_limits<int32_t>::max();
     for (size_t i = 0; i < block_pixels; ++i) {
       if (keys[i] > low) next = std::min(next, keys[i]);
@@ -85,17 +89,19 @@ void for_blocks(const int64_t* numbers, size_t count, int threads, Body&& body) 
 void measure_contrast(const BlockSource& source, const int64_t* numbers, size_t count, int threads,
                       float* largest, float* usual) {
   for_blocks(numbers, count, threads, [&](size_t i, int64_t number) {
+    const size_t rows = source.rows(number), columns = source.columns(number);
     Block block;
     cut_block(source, number, block);
     for (int c = 0; c < source.channels; ++c) {
       Plane& plane = block[static_cast<size_t>(c)];
-      const float ground = median(plane);
+      const float ground = median(plane, rows, columns);
       for (float& value : plane) value -= ground;
+      clear_beyond(plane, rows, columns);
     }
     Plane size;
     blurred_size(block, source.channels, size);
     largest[i] = largest_of(size);
-    usual[i] = median(size);
+    usual[i] = median(size, rows, columns);
   });
 }
 
@@ -113,6 +119,8 @@ void measure_peaks(const BlockSource& source, const int64_t* numbers, size_t cou
 void measure_excess(const BlockSource& source, const BlockSource& errors, const float* bounds,
                     const int64_t* numbers, size_t count, int threads, double* excess) {
   for_blocks(numbers, count, threads, [&](size_t i, int64_t number) {
+    const size_t rows = source.rows(number), columns = source.columns(number);
+    const double pixels = static_cast<double>(rows * columns);
     Block block, error;
     cut_block(source, number, block);
     cut_block(errors, number, error);
@@ -128,19 +136,25 @@ void measure_excess(const BlockSource& source, const BlockSource& errors, const 
       // Of differences from one pixel, so that the mean takes no digits away.
       const float first = block[c][0];
       std::array<double, 4> sum{}, squares{}, lost{};
-      for (size_t j = 0; j < block_pixels; j += 4) {
-        for (size_t k = 0; k < 4; ++k) {
-          const double difference = double{block[c][j + k] - first};
-          const double wrong = double{error[c][j + k]};
-          sum[k] += difference;
-          squares[k] += difference * difference;
-          lost[k] += wrong * wrong;
+      const auto count = [&](size_t at, size_t k) {
+        const double difference = double{block[c][at] - first};
+        const double wrong = double{error[c][at]};
+        sum[k] += difference;
+        squares[k] += difference * difference;
+        lost[k] += wrong * wrong;
+      };
+      for (size_t row = 0; row < rows; ++row) {
+        size_t at = row * block_side;
+        const size_t end = at + columns;
+        for (; at + 4 <= end; at += 4) {
+          for (size_t k = 0; k < 4; ++k) count(at + k, k);
         }
+        for (size_t k = 0; at < end; ++at, ++k) count(at, k);
       }
       const auto all = [](const std::array<double, 4>& s) { return (s[0] + s[1]) + (s[2] + s[3]); };
-      total += all(lost) - all(squares) + all(sum) * all(sum) / double{block_pixels};
+      total += all(lost) - all(squares) + all(sum) * all(sum) / pixels;
     }
-    excess[i] = total / (double{block_pixels} * source.channels);
+    excess[i] = total / (pixels * source.channels);
   });
 }
 

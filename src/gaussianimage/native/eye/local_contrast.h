@@ -9,10 +9,11 @@
 namespace gi {
 
 // Every function takes the numbers of `count` blocks, and gives one result for each. A block costs
-// some microseconds.
+// some microseconds. Of a block at an edge of the picture, only pixels within the picture count.
 
 // The largest and the median difference of a block's pixels from its median color: the root mean
-// square over the channels, blurred over 3 × 3 pixels, where pixels beyond the block count as 0.
+// square over the channels, blurred over 3 × 3 pixels, where pixels beyond the block or the picture
+// count as 0.
 void measure_contrast(const BlockSource& source, const int64_t* numbers, size_t count, int threads,
                       float* largest, float* usual);
 

@@ -64,6 +64,9 @@ void find_spots(const BlockSource& errors, const int64_t* numbers, size_t count,
       Block error;
       cut_block(errors, numbers[i], error);
       for (size_t round = 0; round < rounds; ++round) {
+        for (size_t c = 0; c < static_cast<size_t>(errors.channels); ++c) {
+          clear_beyond(error[c], errors.rows(numbers[i]), errors.columns(numbers[i]));
+        }
         const Spot spot = find_spot(error, errors.channels, shapes, shape_count);
         spots[round * count + i] = spot;
         add(spot, errors.channels, error);

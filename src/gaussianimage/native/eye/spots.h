@@ -18,8 +18,8 @@ struct Spot {
 
 // Finds `rounds` boxes for each of `count` blocks, one after the other: of the shapes and places,
 // the box with the largest square of its summed error, divided by its area. The next box is for the
-// error that this one leaves. spots[round * count + i] is that of block numbers[i]. A block costs
-// about ten microseconds for a round of eight shapes.
+// error that this one leaves. Pixels beyond the picture have no error. spots[round * count + i] is
+// that of block numbers[i]. A block costs about ten microseconds for a round of eight shapes.
 void find_spots(const BlockSource& errors, const int64_t* numbers, size_t count,
                 const std::array<int32_t, 2>* shapes, size_t shape_count, size_t rounds,
                 int threads, Spot* spots);
