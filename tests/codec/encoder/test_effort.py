@@ -1,4 +1,3 @@
-from dataclasses import astuple, replace
 from itertools import pairwise
 from typing import Any
 
@@ -11,10 +10,14 @@ def test_more_effort_is_never_less_of_anything() -> None:
     levels = [effort_level(level) for level in range(1, 11)]
     rows = [
         (
-            *astuple(replace(e, round_iterations=0, rounds=0, newton=0)),
-            e.rounds * e.round_iterations,
+            effort.fit,
+            effort.rounds * effort.round_iterations,
+            effort.stages * effort.stage_iterations,
+            effort.stage_passes,
+            effort.passes,
+            effort.drafts,
         )
-        for e in levels
+        for effort in levels
     ]
     for less, more in pairwise(rows):
         assert all(a <= b for a, b in zip(less, more, strict=True))

@@ -14,6 +14,10 @@ Numbers = NDArray[np.int64]  # (K,)
 
 BLOCK = _native.BLOCK  # pixels of a side: 16
 
+# A block's error may exceed that of its mean color by this much, as a root mean square in color
+# steps Δ.
+EXCESS = 0.036
+
 # A block shows a small thing on a plain ground if two conditions hold for the difference of its
 # pixels, blurred over 3 × 3 pixels, from its median color: the largest difference exceeds THING
 # color steps Δ, and the median difference is below GROUND times the largest.

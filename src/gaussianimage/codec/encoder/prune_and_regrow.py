@@ -22,7 +22,7 @@ PRUNE = 1.4
 BLOCK_VARIANCE = 16 / 12
 
 GROWN = 0.2  # new Gaussians in a round, as a share of their number
-GROWN_UNTIL = 0.7  # share of the rounds that add Gaussians
+GROWN_UNTIL = 0.9  # share of the rounds that add Gaussians
 
 # Rates of a Gauss-Newton step, and of Adam for positions, shapes and colors. They fall over a
 # round to END_FRACTION.

@@ -19,13 +19,14 @@ from gaussianimage.codec.encoder.eye_weights import (
     on_channels,
     renewed_weights,
 )
+from gaussianimage.codec.encoder.local_contrast import EXCESS
 from gaussianimage.codec.encoder.prepare import PreparedPicture
 from gaussianimage.codec.encoder.prune_and_regrow import RATES, prune, prune_and_regrow
 from gaussianimage.codec.encoder.rate_model import most_gaussians, step_for_fit
 from gaussianimage.codec.encoder.rd_quantization import RdQuantizer
 from gaussianimage.codec.encoder.repair import repair
 from gaussianimage.codec.encoder.staged_quantization import quantize_in_stages
-from gaussianimage.codec.encoder.worse_blocks import EXCESS, refine_worse_blocks
+from gaussianimage.codec.encoder.worse_blocks import refine_worse_blocks
 from gaussianimage.codec.format.layers import divide_into_layers, model_set
 from gaussianimage.codec.format.levels import QuantizedGaussians
 from gaussianimage.codec.format.quantizer import (

@@ -15,6 +15,7 @@ from gaussianimage import _native
 from gaussianimage._util.arguments import thread_count
 from gaussianimage.codec.encoder.local_contrast import (
     BLOCK,
+    EXCESS,
     GROUND,
     THING,
     Numbers,
@@ -27,9 +28,6 @@ from gaussianimage.codec.encoder.rd_quantization import RdQuantizer
 from gaussianimage.codec.encoder.rounding import shown, strongest_first
 from gaussianimage.codec.format.levels import QuantizedGaussians
 from gaussianimage.fitting.placement import GaussianArrays
-
-# A block's error may exceed that of its mean color by this much, as a root mean square in steps Δ.
-TOLERANCE = 0.02
 
 # A small thing is lost if more than this share of its contrast is missing at any pixel.
 MISSING = 0.7
@@ -157,7 +155,7 @@ def find_lost_blocks(
     spots : GaussianArrays
         At most `PER_BLOCK` Gaussians for each of these blocks.
     """
-    tolerance = max(TOLERANCE * step, least)
+    tolerance = max(EXCESS * step, least)
     excess = excess_errors(pixels, residual, suspects, weights=weights, threads=threads)
     failing = excess > tolerance**2
     others = np.flatnonzero(~failing)

@@ -18,10 +18,6 @@ from gaussianimage.codec.encoder.rd_quantization import RdQuantizer
 from gaussianimage.codec.format.levels import QuantizedGaussians
 from gaussianimage.fitting.density import Map
 
-# A block's error may exceed that of its mean color by this much, as a root mean square in color
-# steps of the quality.
-EXCESS = 0.036
-
 # The weight of a block's errors grows by this factor in each round before which it is worse. It
 # starts in inverse proportion to the block's pixels, so that few pixels count as a whole block.
 HEAVIER = 2.0
