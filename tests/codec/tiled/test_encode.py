@@ -22,9 +22,8 @@ from gaussianimage import (
     encode_tiled,
     info,
 )
-from gaussianimage.codec.encoder.local_contrast import worst_excess
+from gaussianimage.codec.encoder.local_contrast import EXCESS, worst_excess
 from gaussianimage.codec.encoder.rate_model import step_for_picture, step_for_quality
-from gaussianimage.codec.encoder.worse_blocks import EXCESS
 from gaussianimage.codec.tiled import encode as module
 from gaussianimage.codec.tiled import tile_job
 from gaussianimage.codec.tiled.encode import plan_grid
