@@ -35,7 +35,7 @@ def amplitudes(optimizer: _native.Optimizer) -> NDArray[np.float64]:
 
 
 def pruned(
-    rounds: int, *, step: float = STEP, threads: int = 1, seed: int = 0, newton: bool = True
+    rounds: int, *, step: float = STEP, threads: int = 1, seed: int = 0
 ) -> _native.Optimizer:
     optimizer = fitted(150, threads)
     parts = prune_and_regrow(
@@ -46,7 +46,6 @@ def pruned(
         energy=ENERGY,
         rounds=rounds,
         iterations=20,
-        newton=newton,
         seed=seed,
     )
     for _ in parts:
@@ -69,14 +68,9 @@ def test_what_is_left_earns_its_bits() -> None:
     assert len(optimizer) < len(fitted(150))
 
 
-@pytest.mark.parametrize("newton", [False, True])
-def test_more_rounds_find_better_ones(newton: bool) -> None:
-    many, one = (value(pruned(rounds, newton=newton)) for rounds in (12, 1))
+def test_more_rounds_find_better_ones() -> None:
+    many, one = (value(pruned(rounds)) for rounds in (12, 1))
     assert many < one < value(fitted(150))
-
-
-def test_few_gauss_newton_steps_are_worth_more_than_as_many_of_adam() -> None:
-    assert value(pruned(3, newton=True)) < 0.98 * value(pruned(3, newton=False))
 
 
 def test_a_coarser_step_leaves_fewer() -> None:
@@ -97,7 +91,6 @@ def test_no_gaussians_stay_none() -> None:
         energy=0.01,
         rounds=3,
         iterations=5,
-        newton=True,
         seed=0,
     )
     assert list(rounds) == []

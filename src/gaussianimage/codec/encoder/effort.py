@@ -17,9 +17,6 @@ class Effort:
         Iterations of the fit.
     rounds, round_iterations : int
         Number of rounds of pruning and regrowing, and of iterations in each.
-    newton : bool
-        Whether the rounds use Gauss-Newton steps, which converge faster, or Adam, which ends at a
-        lower loss.
     stages, stage_iterations : int
         Number of stages of the quantization, and of iterations after each.
     stage_passes, passes : int
@@ -32,7 +29,6 @@ class Effort:
     fit: int
     rounds: int
     round_iterations: int
-    newton: bool
     stages: int
     stage_iterations: int
     stage_passes: int
@@ -43,17 +39,17 @@ class Effort:
 _EFFORTS = tuple(
     Effort(*row)
     for row in (
-        # fit, rounds, of each, newton, stages, of each, stage_passes, passes, drafts
-        (70, 4, 18, True, 5, 6, 1, 1, 3),
-        (100, 7, 20, True, 6, 10, 1, 1, 3),
-        (100, 14, 22, True, 6, 16, 1, 2, 4),
-        (100, 26, 20, True, 7, 25, 2, 3, 4),
-        (100, 48, 20, True, 8, 40, 2, 4, 5),
-        (100, 64, 24, True, 10, 50, 2, 5, 5),
-        (500, 30, 60, False, 25, 40, 2, 5, 6),
-        (500, 42, 60, False, 30, 50, 2, 6, 6),
-        (600, 64, 60, False, 35, 60, 2, 7, 7),
-        (800, 96, 70, False, 40, 80, 2, 8, 8),
+        # fit, rounds, of each, stages, of each, stage_passes, passes, drafts
+        (70, 4, 18, 5, 6, 1, 1, 3),
+        (100, 7, 20, 6, 10, 1, 1, 3),
+        (100, 14, 22, 6, 16, 1, 2, 4),
+        (100, 26, 20, 7, 25, 2, 3, 4),
+        (100, 48, 20, 8, 40, 2, 4, 5),
+        (100, 64, 24, 10, 50, 2, 5, 5),
+        (100, 90, 24, 12, 50, 2, 6, 6),
+        (100, 120, 26, 14, 55, 2, 6, 6),
+        (100, 150, 28, 16, 60, 2, 7, 7),
+        (100, 240, 30, 20, 80, 2, 8, 8),
     )
 )
 

@@ -24,10 +24,8 @@ BLOCK_VARIANCE = 16 / 12
 GROWN = 0.2  # new Gaussians in a round, as a share of their number
 GROWN_UNTIL = 0.9  # share of the rounds that add Gaussians
 
-# Rates of a Gauss-Newton step, and of Adam for positions, shapes and colors. They fall over a
-# round to END_FRACTION.
+# Rate of a Gauss-Newton step. It falls over a round to END_FRACTION.
 NEWTON_RATE = 2.0
-RATES = (0.05, 0.03, 0.015)
 END_FRACTION = 0.5
 
 
@@ -40,7 +38,6 @@ def prune_and_regrow(
     energy: float,
     rounds: int,
     iterations: int,
-    newton: bool,
     seed: int,
     weigh: Callable[[int], NDArray[np.float32] | None] | None = None,
     threads: int | None = None,
@@ -61,8 +58,6 @@ def prune_and_regrow(
         Weight of the penalty on energy, as in `fit`.
     rounds, iterations : int
         Number of rounds, and of the optimizer's steps in each.
-    newton : bool
-        Whether the steps are Gauss-Newton's, which converge faster, or Adam's.
     seed : int
         Seed of the random places of new Gaussians.
     weigh : callable, optional
@@ -82,9 +77,7 @@ def prune_and_regrow(
     if len(optimizer) == 0:
         return
     places = box_blur(detail(pixels, threads=threads), BLUR_RADIUS, threads=threads)
-    ramp = np.linspace(1, END_FRACTION, iterations)
-    rates = (ramp[:, None] * np.array(RATES)).astype(np.float32)
-    newton_rates = (ramp * NEWTON_RATE).astype(np.float32)
+    rates = (NEWTON_RATE * np.linspace(1, END_FRACTION, iterations)).astype(np.float32)
     weights = None
     for number in range(rounds):
         if weigh is not None:
@@ -107,10 +100,7 @@ def prune_and_regrow(
             optimizer.add(*new)
         if len(optimizer) == 0:
             return
-        if newton:
-            losses = optimizer.gauss_newton(newton_rates, energy, BITS, step)
-        else:
-            losses = optimizer.adam(rates, energy, BITS, step)
+        losses = optimizer.gauss_newton(rates, energy, BITS, step)
         yield len(optimizer), float(losses[-1])
     prune(optimizer, step, weights)
 

@@ -21,11 +21,11 @@ from gaussianimage.codec.encoder.eye_weights import (
 )
 from gaussianimage.codec.encoder.local_contrast import EXCESS
 from gaussianimage.codec.encoder.prepare import PreparedPicture
-from gaussianimage.codec.encoder.prune_and_regrow import RATES, prune, prune_and_regrow
+from gaussianimage.codec.encoder.prune_and_regrow import prune, prune_and_regrow
 from gaussianimage.codec.encoder.rate_model import most_gaussians, step_for_fit
 from gaussianimage.codec.encoder.rd_quantization import RdQuantizer
 from gaussianimage.codec.encoder.repair import repair
-from gaussianimage.codec.encoder.staged_quantization import quantize_in_stages
+from gaussianimage.codec.encoder.staged_quantization import START_RATES, quantize_in_stages
 from gaussianimage.codec.encoder.worse_blocks import refine_worse_blocks
 from gaussianimage.codec.format.layers import divide_into_layers, model_set
 from gaussianimage.codec.format.levels import QuantizedGaussians
@@ -229,7 +229,7 @@ class FitQuantizer:
         It is that of the stretched picture. Drafts are compared by it.
         """
         optimizer = self._load_draft(draft, self._rd_quantizer(draft.parameters, draft.step))
-        unmoved = np.zeros((1, len(RATES)), np.float32)
+        unmoved = np.zeros((1, len(START_RATES)), np.float32)
         return float(optimizer.adam(unmoved, 0.0)[0])
 
     # -- The stages of a draft ---------------------------------------------------------------------
@@ -250,7 +250,6 @@ class FitQuantizer:
                 energy=ENERGY,
                 rounds=rounds,
                 iterations=self._effort.round_iterations,
-                newton=self._effort.newton,
                 seed=self._fitted.state.seed,
                 weigh=lambda number: self._renew_weights(optimizer, number),
                 threads=self._threads,
