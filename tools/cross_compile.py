@@ -90,7 +90,10 @@ def copy_headers(folder: Path, target: Target) -> Path:
     shutil.copytree(own, headers, dirs_exist_ok=True)
     text = WINDOWS_CONFIG
     if target.system == "Emscripten":
-        text = (own / "pyconfig.h").read_text(encoding="utf-8")
+        # Debian keeps it apart from the other headers, by architecture.
+        apart = own.parent / str(sysconfig.get_config_var("MULTIARCH")) / own.name
+        config = (apart if apart.is_dir() else own) / "pyconfig.h"
+        text = config.read_text(encoding="utf-8")
         names = "LONG|VOID_P|SIZE_T|UINTPTR_T|PTHREAD_T"
         text = re.sub(rf"#define SIZEOF_({names}) .*", r"#define SIZEOF_\1 4", text)
     (headers / "pyconfig.h").write_text(text, encoding="utf-8")
