@@ -69,7 +69,7 @@ def refine_worse_blocks(
     height, width = pixels.shape[:2]
     blocks = np.arange(count_blocks(pixels))
     factors = np.ones(len(blocks), np.float32)
-    heavier = HEAVIER / _shares_within(height, width)
+    lightest = 1 / _shares_within(height, width)  # of a block that counts more
     layers = list(layers)
     least = np.inf
     for number in range(ROUNDS + 1):
@@ -82,7 +82,7 @@ def refine_worse_blocks(
         least = min(least, float(excess.max()))
         if number == ROUNDS or not layers or not worse.any():
             return
-        factors[worse] *= np.where(factors == 1, heavier, HEAVIER)[worse]
+        factors[worse] = HEAVIER * np.maximum(factors, lightest)[worse]
         weighed = _on_pixels(factors, height, width)
         if weights is not None:
             weighed *= weights
