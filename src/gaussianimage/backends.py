@@ -120,6 +120,12 @@ class FitOptimizer(Protocol):
     def residual(self) -> NDArray[np.float32]:
         """Return w (I − T), (H, W, C)."""
 
+    def residual_magnitudes(self) -> NDArray[np.float32]:
+        """Return the sum of the magnitudes of w (I − T) over the channels, (H, W)."""
+
+    def residual_at(self, pixels: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return w (I − T) at some pixels, which are numbered row by row, (K, C)."""
+
 
 class Backend(Protocol):
     """A device that renders and fits."""

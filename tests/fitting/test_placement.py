@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gaussianimage import rendering
+from gaussianimage import _native, rendering
 from gaussianimage.fitting.density import detail
 from gaussianimage.fitting.placement import (
     BIRTH_COLOR,
@@ -68,11 +68,16 @@ def test_colors_are_a_part_of_what_the_mean_lacks() -> None:
     assert new.colors[1:] == pytest.approx(START_COLOR * lacking, abs=1e-6)
 
 
+def optimizer_off_by(residual: np.ndarray) -> _native.Optimizer:
+    """Return an optimizer that draws nothing and has this residual."""
+    return _native.Optimizer(-residual, 4.5, 1)
+
+
 def test_births_go_where_the_error_is_and_halve_it() -> None:
     residual = np.full((40, 60, 3), 0.001, np.float32)
     residual[10:20, 10:20] = [0.5, -0.25, 0.1]
     uniform = np.ones((40, 60), np.float32)
-    new = births(residual, uniform, 20, 200, np.random.default_rng(0))
+    new = births(optimizer_off_by(residual), uniform, 20, 200, np.random.default_rng(0))
     x, y = new.means.T
     inside = (abs(x - 15) < 7) & (abs(y - 15) < 7)
     assert inside.sum() >= 18
@@ -85,7 +90,13 @@ def test_births_go_where_the_error_is_and_halve_it() -> None:
 @pytest.mark.parametrize("count", [30, 300, 3000])
 def test_births_together_take_no_more_than_the_error(count: int) -> None:
     residual = np.full((40, 60, 3), 0.25, np.float32)
-    new = births(residual, np.ones((40, 60), np.float32), count, count, np.random.default_rng(0))
+    new = births(
+        optimizer_off_by(residual),
+        np.ones((40, 60), np.float32),
+        count,
+        count,
+        np.random.default_rng(0),
+    )
     picture = drawn(new, 40, 60)[5:-5, 5:-5]
     assert picture.max() <= 0
     assert picture.mean() > -0.27
@@ -94,7 +105,9 @@ def test_births_together_take_no_more_than_the_error(count: int) -> None:
 
 def test_births_without_any_error_are_spread_evenly() -> None:
     residual = np.zeros((40, 60, 1), np.float32)
-    new = births(residual, np.ones((40, 60), np.float32), 64, 64, np.random.default_rng(0))
+    new = births(
+        optimizer_off_by(residual), np.ones((40, 60), np.float32), 64, 64, np.random.default_rng(0)
+    )
     assert not new.colors.any()
     assert new.means.mean(axis=0) == pytest.approx([30, 20], abs=3)
     assert new.cholesky[:, 0] == pytest.approx(new.cholesky[0, 0])
@@ -103,7 +116,7 @@ def test_births_without_any_error_are_spread_evenly() -> None:
 def test_births_follow_the_pictures_detail_in_size() -> None:
     pixels = half_busy()
     residual = np.full(pixels.shape, 0.1, np.float32)
-    new = births(residual, detail(pixels), 100, 1000, np.random.default_rng(0))
+    new = births(optimizer_off_by(residual), detail(pixels), 100, 1000, np.random.default_rng(0))
     right = new.means[:, 0] > 32
     left = new.means[:, 0] < 28
     assert new.cholesky[right, 0].mean() <= new.cholesky[left, 0].mean()
@@ -112,7 +125,9 @@ def test_births_follow_the_pictures_detail_in_size() -> None:
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 50, 3), (50, 1, 4)])
 def test_births_fit_into_any_picture(shape: tuple[int, int, int]) -> None:
     residual = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    new = births(residual, np.ones(shape[:2], np.float32), 7, 7, np.random.default_rng(0))
+    new = births(
+        optimizer_off_by(residual), np.ones(shape[:2], np.float32), 7, 7, np.random.default_rng(0)
+    )
     assert (new.means >= 0).all()
     assert (new.means <= (shape[1], shape[0])).all()
     assert np.isfinite(new.cholesky).all()

@@ -57,6 +57,8 @@ def optimized() -> Any:
     optimizer.gauss_newton(np.full(2, 0.1, np.float32), 0.0, 0.0, 1.0)
     optimizer.solve_colors(2, 0.01)
     optimizer.bake(np.arange(COUNT, dtype=np.uint8) % 2)
+    optimizer.residual_magnitudes()
+    optimizer.residual_at(np.arange(0, HEIGHT * WIDTH, 7))
     return optimizer.residual()
 
 

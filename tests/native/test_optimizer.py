@@ -159,6 +159,33 @@ def test_the_penalty_on_bits_has_the_gradient_of_a_logarithm():
 # The same result, however it is computed -----------------------------------------------------
 
 
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 70), (259, 5), (520, 17)])
+def test_parts_of_the_residual_are_those_of_the_whole(height, width, channels):
+    g = scene(20, height, width, channels=channels)
+    o = optimizer(g, picture(g), threads=2)
+    rng = np.random.default_rng(3)
+    o.weigh(rng.uniform(0, 2, (height, width, channels)).astype(np.float32))
+    whole = o.residual()
+    assert np.abs(whole).max() > 0.01
+    assert o.residual_magnitudes() == pytest.approx(np.abs(whole).sum(axis=2), rel=1e-6)
+    parts = rng.normal(size=channels).astype(np.float32)
+    assert o.residual_sums(parts) == pytest.approx(whole @ parts, abs=1e-5)
+    pixels = rng.integers(0, height * width, 50)
+    assert np.array_equal(o.residual_at(pixels), whole.reshape(-1, channels)[pixels])
+    assert o.residual_at(pixels[:0]).shape == (0, channels)
+
+
+def test_a_residual_has_no_pixels_beyond_its_own():
+    g = scene()
+    o = optimizer(g, picture(g))
+    for pixel in (-1, g.height * g.width):
+        with pytest.raises(IndexError, match="outside"):
+            o.residual_at(np.array([0, pixel]))
+    with pytest.raises(ValueError, match="parts has the wrong length"):
+        o.residual_sums(np.ones(4, np.float32))
+
+
 @pytest.mark.parametrize("threads", [2, 3])
 def test_the_number_of_threads_changes_no_bit(threads):
     # Two chunks of Gaussians, two bands of rows.

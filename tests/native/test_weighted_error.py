@@ -47,6 +47,25 @@ def test_weights_of_one_change_no_bit():
     assert_same_state(a, b)
 
 
+@pytest.mark.parametrize("layout", ["repeated", "upside down", "by channel"])
+def test_weights_may_lie_in_memory_in_any_way(layout):
+    g = scene()
+    target, packed = picture(g), make_weights(g)
+    if layout == "repeated":
+        weights = np.broadcast_to(packed[..., :1].copy(), packed.shape)
+        packed = weights.copy()
+    elif layout == "upside down":
+        weights = packed[::-1].copy()[::-1]
+    else:
+        weights = packed.transpose(2, 0, 1).copy().transpose(1, 2, 0)
+    assert np.array_equal(weights, packed)
+    assert not weights.flags.c_contiguous
+    a, b = weighed(g, target, weights), weighed(g, target, packed)
+    assert np.array_equal(a.residual(), b.residual())
+    assert np.array_equal(a.adam(rates(5), 0.01), b.adam(rates(5), 0.01))
+    assert_same_state(a, b)
+
+
 def test_what_has_no_weight_has_no_say():
     g = scene()
     target, weights = picture(g), np.ones((g.height, g.width, g.channels), np.float32)

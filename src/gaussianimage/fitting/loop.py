@@ -135,7 +135,7 @@ class Run:
             self._detail = box_blur(places, BLUR_RADIUS, threads=self._threads)
         generator = np.random.default_rng([self._start.seed, self._iteration])
         new = births(
-            self._optimizer.residual(),
+            self._optimizer,
             self._detail,
             count,
             self._start.target,

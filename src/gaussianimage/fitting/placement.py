@@ -1,12 +1,10 @@
 """New Gaussians: those that a fit starts with, and those that it adds."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gaussianimage import _native
-from gaussianimage._util.arguments import thread_count
 from gaussianimage.fitting.density import (
     box_blur,
     detail,
@@ -28,6 +26,16 @@ class GaussianArrays(NamedTuple):
     means: NDArray[np.float64]  # (N, 2) px
     cholesky: NDArray[np.float64]  # (N, 3) px
     colors: NDArray[np.float32]  # (N, C)
+
+
+class Residual(Protocol):
+    """What an optimizer draws less its target, times the weights of the error."""
+
+    def residual_magnitudes(self) -> NDArray[np.float32]:
+        """Return the sum of the magnitudes of each pixel's channels, (H, W)."""
+
+    def residual_at(self, pixels: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the residual at some pixels, which are numbered row by row, (K, C)."""
 
 
 def initial(
@@ -92,7 +100,7 @@ def one_per_pixel(pixels: NDArray[np.float32], background: NDArray[np.float32]) 
 
 
 def births(
-    residual: NDArray[np.float32],
+    residual: Residual,
     detail_density: NDArray[np.float32],
     count: int,
     total: int,
@@ -105,8 +113,8 @@ def births(
 
     Parameters
     ----------
-    residual : ndarray, (H, W, C), float32
-        Picture minus target, times the weights of the error.
+    residual : Residual
+        The optimizer that the Gaussians are for.
     detail_density : ndarray, (H, W), float32
         The picture's `detail`, blurred, by which the first Gaussians were placed.
     count : int
@@ -123,10 +131,8 @@ def births(
     -------
     GaussianArrays
     """
-    channels = residual.shape[2]
-    error = _native.sum_magnitudes(np.ascontiguousarray(residual), thread_count(threads))
-    density = box_blur(error, 1, threads=threads)
-    del error
+    # A residual of all channels would be the largest array of a fit, so only maps are made.
+    density = box_blur(residual.residual_magnitudes(), 1, threads=threads)
     peak = float(density.max())
     if peak <= 0:
         density[:] = 1
@@ -136,8 +142,9 @@ def births(
             np.square(density, out=density)
         density += ERROR_FLOOR * float(density.mean())
     means, where = draw_positions(density, count, generator)
-    by_error = box_blur(density, BLUR_RADIUS, threads=threads)
-    share = by_error.ravel()[where].astype(np.float64) / float(by_error.sum())
+    density = box_blur(density, BLUR_RADIUS, threads=threads)
+    share = density.ravel()[where].astype(np.float64) / float(density.sum())
+    del density
     per_pixel = np.maximum(
         share * (0.7 * total),
         detail_density.ravel()[where].astype(np.float64)
@@ -148,10 +155,11 @@ def births(
     # Otherwise the error would grow at every renewal of a fit with almost one Gaussian per pixel.
     crowd = 2 * np.pi * sigma**2 * share * count
     part = BIRTH_COLOR / np.maximum(1, BIRTH_COLOR * crowd)
-    colors = -part[:, None].astype(np.float32) * residual.reshape(-1, channels)[where]
+    colors = -part[:, None].astype(np.float32) * residual.residual_at(where)
     if weights is not None:
         # A weight above 1 would make the sum overshoot.
-        colors /= np.maximum(weights.reshape(-1, channels)[where], 1)
+        y, x = np.divmod(where, weights.shape[1])
+        colors /= np.maximum(weights[y, x], 1)
     return _round(means, sigma, colors)
 
 

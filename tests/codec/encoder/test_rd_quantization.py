@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from samples import payload_bits
 
-from gaussianimage import reference, rendering
+from gaussianimage import _native, reference, rendering
 from gaussianimage.codec.encoder.eye_weights import BLOCK_WEIGHT
 from gaussianimage.codec.encoder.rd_quantization import WEIGHT_OF_A_BIT, RdQuantizer
 from gaussianimage.codec.format.levels import QuantizedGaussians
@@ -50,6 +50,12 @@ def drawn(
     return rendering.render(Gaussians.from_cholesky(*arrays, HEIGHT, WIDTH, 4.5))
 
 
+def residual_of(descent: _native.CoordinateDescent, height: int, width: int) -> np.ndarray:
+    residual = np.empty((height, width, 3), np.float32)
+    descent.copy_residual(residual)
+    return residual
+
+
 def refined(passes: int, *, channels: int = 3, threads: int = 1) -> list[QuantizedGaussians]:
     layers = rounded(channels)
     residual = drawn(layers, channels) - target(channels)
@@ -86,10 +92,34 @@ def test_the_coordinate_descent_keeps_its_residual_up_to_date() -> None:
     found = worker.run_pass(descent, levels, sets, worker.costs([levels]))
     assert any(not np.array_equal(a, b) for a, b in zip(found, levels, strict=True))
     alive = found.select(found.color.any(axis=1))
-    off = np.abs(descent.residual() - (drawn([alive]) - target()))
+    off = np.abs(residual_of(descent, HEIGHT, WIDTH) - (drawn([alive]) - target()))
     # A pixel at the cut-off may fall on the other side of it.
     assert off.max() < 0.02
     assert off.mean() < 1e-5
+
+
+@pytest.mark.parametrize("eye", [False, True])
+def test_a_descent_takes_an_optimizer_for_its_residual(eye: bool) -> None:
+    worker = for_the_eye() if eye else rounding()
+    optimizer = _native.Optimizer(target(), 4.5, 2)
+    optimizer.add(*worker.quantizer.dequantize(*QuantizedGaussians.concatenate(list(rounded()))))
+    if eye:
+        optimizer.weigh(np.broadcast_to(weights()[..., None], target().shape))
+    found = [
+        residual_of(worker.coordinate_descent(source), HEIGHT, WIDTH)
+        for source in (optimizer, optimizer.residual())
+    ]
+    assert np.array_equal(*found)
+    assert np.abs(found[0]).max() > 0.1
+
+
+def test_a_descent_takes_no_residual_of_another_size() -> None:
+    for wrong in (target()[1:], _native.Optimizer(target()[:, 1:], 4.5, 1)):
+        with pytest.raises(ValueError, match="residual has the wrong shape"):
+            rounding().coordinate_descent(wrong)
+    descent = rounding().coordinate_descent(target())
+    with pytest.raises(ValueError, match="to has the wrong shape"):
+        descent.copy_residual(np.empty((HEIGHT, WIDTH + 1, 3), np.float32))
 
 
 def test_threads_change_nothing() -> None:
@@ -158,7 +188,7 @@ def test_a_removed_gaussian_leaves_the_residual(size: tuple[int, int], eye: bool
     sets = np.full(len(levels.precision), 3, np.uint8)
     found = worker.run_pass(descent, levels, sets, worker.costs([levels]), 1e30)
     assert not found.color.any()
-    off = np.abs(descent.residual() + np.sqrt(weight)[..., None] * wanted)
+    off = np.abs(residual_of(descent, height, width) + np.sqrt(weight)[..., None] * wanted)
     largest = np.abs(arrays[2]).max()
     # A pixel at the cut-off may fall on the other side of it.
     assert off.max() < 2 * np.exp(-3.5) * largest
@@ -214,7 +244,7 @@ def test_the_residual_of_a_pass_for_the_eye_stays_up_to_date() -> None:
     found = worker.run_pass(descent, levels, sets, worker.costs([levels]))
     alive = found.select(found.color.any(axis=1))
     rooted = np.sqrt(weights())[..., None] * (drawn([alive]) - target())
-    off = np.abs(descent.residual() - rooted)
+    off = np.abs(residual_of(descent, HEIGHT, WIDTH) - rooted)
     # A pixel at the cut-off may fall on the other side of it.
     assert off.max() < 0.03
     assert off.mean() < 1e-5

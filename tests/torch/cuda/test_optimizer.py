@@ -169,6 +169,10 @@ def test_the_residual_is_picture_minus_target():
     native, ours = pair(g, picture(g))
     assert ours.residual() == pytest.approx(native.residual(), abs=1e-5)
     assert ours.residual().dtype == np.float32
+    magnitudes = ours.residual_magnitudes()
+    assert magnitudes == pytest.approx(native.residual_magnitudes(), abs=1e-5)
+    pixels = np.array([3, 70, 3, g.height * g.width - 1])
+    assert ours.residual_at(pixels) == pytest.approx(native.residual_at(pixels), abs=1e-5)
 
 
 def random_weights(target, *, seed=2):

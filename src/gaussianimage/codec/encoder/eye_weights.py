@@ -54,6 +54,12 @@ def luma(values: NDArray[np.float32], *, threads: int | None = None) -> Map:
     return _native.luma(np.ascontiguousarray(values), LUMA, thread_count(threads))
 
 
+def luma_parts(channels: int) -> NDArray[np.float32]:
+    """Return the part of each channel of a picture in its luma, (C,)."""
+    parts = (*LUMA, 0.0) if channels >= len(LUMA) else (1.0, 0.0)
+    return np.array(parts[:channels], np.float32)
+
+
 def first_weights(
     pixels: NDArray[np.float32], usual: float | None = None, *, threads: int | None = None
 ) -> Map:
@@ -159,11 +165,13 @@ def renewed_weights(light: Map, error: Map, weights: Map, *, threads: int | None
 
 
 def on_channels(weights: Map, picture: Picture) -> NDArray[np.float32]:
-    """Return weights (H, W) for each channel, times those that a picture has already, (H, W, C)."""
-    result = np.repeat(weights[..., None], picture.channels, axis=2)
-    if picture.weights is not None:
-        result *= picture.weights
-    return result
+    """Return weights (H, W) for each channel, times those that a picture has already, (H, W, C).
+
+    If it has none, the result takes no memory of its own: it is `weights`, repeated.
+    """
+    if picture.weights is None:
+        return np.broadcast_to(weights[..., None], picture.pixels.shape)
+    return weights[..., None] * picture.weights
 
 
 def _block_means(values: Map) -> Map:

@@ -89,7 +89,7 @@ def prune_and_regrow(
         if count > 0:
             generator = np.random.default_rng([seed, rounds, number])
             new = births(
-                optimizer.residual(),
+                optimizer,
                 places,
                 count,
                 most,

@@ -16,6 +16,7 @@ from gaussianimage.codec.encoder.effort import Effort
 from gaussianimage.codec.encoder.eye_weights import (
     BLOCK_WEIGHT,
     luma,
+    luma_parts,
     on_channels,
     renewed_weights,
 )
@@ -176,32 +177,9 @@ class FitQuantizer:
         """
         if self._interrupt.is_pressed():
             return draft
-        source = self._source
-        quantizer = self._rd_quantizer(draft.parameters, draft.step)
-        optimizer = self._load_draft(draft, quantizer)
-        optimizer.bake(np.ones(len(optimizer), np.uint8))
-        layers = draft.layers or [QuantizedGaussians.none(source.picture.channels)]
-        repairs = repair(
-            optimizer,
-            quantizer,
-            self._seen,
-            quantizer.parameters.color_step,
-            weights=self._weights,
-            inside=inside,
-            least=LEAST_ERROR[source.picture.bit_depth] * source.stretch.gain,
-            model_set=model_set(len(layers) - 1, len(layers)),
-            costs=quantizer.costs(layers),
-            threads=self._threads,
-        )
-        added: list[QuantizedGaussians] = []
-        with self._interrupt.cut_short():
-            added.extend(repairs)
-        if added:
-            layers = [*layers[:-1], QuantizedGaussians.concatenate([layers[-1], *added])]
-        refined = self._refine_worse_blocks(draft, layers, optimizer, step, inside)
-        if not added and refined is layers:
-            return draft
-        return draft.with_layers(refined)
+        repaired, residual = self._add_repairs(draft, inside)
+        refined = self._refine_worse_blocks(repaired, residual, step, inside)
+        return draft if refined is draft.layers else draft.with_layers(refined)
 
     def lighter(self, draft: Draft) -> Iterator[Draft]:
         """Refine a draft with growing weights of a bit, and yield a smaller draft after each."""
@@ -213,8 +191,7 @@ class FitQuantizer:
 
     def _reweighed(self, draft: Draft, weights: Sequence[float]) -> Iterator[Draft]:
         quantizer = self._rd_quantizer(draft.parameters, draft.step)
-        residual = self._load_draft(draft, quantizer).residual()
-        refined = quantizer.refine(draft.layers, residual, weights)
+        refined = quantizer.refine(draft.layers, self._load_draft(draft, quantizer), weights)
         while not self._interrupt.is_pressed():
             layers = None
             with self._interrupt.cut_short():
@@ -289,22 +266,60 @@ class FitQuantizer:
             return layers
         with self._interrupt.cut_short():
             weights = [1.0] * self._effort.passes
-            refinements = quantizer.refine(layers, optimizer.residual(), weights)
+            refinements = quantizer.refine(layers, optimizer, weights)
             for number, better in enumerate(refinements, 1):
                 layers = better
                 count = sum(len(layer.precision) for layer in layers)
                 self._report("refine", number, len(weights), math.nan, gaussians=count)
         return layers
 
+    def _add_repairs(
+        self, draft: Draft, inside: NDArray[np.bool_] | None
+    ) -> tuple[Draft, NDArray[np.float32]]:
+        """Return a draft with repairs, and what it draws less its target, (H, W, C).
+
+        It is the draft itself if it needs none.
+        """
+        source = self._source
+        quantizer = self._rd_quantizer(draft.parameters, draft.step)
+        optimizer = self._load_draft(draft, quantizer)
+        optimizer.bake(np.ones(len(optimizer), np.uint8))
+        layers = draft.layers or [QuantizedGaussians.none(source.picture.channels)]
+        repairs = repair(
+            optimizer,
+            quantizer,
+            self._seen,
+            quantizer.parameters.color_step,
+            weights=self._weights,
+            inside=inside,
+            least=LEAST_ERROR[source.picture.bit_depth] * source.stretch.gain,
+            model_set=model_set(len(layers) - 1, len(layers)),
+            costs=quantizer.costs(layers),
+            threads=self._threads,
+        )
+        added: list[QuantizedGaussians] = []
+        with self._interrupt.cut_short():
+            added.extend(repairs)
+        residual = optimizer.residual()
+        if self._weights is not None:
+            residual /= self._weights[..., None]
+        if added:
+            last = QuantizedGaussians.concatenate([layers[-1], *added])
+            draft = draft.with_layers([*layers[:-1], last])
+        return draft, residual
+
     def _refine_worse_blocks(
         self,
         draft: Draft,
-        layers: list[QuantizedGaussians],
-        optimizer: _native.Optimizer,
+        residual: NDArray[np.float32],
         step: float,
         inside: NDArray[np.bool_] | None,
     ) -> list[QuantizedGaussians]:
-        """Refine the Gaussians that reach blocks which are worse than their mean color."""
+        """Refine the Gaussians that reach blocks which are worse than their mean color.
+
+        `residual` is what the draft draws less its target; it is overwritten.
+        """
+        layers = draft.layers
         if self._interrupt.is_pressed():
             return layers
         source = self._source
@@ -315,7 +330,7 @@ class FitQuantizer:
             for better in refine_worse_blocks(
                 layers,
                 self._seen,
-                self._unweighted_residual(optimizer),
+                residual,
                 lambda weights: self._rd_quantizer(draft.parameters, draft.step, weights),
                 most=most * source.stretch.gain,
                 bounds=self._bounds,
@@ -346,7 +361,7 @@ class FitQuantizer:
         due = number >= FIRST_RENEWAL and (number - FIRST_RENEWAL) % RENEWAL_EVERY == 0
         if due and self._last is None:
             threads, source = self._threads, self._source
-            error = luma(optimizer.residual(), threads=threads)
+            error = optimizer.residual_sums(luma_parts(source.picture.channels))
             error /= self._weights
             if source.seen is None:
                 light = luma(source.fitted.pixels, threads=threads)
@@ -361,13 +376,6 @@ class FitQuantizer:
             self._channel_weights = on_channels(self._weights, source.picture)
             self._weigh(optimizer)
         return self._channel_weights
-
-    def _unweighted_residual(self, optimizer: _native.Optimizer) -> NDArray[np.float32]:
-        """Return what an optimizer draws less its target, (H, W, C)."""
-        residual = optimizer.residual()
-        if self._weights is not None:
-            residual /= self._weights[..., None]
-        return residual
 
     # -- What the stages work on -------------------------------------------------------------------
 

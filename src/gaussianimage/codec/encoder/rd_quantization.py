@@ -96,13 +96,16 @@ class RdQuantizer:
             used += np.bincount(layer.precision, minlength=PRECISIONS).astype(np.uint32)
         return _native.SymbolCosts(self.quantizer, counts, classes)
 
-    def coordinate_descent(self, residual: NDArray[np.float32]) -> _native.CoordinateDescent:
+    def coordinate_descent(
+        self, residual: _native.Optimizer | NDArray[np.float32]
+    ) -> _native.CoordinateDescent:
         """Start a coordinate descent.
 
         Parameters
         ----------
-        residual : ndarray, (H, W, C), float32
-            All Gaussians drawn, less the target, times the weights of the error.
+        residual : _native.Optimizer or ndarray, (H, W, C), float32
+            All Gaussians drawn, less the target, times the weights of the error; or the optimizer
+            that draws them, which takes less memory.
         """
         block_weight = 0.0 if self._roots is None else BLOCK_WEIGHT
         return _native.CoordinateDescent(
@@ -152,7 +155,7 @@ class RdQuantizer:
     def refine(
         self,
         layers: Sequence[QuantizedGaussians],
-        residual: NDArray[np.float32],
+        residual: _native.Optimizer | NDArray[np.float32],
         weights: Sequence[float],
     ) -> Iterator[list[QuantizedGaussians]]:
         """Refine the layers of a file by passes over all of its Gaussians.
@@ -160,8 +163,8 @@ class RdQuantizer:
         Parameters
         ----------
         layers : sequence of QuantizedGaussians
-        residual : ndarray, (H, W, C), float32
-            The drawn file less its target.
+        residual : _native.Optimizer or ndarray, (H, W, C), float32
+            The drawn file less its target; see `coordinate_descent`.
         weights : sequence of float
             Weight of a bit in each pass, relative to its usual weight.
 
@@ -171,7 +174,7 @@ class RdQuantizer:
             The layers after a pass, without empty layers.
         """
         descent = self.coordinate_descent(residual)
-        del residual  # as large as the picture, and the descent has a copy
+        del residual  # as large as the picture; the descent has its own
         layers = list(layers)
         for weight in weights:
             if not layers:
@@ -197,12 +200,11 @@ class RdQuantizer:
         """
         return self._refine_once(descent, layers, 1.0, some)
 
-    def residual(self, descent: _native.CoordinateDescent) -> NDArray[np.float32]:
-        """Return the residual of a descent, (H, W, C), without the weights of the error."""
-        residual = descent.residual()
+    def copy_residual(self, descent: _native.CoordinateDescent, to: NDArray[np.float32]) -> None:
+        """Copy the residual of a descent, (H, W, C), without the weights of the error."""
+        descent.copy_residual(to)
         if self._roots is not None:
-            residual /= self._roots[..., None]
-        return residual
+            to /= self._roots[..., None]
 
     def _refine_once(
         self,

@@ -108,7 +108,7 @@ def repair(
         optimizer.keep(np.zeros(len(optimizer), np.uint8))
         # The coordinate descent starts from a residual in which its Gaussians are drawn.
         optimizer.add(*quantizer.quantizer.dequantize(*levels))
-        descent = quantizer.coordinate_descent(optimizer.residual())
+        descent = quantizer.coordinate_descent(optimizer)
         sets = np.full(len(levels.precision), model_set, np.uint8)
         levels = quantizer.run_pass(descent, levels, sets, costs, weight)
         del descent  # its residual is as large as the picture

@@ -76,7 +76,7 @@ def quantize_in_stages(
         chosen = _strongest(optimizer)[:per_stage]
         levels = _rounded(optimizer, quantizer, chosen)
         if costs is not None:
-            descent = quantizer.coordinate_descent(optimizer.residual())
+            descent = quantizer.coordinate_descent(optimizer)
             here = sets[stage * per_stage :][: len(chosen)]
             with interrupt.cut_short():
                 for _ in range(passes):

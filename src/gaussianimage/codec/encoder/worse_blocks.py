@@ -94,10 +94,9 @@ def refine_worse_blocks(
             return
         residual *= weighed[..., None]
         descent = quantizer.coordinate_descent(residual)
-        del residual  # as large as the picture, and the descent has a copy
         layers = quantizer.refine_some(layers, descent, reaching)
-        residual = quantizer.residual(descent)  # noqa: F841 - of the next round
-        del descent
+        quantizer.copy_residual(descent, residual)
+        del descent  # its residual is as large as the picture
 
 
 def find_reaching(

@@ -151,7 +151,6 @@ void bind_engine(nb::module_& m) {
         return blurred;
       },
       nb::arg("values"), nb::arg("radius"), nb::arg("passes"), nb::arg("threads"));
-  m.def("sum_magnitudes", &map_of_picture<sum_magnitudes>, nb::arg("values"), nb::arg("threads"));
   m.def("gradient_magnitudes", &map_of_picture<measure_gradient>, nb::arg("values"),
         nb::arg("threads"));
   m.def(

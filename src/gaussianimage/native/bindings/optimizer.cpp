@@ -3,6 +3,7 @@
 #include <nanobind/ndarray.h>
 
 #include <string>
+#include <vector>
 
 #include "bindings/common.h"
 #include "bindings/without_gil.h"
@@ -18,6 +19,7 @@ using Rows = nb::ndarray<const T, nb::numpy, nb::ndim<2>, nb::c_contig>;
 template <typename T>
 using Values = nb::ndarray<const T, nb::numpy, nb::ndim<1>, nb::c_contig>;
 using Picture = nb::ndarray<const float, nb::numpy, nb::ndim<3>, nb::c_contig>;
+using Weights = nb::ndarray<const float, nb::numpy, nb::ndim<3>>;  // with any strides
 
 template <typename T>
 void check(const Rows<T>& rows, size_t count, size_t columns, const char* name) {
@@ -41,6 +43,47 @@ void assign(std::vector<T>& to, const Rows<T>& from, size_t columns, const char*
 
 size_t size(const Optimizer& o) { return static_cast<size_t>(o.count()); }
 
+// Makes an uninitialized array of one value for each pixel.
+auto make_map(const Optimizer& o) {
+  return make_array<float>({static_cast<size_t>(o.height()), static_cast<size_t>(o.width())});
+}
+
+struct PackedWeights {
+  const float* values;
+  int channels;
+};
+
+// Returns weights row by row: one for each pixel if all of its channels have the same, as in an
+// array that is repeated along its last axis without copies. Uses `memory` where they lie
+// otherwise.
+PackedWeights pack(const Weights& weights, std::vector<float>& memory) {
+  const size_t height = weights.shape(0), width = weights.shape(1), channels = weights.shape(2);
+  const int64_t down = weights.stride(0), right = weights.stride(1), next = weights.stride(2);
+  const auto at = [&](size_t y, size_t x, size_t k) {
+    return weights.data()[static_cast<int64_t>(y) * down + static_cast<int64_t>(x) * right +
+                          static_cast<int64_t>(k) * next];
+  };
+  bool same = true;
+  for (size_t y = 0; y < height && next != 0; ++y) {
+    for (size_t x = 0; x < width && same; ++x) {
+      for (size_t k = 1; k < channels; ++k) same = same && at(y, x, k) == at(y, x, 0);
+    }
+  }
+  const size_t kept = same ? 1 : channels;
+  const int64_t row = static_cast<int64_t>(width * kept);
+  const bool packed =
+      (kept == 1 || next == 1) && right == static_cast<int64_t>(kept) && down == row;
+  if (packed) return {weights.data(), static_cast<int>(kept)};
+  memory.resize(height * width * kept);
+  float* to = memory.data();
+  for (size_t y = 0; y < height; ++y) {
+    for (size_t x = 0; x < width; ++x) {
+      for (size_t k = 0; k < kept; ++k) *to++ = at(y, x, k);
+    }
+  }
+  return {memory.data(), static_cast<int>(kept)};
+}
+
 }  // namespace
 
 void bind_optimizer(nb::module_& m) {
@@ -61,13 +104,17 @@ void bind_optimizer(nb::module_& m) {
           nb::arg("target"), nb::arg("q_max"), nb::arg("threads"))
       .def(
           "weigh",
-          [](Optimizer& self, Picture weights) {
+          [](Optimizer& self, Weights weights) {
             if (weights.shape(0) != static_cast<size_t>(self.height()) ||
                 weights.shape(1) != static_cast<size_t>(self.width()) ||
                 weights.shape(2) != static_cast<size_t>(self.channels())) {
               throw nb::value_error("weights has the wrong shape");
             }
-            without_gil([&] { self.weigh(weights.data()); });
+            without_gil([&] {
+              std::vector<float> packed;
+              const PackedWeights found = pack(weights, packed);
+              self.weigh(found.values, found.channels);
+            });
           },
           nb::arg("weights"))
       .def_prop_rw("block_weight", &Optimizer::block_weight, &Optimizer::set_block_weight)
@@ -139,6 +186,35 @@ void bind_optimizer(nb::module_& m) {
              without_gil([&] { self.residual(out.data()); });
              return out;
            })
+      .def("residual_magnitudes",
+           [](Optimizer& self) {
+             auto out = make_map(self);
+             without_gil([&] { self.residual_magnitudes(out.data()); });
+             return out;
+           })
+      .def(
+          "residual_sums",
+          [](Optimizer& self, Values<float> parts) {
+            check(parts, static_cast<size_t>(self.channels()), "parts");
+            auto out = make_map(self);
+            without_gil([&] { self.residual_sums(parts.data(), out.data()); });
+            return out;
+          },
+          nb::arg("parts"))
+      .def(
+          "residual_at",
+          [](Optimizer& self, Values<int64_t> pixels) {
+            const int64_t most = int64_t{self.height()} * self.width();
+            for (size_t i = 0; i < pixels.size(); ++i) {
+              if (pixels.data()[i] < 0 || pixels.data()[i] >= most) {
+                throw nb::index_error("a pixel is outside of the picture");
+              }
+            }
+            auto out = make_array<float>({pixels.size(), static_cast<size_t>(self.channels())});
+            without_gil([&] { self.residual_at(pixels.data(), pixels.size(), out.data()); });
+            return out;
+          },
+          nb::arg("pixels"))
       .def_prop_rw(
           "means", [](Optimizer& o) { return copy_array(o.means.data(), {size(o), 2}); },
           [](Optimizer& o, Rows<double> v) { assign(o.means, v, 2, "means"); })

@@ -9,15 +9,47 @@
 #include "bindings/common.h"
 #include "bindings/layer_arrays.h"
 #include "bindings/without_gil.h"
+#include "fit/optimizer.h"
 #include "rdo/coordinate_descent.h"
 
 namespace nb = nanobind;
 
 namespace gi {
+namespace {
+
+using Picture = nb::ndarray<const float, nb::numpy, nb::ndim<3>, nb::c_contig>;
+using OutPicture = nb::ndarray<float, nb::numpy, nb::ndim<3>, nb::c_contig>;
+using Plane = nb::ndarray<const float, nb::numpy, nb::ndim<2>, nb::c_contig>;
+
+// Copies height × width × channels floats to tiles.
+void put_in_tiles(const float* values, const TiledResidual& tiles, int threads) {
+  parallel_ranges(tiles.height, threads, [&](int begin, int end) {
+    for (int y = begin; y < end; ++y) {
+      const float* const row = values + ptrdiff_t{y} * tiles.width * tiles.channels;
+      for (int x = 0; x < tiles.width; ++x) {
+        float* const p = tiles.row(y, x);
+        for (int k = 0; k < tiles.channels; ++k) p[16 * k] = row[x * tiles.channels + k];
+      }
+    }
+  });
+}
+
+template <typename Fill>
+void make_descent(CoordinateDescent* self, const Quantizer& quantizer, double q_max, Fill&& fill,
+                  const std::optional<Plane>& roots, double block_weight, int threads) {
+  if (roots && (roots->shape(0) != static_cast<size_t>(quantizer.height) ||
+                roots->shape(1) != static_cast<size_t>(quantizer.width))) {
+    throw nb::value_error("roots has the wrong shape");
+  }
+  without_gil([&] {
+    new (self) CoordinateDescent(quantizer, q_max, fill, roots ? roots->data() : nullptr,
+                                 block_weight, resolve_threads(threads));
+  });
+}
+
+}  // namespace
 
 void bind_rdo(nb::module_& m) {
-  using Picture = nb::ndarray<const float, nb::numpy, nb::ndim<3>, nb::c_contig>;
-  using Plane = nb::ndarray<const float, nb::numpy, nb::ndim<2>, nb::c_contig>;
   using Counts = nb::ndarray<const uint32_t, nb::numpy, nb::ndim<2>, nb::c_contig>;
 
   m.attr("SYMBOL_MODELS") = SymbolCosts::models();
@@ -36,6 +68,21 @@ void bind_rdo(nb::module_& m) {
   nb::class_<CoordinateDescent>(m, "CoordinateDescent")
       .def(
           "__init__",
+          [](CoordinateDescent* self, const Quantizer& quantizer, double q_max, Optimizer& residual,
+             std::optional<Plane> roots, double block_weight, int threads) {
+            if (residual.height() != quantizer.height || residual.width() != quantizer.width ||
+                residual.channels() != quantizer.channels) {
+              throw nb::value_error("residual has the wrong shape");
+            }
+            const auto fill = [&](const TiledResidual& tiles) {
+              residual.residual_in_strips(tiles.strip_floats(), tiles.data);
+            };
+            make_descent(self, quantizer, q_max, fill, roots, block_weight, threads);
+          },
+          nb::arg("quantizer"), nb::arg("q_max"), nb::arg("residual"), nb::arg("roots").none(),
+          nb::arg("block_weight"), nb::arg("threads"))
+      .def(
+          "__init__",
           [](CoordinateDescent* self, const Quantizer& quantizer, double q_max, Picture residual,
              std::optional<Plane> roots, double block_weight, int threads) {
             if (residual.shape(0) != static_cast<size_t>(quantizer.height) ||
@@ -43,15 +90,10 @@ void bind_rdo(nb::module_& m) {
                 residual.shape(2) != static_cast<size_t>(quantizer.channels)) {
               throw nb::value_error("residual has the wrong shape");
             }
-            if (roots &&
-                (roots->shape(0) != residual.shape(0) || roots->shape(1) != residual.shape(1))) {
-              throw nb::value_error("roots has the wrong shape");
-            }
-            without_gil([&] {
-              new (self) CoordinateDescent(quantizer, q_max, residual.data(),
-                                           roots ? roots->data() : nullptr, block_weight,
-                                           resolve_threads(threads));
-            });
+            const auto fill = [&](const TiledResidual& tiles) {
+              put_in_tiles(residual.data(), tiles, resolve_threads(threads));
+            };
+            make_descent(self, quantizer, q_max, fill, roots, block_weight, threads);
           },
           nb::arg("quantizer"), nb::arg("q_max"), nb::arg("residual"), nb::arg("roots").none(),
           nb::arg("block_weight"), nb::arg("threads"))
@@ -76,13 +118,17 @@ void bind_rdo(nb::module_& m) {
           nb::arg("quantizer"), nb::arg("precision"), nb::arg("position"), nb::arg("color"),
           nb::arg("shape"), nb::arg("sets"), nb::arg("costs"), nb::arg("weight"),
           nb::arg("threads"))
-      .def("residual", [](CoordinateDescent& self) {
-        auto out = make_array<float>({static_cast<size_t>(self.height()),
-                                      static_cast<size_t>(self.width()),
-                                      static_cast<size_t>(self.channels())});
-        without_gil([&] { self.residual(out.data()); });
-        return out;
-      });
+      .def(
+          "copy_residual",
+          [](CoordinateDescent& self, OutPicture to) {
+            if (to.shape(0) != static_cast<size_t>(self.height()) ||
+                to.shape(1) != static_cast<size_t>(self.width()) ||
+                to.shape(2) != static_cast<size_t>(self.channels())) {
+              throw nb::value_error("to has the wrong shape");
+            }
+            without_gil([&] { self.copy_residual(to.data()); });
+          },
+          nb::arg("to").noconvert());
 }
 
 }  // namespace gi

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/flush_denormals.h"
+#include "base/grow.h"
 #include "base/parallel_blocks.h"
 #include "base/pool.h"
 #include "simd/dispatch.h"
@@ -67,12 +68,18 @@ void CoarseGrids::assign(const Source& source) {
     set.cholesky.clear();
     set.colors.clear();
   };
-  clear(fine_);
   for (Grid& grid : grids_) {
     clear(grid.set);
     grid.frames.clear();
   }
-  places_.resize(static_cast<size_t>(source.count));
+  const size_t count = static_cast<size_t>(source.count);
+  resize_anew(places_, count);
+  // Nearly all Gaussians are drawn at every pixel.
+  resize_anew(fine_.numbers, count);
+  resize_anew(fine_.means, 2 * count);
+  resize_anew(fine_.cholesky, 3 * count);
+  resize_anew(fine_.colors, count * static_cast<size_t>(channels_));
+  clear(fine_);
   for (uint32_t i = 0; i < static_cast<uint32_t>(source.count); ++i) {
     const double* mean = source.means + 2 * i;
     const double* l = source.cholesky + 3 * i;

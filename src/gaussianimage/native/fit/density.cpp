@@ -13,20 +13,6 @@ constexpr size_t rows_per_task = 32;
 
 }  // namespace
 
-void sum_magnitudes(const float* values, ptrdiff_t height, ptrdiff_t width, int channels,
-                    int threads, float* sums) {
-  const size_t rows = static_cast<size_t>(height), columns = static_cast<size_t>(width);
-  parallel_blocks(rows, rows_per_task, threads, [&](size_t begin, size_t end) {
-    with_channels(channels, [&](auto c) {
-      for (size_t i = begin * columns; i < end * columns; ++i) {
-        float sum = std::fabs(values[c * i]);
-        for (size_t k = 1; k < c; ++k) sum += std::fabs(values[c * i + k]);
-        sums[i] = sum;
-      }
-    });
-  });
-}
-
 void measure_gradient(const float* values, ptrdiff_t height, ptrdiff_t width, int channels,
                       int threads, float* magnitudes) {
   const size_t rows = static_cast<size_t>(height), columns = static_cast<size_t>(width);

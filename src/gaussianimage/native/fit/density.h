@@ -5,10 +5,6 @@
 
 namespace gi {
 
-// The sum of the magnitudes of each pixel's channels, of height × width × channels floats.
-void sum_magnitudes(const float* values, ptrdiff_t height, ptrdiff_t width, int channels,
-                    int threads, float* sums);
-
 // The magnitude of the gradient of the channels' mean at each pixel: half the differences of its
 // neighbors, and at an edge the difference from the one neighbor.
 void measure_gradient(const float* values, ptrdiff_t height, ptrdiff_t width, int channels,

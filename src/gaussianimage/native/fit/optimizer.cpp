@@ -7,6 +7,7 @@
 #include "base/flush_denormals.h"
 #include "base/interrupt.h"
 #include "base/parallel_blocks.h"
+#include "base/with_channels.h"
 #include "render/cell_buffers.h"
 #include "render/cell_layout.h"
 #include "simd/dispatch.h"
@@ -31,6 +32,19 @@ void compact(std::vector<T>& values, size_t width, const std::vector<uint8_t>& k
   values.resize(to * width);
 }
 
+// Appends values, and reserves no memory for more: large fits have most of theirs here.
+template <typename T>
+void append(std::vector<T>& to, const T* values, size_t count) {
+  to.reserve(to.size() + count);
+  to.insert(to.end(), values, values + count);
+}
+
+template <typename T>
+void extend(std::vector<T>& to, size_t count, T value) {
+  to.reserve(to.size() + count);
+  to.resize(to.size() + count, value);
+}
+
 }  // namespace
 
 Optimizer::Optimizer(const float* target, int height, int width, int channels, double q_max,
@@ -44,22 +58,10 @@ Optimizer::Optimizer(const float* target, int height, int width, int channels, d
   put_in_cells(target, channels_, target_.data());
 }
 
-void Optimizer::weigh(const float* weights) {
-  const size_t pixels = static_cast<size_t>(window_.height) * static_cast<size_t>(window_.width);
+void Optimizer::weigh(const float* weights, int root_channels) {
   const size_t c = static_cast<size_t>(channels_);
-  bool same = true;
-  for (size_t i = 0; i < pixels && same; ++i) {
-    for (size_t k = 1; k < c; ++k) same = same && weights[i * c + k] == weights[i * c];
-  }
-  const int root_channels = same ? 1 : channels_;
   AlignedVector<float> roots(target_.size() / c * static_cast<size_t>(root_channels));
-  if (same) {
-    std::vector<float> one(pixels);
-    for (size_t i = 0; i < pixels; ++i) one[i] = weights[i * c];
-    put_in_cells(one.data(), 1, roots.data());
-  } else {
-    put_in_cells(weights, channels_, roots.data());
-  }
+  put_in_cells(weights, root_channels, roots.data());
   parallel_blocks(roots.size(), 16384, threads_, [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; ++i) roots[i] = std::sqrt(roots[i]);
   });
@@ -124,13 +126,13 @@ Source Optimizer::source() const {
 void Optimizer::add(const double* new_means, const double* new_cholesky, const float* new_colors,
                     int count) {
   const size_t n = static_cast<size_t>(count), c = static_cast<size_t>(channels_);
-  means.insert(means.end(), new_means, new_means + 2 * n);
-  cholesky.insert(cholesky.end(), new_cholesky, new_cholesky + 3 * n);
-  colors.insert(colors.end(), new_colors, new_colors + c * n);
-  first.resize(first.size() + n * (5 + c), 0.0f);
-  second.resize(second.size() + n * (5 + c), 0.0f);
-  trainable_.resize(trainable_.size() + n, train_position | train_covariance | train_color);
-  age_.resize(age_.size() + n, 0);
+  append(means, new_means, 2 * n);
+  append(cholesky, new_cholesky, 3 * n);
+  append(colors, new_colors, c * n);
+  extend(first, n * (5 + c), 0.0f);
+  extend(second, n * (5 + c), 0.0f);
+  extend(trainable_, n, uint8_t{train_position | train_covariance | train_color});
+  extend(age_, n, uint32_t{0});
 }
 
 void Optimizer::erase(const std::vector<uint8_t>& keep) {
@@ -287,8 +289,10 @@ void Optimizer::move(size_t i, const double* step) {
   }
 }
 
-void Optimizer::residual(float* out) {
-  const ptrdiff_t stride = ptrdiff_t{window_.width} * channels_;
+// Runs take(cell, p) for all cells with their residuals times the weights. Several threads call it,
+// each for other strips.
+template <typename Take>
+void Optimizer::for_each_residual(Take&& take) {
   const Kernels& k = kernels();
   for_each_strip([&](int strip) {
     float* const buffer = float_buffer(binning_.bands(), channels_);
@@ -299,11 +303,79 @@ void Optimizer::residual(float* out) {
       k.accumulate(binning_.prepared(), spans, count, channels_, binning_.weight_min(), p, nullptr);
       if (last) {
         multiply_by_weights(cell, p);
-        k.to_floats(p, channels_, cell.rows, cell.columns,
-                    out + cell.y * stride + cell.x * channels_, stride);
+        take(cell, p);
       }
     };
     binning_.for_each_cell(strip, add);
+  });
+}
+
+void Optimizer::residual(float* out) {
+  const ptrdiff_t stride = ptrdiff_t{window_.width} * channels_;
+  for_each_residual([&](const Binning::Cell& cell, const float* p) {
+    kernels().to_floats(p, channels_, cell.rows, cell.columns,
+                        out + cell.y * stride + cell.x * channels_, stride);
+  });
+}
+
+// Sets each pixel of a map to reduce(p), where the residuals of the pixel are p[0], p[16], …
+template <typename Reduce>
+void Optimizer::map_residual(float* out, Reduce&& reduce) {
+  for_each_residual([&](const Binning::Cell& cell, const float* p) {
+    for (int y = 0; y < cell.rows; ++y) {
+      const float* const row = cell_row(p, channels_, y);
+      float* const to = out + (ptrdiff_t{cell.y} + y) * window_.width + cell.x;
+      for (int x = 0; x < cell.columns; ++x) to[x] = reduce(row + x);
+    }
+  });
+}
+
+void Optimizer::residual_magnitudes(float* out) {
+  with_channels(channels_, [&](auto c) {
+    map_residual(out, [c](const float* p) {
+      float sum = std::fabs(p[0]);
+      for (int k = 1; k < c; ++k) sum += std::fabs(p[16 * k]);
+      return sum;
+    });
+  });
+}
+
+void Optimizer::residual_sums(const float* parts, float* out) {
+  with_channels(channels_, [&](auto c) {
+    map_residual(out, [c, parts](const float* p) {
+      float sum = parts[0] * p[0];
+      for (int k = 1; k < c; ++k) sum += parts[k] * p[16 * k];
+      return sum;
+    });
+  });
+}
+
+void Optimizer::residual_at(const int64_t* pixels, size_t count, float* out) {
+  // The numbers of the pixels of each strip.
+  std::vector<std::vector<size_t>> wanted(static_cast<size_t>(count_strips(window_.width)));
+  for (size_t i = 0; i < count; ++i) {
+    wanted[static_cast<size_t>(pixels[i] % window_.width / cell_width)].push_back(i);
+  }
+  for_each_residual([&](const Binning::Cell& cell, const float* p) {
+    for (const size_t i : wanted[static_cast<size_t>(cell.x / cell_width)]) {
+      const int y = static_cast<int>(pixels[i] / window_.width) - cell.y;
+      const int x = static_cast<int>(pixels[i] % window_.width) - cell.x;
+      if (y < 0 || y >= cell.rows) continue;
+      const float* const from = cell_row(p, channels_, y) + x;
+      for (int k = 0; k < channels_; ++k)
+        out[i * static_cast<size_t>(channels_) + static_cast<size_t>(k)] = from[16 * k];
+    }
+  });
+}
+
+void Optimizer::residual_in_strips(ptrdiff_t stride, float* out) {
+  for_each_residual([&](const Binning::Cell& cell, const float* p) {
+    float* const to = cell_row(out + cell.x / cell_width * stride, channels_, cell.y);
+    for (int y = 0; y < cell.rows; ++y) {
+      const float* const from = cell_row(p, channels_, y);
+      float* const row = cell_row(to, channels_, y);
+      for (int k = 0; k < channels_; ++k) std::copy_n(from + 16 * k, cell.columns, row + 16 * k);
+    }
   });
 }
 

@@ -38,8 +38,9 @@ class Optimizer {
   bool coarse() const { return grids_ != nullptr; }
   void set_coarse(bool coarse);
 
-  // Sets the weight of each value's squared error, height × width × channels weights from 0 on.
-  void weigh(const float* weights);
+  // Sets the weight of each value's squared error: height × width × channels weights from 0 on, or
+  // with `channels` 1 those of all channels of a pixel.
+  void weigh(const float* weights, int channels);
 
   // The weight β of the squared means over blocks of 4 × 4 pixels. The loss is
   // ½ (Σ q² + β Σ mean(q)²), where q is the residual times the roots of the weights and each pixel
@@ -86,6 +87,15 @@ class Optimizer {
 
   // Computes the residual I - T times the weights, height × width × channels, row by row.
   void residual(float* out);
+  // Computes maps of that residual, height × width: the sum of the magnitudes of a pixel's
+  // channels, and the sum of the channels times their parts.
+  void residual_magnitudes(float* out);
+  void residual_sums(const float* parts, float* out);
+  // Computes that residual at `count` pixels, which are numbered row by row: count × channels.
+  void residual_at(const int64_t* pixels, size_t count, float* out);
+  // Computes that residual in strips that are `stride` floats apart, laid out as cells one below
+  // the other (render/cell_layout.h). What lies outside of the picture is left as it is.
+  void residual_in_strips(ptrdiff_t stride, float* out);
 
  private:
   Source source() const;
@@ -95,6 +105,10 @@ class Optimizer {
   void erase(const std::vector<uint8_t>& keep);
   template <typename Strips>
   void for_each_strip(Strips&& body);
+  template <typename Take>
+  void for_each_residual(Take&& take);
+  template <typename Reduce>
+  void map_residual(float* out, Reduce&& reduce);
   template <typename Reduce>
   double pass_over_cells(const float* with_colors, bool subtract_target, bool coarse,
                          Reduce&& reduce);

@@ -28,14 +28,15 @@ SingleGaussian make_single_gaussian(const double* mean, const double* l, double 
 }
 
 CoordinateDescent::CoordinateDescent(const Quantizer& quantizer, double q_max,
-                                     const float* residual, const float* roots, double block_weight,
-                                     int threads)
+                                     FunctionRef<void(const TiledResidual&)> fill,
+                                     const float* roots, double block_weight, int threads)
     : quantizer_(quantizer), shapes_(quantizer), q_max_(q_max) {
   residual_ = {nullptr, quantizer.height, quantizer.width, quantizer.channels};
   const size_t tiles =
       static_cast<size_t>(residual_.strips()) * static_cast<size_t>(residual_.tiles_down());
   floats_.assign(tiles * residual_.tile_floats(), 0.0f);
   residual_.data = floats_.data();
+  fill(residual_);
   if (roots) {
     roots_.assign(tiles * tile_rows * cell_width, 0.0f);
     residual_.roots = roots_.data();
@@ -48,33 +49,28 @@ CoordinateDescent::CoordinateDescent(const Quantizer& quantizer, double q_max,
   parallel_ranges(residual_.tiles_down(), threads, [&](int begin, int end) {
     for (int row = begin; row < end; ++row) {
       check_interrupt();
-      load(residual, roots, row * tile_rows, std::min((row + 1) * tile_rows, residual_.height));
+      if (roots) {
+        const int first = row * tile_rows;
+        divide_by_roots(roots, first, std::min(first + tile_rows, residual_.height));
+      }
       if (block_weight > 0) sum_blocks(row);
     }
   });
 }
 
-// Copies rows of the residual, and the roots if there are any, to tiles.
-void CoordinateDescent::load(const float* residual, const float* roots, int first, int last) {
+// Copies rows of the roots to tiles, and divides the residual by them.
+void CoordinateDescent::divide_by_roots(const float* roots, int first, int last) {
   const int channels = quantizer_.channels;
   for (int y = first; y < last; ++y) {
     const ptrdiff_t row = ptrdiff_t{y} * residual_.width;
     for (int left = 0; left < residual_.width; left += cell_width) {
-      const size_t tile = residual_.tile(y, left);
       const int columns = std::min(cell_width, residual_.width - left);
-      float* p =
-          floats_.data() + tile * residual_.tile_floats() + residual_.place(y, left, channels);
-      const float* from = residual + (row + left) * channels;
-      if (!roots) {
-        for (int x = 0; x < columns; ++x) {
-          for (int k = 0; k < channels; ++k) p[16 * k + x] = from[x * channels + k];
-        }
-        continue;
-      }
-      float* q = roots_.data() + tile * tile_rows * cell_width + residual_.place(y, left, 1);
-      std::copy_n(roots + row + left, columns, q);
-      for (int x = 0; x < columns; ++x) {
-        for (int k = 0; k < channels; ++k) p[16 * k + x] = from[x * channels + k] / q[x];
+      float* const root = roots_.data() + residual_.tile(y, left) * tile_rows * cell_width +
+                          residual_.place(y, left, 1);
+      std::copy_n(roots + row + left, columns, root);
+      float* const p = residual_.row(y, left);
+      for (int k = 0; k < channels; ++k) {
+        for (int x = 0; x < columns; ++x) p[16 * k + x] /= root[x];
       }
     }
   }
@@ -100,13 +96,12 @@ void CoordinateDescent::sum_blocks(int row_of_tiles) {
   }
 }
 
-void CoordinateDescent::residual(float* out) const {
+void CoordinateDescent::copy_residual(float* out) const {
   const int channels = quantizer_.channels;
   for (int y = 0; y < residual_.height; ++y) {
     check_interrupt();
     for (int x = 0; x < residual_.width; ++x) {
-      const float* p = floats_.data() + residual_.tile(y, x) * residual_.tile_floats() +
-                       residual_.place(y, x, channels);
+      const float* const p = residual_.row(y, x);
       for (int k = 0; k < channels; ++k) *out++ = p[16 * k];
     }
   }

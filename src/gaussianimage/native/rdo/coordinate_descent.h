@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "layer/layer.h"
 #include "layer/quantized_gaussian.h"
 #include "rdo/single_gaussian.h"
@@ -14,15 +15,16 @@ namespace gi {
 
 class CoordinateDescent {
  public:
-  // residual: height × width × channels floats, row by row: the picture minus its target, where the
-  // picture has all Gaussians, also those to be improved.
+  // fill(residual) sets the pixels of `residual`, which is zero: to the picture minus its target,
+  // where the picture has all Gaussians, also those to be improved.
   //
   // roots: height × width floats, or null if all are 1: the square root of the weight of a pixel's
   // squared error. The residual has been multiplied by the weights; what is kept and compared, R,
   // is the residual times the roots alone. block_weight: the weight of the squared means of R over
   // blocks of 4 × 4 pixels, beside Σ R².
-  CoordinateDescent(const Quantizer& quantizer, double q_max, const float* residual,
-                    const float* roots, double block_weight, int threads);
+  CoordinateDescent(const Quantizer& quantizer, double q_max,
+                    FunctionRef<void(const TiledResidual&)> fill, const float* roots,
+                    double block_weight, int threads);
 
   // Improves each Gaussian of `layer` once. set[i] is the set of models that the layer of Gaussian
   // i uses. A Gaussian that is not worth its bits gets the color zero.
@@ -37,8 +39,8 @@ class CoordinateDescent {
   int width() const { return quantizer_.width; }
   int channels() const { return quantizer_.channels; }
 
-  // Copies the current R to `out`, in the layout of the constructor's residual.
-  void residual(float* out) const;
+  // Copies the current R to `out`, height × width × channels floats, row by row.
+  void copy_residual(float* out) const;
 
  private:
   struct Choice {
@@ -56,7 +58,7 @@ class CoordinateDescent {
     double size;
   };
 
-  void load(const float* residual, const float* roots, int first, int last);
+  void divide_by_roots(const float* roots, int first, int last);
   void sum_blocks(int row_of_tiles);
   Geometry dequantize_geometry(const QuantizedGaussian& gaussian) const;
   void paint(const QuantizedGaussian& gaussian, double sign);

@@ -11,7 +11,7 @@ namespace gi {
 constexpr int tile_rows = 4;
 
 // A residual in tiles of 4 rows × 8 columns, strip by strip from the top down. A tile is [row
-// pair][channel][2 rows][8 columns], and zero beyond the picture.
+// pair][channel][2 rows][8 columns], as in render/cell_layout.h, and zero beyond the picture.
 struct TiledResidual {
   float* data;
   int height, width, channels;
@@ -35,6 +35,12 @@ struct TiledResidual {
   }
   size_t tile_floats() const {
     return static_cast<size_t>(tile_rows * cell_width) * static_cast<size_t>(channels);
+  }
+  // The distance from strip to strip.
+  ptrdiff_t strip_floats() const { return tiles_down() * static_cast<ptrdiff_t>(tile_floats()); }
+  // The first channel of pixel (x, y); the next channel is 16 values further on.
+  float* row(int y, int x) const {
+    return data + tile(y, x) * tile_floats() + place(y, x, channels);
   }
 };
 

@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "base/flush_denormals.h"
+#include "base/grow.h"
 #include "base/pool.h"
 #include "simd/dispatch.h"
 
@@ -35,12 +36,12 @@ void Binning::prepare(const Source& source, const Window& window, const Part& pa
   const bool whole = part.height == window.height && part.width == window.width;
   weight_min_ = static_cast<float>(std::exp(-source.q_max));
   fixed_ = use16 ? FixedPoint(source.q_max) : FixedPoint();
-  footprints_.resize(static_cast<size_t>(source.count));
+  resize_anew(footprints_, static_cast<size_t>(source.count));
   use16 = fixed_.least > 0;
   if (use16) {
-    prepared16_.resize(footprints_.size());
+    resize_anew(prepared16_, footprints_.size());
   } else {
-    prepared_.resize(footprints_.size());
+    resize_anew(prepared_, footprints_.size());
   }
 
   // Within a strip, members are in the order of the Gaussians for every number of chunks.
@@ -144,9 +145,9 @@ void Binning::bin(int group) {
     }
   }
   starts_[static_cast<size_t>(strips())] = at;
-  members_.resize(at);
-  places_.resize(gaussians() + 1);
-  bases_.resize(gaussians());
+  resize_anew(members_, at);
+  resize_anew(places_, gaussians() + 1);
+  resize_anew(bases_, gaussians());
   places_[gaussians()] = at;
   parallel(static_cast<int>(chunks_.size()), threads_, [&](int c) {
     Chunk& chunk = chunks_[static_cast<size_t>(c)];

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/aligned_vector.h"
+#include "base/grow.h"
 #include "base/parallel_blocks.h"
 #include "render/binning.h"
 #include "simd/dispatch.h"
@@ -33,7 +34,7 @@ inline int16_t* buffer16() {
 
 // Makes room for the moments of the current group's Gaussians in each of their strips, all zero.
 inline void clear_moments(const Binning& binning, int threads, std::vector<Moments>& places) {
-  places.resize(binning.places());
+  resize_anew(places, binning.places());
   parallel_blocks(places.size(), 4096, threads, [&](size_t begin, size_t end) {
     std::fill(places.begin() + static_cast<ptrdiff_t>(begin),
               places.begin() + static_cast<ptrdiff_t>(end), Moments{});

@@ -159,10 +159,23 @@ class Optimizer:
 
     def residual(self) -> NDArray[np.float32]:
         """Return picture minus target times the weights, (H, W, C)."""
-        with self._on_device():
-            residual = self._weighted(self._draw(self.tables["colors"]) - self._target)
-        array: NDArray[np.float32] = residual[0].cpu().numpy()
+        array: NDArray[np.float32] = self._residual().cpu().numpy()
         return array
+
+    def residual_magnitudes(self) -> NDArray[np.float32]:
+        """Return the sum of the magnitudes of each pixel's residuals, (H, W)."""
+        array: NDArray[np.float32] = self._residual().abs().sum(dim=2).cpu().numpy()
+        return array
+
+    def residual_at(self, pixels: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the residual at some pixels, which are numbered row by row, (K, C)."""
+        places = torch.from_numpy(pixels).to(self._target.device)
+        array: NDArray[np.float32] = self._residual().flatten(0, 1)[places].cpu().numpy()
+        return array
+
+    def _residual(self) -> Tensor:
+        with self._on_device():
+            return self._weighted(self._draw(self.tables["colors"]) - self._target)[0]
 
     def _on_device(self) -> torch.cuda.device_of:
         """Make the target's GPU the current one, on which Triton launches."""
