@@ -118,11 +118,11 @@ def seen() -> Any:
         _native.block_excess(picture, error, light + 1, None, blocks, 2),
         *_native.block_spots(error, light + 1, blocks, shapes, 2, 2),
         _native.gradient_magnitudes(picture, 2),
-        _native.box_blur(light, 2, 2, 2),
-        _native.box_blur(light, 4, 1, 2),
         _native.local_variance(light, 2),
         _native.emphasis(light, lost, 0.01, 2),
     ]
+    for radius in (1, 2):
+        _native.blur_twice(light, radius, 2)
     weights = _native.combine_scales(light, 1.0, light, 1.0, 1, 2)
     _native.normalize_weights(weights, 0.2, 5.0, 3, 2)
     return np.concatenate([np.asarray(values, np.float64).ravel() for values in (*found, weights)])

@@ -14,9 +14,19 @@ SPACING_TO_SIGMA = 0.3
 LEAST_SIGMA = 0.7
 
 
-def box_blur(values: Map, radius: int, passes: int = 2, *, threads: int | None = None) -> Map:
-    """Blur with a box of side 2 `radius` + 1 px, `passes` times, edges repeated."""
-    return _native.box_blur(np.ascontiguousarray(values), radius, passes, thread_count(threads))
+def blur_twice(values: Map, radius: int, *, threads: int | None = None) -> None:
+    """Blur a map in place, twice with a box of side 2 `radius` + 1 px, edges repeated.
+
+    Parameters
+    ----------
+    values : ndarray, (H, W), float32
+        C-contiguous.
+    radius : int
+        1 or 2, in px.
+    threads : int, optional
+        Threads to use; all CPUs of this process by default.
+    """
+    _native.blur_twice(values, radius, thread_count(threads))
 
 
 def detail(pixels: NDArray[np.float32], *, threads: int | None = None) -> Map:

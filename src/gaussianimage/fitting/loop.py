@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gaussianimage._util.interrupt import Interrupt
 from gaussianimage.backends import Backend
-from gaussianimage.fitting.density import box_blur, detail
+from gaussianimage.fitting.density import blur_twice, detail
 from gaussianimage.fitting.placement import BLUR_RADIUS, births
 from gaussianimage.fitting.progress import OnProgress, Progress
 from gaussianimage.fitting.schedule import REPLACED_FRACTION, Schedule
@@ -131,8 +131,8 @@ class Run:
         if count <= 0:
             return
         if self._detail is None:
-            places = detail(self._picture.pixels, threads=self._threads)
-            self._detail = box_blur(places, BLUR_RADIUS, threads=self._threads)
+            self._detail = detail(self._picture.pixels, threads=self._threads)
+            blur_twice(self._detail, BLUR_RADIUS, threads=self._threads)
         generator = np.random.default_rng([self._start.seed, self._iteration])
         new = births(
             self._optimizer,

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaussianimage.fitting.density import (
-    box_blur,
+    blur_twice,
     detail,
     draw_positions,
     sigma_for_density,
@@ -69,7 +69,8 @@ def initial(
     rest = count - 1
     if rest == 0:
         return background
-    density = box_blur(detail(pixels, threads=threads), BLUR_RADIUS, threads=threads)
+    density = detail(pixels, threads=threads)
+    blur_twice(density, BLUR_RADIUS, threads=threads)
     means, where = draw_positions(density, rest, generator)
     per_pixel = density.ravel()[where].astype(np.float64) * (rest / float(density.sum()))
     sigma = sigma_for_density(per_pixel, max(height, width) / 8)
@@ -131,8 +132,9 @@ def births(
     -------
     GaussianArrays
     """
-    # A residual of all channels would be the largest array of a fit, so only maps are made.
-    density = box_blur(residual.residual_magnitudes(), 1, threads=threads)
+    # A residual of all channels would be the largest array of a fit, so it is never made.
+    density = residual.residual_magnitudes()
+    blur_twice(density, 1, threads=threads)
     peak = float(density.max())
     if peak <= 0:
         density[:] = 1
@@ -142,7 +144,7 @@ def births(
             np.square(density, out=density)
         density += ERROR_FLOOR * float(density.mean())
     means, where = draw_positions(density, count, generator)
-    density = box_blur(density, BLUR_RADIUS, threads=threads)
+    blur_twice(density, BLUR_RADIUS, threads=threads)
     share = density.ravel()[where].astype(np.float64) / float(density.sum())
     del density
     per_pixel = np.maximum(

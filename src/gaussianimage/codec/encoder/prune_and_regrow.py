@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from gaussianimage import _native
 from gaussianimage.codec.encoder.rounding import normalized_colors
-from gaussianimage.fitting.density import box_blur, detail
+from gaussianimage.fitting.density import blur_twice, detail
 from gaussianimage.fitting.placement import BLUR_RADIUS, births
 
 # Weight of the penalty on bits. The bits of a Gaussian and the error by rounding it grow with the
@@ -76,7 +76,8 @@ def prune_and_regrow(
     """
     if len(optimizer) == 0:
         return
-    places = box_blur(detail(pixels, threads=threads), BLUR_RADIUS, threads=threads)
+    places = detail(pixels, threads=threads)
+    blur_twice(places, BLUR_RADIUS, threads=threads)
     rates = (NEWTON_RATE * np.linspace(1, END_FRACTION, iterations)).astype(np.float32)
     weights = None
     for number in range(rounds):

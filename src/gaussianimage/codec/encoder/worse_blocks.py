@@ -86,17 +86,18 @@ def refine_worse_blocks(
         weighed = _on_pixels(factors, height, width)
         if weights is not None:
             weighed *= weights
-        quantizer = quantizer_for(weighed)
+        quantizer = quantizer_for(weighed)  # keeps their roots
         levels = QuantizedGaussians.concatenate(layers)
         means, cholesky, _ = quantizer.quantizer.dequantize(*levels)
         reaching = find_reaching(means, cholesky, worse, width, q_max)
         if not reaching.any():
             return
         residual *= weighed[..., None]
+        del weighed  # this and the descent's residual are large
         descent = quantizer.coordinate_descent(residual)
         layers = quantizer.refine_some(layers, descent, reaching)
         quantizer.copy_residual(descent, residual)
-        del descent  # its residual is as large as the picture
+        del descent, quantizer
 
 
 def find_reaching(

@@ -25,7 +25,7 @@ using Means = nb::ndarray<const double, nb::numpy, nb::shape<-1, 2>, nb::c_conti
 using Cholesky = nb::ndarray<const double, nb::numpy, nb::shape<-1, 3>, nb::c_contig>;
 using Colors = nb::ndarray<const float, nb::numpy, nb::ndim<2>, nb::c_contig>;
 using Residual = nb::ndarray<const float, nb::numpy, nb::ndim<3>, nb::c_contig>;
-using Map = nb::ndarray<const float, nb::numpy, nb::ndim<2>, nb::c_contig>;
+using OutMap = nb::ndarray<float, nb::numpy, nb::ndim<2>, nb::c_contig>;
 
 // Returns a map (H, W) of a picture (H, W, C), which `measure` makes.
 template <auto measure>
@@ -138,19 +138,16 @@ void bind_engine(nb::module_& m) {
       nb::arg("means"), nb::arg("cholesky"), nb::arg("colors"), nb::arg("q_max"),
       nb::arg("residual"), nb::arg("threads"));
   m.def(
-      "box_blur",
-      [](Map values, int radius, int passes, int threads) {
-        if (radius < 0 || passes < 0) throw nb::value_error("radius or passes is negative");
-        const size_t height = values.shape(0), width = values.shape(1);
-        auto blurred = make_array<float>({height, width});
+      "blur_twice",
+      [](OutMap values, int radius, int threads) {
+        if (radius < 1 || radius > 2) throw nb::value_error("radius must be 1 or 2");
+        if (values.size() == 0) return;
         without_gil([&] {
-          if (values.size() == 0) return;
-          box_blur(values.data(), blurred.data(), static_cast<ptrdiff_t>(height),
-                   static_cast<ptrdiff_t>(width), radius, passes, resolve_threads(threads));
+          blur_twice(values.data(), static_cast<ptrdiff_t>(values.shape(0)),
+                     static_cast<ptrdiff_t>(values.shape(1)), radius, resolve_threads(threads));
         });
-        return blurred;
       },
-      nb::arg("values"), nb::arg("radius"), nb::arg("passes"), nb::arg("threads"));
+      nb::arg("values").noconvert(), nb::arg("radius"), nb::arg("threads"));
   m.def("gradient_magnitudes", &map_of_picture<measure_gradient>, nb::arg("values"),
         nb::arg("threads"));
   m.def(
