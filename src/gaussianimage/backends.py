@@ -74,6 +74,9 @@ class FitOptimizer(Protocol):
     def weigh(self, weights: NDArray[np.float32]) -> None:
         """Let the squared error of each value count by a weight of 0 to 1, (H, W, C)."""
 
+    def reserve(self, count: int) -> None:
+        """Make room for as many Gaussians."""
+
     def add(
         self,
         means: NDArray[np.float64],

@@ -63,6 +63,7 @@ class Run:
         self._optimizer = backend.optimizer(picture.pixels, state.q_max)
         if picture.weights is not None:
             self._optimizer.weigh(picture.weights)
+        self._optimizer.reserve(state.target)
         state.restore(self._optimizer)
         self._detail: NDArray[np.float32] | None = None
         self._psnr = -math.inf

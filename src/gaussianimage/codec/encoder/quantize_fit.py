@@ -408,6 +408,7 @@ class FitQuantizer:
         self._weigh(optimizer)
         colors = state.colors.copy()
         colors[0] = source.stretch.stretched(parameters.background_color)
+        optimizer.reserve(len(colors))
         replace(state, colors=colors).restore(optimizer)
         background = np.zeros(len(optimizer), np.uint8)
         background[0] = 1

@@ -120,6 +120,13 @@ void bind_optimizer(nb::module_& m) {
       .def_prop_rw("block_weight", &Optimizer::block_weight, &Optimizer::set_block_weight)
       .def_prop_rw("coarse", &Optimizer::coarse, &Optimizer::set_coarse)
       .def("__len__", &Optimizer::count)
+      .def(
+          "reserve",
+          [](Optimizer& self, int count) {
+            if (count < 0) throw nb::value_error("count is negative");
+            self.reserve(count);
+          },
+          nb::arg("count"))
       .def_prop_ro("steps", &Optimizer::steps)
       .def(
           "add",

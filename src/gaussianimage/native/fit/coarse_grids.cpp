@@ -60,6 +60,15 @@ Source CoarseGrids::fine() const {
           channels_,           fine_q_max_};
 }
 
+void CoarseGrids::reserve(size_t gaussians) {
+  // Nearly all of them are drawn at every pixel.
+  places_.reserve(gaussians);
+  fine_.numbers.reserve(gaussians);
+  fine_.means.reserve(2 * gaussians);
+  fine_.cholesky.reserve(3 * gaussians);
+  fine_.colors.reserve(gaussians * static_cast<size_t>(channels_));
+}
+
 void CoarseGrids::assign(const Source& source) {
   fine_q_max_ = source.q_max;
   const auto clear = [](Set& set) {
@@ -72,13 +81,7 @@ void CoarseGrids::assign(const Source& source) {
     clear(grid.set);
     grid.frames.clear();
   }
-  const size_t count = static_cast<size_t>(source.count);
-  resize_anew(places_, count);
-  // Nearly all Gaussians are drawn at every pixel.
-  resize_anew(fine_.numbers, count);
-  resize_anew(fine_.means, 2 * count);
-  resize_anew(fine_.cholesky, 3 * count);
-  resize_anew(fine_.colors, count * static_cast<size_t>(channels_));
+  resize_anew(places_, static_cast<size_t>(source.count));
   clear(fine_);
   for (uint32_t i = 0; i < static_cast<uint32_t>(source.count); ++i) {
     const double* mean = source.means + 2 * i;

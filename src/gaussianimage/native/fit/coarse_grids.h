@@ -26,6 +26,9 @@ class CoarseGrids {
   // The size is that of the picture.
   CoarseGrids(int height, int width, int channels, int threads);
 
+  // Makes room for a number of Gaussians.
+  void reserve(size_t gaussians);
+
   // Sorts Gaussians by the grid that they are drawn on.
   void assign(const Source& source);
 

@@ -32,19 +32,6 @@ void compact(std::vector<T>& values, size_t width, const std::vector<uint8_t>& k
   values.resize(to * width);
 }
 
-// Appends values, and reserves no memory for more: large fits have most of theirs here.
-template <typename T>
-void append(std::vector<T>& to, const T* values, size_t count) {
-  to.reserve(to.size() + count);
-  to.insert(to.end(), values, values + count);
-}
-
-template <typename T>
-void extend(std::vector<T>& to, size_t count, T value) {
-  to.reserve(to.size() + count);
-  to.resize(to.size() + count, value);
-}
-
 }  // namespace
 
 Optimizer::Optimizer(const float* target, int height, int width, int channels, double q_max,
@@ -123,16 +110,30 @@ Source Optimizer::source() const {
   return {means.data(), cholesky.data(), colors.data(), count(), channels_, q_max_};
 }
 
+void Optimizer::reserve(int count) {
+  const size_t n = static_cast<size_t>(count), c = static_cast<size_t>(channels_);
+  means.reserve(2 * n);
+  cholesky.reserve(3 * n);
+  colors.reserve(c * n);
+  first.reserve(n * (5 + c));
+  second.reserve(n * (5 + c));
+  trainable_.reserve(n);
+  age_.reserve(n);
+  sums_.reserve(n * (5 + c));
+  binning_.reserve(n);
+  if (grids_) grids_->reserve(n);
+}
+
 void Optimizer::add(const double* new_means, const double* new_cholesky, const float* new_colors,
                     int count) {
   const size_t n = static_cast<size_t>(count), c = static_cast<size_t>(channels_);
-  append(means, new_means, 2 * n);
-  append(cholesky, new_cholesky, 3 * n);
-  append(colors, new_colors, c * n);
-  extend(first, n * (5 + c), 0.0f);
-  extend(second, n * (5 + c), 0.0f);
-  extend(trainable_, n, uint8_t{train_position | train_covariance | train_color});
-  extend(age_, n, uint32_t{0});
+  means.insert(means.end(), new_means, new_means + 2 * n);
+  cholesky.insert(cholesky.end(), new_cholesky, new_cholesky + 3 * n);
+  colors.insert(colors.end(), new_colors, new_colors + c * n);
+  first.resize(first.size() + n * (5 + c), 0.0f);
+  second.resize(second.size() + n * (5 + c), 0.0f);
+  trainable_.resize(trainable_.size() + n, train_position | train_covariance | train_color);
+  age_.resize(age_.size() + n, 0);
 }
 
 void Optimizer::erase(const std::vector<uint8_t>& keep) {

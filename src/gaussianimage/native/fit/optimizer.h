@@ -65,6 +65,9 @@ class Optimizer {
   std::vector<uint8_t>& trainable() { return trainable_; }
   std::vector<uint32_t>& age() { return age_; }
 
+  // Makes room for a number of Gaussians at once, because vectors that grow step by step leave
+  // holes in the heap.
+  void reserve(int count);
   // Adds Gaussians with fresh moments.
   void add(const double* means, const double* cholesky, const float* colors, int count);
   // Removes the Gaussians with keep[i] == 0.

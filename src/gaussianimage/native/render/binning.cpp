@@ -19,6 +19,13 @@ constexpr uint64_t max_members = uint64_t{1} << 23;
 
 }  // namespace
 
+void Binning::reserve(size_t gaussians) {
+  prepared_.reserve(gaussians);
+  footprints_.reserve(gaussians);
+  places_.reserve(gaussians + 1);
+  bases_.reserve(gaussians);
+}
+
 void Binning::prepare(const Source& source, const Window& window, int threads) {
   prepare(source, window, {0, 0, window.height, window.width}, false, threads);
 }

@@ -21,6 +21,9 @@ class StripLists;
 
 class Binning {
  public:
+  // Makes room for a number of Gaussians, so that `prepare` needs no more for them.
+  void reserve(size_t gaussians);
+
   // Prepares the Gaussians for the window and divides the strips into groups, so that the lists of
   // a group stay below a fixed size for all Gaussians.
   void prepare(const Source& source, const Window& window, int threads);

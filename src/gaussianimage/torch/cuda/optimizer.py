@@ -117,6 +117,9 @@ class Optimizer:
         self._weights = torch.tensor(weights, device=self._target.device)[None]
         self._recording = None
 
+    def reserve(self, count: int) -> None:
+        """Do nothing: tables grow by doubling, so that the first iterations have few rows."""
+
     def add(
         self,
         means: NDArray[np.float64],
