@@ -61,7 +61,6 @@ def block_excess(
     pixels: NDArray[np.float32],
     errors: NDArray[np.float32],
     weights: NDArray[np.float32] | None,
-    bounds: NDArray[np.float32] | None,
     blocks: NDArray[np.int64],
     threads: int,
 ) -> NDArray[np.float64]: ...
@@ -250,6 +249,14 @@ class CoordinateDescent:
         weight: float,
         threads: int,
     ) -> tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]: ...
+    def block_excess(
+        self,
+        pixels: NDArray[np.float32],
+        bounds: NDArray[np.float32],
+        blocks: NDArray[np.int64],
+        threads: int,
+    ) -> NDArray[np.float64]: ...
+    def weigh_blocks(self, blocks: NDArray[np.int64], factors: NDArray[np.float64]) -> None: ...
     def copy_residual(self, to: NDArray[np.float32]) -> None: ...
 
 def decode_layers(

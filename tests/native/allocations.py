@@ -115,7 +115,7 @@ def seen() -> Any:
     light, lost = (_native.luma(values, (0.3, 0.6, 0.1), 2) for values in (picture, error))
     found = [
         *_native.block_contrast(picture, blocks, 2),
-        _native.block_excess(picture, error, light + 1, None, blocks, 2),
+        _native.block_excess(picture, error, light + 1, blocks, 2),
         *_native.block_spots(error, light + 1, blocks, shapes, 2, 2),
         _native.gradient_magnitudes(picture, 2),
         _native.local_variance(light, 2),

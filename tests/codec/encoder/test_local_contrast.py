@@ -12,6 +12,8 @@ from gaussianimage.codec.encoder.local_contrast import (
     printed_share,
     worst_excess,
 )
+from gaussianimage.codec.encoder.rd_quantization import RdQuantizer
+from gaussianimage.codec.format.quantizer import QuantizerParameters
 from gaussianimage.picture import as_picture
 
 DATA = Path(__file__).parents[2] / "data"
@@ -95,11 +97,55 @@ def test_peaks_and_excess_are_those_of_a_plain_loop(shape: tuple[int, int, int])
     wanted = np.square(wrong).mean(axis=(1, 2, 3), where=within) - variance
     found = excess_errors(pixels, errors, numbers, weights=weights)
     assert found == pytest.approx(wanted, rel=1e-5, abs=1e-6)
+
+
+def descent_of(errors: np.ndarray, weights: np.ndarray | None = None) -> _native.CoordinateDescent:
+    """Return a descent with these errors."""
+    height, width, channels = errors.shape
+    parameters = QuantizerParameters(26, 128, (0,) * channels)
+    size = {"height": height, "width": width, "q_max": 3.5, "threads": 2}
+    worker = RdQuantizer(parameters, parameters.color_step, **size, weights=weights)
+    return worker.coordinate_descent(errors if weights is None else errors * weights[..., None])
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_descent_measures_what_a_decoder_shows(
+    shape: tuple[int, int, int], weighted: bool
+) -> None:
+    pixels, errors = noise(shape), noise(shape, 1)
+    weights = np.random.default_rng(2).uniform(0.2, 5, shape[:2]).astype(np.float32)
+    numbers = np.arange(count_blocks(pixels))
+    blocks, wrong, within = cut(pixels), cut(errors), inside(shape)
     black, white = np.linspace(0, 0.3, shape[2]), np.linspace(0.6, 1, shape[2])
     clipped = np.clip(blocks + wrong, black, white) - blocks
-    found = excess_errors(pixels, errors, numbers, weights=weights, bounds=(black, white))
+    variance = blocks.var(axis=(1, 2), where=within).mean(axis=1)
     wanted = np.square(clipped).mean(axis=(1, 2, 3), where=within) - variance
+    descent = descent_of(errors, weights if weighted else None)
+    bounds = np.array((black, white), np.float32)
+    found = descent.block_excess(pixels, bounds, numbers, 2)
     assert found == pytest.approx(wanted, rel=1e-5, abs=1e-6)
+    # Weights do not count, whatever they become.
+    some = numbers[::2]
+    descent.weigh_blocks(some, np.linspace(2, 1000, len(some)))
+    found = descent.block_excess(pixels, bounds, numbers, 2)
+    assert found == pytest.approx(wanted, rel=1e-5, abs=1e-6)
+
+
+def test_a_descent_refuses_blocks_and_pictures_of_other_shapes() -> None:
+    pixels = noise((20, 40, 3))
+    descent, bounds = descent_of(pixels), np.zeros((2, 3), np.float32)
+    for number in (-1, 6):
+        with pytest.raises(ValueError, match="no such block"):
+            descent.block_excess(pixels, bounds, np.array([number]), 1)
+        with pytest.raises(ValueError, match="no such block"):
+            descent.weigh_blocks(np.array([number]), np.ones(1))
+    with pytest.raises(ValueError, match="pixels has the wrong shape"):
+        descent.block_excess(pixels[1:], bounds, np.arange(2), 1)
+    with pytest.raises(ValueError, match="bounds has the wrong shape"):
+        descent.block_excess(pixels, bounds[:1], np.arange(2), 1)
+    with pytest.raises(ValueError, match="factors has the wrong length"):
+        descent.weigh_blocks(np.arange(2), np.ones(3))
 
 
 @pytest.mark.parametrize("values", [(0.0, -0.0), (-3.0, 2.0), (1e-45, 0.0), (3e38, -3e38)])
@@ -218,9 +264,10 @@ def test_a_block_is_held_to_its_own_contrast() -> None:
 def test_what_a_decoder_clips_is_no_error() -> None:
     pixels = np.ones((40, 56, 3), np.float32)
     residual = np.full_like(pixels, 0.2)
-    blocks, bounds = np.arange(12), (np.zeros(3), np.ones(3))
-    assert (excess_errors(pixels, residual, blocks, bounds=bounds) == 0).all()
-    assert excess_errors(pixels, -residual, blocks, bounds=bounds) == pytest.approx(0.04)
+    blocks, bounds = np.arange(12), np.array((np.zeros(3), np.ones(3)), np.float32)
+    assert (descent_of(residual).block_excess(pixels, bounds, blocks, 1) == 0).all()
+    found = descent_of(-residual).block_excess(pixels, bounds, blocks, 1)
+    assert found == pytest.approx(0.04)
 
 
 def test_every_pixel_of_a_block_that_an_edge_cuts_counts_alike() -> None:

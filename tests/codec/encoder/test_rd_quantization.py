@@ -8,6 +8,7 @@ from samples import payload_bits
 
 from gaussianimage import _native, reference, rendering
 from gaussianimage.codec.encoder.eye_weights import BLOCK_WEIGHT
+from gaussianimage.codec.encoder.local_contrast import BLOCK
 from gaussianimage.codec.encoder.rd_quantization import WEIGHT_OF_A_BIT, RdQuantizer
 from gaussianimage.codec.format.levels import QuantizedGaussians
 from gaussianimage.codec.format.quantizer import QuantizerParameters
@@ -113,6 +114,31 @@ def test_a_descent_takes_an_optimizer_for_its_residual(eye: bool) -> None:
     assert np.abs(found[0]).max() > 0.1
 
 
+def test_weights_of_blocks_may_grow_later() -> None:
+    levels = QuantizedGaussians.concatenate(list(rounded()))
+    residual = drawn([levels]) - target()
+    blocks, factors = np.array([0, 4, 56]), np.array([2.0, 30.0, 9.0])
+    grown = weights().copy()
+    for block, factor in zip(blocks, factors, strict=True):
+        y, x = BLOCK * (block // 3), BLOCK * (block % 3)
+        grown[y : y + BLOCK, x : x + BLOCK] *= factor
+    early, late = for_the_eye(weighing=grown), for_the_eye()
+    one = early.coordinate_descent(grown[..., None] * residual)
+    other = late.coordinate_descent(weights()[..., None] * residual)
+    other.weigh_blocks(blocks, factors)
+    found = [residual_of(descent, HEIGHT, WIDTH) for descent in (one, other)]
+    assert found[1] == pytest.approx(found[0], rel=1e-5, abs=1e-6)
+    sets = np.full(len(levels.precision), 3, np.uint8)
+    costs = late.costs([levels])
+    moved = [late.run_pass(descent, levels, sets, costs) for descent in (one, other)]
+    same = [(a == b).reshape(len(sets), -1).all(axis=1) for a, b in zip(*moved, strict=True)]
+    assert np.mean(np.all(same, axis=0)) > 0.97  # a few are as good in two ways
+    plain = late.run_pass(
+        late.coordinate_descent(weights()[..., None] * residual), levels, sets, costs
+    )
+    assert np.mean((plain.color == moved[0].color).all(axis=1)) < 0.97
+
+
 def test_a_descent_takes_no_residual_of_another_size() -> None:
     for wrong in (target()[1:], _native.Optimizer(target()[:, 1:], 4.5, 1)):
         with pytest.raises(ValueError, match="residual has the wrong shape"):
@@ -211,11 +237,11 @@ def seen(layers: list[QuantizedGaussians]) -> float:
     return float(np.square(rooted).sum() + BLOCK_WEIGHT * 16 * np.square(blocks).sum())
 
 
-def for_the_eye(threads: int = 1) -> RdQuantizer:
+def for_the_eye(threads: int = 1, weighing: np.ndarray | None = None) -> RdQuantizer:
     chosen = parameters()
     step = chosen.color_step
     size = {"height": HEIGHT, "width": WIDTH, "q_max": 4.5, "threads": threads}
-    return RdQuantizer(chosen, step, **size, weights=weights())
+    return RdQuantizer(chosen, step, **size, weights=weights() if weighing is None else weighing)
 
 
 def refined_for_the_eye(threads: int = 1) -> list[QuantizedGaussians]:

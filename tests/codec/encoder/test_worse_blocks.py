@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
@@ -5,6 +7,7 @@ from gaussianimage import _native
 from gaussianimage.codec.encoder.local_contrast import BLOCK, count_blocks, excess_errors
 from gaussianimage.codec.encoder.rd_quantization import RdQuantizer
 from gaussianimage.codec.encoder.worse_blocks import (
+    find_reached,
     find_reaching,
     refine_worse_blocks,
 )
@@ -17,29 +20,42 @@ HEIGHT, WIDTH = 40, 56
 BOUNDS = np.zeros(3), np.ones(3)
 
 
-def quantizer_for(weights: np.ndarray) -> RdQuantizer:
-    return RdQuantizer(
-        PARAMETERS,
-        PARAMETERS.color_step,
-        height=HEIGHT,
-        width=WIDTH,
-        q_max=Q_MAX,
-        threads=1,
-        weights=weights,
-    )
+QUANTIZER = RdQuantizer(
+    PARAMETERS, PARAMETERS.color_step, height=HEIGHT, width=WIDTH, q_max=Q_MAX, threads=1
+)
 
 
 def drawn(layers: list[QuantizedGaussians], pixels: np.ndarray) -> np.ndarray:
     """Return what layers draw on black, less a picture."""
     optimizer = _native.Optimizer(pixels, Q_MAX, 1)
-    quantizer = quantizer_for(np.ones((HEIGHT, WIDTH), np.float32)).quantizer
-    optimizer.add(*quantizer.dequantize(*QuantizedGaussians.concatenate(layers)))
+    optimizer.add(*QUANTIZER.quantizer.dequantize(*QuantizedGaussians.concatenate(layers)))
     return optimizer.residual()
 
 
 def excess(pixels: np.ndarray, residual: np.ndarray) -> np.ndarray:
     """Return the mean squared error of each block less that of its mean color."""
-    return excess_errors(pixels, residual, np.arange(count_blocks(pixels)), bounds=BOUNDS)
+    shown = np.clip(pixels + residual, *BOUNDS).astype(np.float32)
+    return excess_errors(pixels, shown - pixels, np.arange(count_blocks(pixels)))
+
+
+def refined(
+    layers: list[QuantizedGaussians],
+    pixels: np.ndarray,
+    residual: np.ndarray,
+    *,
+    most: float,
+    inside: np.ndarray | None = None,
+) -> Iterator[list[QuantizedGaussians]]:
+    return refine_worse_blocks(
+        layers,
+        pixels,
+        QUANTIZER.coordinate_descent(residual),
+        QUANTIZER,
+        most=most,
+        bounds=BOUNDS,
+        q_max=Q_MAX,
+        inside=inside,
+    )
 
 
 def spots(*at: tuple[float, float], color: float = 0.5) -> list[QuantizedGaussians]:
@@ -47,18 +63,33 @@ def spots(*at: tuple[float, float], color: float = 0.5) -> list[QuantizedGaussia
     count = len(at)
     cholesky = np.tile([3.0, 0.0, 3.0], (count, 1))
     colors = np.full((count, 3), color, np.float32)
-    weights = np.ones((HEIGHT, WIDTH), np.float32)
-    return [quantizer_for(weights).nearest(np.array(at), cholesky, colors)]
+    return [QUANTIZER.nearest(np.array(at), cholesky, colors)]
 
 
 def test_gaussians_reach_a_block_that_they_touch() -> None:
     means = np.array([(8.0, 8.0), (21.0, 8.0), (24.5, 8.0), (8.0, 30.0), (40.0, 24.0)])
     cholesky = np.tile([3.0, 0.0, 3.0], (5, 1))  # cut at 7.9 px
-    blocks = np.zeros(12, bool)
-    blocks[0] = True
-    assert list(find_reaching(means, cholesky, blocks, WIDTH, Q_MAX)) == [1, 1, 0, 0, 0]
-    blocks[6] = True
-    assert list(find_reaching(means, cholesky, blocks, WIDTH, Q_MAX)) == [1, 1, 0, 0, 1]
+    reaching = find_reaching(means, cholesky, np.array([0]), WIDTH, Q_MAX)
+    assert list(reaching) == [1, 1, 0, 0, 0]
+    reaching = find_reaching(means, cholesky, np.array([0, 6]), WIDTH, Q_MAX)
+    assert list(reaching) == [1, 1, 0, 0, 1]
+
+
+def test_blocks_that_gaussians_reach_are_found() -> None:
+    cholesky = np.tile([3.0, 0.0, 3.0], (1, 1))  # cut at 7.9 px, and a pixel more is looked at
+
+    def reached(x: float, y: float) -> list[int]:
+        found = find_reached(np.array([(x, y)]), cholesky, HEIGHT, WIDTH, Q_MAX)
+        return [int(block) for block in np.flatnonzero(found)]
+
+    assert reached(8, 8) == [0, 1, 4, 5]
+    assert reached(24, 24) == [*range(3), *range(4, 7), *range(8, 11)]
+    assert reached(54, 38) == [6, 7, 10, 11]
+    assert reached(-5, 20) == [0, 4]
+    assert reached(-20, 20) == []
+    assert reached(8, 60) == []
+    none = find_reached(np.zeros((0, 2)), np.zeros((0, 3)), HEIGHT, WIDTH, Q_MAX)
+    assert not none.any()
 
 
 def test_better_integers_mend_a_block_and_leave_distant_gaussians() -> None:
@@ -69,11 +100,7 @@ def test_better_integers_mend_a_block_and_leave_distant_gaussians() -> None:
     residual = drawn(layers, pixels)
     most = 0.02
     assert list(np.flatnonzero(excess(pixels, residual) > most**2)) == [0]
-    found = list(
-        refine_worse_blocks(
-            layers, pixels, residual, quantizer_for, most=most, bounds=BOUNDS, q_max=Q_MAX
-        )
-    )
+    found = list(refined(layers, pixels, residual, most=most))
     assert found
     assert excess(pixels, drawn(found[-1], pixels)).max() < most**2
     last = QuantizedGaussians.concatenate(found[-1])
@@ -88,9 +115,7 @@ def test_a_round_that_makes_blocks_no_better_does_not_count() -> None:
     pixels[:, :48] *= 1.5
     residual = drawn(layers, pixels)
     worst = [excess(pixels, residual).max()]
-    rounds = refine_worse_blocks(
-        layers, pixels, residual, quantizer_for, most=1e-4, bounds=BOUNDS, q_max=Q_MAX
-    )
+    rounds = refined(layers, pixels, residual, most=1e-4)
     worst.extend(excess(pixels, drawn(better, pixels)).max() for better in rounds)
     assert len(worst) > 1
     assert worst == sorted(worst, reverse=True)
@@ -103,14 +128,4 @@ def test_nothing_changes_without_a_worse_block(inside: np.ndarray | None) -> Non
     residual = drawn(layers, pixels)
     if inside is not None:
         residual[:BLOCK, :BLOCK] += 0.5  # in the block that is not checked
-    rounds = refine_worse_blocks(
-        layers,
-        pixels,
-        residual,
-        quantizer_for,
-        most=0.05,
-        bounds=BOUNDS,
-        q_max=Q_MAX,
-        inside=inside,
-    )
-    assert list(rounds) == []
+    assert list(refined(layers, pixels, residual, most=0.05, inside=inside)) == []

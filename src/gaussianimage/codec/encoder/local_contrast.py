@@ -66,7 +66,6 @@ def excess_errors(
     blocks: Numbers,
     *,
     weights: NDArray[np.float32] | None = None,
-    bounds: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
     threads: int | None = None,
 ) -> NDArray[np.float64]:
     """Return the mean squared error of blocks less that of their mean color, (K,).
@@ -78,13 +77,10 @@ def excess_errors(
     blocks : ndarray, (K,)
     weights : ndarray, (H, W), float32, optional
         Weights by which the errors were multiplied, which do not count.
-    bounds : tuple of ndarray, (C,), optional
-        Black and white, to which the drawn picture is clipped before it is compared.
     threads : int, optional
         Threads to use; all CPUs of this process by default.
     """
-    limits = None if bounds is None else np.array(bounds, np.float32)
-    return _native.block_excess(pixels, errors, weights, limits, blocks, thread_count(threads))
+    return _native.block_excess(pixels, errors, weights, blocks, thread_count(threads))
 
 
 def worst_excess(

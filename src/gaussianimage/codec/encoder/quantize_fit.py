@@ -177,8 +177,9 @@ class FitQuantizer:
         """
         if self._interrupt.is_pressed():
             return draft
-        repaired, residual = self._add_repairs(draft, inside)
-        refined = self._refine_worse_blocks(repaired, residual, step, inside)
+        quantizer = self._rd_quantizer(draft.parameters, draft.step)
+        repaired, descent = self._add_repairs(draft, quantizer, inside)
+        refined = self._refine_worse_blocks(repaired, quantizer, descent, step, inside)
         return draft if refined is draft.layers else draft.with_layers(refined)
 
     def lighter(self, draft: Draft) -> Iterator[Draft]:
@@ -274,14 +275,13 @@ class FitQuantizer:
         return layers
 
     def _add_repairs(
-        self, draft: Draft, inside: NDArray[np.bool_] | None
-    ) -> tuple[Draft, NDArray[np.float32]]:
-        """Return a draft with repairs, and what it draws less its target, (H, W, C).
+        self, draft: Draft, quantizer: RdQuantizer, inside: NDArray[np.bool_] | None
+    ) -> tuple[Draft, _native.CoordinateDescent]:
+        """Return a draft with repairs, and a coordinate descent in which it is drawn.
 
         It is the draft itself if it needs none.
         """
         source = self._source
-        quantizer = self._rd_quantizer(draft.parameters, draft.step)
         optimizer = self._load_draft(draft, quantizer)
         optimizer.bake(np.ones(len(optimizer), np.uint8))
         layers = draft.layers or [QuantizedGaussians.none(source.picture.channels)]
@@ -300,25 +300,20 @@ class FitQuantizer:
         added: list[QuantizedGaussians] = []
         with self._interrupt.cut_short():
             added.extend(repairs)
-        residual = optimizer.residual()
-        if self._weights is not None:
-            residual /= self._weights[..., None]
         if added:
             last = QuantizedGaussians.concatenate([layers[-1], *added])
             draft = draft.with_layers([*layers[:-1], last])
-        return draft, residual
+        return draft, quantizer.coordinate_descent(optimizer)
 
     def _refine_worse_blocks(
         self,
         draft: Draft,
-        residual: NDArray[np.float32],
+        quantizer: RdQuantizer,
+        descent: _native.CoordinateDescent,
         step: float,
         inside: NDArray[np.bool_] | None,
     ) -> list[QuantizedGaussians]:
-        """Refine the Gaussians that reach blocks which are worse than their mean color.
-
-        `residual` is what the draft draws less its target; it is overwritten.
-        """
+        """Refine the Gaussians that reach blocks which are worse than their mean color."""
         layers = draft.layers
         if self._interrupt.is_pressed():
             return layers
@@ -330,12 +325,11 @@ class FitQuantizer:
             for better in refine_worse_blocks(
                 layers,
                 self._seen,
-                residual,
-                lambda weights: self._rd_quantizer(draft.parameters, draft.step, weights),
+                descent,
+                quantizer,
                 most=most * source.stretch.gain,
                 bounds=self._bounds,
                 q_max=self._q_max,
-                weights=self._weights,
                 inside=inside,
                 threads=self._threads,
             ):
@@ -424,12 +418,7 @@ class FitQuantizer:
             optimizer.add(*arrays)
         return optimizer
 
-    def _rd_quantizer(
-        self,
-        parameters: QuantizerParameters,
-        step: float,
-        weights: NDArray[np.float32] | None = None,
-    ) -> RdQuantizer:
+    def _rd_quantizer(self, parameters: QuantizerParameters, step: float) -> RdQuantizer:
         picture = self._source.picture
         return RdQuantizer(
             parameters,
@@ -438,7 +427,7 @@ class FitQuantizer:
             width=picture.width,
             q_max=self._q_max,
             threads=thread_count(self._threads),
-            weights=self._weights if weights is None else weights,
+            weights=self._weights,
         )
 
     def _report(self, stage: str, number: int, count: int, loss: float, *, gaussians: int) -> None:

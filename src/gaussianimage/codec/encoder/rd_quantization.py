@@ -187,8 +187,9 @@ class RdQuantizer:
         layers: Sequence[QuantizedGaussians],
         descent: _native.CoordinateDescent,
         some: NDArray[np.bool_],
-    ) -> list[QuantizedGaussians]:
-        """Refine some Gaussians of a file by one pass; return its layers, without empty ones.
+        costs: _native.SymbolCosts,
+    ) -> tuple[list[QuantizedGaussians], QuantizedGaussians]:
+        """Refine some Gaussians of a file by one pass.
 
         Parameters
         ----------
@@ -197,40 +198,51 @@ class RdQuantizer:
             A descent in whose residual all of them are drawn.
         some : ndarray, (N,)
             Which of the Gaussians of all layers to refine.
-        """
-        return self._refine_once(descent, layers, 1.0, some)
+        costs : _native.SymbolCosts
 
-    def copy_residual(self, descent: _native.CoordinateDescent, to: NDArray[np.float32]) -> None:
-        """Copy the residual of a descent, (H, W, C), without the weights of the error."""
-        descent.copy_residual(to)
-        if self._roots is not None:
-            to /= self._roots[..., None]
+        Returns
+        -------
+        layers : list of QuantizedGaussians
+            The layers after it, without empty ones.
+        moved : QuantizedGaussians
+            Those of the refined Gaussians that are left.
+        """
+        levels = QuantizedGaussians.concatenate(layers)
+        sets = _model_sets(layers)
+        moved = self.run_pass(descent, levels.select(some), sets[some], costs)
+        levels.precision[some] = moved.precision
+        levels.position[some] = moved.position
+        levels.color[some] = moved.color
+        levels.shape[some] = moved.shape
+        return _divide(levels, layers), moved.select(shown(moved))
 
     def _refine_once(
         self,
         descent: _native.CoordinateDescent,
         layers: Sequence[QuantizedGaussians],
         weight: float,
-        some: NDArray[np.bool_] | None = None,
     ) -> list[QuantizedGaussians]:
-        """Return layers after a pass over all or some of their Gaussians, without empty ones."""
-        counts = [len(layer.precision) for layer in layers]
-        numbers = [model_set(number, len(layers)) for number in range(len(layers))]
-        sets = np.repeat(np.array(numbers, np.uint8), counts)
+        """Return layers after a pass over all of their Gaussians, without empty ones."""
         levels = QuantizedGaussians.concatenate(layers)
-        costs = self.costs(layers)
-        if some is None:
-            levels = self.run_pass(descent, levels, sets, costs, weight)
-        else:
-            moved = self.run_pass(descent, levels.select(some), sets[some], costs, weight)
-            levels.precision[some] = moved.precision
-            levels.position[some] = moved.position
-            levels.color[some] = moved.color
-            levels.shape[some] = moved.shape
-        alive = shown(levels)
-        ends = np.cumsum([0, *counts])
-        return [
-            levels.select(begin + np.flatnonzero(alive[begin:end]))
-            for begin, end in pairwise(ends)
-            if alive[begin:end].any()
-        ]
+        levels = self.run_pass(descent, levels, _model_sets(layers), self.costs(layers), weight)
+        return _divide(levels, layers)
+
+
+def _model_sets(layers: Sequence[QuantizedGaussians]) -> NDArray[np.uint8]:
+    """Return the number of the set of models that codes each Gaussian of some layers."""
+    counts = [len(layer.precision) for layer in layers]
+    numbers = [model_set(number, len(layers)) for number in range(len(layers))]
+    return np.repeat(np.array(numbers, np.uint8), counts)
+
+
+def _divide(
+    levels: QuantizedGaussians, layers: Sequence[QuantizedGaussians]
+) -> list[QuantizedGaussians]:
+    """Divide Gaussians like those of layers, without those of color zero and empty layers."""
+    alive = shown(levels)
+    ends = np.cumsum([0, *(len(layer.precision) for layer in layers)])
+    return [
+        levels.select(begin + np.flatnonzero(alive[begin:end]))
+        for begin, end in pairwise(ends)
+        if alive[begin:end].any()
+    ]

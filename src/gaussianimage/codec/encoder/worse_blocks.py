@@ -7,16 +7,17 @@ errors count more and more, until a coordinate descent over these Gaussians find
 Gaussian changes.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gaussianimage import _native
+from gaussianimage._util.arguments import thread_count
 from gaussianimage.codec.decoder.tile_cache import extents
-from gaussianimage.codec.encoder.local_contrast import BLOCK, count_blocks, excess_errors
+from gaussianimage.codec.encoder.local_contrast import BLOCK, Numbers, count_blocks
 from gaussianimage.codec.encoder.rd_quantization import RdQuantizer
 from gaussianimage.codec.format.levels import QuantizedGaussians
-from gaussianimage.fitting.density import Map
 
 # The weight of a block's errors grows by this factor in each round before which it is worse. It
 # starts in inverse proportion to the block's pixels, so that few pixels count as a whole block.
@@ -27,13 +28,12 @@ ROUNDS = 14
 def refine_worse_blocks(
     layers: Sequence[QuantizedGaussians],
     pixels: NDArray[np.float32],
-    residual: NDArray[np.float32],
-    quantizer_for: Callable[[Map], RdQuantizer],
+    descent: _native.CoordinateDescent,
+    quantizer: RdQuantizer,
     *,
     most: float,
     bounds: tuple[NDArray[np.float64], NDArray[np.float64]],
     q_max: float,
-    weights: Map | None = None,
     inside: NDArray[np.bool_] | None = None,
     threads: int | None = None,
 ) -> Iterator[list[QuantizedGaussians]]:
@@ -43,18 +43,19 @@ def refine_worse_blocks(
     ----------
     layers : sequence of QuantizedGaussians
         The layers of a file.
-    pixels, residual : ndarray, (H, W, C), float32
-        The picture, and the drawn file less it, which is overwritten.
-    quantizer_for : callable
-        Function that returns the quantizer of the file for weights of the error at each pixel.
+    pixels : ndarray, (H, W, C), float32
+        The picture.
+    descent : _native.CoordinateDescent
+        A descent in whose residual the file is drawn. Its weights of the errors do not count in
+        the error of a block. They grow in the blocks that are worse.
+    quantizer : RdQuantizer
+        The quantizer of the file.
     most : float
         By how much a block's root mean square error may exceed that of its mean color.
     bounds : tuple of ndarray, (C,)
         Black and white; a decoder clips what is drawn to them.
     q_max : float
         Cut-off q of the Gaussians.
-    weights : ndarray, (H, W), float32, optional
-        Weights of the error, which do not count in the error of a block; by default 1.
     inside : ndarray, (K,), optional
         Which of the blocks to check, counted row by row; by default all.
     threads : int, optional
@@ -67,43 +68,47 @@ def refine_worse_blocks(
         layers. There is none if no block is worse.
     """
     height, width = pixels.shape[:2]
-    blocks = np.arange(count_blocks(pixels))
-    factors = np.ones(len(blocks), np.float32)
-    lightest = 1 / _shares_within(height, width)  # of a block that counts more
+    excess = np.zeros(count_blocks(pixels))
+    limits = np.array(bounds, np.float32)
+
+    def measure(blocks: Numbers) -> None:
+        excess[blocks] = descent.block_excess(pixels, limits, blocks, thread_count(threads))
+
+    checked = np.ones(len(excess), bool) if inside is None else inside
+    measure(np.flatnonzero(checked))
     layers = list(layers)
-    least = np.inf
-    for number in range(ROUNDS + 1):
-        excess = excess_errors(pixels, residual, blocks, bounds=bounds, threads=threads)
-        if inside is not None:
-            excess[~inside] = 0
-        worse = excess > most**2
-        if number > 0 and excess.max() < least:
-            yield layers
-        least = min(least, float(excess.max()))
-        if number == ROUNDS or not layers or not worse.any():
-            return
-        factors[worse] = HEAVIER * np.maximum(factors, lightest)[worse]
-        weighed = _on_pixels(factors, height, width)
-        if weights is not None:
-            weighed *= weights
-        quantizer = quantizer_for(weighed)  # keeps their roots
+    if not layers or not (excess > most**2).any():
+        return
+    factors = np.ones(len(excess))
+    lightest = 1 / _shares_within(height, width)  # of a block that counts more
+    costs = quantizer.costs(layers)
+    least = excess.max()
+    for _ in range(ROUNDS):
+        worse = np.flatnonzero(excess > most**2)
+        before = factors[worse]
+        factors[worse] = HEAVIER * np.maximum(before, lightest[worse])
+        descent.weigh_blocks(worse, factors[worse] / before)
         levels = QuantizedGaussians.concatenate(layers)
         means, cholesky, _ = quantizer.quantizer.dequantize(*levels)
         reaching = find_reaching(means, cholesky, worse, width, q_max)
         if not reaching.any():
             return
-        residual *= weighed[..., None]
-        del weighed  # this and the descent's residual are large
-        descent = quantizer.coordinate_descent(residual)
-        layers = quantizer.refine_some(layers, descent, reaching)
-        quantizer.copy_residual(descent, residual)
-        del descent, quantizer
+        layers, moved = quantizer.refine_some(layers, descent, reaching, costs)
+        reached = find_reached(means[reaching], cholesky[reaching], height, width, q_max)
+        means, cholesky, _ = quantizer.quantizer.dequantize(*moved)
+        reached |= find_reached(means, cholesky, height, width, q_max)
+        measure(np.flatnonzero(reached & checked))
+        if excess.max() < least:
+            least = excess.max()
+            yield layers
+        if not layers or not (excess > most**2).any():
+            return
 
 
 def find_reaching(
     means: NDArray[np.float64],
     cholesky: NDArray[np.float64],
-    blocks: NDArray[np.bool_],
+    blocks: Numbers,
     width: int,
     q_max: float,
 ) -> NDArray[np.bool_]:
@@ -114,7 +119,7 @@ def find_reaching(
     means, cholesky : ndarray, (N, 2) and (N, 3)
         Gaussians, in pixels.
     blocks : ndarray, (K,)
-        Which of the blocks these are, counted row by row.
+        Their numbers, counted row by row.
     width : int
         Width of the picture in pixels.
     q_max : float
@@ -122,7 +127,7 @@ def find_reaching(
     """
     across, down = extents(cholesky, q_max) + BLOCK / 2
     reaching = np.zeros(len(means), bool)
-    for block in np.flatnonzero(blocks):
+    for block in blocks:
         row, column = divmod(int(block), -(-width // BLOCK))
         near = np.abs(means[:, 0] - BLOCK * (column + 0.5)) < across
         near &= np.abs(means[:, 1] - BLOCK * (row + 0.5)) < down
@@ -130,16 +135,36 @@ def find_reaching(
     return reaching
 
 
-def _shares_within(height: int, width: int) -> NDArray[np.float32]:
+def find_reached(
+    means: NDArray[np.float64],
+    cholesky: NDArray[np.float64],
+    height: int,
+    width: int,
+    q_max: float,
+) -> NDArray[np.bool_]:
+    """Tell which blocks of a picture some Gaussians may reach, (K,).
+
+    Parameters
+    ----------
+    means, cholesky : ndarray, (N, 2) and (N, 3)
+        The Gaussians, in pixels.
+    height, width : int
+        Size of the picture in pixels.
+    q_max : float
+        Cut-off q of the Gaussians.
+    """
+    reached = np.zeros((-(-height // BLOCK), -(-width // BLOCK)), bool)
+    reach = extents(cholesky, q_max).T + 1
+    first = np.maximum((means - reach) // BLOCK, 0).astype(int)
+    last = np.maximum((means + reach) // BLOCK + 1, 0).astype(int)
+    for (left, top), (right, bottom) in zip(first, last, strict=True):
+        reached[top:bottom, left:right] = True
+    return reached.ravel()
+
+
+def _shares_within(height: int, width: int) -> NDArray[np.float64]:
     """Return the share of each block that lies within the picture, (K,)."""
     rows, columns = (
         np.minimum(BLOCK, side - np.arange(0, side, BLOCK)) / BLOCK for side in (height, width)
     )
-    return np.outer(rows, columns).ravel().astype(np.float32)
-
-
-def _on_pixels(factors: NDArray[np.float32], height: int, width: int) -> Map:
-    """Return a map of the factors (K,) of blocks."""
-    blocks = factors.reshape(-(-height // BLOCK), -(-width // BLOCK))
-    rows = np.repeat(blocks, BLOCK, axis=0)[:height]
-    return np.repeat(rows, BLOCK, axis=1)[:, :width]
+    return np.outer(rows, columns).ravel()

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/pool.h"
+#include "bindings/blocks.h"
 #include "bindings/common.h"
 #include "bindings/without_gil.h"
 #include "eye/eye_weights.h"
@@ -20,7 +21,6 @@ namespace {
 
 using Picture = nb::ndarray<const float, nb::numpy, nb::ndim<3>, nb::c_contig>;
 using Map = nb::ndarray<const float, nb::numpy, nb::ndim<2>, nb::c_contig>;
-using Numbers = nb::ndarray<const int64_t, nb::numpy, nb::ndim<1>, nb::c_contig>;
 using Shapes = nb::ndarray<const int32_t, nb::numpy, nb::shape<-1, 2>, nb::c_contig>;
 
 ptrdiff_t rows(const Map& map) { return static_cast<ptrdiff_t>(map.shape(0)); }
@@ -38,23 +38,15 @@ BlockSource make_source(const Picture& picture, const std::optional<Map>& diviso
           static_cast<int>(picture.shape(2)), divisors ? divisors->data() : nullptr};
 }
 
-void check(const BlockSource& source, const Numbers& numbers) {
-  for (size_t i = 0; i < numbers.size(); ++i) {
-    if (numbers.data()[i] < 0 || numbers.data()[i] >= source.count()) {
-      throw nb::value_error("the picture has no such block");
-    }
-  }
-}
-
 }  // namespace
 
 void bind_eye(nb::module_& m) {
   m.attr("BLOCK") = static_cast<int>(block_side);
   m.def(
       "block_contrast",
-      [](Picture pixels, Numbers blocks, int threads) {
+      [](Picture pixels, BlockNumbers blocks, int threads) {
         const BlockSource source = make_source(pixels);
-        check(source, blocks);
+        check_blocks(source, blocks);
         auto largest = make_array<float>({blocks.size()});
         auto usual = make_array<float>({blocks.size()});
         without_gil([&] {
@@ -66,9 +58,9 @@ void bind_eye(nb::module_& m) {
       nb::arg("pixels"), nb::arg("blocks"), nb::arg("threads"));
   m.def(
       "block_peaks",
-      [](Picture errors, std::optional<Map> weights, Numbers blocks, int threads) {
+      [](Picture errors, std::optional<Map> weights, BlockNumbers blocks, int threads) {
         const BlockSource source = make_source(errors, weights);
-        check(source, blocks);
+        check_blocks(source, blocks);
         auto peaks = make_array<float>({blocks.size()});
         without_gil([&] {
           measure_peaks(source, blocks.data(), blocks.size(), resolve_threads(threads),
@@ -79,32 +71,32 @@ void bind_eye(nb::module_& m) {
       nb::arg("errors"), nb::arg("weights").none(), nb::arg("blocks"), nb::arg("threads"));
   m.def(
       "block_excess",
-      [](Picture pixels, Picture errors, std::optional<Map> weights, std::optional<Map> bounds,
-         Numbers blocks, int threads) {
+      [](Picture pixels, Picture errors, std::optional<Map> weights, BlockNumbers blocks,
+         int threads) {
         const BlockSource source = make_source(pixels), error = make_source(errors, weights);
         if (error.height != source.height || error.width != source.width ||
             error.channels != source.channels) {
           throw nb::value_error("pixels and errors must have the same shape");
         }
-        if (bounds && (bounds->shape(0) != 2 || bounds->shape(1) != pixels.shape(2))) {
-          throw nb::value_error("bounds has the wrong shape");
-        }
-        check(source, blocks);
+        check_blocks(source, blocks);
         auto excess = make_array<double>({blocks.size()});
         without_gil([&] {
-          measure_excess(source, error, bounds ? bounds->data() : nullptr, blocks.data(),
-                         blocks.size(), resolve_threads(threads), excess.data());
+          const auto cut_error = [&](int64_t number, Block& block) {
+            cut_block(error, number, block);
+          };
+          measure_excess(source, cut_error, nullptr, blocks.data(), blocks.size(),
+                         resolve_threads(threads), excess.data());
         });
         return excess;
       },
-      nb::arg("pixels"), nb::arg("errors"), nb::arg("weights").none(), nb::arg("bounds").none(),
-      nb::arg("blocks"), nb::arg("threads"));
+      nb::arg("pixels"), nb::arg("errors"), nb::arg("weights").none(), nb::arg("blocks"),
+      nb::arg("threads"));
   m.def(
       "block_spots",
-      [](Picture errors, std::optional<Map> weights, Numbers blocks, Shapes shapes, size_t rounds,
-         int threads) {
+      [](Picture errors, std::optional<Map> weights, BlockNumbers blocks, Shapes shapes,
+         size_t rounds, int threads) {
         const BlockSource source = make_source(errors, weights);
-        check(source, blocks);
+        check_blocks(source, blocks);
         std::vector<std::array<int32_t, 2>> boxes(shapes.shape(0));
         for (size_t i = 0; i < boxes.size(); ++i) {
           boxes[i] = {shapes.data()[2 * i], shapes.data()[2 * i + 1]};

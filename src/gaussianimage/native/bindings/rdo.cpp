@@ -4,11 +4,14 @@
 #include <nanobind/stl/optional.h>
 
 #include <optional>
+#include <string>
 
 #include "base/pool.h"
+#include "bindings/blocks.h"
 #include "bindings/common.h"
 #include "bindings/layer_arrays.h"
 #include "bindings/without_gil.h"
+#include "eye/local_contrast.h"
 #include "fit/optimizer.h"
 #include "rdo/coordinate_descent.h"
 
@@ -18,8 +21,9 @@ namespace gi {
 namespace {
 
 using Picture = nb::ndarray<const float, nb::numpy, nb::ndim<3>, nb::c_contig>;
+using Factors = nb::ndarray<const double, nb::numpy, nb::ndim<1>, nb::c_contig>;
 using OutPicture = nb::ndarray<float, nb::numpy, nb::ndim<3>, nb::c_contig>;
-using Plane = nb::ndarray<const float, nb::numpy, nb::ndim<2>, nb::c_contig>;
+using Map = nb::ndarray<const float, nb::numpy, nb::ndim<2>, nb::c_contig>;
 
 // Copies height × width × channels floats to tiles.
 void put_in_tiles(const float* values, const TiledResidual& tiles, int threads) {
@@ -34,9 +38,19 @@ void put_in_tiles(const float* values, const TiledResidual& tiles, int threads) 
   });
 }
 
+// Raises ValueError if an array has not the shape of the residual.
+template <typename Array>
+void check_picture(const CoordinateDescent& descent, const Array& picture, const char* name) {
+  if (picture.shape(0) != static_cast<size_t>(descent.height()) ||
+      picture.shape(1) != static_cast<size_t>(descent.width()) ||
+      picture.shape(2) != static_cast<size_t>(descent.channels())) {
+    throw nb::value_error((std::string(name) + " has the wrong shape").c_str());
+  }
+}
+
 template <typename Fill>
 void make_descent(CoordinateDescent* self, const Quantizer& quantizer, double q_max, Fill&& fill,
-                  const std::optional<Plane>& roots, double block_weight, int threads) {
+                  const std::optional<Map>& roots, double block_weight, int threads) {
   if (roots && (roots->shape(0) != static_cast<size_t>(quantizer.height) ||
                 roots->shape(1) != static_cast<size_t>(quantizer.width))) {
     throw nb::value_error("roots has the wrong shape");
@@ -69,7 +83,7 @@ void bind_rdo(nb::module_& m) {
       .def(
           "__init__",
           [](CoordinateDescent* self, const Quantizer& quantizer, double q_max, Optimizer& residual,
-             std::optional<Plane> roots, double block_weight, int threads) {
+             std::optional<Map> roots, double block_weight, int threads) {
             if (residual.height() != quantizer.height || residual.width() != quantizer.width ||
                 residual.channels() != quantizer.channels) {
               throw nb::value_error("residual has the wrong shape");
@@ -84,7 +98,7 @@ void bind_rdo(nb::module_& m) {
       .def(
           "__init__",
           [](CoordinateDescent* self, const Quantizer& quantizer, double q_max, Picture residual,
-             std::optional<Plane> roots, double block_weight, int threads) {
+             std::optional<Map> roots, double block_weight, int threads) {
             if (residual.shape(0) != static_cast<size_t>(quantizer.height) ||
                 residual.shape(1) != static_cast<size_t>(quantizer.width) ||
                 residual.shape(2) != static_cast<size_t>(quantizer.channels)) {
@@ -119,13 +133,43 @@ void bind_rdo(nb::module_& m) {
           nb::arg("shape"), nb::arg("sets"), nb::arg("costs"), nb::arg("weight"),
           nb::arg("threads"))
       .def(
+          "block_excess",
+          [](CoordinateDescent& self, Picture pixels, Map bounds, BlockNumbers blocks,
+             int threads) {
+            check_picture(self, pixels, "pixels");
+            const BlockSource source{pixels.data(), self.height(), self.width(), self.channels()};
+            if (bounds.shape(0) != 2 || bounds.shape(1) != pixels.shape(2)) {
+              throw nb::value_error("bounds has the wrong shape");
+            }
+            check_blocks(source, blocks);
+            auto excess = make_array<double>({blocks.size()});
+            without_gil([&] {
+              measure_excess(
+                  source, [&](int64_t number, Block& block) { self.cut_block(number, block); },
+                  bounds.data(), blocks.data(), blocks.size(), resolve_threads(threads),
+                  excess.data());
+            });
+            return excess;
+          },
+          nb::arg("pixels"), nb::arg("bounds"), nb::arg("blocks"), nb::arg("threads"))
+      .def(
+          "weigh_blocks",
+          [](CoordinateDescent& self, BlockNumbers blocks, Factors factors) {
+            check_blocks({nullptr, self.height(), self.width(), self.channels()}, blocks);
+            if (factors.size() != blocks.size()) {
+              throw nb::value_error("factors has the wrong length");
+            }
+            without_gil([&] {
+              for (size_t i = 0; i < blocks.size(); ++i) {
+                self.weigh_block(blocks.data()[i], factors.data()[i]);
+              }
+            });
+          },
+          nb::arg("blocks"), nb::arg("factors"))
+      .def(
           "copy_residual",
           [](CoordinateDescent& self, OutPicture to) {
-            if (to.shape(0) != static_cast<size_t>(self.height()) ||
-                to.shape(1) != static_cast<size_t>(self.width()) ||
-                to.shape(2) != static_cast<size_t>(self.channels())) {
-              throw nb::value_error("to has the wrong shape");
-            }
+            check_picture(self, to, "to");
             without_gil([&] { self.copy_residual(to.data()); });
           },
           nb::arg("to").noconvert());

@@ -116,14 +116,15 @@ void measure_peaks(const BlockSource& source, const int64_t* numbers, size_t cou
   });
 }
 
-void measure_excess(const BlockSource& source, const BlockSource& errors, const float* bounds,
-                    const int64_t* numbers, size_t count, int threads, double* excess) {
+void measure_excess(const BlockSource& source, FunctionRef<void(int64_t, Block&)> cut_error,
+                    const float* bounds, const int64_t* numbers, size_t count, int threads,
+                    double* excess) {
   for_blocks(numbers, count, threads, [&](size_t i, int64_t number) {
     const size_t rows = source.rows(number), columns = source.columns(number);
     const double pixels = static_cast<double>(rows * columns);
     Block block, error;
     cut_block(source, number, block);
-    cut_block(errors, number, error);
+    cut_error(number, error);
     double total = 0;
     for (size_t c = 0; c < static_cast<size_t>(source.channels); ++c) {
       if (bounds) {

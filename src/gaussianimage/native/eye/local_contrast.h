@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/function_ref.h"
 #include "eye/blocks.h"
 
 namespace gi {
@@ -21,9 +22,11 @@ void measure_contrast(const BlockSource& source, const int64_t* numbers, size_t 
 void measure_peaks(const BlockSource& source, const int64_t* numbers, size_t count, int threads,
                    float* peaks);
 
-// The mean squared error of a block less that of its mean color. `bounds` are black and white for
-// each channel, to which the drawn picture is clipped; null if it is not.
-void measure_excess(const BlockSource& source, const BlockSource& errors, const float* bounds,
-                    const int64_t* numbers, size_t count, int threads, double* excess);
+// The mean squared error of a block less that of its mean color. cut_error(number, block) cuts out
+// the errors of a block, 0 beyond the picture. `bounds` are black and white for each channel, to
+// which the drawn picture is clipped; null if it is not.
+void measure_excess(const BlockSource& source, FunctionRef<void(int64_t, Block&)> cut_error,
+                    const float* bounds, const int64_t* numbers, size_t count, int threads,
+                    double* excess);
 
 }  // namespace gi

@@ -53,7 +53,7 @@ CoordinateDescent::CoordinateDescent(const Quantizer& quantizer, double q_max,
         const int first = row * tile_rows;
         divide_by_roots(roots, first, std::min(first + tile_rows, residual_.height));
       }
-      if (block_weight > 0) sum_blocks(row);
+      if (block_weight > 0) sum_blocks(row, 0, residual_.strips());
     }
   });
 }
@@ -65,8 +65,7 @@ void CoordinateDescent::divide_by_roots(const float* roots, int first, int last)
     const ptrdiff_t row = ptrdiff_t{y} * residual_.width;
     for (int left = 0; left < residual_.width; left += cell_width) {
       const int columns = std::min(cell_width, residual_.width - left);
-      float* const root = roots_.data() + residual_.tile(y, left) * tile_rows * cell_width +
-                          residual_.place(y, left, 1);
+      float* const root = root_of(y, left);
       std::copy_n(roots + row + left, columns, root);
       float* const p = residual_.row(y, left);
       for (int k = 0; k < channels; ++k) {
@@ -76,10 +75,10 @@ void CoordinateDescent::divide_by_roots(const float* roots, int first, int last)
   }
 }
 
-// Sums the blocks of 4 × 4 pixels in a row of tiles.
-void CoordinateDescent::sum_blocks(int row_of_tiles) {
+// Sums the blocks of 4 × 4 pixels in a row of tiles, from one strip to another.
+void CoordinateDescent::sum_blocks(int row_of_tiles, int first_strip, int last_strip) {
   const size_t channels = static_cast<size_t>(quantizer_.channels);
-  for (int strip = 0; strip < residual_.strips(); ++strip) {
+  for (int strip = first_strip; strip < last_strip; ++strip) {
     const size_t tile = residual_.tile(row_of_tiles * tile_rows, strip * cell_width);
     for (size_t k = 0; k < channels; ++k) {
       const float* p = floats_.data() + tile * residual_.tile_floats() + 16 * k;
@@ -94,6 +93,46 @@ void CoordinateDescent::sum_blocks(int row_of_tiles) {
       }
     }
   }
+}
+
+void CoordinateDescent::cut_block(int64_t number, Block& block) const {
+  const BlockSource place{nullptr, residual_.height, residual_.width, residual_.channels};
+  const int top = static_cast<int>(place.top(number)), left = static_cast<int>(place.left(number));
+  const int bottom = top + static_cast<int>(place.rows(number));
+  const int right = left + static_cast<int>(place.columns(number));
+  for (size_t k = 0; k < static_cast<size_t>(residual_.channels); ++k) block[k].fill(0);
+  for (int y = top; y < bottom; ++y) {
+    for (int x = left; x < right; ++x) {
+      const float* const p = residual_.row(y, x);
+      const size_t to = static_cast<size_t>((y - top) * block_side + x - left);
+      const float root = residual_.roots ? *root_of(y, x) : 1;
+      for (int k = 0; k < residual_.channels; ++k)
+        block[static_cast<size_t>(k)][to] = p[16 * k] / root;
+    }
+  }
+}
+
+void CoordinateDescent::weigh_block(int64_t number, double factor) {
+  static_assert(block_side % tile_rows == 0 && block_side % cell_width == 0);
+  if (!residual_.roots) {
+    roots_.assign(floats_.size() / static_cast<size_t>(residual_.channels), 1.0f);
+    residual_.roots = roots_.data();
+  }
+  const BlockSource place{nullptr, residual_.height, residual_.width, residual_.channels};
+  const int top = static_cast<int>(place.top(number)), left = static_cast<int>(place.left(number));
+  const int bottom = top + static_cast<int>(place.rows(number));
+  const int right = left + static_cast<int>(place.columns(number));
+  const float by = static_cast<float>(std::sqrt(factor));
+  for (int y = top; y < bottom; ++y) {
+    for (int x = left; x < right; ++x) {
+      *root_of(y, x) *= by;
+      float* const p = residual_.row(y, x);
+      for (int k = 0; k < residual_.channels; ++k) p[16 * k] *= by;
+    }
+  }
+  if (!residual_.block_sums) return;
+  const int first = left / cell_width, last = count_strips(right);
+  for (int row = top / tile_rows; row * tile_rows < bottom; ++row) sum_blocks(row, first, last);
 }
 
 void CoordinateDescent::copy_residual(float* out) const {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/function_ref.h"
+#include "eye/blocks.h"
 #include "layer/layer.h"
 #include "layer/quantized_gaussian.h"
 #include "rdo/single_gaussian.h"
@@ -39,6 +40,11 @@ class CoordinateDescent {
   int width() const { return quantizer_.width; }
   int channels() const { return quantizer_.channels; }
 
+  // Cuts out a block of 16 × 16 pixels of the residual without the roots; see eye/blocks.h.
+  void cut_block(int64_t number, Block& block) const;
+  // Multiplies the weights of the squared errors in a block of 16 × 16 pixels.
+  void weigh_block(int64_t number, double factor);
+
   // Copies the current R to `out`, height × width × channels floats, row by row.
   void copy_residual(float* out) const;
 
@@ -58,8 +64,15 @@ class CoordinateDescent {
     double size;
   };
 
+  // The root of pixel (x, y).
+  float* root_of(int y, int x) {
+    return roots_.data() + residual_.tile(y, x) * tile_rows * cell_width + residual_.place(y, x, 1);
+  }
+  const float* root_of(int y, int x) const {
+    return const_cast<CoordinateDescent*>(this)->root_of(y, x);
+  }
   void divide_by_roots(const float* roots, int first, int last);
-  void sum_blocks(int row_of_tiles);
+  void sum_blocks(int row_of_tiles, int first_strip, int last_strip);
   Geometry dequantize_geometry(const QuantizedGaussian& gaussian) const;
   void paint(const QuantizedGaussian& gaussian, double sign);
   double best_color(QuantizedGaussian& gaussian, int set, const double* sums, double scale,
