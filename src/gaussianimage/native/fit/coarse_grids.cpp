@@ -37,10 +37,6 @@ CoarseGrids::CoarseGrids(int height, int width, int channels, int threads)
     grid.fine_strips = count_strips(width);
     grid.height = height = grid.fine_pairs + 2 + offset;
     grid.width = width = 4 * grid.fine_strips + 2 + offset;
-    const size_t strip = grid.strip_floats(channels);
-    const size_t floats = static_cast<size_t>(count_strips(width)) * strip;
-    grid.picture.assign(floats, 0.0f);
-    grid.sums.assign(static_cast<size_t>(grid.fine_strips) * strip, 0.0f);
     offset = 0;
   }
 }
@@ -58,6 +54,22 @@ Source CoarseGrids::fine() const {
   return {fine_.means.data(),  fine_.cholesky.data(),
           fine_.colors.data(), static_cast<int>(fine_.numbers.size()),
           channels_,           fine_q_max_};
+}
+
+void CoarseGrids::allocate_pictures() {
+  for (Grid& grid : grids_) {
+    if (!grid.picture.empty()) continue;
+    const size_t strip = grid.strip_floats(channels_);
+    grid.picture.assign(static_cast<size_t>(count_strips(grid.width)) * strip, 0.0f);
+    grid.sums.assign(static_cast<size_t>(grid.fine_strips) * strip, 0.0f);
+  }
+}
+
+void CoarseGrids::free_pictures() {
+  for (Grid& grid : grids_) {
+    grid.picture = {};
+    grid.sums = {};
+  }
 }
 
 void CoarseGrids::reserve(size_t gaussians) {
@@ -130,6 +142,7 @@ void CoarseGrids::add(int level, const Source& source, uint32_t i) {
 
 void CoarseGrids::draw() {
   if (empty()) return;
+  allocate_pictures();
   if (grids_[1].set.numbers.empty()) {
     std::fill(grids_[0].picture.begin(), grids_[0].picture.end(), 0.0f);
   } else {

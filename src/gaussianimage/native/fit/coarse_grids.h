@@ -29,6 +29,9 @@ class CoarseGrids {
   // Makes room for a number of Gaussians.
   void reserve(size_t gaussians);
 
+  // Frees the pictures of the grids until the next `draw`; they take 6 bytes for each pixel.
+  void free_pictures();
+
   // Sorts Gaussians by the grid that they are drawn on.
   void assign(const Source& source);
 
@@ -106,6 +109,7 @@ class CoarseGrids {
     }
   };
 
+  void allocate_pictures();
   void add(int level, const Source& source, uint32_t i);
   void draw(Grid& grid);
   void subdivide(const Grid& grid, int strip, int y, int pairs, const float* subtracted,

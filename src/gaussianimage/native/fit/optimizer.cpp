@@ -294,6 +294,7 @@ void Optimizer::move(size_t i, const double* step) {
 // each for other strips.
 template <typename Take>
 void Optimizer::for_each_residual(Take&& take) {
+  if (grids_) grids_->free_pictures();
   const Kernels& k = kernels();
   for_each_strip([&](int strip) {
     float* const buffer = float_buffer(binning_.bands(), channels_);
