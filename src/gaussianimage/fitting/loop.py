@@ -3,7 +3,8 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +27,17 @@ SOLVE_RIDGE = 1e-4
 class FitResult:
     """What `fit` returns."""
 
-    gaussians: Gaussians
     psnr: float  # dB, of the unclamped float picture; the picture's weights apply
     iterations: int  # done in all
     seconds: float  # of this call
     interrupted: bool  # whether Ctrl-C ended the fit early, with on_interrupt="keep"
     state: FitState  # where a later fit continues; before the final solve for the colors
+    colors: NDArray[np.float32]  # (N, C): those of the Gaussians, after the final solve
+
+    @cached_property
+    def gaussians(self) -> Gaussians:
+        """The fitted Gaussians. They are made when they are asked for first."""
+        return replace(self.state, colors=self.colors).gaussians
 
 
 class Run:
@@ -91,12 +97,12 @@ class Run:
             with self._interrupt.cut_short():
                 self._tell(force=True)
         return FitResult(
-            gaussians=self._state().gaussians,
             psnr=self._psnr,
             iterations=self._iteration,
             seconds=time.perf_counter() - self._began,
             interrupted=self._interrupt.is_pressed(),
             state=state,
+            colors=self._optimizer.colors,
         )
 
     def _iterate(self) -> None:

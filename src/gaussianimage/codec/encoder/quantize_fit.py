@@ -140,7 +140,7 @@ class FitQuantizer:
     def balanced_step(self) -> float:
         """Return the color step Δ that suits the fit's error."""
         error = 10 ** (-self._fitted.psnr / 10) * self._source.picture.pixels.size
-        return max(step_for_fit(error, len(self._fitted.gaussians)), 2.0**-15)
+        return max(step_for_fit(error, len(self._fitted.colors)), 2.0**-15)
 
     def quantize(self, step: float) -> Draft:
         """Quantize the fit with a color step, or with the coarsest step and fewer Gaussians.

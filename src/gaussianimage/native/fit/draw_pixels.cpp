@@ -10,7 +10,7 @@ namespace gi {
 void draw_pixels(const float* values, size_t size, const double* shares, size_t count,
                  int64_t* pixels) {
   // Sums over short parts are independent of each other, which one running sum is not.
-  constexpr size_t part = 16;
+  constexpr size_t part = 64;
   std::vector<double> ends((size + part - 1) / part);
   for (size_t i = 0; i < ends.size(); ++i) {
     if (i % 65536 == 0) check_interrupt();
