@@ -119,7 +119,6 @@ void Optimizer::reserve(int count) {
   second.reserve(n * (5 + c));
   trainable_.reserve(n);
   age_.reserve(n);
-  sums_.reserve(n * (5 + c));
   binning_.reserve(n);
   if (grids_) grids_->reserve(n);
 }
@@ -290,11 +289,19 @@ void Optimizer::move(size_t i, const double* step) {
   }
 }
 
+// Frees what the next iteration makes anew, because maps of a residual are made when a fit needs
+// the most memory.
+void Optimizer::free_scratch() {
+  if (grids_) grids_->free_pictures();
+  memory_ = {};
+  sums_ = {};
+}
+
 // Runs take(cell, p) for all cells with their residuals times the weights. Several threads call it,
 // each for other strips.
 template <typename Take>
 void Optimizer::for_each_residual(Take&& take) {
-  if (grids_) grids_->free_pictures();
+  free_scratch();
   const Kernels& k = kernels();
   for_each_strip([&](int strip) {
     float* const buffer = float_buffer(binning_.bands(), channels_);

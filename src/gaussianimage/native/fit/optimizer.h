@@ -108,6 +108,7 @@ class Optimizer {
   void erase(const std::vector<uint8_t>& keep);
   template <typename Strips>
   void for_each_strip(Strips&& body);
+  void free_scratch();
   template <typename Take>
   void for_each_residual(Take&& take);
   template <typename Reduce>
