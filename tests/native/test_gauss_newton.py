@@ -92,6 +92,28 @@ def test_gauss_newton_steps_weigh_the_penalties():
     assert square(held) < 0.9 * square(free)
 
 
+def test_a_price_of_area_makes_gaussians_smaller_by_its_gradient():
+    near, _, _ = alone()
+    target = picture(near)  # drawn exactly: nothing but the price changes it
+    step, price, rate = 1.0, 0.1, 0.01
+    one, other = optimizer(near, target), optimizer(near, target)
+    one.gauss_newton(fractions(1, rate), 0.0, 0.0, step, price)
+    other.gauss_newton(fractions(1, rate), 0.0, 0.0, step)
+    l11, _, l22 = near.cholesky()[0]
+    area = np.pi * l11 * l22
+    energy = area * np.square(near.colors[0]).sum()
+    change = rate * price * step**2 * area * 2 / (energy + 2 * step**2)
+    assert change > 1e-4
+    found = np.log(one.cholesky[0, ::2] / other.cholesky[0, ::2])
+    assert found == pytest.approx([-change, -change], rel=0.01)
+    assert one.means == pytest.approx(other.means, abs=1e-6)
+    # The amplitude stays the same.
+    sizes = [o.cholesky[0, 0] * o.cholesky[0, 2] for o in (one, other)]
+    assert one.colors * np.sqrt(sizes[0]) == pytest.approx(
+        other.colors * np.sqrt(sizes[1]), rel=1e-4
+    )
+
+
 @pytest.mark.parametrize("threads", [2, 3])
 def test_threads_change_no_bit_of_gauss_newton_steps(threads):
     g = scene(600, 300, 70)

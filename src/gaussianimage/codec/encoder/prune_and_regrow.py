@@ -14,6 +14,11 @@ from gaussianimage.fitting.placement import BLUR_RADIUS, births
 # logarithm of its amplitude b; together they weigh about ½ Δ² ln(1 + |b|² / Δ²).
 BITS = 0.8
 
+# Weight of the penalty on area, Δ² for each π σ₁ σ₂ px². The rounds would make Gaussians large that
+# gain little by it, and a decoder draws every pixel of them. Files keep their size
+# (docs/experiments/price-of-area.md).
+AREA = 3e-4
+
 # A Gaussian is pruned if its amplitude |b| is below this many color steps Δ: elsewhere its bits
 # would reduce the error more.
 PRUNE = 1.4
@@ -101,7 +106,7 @@ def prune_and_regrow(
             optimizer.add(*new)
         if len(optimizer) == 0:
             return
-        losses = optimizer.gauss_newton(rates, energy, BITS, step)
+        losses = optimizer.gauss_newton(rates, energy, BITS, step, AREA)
         yield len(optimizer), float(losses[-1])
     prune(optimizer, step, weights)
 

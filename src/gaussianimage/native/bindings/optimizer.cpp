@@ -167,16 +167,18 @@ void bind_optimizer(nb::module_& m) {
           nb::arg("rates"), nb::arg("energy"), nb::arg("bits") = 0.0, nb::arg("step") = 1.0)
       .def(
           "gauss_newton",
-          [](Optimizer& self, Values<float> rates, double energy, double bits, double step) {
+          [](Optimizer& self, Values<float> rates, double energy, double bits, double step,
+             double area) {
             const size_t count = rates.shape(0);
             auto losses = make_array<double>({count});
             without_gil([&] {
-              self.gauss_newton(static_cast<int>(count), rates.data(), {energy, bits, step},
+              self.gauss_newton(static_cast<int>(count), rates.data(), {energy, bits, step}, area,
                                 losses.data());
             });
             return losses;
           },
-          nb::arg("rates"), nb::arg("energy"), nb::arg("bits"), nb::arg("step"))
+          nb::arg("rates"), nb::arg("energy"), nb::arg("bits"), nb::arg("step"),
+          nb::arg("area") = 0.0)
       .def(
           "solve_colors",
           [](Optimizer& self, int iterations, double ridge) {

@@ -52,7 +52,7 @@ std::vector<double> Optimizer::step_sizes() {
 // l21 and l22, and π l11 l22 for the color. Where Gaussians overlap, steps are smaller: the row
 // sums of the Gram matrix, ∫ w w' for weights of unit energy, bound its eigenvalues.
 void Optimizer::gauss_newton(int count, const float* rates, const Penalty& penalty,
-                             double* losses) {
+                             double area_price, double* losses) {
   const size_t n = static_cast<size_t>(this->count());
   const size_t width = static_cast<size_t>(parameters());
   const std::vector<double> share = step_sizes();
@@ -63,7 +63,7 @@ void Optimizer::gauss_newton(int count, const float* rates, const Penalty& penal
     parallel_blocks(n, 256, threads_, [&](size_t begin, size_t end) {
       with_channels(channels_, [&](auto c) {
         for (size_t i = begin; i < end; ++i) {
-          gauss_newton_step<c>(i, rates[iteration] * share[i], penalty,
+          gauss_newton_step<c>(i, rates[iteration] * share[i], penalty, area_price,
                                velocity.data() + i * width);
         }
       });
@@ -74,7 +74,8 @@ void Optimizer::gauss_newton(int count, const float* rates, const Penalty& penal
 
 // Takes one step of Gaussian i. Divisions take most of its time, so reciprocals are shared.
 template <int C>
-void Optimizer::gauss_newton_step(size_t i, double rate, const Penalty& penalty, double* velocity) {
+void Optimizer::gauss_newton_step(size_t i, double rate, const Penalty& penalty, double area_price,
+                                  double* velocity) {
   if (!visible(i)) return;
   constexpr size_t channels = C, width = 5 + channels;
   const double* l = cholesky.data() + 3 * i;
@@ -92,9 +93,11 @@ void Optimizer::gauss_newton_step(size_t i, double rate, const Penalty& penalty,
   const double pull = penalty.energy + penalty.bits * threshold * of_energy;
   // The gradient divided by the diagonal of the Gauss–Newton matrix.
   const double of_place = 2 / (energy + damping * threshold), of_color = 1 / (1 + pull);
+  // What both logarithms of the diagonal of L change: the area, and the color while b is constant.
+  const double of_area = area_price * threshold * area - along;
   double step[width] = {sums[0] * i1 * of_place, sums[1] * i2 * of_place,
-                        (sums[2] * i1 * i1 - along) * of_place, sums[3] * i1 * i2 * 2 * of_place,
-                        (sums[4] * i2 * i2 - along) * of_place};
+                        (sums[2] * i1 * i1 + of_area) * of_place, sums[3] * i1 * i2 * 2 * of_place,
+                        (sums[4] * i2 * i2 + of_area) * of_place};
   const double of_sums = inverse * std::numbers::inv_pi;
   for (size_t j = 0; j < channels; ++j) {
     step[5 + j] = (sums[5 + j] * of_sums + pull * color[j]) * of_color;

@@ -81,8 +81,10 @@ class Optimizer {
 
   // Runs `count` Gauss–Newton steps with momentum; rates are fractions of a full step. Where the
   // necessary changes are local, it needs far fewer iterations than `adam`. `penalty.step` is the
-  // amplitude b of a negligible Gaussian.
-  void gauss_newton(int count, const float* rates, const Penalty& penalty, double* losses);
+  // amplitude b of a negligible Gaussian. area_price step² π l11 l22 is added to the loss for each
+  // Gaussian, because a decoder draws every pixel of it.
+  void gauss_newton(int count, const float* rates, const Penalty& penalty, double area_price,
+                    double* losses);
 
   // Solves least squares in the trainable colors by conjugate gradients. The ridge is relative to
   // each Gaussian's own energy. Returns the resulting ½ Σ (I - T)².
@@ -126,7 +128,8 @@ class Optimizer {
   void move(size_t i, const double* step);
   std::vector<double> step_sizes();
   template <int C>
-  void gauss_newton_step(size_t i, double rate, const Penalty& penalty, double* velocity);
+  void gauss_newton_step(size_t i, double rate, const Penalty& penalty, double area_price,
+                         double* velocity);
 
   Window window_;
   int channels_;
