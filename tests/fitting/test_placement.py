@@ -5,6 +5,7 @@ from gaussianimage import _native, rendering
 from gaussianimage.fitting.density import detail
 from gaussianimage.fitting.placement import (
     BIRTH_COLOR,
+    MOST_PER_PIXEL,
     START_COLOR,
     GaussianArrays,
     births,
@@ -101,6 +102,15 @@ def test_births_together_take_no_more_than_the_error(count: int) -> None:
     assert picture.max() <= 0
     assert picture.mean() > -0.27
     assert picture.min() > -0.75
+
+
+def test_births_leave_room_for_each_other() -> None:
+    residual = np.full((60, 80, 3), 0.001, np.float32)
+    residual[24:36, 34:46] = 1
+    uniform = np.ones((60, 80), np.float32)
+    new = births(optimizer_off_by(residual), uniform, 100, 100, np.random.default_rng(0))
+    near = (np.abs(new.means - (40, 30)) < 8).all(axis=1)
+    assert 0.05 < near.sum() / 16**2 < 1.2 * MOST_PER_PIXEL
 
 
 def test_births_without_any_error_are_spread_evenly() -> None:

@@ -16,6 +16,9 @@ START_COLOR = 0.3  # part of the pixel's color; the neighbors that overlap there
 BIRTH_COLOR = 0.5  # part of the residual
 ERROR_SQUARINGS = 2  # the density of new Gaussians follows the fourth power of the error
 ERROR_FLOOR = 0.02  # part of the mean density that every pixel gets
+# The most Gaussians that are placed on a pixel at once, on average. More of them in one place
+# overshoot together, and the error grows where it was largest.
+MOST_PER_PIXEL = 0.125
 BLUR_RADIUS = 2
 PIXEL_SIGMA = 0.3  # 0.4 % of a pixel's color reach its neighbor
 
@@ -143,6 +146,7 @@ def births(
         for _ in range(ERROR_SQUARINGS):
             np.square(density, out=density)
         density += ERROR_FLOOR * float(density.mean())
+        _limit(density, MOST_PER_PIXEL / count)
     means, where = draw_positions(density, count, generator)
     blur_twice(density, BLUR_RADIUS, threads=threads)
     share = density.ravel()[where].astype(np.float64) / float(density.sum())
@@ -163,6 +167,15 @@ def births(
         y, x = np.divmod(where, weights.shape[1])
         colors /= np.maximum(weights[y, x], 1)
     return _round(means, sigma, colors)
+
+
+def _limit(density: NDArray[np.float32], share: float) -> None:
+    """Limit a density in place to about a share of its sum, which falls as it is limited."""
+    for _ in range(4):
+        most = share * float(density.sum())
+        if density.max() <= 1.1 * most:
+            return
+        np.minimum(density, most, out=density)
 
 
 def _round(

@@ -42,7 +42,7 @@ def test_each_tune_is_better_by_what_it_optimizes() -> None:
 
 def test_a_target_in_psnr_is_tuned_for_it() -> None:
     assert fast(BYTES, psnr=25).data == fast(BYTES, psnr=25, tune="psnr").data
-    assert abs(fast(BYTES, psnr=28, tune="eye").psnr - 28) < 0.3
+    assert abs(fast(BYTES, psnr=28, tune="eye").psnr - 28) < 0.5
 
 
 def test_few_pixels_are_always_tuned_for_psnr() -> None:

@@ -1,0 +1,27 @@
+"""Fits with a Gaussian for a few pixels, as the highest qualities need them."""
+
+import numpy as np
+import pytest
+
+import gaussianimage
+
+
+def two_textures() -> np.ndarray:
+    """Return noise of much contrast beside noise of little, which weighs more for the eye."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:160, :240]
+    contrast = np.where(x < 120, 0.12, 0.02)
+    gray = 0.5 + 0.1 * np.sin(x / 30) + rng.normal(size=y.shape) * contrast
+    return np.repeat(gray[..., None], 3, axis=2).clip(0, 1).astype(np.float32)
+
+
+@pytest.mark.parametrize("tune", ["eye", "psnr"])
+def test_a_higher_quality_is_better(tune: str) -> None:
+    pixels = two_textures()
+    results = [
+        gaussianimage.encode_with_result(pixels, quality=quality, effort=1, tune=tune)
+        for quality in (80, 90, 100)
+    ]
+    sizes = [len(result.data) for result in results]
+    assert sizes == sorted(sizes)
+    assert np.diff([result.psnr for result in results]).min() > 2.5
