@@ -63,7 +63,9 @@ def build(kind: str, targets: Iterable[str] = ()) -> Path:
     command = ["cmake", "--build", str(folder)]
     for target in targets:
         command += ["--target", target]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    built = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if built.returncode:
+        sys.exit(f"{built.stdout}\nThe programs do not compile.")
     return folder / "fuzz"
 
 

@@ -39,8 +39,15 @@ std::vector<double> optimize(const fuzz::Gaussians& gaussians, const std::vector
   constexpr float fractions[2] = {0.5f, 0.5f};
   std::vector<double> found(5);
   optimizer.adam(2, rates, {}, found.data());
-  optimizer.gauss_newton(2, fractions, {1e-3, 1e-3, 1e-2}, found.data() + 2);
+  optimizer.gauss_newton(2, fractions, {1e-3, 1e-3, 1e-2}, 1e-3, found.data() + 2);
   found[4] = optimizer.solve_colors(2, 1e-4);
+  std::vector<float> map(static_cast<size_t>(height) * static_cast<size_t>(width));
+  optimizer.residual_magnitudes(map.data());
+  found.insert(found.end(), map.begin(), map.end());
+  const int64_t last = static_cast<int64_t>(map.size()) - 1;
+  float at[gi::max_channels];
+  optimizer.residual_at(&last, 1, at);
+  found.push_back(double{at[0]});
   found.insert(found.end(), optimizer.means.begin(), optimizer.means.end());
   found.insert(found.end(), optimizer.cholesky.begin(), optimizer.cholesky.end());
   return found;
