@@ -50,6 +50,14 @@ def test_busy_pictures_get_more_gaussians() -> None:
     assert few < many
 
 
+def test_a_step_asks_for_a_gaussian_for_four_pixels_at_most() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (70, 80, 3), np.uint8)
+    assert gaussians_for_step(as_picture(noise), 0.05, threads=None) == 70 * 80 / 4
+    # An icon may need one for each.
+    icon = as_picture(noise[:40, :40])
+    assert gaussians_for_step(icon, 0.05, threads=None) > 40 * 40 / 3
+
+
 def test_the_number_for_a_psnr_is_about_right() -> None:
     counts = [gaussians_for_psnr(STREAM, psnr, threads=None) for psnr in (22.0, 25.0, 28.0)]
     assert counts == sorted(counts)

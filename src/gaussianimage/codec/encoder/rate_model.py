@@ -51,6 +51,10 @@ SMALL_POWER = 0.4
 PRINTED_SHARES = (0.5, 0.7)
 PRINTED_STEPS = (1.0, 0.4)
 
+# The most Gaussians per pixel that are fitted for a step, except in small pictures. Steps that ask
+# for more keep fewer than half of them in the end.
+MOST_SHARE = 0.25
+
 # A whole fit's power law is steeper than that of the probes by this much.
 PROBE_SLOPE_LACK = 0.1
 # Squared error per pixel below which a probe predicts nothing, the largest slope of a power law,
@@ -147,10 +151,13 @@ def gaussians_for_step(
 ) -> int:
     """Return the number of Gaussians that suits a color step Δ.
 
-    It solves N = SSE(N) (PROBE_BALANCE / Δ)² for the power law SSE(N) of two probes.
+    It solves N = SSE(N) (PROBE_BALANCE / Δ)² for the power law SSE(N) of two probes, and is a
+    quarter of the pixels at most in a picture that is not small.
     """
     law = PowerLaw.probe(picture, threads, progress)
-    return law.count(2 * np.log(PROBE_BALANCE / step), 1 + law.slope)
+    count = law.count(2 * np.log(PROBE_BALANCE / step), 1 + law.slope)
+    pixels = picture.height * picture.width
+    return min(count, round(MOST_SHARE * pixels)) if pixels >= SMALL_PICTURE else count
 
 
 def gaussians_for_size(
