@@ -136,7 +136,7 @@ def test_small_things_on_a_plain_ground_are_repaired(
     assert min(levels()) > 195
 
 
-@pytest.mark.parametrize(("seed", "quality"), [(3, 45), (4, 50)])
+@pytest.mark.parametrize(("seed", "quality"), [(1, 45), (4, 50)])
 def test_no_block_is_worse_than_its_mean_color(tmp_path: Path, seed: int, quality: float) -> None:
     rng = np.random.default_rng(seed)
     page = Image.new("RGB", (144, 144), "white")
