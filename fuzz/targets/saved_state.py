@@ -63,7 +63,8 @@ def mutate(data: bytes, rng: random.Random) -> bytes:
     if kind == 0:
         return mutate_bytes(data, rng)
     if kind == 1:
-        header[rng.choice(list(header))] = header.pop(name)
+        to = rng.choice(list(header))
+        header[to] = header.pop(name)
     elif kind == 2:
         del part[key]
     else:
