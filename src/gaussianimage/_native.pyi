@@ -184,6 +184,13 @@ class Quantizer:
     def __init__(
         self, height: int, width: int, channels: int, color_step: float, shape_step: float
     ) -> None: ...
+    def nearest_centers(
+        self,
+        means: NDArray[np.float64],
+        precision: NDArray[np.uint8],
+        color: NDArray[np.int32],
+        shape: NDArray[np.int32],
+    ) -> NDArray[np.int32]: ...
     def dequantize(
         self,
         precision: NDArray[np.uint8],

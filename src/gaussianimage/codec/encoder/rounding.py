@@ -11,7 +11,7 @@ shapes, weak Gaussians coarse ones.
 import numpy as np
 from numpy.typing import NDArray
 
-from gaussianimage import geometry
+from gaussianimage import _native, geometry
 from gaussianimage.codec.format.levels import Integers, QuantizedGaussians
 
 Floats = NDArray[np.float64]
@@ -95,15 +95,10 @@ def round_to_nearest(
     step = np.minimum(shape_step * 2.0 ** (-amplitude / 2), MAX_SHAPE_STEP)
     levels = np.rint(shape / step[:, None])
     size = np.exp(levels[:, 0] * step)
-    cell = np.sqrt(2.0) * size / np.sqrt(square)
+    cell = 2.0 * size / np.sqrt(square)
     precision = np.clip(np.floor(np.log2(cell / FINEST_CELL)), 0, PRECISIONS - 1).astype(np.uint8)
-    grid = FINEST_CELL * 2.0**precision
+    color, levels = (np.ascontiguousarray(a, dtype=np.int32) for a in (color, levels))
+    quantizer = _native.Quantizer(height, width, colors.shape[1], color_step, shape_step)
     # About one mean in a thousand lies outside of the picture; it moves to the border.
-    cells = np.ceil(np.array([width, height]) / grid[:, None])
-    position = np.clip(np.floor(means / grid[:, None]), 0, cells - 1)
-    return QuantizedGaussians(
-        precision,
-        np.ascontiguousarray(position, dtype=np.int32),
-        np.ascontiguousarray(color, dtype=np.int32),
-        np.ascontiguousarray(levels, dtype=np.int32),
-    )
+    position = quantizer.nearest_centers(means, precision, color, levels)
+    return QuantizedGaussians(precision, position, color, levels)

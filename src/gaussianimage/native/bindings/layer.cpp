@@ -12,12 +12,15 @@
 #include "layer/decoder.h"
 #include "layer/dequantize.h"
 #include "layer/encoder.h"
+#include "layer/quantized_gaussian.h"
 #include "simd/dispatch.h"
 
 namespace nb = nanobind;
 
 namespace gi {
 namespace {
+
+using MeanArray = nb::ndarray<const double, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu>;
 
 Quantizer make_quantizer(int height, int width, int channels, double color_step,
                          double shape_step) {
@@ -50,6 +53,23 @@ nb::tuple floats(const Quantizer& quantizer, const Layer& layer, int threads) {
   return nb::make_tuple(means, cholesky, colors);
 }
 
+// Returns the positions (n, 2) whose centers are nearest to means in pixels.
+nb::object nearest_centers(const Quantizer& quantizer, MeanArray means, ByteArray precision,
+                           IntegerArray color, IntegerArray shape) {
+  const size_t n = means.shape(0);
+  const std::vector<int32_t> corners(2 * n);
+  Layer layer =
+      make_layer(quantizer, precision, IntegerArray(corners.data(), {n, 2}), color, shape);
+  validate(quantizer, layer);
+  for (size_t i = 0; i < n; ++i) {
+    QuantizedGaussian gaussian = read_gaussian(layer, i, quantizer.channels);
+    set_center(quantizer, gaussian, {means.data()[2 * i], means.data()[2 * i + 1]});
+    layer.position[2 * i] = gaussian.x;
+    layer.position[2 * i + 1] = gaussian.y;
+  }
+  return copy_array(layer.position.data(), {n, size_t{2}});
+}
+
 }  // namespace
 
 void bind_layers(nb::module_& m) {
@@ -62,6 +82,8 @@ void bind_layers(nb::module_& m) {
           },
           nb::arg("height"), nb::arg("width"), nb::arg("channels"), nb::arg("color_step"),
           nb::arg("shape_step"))
+      .def("nearest_centers", &nearest_centers, nb::arg("means"), nb::arg("precision"),
+           nb::arg("color"), nb::arg("shape"))
       .def(
           "dequantize",
           [](const Quantizer& self, ByteArray precision, IntegerArray position, IntegerArray color,

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/with_channels.h"
+#include "layer/center_lattice.h"
 #include "layer/dequantize.h"
 #include "layer/layer.h"
 #include "render/gaussians.h"
@@ -18,12 +19,14 @@ namespace gi::GI_ISA {
 namespace {
 
 struct Integers {
-  double cell[block_size], x[block_size], y[block_size];
+  int32_t x[block_size], y[block_size], columns[block_size], rows[block_size];
+  double cell[block_size];
   double color[max_channels][block_size];
   double shape[3][block_size];
 };
 
 struct Numbers {
+  double x[block_size], y[block_size];
   double l11[block_size], l21[block_size], l22[block_size], size[block_size];
   float color[max_channels][block_size];
 };
@@ -70,7 +73,20 @@ GI_INLINE double find_step(const double (&color)[max_channels][block_size], int 
 
 // Each step is a loop of its own, because in one large loop nothing hides the latency of an
 // exponential.
-GI_INLINE void find_covariances(const Integers& g, double shape_step, Numbers& out) {
+GI_INLINE void find_centers(const Integers& g, const double (&d1)[block_size],
+                            const double (&d2)[block_size], const int32_t* lattices, Numbers& out) {
+  int32_t packed[block_size];
+  for (int i = 0; i < block_size; ++i) packed[i] = lattices[lattice_number(d1[i], d2[i])];
+  for (int i = 0; i < block_size; ++i) {
+    int32_t across, down;
+    locate_center(packed[i], g.columns[i], g.rows[i], g.x[i], g.y[i], across, down);
+    out.x[i] = across * (g.cell[i] / 128);
+    out.y[i] = down * (g.cell[i] / 128);
+  }
+}
+
+GI_INLINE void find_geometry(const Integers& g, double shape_step, const int32_t* lattices,
+                             Numbers& out) {
   double d1[block_size], d2[block_size], r[block_size], up[block_size];
   for (int i = 0; i < block_size; ++i) {
     const double step = find_step(g.color, i, shape_step);
@@ -79,6 +95,7 @@ GI_INLINE void find_covariances(const Integers& g, double shape_step, Numbers& o
     d2[i] = g.shape[2][i] * step;
     r[i] = std::sqrt(d1[i] * d1[i] + d2[i] * d2[i]);
   }
+  find_centers(g, d1, d2, lattices, out);
   for (int i = 0; i < block_size; ++i) out.size[i] = exp_exact(out.size[i]);
   for (int i = 0; i < block_size; ++i) up[i] = exp_exact(2 * r[i]);
   for (int i = 0; i < block_size; ++i) {
@@ -111,6 +128,14 @@ GI_INLINE void find_colors(const Integers& g, int i, double color_step, Numbers&
 template <int channels>
 void dequantize_channels(const Quantizer& quantizer, const Layer& layer, size_t begin, size_t end,
                          double* means, double* cholesky, float* colors) {
+  const int32_t* const lattices = center_lattices();
+  int32_t columns[precisions], rows[precisions];
+  for (int j = 0; j < precisions; ++j) {
+    int64_t across, down;
+    grid_size(quantizer, j, across, down);
+    columns[j] = static_cast<int32_t>(across);
+    rows[j] = static_cast<int32_t>(down);
+  }
   Integers g = {};
   Numbers out;
   for (size_t at = begin; at < end; at += block_size) {
@@ -118,21 +143,19 @@ void dequantize_channels(const Quantizer& quantizer, const Layer& layer, size_t 
     for (int i = 0; i < block_size; ++i) {
       const size_t from = at + static_cast<size_t>(std::min(i, count - 1));
       g.cell[i] = static_cast<double>(1 << layer.precision[from]) / 16;
+      g.columns[i] = columns[layer.precision[from]];
+      g.rows[i] = rows[layer.precision[from]];
       g.x[i] = layer.position[2 * from];
       g.y[i] = layer.position[2 * from + 1];
       for (int k = 0; k < channels; ++k) g.color[k][i] = layer.color[channels * from + k];
       for (int k = 0; k < 3; ++k) g.shape[k][i] = layer.shape[3 * from + k];
     }
-    for (int i = 0; i < block_size; ++i) {
-      g.x[i] = (g.x[i] + 0.5) * g.cell[i];
-      g.y[i] = (g.y[i] + 0.5) * g.cell[i];
-    }
-    find_covariances(g, quantizer.shape_step, out);
+    find_geometry(g, quantizer.shape_step, lattices, out);
     for (int i = 0; i < block_size; ++i)
       find_colors<channels >= 3>(g, i, quantizer.color_step, out);
     for (int i = 0; i < count; ++i, means += 2, cholesky += 3, colors += channels) {
-      means[0] = g.x[i];
-      means[1] = g.y[i];
+      means[0] = out.x[i];
+      means[1] = out.y[i];
       cholesky[0] = out.l11[i];
       cholesky[1] = out.l21[i];
       cholesky[2] = out.l22[i];

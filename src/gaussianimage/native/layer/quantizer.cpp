@@ -32,7 +32,7 @@ double shape_step(const Quantizer& quantizer, int amplitude) {
 
 int32_t expected_size(const Quantizer& quantizer, int precision, int amplitude) {
   constexpr double ln2 = 0.6931471805599453;
-  const double size = ln2 * (precision - 4 + 0.5 * amplitude);
+  const double size = ln2 * (precision - 4.5 + 0.5 * amplitude);
   // No file has steps of zero, but a quantizer that is not set yet does.
   if (!(quantizer.shape_step > 0)) return 0;
   return static_cast<int32_t>(std::floor(size / shape_step(quantizer, amplitude) + 0.5));

@@ -7,6 +7,7 @@
 #include "base/interrupt.h"
 #include "base/pool.h"
 #include "layer/dequantize.h"
+#include "rdo/joint_moves.h"
 #include "simd/dispatch.h"
 
 namespace gi {
@@ -15,7 +16,11 @@ namespace {
 constexpr int band_rows = 128;
 
 // The most steps of a Gaussian in a pass.
-constexpr int max_rounds = 2;
+constexpr int max_rounds = 4;
+
+// A joint move is tried if its guessed value is at most this many squared color steps above the
+// best.
+constexpr double doubt = 0.5;
 
 }  // namespace
 
@@ -153,8 +158,8 @@ CoordinateDescent::Geometry CoordinateDescent::dequantize_geometry(
   const double d1 = gaussian.shape[1] * step, d2 = gaussian.shape[2] * step;
   const double r = std::sqrt(d1 * d1 + d2 * d2), size = std::exp(gaussian.shape[0] * step);
   const Factor factor = make_factor(d1, d2, r, std::exp(2 * r), size);
-  const double cell = std::ldexp(1.0, gaussian.precision - 4);
-  const double mean[2] = {(gaussian.x + 0.5) * cell, (gaussian.y + 0.5) * cell};
+  const Point center = center_of(quantizer_, gaussian);
+  const double mean[2] = {center.x, center.y};
   const double cholesky[3] = {factor.l11, factor.l21, factor.l22};
   return {make_single_gaussian(mean, cholesky, q_max_, residual_.height), size};
 }
@@ -228,58 +233,90 @@ double CoordinateDescent::best_color(QuantizedGaussian& gaussian, int set, const
   return least;
 }
 
-// Evaluates a geometry with its best color, and stores it in `best` if it is better. Returns the
-// amplitude class of the color that is best without regard to classes.
-int CoordinateDescent::consider(QuantizedGaussian gaussian, const Place& place,
-                                Choice& best) const {
-  int wanted = gaussian.amplitude;
+// Evaluates a geometry with its best color, and stores it in `best` if it is better. Returns its
+// value, infinite if a file or the place can't hold it. Sets `wanted` to the amplitude class of the
+// color that is best without regard to classes.
+double CoordinateDescent::consider(QuantizedGaussian gaussian, const Place& place, Choice& best,
+                                   int& wanted) const {
+  wanted = gaussian.amplitude;
   int64_t columns, rows;
   grid_size(quantizer_, gaussian.precision, columns, rows);
   if (gaussian.x < 0 || gaussian.y < 0 || gaussian.x >= columns || gaussian.y >= rows)
-    return wanted;
-  if (!shapes_.allow(gaussian.shape, gaussian.amplitude)) return wanted;
+    return HUGE_VAL;
+  if (!shapes_.allow(gaussian.shape, gaussian.amplitude)) return HUGE_VAL;
   const Geometry geometry = dequantize_geometry(gaussian);
-  if (geometry.drawn.top < place.top || geometry.drawn.bottom > place.bottom) return wanted;
+  if (geometry.drawn.top < place.top || geometry.drawn.bottom > place.bottom) return HUGE_VAL;
   double sums[5];
   kernels().correlate(residual_, geometry.drawn, sums);
-  if (!(sums[residual_.channels] > 1e-6)) return wanted;
+  if (!(sums[residual_.channels] > 1e-6)) return HUGE_VAL;
   const double scale = quantizer_.color_step / (root_pi * geometry.size);
   const double bits = costs_->geometry(place.set, gaussian);
   const double value = lambda_ * bits + best_color(gaussian, place.set, sums, scale, wanted);
-  if (value < best.value) best = {gaussian, value};
-  return wanted;
+  if (value < best.value) best = {gaussian, value, scale * scale * sums[residual_.channels]};
+  return value;
+}
+
+// Considers the moves of a Gaussian to neighboring integers: of one of them, and then of several at
+// once that promise most. `best` is the Gaussian itself before.
+void CoordinateDescent::consider_neighbors(const Place& place, Choice& best) const {
+  const Choice here = best;
+  const QuantizedGaussian& from = here.gaussian;
+  const Point center = center_of(quantizer_, from);
+  const CenterSteps steps = center_steps(quantizer_, from);
+  const auto consider_move = [&](const JointMove& move) {
+    QuantizedGaussian moved = from;
+    for (int k = 0; k < 3; ++k) moved.shape[k] += move.shape[k];
+    const int u = move.center[0], v = move.center[1];
+    set_center(quantizer_, moved,
+               {center.x + u * steps.column.x + v * steps.point.x,
+                center.y + u * steps.column.y + v * steps.point.y});
+    int wanted;
+    return consider(moved, place, best, wanted);
+  };
+  SingleMoves singles{};
+  for (int k = 0; k < 5; ++k) {
+    for (const int way : {-1, 1}) {
+      JointMove move{};
+      (k < 2 ? move.center[k] : move.shape[k - 2]) = way;
+      singles.values[k][way + 1] = consider_move(move) - here.value;
+    }
+  }
+  int wanted;
+  for (const int way : {-1, 1}) {
+    QuantizedGaussian moved = from;
+    if (from.precision + way >= 0 && from.precision + way < precisions) {
+      set_precision(quantizer_, moved, from.precision + way);
+      consider(moved, place, best, wanted);
+    }
+    if (from.amplitude + way >= 0 && from.amplitude + way < 16) {
+      moved = from;
+      set_amplitude(quantizer_, moved, from.amplitude + way);
+      consider(moved, place, best, wanted);
+    }
+  }
+  double square = 0;
+  for (int k = 0; k < quantizer_.channels; ++k) square += double(from.color[k]) * from.color[k];
+  JointMove moves[most_joint_moves];
+  const double limit = best.value - here.value + doubt * here.unit;
+  const int count = guess_joint_moves(quantizer_, from, square * here.unit, singles, limit, moves);
+  for (int i = 0; i < count; ++i) consider_move(moves[i]);
 }
 
 // Moves to the best neighbor until none is better, or for max_rounds rounds.
 CoordinateDescent::Choice CoordinateDescent::find_best(const QuantizedGaussian& start,
                                                        const Place& place) const {
-  Choice best{start, HUGE_VAL};
-  const int wanted = consider(start, place, best);
+  Choice best{start, HUGE_VAL, 0};
+  int wanted, unused;
+  consider(start, place, best, wanted);
   if (wanted != start.amplitude) {
     QuantizedGaussian other = start;
     set_amplitude(quantizer_, other, wanted);
-    consider(other, place, best);
+    consider(other, place, best, unused);
   }
-  QuantizedGaussian from = best.gaussian;
-  for (int round = 0; round < max_rounds; ++round) {
-    const auto move = [&](auto&& change) {
-      QuantizedGaussian moved = from;
-      change(moved);
-      consider(moved, place, best);
-    };
-    for (const int way : {-1, 1}) {
-      move([&](QuantizedGaussian& c) { c.x += way; });
-      move([&](QuantizedGaussian& c) { c.y += way; });
-      for (int k = 0; k < 3; ++k) move([&](QuantizedGaussian& c) { c.shape[k] += way; });
-      if (from.precision + way >= 0 && from.precision + way < precisions) {
-        move([&](QuantizedGaussian& c) { set_precision(quantizer_, c, from.precision + way); });
-      }
-      if (from.amplitude + way >= 0 && from.amplitude + way < 16) {
-        move([&](QuantizedGaussian& c) { set_amplitude(quantizer_, c, from.amplitude + way); });
-      }
-    }
+  for (int round = 0; round < max_rounds && best.value < HUGE_VAL; ++round) {
+    const QuantizedGaussian from = best.gaussian;
+    consider_neighbors(place, best);
     if (same_geometry(best.gaussian, from)) break;
-    from = best.gaussian;
   }
   return best;
 }

@@ -52,6 +52,7 @@ class CoordinateDescent {
   struct Choice {
     QuantizedGaussian gaussian;
     double value;  // Δ error + λ bits against leaving the Gaussian out
+    double unit;   // the squared error of a color step
   };
   // The set of models of a Gaussian, and the rows [top, bottom) that it may touch.
   struct Place {
@@ -77,7 +78,8 @@ class CoordinateDescent {
   void paint(const QuantizedGaussian& gaussian, double sign);
   double best_color(QuantizedGaussian& gaussian, int set, const double* sums, double scale,
                     int& wanted) const;
-  int consider(QuantizedGaussian gaussian, const Place& place, Choice& best) const;
+  double consider(QuantizedGaussian gaussian, const Place& place, Choice& best, int& wanted) const;
+  void consider_neighbors(const Place& place, Choice& best) const;
   Choice find_best(const QuantizedGaussian& start, const Place& place) const;
   void improve(Layer& layer, size_t i, const Place& place);
 
