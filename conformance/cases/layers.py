@@ -443,7 +443,7 @@ def shape_stream(shape: tuple[int, int, int], step: float) -> bytes:
     from plain.layer import SECOND_SHEAR, SHEAR, SIZE, SIZE_ABOVE, SIZE_BELOW
 
     amplitude = 3  # (log2(2 * 9^2) = 7) div 2
-    expected = int(np.floor(0.6931471805599453 * 0.5 * amplitude / step + 0.5))
+    expected = int(np.floor(0.6931471805599453 * (4 - 4.5 + 0.5 * amplitude) / step + 0.5))
     symbol = int(np.clip(shape[0] - expected + 8, 0, 15))
     coder = Stream()
     coder.code(SIZE + amplitude, symbol)

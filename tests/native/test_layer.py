@@ -8,6 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from plain.dequantize import center
+from plain.layer import Gaussian, Quantizer
 
 from gaussianimage import _native
 from gaussianimage.codec.format.varint import write_varint
@@ -260,11 +262,13 @@ def test_a_decoder_may_stop_after_any_layer() -> None:
 def test_levels_mean_what_the_format_says(case: Case) -> None:
     layer = case.layers[0]
     means, cholesky, colors = case.quantizer.dequantize(*layer)
+    plain = Quantizer(case.height, case.width, case.channels, 0, 0)  # whose steps are not used
     for i in range(len(layer.precision)):
-        cell = 2.0 ** int(layer.precision[i]) / 16
-        assert means[i] == pytest.approx((layer.position[i] + 0.5) * cell)
         color = [int(v) for v in layer.color[i]]
-        s, d1, d2 = layer.shape[i] * step_of_shape(case.shape_step, color)
+        s, d1, d2 = (layer.shape[i] * step_of_shape(case.shape_step, color)).tolist()
+        place = int(layer.precision[i]), *layer.position[i].tolist()
+        gaussian = Gaussian(*place, tuple(color), (0, 0, 0))
+        assert tuple(means[i]) == center(plain, gaussian, d1, d2)
         elongation = math.hypot(d1, d2)
         angle = math.atan2(d2, d1) / 2
         long, short = math.exp(2 * (s + elongation)), math.exp(2 * (s - elongation))

@@ -27,11 +27,10 @@ def exp(x: float) -> float:
 
 def numbers(quantizer: Quantizer, gaussian: Gaussian) -> Numbers:
     """Return the numbers that the integers stand for."""
-    cell = 2**gaussian.precision / 16
-    mean = (gaussian.x + 0.5) * cell, (gaussian.y + 0.5) * cell
     step = quantizer.step(amplitude(gaussian.color))
     s, d1, d2 = (level * step for level in gaussian.shape)
     size = exp(s)
+    mean = center(quantizer, gaussian, d1, d2)
     color = colors(quantizer, gaussian.color, size)
     return Numbers(mean, cholesky(size, d1, d2), tuple(float(np.float32(c)) for c in color))
 
@@ -39,19 +38,46 @@ def numbers(quantizer: Quantizer, gaussian: Gaussian) -> Numbers:
 def cholesky(size: float, d1: float, d2: float) -> tuple[float, float, float]:
     """Return l11, l21 and l22."""
     area = size * size
-    r = math.sqrt(d1 * d1 + d2 * d2)
-    if r == 0:
-        xx, slope = 1.0, 2.0
-    else:
-        up = exp(2 * r)
-        down = 1 / up
-        larger = r + abs(d1)
-        smaller = d2 * d2 / larger
-        plus, minus = (larger, smaller) if d1 > 0 else (smaller, larger)
-        xx = (up * plus + down * minus) / (2 * r)
-        slope = (up - down) / (2 * r)
+    xx, slope = spread(d1, d2)
     l11 = size * math.sqrt(xx)
     return l11, area * slope * d2 / l11, area / l11
+
+
+def spread(d1: float, d2: float) -> tuple[float, float]:
+    """Return xx and slope."""
+    r = math.sqrt(d1 * d1 + d2 * d2)
+    if r == 0:
+        return 1.0, 2.0
+    up = exp(2 * r)
+    down = 1 / up
+    larger = r + abs(d1)
+    smaller = d2 * d2 / larger
+    plus, minus = (larger, smaller) if d1 > 0 else (smaller, larger)
+    return (up * plus + down * minus) / (2 * r), (up - down) / (2 * r)
+
+
+def center(quantizer: Quantizer, gaussian: Gaussian, d1: float, d2: float) -> tuple[float, float]:
+    """Return the point of the lattice in the Gaussian's block that x and y choose."""
+    columns, rows = quantizer.grid(gaussian.precision)
+    x, y = gaussian.x, gaussian.y
+    a, b = x % 8, y % 8
+    k = h = 0
+    if x - a + 7 < columns and y - b + 7 < rows:
+        k, h = lattice(math.floor(4 * d1 + 0.5), math.floor(4 * d2 + 0.5))
+    p, q = max(k, 0), max(-k, 0)
+    i = (a // 2**p) * 2**q + b % 2**q
+    j = (b // 2**q) * 2**p + a % 2**p
+    right = 128 * (x - a) + (2 * i + 1) * 2 ** (6 + k)
+    down = 128 * (y - b) + (16 * j + 8 + i * h) % 2 ** (7 + k) * 2 ** (3 - k)
+    unit = 2**gaussian.precision / 2048
+    return right * unit, down * unit
+
+
+def lattice(quarters1: int, quarters2: int) -> tuple[int, int]:
+    """Return k and h of a shape in quarters."""
+    xx, slope = spread(quarters1 / 4, quarters2 / 4)
+    k = min(max(math.floor(math.log2(xx) / 2), -3), 3)
+    return k, (math.floor(4 * 4.0**k * slope * quarters2 / xx + 0.5) + 8) % 2 ** (7 + k)
 
 
 def colors(quantizer: Quantizer, levels: Sequence[int], size: float) -> list[float]:

@@ -45,7 +45,7 @@ class Quantizer(NamedTuple):
 
     def expected(self, precision: int, amplitude: int) -> int:
         """Return the expected level of the size."""
-        size = 0.6931471805599453 * (precision - 4 + 0.5 * amplitude)
+        size = 0.6931471805599453 * (precision - 4.5 + 0.5 * amplitude)
         return math.floor(size / self.step(amplitude) + 0.5)
 
 

@@ -86,7 +86,7 @@ export function fail(message, offset, kind = 'format') {
   throw new GimgError(kind, message, offset);
 }
 
-const { abs, ceil, clz32, floor, imul, max, min, sqrt } = Math;
+const { abs, ceil, clz32, floor, imul, log2, max, min, sqrt } = Math;
 
 /** A picture as far as it is decoded. */
 export class Picture {
@@ -870,6 +870,43 @@ function exp(x) {
 }
 
 /**
+ * Returns the numbers xx and slope of a shape (4.6).
+ * @param {number} d1
+ * @param {number} d2
+ */
+function spread(d1, d2) {
+  const r = sqrt(d1 * d1 + d2 * d2);
+  if (!r) return { xx: 1, slope: 2 };
+  const up = exp(2 * r);
+  const down = 1 / up;
+  const larger = r + abs(d1);
+  const smaller = (d2 * d2) / larger;
+  const xx = (d1 > 0 ? up * larger + down * smaller : up * smaller + down * larger) / (2 * r);
+  return { xx, slope: (up - down) / (2 * r) };
+}
+
+// The lattices (4.6) by D1 and D2, as 8 h + k + 4 each, or 0 until one is needed.
+const LATTICES = new Uint16Array(57 * 57);
+
+/**
+ * Returns which lattice has the centers of a shape (4.6), as 8 h + k + 4.
+ * @param {number} d1
+ * @param {number} d2
+ */
+function latticeOf(d1, d2) {
+  const e1 = floor(4 * d1 + 0.5) / 4;
+  const e2 = floor(4 * d2 + 0.5) / 4;
+  const at = 228 * e1 + 4 * e2 + 1624;
+  if (!LATTICES[at]) {
+    const { xx, slope } = spread(e1, e2);
+    const k = max(-3, min(floor(log2(xx) / 2), 3));
+    const h = floor((POWERS[68 + 2 * k] * slope * e2) / xx + 0.5) + 8;
+    LATTICES[at] = 8 * (h & (POWERS[71 + k] - 1)) + k + 4;
+  }
+  return LATTICES[at];
+}
+
+/**
  * Returns a color's magnitude in half-octaves, 0 to 15.
  * @param {Int32Array} colors
  * @param {number} from
@@ -1085,7 +1122,7 @@ function layerDecoder({ height, width, channels, gaussians, layers, qMax, colorI
       const a = amplitudes[i];
       const step = steps[a];
       const symbol = shapes[3 * i];
-      const size = 0.6931471805599453 * (classes[i] - 4 + 0.5 * a);
+      const size = 0.6931471805599453 * (classes[i] - 4.5 + 0.5 * a);
       let level = floor(size / step + 0.5) + symbol - 8;
       if (!symbol) level -= natural(further[i]);
       if (symbol === 15) level += natural(further[i]);
@@ -1115,22 +1152,23 @@ function layerDecoder({ height, width, channels, gaussians, layers, qMax, colorI
       const d2 = shapes[3 * i + 2] * step;
       const size = exp(shapes[3 * i] * step);
       const area = size * size;
-      const r = sqrt(d1 * d1 + d2 * d2);
-      let xx = 1;
-      let slope = 2;
-      if (r) {
-        const up = exp(2 * r);
-        const down = 1 / up;
-        const larger = r + abs(d1);
-        const smaller = (d2 * d2) / larger;
-        xx = (d1 > 0 ? up * larger + down * smaller : up * smaller + down * larger) / (2 * r);
-        slope = (up - down) / (2 * r);
-      }
+      const { xx, slope } = spread(d1, d2);
       const l11 = size * sqrt(xx);
       const l21 = (area * slope * d2) / l11;
       const l22 = area / l11;
-      const meanX = (x[i] + 0.5) * cell;
-      const meanY = (y[i] + 0.5) * cell;
+      // In a block that the grid does not cover whole, the points are the middles of the cells (4.6).
+      const whole = (x[i] | 7) * cell < width && (y[i] | 7) * cell < height;
+      const lattice = whole ? latticeOf(d1, d2) : 4;
+      const k = (lattice & 7) - 4;
+      const p = max(k, 0);
+      const q = p - k;
+      const a = x[i] & 7;
+      const b = y[i] & 7;
+      const column = ((a >> p) << q) | (b & ~(-1 << q));
+      const point = ((b >> q) << p) | (a & ~(-1 << p));
+      const down = (16 * point + 8 + column * (lattice >> 3)) & (POWERS[71 + k] - 1);
+      const meanX = (x[i] - a + (column + 0.5) * POWERS[64 + k]) * cell;
+      const meanY = (y[i] - b + down * POWERS[60 - k]) * cell;
       means[2 * at] = meanX;
       means[2 * at + 1] = meanY;
       cholesky[3 * at] = l11;
