@@ -104,6 +104,20 @@ def extreme_layer(
     return gaussians(precision, np.floor(place * grid(precision, height, width)), color, shape)
 
 
+def layer_of_lattices(seed: int, count: int, height: int, width: int) -> QuantizedGaussians:
+    """Return Gaussians of all directions, long and round, in whole blocks and at the borders."""
+    rng = np.random.default_rng(seed)
+    precision = rng.integers(1, 6, count)
+    place = np.floor(rng.uniform(size=(count, 2)) * grid(precision, height, width))
+    color = rng.choice([-1, 1], (count, 1)) * rng.integers(8, 12, (count, 1))
+    elongation, angle = rng.uniform(0, 3.4, count), rng.uniform(0, 2 * np.pi, count)
+    size = np.log(rng.uniform(0.7, 2, count))
+    shape = (size, elongation * np.cos(angle), elongation * np.sin(angle))
+    return gaussians(
+        precision, place, color, np.rint(np.column_stack(shape) / step(color)[:, None])
+    )
+
+
 def valid() -> Iterator[Valid]:
     for channels in (1, 2, 3, 4):
         yield Valid(
@@ -127,6 +141,12 @@ def valid() -> Iterator[Valid]:
             "4.3",
             f"{len(counts)} layers, which share the models",
         )
+    yield Valid(
+        "layers-lattices",
+        file([layer_of_lattices(1, 500, 70, 90)], 1, height=70, width=90),
+        "4.6",
+        "centers on lattices of all kinds, and in blocks that the grid does not cover whole",
+    )
     yield Valid(
         "layers-255",
         file([random_layer(i, 1, 1) for i in range(255)], 1),
@@ -313,7 +333,7 @@ def with_layer(data: bytes, payload: bytes) -> bytes:
 
 
 def invalid() -> Iterator[Invalid]:
-    base = file([random_layer(3, 20, 3)], 3)
+    base = file([random_layer(13, 20, 3)], 3)
     parts = Parts(dict(split(base))["LAYR"])
 
     def case(name: str, section: str, about: str, payload: bytes) -> Invalid:
