@@ -45,7 +45,7 @@ def valid() -> Iterator[Valid]:
         ("none", 0, (64, 64, 64), 1),
         ("dark", 1, (0, 0, 0), 16),
         ("strongest", 255, (255, 255, 255), 16),
-        ("uneven", 128, (255, 0, 255), 16),
+        ("uneven", 128, (220, 0, 220), 16),
     ):
         yield Valid(
             f"grain-{name}",

@@ -21,6 +21,7 @@ from PIL import Image
 from gaussianimage import encode
 from gaussianimage.codec.decoder.decode import decode
 from gaussianimage.codec.encoder.grain import add_grain
+from gaussianimage.codec.encoder.rounding import strongest_first
 from gaussianimage.codec.encoder.serialize import serialize
 from gaussianimage.codec.format.container import Chunk, read_chunks, write_chunks
 from gaussianimage.codec.format.grain import Grain
@@ -153,8 +154,33 @@ def deep_grain() -> bytes:
 def grainy() -> bytes:
     """Return a photo with grain of random levels."""
     levels = np.random.default_rng(7).integers(0, 16, (4, 6, 5)).astype(np.uint8)
-    data = encode(photo("stream"), gaussians=150, effort=3)
+    data = encode(photo("stream"), gaussians=180, effort=3)
     return add_grain(data, Grain(7, 4, (40, 64, 50), levels))
+
+
+def in_three_layers() -> bytes:
+    """Return a photo in three layers, which an encoder makes of more Gaussians only."""
+    from plain import gimg
+
+    data = encode(photo("bikes"), gaussians=1200, effort=3)
+    header = Header.from_chunk(read_chunks(data)[0])
+    found = [gaussian for layer in gimg.decode(data).layers for gaussian in layer]
+    levels = QuantizedGaussians(
+        np.array([g.precision for g in found], np.uint8),
+        np.array([(g.x, g.y) for g in found], np.int32),
+        np.array([g.color for g in found], np.int32),
+        np.array([g.shape for g in found], np.int32),
+    )
+    parts = np.split(strongest_first(levels.color), [50, 250])
+    return serialize(
+        [levels.select(part) for part in parts],
+        QuantizerParameters.from_bytes(header.parameters, header.channels),
+        Metadata(),
+        height=header.height,
+        width=header.width,
+        bit_depth=header.bit_depth,
+        q_max=header.q_max,
+    )
 
 
 MAKERS: dict[str, Callable[[], bytes]] = {
@@ -171,7 +197,7 @@ MAKERS: dict[str, Callable[[], bytes]] = {
     "newer": newer,
     "one_class": of_one_class,
     "empty_layers": lambda: extremes(2, (40, 0, 30, 0)),
-    "layers": lambda: encode(photo("bikes"), gaussians=900, effort=3),
+    "layers": in_three_layers,
     "constant": lambda: encode(np.full((5, 7, 3), (200, 100, 50), np.uint8)),
     "sixteen_bit": lambda: encode(deep_photo(), gaussians=250, effort=3),
     "extremes": lambda: extremes(4, (500, 300, 400, 1, 40)),

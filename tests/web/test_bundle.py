@@ -49,8 +49,8 @@ def test_the_npm_package_is_of_the_same_version_and_has_all_modules() -> None:
 
 
 def test_the_decoder_is_small() -> None:
-    # A minifier gets it to 20 kB.
-    assert 28_000 < len(bundle("gimg.js")) < 34_000
+    # A minifier gets it to 20.5 kB.
+    assert 28_000 < len(bundle("gimg.js")) < 34_500
 
 
 def test_the_types_of_the_modules_are_right() -> None:
