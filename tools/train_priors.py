@@ -11,8 +11,8 @@ The table is part of the format: a file decodes only with the table that it was 
 a release, another table needs another version of the format. `--appendix-only` copies the table of
 the header to the appendix.
 
-The table of version 1 was made from twelve photographs, scaled to a longer side of 768 pixels, none of
-which the benchmarks use: Garden and Storm of Debian's package mate-backgrounds, fog and
+The table of version 1 was made from twelve photographs, scaled to a longer side of 768 pixels,
+which no benchmark uses: Garden and Storm of Debian's package mate-backgrounds, fog and
 this-is-not-windows of lxqt-themes, Bridge, Dragonfly, Kleiber, Picture_0B, Picture_1A and Wine of
 lomiri-wallpapers-16.04 and -20.04, and motorcycle_left and coffee of scikit-image 0.26.
 """

@@ -244,6 +244,7 @@ class CoordinateDescent:
         block_weight: float,
         threads: int,
     ) -> None: ...
+    def keep_within(self, left: float, top: float, right: float, bottom: float) -> None: ...
     def run_pass(
         self,
         quantizer: Quantizer,

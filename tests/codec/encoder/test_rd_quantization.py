@@ -278,3 +278,35 @@ def test_the_residual_of_a_pass_for_the_eye_stays_up_to_date() -> None:
 def test_threads_change_nothing_for_the_eye() -> None:
     one, three = (QuantizedGaussians.concatenate(refined_for_the_eye(n)) for n in (1, 3))
     assert all(np.array_equal(a, b) for a, b in zip(one, three, strict=True))
+
+
+def test_no_gaussian_reaches_out_of_a_rectangle() -> None:
+    layers = rounded()
+    within = (-30.0, -20.0, WIDTH + 30.0, HEIGHT - 10.0)
+    chosen = parameters()
+    quantizer = RdQuantizer(
+        chosen,
+        chosen.color_step,
+        height=HEIGHT,
+        width=WIDTH,
+        q_max=4.5,
+        threads=1,
+        within=within,
+    )
+
+    def sides(found: tuple[QuantizedGaussians, ...] | list[QuantizedGaussians]) -> np.ndarray:
+        arrays = quantizer.quantizer.dequantize(*QuantizedGaussians.concatenate(list(found)))
+        means, cholesky, _ = arrays
+        reach = 3 * np.stack([cholesky[:, 0], np.hypot(cholesky[:, 1], cholesky[:, 2])], axis=1)
+        return np.concatenate([means - reach, means + reach], axis=1)
+
+    low, high = np.array(within[:2]), np.array(within[2:])
+    before = sides(layers)
+    outside = ((before[:, :2] <= low) | (before[:, 2:] >= high)).any(axis=1)
+    assert 3 < outside.sum() < len(outside) / 2
+    residual = drawn(layers) - target()
+    for refined_layers in quantizer.refine(layers, residual, [1.0]):
+        after = sides(refined_layers)
+    assert (after[:, :2] > low).all()
+    assert (after[:, 2:] < high).all()
+    assert len(after) > len(before) / 2

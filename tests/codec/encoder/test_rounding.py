@@ -71,8 +71,8 @@ def test_rounding_errors_are_half_a_step_at_most(channels: int, color_step: floa
     g = random_gaussians(channels, 200, channels)
     levels = quantized(g, color_step)
     means, cholesky, colors = quantizer(color_step, 1.0, channels).dequantize(*levels)
-    # Centers of whole blocks of 8 x 8 cells lie on a lattice, whose points are about as far from each
-    # other as cells, in the metric of the Gaussian.
+    # Centers of whole blocks of 8 x 8 cells lie on a lattice, whose points are about as far from
+    # each other as cells, in the metric of the Gaussian.
     cell = FINEST_CELL * 2.0**levels.precision
     errors = means - g.means
     last = (np.floor(g.means / (8 * cell)[:, None]) + 1) * (8 * cell)[:, None]

@@ -24,7 +24,7 @@ from gaussianimage.codec.encoder.local_contrast import EXCESS
 from gaussianimage.codec.encoder.prepare import PreparedPicture
 from gaussianimage.codec.encoder.prune_and_regrow import prune, prune_and_regrow
 from gaussianimage.codec.encoder.rate_model import most_gaussians, step_for_fit
-from gaussianimage.codec.encoder.rd_quantization import RdQuantizer
+from gaussianimage.codec.encoder.rd_quantization import RdQuantizer, Within
 from gaussianimage.codec.encoder.repair import repair
 from gaussianimage.codec.encoder.staged_quantization import START_RATES, quantize_in_stages
 from gaussianimage.codec.encoder.worse_blocks import refine_worse_blocks
@@ -89,6 +89,9 @@ class FitQuantizer:
         draft is complete in any case.
     background : ndarray, (C,), optional
         The background of the file, 0 to 1; by default that of the fit.
+    within : tuple of 4 floats, optional
+        Rectangle that the rounding lets no Gaussian reach out of: left, top, right and bottom in
+        pixels.
 
     Notes
     -----
@@ -104,8 +107,10 @@ class FitQuantizer:
         on_stage: OnStage,
         interrupt: Interrupt | None = None,
         background: NDArray[np.float64] | None = None,
+        within: Within | None = None,
     ) -> None:
         self._source = source
+        self._within = within
         # The weights of the error at each pixel; None without tuning for the eye.
         self._weights = source.weights
         # The same for each channel, times those of the picture, (H, W, C); None if all are 1.
@@ -428,6 +433,7 @@ class FitQuantizer:
             q_max=self._q_max,
             threads=thread_count(self._threads),
             weights=self._weights,
+            within=self._within,
         )
 
     def _report(self, stage: str, number: int, count: int, loss: float, *, gaussians: int) -> None:

@@ -22,6 +22,9 @@ from gaussianimage.codec.format.quantizer import QuantizerParameters
 # λ / Δ²: the squared error of rounding to steps Δ is Δ²/12, and another bit divides it by four.
 WEIGHT_OF_A_BIT = np.log(2) / 6
 
+# A rectangle in pixels: left, top, right, bottom.
+Within = tuple[float, float, float, float]
+
 SYMBOLS, PRECISIONS, SETS = 16, 16, 4
 
 
@@ -44,6 +47,8 @@ class RdQuantizer:
     weights : ndarray, (H, W), float32, optional
         Weights of the squared error at each pixel, for the eye. Means over blocks count too then;
         see `eye_weights`.
+    within : tuple of 4 floats, optional
+        Rectangle that no Gaussian may reach out of: left, top, right and bottom in pixels.
     """
 
     def __init__(
@@ -56,12 +61,14 @@ class RdQuantizer:
         q_max: float,
         threads: int,
         weights: NDArray[np.float32] | None = None,
+        within: Within | None = None,
     ) -> None:
         self.parameters = parameters
         self.quantizer = parameters.quantizer(height, width)
         self._size = height, width
         self._q_max = q_max
         self._threads = threads
+        self._within = within
         self._roots: NDArray[np.float32] | None = None if weights is None else np.sqrt(weights)
         self._weight = float(WEIGHT_OF_A_BIT * step**2)
 
@@ -108,9 +115,12 @@ class RdQuantizer:
             that draws them, which takes less memory.
         """
         block_weight = 0.0 if self._roots is None else BLOCK_WEIGHT
-        return _native.CoordinateDescent(
+        descent = _native.CoordinateDescent(
             self.quantizer, self._q_max, residual, self._roots, block_weight, self._threads
         )
+        if self._within is not None:
+            descent.keep_within(*self._within)
+        return descent
 
     def run_pass(
         self,

@@ -24,6 +24,7 @@ from gaussianimage.codec.encoder.local_contrast import BLOCK
 from gaussianimage.codec.encoder.prepare import PreparedPicture
 from gaussianimage.codec.encoder.quantize_fit import ENERGY, FitQuantizer
 from gaussianimage.codec.encoder.rate_model import gaussians_for_step
+from gaussianimage.codec.encoder.rd_quantization import Within
 from gaussianimage.codec.encoder.stretch import MOST_OCTAVES, Stretch
 from gaussianimage.codec.format.container import chunk_bytes
 from gaussianimage.codec.format.levels import QuantizedGaussians
@@ -142,7 +143,14 @@ def encode_tile(
     )
     fitted = _without_long(fitted, frame)
     quantizer = FitQuantizer(
-        source, fitted, effort, threads, _ignore, interrupt, background=np.zeros(channels)
+        source,
+        fitted,
+        effort,
+        threads,
+        _ignore,
+        interrupt,
+        background=np.zeros(channels),
+        within=_rectangle(frame),
     )
     draft = quantizer.quantize(stretched_step)
     color_index = draft.parameters.color_index + stretch.sixteenths
@@ -202,21 +210,28 @@ def _near(
     Tiles that are fitted at the same time are a tile apart, and neither knows what the other draws:
     a Gaussian of one must not reach the margin of the other.
     """
-    grid, place = frame.grid, frame.place
-    if grid.shapes[place.level] == (1, 1):
+    rectangle = _rectangle(frame)
+    if rectangle is None:
         return np.ones(len(means), bool)
+    left, top, right, bottom = rectangle
     across, down = extents(cholesky, frame.q_max)
-    rectangle = grid.frame(place)
-    x = means[:, 0] + (rectangle.left - place.column * grid.side)
-    y = means[:, 1] + (rectangle.top - place.row * grid.side)
-    most = grid.side - grid.margin - 1
+    x, y = means.T
     near: NDArray[np.bool_] = (
-        (across - x < most)
-        & (x + across - grid.side < most)
-        & (down - y < most)
-        & (y + down - grid.side < most)
+        (x - across > left) & (x + across < right) & (y - down > top) & (y + down < bottom)
     )
     return near
+
+
+def _rectangle(frame: TileFrame) -> Within | None:
+    """Return what the Gaussians of a tile may cover, in pixels of its frame; None if all."""
+    grid, place = frame.grid, frame.place
+    if grid.shapes[place.level] == (1, 1):
+        return None
+    rectangle = grid.frame(place)
+    x = place.column * grid.side - rectangle.left
+    y = place.row * grid.side - rectangle.top
+    most = grid.side - grid.margin - 1
+    return x - most, y - most, x + grid.side + most, y + grid.side + most
 
 
 def _blocks_to_repair(frame: TileFrame) -> NDArray[np.bool_]:

@@ -96,6 +96,12 @@ void bind_rdo(nb::module_& m) {
           nb::arg("quantizer"), nb::arg("q_max"), nb::arg("residual"), nb::arg("roots").none(),
           nb::arg("block_weight"), nb::arg("threads"))
       .def(
+          "keep_within",
+          [](CoordinateDescent& self, double left, double top, double right, double bottom) {
+            self.keep_within({left, top, right, bottom});
+          },
+          nb::arg("left"), nb::arg("top"), nb::arg("right"), nb::arg("bottom"))
+      .def(
           "__init__",
           [](CoordinateDescent* self, const Quantizer& quantizer, double q_max, Picture residual,
              std::optional<Map> roots, double block_weight, int threads) {

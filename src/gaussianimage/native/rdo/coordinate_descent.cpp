@@ -233,6 +233,13 @@ double CoordinateDescent::best_color(QuantizedGaussian& gaussian, int set, const
   return least;
 }
 
+bool CoordinateDescent::is_within(const SingleGaussian& drawn) const {
+  const double reach = std::sqrt(2 * q_max_);
+  const double across = reach * drawn.l11, down = reach * std::hypot(drawn.l21, drawn.l22);
+  return drawn.x - across > within_.left && drawn.x + across < within_.right &&
+         drawn.y - down > within_.top && drawn.y + down < within_.bottom;
+}
+
 // Evaluates a geometry with its best color, and stores it in `best` if it is better. Returns its
 // value, infinite if a file or the place can't hold it. Sets `wanted` to the amplitude class of the
 // color that is best without regard to classes.
@@ -246,6 +253,7 @@ double CoordinateDescent::consider(QuantizedGaussian gaussian, const Place& plac
   if (!shapes_.allow(gaussian.shape, gaussian.amplitude)) return HUGE_VAL;
   const Geometry geometry = dequantize_geometry(gaussian);
   if (geometry.drawn.top < place.top || geometry.drawn.bottom > place.bottom) return HUGE_VAL;
+  if (!is_within(geometry.drawn)) return HUGE_VAL;
   double sums[5];
   kernels().correlate(residual_, geometry.drawn, sums);
   if (!(sums[residual_.channels] > 1e-6)) return HUGE_VAL;

@@ -2,6 +2,7 @@
 // integers that lower  error + λ bits  most, or is removed.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -16,6 +17,10 @@ namespace gi {
 
 class CoordinateDescent {
  public:
+  struct Rectangle {
+    double left, top, right, bottom;
+  };
+
   // fill(residual) sets the pixels of `residual`, which is zero: to the picture minus its target,
   // where the picture has all Gaussians, also those to be improved.
   //
@@ -35,6 +40,9 @@ class CoordinateDescent {
   // usable.
   void run_pass(Layer& layer, const uint8_t* set, const SymbolCosts& costs, double lambda,
                 int threads);
+
+  // Lets no Gaussian reach out of a rectangle, in pixels; one that has to is removed.
+  void keep_within(const Rectangle& rectangle) { within_ = rectangle; }
 
   int height() const { return quantizer_.height; }
   int width() const { return quantizer_.width; }
@@ -74,6 +82,7 @@ class CoordinateDescent {
   }
   void divide_by_roots(const float* roots, int first, int last);
   void sum_blocks(int row_of_tiles, int first_strip, int last_strip);
+  bool is_within(const SingleGaussian& drawn) const;
   Geometry dequantize_geometry(const QuantizedGaussian& gaussian) const;
   void paint(const QuantizedGaussian& gaussian, double sign);
   double best_color(QuantizedGaussian& gaussian, int set, const double* sums, double scale,
@@ -86,6 +95,7 @@ class CoordinateDescent {
   Quantizer quantizer_;
   ShapeTables shapes_;
   double q_max_;
+  Rectangle within_{-HUGE_VAL, -HUGE_VAL, HUGE_VAL, HUGE_VAL};
   std::vector<float> floats_, roots_, block_sums_;
   TiledResidual residual_;
   const SymbolCosts* costs_ = nullptr;
