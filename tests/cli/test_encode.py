@@ -49,6 +49,16 @@ def test_every_kind_of_target_is_passed_on(
     assert output.read_bytes() == gaussianimage.encode(parrot, **expected)
 
 
+def test_no_progressive_is_a_single_layer(run: Any, parrot: Path, tmp_path: Path) -> None:
+    picture, output = tmp_path / "a.png", tmp_path / "a.gimg"
+    pixels = np.tile(np.asarray(Image.open(parrot).convert("RGB")), (3, 2, 1))
+    Image.fromarray(pixels).save(picture)
+    run("encode", picture, output, "-q", 88, "-e", 1, "--no-progressive")
+    assert gaussianimage.info(output).layers == 1
+    expected = gaussianimage.encode(pixels, quality=88, effort=1, progressive=False)
+    assert output.read_bytes() == expected
+
+
 @pytest.mark.parametrize("tune", ["eye", "psnr"])
 def test_what_counts_as_quality_is_passed_on(
     run: Any, parrot: Path, tmp_path: Path, tune: str

@@ -122,8 +122,14 @@ def encode_chunk(chunk: NDArray[Any], options: ChunkOptions) -> bytes:
     pixels = chunk.reshape(picture_shape(chunk.shape))
     # A warning of dark pixels is for people who choose a file.
     picture = from_array(pixels, warn=ignore)
-    # An error in data counts alike at every pixel.
-    return encode(picture, **options.given(), tune="psnr", threads=_THREADS)  # type: ignore[arg-type]
+    # An error in data counts alike at every pixel, and a chunk is read as a whole.
+    return encode(
+        picture,
+        **options.given(),  # type: ignore[arg-type]
+        progressive=False,
+        tune="psnr",
+        threads=_THREADS,
+    )
 
 
 def decode_chunk(data: Buffer) -> NDArray[Any]:

@@ -19,6 +19,7 @@ from gaussianimage.cli.options import (
     files_argument,
     max_pixels_option,
     metadata_options,
+    progressive_option,
     seed_option,
     target_options,
     tune_option,
@@ -70,6 +71,7 @@ gaussianimage encode - - < photo.png > photo.gimg
     help="Describe fine texture that the file lacks by noise, which decoders add.",
 )
 @metadata_options
+@progressive_option
 @tune_option
 @effort_option
 @seed_option
@@ -84,6 +86,7 @@ def command(
     alpha: dict[str, Any],
     grain: bool,
     metadata: Kept,
+    progressive: bool,
     tune: Tune | None,
     effort: int,
     seed: int | None,
@@ -123,6 +126,7 @@ def command(
             **alpha,
             grain=grain,
             metadata=metadata,
+            progressive=progressive,
             tune=tune,
             effort=effort,
             seed=seed or 0,
@@ -164,7 +168,15 @@ def command(
     )
     if tiled is None:
         return run(items, work, batch)
-    by_tiles = tile_work(tiled, target, metadata=metadata, tune=tune, effort=effort, seed=seed or 0)
+    by_tiles = tile_work(
+        tiled,
+        target,
+        metadata=metadata,
+        progressive=progressive,
+        tune=tune,
+        effort=effort,
+        seed=seed or 0,
+    )
     return run(items, by_tiles, batch)
 
 

@@ -148,6 +148,12 @@ effort_option = click.option(
     metavar="E",
     help=f"1 (fastest) to 10 (smallest file).  [default: {DEFAULT_EFFORT}]",
 )
+progressive_option = click.option(
+    "--progressive/--no-progressive",
+    default=True,
+    help="Whether a first part of the file shows the picture; without, it is about 1 % smaller.  "
+    "[default: progressive]",
+)
 tune_option = click.option(
     "--tune",
     type=click.Choice(TUNES),

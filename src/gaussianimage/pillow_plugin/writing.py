@@ -21,6 +21,7 @@ _PASSED_ON = (
     "ssim",
     "alpha_quality",
     "metadata",
+    "progressive",
     "tune",
     "effort",
     "seed",
@@ -42,10 +43,10 @@ def save(
     ----------
     image : Image
         Its `encoderinfo` holds the arguments of ``save``: one of the targets `quality`,
-        `gaussians`, `bpp`, `size`, `psnr` and `ssim`; `alpha_quality`, `metadata`, `tune`,
-        `effort`, `seed`, `threads` and `progress`, as `gaussianimage.encode` takes them; `white`,
-        as `gaussianimage.as_picture` does; and `icc_profile`, `exif` and `xmp`, of which the first
-        is that of the image by default.
+        `gaussians`, `bpp`, `size`, `psnr` and `ssim`; `alpha_quality`, `metadata`, `progressive`,
+        `tune`, `effort`, `seed`, `threads` and `progress`, as `gaussianimage.encode` takes them;
+        `white`, as `gaussianimage.as_picture` does; and `icc_profile`, `exif` and `xmp`, of which
+        the first is that of the image by default.
     fp : binary file
     filename : str or bytes
         Not used.

@@ -60,6 +60,19 @@ def test_a_seed_gives_the_same_file_and_another_seed_another() -> None:
     assert first != other
 
 
+def test_a_file_that_is_not_progressive_is_one_layer_and_smaller() -> None:
+    picture = np.tile(BYTES, (3, 2, 1))
+    layered, single = (
+        encode_with_result(picture, quality=88, effort=1, progressive=progressive)
+        for progressive in (True, False)
+    )
+    assert layered.gaussians > 1200
+    assert info(layered.data).layers == 2
+    assert info(single.data).layers == 1
+    assert len(single.data) < len(layered.data)
+    assert single.psnr == pytest.approx(layered.psnr, abs=0.15)
+
+
 def test_the_source_does_not_matter() -> None:
     expected = encode(PARROT, quality=30, effort=1)
     path = DATA / "parrot.png"

@@ -59,3 +59,11 @@ def test_ends_rise_to_the_count() -> None:
 def test_a_single_layer_has_models_of_its_own() -> None:
     assert model_set(0, 1) == 3
     assert [model_set(layer, 5) for layer in range(5)] == [0, 1, 2, 2, 2]
+
+
+def test_a_file_that_is_not_progressive_has_one_layer() -> None:
+    assert layer_ends(5000, progressive=False) == [5000]
+    parts = [levels(0, 900), levels(1, 600)]
+    assert len(divide_into_layers(parts)) == 2
+    (layer,) = divide_into_layers(parts, progressive=False)
+    assert len(layer.precision) == 1500

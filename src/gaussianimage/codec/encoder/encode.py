@@ -114,6 +114,7 @@ def encode(
     background: Color | None = None,
     grain: bool = False,
     metadata: Kept = "all",
+    progressive: bool = True,
     tune: Tune | None = None,
     effort: int = DEFAULT_EFFORT,
     seed: int = 0,
@@ -172,6 +173,9 @@ def encode(
         Metadata that the file keeps: "all", "none", or some of "icc", "exif", "xmp" and "gps". The
         default keeps the place where a photo was taken; without "gps", the file's EXIF and XMP
         don't tell it.
+    progressive : bool, default True
+        Whether the file has layers: a first part of it then shows the picture, as far as it goes.
+        Without them a file of more than 1000 Gaussians is about 1 % smaller.
     tune : {"eye", "psnr"}, optional
         What the encoder optimizes. "eye" makes files that look better at the same size, and "psnr"
         makes files of a higher PSNR: errors count alike at every pixel. The default is "psnr" with
@@ -233,6 +237,7 @@ def encode(
         background=background,
         grain=grain,
         metadata=metadata,
+        progressive=progressive,
         tune=tune,
         effort=effort,
         seed=seed,
@@ -258,6 +263,7 @@ def encode_with_result(
     background: Color | None = None,
     grain: bool = False,
     metadata: Kept = "all",
+    progressive: bool = True,
     tune: Tune | None = None,
     effort: int = DEFAULT_EFFORT,
     seed: int = 0,
@@ -296,7 +302,9 @@ def encode_with_result(
         )
         if grain and source.most_bytes is not None:
             source = replace(source, most_bytes=(1 - MOST_SHARE) * source.most_bytes)
-        encoder = _Encoder(source, level, seed, threads, device, meter, interrupt)
+        encoder = _Encoder(
+            source, level, seed, threads, device, meter, interrupt, progressive=bool(progressive)
+        )
         draft = encoder.encode(target)
         pixels = encoder.quality.decode(draft)
         data = draft.data
@@ -330,6 +338,8 @@ class _Encoder:
         Device of the fit.
     meter : Meter
     interrupt : Interrupt
+    progressive : bool
+        Whether the file has layers.
     """
 
     def __init__(
@@ -341,6 +351,8 @@ class _Encoder:
         device: str,
         meter: Meter,
         interrupt: Interrupt,
+        *,
+        progressive: bool,
     ) -> None:
         self.quality = SourceQuality(source, threads)
         self._source = source
@@ -350,6 +362,7 @@ class _Encoder:
         self._device = device
         self._meter = meter
         self._interrupt = interrupt
+        self._progressive = progressive
 
     def encode(self, target: Target) -> Draft:
         """Return the draft that comes closest to a target."""
@@ -446,5 +459,11 @@ class _Encoder:
             solve=solve,
         )
         return FitQuantizer(
-            self._source, fitted, self._effort, self._threads, self._meter.report, self._interrupt
+            self._source,
+            fitted,
+            self._effort,
+            self._threads,
+            self._meter.report,
+            self._interrupt,
+            progressive=self._progressive,
         )

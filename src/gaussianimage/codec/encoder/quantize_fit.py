@@ -92,6 +92,8 @@ class FitQuantizer:
     within : tuple of 4 floats, optional
         Rectangle that the rounding lets no Gaussian reach out of: left, top, right and bottom in
         pixels.
+    progressive : bool, default True
+        Whether files have layers.
 
     Notes
     -----
@@ -108,8 +110,10 @@ class FitQuantizer:
         interrupt: Interrupt | None = None,
         background: NDArray[np.float64] | None = None,
         within: Within | None = None,
+        progressive: bool = True,
     ) -> None:
         self._source = source
+        self._progressive = progressive
         self._within = within
         # The weights of the error at each pixel; None without tuning for the eye.
         self._weights = source.weights
@@ -259,10 +263,11 @@ class FitQuantizer:
             stages=self._effort.stages,
             iterations=self._effort.stage_iterations,
             passes=self._effort.stage_passes,
+            progressive=self._progressive,
             on_stage=lambda *news: self._report("quantize", *news, gaussians=count),
             interrupt=self._interrupt,
         )
-        return divide_into_layers(parts)
+        return divide_into_layers(parts, progressive=self._progressive)
 
     def _refine(
         self, optimizer: _native.Optimizer, quantizer: RdQuantizer, layers: list[QuantizedGaussians]

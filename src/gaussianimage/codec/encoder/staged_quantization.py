@@ -25,6 +25,7 @@ def quantize_in_stages(
     stages: int,
     iterations: int,
     passes: int = 1,
+    progressive: bool = True,
     on_stage: Callable[[int, int, float], None] | None = None,
     interrupt: Interrupt | None = None,
 ) -> list[QuantizedGaussians]:
@@ -42,6 +43,8 @@ def quantize_in_stages(
         Number of parts, and of the optimizer's steps after each.
     passes : int
         Number of passes of the coordinate descent over a part; 0 rounds to the nearest.
+    progressive : bool, default True
+        Whether the file has layers, which have models of their own.
     on_stage : callable, optional
         Called after each stage with its number, `stages` and the loss.
     interrupt : Interrupt, optional
@@ -64,8 +67,8 @@ def quantize_in_stages(
     interrupt = interrupt or Interrupt()
     costs = None
     if passes and not interrupt.is_pressed():
-        costs = quantizer.costs(_guess(optimizer, quantizer))
-    sets = _model_sets(len(optimizer))
+        costs = quantizer.costs(_guess(optimizer, quantizer, progressive=progressive))
+    sets = _model_sets(len(optimizer), progressive=progressive)
     parts = []
     for stage in range(stages):
         if len(optimizer) == 0:
@@ -135,17 +138,19 @@ def _replace(
     optimizer.means, optimizer.cholesky, optimizer.colors = means, cholesky, colors
 
 
-def _model_sets(count: int) -> NDArray[np.uint8]:
+def _model_sets(count: int, *, progressive: bool) -> NDArray[np.uint8]:
     """Return the number of the set of models that codes each of `count` sorted Gaussians."""
-    ends = layer_ends(count)
+    ends = layer_ends(count, progressive=progressive)
     sets = np.array([model_set(layer, len(ends)) for layer in range(len(ends))], np.uint8)
     return np.repeat(sets, np.diff([0, *ends]))
 
 
-def _guess(optimizer: _native.Optimizer, quantizer: RdQuantizer) -> list[QuantizedGaussians]:
+def _guess(
+    optimizer: _native.Optimizer, quantizer: RdQuantizer, *, progressive: bool
+) -> list[QuantizedGaussians]:
     """Round a copy of all Gaussians at once, and divide it into layers."""
     order = _strongest(optimizer)
     levels = quantizer.nearest(
         optimizer.means[order], optimizer.cholesky[order], optimizer.colors[order]
     )
-    return divide_into_layers([levels])
+    return divide_into_layers([levels], progressive=progressive)

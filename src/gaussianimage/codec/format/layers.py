@@ -14,8 +14,10 @@ LAYER_ENDS = (0.05, 0.3)
 LEAST_FOR_LAYERS = (1000, 4000)
 
 
-def layer_ends(count: int) -> list[int]:
+def layer_ends(count: int, *, progressive: bool = True) -> list[int]:
     """Return where each layer ends among `count` Gaussians that are sorted strongest first."""
+    if not progressive:
+        return [count]
     inner = (
         round(end * count)
         for end, least in zip(LAYER_ENDS, LEAST_FOR_LAYERS, strict=True)
@@ -29,11 +31,16 @@ def model_set(layer: int, layers: int) -> int:
     return 3 if layers == 1 else min(layer, 2)
 
 
-def divide_into_layers(parts: Sequence[QuantizedGaussians]) -> list[QuantizedGaussians]:
-    """Join parts, whose strongest Gaussians come first, and cut them into non-empty layers."""
+def divide_into_layers(
+    parts: Sequence[QuantizedGaussians], *, progressive: bool = True
+) -> list[QuantizedGaussians]:
+    """Join parts, whose strongest Gaussians come first, and cut them into non-empty layers.
+
+    Without `progressive` there is a single layer.
+    """
     filled = [part for part in parts if len(part.precision)]
     if not filled:
         return []
     whole = QuantizedGaussians.concatenate(filled)
-    ends = [0, *layer_ends(len(whole.precision))]
+    ends = [0, *layer_ends(len(whole.precision), progressive=progressive)]
     return [whole.select(np.arange(begin, end)) for begin, end in pairwise(ends)]

@@ -106,6 +106,7 @@ def encode_tiled(
     effort: int = DEFAULT_EFFORT,
     tile: int = TILE_SIDE,
     metadata: Kept = "all",
+    progressive: bool = True,
     seed: int = 0,
     threads: int | None = None,
     engine: str = "local",
@@ -137,6 +138,8 @@ def encode_tiled(
         Height and width of a tile in pixels, 64 to 16384.
     metadata : str or collection of str, default "all"
         Metadata that the file keeps, as for `gaussianimage.encode`.
+    progressive : bool, default True
+        Whether tiles have layers, as for `gaussianimage.encode`.
     seed : int, default 0
         Seed of the fits. The same picture, options and seed give the same file, whatever the number
         of threads and of interruptions.
@@ -184,6 +187,7 @@ def encode_tiled(
         effort=integer("effort", effort),
         seed=integer("seed", seed),
         tile=integer("tile", tile),
+        progressive=bool(progressive),
     )
     if not 2 * TILE_SIDES[0] <= options.tile <= TILE_SIDES[1] // 2:
         raise ValueError(f"tile: expected 64 to 16384, got {tile}")
@@ -256,6 +260,7 @@ class _Options:
     effort: int
     seed: int
     tile: int
+    progressive: bool
 
     def job(self, reader: RowReader, checksums: list[int]) -> dict[str, Any]:
         """Return what tells this work from other work, as JSON can hold it."""
@@ -267,6 +272,7 @@ class _Options:
             "effort": self.effort,
             "seed": self.seed,
             "tile": self.tile,
+            "progressive": self.progressive,
             "size": size,
             "picture": picture,
         }
@@ -379,6 +385,7 @@ class _Encoding:
             step_for_quality(quality) if quality >= LEAST_REPAIRED else None,
             self._effort,
             self._reader.bit_depth,
+            self._options.progressive,
         )
 
     def _encode_phase(

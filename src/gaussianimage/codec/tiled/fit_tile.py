@@ -84,6 +84,7 @@ def encode_tile(
     repair_step: float | None,
     effort: Effort,
     bit_depth: int,
+    progressive: bool,
     seed: int,
     threads: int,
 ) -> TileResult:
@@ -105,6 +106,8 @@ def encode_tile(
     effort : Effort
     bit_depth : int
         Bits of a sample of the picture, 8 or 16.
+    progressive : bool
+        Whether the tile has layers.
     seed : int
         Seed of the fit.
     threads : int
@@ -151,6 +154,7 @@ def encode_tile(
         interrupt,
         background=np.zeros(channels),
         within=_rectangle(frame),
+        progressive=progressive,
     )
     draft = quantizer.quantize(stretched_step)
     color_index = draft.parameters.color_index + stretch.sixteenths

@@ -31,6 +31,8 @@ class TileOptions:
     effort : Effort
     bit_depth : int
         Bits of a sample of the picture, 8 or 16.
+    progressive : bool
+        Whether the tile has layers.
     """
 
     step: float
@@ -38,6 +40,7 @@ class TileOptions:
     repair_step: float | None
     effort: Effort
     bit_depth: int
+    progressive: bool
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class TileJob:
             repair_step=options.repair_step,
             effort=options.effort,
             bit_depth=options.bit_depth,
+            progressive=options.progressive,
             seed=self.seed,
             threads=threads,
         )
