@@ -13,6 +13,7 @@ from gaussianimage.codec.encoder.effort import effort_level
 from gaussianimage.codec.encoder.eye_weights import BLOCK_WEIGHT
 from gaussianimage.codec.encoder.prepare import PreparedPicture
 from gaussianimage.codec.encoder.quantize_fit import ENERGY, FitQuantizer
+from gaussianimage.codec.encoder.rd_quantization import WEIGHT_OF_A_BIT
 from gaussianimage.codec.encoder.source_quality import SourceQuality
 from gaussianimage.fitting.fit import fit
 from gaussianimage.fitting.loop import FitResult
@@ -55,6 +56,18 @@ def test_a_further_draft_is_as_good_with_fewer_rounds() -> None:
     assert first.gaussians < further.gaussians
     assert len(further.data) < 1.03 * len(alone.data)
     assert measure_psnr(further) > measure_psnr(alone) - 0.2
+
+
+@pytest.mark.parametrize("step", [0.1, 0.3])
+def test_further_cycles_lower_the_cost(step: float) -> None:
+    costs = []
+    for cycles in (1, 2, 4):
+        effort = replace(effort_level(1), cycles=cycles)
+        chosen = FitQuantizer(SOURCE, fitted(), effort, 1, ignore)
+        draft = chosen.quantize(step)
+        bits = 8 * len(draft.data)
+        costs.append(2 * chosen.error(draft) + WEIGHT_OF_A_BIT * draft.step**2 * bits)
+    assert costs[0] > costs[1] > costs[2]
 
 
 def test_finer_drafts_are_larger_and_better() -> None:

@@ -22,6 +22,9 @@ class Effort:
     stage_passes, passes : int
         Number of passes of the coordinate descent over the Gaussians of each stage, and over all
         Gaussians at the end.
+    cycles : int
+        How often the quantization in stages and the passes at the end are made; each one after the
+        first begins with the Gaussians of the one before.
     drafts : int
         Largest number of quantizations in the search for a size, PSNR or SSIM.
     """
@@ -33,23 +36,24 @@ class Effort:
     stage_iterations: int
     stage_passes: int
     passes: int
+    cycles: int
     drafts: int
 
 
 _EFFORTS = tuple(
     Effort(*row)
     for row in (
-        # fit, rounds, of each, stages, of each, stage_passes, passes, drafts
-        (70, 4, 18, 5, 6, 1, 1, 3),
-        (100, 7, 20, 6, 10, 1, 1, 3),
-        (100, 14, 22, 6, 16, 1, 2, 4),
-        (100, 26, 20, 7, 25, 2, 3, 4),
-        (100, 56, 20, 8, 40, 2, 4, 5),
-        (100, 64, 24, 10, 50, 2, 5, 5),
-        (100, 90, 24, 12, 50, 2, 6, 6),
-        (100, 120, 26, 14, 55, 2, 6, 6),
-        (100, 150, 28, 16, 60, 2, 7, 7),
-        (100, 240, 30, 20, 80, 2, 8, 8),
+        # fit, rounds, of each, stages, of each, stage_passes, passes, cycles, drafts
+        (70, 4, 18, 5, 6, 1, 1, 1, 3),
+        (100, 7, 20, 6, 10, 1, 1, 1, 3),
+        (100, 14, 22, 6, 16, 1, 2, 1, 4),
+        (100, 26, 20, 7, 25, 2, 3, 1, 4),
+        (100, 56, 20, 8, 40, 2, 4, 1, 5),
+        (100, 64, 24, 8, 40, 2, 4, 2, 5),
+        (100, 90, 24, 8, 40, 2, 4, 3, 6),
+        (100, 120, 26, 8, 40, 2, 4, 4, 6),
+        (100, 150, 28, 8, 40, 2, 4, 6, 7),
+        (100, 240, 30, 8, 40, 2, 4, 10, 8),
     )
 )
 

@@ -40,7 +40,8 @@ class Meter:
             + PASS * effort.stage_passes,
             "refine": PASS * effort.passes,
         }
-        draft = self._costs["prune"] + self._costs["quantize"] + self._costs["refine"]
+        cycle = self._costs["quantize"] + self._costs["refine"]
+        draft = self._costs["prune"] + effort.cycles * cycle
         further = draft - 2 / 3 * self._costs["prune"]
         self._planned = self._costs["fit"] + draft + further * (drafts - 1)
         self._planned += 2 * self._costs["probe"] * probes

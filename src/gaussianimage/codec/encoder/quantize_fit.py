@@ -168,6 +168,12 @@ class FitQuantizer:
         quantizer = self._rd_quantizer(parameters, step)  # with the last weights
         layers = self._quantize_in_stages(optimizer, quantizer)
         layers = self._refine(optimizer, quantizer, layers)
+        for _ in range(self._effort.cycles - 1):
+            if self._interrupt.is_pressed():
+                break
+            optimizer = self._load_layers(layers, quantizer)
+            layers = self._quantize_in_stages(optimizer, quantizer)
+            layers = self._refine(optimizer, quantizer, layers)
         return Draft.make(self._source, layers, parameters, step=step, q_max=self._q_max)
 
     def repair(self, draft: Draft, step: float, inside: NDArray[np.bool_] | None = None) -> Draft:
@@ -201,7 +207,9 @@ class FitQuantizer:
 
     def _reweighed(self, draft: Draft, weights: Sequence[float]) -> Iterator[Draft]:
         quantizer = self._rd_quantizer(draft.parameters, draft.step)
-        refined = quantizer.refine(draft.layers, self._load_draft(draft, quantizer), weights)
+        refined = quantizer.refine(
+            draft.layers, self._load_layers(draft.layers, quantizer), weights
+        )
         while not self._interrupt.is_pressed():
             layers = None
             with self._interrupt.cut_short():
@@ -215,7 +223,8 @@ class FitQuantizer:
 
         It is that of the stretched picture. Drafts are compared by it.
         """
-        optimizer = self._load_draft(draft, self._rd_quantizer(draft.parameters, draft.step))
+        quantizer = self._rd_quantizer(draft.parameters, draft.step)
+        optimizer = self._load_layers(draft.layers, quantizer)
         unmoved = np.zeros((1, len(START_RATES)), np.float32)
         return float(optimizer.adam(unmoved, 0.0)[0])
 
@@ -292,7 +301,7 @@ class FitQuantizer:
         It is the draft itself if it needs none.
         """
         source = self._source
-        optimizer = self._load_draft(draft, quantizer)
+        optimizer = self._load_layers(draft.layers, quantizer)
         optimizer.bake(np.ones(len(optimizer), np.uint8))
         layers = draft.layers or [QuantizedGaussians.none(source.picture.channels)]
         repairs = repair(
@@ -419,12 +428,14 @@ class FitQuantizer:
         optimizer.bake(background)
         return optimizer
 
-    def _load_draft(self, draft: Draft, quantizer: RdQuantizer) -> _native.Optimizer:
-        """Return an optimizer that holds the Gaussians of a draft."""
-        optimizer = self._load_fit(draft.parameters)
+    def _load_layers(
+        self, layers: Sequence[QuantizedGaussians], quantizer: RdQuantizer
+    ) -> _native.Optimizer:
+        """Return an optimizer that holds the Gaussians of some layers."""
+        optimizer = self._load_fit(quantizer.parameters)
         optimizer.keep(np.zeros(len(optimizer), np.uint8))
-        if draft.layers:
-            arrays = quantizer.quantizer.dequantize(*QuantizedGaussians.concatenate(draft.layers))
+        if layers:
+            arrays = quantizer.quantizer.dequantize(*QuantizedGaussians.concatenate(layers))
             optimizer.add(*arrays)
         return optimizer
 
