@@ -4,8 +4,9 @@ One number, the color step Δ, sets all precisions. A color normalized to unit e
 b = c √(π σ₁ σ₂), is rounded to multiples of Δ in an orthonormal luma-chroma basis. An error in the
 log-covariance of a Gaussian weighs as much as an error |b| times as large in the color, and an
 error in its position as much as one |b| / (√2 σ) times as large. So the step of the log-covariance
-is about Δ / |b| and that of the position √2 σ Δ / |b|: strong Gaussians get fine positions and
-shapes, weak Gaussians coarse ones.
+is about Δ / |b|, and a position has a cell of about √2 σ Δ / |b|, with σ = √(σ₁ σ₂): strong
+Gaussians get fine positions and shapes, weak Gaussians coarse ones. The class of a cell is an
+octave; a cell is at most 2 σ Δ / |b| wide.
 """
 
 import numpy as np

@@ -2,22 +2,19 @@
 
 #include <array>
 
+#include "layer/dequantize.h"
+
 namespace gi {
 namespace {
 
 // Returns the lattice of a shape; section 4.6 of docs/format.md.
 CenterLattice make_lattice(double d1, double d2) {
   const double r = std::sqrt(d1 * d1 + d2 * d2);
-  double xx = 1, xy = 0;  // of exp(2 [[d1, d2], [d2, -d1]])
-  if (r > 0) {
-    const double up = std::exp(2 * r), down = std::exp(-2 * r);
-    const double larger = r + std::fabs(d1), smaller = d2 * d2 / larger;
-    xx = (up * (d1 > 0 ? larger : smaller) + down * (d1 > 0 ? smaller : larger)) / (2 * r);
-    xy = (up - down) / (2 * r) * d2;
-  }
+  const Factor factor = make_factor(d1, d2, r, std::exp(2 * r), 1);
+  const double xx = factor.l11 * factor.l11, slope = factor.l21 / factor.l11;
   const int k = std::clamp(static_cast<int>(std::floor(std::log2(xx) / 2)), -3, 3);
   CenterLattice lattice{std::max(k, 0), std::max(-k, 0), 0};
-  const auto shift = static_cast<int64_t>(std::floor(std::ldexp(16 * xy / xx, 2 * k) + 0.5)) + 8;
+  const auto shift = static_cast<int64_t>(std::floor(std::ldexp(16 * slope, 2 * k) + 0.5)) + 8;
   // The height is a power of two, so this is the remainder, also of a negative shift.
   lattice.shift = static_cast<int32_t>(shift & (lattice.height() - 1));
   return lattice;

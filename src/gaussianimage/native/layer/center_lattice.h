@@ -50,14 +50,20 @@ __attribute__((always_inline)) inline int32_t lattice_number(double d1, double d
          std::clamp(second, 0, lattice_kinds - 1);
 }
 
+// Whether the grid covers the block of a cell whole.
+__attribute__((always_inline)) inline bool in_whole_block(int32_t columns, int32_t rows, int32_t x,
+                                                          int32_t y) {
+  return ((x | 7) < columns) & ((y | 7) < rows);
+}
+
 // Computes the center at (x, y) in 1/128 cell. Always inlined and without branches, so that loops
 // of it become vectors.
 __attribute__((always_inline)) inline void locate_center(int32_t packed, int32_t columns,
                                                          int32_t rows, int32_t x, int32_t y,
                                                          int32_t& across, int32_t& down) {
   // In a block that the grid does not cover whole, centers are the middles of cells.
-  const bool whole = ((x | 7) < columns) & ((y | 7) < rows);
-  const CenterLattice lattice = CenterLattice::unpack(whole ? packed : 0);
+  const CenterLattice lattice =
+      CenterLattice::unpack(in_whole_block(columns, rows, x, y) ? packed : 0);
   const int32_t widened = lattice.widened, narrowed = lattice.narrowed;
   const int32_t a = x & 7, b = y & 7;
   const int32_t i = a >> widened << narrowed | (b & ((1 << narrowed) - 1));

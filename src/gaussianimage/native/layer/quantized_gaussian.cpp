@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "layer/center_lattice.h"
+#include "layer/dequantize.h"
 
 namespace gi {
 namespace {
@@ -33,9 +34,9 @@ using Metric = std::array<double, 3>;
 
 Metric metric_of(Point d) {
   const double r = std::sqrt(d.x * d.x + d.y * d.y);
-  const double up = std::exp(2 * r), even = (up + 1 / up) / 2;
-  const double odd = r > 0 ? (up - 1 / up) / (2 * r) : 2;
-  return {even - odd * d.x, -odd * d.y, even + odd * d.x};
+  const Factor factor = make_factor(d.x, d.y, r, std::exp(2 * r), 1);
+  return {factor.l21 * factor.l21 + factor.l22 * factor.l22, -factor.l11 * factor.l21,
+          factor.l11 * factor.l11};
 }
 
 int32_t lattice_of(Point shears) { return center_lattices()[lattice_number(shears.x, shears.y)]; }
@@ -63,8 +64,9 @@ void set_center(const Quantizer& quantizer, QuantizedGaussian& gaussian, Point c
 
 CenterSteps center_steps(const Quantizer& quantizer, const QuantizedGaussian& gaussian) {
   const Grid grid = grid_of(quantizer, gaussian);
-  const bool whole = (gaussian.x | 7) < grid.columns && (gaussian.y | 7) < grid.rows;
-  if (!whole) return {{grid.cell, 0}, {0, grid.cell}};
+  const auto columns = static_cast<int32_t>(grid.columns), rows = static_cast<int32_t>(grid.rows);
+  if (!in_whole_block(columns, rows, gaussian.x, gaussian.y))
+    return {{grid.cell, 0}, {0, grid.cell}};
   const Point d = shears_of(quantizer, gaussian);
   const Metric metric = metric_of(d);
   const CenterLattice lattice = CenterLattice::unpack(lattice_of(d));
