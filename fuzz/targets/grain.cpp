@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "grain/add_grain.h"
+#include "grain/grain_block.h"
 #include "grain/grain_levels.h"
 #include "support/instruction_sets.h"
 
@@ -28,6 +29,7 @@ void check(const gi::Grain& grain, int channels, const gi::Part& part, int heigh
     gi::add_grain(grain, pixels.data(), channels, what, height, width, threads);
     return pixels;
   };
+  REQUIRE(gi::has_whole_blocks(part, height, width));
   const std::vector<T> whole =
       fuzz::same_on_all([&] { return add(plain, {0, 0, height, width}, 1); });
   std::vector<T> piece;
@@ -63,10 +65,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     width += input.ConsumeIntegralInRange<int>(0, 20);
   }
   gi::Part part{};
-  part.top = input.ConsumeIntegralInRange<int>(0, height - 1);
-  part.left = input.ConsumeIntegralInRange<int>(0, width - 1);
-  part.height = input.ConsumeIntegralInRange<int>(1, height - part.top);
-  part.width = input.ConsumeIntegralInRange<int>(1, width - part.left);
+  constexpr int side = gi::grain_block;
+  part.top = input.ConsumeIntegralInRange<int>(0, (height - 1) / side) * side;
+  part.left = input.ConsumeIntegralInRange<int>(0, (width - 1) / side) * side;
+  part.height = std::min(input.ConsumeIntegralInRange<int>(1, 7) * side, height - part.top);
+  part.width = std::min(input.ConsumeIntegralInRange<int>(1, 7) * side, width - part.left);
   const auto start = input.ConsumeIntegral<uint8_t>();
 
   const auto rows = static_cast<size_t>(grain.rows()),

@@ -98,9 +98,9 @@ def test_floats_have_the_noise_of_16_bits():
     assert floats.min() >= 0
     assert floats.max() <= 1
     difference = np.abs(floats - decode(data, dtype=np.uint16) / 65535)
-    assert difference.mean() < 1e-4
-    # A luma near an integer may have the next factor, which is 1/64 larger or smaller.
-    assert difference.max() < 0.01
+    # A luma near an integer may be the next one, and change a block's activity a little.
+    assert difference.mean() < 1e-3
+    assert difference.max() < 0.02
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
@@ -130,12 +130,45 @@ def test_the_noise_has_the_strength_that_the_levels_say():
         levels = grain.levels.copy()
         levels[..., band] = 9
         gray = np.full((256, 256, 1), 32768, np.uint16)
-        _native.add_grain(
-            gray, levels, (256, 256), 0, 6, (64, 64, 64), (256, 256), (0, 0, 256, 256), 1
-        )
-        noise = gray.astype(float) - 32768
+        # Steps of 0, 2, 7, and of 40 (counts 24) from column to column: their sums in a quarter
+        # and 16 more are 16, 40, 100 and 304.
+        steps = np.array([0, 2, 7, 40]).repeat(64)
+        gray += (steps * (np.arange(256) % 2) * 256).astype(np.uint16)[:, None]
+        noise = noise_on(gray, levels)
         assert abs(noise.mean()) < 20
-        assert noise.std() == pytest.approx(45 * 32, rel=0.05)
+        for i, root in enumerate((32, 50, 80, 139)):
+            found = noise[:, 64 * i : 64 * i + 64].std()
+            assert found == pytest.approx(45 * 32 * root / 64, rel=0.08)
+
+
+def noise_on(pixels, levels):
+    """Return what grain of these levels in cells of 64 px adds to pixels (256, 256, 1)."""
+    size, noisy = (256, 256), pixels.copy()
+    _native.add_grain(noisy, levels, size, 0, 6, (64, 64, 64), size, (0, 0, *size), 1)
+    return noisy.astype(float) - pixels
+
+
+def test_an_edge_gets_no_more_noise_than_what_is_beside_it():
+    levels = np.full((4, 4, 5), 8, np.uint8)
+    flat = np.full((256, 256, 1), 20000, np.uint16)
+    edge = flat.copy()
+    # It crosses blocks, but touches two quarters of each at most.
+    edge[:, 98:] = 45000
+    found, expected = noise_on(edge, levels), noise_on(flat, levels)
+    assert np.array_equal(found, expected)
+    foliage = flat + np.random.default_rng(0).integers(0, 8000, flat.shape).astype(np.uint16)
+    assert noise_on(foliage, levels).std() > 2 * expected.std()
+
+
+def test_a_part_without_whole_blocks_is_refused():
+    levels = np.zeros((4, 4, 5), np.uint8)
+    for crop in ((0, 4, 8, 8), (4, 0, 8, 8), (0, 0, 8, 12), (248, 0, 4, 8)):
+        pixels = np.zeros((*crop[2:], 1), np.uint8)
+        with pytest.raises(ValueError, match="does not fit"):
+            _native.add_grain(pixels, levels, (256, 256), 0, 6, (1, 1, 1), (256, 256), crop, 1)
+    pixels = np.zeros((4, 4, 1), np.uint8)
+    corner = (248, 248, 4, 4)
+    _native.add_grain(pixels, levels, (252, 252), 0, 6, (1, 1, 1), (252, 252), corner, 1)
 
 
 def test_a_file_tells_of_its_grain():

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from math import isqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,28 +67,55 @@ def with_grain(samples: NDArray[np.int64], grain: Grain, *, deep: bool) -> NDArr
     colors = 1 if channels <= 2 else 3
     result = samples.copy()
     first, second = tables()
+    lumas = luma(samples[..., :colors], deep)
+    roots = {
+        (y, x): isqrt(64 * activity(lumas[y : y + BLOCK, x : x + BLOCK]))
+        for y in range(0, height, BLOCK)
+        for x in range(0, width, BLOCK)
+    }
     for y in range(height):
         for x in range(width):
             if channels > colors and samples[y, x, -1] == 0:
                 continue
-            strength = strengths(grain, y // BLOCK * BLOCK, x // BLOCK * BLOCK, height, width)
+            block = y // BLOCK * BLOCK, x // BLOCK * BLOCK
+            strength = [
+                (found * roots[block]) >> 6 for found in strengths(grain, *block, height, width)
+            ]
             total = sum(
                 strength[band]
                 * int(first[band][y % 128, x % 128] + second[band][y % 125, (x + grain.seed) % 125])
                 for band in range(BANDS)
             )
             color = [int(sample) for sample in samples[y, x, :colors]]
-            weighted = 4 * color[0] if colors == 1 else color[0] + 2 * color[1] + color[2]
-            luma = weighted >> (10 if deep else 2)
+            bright = int(lumas[y, x])
             dark, middle, light = grain.brightness
             factor = dark + (
-                ((middle - dark) * min(luma, 128) + (light - middle) * max(luma - 128, 0)) >> 7
+                ((middle - dark) * min(bright, 128) + (light - middle) * max(bright - 128, 0)) >> 7
             )
             value = ((total >> 4) * factor) >> 6
             change = value if deep else (value + 128) >> 8
             for c in range(colors):
                 result[y, x, c] = min(max(color[c] + change, 0), 65535 if deep else 255)
     return result
+
+
+def luma(colors: NDArray[np.int64], deep: bool) -> NDArray[np.int64]:
+    """Return the luma of samples (H, W, 1 or 3), 0 to 255."""
+    weights = (4,) if colors.shape[-1] == 1 else (1, 2, 1)
+    return (colors @ np.array(weights)) >> (10 if deep else 2)
+
+
+def activity(block: NDArray[np.int64]) -> int:
+    """Return the activity A of a block of lumas."""
+    sums = []
+    for top in range(0, block.shape[0], 4):
+        for left in range(0, block.shape[1], 4):
+            quarter = block[top : top + 4, left : left + 4]
+            steps = [np.minimum(abs(np.diff(quarter, axis=axis)), 24) for axis in (0, 1)]
+            pairs = sum(step.size for step in steps)
+            if pairs:
+                sums.append(24 * int(sum(step.sum() for step in steps)) // pairs)
+    return 16 + min(sums, default=0)
 
 
 def strengths(grain: Grain, y: int, x: int, height: int, width: int) -> list[int]:

@@ -1,9 +1,22 @@
 import numpy as np
 import pytest
+from plain import grain as plain_grain
 
 from gaussianimage import decode, encode, encode_with_result, info
-from gaussianimage.codec.encoder.grain import FRAME_BYTES, _bands, _luma, add_grain, describe_grain
-from gaussianimage.codec.format.grain import DEVIATIONS, Grain
+from gaussianimage.codec.encoder.grain import (
+    BOUNDS,
+    ENOUGH,
+    FRAME_BYTES,
+    _activity,
+    _bands,
+    _luma,
+    _measure,
+    _restored,
+    _strengths,
+    add_grain,
+    describe_grain,
+)
+from gaussianimage.codec.format.grain import BLOCK, DEVIATIONS, USUAL_ACTIVITY, Grain
 
 SIDE = 256
 
@@ -46,7 +59,8 @@ def test_texture_that_lacks_is_described_where_it_lacks():
     assert right.all()
     # Never above what lacks, and at most two levels (an octave) below.
     lacking = _bands(_luma(source) - _luma(smooth))[:, 8:-8, SIDE // 2 + 8 : -8].std(axis=(1, 2))
-    drawn = DEVIATIONS[right[:, 1:]].mean(axis=(0, 1))
+    factor = np.sqrt(_activity(_luma(smooth))[:, SIDE // BLOCK // 2 :].mean() / USUAL_ACTIVITY)
+    drawn = factor * DEVIATIONS[right[:, 1:]].mean(axis=(0, 1))
     assert (drawn < 1.1 * lacking).all()
     assert (drawn > lacking / 2).all()
 
@@ -73,6 +87,40 @@ def test_noise_is_weaker_where_the_source_has_less():
     source = np.clip(smooth + noise[..., None], 0, 1).astype(np.float32)
     dark, middle, light = describe_grain(source, smooth, 60).brightness
     assert dark > middle > light
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_the_encoder_knows_the_activity_that_decoders_find(dtype):
+    rng = np.random.default_rng(4)
+    strength = np.linspace(0, 60, 64)[:, None, None]
+    pixels = np.clip(rng.normal(128, strength, (64, 48, 3)), 0, 255).astype(np.uint8)
+    colors = pixels.astype(np.int64)
+    lumas = plain_grain.luma(colors, deep=False)
+    expected = [
+        [plain_grain.activity(lumas[y : y + 8, x : x + 8]) for x in range(0, 48, 8)]
+        for y in range(0, 64, 8)
+    ]
+    given = {
+        np.uint8: pixels,
+        np.uint16: pixels.astype(np.uint16) * 257,
+        np.float32: pixels.astype(np.float32) / 255,
+    }[dtype]
+    assert np.array_equal(_activity(_luma(given)), expected)
+    assert np.ptp(expected) > 400
+
+
+def test_coarse_texture_of_high_contrast_gets_wider_bounds():
+    smooth, _ = textured()
+    rng = np.random.default_rng(5)
+    # Few blocks have most of the energy.
+    strength = rng.exponential(1, (SIDE // BLOCK, SIDE // BLOCK)) ** 3
+    noise = rng.normal(0, 0.03, (SIDE, SIDE)) * strength.repeat(BLOCK, 0).repeat(BLOCK, 1)
+    source = np.clip(smooth + noise[..., None], 0, 1).astype(np.float32)
+    blocks = _measure(source, smooth)
+    narrow, wide = (_strengths(blocks, 4, *bounds) for bounds in (BOUNDS[0], BOUNDS[-1]))
+    restored = [_restored(blocks, *found, 4) for found in (narrow, wide)]
+    assert restored[0] < restored[1] < ENOUGH
+    assert np.array_equal(describe_grain(source, smooth, 1000).levels, wide[0])
 
 
 def test_no_texture_no_grain():

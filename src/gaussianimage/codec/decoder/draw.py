@@ -32,7 +32,7 @@ from gaussianimage.codec.decoder.file import (
 )
 from gaussianimage.codec.decoder.ranges import ByteRanges
 from gaussianimage.codec.decoder.tile_cache import TileCache, read_tile
-from gaussianimage.codec.format.grain import Grain
+from gaussianimage.codec.format.grain import Grain, around_blocks
 from gaussianimage.codec.format.header import MAX_LAYERS, Limits
 from gaussianimage.codec.format.varint import Buffer
 from gaussianimage.errors import LimitError
@@ -185,6 +185,11 @@ def draw_pixels(
         out[...] = pixels
         return out
     chunks = layer_chunks(file, request.layers)
+    grain = None
+    if request.grain and len(chunks) == header.layers and 0 not in shape:
+        grain = _grain_at(file, size)
+    # Noise depends on whole blocks.
+    box = crop if grain is None else around_blocks(crop, size)
     layers = _native.Layers(
         file.content.parameters.quantizer(header.height, header.width),
         file.content.parameters.background_color.astype(np.float32),
@@ -197,16 +202,24 @@ def draw_pixels(
     )
     most_work = min(limits.max_work, 2**64 - 1)
     whole, found, good_map, honest, pixels = native.draw(
-        layers, request.kind, size, crop, request.threads, most_work, out
+        layers, request.kind, size, box, request.threads, most_work, out if box == crop else None
     )
     check_layers(file, chunks, whole, found)
     if not good_map:
         raise bad_alpha_map(file)
     if pixels is None:
         raise _too_large(size, limits) if honest else too_much_work(file)
-    if request.grain and len(chunks) == header.layers:
-        _add_grain(file, pixels, size, crop, request.threads)
-    return pixels
+    if grain is None:
+        return pixels
+    _add_grain(grain, pixels, file, size, box, request.threads)
+    if box == crop:
+        return pixels
+    top, left = crop[0] - box[0], crop[1] - box[1]
+    part = pixels[top : top + crop[2], left : left + crop[3]]
+    if out is None:
+        return np.ascontiguousarray(part)
+    out[...] = part
+    return out
 
 
 def _check_out(out: NDArray[Any], dtype: np.dtype[Any]) -> None:
@@ -218,27 +231,31 @@ def _check_out(out: NDArray[Any], dtype: np.dtype[Any]) -> None:
         raise ValueError("out: expected a C-contiguous and writable array")
 
 
-def _add_grain(
-    file: ParsedFile,
-    pixels: NDArray[Any],
-    size: tuple[int, int],
-    crop: tuple[int, int, int, int],
-    threads: int,
-) -> None:
-    """Add the file's grain to drawn pixels, unless they are smaller than the nominal size."""
+def _grain_at(file: ParsedFile, size: tuple[int, int]) -> Grain | None:
+    """Return the grain of a picture drawn at a size, None if that is below the nominal one."""
     nominal = file.header.height, file.header.width
     grain = Grain.from_chunks(file.chunks, *nominal)
-    if grain is None or size[0] < nominal[0] or size[1] < nominal[1] or not pixels.size:
-        return
+    return None if size[0] < nominal[0] or size[1] < nominal[1] else grain
+
+
+def _add_grain(
+    grain: Grain,
+    pixels: NDArray[Any],
+    file: ParsedFile,
+    size: tuple[int, int],
+    box: tuple[int, int, int, int],
+    threads: int,
+) -> None:
+    """Add grain to the pixels of a box of whole blocks."""
     _native.add_grain(
         pixels.reshape(*pixels.shape[:2], -1),
         grain.levels,
-        nominal,
+        (file.header.height, file.header.width),
         grain.seed,
         grain.cell,
         grain.brightness,
         size,
-        crop,
+        box,
         threads,
     )
 

@@ -1,6 +1,7 @@
 """The grain of a picture: the noise that describes the texture which its file lacks."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,14 @@ from numpy.typing import NDArray
 from gaussianimage.codec.format.container import read_chunks, write_chunks
 from gaussianimage.codec.format.grain import (
     BANDS,
+    BLOCK,
     DEVIATIONS,
     FULL_BRIGHTNESS,
+    LEAST_ACTIVITY,
     MOST_CELL,
     MOST_CELLS,
+    MOST_STEP,
+    USUAL_ACTIVITY,
     Grain,
     cells,
 )
@@ -27,17 +32,19 @@ FRAME_BYTES = 10
 
 # Cells are at least 2^5 = 32 px wide.
 FINEST_CELL = 5
-BLOCK = 8
+# The bands of about a pixel are the first ones; they make up the highest octave.
+FINEST_BANDS = 3
 # The filters of both scales reach 2 + 4 px.
 REACH = 6
 # Rows of blocks that are measured at a time.
 ROWS_OF_BLOCKS = 16
 
-# The energy of a cell's noise is at most what this share of its blocks lack, and at most EVEN times
-# what a quarter of them lack. Texture lacks energy evenly; where some blocks lack nothing, the
-# errors of the others are edges that are a little off.
-SHARE_OF_BLOCKS = 0.65
-EVEN = 3.0
+# The energy of a cell's noise is at most what this share of its blocks lack, and at most so many
+# times what a quarter of them lack. Texture lacks energy evenly; where some blocks lack nothing,
+# the errors of the others are edges that are a little off. The first bounds by which the textured
+# half of the picture gets ENOUGH of its energy are taken.
+BOUNDS = ((0.7, 3.5), (0.75, 5.0), (0.8, 7.0))
+ENOUGH = 0.75
 
 
 def describe_grain(source: Pixels, decoded: Pixels, most_bytes: float) -> Grain | None:
@@ -58,18 +65,17 @@ def describe_grain(source: Pixels, decoded: Pixels, most_bytes: float) -> Grain 
     height, width = source.shape[:2]
     if min(height, width) < 2 * BLOCK:
         return None
-    lacking, bright = _measure(source, decoded)
+    blocks = _measure(source, decoded)
     for cell in range(FINEST_CELL, MOST_CELL + 1):
         rows, columns = cells(height, cell), cells(width, cell)
         if rows * columns > MOST_CELLS:
             continue
-        side = 2**cell // BLOCK
-        levels = _levels(lacking, side)
+        for share, even in BOUNDS:
+            levels, brightness = _strengths(blocks, 2**cell // BLOCK, share, even)
+            if _restored(blocks, levels, brightness, 2**cell // BLOCK) >= ENOUGH:
+                break
         if not levels.any():
             return None
-        brightness = _brightness(lacking, bright, levels, side)
-        factors = np.interp(bright, (0, 128, 256), np.array(brightness) / FULL_BRIGHTNESS)
-        levels = _levels(lacking / np.maximum(factors, 0.25)[..., None] ** 2, side)
         grain = Grain(0, cell, brightness, levels)
         if len(grain.to_chunk().payload) + FRAME_BYTES <= most_bytes:
             return grain
@@ -89,26 +95,47 @@ def add_grain(data: bytes, grain: Grain) -> bytes:
     return write_chunks([head, grain.to_chunk(), *others])
 
 
-def _measure(source: Pixels, decoded: Pixels) -> tuple[Floats, Floats]:
-    """Return each block's energy that is lacking in each band, and its decoded luma.
+@dataclass(frozen=True)
+class _Blocks:
+    """What a picture's whole blocks of 8 × 8 pixels lack, and what is known of them.
 
-    Returns
-    -------
-    ndarray, (rows, columns, 5)
-        Mean square of the difference in each band; blocks are whole ones of 8 × 8 pixels.
-    ndarray, (rows, columns)
-        Luma from 0 to 255.
+    Attributes
+    ----------
+    lacking : ndarray, (rows, columns, 5)
+        Mean square of the difference in each band, relative to `scale`.
+    scale : ndarray, (rows, columns)
+        The factor by which a block's activity changes the energy of noise.
+    luma : ndarray, (rows, columns)
+        The decoded luma, 0 to 255.
+    wanted, found : ndarray, (rows, columns)
+        Energy of the highest octave of the source and of the decoded picture.
     """
-    lacking, bright = [], []
-    for difference, drawn in _strips(source, decoded):
-        bands = _bands(difference)[:, REACH:-REACH, REACH:-REACH]
-        lacking.append(_block_means(bands**2))
-        bright.append(255 * _block_means(drawn[None])[..., 0])
-    return np.concatenate(lacking), np.concatenate(bright)
+
+    lacking: Floats
+    scale: Floats
+    luma: Floats
+    wanted: Floats
+    found: Floats
+
+
+def _measure(source: Pixels, decoded: Pixels) -> _Blocks:
+    strips = [_measure_strip(*lumas) for lumas in _strips(source, decoded)]
+    return _Blocks(*(np.concatenate(parts) for parts in zip(*strips, strict=True)))
+
+
+def _measure_strip(wanted: Floats, drawn: Floats) -> tuple[Floats, ...]:
+    """Measure the blocks of a strip of lumas, which has `REACH` px more on each side."""
+    inner = np.s_[REACH:-REACH, REACH:-REACH]
+    scale = _activity(drawn[inner]) / np.float32(USUAL_ACTIVITY)
+    lacking = _block_means(_bands(wanted - drawn)[:, *inner] ** 2)
+    fine = np.stack([plane - _blur(_blur(plane, 0, 1), 1, 1) for plane in (wanted, drawn)])
+    energy = _block_means(fine[:, *inner] ** 2)
+    luma = 255 * _block_means(drawn[None, *inner])[..., 0]
+    return lacking / scale[..., None], scale, luma, energy[..., 0], energy[..., 1]
 
 
 def _strips(source: Pixels, decoded: Pixels) -> Iterator[tuple[Floats, Floats]]:
-    """Yield strips of the difference of the lumas, with `REACH` px around, and of the luma."""
+    """Yield strips of both lumas, whole blocks with `REACH` px around."""
     height, width = (side // BLOCK * BLOCK for side in source.shape[:2])
     for top in range(0, height, ROWS_OF_BLOCKS * BLOCK):
         bottom = min(top + ROWS_OF_BLOCKS * BLOCK, height)
@@ -116,11 +143,11 @@ def _strips(source: Pixels, decoded: Pixels) -> Iterator[tuple[Floats, Floats]]:
         # A mirror at the borders.
         rows = np.abs(rows)
         rows = np.minimum(rows, 2 * (source.shape[0] - 1) - rows)
-        drawn = _luma(decoded[rows])
-        difference = np.pad(
-            (_luma(source[rows]) - drawn)[:, :width], ((0, 0), (REACH, REACH)), "reflect"
+        wanted, drawn = (
+            np.pad(_luma(pixels[rows])[:, :width], ((0, 0), (REACH, REACH)), "reflect")
+            for pixels in (source, decoded)
         )
-        yield difference, drawn[REACH:-REACH, :width]
+        yield wanted, drawn
 
 
 def _luma(pixels: Pixels) -> Floats:
@@ -131,6 +158,18 @@ def _luma(pixels: Pixels) -> Floats:
         return colors[..., 0]
     luma: Floats = (colors[..., 0] + 2 * colors[..., 1] + colors[..., 2]) / 4
     return luma
+
+
+def _activity(luma: Floats) -> Floats:
+    """Return the activity of each block of a luma (H, W), as a decoder computes it."""
+    quarter = BLOCK // 2
+    height, width = (side // quarter for side in luma.shape)
+    # Values of 8 bits are integers but for rounding.
+    values = np.floor(luma * 255 + np.float32(1e-3)).reshape(height, quarter, width, quarter)
+    steps = [np.minimum(np.abs(np.diff(values, axis=axis)), MOST_STEP) for axis in (1, 3)]
+    sums = sum(step.sum(axis=(1, 3)) for step in steps)
+    activity: Floats = sums.reshape(height // 2, 2, width // 2, 2).min(axis=(1, 3))
+    return activity + np.float32(LEAST_ACTIVITY)
 
 
 def _bands(plane: Floats) -> Floats:
@@ -158,38 +197,46 @@ def _block_means(planes: Floats) -> Floats:
     return means
 
 
-def _levels(lacking: Floats, side: int) -> NDArray[np.uint8]:
-    """Return the level of each cell and band, whose noise has no more energy than is lacking.
+def _strengths(
+    blocks: _Blocks, side: int, share: float, even: float
+) -> tuple[NDArray[np.uint8], tuple[int, int, int]]:
+    """Return the levels of each cell, (rows, columns, 5), and the strengths by brightness.
 
     Parameters
     ----------
-    lacking : ndarray, (rows, columns, 5)
-        Energy of each block.
+    blocks : _Blocks
     side : int
         Side of a cell in blocks.
+    share, even : float
+        A pair of `BOUNDS`.
     """
+    levels = _levels(blocks.lacking, side, share, even)
+    brightness = _brightness(blocks, levels, side)
+    factors = np.maximum(_factors(blocks.luma, brightness), 0.25)
+    return _levels(blocks.lacking / factors[..., None] ** 2, side, share, even), brightness
+
+
+def _levels(lacking: Floats, side: int, share: float, even: float) -> NDArray[np.uint8]:
+    """Return the level of each cell and band, whose noise has no more energy than is lacking."""
     rows, columns = (-(-size // side) for size in lacking.shape[:2])
     typical = np.empty((rows, columns, BANDS))
     for row in range(rows):
         for column in range(columns):
             cell = lacking[row * side : (row + 1) * side, column * side : (column + 1) * side]
-            quarter, share = np.quantile(cell.reshape(-1, BANDS), (0.25, SHARE_OF_BLOCKS), axis=0)
-            typical[row, column] = np.minimum(share, EVEN * quarter)
+            quarter, most = np.quantile(cell.reshape(-1, BANDS), (0.25, share), axis=0)
+            typical[row, column] = np.minimum(most, even * quarter)
     found = np.searchsorted(DEVIATIONS, np.sqrt(typical), side="right") - 1
     return found.astype(np.uint8)
 
 
-def _brightness(
-    lacking: Floats, bright: Floats, levels: NDArray[np.uint8], side: int
-) -> tuple[int, int, int]:
+def _brightness(blocks: _Blocks, levels: NDArray[np.uint8], side: int) -> tuple[int, int, int]:
     """Return the factors by which noise is weaker where the picture is dark, middling or light."""
-    in_cells = (DEVIATIONS[levels] ** 2).sum(axis=-1).repeat(side, 0).repeat(side, 1)
-    expected = in_cells[: lacking.shape[0], : lacking.shape[1]]
+    expected = _energy(levels, side, blocks.luma.shape).sum(axis=-1)
     # A block counts with at most four times the energy of its cell: edges must not decide.
-    found = np.minimum(lacking.sum(axis=-1), 4 * expected)
+    found = np.minimum(blocks.lacking.sum(axis=-1), 4 * expected)
     ratios = []
     for knot in (0, 128, 256):
-        weight = np.maximum(1 - np.abs(bright - knot) / 128, 0)
+        weight = np.maximum(1 - np.abs(blocks.luma - knot) / 128, 0)
         total = float((weight * expected).sum())
         ratios.append(np.sqrt((weight * found).sum() / total) if total > 0 else 0.0)
     most = max(ratios)
@@ -197,3 +244,27 @@ def _brightness(
         return FULL_BRIGHTNESS, FULL_BRIGHTNESS, FULL_BRIGHTNESS
     dark, middle, light = (round(FULL_BRIGHTNESS * ratio / most) for ratio in ratios)
     return dark, middle, light
+
+
+def _restored(
+    blocks: _Blocks, levels: NDArray[np.uint8], brightness: tuple[int, int, int], side: int
+) -> float:
+    """Return the share of the energy of the highest octave that noise fills up to.
+
+    It is that of the half of the blocks which has most of it.
+    """
+    textured = blocks.wanted >= np.median(blocks.wanted)
+    noise = _energy(levels, side, blocks.luma.shape)[..., :FINEST_BANDS].sum(axis=-1)
+    noise *= _factors(blocks.luma, brightness) ** 2 * blocks.scale
+    return float((blocks.found + noise)[textured].sum() / blocks.wanted[textured].sum())
+
+
+def _energy(levels: NDArray[np.uint8], side: int, shape: tuple[int, ...]) -> Floats:
+    """Return the energy of each band's noise in each block, at the usual activity."""
+    energy = (DEVIATIONS[levels] ** 2).repeat(side, 0).repeat(side, 1)
+    return energy[: shape[0], : shape[1]].astype(np.float32)
+
+
+def _factors(luma: Floats, brightness: tuple[int, int, int]) -> NDArray[np.float64]:
+    """Return the factor of the noise's strength by the luma."""
+    return np.interp(luma, (0, 128, 256), np.array(brightness) / FULL_BRIGHTNESS)

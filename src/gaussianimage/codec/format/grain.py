@@ -17,12 +17,18 @@ TYPE = b"gRAN"
 
 BANDS = 5
 LEVELS = 16
-# The standard deviation of a band's noise at level 1 and more, in units of white: half an octave
-# from level to level.
+# The standard deviation of a band's noise at level 1 and more in a block of `USUAL_ACTIVITY`, in
+# units of white: half an octave from level to level.
 DEVIATIONS = np.array([0, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 91, 128, 181, 256, 362]) * 32 / 65535
 LEAST_CELL, MOST_CELL = 3, 8
 MOST_CELLS = 2**18
 FULL_BRIGHTNESS = 64
+
+# Noise has one strength in each block of 8 × 8 drawn pixels. It is proportional to the square root
+# of the block's activity: the sum of the differences of the luma between neighbors, each
+# `MOST_STEP` at most, in the calmest quarter, plus `LEAST_ACTIVITY`.
+BLOCK = 8
+USUAL_ACTIVITY, LEAST_ACTIVITY, MOST_STEP = 64, 16, 24
 
 _FIXED_BYTES = 5
 
@@ -91,3 +97,23 @@ class Grain:
 def cells(side: int, cell: int) -> int:
     """Return the number of cells along a side of `side` pixels."""
     return -(-side >> cell)
+
+
+def around_blocks(
+    box: tuple[int, int, int, int], size: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    """Return the smallest box of whole blocks around a box.
+
+    Parameters
+    ----------
+    box : (int, int, int, int)
+        Top, left, height and width in pixels.
+    size : (int, int)
+        Height and width of the drawn picture, at whose border blocks end.
+    """
+    begins = [start // BLOCK * BLOCK for start in box[:2]]
+    ends = [
+        min(-(-(start + length) // BLOCK) * BLOCK, side)
+        for start, length, side in zip(box[:2], box[2:], size, strict=True)
+    ]
+    return begins[0], begins[1], ends[0] - begins[0], ends[1] - begins[1]

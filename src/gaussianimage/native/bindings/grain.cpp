@@ -30,7 +30,7 @@ void add_to_pixels(Pixels<T> pixels, Levels levels, Size size, int seed, int cel
                     levels.shape(1) == static_cast<size_t>(grain.columns()) &&
                     pixels.shape(0) == static_cast<size_t>(part.height) &&
                     pixels.shape(1) == static_cast<size_t>(part.width) && pixels.shape(2) >= 1 &&
-                    pixels.shape(2) <= max_channels;
+                    pixels.shape(2) <= max_channels && has_whole_blocks(part, drawn[0], drawn[1]);
   if (!fits) throw nb::value_error("the grain does not fit the pixels");
   grain.levels.assign(levels.data(), levels.data() + levels.size());
   for (const uint8_t level : grain.levels) {

@@ -143,20 +143,30 @@ std::array<int, 256> brightness_factors(const uint8_t (&brightness)[3]) {
   return factors;
 }
 
-void add_to_block(const Kernels& k, const GrainBlock& block, int channels, int top, int bottom,
-                  int left, int right, uint8_t* pixels, ptrdiff_t stride) {
-  k.add_grain8(block, channels, top, bottom, left, right, pixels, stride);
+void add_to_block(const Kernels& k, const GrainBlock& block, int channels, int height, int width,
+                  uint8_t* pixels, ptrdiff_t stride) {
+  k.add_grain8(block, channels, height, width, pixels, stride);
 }
-void add_to_block(const Kernels& k, const GrainBlock& block, int channels, int top, int bottom,
-                  int left, int right, uint16_t* pixels, ptrdiff_t stride) {
-  k.add_grain16(block, channels, top, bottom, left, right, pixels, stride);
+void add_to_block(const Kernels& k, const GrainBlock& block, int channels, int height, int width,
+                  uint16_t* pixels, ptrdiff_t stride) {
+  k.add_grain16(block, channels, height, width, pixels, stride);
 }
-void add_to_block(const Kernels& k, const GrainBlock& block, int channels, int top, int bottom,
-                  int left, int right, float* pixels, ptrdiff_t stride) {
-  k.add_grain_float(block, channels, top, bottom, left, right, pixels, stride);
+void add_to_block(const Kernels& k, const GrainBlock& block, int channels, int height, int width,
+                  float* pixels, ptrdiff_t stride) {
+  k.add_grain_float(block, channels, height, width, pixels, stride);
+}
+
+bool has_whole_blocks(int begin, int length, int drawn) {
+  const int end = begin + length;
+  return begin % side == 0 && (end % side == 0 || end == drawn);
 }
 
 }  // namespace
+
+bool has_whole_blocks(const Part& part, int drawn_height, int drawn_width) {
+  return has_whole_blocks(part.top, part.height, drawn_height) &&
+         has_whole_blocks(part.left, part.width, drawn_width);
+}
 
 template <typename T>
 void add_grain(const Grain& grain, T* pixels, int channels, const Part& part, int drawn_height,
@@ -164,12 +174,12 @@ void add_grain(const Grain& grain, T* pixels, int channels, const Part& part, in
   const Noise& tables = noise();
   const Kernels& k = kernels();
   const std::array<int, 256> factors = brightness_factors(grain.brightness);
-  const int first_block = part.top / side, last_block = (part.top + part.height - 1) / side;
-  const int right = part.left + part.width, bottom = part.top + part.height;
-  parallel(last_block - first_block + 1, threads, [&](int row_of_blocks) {
-    const int y = (first_block + row_of_blocks) * side, top = std::max(y, part.top);
+  const ptrdiff_t stride = static_cast<ptrdiff_t>(part.width) * channels;
+  parallel((part.height + side - 1) / side, threads, [&](int row_of_blocks) {
+    const int top = row_of_blocks * side, y = part.top + top;
     const Between rows = between(y, grain.height, drawn_height, grain.cell, grain.rows());
-    for (int x = part.left / side * side; x < right; x += side) {
+    for (int left = 0; left < part.width; left += side) {
+      const int x = part.left + left;
       const Between columns = between(x, grain.width, drawn_width, grain.cell, grain.columns());
       GrainBlock block;
       block.strength = block_strengths(grain, rows, columns);
@@ -181,11 +191,9 @@ void add_grain(const Grain& grain, T* pixels, int channels, const Part& part, in
         block.second[band] = tables.second.at(band, y, x + grain.seed);
       }
       block.factors = factors.data();
-      const int left = std::max(x, part.left);
-      const ptrdiff_t at = static_cast<ptrdiff_t>(top - part.top) * part.width + (left - part.left);
-      add_to_block(k, block, channels, top - y, std::min(side, bottom - y), left - x,
-                   std::min(side, right - x), pixels + at * channels,
-                   static_cast<ptrdiff_t>(part.width) * channels);
+      add_to_block(k, block, channels, std::min(side, part.height - top),
+                   std::min(side, part.width - left), pixels + top * stride + left * channels,
+                   stride);
     }
   });
 }

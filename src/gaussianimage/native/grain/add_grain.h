@@ -21,9 +21,13 @@ struct Grain {
   int columns() const { return ((width - 1) >> cell) + 1; }
 };
 
+// Returns whether a part of a picture of the size drawn_height × drawn_width consists of whole
+// blocks, but for those at the picture's right and lower border.
+bool has_whole_blocks(const Part& part, int drawn_height, int drawn_width);
+
 // Adds grain to a part, part.height × part.width × channels, of a picture that is drawn at the size
-// drawn_height × drawn_width. T is uint8_t, uint16_t or float (0 to 1). Channels beyond color
-// (alpha) do not change, nor does the color of pixels whose alpha is 0.
+// drawn_height × drawn_width; the part has whole blocks. T is uint8_t, uint16_t or float (0 to 1).
+// Channels beyond color (alpha) do not change, nor does the color of pixels whose alpha is 0.
 template <typename T>
 void add_grain(const Grain& grain, T* pixels, int channels, const Part& part, int drawn_height,
                int drawn_width, int threads);

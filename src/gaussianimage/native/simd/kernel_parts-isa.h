@@ -61,12 +61,12 @@ void restrict_cell(const float* cell, int offset, int first_row, int channels, i
 void join_sums(const float* before, const float* even, const float* odd, size_t rows, float* out);
 
 // grain/grain_block-isa.cpp
-void add_grain8(const GrainBlock& block, int channels, int top, int bottom, int left, int right,
-                uint8_t* pixels, ptrdiff_t stride);
-void add_grain16(const GrainBlock& block, int channels, int top, int bottom, int left, int right,
-                 uint16_t* pixels, ptrdiff_t stride);
-void add_grain_float(const GrainBlock& block, int channels, int top, int bottom, int left,
-                     int right, float* pixels, ptrdiff_t stride);
+void add_grain8(const GrainBlock& block, int channels, int height, int width, uint8_t* pixels,
+                ptrdiff_t stride);
+void add_grain16(const GrainBlock& block, int channels, int height, int width, uint16_t* pixels,
+                 ptrdiff_t stride);
+void add_grain_float(const GrainBlock& block, int channels, int height, int width, float* pixels,
+                     ptrdiff_t stride);
 
 // layer/streams-isa.cpp
 std::unique_ptr<LayerStreams> make_layer_streams();

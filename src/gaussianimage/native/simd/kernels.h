@@ -111,15 +111,14 @@ struct Kernels {
   void (*join_sums)(const float* before, const float* even, const float* odd, size_t rows,
                     float* out);
 
-  // Adds grain to the pixels of a block in its rows [top, bottom) and columns [left, right), of
-  // which `pixels` is the first; `stride` is the distance of rows. Bytes, 16 bits, and floats of 0
-  // to 1.
-  void (*add_grain8)(const GrainBlock& block, int channels, int top, int bottom, int left,
-                     int right, uint8_t* pixels, ptrdiff_t stride);
-  void (*add_grain16)(const GrainBlock& block, int channels, int top, int bottom, int left,
-                      int right, uint16_t* pixels, ptrdiff_t stride);
-  void (*add_grain_float)(const GrainBlock& block, int channels, int top, int bottom, int left,
-                          int right, float* pixels, ptrdiff_t stride);
+  // Adds grain to the pixels of a block, at most 8 × 8; `stride` is the distance of rows. Bytes,
+  // 16 bits, and floats of 0 to 1.
+  void (*add_grain8)(const GrainBlock& block, int channels, int height, int width, uint8_t* pixels,
+                     ptrdiff_t stride);
+  void (*add_grain16)(const GrainBlock& block, int channels, int height, int width,
+                      uint16_t* pixels, ptrdiff_t stride);
+  void (*add_grain_float)(const GrainBlock& block, int channels, int height, int width,
+                          float* pixels, ptrdiff_t stride);
 
   // Makes a decoder of layers; see layer/streams.h.
   std::unique_ptr<LayerStreams> (*make_layer_streams)();

@@ -142,6 +142,47 @@ function makeNoise() {
 }
 
 /**
+ * Measures how much neighbors differ in the calmest quarter of a block, of those of its pixels that
+ * the part has.
+ * @param {Uint8ClampedArray} pixels RGBA of the part
+ * @param {Part} part
+ * @param {number} x first column of the block
+ * @param {number} y first row
+ * @returns {number} 16 to 592
+ */
+function activity(pixels, part, x, y) {
+  const stride = 4 * part.width;
+  /** @type {(at: number) => number} */
+  const luma = (at) => (pixels[at] + 2 * pixels[at + 1] + pixels[at + 2]) >> 2;
+  /** @type {(a: number, b: number) => number} */
+  const step = (a, b) => Math.min(Math.abs(a - b), 24);
+  let least = 24 * 24;
+  let measured = 0;
+  for (let quarter = 0; quarter < 4; quarter++) {
+    const startX = x + 4 * (quarter & 1) - part.left;
+    const startY = y + 4 * (quarter >> 1) - part.top;
+    const left = Math.max(startX, 0);
+    const right = Math.min(startX + 4, part.width);
+    const top = Math.max(startY, 0);
+    const bottom = Math.min(startY + 4, part.height);
+    let sum = 0;
+    let pairs = 0;
+    for (let row = top; row < bottom; row++) {
+      for (let column = left; column < right; column++) {
+        const at = row * stride + 4 * column;
+        const here = luma(at);
+        if (column > left) sum += step(here, luma(at - 4));
+        if (row > top) sum += step(here, luma(at - stride));
+        pairs += Number(column > left) + Number(row > top);
+      }
+    }
+    if (pairs) least = Math.min(least, Math.floor((24 * sum) / pairs));
+    measured += pairs;
+  }
+  return measured ? least + 16 : 16;
+}
+
+/**
  * Adds grain to a part of a picture, which is drawn at the nominal size or larger.
  * @param {Grain} grain
  * @param {Uint8ClampedArray} pixels RGBA of the part, not multiplied by alpha
@@ -164,6 +205,8 @@ export function addGrain(grain, pixels, part, height, width, header) {
     for (let x = part.left - (part.left % 8); x < right; x += 8) {
       const across = betweenCells(x, header.width, width, cell, columns);
       if (!blockStrengths(grain, down, across, strengths)) continue;
+      const root = Math.floor(Math.sqrt(64 * activity(pixels, part, x, y)));
+      for (let b = 0; b < BANDS; b++) strengths[b] = (strengths[b] * root) >> 6;
       const [s0, s1, s2, s3, s4] = strengths;
       for (let row = Math.max(y, part.top); row < Math.min(y + 8, bottom); row++) {
         const row1 = (row % first.period) * first.period;
