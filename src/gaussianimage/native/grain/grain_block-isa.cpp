@@ -31,22 +31,29 @@ int luma(const T* pixel) {
   }
 }
 
+// What is added to a sample: all that changes one of 8 bits fits into 16.
+template <typename T>
+using Noise = std::conditional_t<std::is_same_v<T, float>, float,
+                                 std::conditional_t<sizeof(T) == 1, int16_t, int>>;
+
 // Converts noise in units of 1/65535 of white to the unit of the samples.
 template <typename T>
-auto in_units_of(int noise) {
+Noise<T> in_units_of(int noise) {
   if constexpr (std::is_same_v<T, float>)
     return static_cast<float>(noise) / 65535.0f;
+  else if constexpr (sizeof(T) == 1)
+    return static_cast<int16_t>(std::clamp((noise + 128) >> 8, -255, 255));
   else
-    return sizeof(T) == 1 ? (noise + 128) >> 8 : noise;
+    return noise;
 }
 
 template <typename T>
-T add(T sample, float noise) {
-  return std::clamp(sample + noise, 0.0f, 1.0f);
-}
-template <typename T>
-T add(T sample, int noise) {
-  return static_cast<T>(std::clamp(sample + noise, 0, sizeof(T) == 1 ? 255 : 65535));
+T add(T sample, Noise<T> noise) {
+  if constexpr (std::is_same_v<T, float>)
+    return std::clamp(sample + noise, 0.0f, 1.0f);
+  else
+    return static_cast<T>(std::clamp(static_cast<Noise<T>>(sample + noise), Noise<T>{0},
+                                     Noise<T>{sizeof(T) == 1 ? 255 : 65535}));
 }
 
 // Of a block; the last column is for vectors of neighbors to be whole.
@@ -129,10 +136,11 @@ void add_to_pixels(const GrainBlock& block, int height, int width, T* pixels, pt
       factor[x] = drawn ? block.factors[lumas[y][x]] : 0;
     }
     for (int x = 0; x < width; ++x) noise[x] = ((noise[x] >> 4) * factor[x]) >> 6;
+    Noise<T> values[side];
+    for (int x = 0; x < width; ++x) values[x] = in_units_of<T>(noise[x]);
     for (int x = 0; x < width; ++x) {
       T* pixel = pixels + x * channels;
-      const auto value = in_units_of<T>(noise[x]);
-      for (int k = 0; k < colors; ++k) pixel[k] = add(pixel[k], value);
+      for (int k = 0; k < colors; ++k) pixel[k] = add(pixel[k], values[x]);
     }
   }
 }
