@@ -16,7 +16,7 @@ from support.outcome import attempt
 
 import gaussianimage
 from gaussianimage.codec.encoder.grain import add_grain
-from gaussianimage.codec.format.grain import BLOCK, Grain, cells
+from gaussianimage.codec.format.grain import GRAIN_BLOCK, Grain, cells
 from gaussianimage.codec.format.metadata import Metadata
 
 DATA = Path(__file__).resolve().parents[2] / "tests" / "data" / "v1"
@@ -77,7 +77,10 @@ def _request(data: bytes) -> tuple[_Size, _Box] | None:
     by = rng.choice([1, 1, 1.4, 2.3])
     height, width = (round(by * side) for side in (found.value.height, found.value.width))
     # A part of whole blocks: of others, JavaScript knows only what a view shows.
-    corner = rng.randrange(height) // BLOCK * BLOCK, rng.randrange(width) // BLOCK * BLOCK
+    corner = (
+        rng.randrange(height) // GRAIN_BLOCK * GRAIN_BLOCK,
+        rng.randrange(width) // GRAIN_BLOCK * GRAIN_BLOCK,
+    )
     top, left = rng.choice([(0, 0), corner])
     return (height, width), (top, left, height - top, width - left)
 

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from gaussianimage.codec.format.container import read_chunks, write_chunks
 from gaussianimage.codec.format.grain import (
     BANDS,
-    BLOCK,
     DEVIATIONS,
     FULL_BRIGHTNESS,
+    GRAIN_BLOCK,
     LEAST_ACTIVITY,
     MOST_CELL,
     MOST_CELLS,
-    MOST_STEP,
+    MOST_DIFFERENCE,
     USUAL_ACTIVITY,
     Grain,
     cells,
@@ -63,7 +63,7 @@ def describe_grain(source: Pixels, decoded: Pixels, most_bytes: float) -> Grain 
         None if nothing fits the size, or if there is no texture to restore.
     """
     height, width = source.shape[:2]
-    if min(height, width) < 2 * BLOCK:
+    if min(height, width) < 2 * GRAIN_BLOCK:
         return None
     blocks = _measure(source, decoded)
     for cell in range(FINEST_CELL, MOST_CELL + 1):
@@ -71,8 +71,8 @@ def describe_grain(source: Pixels, decoded: Pixels, most_bytes: float) -> Grain 
         if rows * columns > MOST_CELLS:
             continue
         for share, even in BOUNDS:
-            levels, brightness = _strengths(blocks, 2**cell // BLOCK, share, even)
-            if _restored(blocks, levels, brightness, 2**cell // BLOCK) >= ENOUGH:
+            levels, brightness = _strengths(blocks, 2**cell // GRAIN_BLOCK, share, even)
+            if _restored(blocks, levels, brightness, 2**cell // GRAIN_BLOCK) >= ENOUGH:
                 break
         if not levels.any():
             return None
@@ -136,9 +136,9 @@ def _measure_strip(wanted: Floats, drawn: Floats) -> tuple[Floats, ...]:
 
 def _strips(source: Pixels, decoded: Pixels) -> Iterator[tuple[Floats, Floats]]:
     """Yield strips of both lumas, whole blocks with `REACH` px around."""
-    height, width = (side // BLOCK * BLOCK for side in source.shape[:2])
-    for top in range(0, height, ROWS_OF_BLOCKS * BLOCK):
-        bottom = min(top + ROWS_OF_BLOCKS * BLOCK, height)
+    height, width = (side // GRAIN_BLOCK * GRAIN_BLOCK for side in source.shape[:2])
+    for top in range(0, height, ROWS_OF_BLOCKS * GRAIN_BLOCK):
+        bottom = min(top + ROWS_OF_BLOCKS * GRAIN_BLOCK, height)
         rows = np.arange(top - REACH, bottom + REACH)
         # A mirror at the borders.
         rows = np.abs(rows)
@@ -162,11 +162,11 @@ def _luma(pixels: Pixels) -> Floats:
 
 def _activity(luma: Floats) -> Floats:
     """Return the activity of each block of a luma (H, W), as a decoder computes it."""
-    quarter = BLOCK // 2
+    quarter = GRAIN_BLOCK // 2
     height, width = (side // quarter for side in luma.shape)
     # Values of 8 bits are integers but for rounding.
     values = np.floor(luma * 255 + np.float32(1e-3)).reshape(height, quarter, width, quarter)
-    steps = [np.minimum(np.abs(np.diff(values, axis=axis)), MOST_STEP) for axis in (1, 3)]
+    steps = [np.minimum(np.abs(np.diff(values, axis=axis)), MOST_DIFFERENCE) for axis in (1, 3)]
     sums = sum(step.sum(axis=(1, 3)) for step in steps)
     activity: Floats = sums.reshape(height // 2, 2, width // 2, 2).min(axis=(1, 3))
     return activity + np.float32(LEAST_ACTIVITY)
@@ -192,7 +192,9 @@ def _blur(plane: Floats, axis: int, step: int) -> Floats:
 def _block_means(planes: Floats) -> Floats:
     """Return the mean of each block of planes (K, H, W), as (rows, columns, K)."""
     count, height, width = planes.shape
-    blocks = planes.reshape(count, height // BLOCK, BLOCK, width // BLOCK, BLOCK)
+    blocks = planes.reshape(
+        count, height // GRAIN_BLOCK, GRAIN_BLOCK, width // GRAIN_BLOCK, GRAIN_BLOCK
+    )
     means: Floats = np.moveaxis(blocks.mean(axis=(2, 4)), 0, -1)
     return means
 

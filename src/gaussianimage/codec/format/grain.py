@@ -26,9 +26,9 @@ FULL_BRIGHTNESS = 64
 
 # Noise has one strength in each block of 8 × 8 drawn pixels. It is proportional to the square root
 # of the block's activity: the sum of the differences of the luma between neighbors, each
-# `MOST_STEP` at most, in the calmest quarter, plus `LEAST_ACTIVITY`.
-BLOCK = 8
-USUAL_ACTIVITY, LEAST_ACTIVITY, MOST_STEP = 64, 16, 24
+# `MOST_DIFFERENCE` at most, in the calmest quarter, plus `LEAST_ACTIVITY`.
+GRAIN_BLOCK = 8
+USUAL_ACTIVITY, LEAST_ACTIVITY, MOST_DIFFERENCE = 64, 16, 24
 
 _FIXED_BYTES = 5
 
@@ -111,9 +111,9 @@ def around_blocks(
     size : (int, int)
         Height and width of the drawn picture, at whose border blocks end.
     """
-    begins = [start // BLOCK * BLOCK for start in box[:2]]
+    begins = [start // GRAIN_BLOCK * GRAIN_BLOCK for start in box[:2]]
     ends = [
-        min(-(-(start + length) // BLOCK) * BLOCK, side)
+        min(-(-(start + length) // GRAIN_BLOCK) * GRAIN_BLOCK, side)
         for start, length, side in zip(box[:2], box[2:], size, strict=True)
     ]
     return begins[0], begins[1], ends[0] - begins[0], ends[1] - begins[1]

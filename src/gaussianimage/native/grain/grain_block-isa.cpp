@@ -59,24 +59,24 @@ T add(T sample, Noise<T> noise) {
 // Of a block; the last column is for vectors of neighbors to be whole.
 using Lumas = int16_t[side][side + 1];
 
-// The difference of two neighbors; a step of an edge counts as one of texture.
-int16_t step(int16_t a, int16_t b) {
-  return static_cast<int16_t>(std::min(std::abs(a - b), most_step));
+// The difference of two neighbors; one of an edge counts as one of texture.
+int16_t difference(int16_t a, int16_t b) {
+  return static_cast<int16_t>(std::min(std::abs(a - b), most_difference));
 }
 
-// Returns the least sum of steps in a quarter of a whole block.
-int least_steps(const Lumas& lumas) {
+// Returns the least sum of differences in a quarter of a whole block.
+int least_differences(const Lumas& lumas) {
   int least = std::numeric_limits<int>::max();
   for (int top = 0; top < side; top += quarter) {
     int16_t down[side] = {}, across[side] = {};
     for (int y = top; y < top + quarter; ++y) {
-      for (int x = 0; x < side; ++x) across[x] += step(lumas[y][x], lumas[y][x + 1]);
+      for (int x = 0; x < side; ++x) across[x] += difference(lumas[y][x], lumas[y][x + 1]);
     }
     for (int y = top + 1; y < top + quarter; ++y) {
-      for (int x = 0; x < side; ++x) down[x] += step(lumas[y][x], lumas[y - 1][x]);
+      for (int x = 0; x < side; ++x) down[x] += difference(lumas[y][x], lumas[y - 1][x]);
     }
     for (int left = 0; left < side; left += quarter) {
-      // The last column's steps lead out of the quarter.
+      // The last column's differences lead out of the quarter.
       int sum = -across[left + quarter - 1];
       for (int x = left; x < left + quarter; ++x) sum += down[x] + across[x];
       least = std::min(least, sum);
@@ -86,7 +86,7 @@ int least_steps(const Lumas& lumas) {
 }
 
 // Returns the same of a block at the picture's border, whose quarters have fewer pairs.
-int least_steps(const Lumas& lumas, int height, int width) {
+int least_differences(const Lumas& lumas, int height, int width) {
   int least = std::numeric_limits<int>::max();
   for (int top = 0; top < height; top += quarter) {
     for (int left = 0; left < width; left += quarter) {
@@ -94,8 +94,8 @@ int least_steps(const Lumas& lumas, int height, int width) {
       int sum = 0, pairs = 0;
       for (int y = top; y < bottom; ++y) {
         for (int x = left; x < right; ++x) {
-          if (x > left) sum += step(lumas[y][x], lumas[y][x - 1]);
-          if (y > top) sum += step(lumas[y][x], lumas[y - 1][x]);
+          if (x > left) sum += difference(lumas[y][x], lumas[y][x - 1]);
+          if (y > top) sum += difference(lumas[y][x], lumas[y - 1][x]);
           pairs += (x > left) + (y > top);
         }
       }
@@ -117,7 +117,7 @@ void add_to_pixels(const GrainBlock& block, int height, int width, T* pixels, pt
   }
   const bool whole = height == side && width == side;
   const int activity =
-      least_activity + (whole ? least_steps(lumas) : least_steps(lumas, height, width));
+      least_activity + (whole ? least_differences(lumas) : least_differences(lumas, height, width));
   const auto root = static_cast<int>(std::sqrt(static_cast<double>(unit * activity)));
   std::array<int, grain_bands> strength;
   for (size_t band = 0; band < grain_bands; ++band) {
