@@ -77,11 +77,8 @@ def _request(data: bytes) -> tuple[_Size, _Box] | None:
     by = rng.choice([1, 1, 1.4, 2.3])
     height, width = (round(by * side) for side in (found.value.height, found.value.width))
     # A part of whole blocks: of others, JavaScript knows only what a view shows.
-    corner = (
-        rng.randrange(height) // GRAIN_BLOCK * GRAIN_BLOCK,
-        rng.randrange(width) // GRAIN_BLOCK * GRAIN_BLOCK,
-    )
-    top, left = rng.choice([(0, 0), corner])
+    top, left = rng.choice([(0, 0), (rng.randrange(height), rng.randrange(width))])
+    top, left = (start // GRAIN_BLOCK * GRAIN_BLOCK for start in (top, left))
     return (height, width), (top, left, height - top, width - left)
 
 

@@ -16,7 +16,7 @@ from gaussianimage.codec.encoder.grain import (
     add_grain,
     describe_grain,
 )
-from gaussianimage.codec.format.grain import DEVIATIONS, GRAIN_BLOCK, USUAL_ACTIVITY, Grain
+from gaussianimage.codec.format.grain import DEVIATIONS, USUAL_ACTIVITY, Grain
 
 SIDE = 256
 
@@ -59,10 +59,8 @@ def test_texture_that_lacks_is_described_where_it_lacks():
     assert right.all()
     # Never above what lacks, and at most two levels (an octave) below.
     lacking = _bands(_luma(source) - _luma(smooth))[:, 8:-8, SIDE // 2 + 8 : -8].std(axis=(1, 2))
-    factor = np.sqrt(
-        _activity(_luma(smooth))[:, SIDE // GRAIN_BLOCK // 2 :].mean() / USUAL_ACTIVITY
-    )
-    drawn = factor * DEVIATIONS[right[:, 1:]].mean(axis=(0, 1))
+    active = _activity(_luma(smooth))[:, SIDE // 16 :].mean()
+    drawn = np.sqrt(active / USUAL_ACTIVITY) * DEVIATIONS[right[:, 1:]].mean(axis=(0, 1))
     assert (drawn < 1.1 * lacking).all()
     assert (drawn > lacking / 2).all()
 
@@ -115,10 +113,8 @@ def test_coarse_texture_of_high_contrast_gets_wider_bounds():
     smooth, _ = textured()
     rng = np.random.default_rng(5)
     # Few blocks have most of the energy.
-    strength = rng.exponential(1, (SIDE // GRAIN_BLOCK, SIDE // GRAIN_BLOCK)) ** 3
-    noise = rng.normal(0, 0.03, (SIDE, SIDE)) * strength.repeat(GRAIN_BLOCK, 0).repeat(
-        GRAIN_BLOCK, 1
-    )
+    strength = rng.exponential(1, (SIDE // 8, SIDE // 8)) ** 3
+    noise = rng.normal(0, 0.03, (SIDE, SIDE)) * strength.repeat(8, 0).repeat(8, 1)
     source = np.clip(smooth + noise[..., None], 0, 1).astype(np.float32)
     blocks = _measure(source, smooth)
     narrow, wide = (_strengths(blocks, 4, *bounds) for bounds in (BOUNDS[0], BOUNDS[-1]))

@@ -166,8 +166,8 @@ def _activity(luma: Floats) -> Floats:
     height, width = (side // quarter for side in luma.shape)
     # Values of 8 bits are integers but for rounding.
     values = np.floor(luma * 255 + np.float32(1e-3)).reshape(height, quarter, width, quarter)
-    steps = [np.minimum(np.abs(np.diff(values, axis=axis)), MOST_DIFFERENCE) for axis in (1, 3)]
-    sums = sum(step.sum(axis=(1, 3)) for step in steps)
+    pairs = (np.abs(np.diff(values, axis=axis)) for axis in (1, 3))
+    sums = sum(np.minimum(found, MOST_DIFFERENCE).sum(axis=(1, 3)) for found in pairs)
     activity: Floats = sums.reshape(height // 2, 2, width // 2, 2).min(axis=(1, 3))
     return activity + np.float32(LEAST_ACTIVITY)
 

@@ -15,8 +15,8 @@ constexpr int grain_block = 8;
 // Noise has the strength that the levels say in a block whose activity is `usual_activity`, and is
 // proportional to the activity's square root. Activity is the sum of the differences of the luma
 // between neighbors in the calmest quarter of the block, plus `least_activity`; a difference counts
-// `most_difference` at most. Where an edge crosses a block, or only a part of it has texture, a quarter
-// is calm.
+// `most_difference` at most. Where an edge crosses a block, or only a part of it has texture, a
+// quarter is calm.
 constexpr int usual_activity = 64, least_activity = 16, most_difference = 24;
 
 // Two noises, whose sum is scaled in each band.
