@@ -90,6 +90,10 @@ def test_a_crop_has_the_pixels_of_the_whole(dtype, channels):
     for top, left, height, width in ((0, 0, 1, 1), (8, 16, 8, 8), (5, 11, 17, 30), (36, 44, 1, 1)):
         part = decode(data, dtype=dtype, crop=(top, left, height, width))
         assert np.array_equal(part, whole[top : top + height, left : left + width])
+        given = np.zeros_like(part)
+        found = Decoder().decode(data, dtype=dtype, crop=(top, left, height, width), out=given)
+        assert found is given
+        assert np.array_equal(given, part)
 
 
 def test_floats_have_the_noise_of_16_bits():
