@@ -16,7 +16,7 @@ from gaussianimage.codec.encoder.grain import (
     add_grain,
     describe_grain,
 )
-from gaussianimage.codec.format.grain import DEVIATIONS, USUAL_ACTIVITY, Grain
+from gaussianimage.codec.format.grain import DEVIATIONS, USUAL_ACTIVITY, Grain, cells
 
 SIDE = 256
 
@@ -157,6 +157,24 @@ def test_encode_puts_grain_into_the_file():
     )
     assert decode(with_it.data).std() > decode(with_it.data, grain=False).std()
     assert info(encode(source, effort=1, gaussians=20)).grain is None
+
+
+@pytest.mark.parametrize("shape", [(70, 96), (96, 100), (131, 70), (65, 65), (40, 257)])
+def test_sizes_whose_last_cells_have_no_whole_block(shape):
+    rng = np.random.default_rng(6)
+    source = np.clip(rng.normal(128, 40, (*shape, 3)), 0, 255).astype(np.uint8)
+    smooth = np.full_like(source, 128)
+    grain = describe_grain(source, smooth, 1000)
+    assert grain.levels.shape[:2] == tuple(cells(side, grain.cell) for side in shape)
+    assert grain.levels.any(axis=2).all()
+    data = add_grain(encode(smooth, effort=1, quality=10), grain)
+    assert (decode(data) != decode(data, grain=False)).any(axis=(0, 1)).all()
+
+
+def test_a_flat_picture_has_no_grain():
+    flat = np.full((100, 70, 3), 90, np.uint8)
+    assert describe_grain(flat, flat, 1000) is None
+    assert describe_grain(flat, flat + np.uint8(1), 1000) is None
 
 
 def test_a_chunk_comes_back():

@@ -186,7 +186,7 @@ def draw_pixels(
         return out
     chunks = layer_chunks(file, request.layers)
     grain = None
-    if request.grain and len(chunks) == header.layers and 0 not in shape:
+    if request.grain and len(chunks) == header.layers:
         grain = _grain_at(file, size)
     # Noise depends on whole blocks.
     box = crop if grain is None else around_blocks(crop, size)

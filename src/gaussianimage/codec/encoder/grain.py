@@ -70,12 +70,16 @@ def describe_grain(source: Pixels, decoded: Pixels, most_bytes: float) -> Grain 
         rows, columns = cells(height, cell), cells(width, cell)
         if rows * columns > MOST_CELLS:
             continue
+        side = 2**cell // GRAIN_BLOCK
         for share, even in BOUNDS:
-            levels, brightness = _strengths(blocks, 2**cell // GRAIN_BLOCK, share, even)
-            if _restored(blocks, levels, brightness, 2**cell // GRAIN_BLOCK) >= ENOUGH:
+            levels, brightness = _strengths(blocks, side, share, even)
+            if _restored(blocks, levels, brightness, side) >= ENOUGH:
                 break
         if not levels.any():
             return None
+        # Cells at the border that have no whole block get what their neighbors have.
+        missing = rows - levels.shape[0], columns - levels.shape[1]
+        levels = np.pad(levels, ((0, missing[0]), (0, missing[1]), (0, 0)), "edge")
         grain = Grain(0, cell, brightness, levels)
         if len(grain.to_chunk().payload) + FRAME_BYTES <= most_bytes:
             return grain
@@ -258,7 +262,8 @@ def _restored(
     textured = blocks.wanted >= np.median(blocks.wanted)
     noise = _energy(levels, side, blocks.luma.shape)[..., :FINEST_BANDS].sum(axis=-1)
     noise *= _factors(blocks.luma, brightness) ** 2 * blocks.scale
-    return float((blocks.found + noise)[textured].sum() / blocks.wanted[textured].sum())
+    wanted = blocks.wanted[textured].sum()
+    return float((blocks.found + noise)[textured].sum() / wanted) if wanted > 0 else 1.0
 
 
 def _energy(levels: NDArray[np.uint8], side: int, shape: tuple[int, ...]) -> Floats:
