@@ -10,6 +10,8 @@ PYTHONS ?=
 TARGETS ?=
 # How long `make soak` takes.
 MINUTES ?= 10
+# Tests run in a process for each CPU, a file's tests in one process.
+PARALLEL := --numprocesses auto --maxprocesses 8 --dist loadfile
 VENV := .venv
 BIN := $(VENV)/bin
 # --no-compile: Python writes the bytecode of a module when it is imported first.
@@ -30,10 +32,10 @@ demo: core ## Encode and decode a photo; writes demo/side_by_side.png and demo/v
 	$(BIN)/python examples/demo.py
 
 test: core $(VENV)/.test $(VENV)/.torch ## Run all tests; installs PyTorch
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 test-core: core $(VENV)/.test ## Run all tests but those that need PyTorch
-	$(BIN)/python -m pytest --without-torch
+	$(BIN)/python -m pytest $(PARALLEL) --without-torch
 
 conformance: core ## Hold the decoders to the conformance suite of the format: native, plain, JavaScript
 	for isa in baseline avx2 avx512; do \
