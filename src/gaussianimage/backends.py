@@ -59,8 +59,8 @@ class FitOptimizer(Protocol):
     means: NDArray[np.float64]  # (N, 2), px
     cholesky: NDArray[np.float64]  # (N, 3), px
     colors: NDArray[np.float32]  # (N, C)
-    first: NDArray[np.float32]  # (N, 5 + C): Adam's mean of the gradients
-    second: NDArray[np.float32]  # (N, 5 + C): Adam's mean of their squares
+    first: NDArray[np.float32]  # (N, 5 + C): Adam's mean of the gradients, or velocities
+    second: NDArray[np.float32]  # (N, 5 + C): Adam's mean of their squares, or overlaps
     age: NDArray[np.uint32]  # (N,): steps that each Gaussian has taken
     trainable: NDArray[np.uint8]  # (N,): the sum of 1 for position, 2 for shape, 4 for color
 
@@ -102,6 +102,35 @@ class FitOptimizer(Protocol):
         -------
         ndarray, (K,)
             The loss ½ Σ w (I − T)² before each iteration, without the penalty.
+        """
+
+    def overlaps(self) -> NDArray[np.float64]:
+        """Return how much each Gaussian overlaps all, (N,).
+
+        That is the sum of its row of the Gram matrix of Gaussians of unit energy, and 1 for one
+        that overlaps no other.
+        """
+
+    def resume_gauss_newton(
+        self, rates: NDArray[np.float32], energy: float, step: float
+    ) -> NDArray[np.float64]:
+        """Do one Gauss–Newton step with momentum per rate.
+
+        `first` has the velocities, and each column of `second` has the overlaps.
+
+        Parameters
+        ----------
+        rates : ndarray, (K,), float32
+            Parts of a full step.
+        energy : float
+            Weight κ of the penalty ½ κ Σ |c|² π l₁₁ l₂₂.
+        step : float
+            The amplitude |c| √(π l₁₁ l₂₂) of a Gaussian that hardly moves.
+
+        Returns
+        -------
+        ndarray, (K,)
+            The loss ½ Σ w (I − T)² before each step, without the penalty.
         """
 
     def solve_colors(self, iterations: int, ridge: float) -> float:

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gaussianimage.fitting.schedule import END_FRACTION, START_RATES, Schedule
+from gaussianimage.fitting.schedule import END_FRACTION, NEWTON_RATES, START_RATES, Schedule
 
-plans = st.builds(Schedule, st.integers(0, 5000), st.integers(1, 20000))
+plans = st.builds(Schedule, st.integers(0, 5000), st.integers(1, 20000), st.booleans())
 
 
 @given(plans)
@@ -21,11 +21,50 @@ def test_growth_only_adds_and_reaches_the_number_in_time(plan: Schedule) -> None
 def test_growth_has_a_tenth_to_start_with_and_ends_at_two_fifths() -> None:
     plan = Schedule(1000, 9000)
     assert plan.first == 900
-    assert list(plan.renewal_steps()) == list(range(25, 751, 25))
+    assert list(plan.renewal_steps()) == list(range(25, 801, 25))
     assert plan.target(24) == 900
     assert plan.target(25) == 900 + 8100 // 16
     assert plan.target(49) == plan.target(25)
     assert plan.target(399) < plan.target(400) == plan.target(999) == 9000
+
+
+def test_renewals_replace_fewer_and_fewer_where_newton_steps_follow() -> None:
+    plan = Schedule(1000, 9000)
+    parts = [plan.replaced(step) for step in plan.renewal_steps()]
+    assert (np.diff(parts) < 0).all()
+    assert parts[-1] == pytest.approx(0.06)
+    assert 0.06 < parts[0] < 0.2
+
+
+def test_an_encoder_has_iterations_of_adam_alone() -> None:
+    plan = Schedule(1000, 9000, newton=False)
+    assert plan.newton_from == 1000
+    assert plan.overlap_steps() == set()
+    assert list(plan.renewal_steps()) == list(range(25, 751, 25))
+    assert {plan.replaced(step) for step in plan.renewal_steps()} == {0.03}
+
+
+@given(plans)
+def test_overlaps_are_known_before_every_newton_step_and_after_every_renewal(
+    plan: Schedule,
+) -> None:
+    measured, begin = plan.overlap_steps(), plan.newton_from
+    assert begin in measured or begin == plan.iterations
+    assert all(begin <= step < plan.iterations for step in measured)
+    assert measured >= {step for step in plan.renewal_steps() if step >= begin}
+    gaps = np.diff([*sorted(measured), plan.iterations])
+    assert gaps.max(initial=0) <= 25
+
+
+def test_newton_steps_begin_at_two_fifths_with_a_renewal() -> None:
+    assert Schedule(1000, 9000).newton_from == 400
+    assert Schedule(1010, 9000).newton_from == 425
+    assert Schedule(1, 9000).newton_from == 0
+    rates = Schedule(1000, 9000).newton_rates(400, 1000)
+    assert rates.dtype == np.float32
+    assert rates[0] == NEWTON_RATES[0]
+    assert rates[-1] == pytest.approx(NEWTON_RATES[1], abs=1e-3)
+    assert np.array_equal(rates[30:40], Schedule(1000, 9000).newton_rates(430, 440))
 
 
 @pytest.mark.parametrize("iterations", [0, 1])

@@ -6,14 +6,17 @@ from optimizer_scenes import (
     COLOR,
     COVARIANCE,
     POSITION,
+    STATE,
     assert_same_state,
     compact_scene,
+    design_matrix,
     fractions,
     optimizer,
     picture,
     scene,
     state,
 )
+from strategies import POISONS, poison
 
 from gaussianimage import _native, reference
 from gaussianimage.gaussians import Gaussians
@@ -132,3 +135,81 @@ def test_gauss_newton_steps_hold_what_is_not_trainable(flags):
     o.gauss_newton(fractions(3), 0.01, 0.8, 0.2)
     for flag, name in ((POSITION, "means"), (COVARIANCE, "cholesky"), (COLOR, "colors")):
         assert np.array_equal(getattr(o, name), before[name]) == (not flags & flag), name
+
+
+def rest(o):
+    """Give an optimizer what `resume_gauss_newton` starts with: no velocity, and the overlaps."""
+    o.first = np.zeros_like(o.first)
+    o.second = np.repeat(o.overlaps()[:, None], o.second.shape[1], axis=1).astype(np.float32)
+    return o
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_an_overlap_is_the_sum_of_a_row_of_the_gram_matrix(channels):
+    g = scene(channels=channels)
+    l11, _, l22 = g.cholesky().T
+    unit = design_matrix(g) / np.sqrt(np.pi * l11 * l22)
+    rows = (unit.T @ unit).sum(axis=1)
+    assert rows.max() > 2
+    assert optimizer(g, picture(g)).overlaps() == pytest.approx(np.maximum(rows, 1), rel=1e-4)
+
+
+def test_what_draws_nothing_has_an_overlap_of_1():
+    like = scene(5)
+    parts = [poison(name, like=like) for name in sorted(POISONS)]
+    with np.errstate(over="ignore"):
+        o = optimizer(Gaussians.concatenate(like, *parts), picture(like))
+    assert o.overlaps()[5:].tolist() == [1.0] * sum(len(part) for part in parts)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_steps_of_a_fit_are_those_of_the_rounds_to_rounding(threads):
+    g = scene(200, 90, 70)
+    whole, parts = (optimizer(g, picture(g), threads=threads) for _ in range(2))
+    expected = whole.gauss_newton(fractions(6, 1.0), 0.01, 0.0, 0.1)
+    rest(parts)
+    assert parts.resume_gauss_newton(fractions(6, 1.0), 0.01, 0.1) == pytest.approx(expected)
+    assert parts.means == pytest.approx(whole.means, abs=1e-4)
+    assert parts.cholesky == pytest.approx(whole.cholesky, abs=1e-4)
+    assert parts.colors == pytest.approx(whole.colors, abs=1e-4)
+    assert (parts.age == 6).mean() > 0.9  # the others lie outside of the picture
+
+
+def test_steps_of_a_fit_go_on_where_they_stopped_to_the_bit():
+    g = scene(200, 90, 70)
+    target, ramp = picture(g), np.linspace(1.5, 1, 9, dtype=np.float32)
+    once = rest(optimizer(g, target))
+    losses = once.resume_gauss_newton(ramp, 0.01, 0.1)
+    first = rest(optimizer(g, target))
+    found = [first.resume_gauss_newton(ramp[:4], 0.01, 0.1)]
+    second = optimizer(g, target)
+    for name in STATE:
+        setattr(second, name, getattr(first, name))
+    found.append(second.resume_gauss_newton(ramp[4:], 0.01, 0.1))
+    assert np.array_equal(np.concatenate(found), losses)
+    assert_same_state(once, second)
+
+
+@pytest.mark.parametrize("flags", range(8))
+def test_steps_of_a_fit_hold_what_is_not_trainable(flags):
+    g = scene()
+    o = rest(optimizer(g, picture(g)))
+    o.trainable = np.full(len(g), flags, np.uint8)
+    before = state(o)
+    o.resume_gauss_newton(fractions(3, 1.0), 0.01, 0.2)
+    for flag, name in ((POSITION, "means"), (COVARIANCE, "cholesky"), (COLOR, "colors")):
+        assert np.array_equal(getattr(o, name), before[name]) == (not flags & flag), name
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1.0, 0.0])
+def test_an_overlap_that_is_none_counts_as_1(value):
+    g = scene()
+    target = picture(g)
+    odd, one = rest(optimizer(g, target)), rest(optimizer(g, target))
+    odd.second = np.full_like(odd.second, value)
+    one.second = np.ones_like(one.second)
+    odd.resume_gauss_newton(fractions(2, 0.5), 0.0, 0.2)
+    one.resume_gauss_newton(fractions(2, 0.5), 0.0, 0.2)
+    assert np.isfinite(odd.means).all()
+    if value != np.inf:
+        assert np.array_equal(odd.means, one.means)

@@ -4,7 +4,7 @@ import contextlib
 
 import torch
 
-from gaussianimage.torch.cuda import adam, backward, forward, tile_lists
+from gaussianimage.torch.cuda import adam, backward, forward, gauss_newton, tile_lists
 
 # All functions that launch.
 LAUNCHING = (
@@ -14,6 +14,7 @@ LAUNCHING = (
     (backward, "sum_entries"),
     (backward, "differentiate"),
     (adam, "step"),
+    (gauss_newton, "step"),
 )
 
 

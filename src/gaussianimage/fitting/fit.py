@@ -99,9 +99,10 @@ def fit(
     Notes
     -----
     Adam moves positions, log-Cholesky factors and colors, each relative to the Gaussian's own size
-    and shape, by step sizes that fall along a cosine. The fit starts with a tenth of the Gaussians
-    and adds the rest where the error is largest; every few iterations it also moves the weakest
-    Gaussians there. At the end it solves for the colors by least squares.
+    and shape, by step sizes that fall along a cosine. After two fifths of the iterations
+    Gauss–Newton steps with momentum follow, divided by how much Gaussians overlap. The fit starts
+    with a tenth of the Gaussians and adds the rest where the error is largest; every few iterations
+    it also moves the weakest Gaussians there. At the end it solves for the colors by least squares.
     """
     if not isinstance(resume, FitState | None):
         raise TypeError(f"resume: expected a FitState, got {type(resume).__name__}")
@@ -109,6 +110,8 @@ def fit(
     return fit_picture(
         as_picture(picture, white=white),
         gaussians,
+        newton=True,
+        solve=True,
         iterations=iterations,
         seed=seed,
         threads=threads,
@@ -119,7 +122,6 @@ def fit(
         on_step=on_step,
         resume=resume,
         on_interrupt=on_interrupt,
-        solve=True,
     )
 
 
@@ -127,22 +129,26 @@ def fit_picture(
     source: Picture,
     gaussians: int,
     *,
-    iterations: int | None,
-    seed: int,
-    threads: int | None,
-    device: str,
-    q_max: float,
-    energy: float,
-    progress: OnProgress | None,
-    on_step: Callable[[FitState], None] | None = None,
-    resume: FitState | None,
-    on_interrupt: str | Interrupt,
+    newton: bool,
     solve: bool,
+    iterations: int | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+    device: str = "cpu",
+    q_max: float = 4.5,
+    energy: float = 0.0,
+    progress: OnProgress | None = None,
+    on_step: Callable[[FitState], None] | None = None,
+    resume: FitState | None = None,
+    on_interrupt: str | Interrupt = "raise",
 ) -> FitResult:
-    """Fit Gaussians to a picture, with or without the solve for the colors at the end.
+    """Fit Gaussians to a picture as `fit` does, or as an encoder needs them.
 
     Parameters
     ----------
+    newton : bool
+        If false, all iterations are Adam's. The error is larger and the file smaller, because
+        Gaussians overlap less.
     solve : bool
         If false, the colors are not solved for. `FitResult.state`, from which a file is made, is
         the same; `FitResult.psnr` is that before the last iteration.
@@ -155,9 +161,9 @@ def fit_picture(
             f"a picture of {source.height} x {source.width} pixels (height x width) is too large: "
             f"{MAX_PICTURE_SIDE} a side at most"
         )
-    state = resume or _start(source, gaussians, iterations, seed, q_max, energy, threads)
+    state = resume or _start(source, gaussians, iterations, seed, q_max, energy, threads, newton)
     with Interrupt.make(on_interrupt) as interrupt:
-        run = Run(source, state, backend, progress, on_step, interrupt, threads)
+        run = Run(source, state, backend, progress, on_step, interrupt, threads, newton=newton)
         result = run.to_the_end(solve=solve)
     return replace(result, interrupted=interrupt.is_pressed())
 
@@ -170,6 +176,7 @@ def _start(
     q_max: float,
     energy: float,
     threads: int | None,
+    newton: bool,
 ) -> FitState:
     """Check the arguments and return the state before the first iteration."""
     count = integer("gaussians", gaussians)
@@ -181,7 +188,7 @@ def _start(
         raise ValueError(f"iterations: expected 0 to {MAX_ITERATIONS}, got {steps}")
     if not 0 <= integer("seed", seed) < 2**63:
         raise ValueError(f"seed: expected 0 to 2^63 - 1, got {seed}")
-    first, generator = Schedule(steps, count).first, np.random.default_rng([seed, 0])
+    first, generator = Schedule(steps, count, newton).first, np.random.default_rng([seed, 0])
     new = initial(picture.pixels, first, generator, threads=threads)
     width = 5 + picture.channels
     trainable = np.full(len(new.means), TRAIN_ALL, np.uint8)

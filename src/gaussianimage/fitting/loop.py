@@ -14,11 +14,13 @@ from gaussianimage.backends import Backend
 from gaussianimage.fitting.density import blur_twice, detail
 from gaussianimage.fitting.placement import BLUR_RADIUS, births
 from gaussianimage.fitting.progress import OnProgress, Progress
-from gaussianimage.fitting.schedule import REPLACED_FRACTION, Schedule
+from gaussianimage.fitting.schedule import Schedule
 from gaussianimage.fitting.state import TRAIN_ALL, FitState
 from gaussianimage.gaussians import Gaussians
 from gaussianimage.picture import Picture
 
+# The amplitude |c| √(π l₁₁ l₂₂) of a Gaussian that is so faint that it hardly moves.
+FAINT = 0.01
 SOLVE_ITERATIONS = 12
 SOLVE_RIDGE = 1e-4
 
@@ -52,6 +54,8 @@ class Run:
         on_step: Callable[[FitState], None] | None,
         interrupt: Interrupt,
         threads: int | None,
+        *,
+        newton: bool = True,
     ) -> None:
         have = (picture.height, picture.width, picture.channels)
         want = (state.height, state.width, state.channels)
@@ -60,7 +64,7 @@ class Run:
         self._picture = picture
         self._start = state
         self._iteration = state.iteration
-        self._schedule = Schedule(state.iterations, state.target)
+        self._schedule = Schedule(state.iterations, state.target, newton)
         self._progress = progress
         self._on_step = on_step
         self._interrupt = interrupt
@@ -107,23 +111,43 @@ class Run:
 
     def _iterate(self) -> None:
         renewals = set(self._schedule.renewal_steps())
+        measured = self._schedule.overlap_steps()
         total = self._start.iterations
         while self._iteration < total:
             if self._iteration in renewals:
                 self._renew()
+            if self._iteration in measured:
+                self._measure_overlaps()
             if self._interrupt.is_pressed():
                 return
             end = min(self._iteration + self._iterations_per_call, total)
-            end = min([end, *(step for step in renewals if self._iteration < step < end)])
+            stops = renewals | measured
+            end = min([end, *(step for step in stops if self._iteration < step < end)])
             begin, before = self._iteration, self._optimizer.steps
             with self._interrupt.cut_short():
-                losses = self._optimizer.adam(self._schedule.rates(begin, end), self._start.energy)
+                losses = self._advance(begin, end)
                 self._psnr = self._decibels(float(losses[-1]))
             self._iteration = begin + self._optimizer.steps - before
             if self._interrupt.is_pressed():
                 return
             with self._interrupt.cut_short():
                 self._tell()
+
+    def _advance(self, begin: int, end: int) -> NDArray[np.float64]:
+        """Do the iterations from `begin` to `end`, all of one kind; return the loss before each."""
+        optimizer, schedule, energy = self._optimizer, self._schedule, self._start.energy
+        if begin < schedule.newton_from:
+            return optimizer.adam(schedule.rates(begin, end), energy)
+        return optimizer.resume_gauss_newton(schedule.newton_rates(begin, end), energy, FAINT)
+
+    def _measure_overlaps(self) -> None:
+        """Give the optimizer what its Gauss–Newton steps need: at first also velocities of zero."""
+        optimizer = self._optimizer
+        columns = optimizer.second.shape[1]
+        overlaps = optimizer.overlaps().astype(np.float32)
+        optimizer.second = np.repeat(overlaps[:, None], columns, axis=1)
+        if self._iteration == self._schedule.newton_from:
+            optimizer.first = np.zeros_like(optimizer.first)
 
     def _renew(self) -> None:
         """Replace the weakest Gaussians and add new ones up to the schedule's target.
@@ -160,14 +184,20 @@ class Run:
                 self._on_step(state)
 
     def _remove_weakest(self) -> None:
-        """Remove the Gaussians of the least energy among those that are wholly trainable."""
+        """Remove the Gaussians of the least energy among those that are wholly trainable.
+
+        Once overlaps are known, energy is divided by them: the neighbors make up for a Gaussian
+        that overlaps them.
+        """
         optimizer = self._optimizer
-        count = int(REPLACED_FRACTION * len(optimizer))
+        count = int(self._schedule.replaced(self._iteration) * len(optimizer))
         candidates = np.flatnonzero(optimizer.trainable == TRAIN_ALL)
         if count == 0:
             return
         cholesky, colors = optimizer.cholesky[candidates], optimizer.colors[candidates]
         energy = np.square(colors).sum(axis=1) * cholesky[:, 0] * cholesky[:, 2]
+        if self._iteration > self._schedule.newton_from:
+            energy /= optimizer.second[candidates, 0]
         keep = np.ones(len(optimizer), np.uint8)
         keep[candidates[np.argsort(energy, kind="stable")[:count]]] = 0
         optimizer.keep(keep)

@@ -36,7 +36,8 @@ class FitState:
         Cholesky factors of the covariances in pixels.
     colors : ndarray, (N, C), float32
     first, second : ndarray, (N, 5 + C), float32
-        Adam's moments.
+        Adam's moments; once Gauss–Newton steps have begun, velocities, and in each column the
+        overlaps.
     age : ndarray, (N,), uint32
         Steps that each Gaussian has taken.
     trainable : ndarray, (N,), uint8

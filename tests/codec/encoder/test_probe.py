@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gaussianimage import fit
 from gaussianimage.codec.encoder import probe
 from gaussianimage.codec.encoder.probe import PROBES, Prober
+from gaussianimage.fitting.fit import fit_picture
 from gaussianimage.picture import Picture, as_picture
 
 PICTURE = Path(__file__).parents[3] / "examples" / "pictures" / "kodim23.png"
@@ -30,7 +30,8 @@ def test_a_probe_predicts_a_whole_fit(side: int, share: float) -> None:
     picture = photo(side)
     count = round(side * side * share)
     predicted = decibels(picture, Prober(picture, None).squared_error(count))
-    assert predicted == pytest.approx(fit(picture, count, iterations=250).psnr, abs=3)
+    whole = fit_picture(picture, count, newton=False, solve=True, iterations=250)
+    assert predicted == pytest.approx(whole.psnr, abs=3)
 
 
 def test_half_the_size_predicts_about_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

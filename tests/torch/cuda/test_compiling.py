@@ -17,6 +17,8 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from gaussianimage.torch.cuda import adam
 from gaussianimage.torch.cuda import adan
+from gaussianimage.torch.cuda import fit_step
+from gaussianimage.torch.cuda import gauss_newton
 from gaussianimage.torch.cuda import forward
 from gaussianimage.torch.cuda import tile_lists
 from gaussianimage.torch.cuda import backward
@@ -59,8 +61,9 @@ for known in (0, 3):
     compile(backward._sum_entries, backward.WARPS, tile | constants)
 for learned in (False, True):
     compile(backward._differentiate, 1, {"learned": learned, "rows": backward.ROWS})
-compile(adam._step, 1, {"columns": 8, "rows": adam.ROWS}, first="*fp32")
-compile(adam._finish, 4, {"block": adam.TOTAL_BLOCK}, losses="*fp64")
+compile(adam._step, 1, {"columns": 8, "rows": fit_step.ROWS}, first="*fp32")
+compile(gauss_newton._step, 1, {"columns": 8, "rows": fit_step.ROWS}, faint="fp32")
+compile(fit_step._finish, 4, {"block": fit_step.TOTAL_BLOCK}, losses="*fp64")
 for stored, tensors in ((False, 1), (True, 3), (True, adan.MOST_TENSORS)):
     rates = "*fp32" if stored else "*i32"
     many = ("parameters", "gradients", "means", "differences", "squares", "previous")
@@ -85,4 +88,4 @@ def test_the_kernels_compile(capability, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert len(done.stdout.split()) == 17
+    assert len(done.stdout.split()) == 18

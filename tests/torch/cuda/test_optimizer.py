@@ -67,6 +67,51 @@ def test_it_takes_the_steps_of_the_engine(channels):
     assert_alike(ours, native)
 
 
+def settle(o, steps=4, *, energy=0.01, faint=0.05):
+    """Take Gauss–Newton steps from rest; return the loss before each."""
+    o.first = np.zeros_like(o.first)
+    o.second = np.repeat(o.overlaps()[:, None], o.second.shape[1], axis=1).astype(np.float32)
+    return o.resume_gauss_newton(np.linspace(1.5, 1, steps, dtype=np.float32), energy, faint)
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_its_gauss_newton_steps_are_those_of_the_engine(channels):
+    g = scene(8, channels=channels)
+    native, ours = pair(g, picture(g))
+    for o in (native, ours):
+        o.adam(rates(1), 0.0)  # so that the recorded iteration changes
+    assert ours.overlaps() == pytest.approx(native.overlaps(), rel=1e-3)
+    assert native.overlaps().max() > 1.1
+    losses = settle(native)
+    assert settle(ours) == pytest.approx(losses, rel=1e-3)
+    assert_alike(ours, native, tolerance=5e-3)
+
+
+def test_gauss_newton_steps_move_only_what_may_move():
+    g = scene(4)
+    native, ours = pair(g, picture(g))
+    for o in (native, ours):
+        o.trainable = np.array([0, 1, 2, 4], dtype=np.uint8)
+        settle(o)
+    assert_alike(ours, native, tolerance=5e-3)
+    assert np.array_equal(ours.means[[0, 2, 3]], g.means[[0, 2, 3]].astype(np.float32))
+    assert np.array_equal(ours.colors[:3], g.colors[:3].astype(np.float32))
+
+
+def test_gauss_newton_steps_leave_alone_what_draws_nothing():
+    like = scene(3)
+    parts = [poison(name, like=like) for name in sorted(POISONS)]
+    g = Gaussians.concatenate(like, *parts)
+    ours = filled(Optimizer(picture(g), g.q_max, DEVICE), g)
+    alone = filled(Optimizer(picture(g), g.q_max, DEVICE), like)
+    before = {name: getattr(ours, name) for name in ("means", "cholesky", "colors", "age")}
+    assert np.array_equal(ours.overlaps(), [*alone.overlaps(), *[1] * len(g[3:])])
+    assert np.array_equal(settle(ours), settle(alone))
+    for name, values in before.items():
+        assert np.array_equal(getattr(ours, name)[3:], values[3:], equal_nan=True)
+        assert np.array_equal(getattr(ours, name)[:3], getattr(alone, name))
+
+
 def test_what_may_not_move_stays_and_ages():
     g = scene(4)
     native, ours = pair(g, picture(g))

@@ -447,6 +447,8 @@ class _Encoder:
         fitted = fit_picture(
             self._source.fitted,
             gaussians,
+            newton=False,
+            solve=solve,
             iterations=self._effort.fit,
             seed=(self._seed + start) % 2**63 if start else self._seed,
             threads=self._threads,
@@ -456,7 +458,6 @@ class _Encoder:
             progress=self._meter.report_fit,
             resume=resume,
             on_interrupt=self._interrupt,
-            solve=solve,
         )
         return FitQuantizer(
             self._source,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gaussianimage.fitting.fit import fit
+from gaussianimage.fitting.fit import fit_picture
 from gaussianimage.fitting.progress import OnProgress
 from gaussianimage.fitting.row_blocks import row_blocks
 from gaussianimage.picture import Picture
@@ -55,9 +55,11 @@ class Prober:
         gaussians : int
             Number of Gaussians of the fit.
         """
-        result = fit(
+        result = fit_picture(
             self._halved or self._picture,
             gaussians,
+            newton=False,
+            solve=True,
             iterations=ITERATIONS,
             threads=self._threads,
             progress=self._progress,

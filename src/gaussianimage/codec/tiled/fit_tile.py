@@ -30,7 +30,7 @@ from gaussianimage.codec.format.container import chunk_bytes
 from gaussianimage.codec.format.levels import QuantizedGaussians
 from gaussianimage.codec.format.quantizer import STEPS_PER_OCTAVE, QuantizerParameters
 from gaussianimage.codec.format.tiles import round_reach, tile_chunk
-from gaussianimage.fitting.fit import fit
+from gaussianimage.fitting.fit import fit_picture
 from gaussianimage.fitting.loop import FitResult
 from gaussianimage.picture import Picture
 
@@ -134,9 +134,11 @@ def encode_tile(
     stretched_step = step * stretch.gain
     count = gaussians_for_step(fitted_picture, stretched_step, threads=threads)
     interrupt = Interrupt()
-    fitted = fit(
+    fitted = fit_picture(
         fitted_picture,
         count,
+        newton=False,
+        solve=True,
         iterations=effort.fit,
         seed=seed,
         threads=threads,

@@ -180,6 +180,27 @@ void bind_optimizer(nb::module_& m) {
           nb::arg("rates"), nb::arg("energy"), nb::arg("bits"), nb::arg("step"),
           nb::arg("area") = 0.0)
       .def(
+          "resume_gauss_newton",
+          [](Optimizer& self, Values<float> rates, double energy, double step) {
+            const size_t count = rates.shape(0);
+            auto losses = make_array<double>({count});
+            without_gil([&] {
+              self.resume_gauss_newton(static_cast<int>(count), rates.data(), {energy, 0, step},
+                                       losses.data());
+            });
+            return losses;
+          },
+          nb::arg("rates"), nb::arg("energy"), nb::arg("step"))
+      .def("overlaps",
+           [](Optimizer& self) {
+             auto out = make_array<double>({size(self)});
+             without_gil([&] {
+               const std::vector<double> found = self.overlaps();
+               std::copy(found.begin(), found.end(), out.data());
+             });
+             return out;
+           })
+      .def(
           "solve_colors",
           [](Optimizer& self, int iterations, double ridge) {
             double loss = 0;

@@ -25,9 +25,7 @@ constexpr double damping = 2.0;
 
 }  // namespace
 
-// Returns for each Gaussian 1 / the sum of its row of the Gram matrix; 1 for a Gaussian that
-// overlaps no other.
-std::vector<double> Optimizer::step_sizes() {
+std::vector<double> Optimizer::overlaps() {
   const size_t n = static_cast<size_t>(count()), c = static_cast<size_t>(channels_);
   prepare(source(), true);
   std::vector<float> unit(n * c);
@@ -41,9 +39,31 @@ std::vector<double> Optimizer::step_sizes() {
   std::vector<double> result(n);
   for (size_t i = 0; i < n; ++i) {
     const double row = unit[i * c] * sums_[i * static_cast<size_t>(parameters()) + 5];
-    result[i] = 1 / std::max(1.0, row);
+    result[i] = std::max(1.0, row);
   }
   return result;
+}
+
+void Optimizer::gauss_newton(int count, const float* rates, const Penalty& penalty,
+                             double area_price, double* losses) {
+  std::vector<double> shares = overlaps();
+  for (double& share : shares) share = 1 / share;
+  std::vector<double> velocities(shares.size() * static_cast<size_t>(parameters()));
+  gauss_newton_steps(
+      count, rates, penalty, area_price, velocities.data(), [&](size_t i) { return shares[i]; },
+      losses);
+}
+
+void Optimizer::resume_gauss_newton(int count, const float* rates, const Penalty& penalty,
+                                    double* losses) {
+  const size_t width = static_cast<size_t>(parameters());
+  gauss_newton_steps(
+      count, rates, penalty, 0, first.data(),
+      [&](size_t i) {
+        if (visible(i)) ++age_[i];
+        return 1 / std::max(1.0, double{second[i * width]});
+      },
+      losses);
 }
 
 // Parameters are those of the local frame, as in `adam`, except that b = c √(π l11 l22) stays
@@ -51,20 +71,20 @@ std::vector<double> Optimizer::step_sizes() {
 // of a Gaussian with itself is then diagonal: |b|² times ½ for the position and ½, ¼, ½ for l11,
 // l21 and l22, and π l11 l22 for the color. Where Gaussians overlap, steps are smaller: the row
 // sums of the Gram matrix, ∫ w w' for weights of unit energy, bound its eigenvalues.
-void Optimizer::gauss_newton(int count, const float* rates, const Penalty& penalty,
-                             double area_price, double* losses) {
+template <typename Velocity, typename Share>
+void Optimizer::gauss_newton_steps(int count, const float* rates, const Penalty& penalty,
+                                   double area_price, Velocity* velocities, Share&& share,
+                                   double* losses) {
   const size_t n = static_cast<size_t>(this->count());
   const size_t width = static_cast<size_t>(parameters());
-  const std::vector<double> share = step_sizes();
-  std::vector<double> velocity(n * width);
   for (int iteration = 0; iteration < count; ++iteration) {
     losses[iteration] = sum_moments(colors.data(), true);
     const Interruptible::Scope whole(nullptr);
     parallel_blocks(n, 256, threads_, [&](size_t begin, size_t end) {
       with_channels(channels_, [&](auto c) {
         for (size_t i = begin; i < end; ++i) {
-          gauss_newton_step<c>(i, rates[iteration] * share[i], penalty, area_price,
-                               velocity.data() + i * width);
+          gauss_newton_step<c>(i, rates[iteration] * share(i), penalty, area_price,
+                               velocities + i * width);
         }
       });
     });
@@ -73,9 +93,9 @@ void Optimizer::gauss_newton(int count, const float* rates, const Penalty& penal
 }
 
 // Takes one step of Gaussian i. Divisions take most of its time, so reciprocals are shared.
-template <int C>
+template <int C, typename Velocity>
 void Optimizer::gauss_newton_step(size_t i, double rate, const Penalty& penalty, double area_price,
-                                  double* velocity) {
+                                  Velocity* velocity) {
   if (!visible(i)) return;
   constexpr size_t channels = C, width = 5 + channels;
   const double* l = cholesky.data() + 3 * i;
@@ -113,7 +133,10 @@ void Optimizer::gauss_newton_step(size_t i, double rate, const Penalty& penalty,
   for (size_t j = 5; j < width; ++j) color_way += step[j] * step[j];
   way = std::max(way, std::sqrt(color_way * area * of_energy));
   const double factor = way > max_move ? max_move / way : 1.0;
-  for (size_t j = 0; j < width; ++j) velocity[j] = step[j] = factor * step[j];
+  for (size_t j = 0; j < width; ++j) {
+    velocity[j] = static_cast<Velocity>(factor * step[j]);
+    step[j] = velocity[j];
+  }
 
   move(i, step);
   const uint8_t trainable = trainable_[i];

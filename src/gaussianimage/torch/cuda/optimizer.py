@@ -1,6 +1,7 @@
 """The optimizer of `gaussianimage.fit` on a GPU: a `gaussianimage.backends.FitOptimizer`."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,9 @@ from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 
 from gaussianimage.fitting.state import TRAIN_ALL
-from gaussianimage.torch.cuda import adam, backward, forward
-from gaussianimage.torch.cuda.batch import Batch
+from gaussianimage.torch.cuda import adam, backward, forward, gauss_newton
+from gaussianimage.torch.cuda.batch import Batch, TileLists
+from gaussianimage.torch.cuda.fit_step import FitTensors
 from gaussianimage.torch.cuda.graph_replay import replayable
 from gaussianimage.torch.cuda.tile_lists import count_entries, make_lists
 from gaussianimage.torch.cuda.workspace import capacity_for
@@ -66,7 +68,7 @@ class _Column:
 
 
 class Optimizer:
-    """Adam on the Gaussians of one picture; see `gaussianimage.backends.FitOptimizer`.
+    """Adam and Gauss–Newton on the Gaussians of one picture: a `FitOptimizer`.
 
     Parameters
     ----------
@@ -148,12 +150,24 @@ class Optimizer:
 
     def adam(self, rates: NDArray[np.float32], energy: float) -> NDArray[np.float64]:
         """Do one iteration per row of rates, (K, 3); return the loss before each, (K,)."""
-        losses = []
+        return self._iterate(rates, _Adam(energy))
+
+    def overlaps(self) -> NDArray[np.float64]:
+        """Return how much each Gaussian overlaps all, at least 1, (N,)."""
         with self._on_device():
-            for i in range(0, len(rates), CHUNK):
-                losses.append(self._run(rates[i : i + CHUNK], energy))
-                self.steps += len(losses[-1])
-        return np.concatenate([np.empty(0), *losses])
+            l11, _, l22 = self.tables["cholesky"].double().unbind(1)
+            area = torch.pi * l11 * l22
+            visible = count_entries(self._batch()) > 0
+            unit = torch.where(visible, area, 1).rsqrt() * visible
+            products, _ = self._project(unit[:, None].expand(-1, self._target.shape[3]))
+            overlaps: NDArray[np.float64] = (unit * products[:, 0]).clamp(min=1).cpu().numpy()
+            return overlaps[: len(self)]
+
+    def resume_gauss_newton(
+        self, rates: NDArray[np.float32], energy: float, step: float
+    ) -> NDArray[np.float64]:
+        """Do one Gauss–Newton step per rate, (K,); return the loss before each, (K,)."""
+        return self._iterate(np.repeat(rates[:, None], 3, axis=1), _GaussNewton(energy, step))
 
     def solve_colors(self, iterations: int, ridge: float) -> float:
         """Solve for the trainable colors by conjugate gradients; return the loss after it."""
@@ -244,10 +258,20 @@ class Optimizer:
     def _weighted(self, residual: Tensor) -> Tensor:
         return residual if self._weights is None else residual * self._weights
 
-    def _run(self, rates: NDArray[np.float32], energy: float) -> NDArray[np.float64]:
-        if self._recording is None or self._recording.energy != energy:
+    def _iterate(
+        self, rates: NDArray[np.float32], move: "_Adam | _GaussNewton"
+    ) -> NDArray[np.float64]:
+        losses = []
+        with self._on_device():
+            for i in range(0, len(rates), CHUNK):
+                losses.append(self._run(rates[i : i + CHUNK], move))
+                self.steps += len(losses[-1])
+        return np.concatenate([np.empty(0), *losses])
+
+    def _run(self, rates: NDArray[np.float32], move: "_Adam | _GaussNewton") -> NDArray[np.float64]:
+        if self._recording is None or self._recording.move != move:
             entries = int(count_entries(self._batch()).sum())
-            self._recording = self._record(energy, entries)
+            self._recording = self._record(move, entries)
         while True:
             before = {name: table.clone() for name, table in self.tables.items()}
             losses, entries = self._recording.run(rates)
@@ -255,11 +279,36 @@ class Optimizer:
                 return losses
             for name, table in self.tables.items():
                 table.copy_(before[name])
-            self._recording = self._record(energy, entries)
+            self._recording = self._record(move, entries)
 
-    def _record(self, energy: float, entries: int) -> "_RecordedIteration":
+    def _record(self, move: "_Adam | _GaussNewton", entries: int) -> "_RecordedIteration":
         targets = self._target, self._weights
-        return _RecordedIteration(self._batch(), self.tables, *targets, energy, entries)
+        return _RecordedIteration(self._batch(), self.tables, *targets, move, entries)
+
+
+@dataclass(frozen=True)
+class _Adam:
+    """How Adam moves the Gaussians after their gradients are summed."""
+
+    energy: float
+
+    def __call__(
+        self, batch: Batch, lists: TileLists, sums: Tensor, losses: Tensor, tensors: FitTensors
+    ) -> None:
+        adam.step(batch, lists, sums, losses, tensors, self.energy)
+
+
+@dataclass(frozen=True)
+class _GaussNewton:
+    """How Gauss–Newton steps do."""
+
+    energy: float
+    faint: float
+
+    def __call__(
+        self, batch: Batch, lists: TileLists, sums: Tensor, losses: Tensor, tensors: FitTensors
+    ) -> None:
+        gauss_newton.step(batch, lists, sums, losses, tensors, self.energy, self.faint)
 
 
 class _RecordedIteration:
@@ -271,11 +320,11 @@ class _RecordedIteration:
         tables: dict[str, Tensor],
         target: Tensor,
         weights: Tensor | None,
-        energy: float,
+        move: _Adam | _GaussNewton,
         entries: int,
     ) -> None:
         device = target.device
-        self.energy = energy
+        self.move = move
         self.capacity = capacity_for(entries)
         self._batch = batch
         self._target = target
@@ -284,7 +333,7 @@ class _RecordedIteration:
         groups = -(-batch.channels // forward.GROUP)
         self._tile_losses = torch.empty((batch.tiles, groups), device=device)
         self._sums = torch.empty((self.capacity, 5 + batch.channels), device=device)
-        self._state = adam.AdamState(
+        self._state = FitTensors(
             first=tables["first"],
             second=tables["second"],
             age=tables["age"],
@@ -319,4 +368,4 @@ class _RecordedIteration:
             losses=self._tile_losses,
         )
         backward.sum_entries(self._batch, lists, self._residual, self._sums)
-        adam.step(self._batch, lists, self._sums, self._tile_losses, self._state, self.energy)
+        self.move(self._batch, lists, self._sums, self._tile_losses, self._state)
