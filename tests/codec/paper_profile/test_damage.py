@@ -115,7 +115,19 @@ def test_positions_that_are_not_numbers_are_refused() -> None:
         (lambda c: [c[0], Chunk(b"QUAN", bytes(c[1].payload)[:4]), c[2]], "QUAN is too short"),
         (lambda c: [c[0], Chunk(b"QUAN", bytes(c[1].payload)[:-1]), c[2]], "221 bytes of quant"),
     ],
-    ids=str,
+    ids=[
+        "none",
+        "QUAN",
+        "GAUS",
+        "GAUS, QUAN",
+        "QUAN twice",
+        "GAUS twice",
+        "LAYR",
+        "GAUS cut",
+        "GAUS longer",
+        "QUAN of 4 bytes",
+        "QUAN cut",
+    ],
 )
 def test_chunks_that_are_missing_or_out_of_place_are_refused(change: Any, message: str) -> None:
     data = with_chunks(encode_record(paper_record(5)), change)
