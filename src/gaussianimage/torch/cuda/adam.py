@@ -15,10 +15,9 @@ from gaussianimage.torch.cuda.batch import Batch, TileLists
 from gaussianimage.torch.cuda.fit_step import (
     MOST_GRADIENT,
     PI,
-    ROWS,
     FitTensors,
-    finish,
     move,
+    move_all,
     sum_rows,
 )
 
@@ -98,25 +97,4 @@ def step(
     energy: float,
 ) -> None:
     """Move all Gaussians, in place, and count the iteration."""
-    if batch.count:
-        _step[(batch.count,)](
-            lists.boxes,
-            lists.offsets,
-            sums,
-            batch.means,
-            batch.cholesky,
-            batch.colors,
-            tensors.first,
-            tensors.second,
-            tensors.age,
-            tensors.trainable,
-            tensors.rates,
-            tensors.iteration,
-            len(sums),
-            batch.channels,
-            energy,
-            columns=triton.next_power_of_2(5 + batch.channels),
-            rows=ROWS,
-            num_warps=1,
-        )
-    finish(lists, tile_losses, tensors)
+    move_all(_step, batch, lists, sums, tile_losses, tensors, energy)

@@ -7,13 +7,14 @@ channels.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from gaussianimage.torch.cuda import require_triton  # noqa: F401  # isort: skip
 import triton
 import triton.language as tl
 from torch import Tensor
 
-from gaussianimage.torch.cuda.batch import TileLists
+from gaussianimage.torch.cuda.batch import Batch, TileLists
 
 PI = tl.constexpr(3.141592653589793)
 # Standard deviations stay between a fraction of a pixel and many pictures.
@@ -95,8 +96,40 @@ def _finish(used, tile_losses, losses, iteration, peak, tiles, block: tl.constex
     tl.store(peak, tl.maximum(tl.load(peak), tl.load(used)))
 
 
-def finish(lists: TileLists, tile_losses: Tensor, tensors: FitTensors) -> None:
-    """Record the loss of an iteration whose Gaussians have moved, and count it."""
+def move_all(
+    step: Any,
+    batch: Batch,
+    lists: TileLists,
+    sums: Tensor,
+    tile_losses: Tensor,
+    tensors: FitTensors,
+    *numbers: float,
+) -> None:
+    """Launch a kernel that moves one Gaussian for each of them, and count the iteration.
+
+    `numbers` are what the kernel takes after its tensors, the capacity and the channels.
+    """
+    if batch.count:
+        step[(batch.count,)](
+            lists.boxes,
+            lists.offsets,
+            sums,
+            batch.means,
+            batch.cholesky,
+            batch.colors,
+            tensors.first,
+            tensors.second,
+            tensors.age,
+            tensors.trainable,
+            tensors.rates,
+            tensors.iteration,
+            len(sums),
+            batch.channels,
+            *numbers,
+            columns=triton.next_power_of_2(5 + batch.channels),
+            rows=ROWS,
+            num_warps=1,
+        )
     _finish[(1,)](
         lists.used,
         tile_losses,
