@@ -39,6 +39,7 @@ std::vector<double> optimize(const fuzz::Gaussians& gaussians, const std::vector
   constexpr float fractions[2] = {0.5f, 0.5f};
   std::vector<double> found(5);
   optimizer.adam(2, rates, {}, found.data());
+  // What Adam remembers is no velocity and no overlap, but must do no harm either.
   optimizer.gauss_newton(2, fractions, {1e-3, 1e-3, 1e-2}, 1e-3, found.data() + 2);
   found[4] = optimizer.solve_colors(2, 1e-4);
   std::vector<float> map(static_cast<size_t>(height) * static_cast<size_t>(width));

@@ -131,10 +131,12 @@ class Optimizer:
         self, rates: NDArray[np.float32], energy: float, bits: float = 0, step: float = 1
     ) -> NDArray[np.float64]: ...
     def gauss_newton(
-        self, rates: NDArray[np.float32], energy: float, bits: float, step: float, area: float = 0
-    ) -> NDArray[np.float64]: ...
-    def resume_gauss_newton(
-        self, rates: NDArray[np.float32], energy: float, step: float
+        self,
+        rates: NDArray[np.float32],
+        energy: float,
+        step: float,
+        bits: float = 0,
+        area: float = 0,
     ) -> NDArray[np.float64]: ...
     def overlaps(self) -> NDArray[np.float64]: ...
     def solve_colors(self, iterations: int, ridge: float) -> float: ...

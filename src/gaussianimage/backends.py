@@ -111,7 +111,7 @@ class FitOptimizer(Protocol):
         that overlaps no other.
         """
 
-    def resume_gauss_newton(
+    def gauss_newton(
         self, rates: NDArray[np.float32], energy: float, step: float
     ) -> NDArray[np.float64]:
         """Do one Gauss–Newton step with momentum per rate.

@@ -45,7 +45,7 @@ def pressed_soon(times: int = 1) -> Iterator[None]:
 
 CALLS = {
     "adam": lambda one: one.adam(RATES, 0.01),
-    "gauss_newton": lambda one: one.gauss_newton(RATES[:, 0].copy(), 0.01, 0.8, 0.1),
+    "gauss_newton": lambda one: one.gauss_newton(RATES[:, 0].copy(), 0.01, 0.1, 0.8),
     "solve_colors": lambda one: [one.solve_colors(20, 1e-4) for _ in range(10**6)],
     "residual": lambda one: [one.residual() for _ in range(10**6)],
 }
@@ -70,7 +70,7 @@ def test_a_stopped_call_has_done_whole_iterations(name: str) -> None:
     if name == "adam":
         other.adam(RATES[: one.steps], 0.01)
     else:
-        other.gauss_newton(RATES[: one.steps, 0].copy(), 0.01, 0.8, 0.1)
+        other.gauss_newton(RATES[: one.steps, 0].copy(), 0.01, 0.1, 0.8)
     assert np.array_equal(one.means, other.means)
     assert np.array_equal(one.colors, other.colors)
     assert np.isfinite(one.adam(RATES[:5], 0.01)).all()

@@ -22,6 +22,7 @@ from gaussianimage.codec.encoder.serialize import serialize
 from gaussianimage.codec.format.levels import QuantizedGaussians
 from gaussianimage.codec.format.metadata import Metadata
 from gaussianimage.codec.format.quantizer import QuantizerParameters
+from gaussianimage.fitting.memory import measure_overlaps
 
 HEIGHT, WIDTH, COUNT = 300, 200, 600
 SETTINGS = QuantizerParameters(60, 128, (30000, 20000, 10000))
@@ -54,7 +55,8 @@ def optimized() -> Any:
     optimizer = _native.Optimizer(target, scene.q_max, 2)
     optimizer.add(scene.means, scene.cholesky(), scene.colors.astype(np.float32))
     optimizer.adam(np.full((2, 3), 0.01, np.float32), 0.0)
-    optimizer.gauss_newton(np.full(2, 0.1, np.float32), 0.0, 0.0, 1.0)
+    measure_overlaps(optimizer)
+    optimizer.gauss_newton(np.full(2, 0.1, np.float32), 0.0, 1.0)
     optimizer.solve_colors(2, 0.01)
     optimizer.bake(np.arange(COUNT, dtype=np.uint8) % 2)
     optimizer.residual_magnitudes()

@@ -6,6 +6,7 @@ same cut, 5.5. Adam's first moment after one iteration with rates of zero is 0.1
 
 import numpy as np
 import pytest
+from optimizer_scenes import newton
 from strategies import POISONS, poison
 
 from gaussianimage import _native
@@ -157,8 +158,8 @@ def test_poisoned_gaussians_draw_nothing_and_stay(name):
     rates = np.full((3, 3), 0.01, np.float32)
     assert np.array_equal(dirty.adam(rates, 0.05), clean.adam(rates, 0.05))
     assert np.array_equal(
-        dirty.gauss_newton(rates[:, 0], 0.05, 0.8, 0.2),
-        clean.gauss_newton(rates[:, 0], 0.05, 0.8, 0.2),
+        newton(dirty, rates[:, 0], 0.05, 0.2, 0.8),
+        newton(clean, rates[:, 0], 0.05, 0.2, 0.8),
     )
     for field in ("means", "cholesky", "colors", "first", "second"):
         assert np.array_equal(getattr(dirty, field)[others], getattr(clean, field)), field
@@ -181,8 +182,8 @@ def test_gauss_newton_steps_are_about_the_same():
     picture = target(g)
     coarse, exact = (optimizer(g, picture, coarse=value) for value in (True, False))
     rates = np.full(6, 1.0, np.float32)
-    losses = coarse.gauss_newton(rates, 0.01, 0.0, 0.1)
-    assert losses == pytest.approx(exact.gauss_newton(rates, 0.01, 0.0, 0.1), rel=5e-3)
+    losses = newton(coarse, rates, 0.01, 0.1)
+    assert losses == pytest.approx(newton(exact, rates, 0.01, 0.1), rel=5e-3)
     assert losses[-1] < losses[0]
 
 

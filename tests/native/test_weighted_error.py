@@ -7,6 +7,7 @@ from optimizer_scenes import (
     compact_scene,
     design_matrix,
     fractions,
+    newton,
     optimizer,
     picture,
     rates,
@@ -75,7 +76,7 @@ def test_what_has_no_weight_has_no_say():
     a, b = weighed(g, target, weights), weighed(g, other, weights)
     assert np.array_equal(a.adam(rates(5), 0.01), b.adam(rates(5), 0.01))
     assert np.array_equal(
-        a.gauss_newton(fractions(5), 0.01, 1, 0.1), b.gauss_newton(fractions(5), 0.01, 1, 0.1)
+        newton(a, fractions(5), 0.01, 0.1, 1), newton(b, fractions(5), 0.01, 0.1, 1)
     )
     assert_same_state(a, b)
 
@@ -149,7 +150,7 @@ def test_threads_change_no_bit_of_block_means():
     for threads in (1, 3):
         o = optimizer(g, picture(g), threads=threads)
         o.block_weight = 2.0
-        o.gauss_newton(fractions(3), 0.01, 0.5, 0.1)
+        newton(o, fractions(3), 0.01, 0.1, 0.5)
         found.append(o)
     assert_same_state(*found)
 

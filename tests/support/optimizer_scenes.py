@@ -4,6 +4,7 @@ import numpy as np
 from strategies import random_gaussians
 
 from gaussianimage import _native, reference
+from gaussianimage.fitting.memory import begin_newton, measure_overlaps
 from gaussianimage.gaussians import Gaussians
 
 POSITION, COVARIANCE, COLOR = 1, 2, 4
@@ -44,6 +45,18 @@ def rates(count, position=0.02, covariance=0.01, color=0.01):
 def fractions(count, rate=2.0):
     """Return rates of `gauss_newton`."""
     return np.full(count, rate, np.float32)
+
+
+def rest(o):
+    """Give an optimizer what Gauss–Newton steps start with: no velocity, and the overlaps."""
+    begin_newton(o)
+    measure_overlaps(o)
+    return o
+
+
+def newton(o, rates, energy, step, bits=0.0, area=0.0):
+    """Do Gauss–Newton steps from rest; return the loss before each."""
+    return rest(o).gauss_newton(rates, energy, step, bits, area)
 
 
 def state(o):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gaussianimage._util.interrupt import Interrupt
 from gaussianimage.backends import Backend
 from gaussianimage.fitting.density import blur_twice, detail
+from gaussianimage.fitting.memory import begin_newton, measure_overlaps
 from gaussianimage.fitting.placement import BLUR_RADIUS, births
 from gaussianimage.fitting.progress import OnProgress, Progress
 from gaussianimage.fitting.schedule import Schedule
@@ -117,7 +118,9 @@ class Run:
             if self._iteration in renewals:
                 self._renew()
             if self._iteration in measured:
-                self._measure_overlaps()
+                if self._iteration == self._schedule.newton_from:
+                    begin_newton(self._optimizer)
+                measure_overlaps(self._optimizer)
             if self._interrupt.is_pressed():
                 return
             end = min(self._iteration + self._iterations_per_call, total)
@@ -138,16 +141,7 @@ class Run:
         optimizer, schedule, energy = self._optimizer, self._schedule, self._start.energy
         if begin < schedule.newton_from:
             return optimizer.adam(schedule.rates(begin, end), energy)
-        return optimizer.resume_gauss_newton(schedule.newton_rates(begin, end), energy, FAINT)
-
-    def _measure_overlaps(self) -> None:
-        """Give the optimizer what its Gauss–Newton steps need: at first also velocities of zero."""
-        optimizer = self._optimizer
-        columns = optimizer.second.shape[1]
-        overlaps = optimizer.overlaps().astype(np.float32)
-        optimizer.second = np.repeat(overlaps[:, None], columns, axis=1)
-        if self._iteration == self._schedule.newton_from:
-            optimizer.first = np.zeros_like(optimizer.first)
+        return optimizer.gauss_newton(schedule.newton_rates(begin, end), energy, FAINT)
 
     def _renew(self) -> None:
         """Replace the weakest Gaussians and add new ones up to the schedule's target.

@@ -25,7 +25,8 @@ def test_only_decoders_that_use_threads_are_timed_on_several(pixels):
         return by_pillow(data)
 
     threaded = replace(JPEG, name="threaded", decode=watched, uses_threads=True)
-    result = compare(pixels, {"bpp": 0.5}, 1, [JPEG, threaded], [1, 2], 1)
+    # At 0.5 bits per pixel ours has a PSNR that no JPEG file with halved chroma reaches.
+    result = compare(pixels, {"bpp": 0.3}, 1, [JPEG, threaded], [1, 2], 1)
     rivals = {name for name in result["seconds"] if OURS not in name and "alone" not in name}
     assert rivals == {"baseline JPEG, 1 thread", "threaded, 1 thread", "threaded, 2 threads"}
     assert set(seen) == {1, 2}
@@ -35,5 +36,5 @@ def test_only_decoders_that_use_threads_are_timed_on_several(pixels):
         for many in (1, 2)
     }
     ours, jpeg = result["files"][OURS], result["files"]["baseline JPEG"]
-    assert ours["bpp"] <= 0.5
+    assert ours["bpp"] <= 0.3
     assert jpeg["psnr"] >= ours["psnr"]

@@ -60,15 +60,17 @@ def test_the_best_of_the_starts_is_kept() -> None:
         assert quality.cost(best, 0.1) <= quality.cost(other, 0.1)
 
 
-@pytest.mark.parametrize("most", [100, 150, 250])
-def test_the_best_within_a_size_uses_it_better_than_one_start(most: int) -> None:
+def test_the_best_within_a_size_uses_it_better_than_one_start() -> None:
     pixels = np.random.default_rng(2).integers(0, 256, (6, 8, 3)).astype(np.uint8)
     source = PreparedPicture.plain(as_picture(pixels))
     quality = SourceQuality(source, 1)
-    best = best_start_within_size(Fitter(source), quality, source, 6, most)
-    assert best.picture_bytes <= most
-    one = search_size(Fitter(source), 6, most, 4)
-    assert quality.psnr(quality.decode(best)) >= quality.psnr(quality.decode(one)) - 0.1
+    gains = []
+    for most in (100, 120, 150, 180, 250):  # a byte less may be worth a decibel
+        best = best_start_within_size(Fitter(source), quality, source, 6, most)
+        assert best.picture_bytes <= most
+        one = search_size(Fitter(source), 6, most, 4)
+        gains.append(quality.psnr(quality.decode(best)) - quality.psnr(quality.decode(one)))
+    assert np.mean(gains) > 0.2
 
 
 def test_a_size_below_that_of_every_file_gives_the_file_without_gaussians() -> None:

@@ -9,6 +9,7 @@ from torch_device import DEVICE
 from torch_launches import Launches
 
 from gaussianimage import _native
+from gaussianimage.fitting.memory import begin_newton, measure_overlaps
 from gaussianimage.gaussians import Gaussians
 from gaussianimage.torch.cuda import optimizer as module
 from gaussianimage.torch.cuda import workspace
@@ -69,9 +70,9 @@ def test_it_takes_the_steps_of_the_engine(channels):
 
 def settle(o, steps=4, *, energy=0.01, faint=0.05):
     """Take Gauss–Newton steps from rest; return the loss before each."""
-    o.first = np.zeros_like(o.first)
-    o.second = np.repeat(o.overlaps()[:, None], o.second.shape[1], axis=1).astype(np.float32)
-    return o.resume_gauss_newton(np.linspace(1.5, 1, steps, dtype=np.float32), energy, faint)
+    begin_newton(o)
+    measure_overlaps(o)
+    return o.gauss_newton(np.linspace(1.5, 1, steps, dtype=np.float32), energy, faint)
 
 
 @pytest.mark.parametrize("channels", [1, 4])

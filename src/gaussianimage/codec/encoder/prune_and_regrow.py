@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from gaussianimage import _native
 from gaussianimage.codec.encoder.rounding import normalized_colors
 from gaussianimage.fitting.density import blur_twice, detail
+from gaussianimage.fitting.memory import begin_adam, begin_newton, measure_overlaps
 from gaussianimage.fitting.placement import BLUR_RADIUS, births
 
 # Weight of the penalty on bits. The bits of a Gaussian and the error by rounding it grow with the
@@ -31,7 +32,7 @@ GROWN_UNTIL = 0.9  # share of the rounds that add Gaussians
 
 # Rate of a Gauss-Newton step. It falls over a round to END_FRACTION.
 NEWTON_RATE = 2.0
-END_FRACTION = 0.5
+END_FRACTION = 0.7
 
 
 def prune_and_regrow(
@@ -52,7 +53,8 @@ def prune_and_regrow(
     Parameters
     ----------
     optimizer : _native.Optimizer
-        A fit of the picture less the background.
+        A fit of the picture less the background. Gaussians keep their velocities from round to
+        round. At the end the optimizer is ready for Adam's first step.
     pixels : ndarray, (H, W, C), float32
         The picture.
     step : float
@@ -85,29 +87,34 @@ def prune_and_regrow(
     blur_twice(places, BLUR_RADIUS, threads=threads)
     rates = (NEWTON_RATE * np.linspace(1, END_FRACTION, iterations)).astype(np.float32)
     weights = None
-    for number in range(rounds):
-        if weigh is not None:
-            weights = weigh(number)
-        prune(optimizer, step, weights)
-        count = 0
-        if number < int(GROWN_UNTIL * rounds):
-            count = min(round(GROWN * len(optimizer)), most - len(optimizer))
-        if count > 0:
-            generator = np.random.default_rng([seed, rounds, number])
-            new = births(
-                optimizer,
-                places,
-                count,
-                most,
-                generator,
-                weights=weights,
-                threads=threads,
-            )
-            optimizer.add(*new)
-        if len(optimizer) == 0:
-            return
-        losses = optimizer.gauss_newton(rates, energy, BITS, step, AREA)
-        yield len(optimizer), float(losses[-1])
+    begin_newton(optimizer)
+    try:
+        for number in range(rounds):
+            if weigh is not None:
+                weights = weigh(number)
+            prune(optimizer, step, weights)
+            count = 0
+            if number < int(GROWN_UNTIL * rounds):
+                count = min(round(GROWN * len(optimizer)), most - len(optimizer))
+            if count > 0:
+                generator = np.random.default_rng([seed, rounds, number])
+                new = births(
+                    optimizer,
+                    places,
+                    count,
+                    most,
+                    generator,
+                    weights=weights,
+                    threads=threads,
+                )
+                optimizer.add(*new)
+            if len(optimizer) == 0:
+                return
+            measure_overlaps(optimizer)
+            losses = optimizer.gauss_newton(rates, energy, step, BITS, AREA)
+            yield len(optimizer), float(losses[-1])
+    finally:
+        begin_adam(optimizer)
     prune(optimizer, step, weights)
 
 

@@ -53,8 +53,8 @@ DEAREST_STEP = 4.0
 AGAIN = 3
 FINER = 0.6
 
-# The rounds before which the weights of the error are found anew.
-FIRST_RENEWAL, RENEWAL_EVERY = 2, 3
+# The rounds before which the weights of the error are found anew: the second, the fifth, ….
+FIRST_RENEWAL, RENEWAL_EVERY = 1, 3
 
 # Errors that rounding to the bit depth alone explains, for values 0 to 1.
 LEAST_ERROR = {8: 1 / 255, 16: 0.0}

@@ -167,7 +167,7 @@ void bind_optimizer(nb::module_& m) {
           nb::arg("rates"), nb::arg("energy"), nb::arg("bits") = 0.0, nb::arg("step") = 1.0)
       .def(
           "gauss_newton",
-          [](Optimizer& self, Values<float> rates, double energy, double bits, double step,
+          [](Optimizer& self, Values<float> rates, double energy, double step, double bits,
              double area) {
             const size_t count = rates.shape(0);
             auto losses = make_array<double>({count});
@@ -177,20 +177,8 @@ void bind_optimizer(nb::module_& m) {
             });
             return losses;
           },
-          nb::arg("rates"), nb::arg("energy"), nb::arg("bits"), nb::arg("step"),
+          nb::arg("rates"), nb::arg("energy"), nb::arg("step"), nb::arg("bits") = 0.0,
           nb::arg("area") = 0.0)
-      .def(
-          "resume_gauss_newton",
-          [](Optimizer& self, Values<float> rates, double energy, double step) {
-            const size_t count = rates.shape(0);
-            auto losses = make_array<double>({count});
-            without_gil([&] {
-              self.resume_gauss_newton(static_cast<int>(count), rates.data(), {energy, 0, step},
-                                       losses.data());
-            });
-            return losses;
-          },
-          nb::arg("rates"), nb::arg("energy"), nb::arg("step"))
       .def("overlaps",
            [](Optimizer& self) {
              auto out = make_array<double>({size(self)});

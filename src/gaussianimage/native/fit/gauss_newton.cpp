@@ -1,5 +1,4 @@
-// Gauss–Newton steps with momentum on the Gaussians of one picture, for rounds of pruning and
-// regrowing.
+// Gauss–Newton steps with momentum on the Gaussians of one picture.
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -44,37 +43,13 @@ std::vector<double> Optimizer::overlaps() {
   return result;
 }
 
-void Optimizer::gauss_newton(int count, const float* rates, const Penalty& penalty,
-                             double area_price, double* losses) {
-  std::vector<double> shares = overlaps();
-  for (double& share : shares) share = 1 / share;
-  std::vector<double> velocities(shares.size() * static_cast<size_t>(parameters()));
-  gauss_newton_steps(
-      count, rates, penalty, area_price, velocities.data(), [&](size_t i) { return shares[i]; },
-      losses);
-}
-
-void Optimizer::resume_gauss_newton(int count, const float* rates, const Penalty& penalty,
-                                    double* losses) {
-  const size_t width = static_cast<size_t>(parameters());
-  gauss_newton_steps(
-      count, rates, penalty, 0, first.data(),
-      [&](size_t i) {
-        if (visible(i)) ++age_[i];
-        return 1 / std::max(1.0, double{second[i * width]});
-      },
-      losses);
-}
-
 // Parameters are those of the local frame, as in `adam`, except that b = c √(π l11 l22) stays
 // constant, not the color c, when the shape changes. On the infinite plane the Gauss–Newton matrix
 // of a Gaussian with itself is then diagonal: |b|² times ½ for the position and ½, ¼, ½ for l11,
 // l21 and l22, and π l11 l22 for the color. Where Gaussians overlap, steps are smaller: the row
 // sums of the Gram matrix, ∫ w w' for weights of unit energy, bound its eigenvalues.
-template <typename Velocity, typename Share>
-void Optimizer::gauss_newton_steps(int count, const float* rates, const Penalty& penalty,
-                                   double area_price, Velocity* velocities, Share&& share,
-                                   double* losses) {
+void Optimizer::gauss_newton(int count, const float* rates, const Penalty& penalty,
+                             double area_price, double* losses) {
   const size_t n = static_cast<size_t>(this->count());
   const size_t width = static_cast<size_t>(parameters());
   for (int iteration = 0; iteration < count; ++iteration) {
@@ -83,8 +58,10 @@ void Optimizer::gauss_newton_steps(int count, const float* rates, const Penalty&
     parallel_blocks(n, 256, threads_, [&](size_t begin, size_t end) {
       with_channels(channels_, [&](auto c) {
         for (size_t i = begin; i < end; ++i) {
-          gauss_newton_step<c>(i, rates[iteration] * share(i), penalty, area_price,
-                               velocities + i * width);
+          if (!visible(i)) continue;
+          ++age_[i];
+          const double overlap = std::max(1.0, double{second[i * width]});
+          gauss_newton_step<c>(i, rates[iteration] / overlap, penalty, area_price);
         }
       });
     });
@@ -93,11 +70,11 @@ void Optimizer::gauss_newton_steps(int count, const float* rates, const Penalty&
 }
 
 // Takes one step of Gaussian i. Divisions take most of its time, so reciprocals are shared.
-template <int C, typename Velocity>
-void Optimizer::gauss_newton_step(size_t i, double rate, const Penalty& penalty, double area_price,
-                                  Velocity* velocity) {
-  if (!visible(i)) return;
+template <int C>
+void Optimizer::gauss_newton_step(size_t i, double rate, const Penalty& penalty,
+                                  double area_price) {
   constexpr size_t channels = C, width = 5 + channels;
+  float* velocity = first.data() + width * i;
   const double* l = cholesky.data() + 3 * i;
   float* color = colors.data() + channels * i;
   const double* sums = sums_.data() + i * width;
@@ -134,7 +111,7 @@ void Optimizer::gauss_newton_step(size_t i, double rate, const Penalty& penalty,
   way = std::max(way, std::sqrt(color_way * area * of_energy));
   const double factor = way > max_move ? max_move / way : 1.0;
   for (size_t j = 0; j < width; ++j) {
-    velocity[j] = static_cast<Velocity>(factor * step[j]);
+    velocity[j] = static_cast<float>(factor * step[j]);
     step[j] = velocity[j];
   }
 

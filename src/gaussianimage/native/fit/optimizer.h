@@ -60,8 +60,9 @@ class Optimizer {
   // The Gaussians. Positions and Cholesky factors are doubles, as everywhere outside the kernels.
   std::vector<double> means, cholesky;
   std::vector<float> colors;
-  // Adam's moments, `parameters()` per Gaussian: 2 of position, 3 of covariance, then of color. For
-  // `resume_gauss_newton` they are velocities and overlaps.
+  // What the steps remember, `parameters()` per Gaussian: 2 of position, 3 of covariance, then of
+  // color. They are Adam's moments. For `gauss_newton`, `first` has the velocities and each column
+  // of `second` the overlaps.
   std::vector<float> first, second;
   std::vector<uint8_t>& trainable() { return trainable_; }
   std::vector<uint32_t>& age() { return age_; }
@@ -86,10 +87,6 @@ class Optimizer {
   // Gaussian, because a decoder draws every pixel of it.
   void gauss_newton(int count, const float* rates, const Penalty& penalty, double area_price,
                     double* losses);
-
-  // Does the same steps for a fit, which may stop between any two of them and go on later: `first`
-  // has the velocities, and each column of `second` has the overlaps.
-  void resume_gauss_newton(int count, const float* rates, const Penalty& penalty, double* losses);
 
   // Computes the overlap of each Gaussian with all: the sum of its row of the Gram matrix of
   // Gaussians of unit energy; 1 for a Gaussian that overlaps no other or draws nothing.
@@ -135,12 +132,8 @@ class Optimizer {
   template <int C>
   void adam_step(size_t i, const Rates& rates, const Penalty& penalty);
   void move(size_t i, const double* step);
-  template <typename Velocity, typename Share>
-  void gauss_newton_steps(int count, const float* rates, const Penalty& penalty, double area_price,
-                          Velocity* velocities, Share&& share, double* losses);
-  template <int C, typename Velocity>
-  void gauss_newton_step(size_t i, double rate, const Penalty& penalty, double area_price,
-                         Velocity* velocity);
+  template <int C>
+  void gauss_newton_step(size_t i, double rate, const Penalty& penalty, double area_price);
 
   Window window_;
   int channels_;

@@ -163,7 +163,7 @@ class Optimizer:
             overlaps: NDArray[np.float64] = (unit * products[:, 0]).clamp(min=1).cpu().numpy()
             return overlaps[: len(self)]
 
-    def resume_gauss_newton(
+    def gauss_newton(
         self, rates: NDArray[np.float32], energy: float, step: float
     ) -> NDArray[np.float64]:
         """Do one Gauss–Newton step per rate, (K,); return the loss before each, (K,)."""
