@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from gaussianimage import _native
 from gaussianimage.codec.encoder.rounding import normalized_colors
 from gaussianimage.fitting.density import blur_twice, detail
-from gaussianimage.fitting.memory import begin_adam, begin_newton, measure_overlaps
+from gaussianimage.fitting.memory import begin_newton, measure_overlaps
 from gaussianimage.fitting.placement import BLUR_RADIUS, births
 
 # Weight of the penalty on bits. The bits of a Gaussian and the error by rounding it grow with the
@@ -54,7 +54,7 @@ def prune_and_regrow(
     ----------
     optimizer : _native.Optimizer
         A fit of the picture less the background. Gaussians keep their velocities from round to
-        round. At the end the optimizer is ready for Adam's first step.
+        round.
     pixels : ndarray, (H, W, C), float32
         The picture.
     step : float
@@ -88,33 +88,30 @@ def prune_and_regrow(
     rates = (NEWTON_RATE * np.linspace(1, END_FRACTION, iterations)).astype(np.float32)
     weights = None
     begin_newton(optimizer)
-    try:
-        for number in range(rounds):
-            if weigh is not None:
-                weights = weigh(number)
-            prune(optimizer, step, weights)
-            count = 0
-            if number < int(GROWN_UNTIL * rounds):
-                count = min(round(GROWN * len(optimizer)), most - len(optimizer))
-            if count > 0:
-                generator = np.random.default_rng([seed, rounds, number])
-                new = births(
-                    optimizer,
-                    places,
-                    count,
-                    most,
-                    generator,
-                    weights=weights,
-                    threads=threads,
-                )
-                optimizer.add(*new)
-            if len(optimizer) == 0:
-                return
-            measure_overlaps(optimizer)
-            losses = optimizer.gauss_newton(rates, energy, step, BITS, AREA)
-            yield len(optimizer), float(losses[-1])
-    finally:
-        begin_adam(optimizer)
+    for number in range(rounds):
+        if weigh is not None:
+            weights = weigh(number)
+        prune(optimizer, step, weights)
+        count = 0
+        if number < int(GROWN_UNTIL * rounds):
+            count = min(round(GROWN * len(optimizer)), most - len(optimizer))
+        if count > 0:
+            generator = np.random.default_rng([seed, rounds, number])
+            new = births(
+                optimizer,
+                places,
+                count,
+                most,
+                generator,
+                weights=weights,
+                threads=threads,
+            )
+            optimizer.add(*new)
+        if len(optimizer) == 0:
+            return
+        measure_overlaps(optimizer)
+        losses = optimizer.gauss_newton(rates, energy, step, BITS, AREA)
+        yield len(optimizer), float(losses[-1])
     prune(optimizer, step, weights)
 
 

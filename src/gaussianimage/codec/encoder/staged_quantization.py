@@ -11,6 +11,7 @@ from gaussianimage.codec.encoder.rd_quantization import RdQuantizer
 from gaussianimage.codec.encoder.rounding import normalized_colors, shown, strongest_first
 from gaussianimage.codec.format.layers import divide_into_layers, layer_ends, model_set
 from gaussianimage.codec.format.levels import QuantizedGaussians
+from gaussianimage.fitting.memory import begin_adam
 
 # Rates of Adam for positions, shapes and colors. They fall over a stage to END_FRACTION.
 START_RATES = (0.05, 0.03, 0.015)
@@ -70,6 +71,7 @@ def quantize_in_stages(
         costs = quantizer.costs(_guess(optimizer, quantizer, progressive=progressive))
     sets = _model_sets(len(optimizer), progressive=progressive)
     parts = []
+    begin_adam(optimizer)
     for stage in range(stages):
         if len(optimizer) == 0:
             break
