@@ -97,6 +97,18 @@ def test_no_block_is_much_worse_than_its_mean_color(name: str) -> None:
     assert worst_excess(pixels, decoded) < 3**2
 
 
+@pytest.mark.parametrize("effort", [1, 5])
+def test_no_area_of_one_color_is_much_worse_than_its_mean_color(effort: int) -> None:
+    pixels = np.full((96, 128, 3), 255, np.uint8)
+    pixels[16:48, 16:48] = (255, 128, 128)
+    pixels[16:48, 48:80] = (160, 60, 160)
+    pixels[16:48, 80:112] = (128, 128, 255)
+    pixels[48:80, 16:48] = (255, 0, 0)
+    pixels[48:80, 48:112] = (0, 0, 255)
+    decoded = decode(fast(pixels, quality=60, effort=effort).data)
+    assert worst_excess(pixels, decoded) < 3**2
+
+
 @pytest.mark.parametrize(
     ("y", "x", "height", "width"),
     [(5, 15, 33, 66), (15, 26, 49, 50), (23, 17, 33, 51), (0, 0, 33, 33)],

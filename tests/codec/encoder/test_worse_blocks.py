@@ -7,6 +7,7 @@ from gaussianimage import _native
 from gaussianimage.codec.encoder.local_contrast import BLOCK, count_blocks, excess_errors
 from gaussianimage.codec.encoder.rd_quantization import RdQuantizer
 from gaussianimage.codec.encoder.worse_blocks import (
+    Refined,
     find_reached,
     find_reaching,
     refine_worse_blocks,
@@ -45,7 +46,7 @@ def refined(
     *,
     most: float,
     inside: np.ndarray | None = None,
-) -> Iterator[list[QuantizedGaussians]]:
+) -> Iterator[Refined]:
     return refine_worse_blocks(
         layers,
         pixels,
@@ -100,10 +101,11 @@ def test_better_integers_mend_a_block_and_leave_distant_gaussians() -> None:
     residual = drawn(layers, pixels)
     most = 0.02
     assert list(np.flatnonzero(excess(pixels, residual) > most**2)) == [0]
-    found = list(refined(layers, pixels, residual, most=most))
+    first, *found = refined(layers, pixels, residual, most=most)
+    assert first.layers is layers
     assert found
-    assert excess(pixels, drawn(found[-1], pixels)).max() < most**2
-    last = QuantizedGaussians.concatenate(found[-1])
+    assert excess(pixels, drawn(found[-1].layers, pixels)).max() < most**2
+    last = QuantizedGaussians.concatenate(found[-1].layers)
     for before, after in zip(layers[0], last, strict=True):
         assert (after[-1] == before[-1]).all()
 
@@ -114,11 +116,11 @@ def test_a_round_that_makes_blocks_no_better_does_not_count() -> None:
     pixels[:, 48:] *= 0.2  # blocks that the same Gaussians reach want more and less of them
     pixels[:, :48] *= 1.5
     residual = drawn(layers, pixels)
-    worst = [excess(pixels, residual).max()]
-    rounds = refined(layers, pixels, residual, most=1e-4)
-    worst.extend(excess(pixels, drawn(better, pixels)).max() for better in rounds)
+    rounds = list(refined(layers, pixels, residual, most=1e-4))
+    worst = [np.sqrt(excess(pixels, drawn(better.layers, pixels)).max()) for better in rounds]
     assert len(worst) > 1
     assert worst == sorted(worst, reverse=True)
+    assert [better.excess for better in rounds] == pytest.approx(worst, rel=1e-3)
 
 
 @pytest.mark.parametrize("inside", [None, np.arange(12) != 0])
@@ -128,4 +130,4 @@ def test_nothing_changes_without_a_worse_block(inside: np.ndarray | None) -> Non
     residual = drawn(layers, pixels)
     if inside is not None:
         residual[:BLOCK, :BLOCK] += 0.5  # in the block that is not checked
-    assert list(refined(layers, pixels, residual, most=0.05, inside=inside)) == []
+    assert list(refined(layers, pixels, residual, most=0.05, inside=inside)) == [(layers, 0.0)]

@@ -51,6 +51,13 @@ Q_MAX = 3.5
 # From this quality on, blocks that have lost small things on a plain ground are repaired.
 LEAST_REPAIRED = 35.0
 
+# If a block is worse than its mean color by more than MOST_EXCESS times what the quality allows even
+# after repairs, the color step is too coarse for the picture, as for areas of one color with sharp
+# outlines. It becomes FINER_STEP times as large, at most FURTHER_REPAIRS times.
+MOST_EXCESS = 1.35
+FINER_STEP = 0.7
+FURTHER_REPAIRS = 3
+
 # Pixels per Gaussian in the first guess for an SSIM, for which there is no rate model.
 PIXELS_PER_GAUSSIAN = 130
 
@@ -389,7 +396,13 @@ class _Encoder:
         draft = quantizer.quantize(step)
         if quality < LEAST_REPAIRED:
             return draft
-        return quantizer.repair(draft, step_for_quality(quality))
+        repaired = quantizer.repair(draft, step_for_quality(quality))
+        for _ in range(FURTHER_REPAIRS):
+            if repaired.excess <= MOST_EXCESS or quantizer.interrupted:
+                break
+            step *= FINER_STEP
+            repaired = quantizer.repair(quantizer.quantize(step), step_for_quality(quality))
+        return repaired.draft
 
     def _encode_gaussians(self, count: float) -> Draft:
         quantizer = self._fit(int(count))

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ from gaussianimage.codec.encoder.rate_model import most_gaussians, step_for_fit
 from gaussianimage.codec.encoder.rd_quantization import RdQuantizer, Within
 from gaussianimage.codec.encoder.repair import repair
 from gaussianimage.codec.encoder.staged_quantization import START_RATES, quantize_in_stages
-from gaussianimage.codec.encoder.worse_blocks import refine_worse_blocks
+from gaussianimage.codec.encoder.worse_blocks import Refined, refine_worse_blocks
 from gaussianimage.codec.format.layers import divide_into_layers, model_set
 from gaussianimage.codec.format.levels import QuantizedGaussians
 from gaussianimage.codec.format.quantizer import (
@@ -67,6 +68,15 @@ RICHER = (0.85, 0.7, 0.55, 0.4, 0.3, 0.2)
 # The arguments are the stage, the step in it, the number of steps, the number of Gaussians and the
 # PSNR in dB.
 OnStage = Callable[[str, int, int, int, float], None]
+
+
+class Repaired(NamedTuple):
+    """A draft in which blocks were repaired, and what is left to repair."""
+
+    draft: Draft
+    # By how much the worst block's error exceeds that of its mean color, 1 for as much as the
+    # quality allows; 0 if no block is worse.
+    excess: float
 
 
 class FitQuantizer:
@@ -176,8 +186,10 @@ class FitQuantizer:
             layers = self._refine(optimizer, quantizer, layers)
         return Draft.make(self._source, layers, parameters, step=step, q_max=self._q_max)
 
-    def repair(self, draft: Draft, step: float, inside: NDArray[np.bool_] | None = None) -> Draft:
-        """Return the draft with Gaussians added where blocks have lost detail; see `repair`.
+    def repair(
+        self, draft: Draft, step: float, inside: NDArray[np.bool_] | None = None
+    ) -> Repaired:
+        """Add Gaussians to a draft where blocks have lost detail; see `repair`.
 
         Blocks that are still worse than their mean color get better integers of the Gaussians that
         reach them; see `worse_blocks`.
@@ -191,11 +203,27 @@ class FitQuantizer:
             Which blocks to check; by default all.
         """
         if self._interrupt.is_pressed():
-            return draft
+            return Repaired(draft, 0.0)
         quantizer = self._rd_quantizer(draft.parameters, draft.step)
-        repaired, descent = self._add_repairs(draft, quantizer, inside)
-        refined = self._refine_worse_blocks(repaired, quantizer, descent, step, inside)
-        return draft if refined is draft.layers else draft.with_layers(refined)
+        layers, descent = self._add_repairs(draft, quantizer, inside)
+        most = self._most_excess(step)
+        refined = Refined(layers, 0.0)
+        with self._interrupt.cut_short():
+            for better in refine_worse_blocks(
+                layers,
+                self._seen,
+                descent,
+                quantizer,
+                most=most,
+                bounds=self._bounds,
+                q_max=self._q_max,
+                inside=inside,
+                threads=self._threads,
+            ):
+                refined = better
+        if refined.layers is not draft.layers:
+            draft = draft.with_layers(refined.layers)
+        return Repaired(draft, refined.excess / most)
 
     def lighter(self, draft: Draft) -> Iterator[Draft]:
         """Refine a draft with growing weights of a bit, and yield a smaller draft after each."""
@@ -295,15 +323,13 @@ class FitQuantizer:
 
     def _add_repairs(
         self, draft: Draft, quantizer: RdQuantizer, inside: NDArray[np.bool_] | None
-    ) -> tuple[Draft, _native.CoordinateDescent]:
-        """Return a draft with repairs, and a coordinate descent in which it is drawn.
-
-        It is the draft itself if it needs none.
-        """
+    ) -> tuple[list[QuantizedGaussians], _native.CoordinateDescent]:
+        """Return the layers of a draft with repairs, and a coordinate descent that draws them."""
         source = self._source
         optimizer = self._load_layers(draft.layers, quantizer)
         optimizer.bake(np.ones(len(optimizer), np.uint8))
-        layers = draft.layers or [QuantizedGaussians.none(source.picture.channels)]
+        layers = draft.layers
+        filled = layers or [QuantizedGaussians.none(source.picture.channels)]
         repairs = repair(
             optimizer,
             quantizer,
@@ -312,48 +338,28 @@ class FitQuantizer:
             weights=self._weights,
             inside=inside,
             least=LEAST_ERROR[source.picture.bit_depth] * source.stretch.gain,
-            model_set=model_set(len(layers) - 1, len(layers)),
-            costs=quantizer.costs(layers),
+            model_set=model_set(len(filled) - 1, len(filled)),
+            costs=quantizer.costs(filled),
             threads=self._threads,
         )
         added: list[QuantizedGaussians] = []
         with self._interrupt.cut_short():
             added.extend(repairs)
         if added:
-            last = QuantizedGaussians.concatenate([layers[-1], *added])
-            draft = draft.with_layers([*layers[:-1], last])
-        return draft, quantizer.coordinate_descent(optimizer)
+            layers = [*filled[:-1], QuantizedGaussians.concatenate([filled[-1], *added])]
+        return layers, quantizer.coordinate_descent(optimizer)
 
-    def _refine_worse_blocks(
-        self,
-        draft: Draft,
-        quantizer: RdQuantizer,
-        descent: _native.CoordinateDescent,
-        step: float,
-        inside: NDArray[np.bool_] | None,
-    ) -> list[QuantizedGaussians]:
-        """Refine the Gaussians that reach blocks which are worse than their mean color."""
-        layers = draft.layers
-        if self._interrupt.is_pressed():
-            return layers
+    def _most_excess(self, step: float) -> float:
+        """Return by how much a block's error may exceed that of its mean color.
+
+        The error is the root of the mean square, in the colors of `_seen`; `step` is the color step
+        Δ of the quality.
+        """
         source = self._source
         rounding = LEAST_ERROR[source.picture.bit_depth]
         # The decoder's rounding adds a twelfth of a level squared.
         most = math.sqrt(max(EXCESS * step, 2 * rounding) ** 2 - rounding**2 / 12)
-        with self._interrupt.cut_short():
-            for better in refine_worse_blocks(
-                layers,
-                self._seen,
-                descent,
-                quantizer,
-                most=most * source.stretch.gain,
-                bounds=self._bounds,
-                q_max=self._q_max,
-                inside=inside,
-                threads=self._threads,
-            ):
-                layers = better
-        return layers
+        return most * source.stretch.gain
 
     # -- What counts as error ----------------------------------------------------------------------
 

@@ -7,7 +7,9 @@ errors count more and more, until a coordinate descent over these Gaussians find
 Gaussian changes.
 """
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +27,15 @@ HEAVIER = 2.0
 ROUNDS = 14
 
 
+class Refined(NamedTuple):
+    """The layers of a file, and how much worse than its mean color its worst block is."""
+
+    layers: list[QuantizedGaussians]
+    excess: float  # of its root mean square error; 0 if no block is worse
+
+
 def refine_worse_blocks(
-    layers: Sequence[QuantizedGaussians],
+    layers: list[QuantizedGaussians],
     pixels: NDArray[np.float32],
     descent: _native.CoordinateDescent,
     quantizer: RdQuantizer,
@@ -36,12 +45,12 @@ def refine_worse_blocks(
     q_max: float,
     inside: NDArray[np.bool_] | None = None,
     threads: int | None = None,
-) -> Iterator[list[QuantizedGaussians]]:
+) -> Iterator[Refined]:
     """Refine the Gaussians that reach blocks which are worse than their mean color.
 
     Parameters
     ----------
-    layers : sequence of QuantizedGaussians
+    layers : list of QuantizedGaussians
         The layers of a file.
     pixels : ndarray, (H, W, C), float32
         The picture.
@@ -63,9 +72,9 @@ def refine_worse_blocks(
 
     Yields
     ------
-    list of QuantizedGaussians
-        The layers after a round that leaves the worst block better than all before, without empty
-        layers. There is none if no block is worse.
+    Refined
+        First the given layers. Then the layers after each round that leaves the worst block better
+        than all before, without empty layers.
     """
     height, width = pixels.shape[:2]
     excess = np.zeros(count_blocks(pixels))
@@ -76,13 +85,13 @@ def refine_worse_blocks(
 
     checked = np.ones(len(excess), bool) if inside is None else inside
     measure(np.flatnonzero(checked))
-    layers = list(layers)
+    least = max(excess.max(), 0.0)
+    yield Refined(layers, math.sqrt(least))
     if not layers or not (excess > most**2).any():
         return
     factors = np.ones(len(excess))
     lightest = 1 / _shares_within(height, width)  # of a block that counts more
     costs = quantizer.costs(layers)
-    least = excess.max()
     for _ in range(ROUNDS):
         worse = np.flatnonzero(excess > most**2)
         before = factors[worse]
@@ -99,8 +108,8 @@ def refine_worse_blocks(
         reached |= find_reached(means, cholesky, height, width, q_max)
         measure(np.flatnonzero(reached & checked))
         if excess.max() < least:
-            least = excess.max()
-            yield layers
+            least = max(excess.max(), 0.0)
+            yield Refined(layers, math.sqrt(least))
         if not layers or not (excess > most**2).any():
             return
 

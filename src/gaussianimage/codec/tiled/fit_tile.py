@@ -166,7 +166,7 @@ def encode_tile(
     levels = parameters.quantizer(*residual.shape[:2])
     draft = _within_reach(draft, levels, frame)
     if repair_step is not None:
-        draft = quantizer.repair(draft, repair_step, _blocks_to_repair(frame))
+        draft = quantizer.repair(draft, repair_step, _blocks_to_repair(frame)).draft
         draft = _within_reach(draft, levels, frame)
     if not draft.layers:
         return TileResult(b"", 0, empty_tile(channels))
