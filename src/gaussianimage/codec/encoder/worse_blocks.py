@@ -25,6 +25,7 @@ from gaussianimage.codec.format.levels import QuantizedGaussians
 # starts in inverse proportion to the block's pixels, so that few pixels count as a whole block.
 HEAVIER = 2.0
 ROUNDS = 14
+PATIENCE = 7  # rounds in a row that improve nothing, after which no other is tried
 
 
 class Refined(NamedTuple):
@@ -92,6 +93,7 @@ def refine_worse_blocks(
     factors = np.ones(len(excess))
     lightest = 1 / _shares_within(height, width)  # of a block that counts more
     costs = quantizer.costs(layers)
+    vain = 0
     for _ in range(ROUNDS):
         worse = np.flatnonzero(excess > most**2)
         before = factors[worse]
@@ -107,10 +109,12 @@ def refine_worse_blocks(
         means, cholesky, _ = quantizer.quantizer.dequantize(*moved)
         reached |= find_reached(means, cholesky, height, width, q_max)
         measure(np.flatnonzero(reached & checked))
+        vain += 1
         if excess.max() < least:
+            vain = 0
             least = max(excess.max(), 0.0)
             yield Refined(layers, math.sqrt(least))
-        if not layers or not (excess > most**2).any():
+        if not layers or vain == PATIENCE or not (excess > most**2).any():
             return
 
 
