@@ -51,9 +51,9 @@ Q_MAX = 3.5
 # From this quality on, blocks that have lost small things on a plain ground are repaired.
 LEAST_REPAIRED = 35.0
 
-# If a block is worse than its mean color by more than MOST_EXCESS times what the quality allows even
-# after repairs, the color step is too coarse for the picture, as for areas of one color with sharp
-# outlines. It becomes FINER_STEP times as large, at most FURTHER_REPAIRS times.
+# If a block is worse than its mean color by more than MOST_EXCESS times what the quality allows,
+# even after repairs, the color step is too coarse for the picture, as for areas of one color with
+# sharp outlines. It becomes FINER_STEP times as large, at most FURTHER_REPAIRS times.
 MOST_EXCESS = 1.41
 FINER_STEP = 0.7
 FURTHER_REPAIRS = 3
