@@ -122,6 +122,15 @@ def test_a_draft_after_one_without_gaussians_has_them_again() -> None:
     assert one.quantize(0.2).data == quantizer().quantize(0.2).data
 
 
+def test_a_draft_between_two_starts_from_the_finer_one() -> None:
+    one = quantizer()
+    one.quantize(0.2), one.quantize(0.8)
+    alone = quantizer()
+    alone.quantize(0.2)
+    assert one.quantize(0.5).data == alone.quantize(0.5).data
+    assert one.quantize(0.9).gaussians <= one.quantize(0.6).gaussians
+
+
 def test_lighter_drafts_fall_in_size() -> None:
     one = quantizer()
     draft = one.quantize(0.2)

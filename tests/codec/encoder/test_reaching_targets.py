@@ -156,6 +156,35 @@ def test_a_psnr_is_nearly_met(psnr: float) -> None:
     assert encoded.psnr == pytest.approx(psnr, abs=0.4)
 
 
+def drawing() -> np.ndarray:
+    """Return a bar and a line on white."""
+    pixels = np.full((120, 160), 255, np.uint8)
+    pixels[40:60, 30:90] = 0
+    pixels[70:72, 10:140] = 120
+    return pixels
+
+
+@pytest.mark.parametrize("psnr", [20.0, 24.0, 27.0, 30.0, 36.0, 42.0])
+def test_a_psnr_of_a_drawing_is_nearly_met(psnr: float) -> None:
+    found = fast(drawing(), psnr=psnr)
+    assert found.gaussians > 0  # its mean color has 12.1 dB
+    assert psnr - 0.6 < found.psnr < psnr + 2.5
+
+
+@pytest.mark.parametrize("size", [110, 150, 250, 400])
+def test_a_size_of_a_drawing_is_nearly_used(size: int) -> None:
+    assert 0.9 * size < len(fast(drawing(), size=size).data) <= size
+
+
+def test_a_faint_picture_of_waves_has_any_psnr() -> None:
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:128, :128]
+    noise = rng.normal(0, 20, (128, 128))
+    pixels = (30000 + 400 * np.sin(x / 9) * np.cos(y / 13) + noise).astype(np.uint16)
+    for psnr in (60.0, 63.0, 66.0, 70.0):
+        assert psnr - 0.6 < fast(pixels, psnr=psnr).psnr < psnr + 2.5
+
+
 @pytest.mark.parametrize("ssim", [0.8, 0.9])
 def test_an_ssim_is_nearly_met(ssim: float) -> None:
     encoded = encode_with_result(PARROT, ssim=ssim, effort=3)

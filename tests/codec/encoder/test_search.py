@@ -80,7 +80,7 @@ def test_a_file_that_is_a_little_too_large_is_refined_rather_than_cut() -> None:
     quantizer = Fitter()(200)
     draft = quantizer.quantize(0.15)
     most = 0.97 * draft.picture_bytes
-    lighter, cut = _cut(quantizer, draft, most), draft.shortened(most)
+    (lighter,), cut = _cut(quantizer, draft, most), draft.shortened(most)
     for smaller in (lighter, cut):
         assert (1 - SIZE_TOLERANCE) * most <= smaller.picture_bytes <= most
     assert QUALITY.psnr(QUALITY.decode(lighter)) > QUALITY.psnr(QUALITY.decode(cut))

@@ -48,9 +48,9 @@ ENERGY = 0.01
 # Beyond the coarsest step of a file, only the weight of a bit grows, up to its value at this step.
 DEAREST_STEP = 4.0
 
-# A second draft starts from the first one's Gaussians and needs 1/AGAIN of the rounds. If its step
-# is finer than FINER times the first one's, it needs more Gaussians than those rounds add, and
-# starts from the fit.
+# A further draft starts from the Gaussians of an earlier one and needs 1/AGAIN of the rounds: of
+# the coarsest that is finer, else of one that is coarser. If its step is finer than FINER times
+# that one's, it needs more Gaussians than those rounds add, and starts from the fit.
 AGAIN = 3
 FINER = 0.6
 
@@ -68,6 +68,13 @@ RICHER = (0.85, 0.7, 0.55, 0.4, 0.3, 0.2)
 # The arguments are the stage, the step in it, the number of steps, the number of Gaussians and the
 # PSNR in dB.
 OnStage = Callable[[str, int, int, int, float], None]
+
+
+class Grown(NamedTuple):
+    """The Gaussians of a draft before they were rounded."""
+
+    step: float
+    gaussians: GaussianArrays
 
 
 class Repaired(NamedTuple):
@@ -137,9 +144,8 @@ class FitQuantizer:
         fitted_mean = source.stretch.restored(fitted.state.colors[0])
         mean = np.clip(fitted_mean if background is None else background, 0, 1)
         self._background = tuple(int(level) for level in np.rint(mean * BACKGROUND_LEVELS))
-        # The Gaussians of the last draft before they were rounded, and its step.
-        self._last: GaussianArrays | None = None
-        self._last_step = 0.0
+        # The last draft, and the coarsest of the earlier ones that are finer.
+        self._grown: list[Grown] = []
 
     @property
     def fitted(self) -> FitResult:
@@ -261,9 +267,10 @@ class FitQuantizer:
     def _prune_and_regrow(self, optimizer: _native.Optimizer, step: float) -> None:
         """Prune and regrow the optimizer's Gaussians, and keep a copy for the next draft."""
         most, rounds = len(optimizer), self._effort.rounds
-        if step > FINER * self._last_step and self._last is not None:
+        start = self._start_for(step)
+        if start is not None:
             optimizer.keep(np.zeros(most, np.uint8))
-            optimizer.add(*self._last)
+            optimizer.add(*start.gaussians)
             rounds = -(-rounds // AGAIN)
         if not self._interrupt.is_pressed():
             news = prune_and_regrow(
@@ -285,8 +292,17 @@ class FitQuantizer:
             optimizer.coarse = False  # the stages that follow need the drawing of the file
         if self._interrupt.is_pressed():
             prune(optimizer, step)
-        self._last = GaussianArrays(optimizer.means, optimizer.cholesky, optimizer.colors)
-        self._last_step = step
+        gaussians = GaussianArrays(optimizer.means, optimizer.cholesky, optimizer.colors)
+        finer = [one for one in self._grown if one.step < step]
+        self._grown = [*sorted(finer, key=lambda one: one.step)[-1:], Grown(step, gaussians)]
+
+    def _start_for(self, step: float) -> Grown | None:
+        """Return the draft whose Gaussians a draft of a step starts from; None for the fit."""
+        finer = [one for one in self._grown if one.step <= step]
+        if finer:
+            return max(finer, key=lambda one: one.step)
+        near = [one for one in self._grown if step > FINER * one.step]
+        return min(near, key=lambda one: one.step, default=None)
 
     def _quantize_in_stages(
         self, optimizer: _native.Optimizer, quantizer: RdQuantizer
@@ -378,7 +394,7 @@ class FitQuantizer:
             return None
         # Further drafts keep the weights of the first, so that a search compares like with like.
         due = number >= FIRST_RENEWAL and (number - FIRST_RENEWAL) % RENEWAL_EVERY == 0
-        if due and self._last is None:
+        if due and not self._grown:
             threads, source = self._threads, self._source
             error = optimizer.residual_sums(luma_parts(source.picture.channels))
             error /= self._weights

@@ -1,6 +1,6 @@
 """The search for a file of a given size, PSNR or SSIM, with few fits and few quantizations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,14 @@ SIZE_SURPLUS = 0.03
 WEIGHED_SURPLUS = 0.15
 # Largest error in dB of a PSNR, and of −10 log₁₀(1 − SSIM).
 QUALITY_TOLERANCE = 0.1
+# Up to FURTHER_DRAFTS follow if all drafts are far off, by FAR_OFF dB or by WEIGHED_SURPLUS of the
+# size, or if they have few Gaussians: each of these counts, and drafts of them are quick.
+FURTHER_DRAFTS = 4
+FAR_OFF = 0.5
+FEW_GAUSSIANS = 500
+# A file or fit that lacks a decibel is as far off as one that has so many too many: what is lost in
+# a drawing of few Gaussians may be all of it.
+LACKING = 2
 # Largest error in dB of a fit before it is quantized: the step can make up for that much.
 REFIT_DECIBELS = 0.7
 
@@ -86,24 +94,12 @@ def search_size(fit: Fit, gaussians: int, most_bytes: float, drafts: int) -> Dra
     Draft
         The file without Gaussians if every other file is larger than `most_bytes`.
     """
-    quantizer = fit(gaussians)
-    draft = quantizer.quantize(quantizer.balanced_step())
-    for _ in range(MAX_FITS - 1):
-        ratio = draft.picture_bytes / most_bytes
-        if quantizer.interrupted or REFIT_BELOW <= ratio <= REFIT_ABOVE:
-            break
-        wanted = _within(gaussians / ratio**SIZE_POWER, quantizer)
-        if wanted == gaussians:
-            break
-        gaussians = wanted
-        quantizer = fit(gaussians)
-        draft = quantizer.quantize(quantizer.balanced_step())
-
+    quantizer, draft = _fit_for_size(fit, gaussians, most_bytes)
     # The drafts that are small enough, and the smallest that is too large.
     fitting: list[Draft] = []
     above: Draft | None = None
     steps = StepSearch(np.log2(most_bytes), OCTAVES_PER_OCTAVE)
-    for left in range(drafts, 0, -1):
+    for number in range(1, drafts + FURTHER_DRAFTS + 1):
         if quantizer.interrupted and fitting:
             break  # a draft that was cut short is no better
         size = draft.picture_bytes
@@ -113,15 +109,17 @@ def search_size(fit: Fit, gaussians: int, most_bytes: float, drafts: int) -> Dra
             above = draft
         if (1 - SIZE_TOLERANCE) * most_bytes <= size <= (1 + SIZE_SURPLUS) * most_bytes:
             break
+        sizes = [one.picture_bytes for one in (*fitting, above) if one is not None]
         step = steps.after(draft.step, np.log2(size))
-        if left == 1 or step is None or quantizer.interrupted:
+        if step is None or quantizer.interrupted:
+            break
+        if number >= drafts and draft.gaussians >= FEW_GAUSSIANS and _any_near(sizes, most_bytes):
             break
         draft = quantizer.quantize(step)
     largest = max((one.picture_bytes for one in fitting), default=0)
     if above is not None and largest < (1 - SIZE_TOLERANCE) * most_bytes:
         cut = _cut(quantizer, above, most_bytes)
-        if not fitting or cut.picture_bytes <= most_bytes:
-            fitting.append(cut)
+        fitting += [one for one in cut if not fitting or one.picture_bytes <= most_bytes]
     # More bytes are not always better: what is cut to half its size is worse than what a coarser
     # step makes, and of two drafts of about the same size, one has come closer to the picture.
     best = fitting[0] if len(fitting) == 1 else min(fitting, key=quantizer.error)
@@ -135,16 +133,44 @@ def search_size(fit: Fit, gaussians: int, most_bytes: float, drafts: int) -> Dra
     return best
 
 
-def _cut(quantizer: FitQuantizer, draft: Draft, most_bytes: float) -> Draft:
-    """Make a draft that is too large smaller, down to `most_bytes` if any file is that small."""
+def _fit_for_size(fit: Fit, gaussians: int, most_bytes: float) -> tuple[FitQuantizer, Draft]:
+    """Return a fit whose draft with the balanced step has about a size, and that draft."""
+    best: tuple[FitQuantizer, Draft] | None = None
+    least = np.inf
+    tried: dict[int, float] = {}  # what the drafts of some numbers of Gaussians lack, in octaves
+    for left in range(MAX_FITS, 0, -1):
+        quantizer = fit(gaussians)
+        draft = quantizer.quantize(quantizer.balanced_step())
+        lack = float(np.log2(most_bytes / draft.picture_bytes))
+        if best is None or _distance(lack) <= least:
+            best, least = (quantizer, draft), _distance(lack)
+        if left == 1 or quantizer.interrupted or REFIT_BELOW <= 2**-lack <= REFIT_ABOVE:
+            break
+        tried[gaussians] = lack
+        gaussians = _within(_between(gaussians * 2 ** (SIZE_POWER * lack), tried), quantizer)
+        if gaussians in tried:
+            break
+    assert best is not None
+    return best
+
+
+def _any_near(sizes: Iterable[int], most_bytes: float) -> bool:
+    """Return whether a file is so large that new integers alone can bring it to a size."""
+    return any(abs(np.log(size / most_bytes)) <= np.log(1 + WEIGHED_SURPLUS) for size in sizes)
+
+
+def _cut(quantizer: FitQuantizer, draft: Draft, most_bytes: float) -> list[Draft]:
+    """Make drafts of one that is too large, each within `most_bytes` if any file is that small."""
+    smaller = []
     if draft.picture_bytes <= (1 + WEIGHED_SURPLUS) * most_bytes and not quantizer.interrupted:
         for lighter in quantizer.lighter(draft):
-            if lighter.picture_bytes < (1 - SIZE_TOLERANCE) * most_bytes:
+            if lighter.picture_bytes <= most_bytes:
+                smaller.append(lighter)
                 break
             draft = lighter
-            if draft.picture_bytes <= most_bytes:
-                return draft
-    return draft.shortened(most_bytes)
+    if not smaller or smaller[0].picture_bytes < (1 - SIZE_TOLERANCE) * most_bytes:
+        smaller.append(draft.shortened(most_bytes))
+    return smaller
 
 
 def search_quality(
@@ -171,16 +197,18 @@ def search_quality(
     best: Draft | None = None
     best_off = np.inf
     steps = StepSearch(target, measure.per_octave)
-    for left in range(drafts, 0, -1):
+    for number in range(1, drafts + FURTHER_DRAFTS + 1):
         draft = quantizer.quantize(step)
         if quantizer.interrupted:
             best = best or draft  # a draft that was cut short is no better
             break
         found = measure.decibels(quality, quality.decode(draft))
-        off = abs(found - target)
+        off = _distance(target - found)
         if best is None or off < best_off:
             best, best_off = draft, off
-        if off <= QUALITY_TOLERANCE / 2 or left == 1 or quantizer.interrupted:
+        if off <= QUALITY_TOLERANCE / 2 or quantizer.interrupted:
+            break
+        if number >= drafts and draft.gaussians >= FEW_GAUSSIANS and best_off <= FAR_OFF:
             break
         guess = steps.after(draft.step, found)
         if guess is None:
@@ -195,11 +223,14 @@ def _fit_for(
 ) -> FitQuantizer:
     """Return a fit that exceeds the target by about the loss of quantizing it."""
     slope = measure.slope
-    last: tuple[float, float] | None = None
+    # What fits of some numbers of Gaussians lack, in dB, and the fit that lacks least.
+    tried: dict[int, float] = {}
+    best: FitQuantizer | None = None
+    least = np.inf
     for left in range(MAX_FITS, 0, -1):
         quantizer = fit(gaussians)
         if quantizer.fitted.interrupted:
-            break
+            return best or quantizer
         # If the balanced step is beyond a file's coarsest, only fewer Gaussians lower the quality.
         # There are few of them then, and quantizing them is quick.
         if quantizer.balanced_step() < MOST_STEP:
@@ -210,18 +241,44 @@ def _fit_for(
             found = measure.decibels(quality, quality.decode(draft))
             enough = QUALITY_TOLERANCE / 2
         lack = target - found
+        if best is None or _distance(lack) <= least:
+            best, least = quantizer, _distance(lack)
         if left == 1 or quantizer.interrupted or abs(lack) < enough:
             break
-        decibels = 10 * np.log10(gaussians)
-        if last is not None and abs(decibels - last[0]) > 0.1:
-            rise = (found - last[1]) / (decibels - last[0])
-            slope = float(np.clip(rise, 0.1 * measure.slope, 3.0))
-        last = decibels, found
-        wanted = _within(gaussians * 10 ** (float(np.clip(lack / slope, -10, 10)) / 10), quantizer)
-        if wanted == gaussians:
+        if tried:
+            last, before = next(reversed(tried.items()))
+            if abs(np.log10(gaussians / last)) > 0.01 and np.isfinite(before - lack):
+                rise = (before - lack) / (10 * np.log10(gaussians / last))
+                slope = float(np.clip(rise, 0.1 * measure.slope, 3.0))
+        tried[gaussians] = lack
+        wanted = gaussians * 10 ** (float(np.clip(lack / slope, -10, 10)) / 10)
+        gaussians = _within(_between(wanted, tried), quantizer)
+        if gaussians in tried:
             break
-        gaussians = wanted
-    return quantizer
+    assert best is not None
+    return best
+
+
+def _distance(lack: float) -> float:
+    """Return how far off a quality is that lacks so many dB."""
+    return LACKING * lack if lack > 0 else -lack
+
+
+def _between(wanted: float, tried: dict[int, float]) -> float:
+    """Return a number of Gaussians between those known to be too few and too many.
+
+    Parameters
+    ----------
+    wanted : float
+        The number that a slope predicts.
+    tried : dict
+        What other numbers lack, in dB.
+    """
+    many = min((number for number, lack in tried.items() if lack <= 0), default=np.inf)
+    few = max((number for number, lack in tried.items() if lack > 0 and number < many), default=1)
+    if few < wanted < many or many == np.inf:
+        return wanted
+    return float(np.sqrt(few * many))
 
 
 def _within(gaussians: float, quantizer: FitQuantizer) -> int:
