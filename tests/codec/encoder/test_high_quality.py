@@ -25,3 +25,15 @@ def test_a_higher_quality_is_better(tune: str) -> None:
     sizes = [len(result.data) for result in results]
     assert sizes == sorted(sizes)
     assert np.diff([result.psnr for result in results]).min() > 2.5
+
+
+def test_a_dithered_picture_needs_more_gaussians_at_a_higher_quality() -> None:
+    y, x = np.mgrid[:96, :96]
+    gray = 0.5 + 0.4 * np.sin(x / 17) * np.cos(y / 23)
+    pixels = (gray > np.random.default_rng(0).random(gray.shape)).astype(np.uint8) * np.uint8(255)
+    results = [
+        gaussianimage.encode_with_result(pixels, quality=quality, effort=1)
+        for quality in (75, 90, 100)
+    ]
+    assert results[-1].gaussians > 0.27 * pixels.size
+    assert np.diff([result.psnr for result in results]).min() > 2

@@ -387,12 +387,12 @@ class _Encoder:
         source = self._source
         step = step_for_picture(source.picture, quality, threads=self._threads)
         step *= source.stretch.gain
-        count = gaussians_for_step(
+        counts = gaussians_for_step(
             source.fitted, step, threads=self._threads, progress=self._meter.report_probe
         )
         if source.pixels <= FEW_PIXELS:
-            return best_start(self._fit, self.quality, source, count, step)
-        quantizer = self._fit(count, solve=False)
+            return best_start(self._fit, self.quality, source, counts.fitted, step)
+        quantizer = self._fit(counts.fitted, most=counts.most, solve=False)
         draft = quantizer.quantize(step)
         if quality < LEAST_REPAIRED:
             return draft
@@ -451,11 +451,13 @@ class _Encoder:
         start: int = 0,
         resume: FitState | None = None,
         *,
+        most: int = 0,
         solve: bool = True,
     ) -> FitQuantizer:
         """Fit Gaussians to the picture; fits with another `start` have another seed.
 
-        Without `solve`, the quantizer's balanced step and the PSNR of its fit are not exact.
+        Drafts may have `most` Gaussians, if that is more. Without `solve`, the quantizer's balanced
+        step and the PSNR of its fit are not exact.
         """
         fitted = fit_picture(
             self._source.fitted,
@@ -480,4 +482,5 @@ class _Encoder:
             self._meter.report,
             self._interrupt,
             progressive=self._progressive,
+            most=most,
         )

@@ -111,6 +111,9 @@ class FitQuantizer:
         pixels.
     progressive : bool, default True
         Whether files have layers.
+    most : int, default 0
+        The largest number of Gaussians in the rounds of pruning and regrowing, background included,
+        if it is larger than that of the fit.
 
     Notes
     -----
@@ -128,9 +131,11 @@ class FitQuantizer:
         background: NDArray[np.float64] | None = None,
         within: Within | None = None,
         progressive: bool = True,
+        most: int = 0,
     ) -> None:
         self._source = source
         self._progressive = progressive
+        self._most = most
         self._within = within
         # The weights of the error at each pixel; None without tuning for the eye.
         self._weights = source.weights
@@ -266,10 +271,11 @@ class FitQuantizer:
 
     def _prune_and_regrow(self, optimizer: _native.Optimizer, step: float) -> None:
         """Prune and regrow the optimizer's Gaussians, and keep a copy for the next draft."""
-        most, rounds = len(optimizer), self._effort.rounds
+        # The background is in the optimizer's target.
+        most, rounds = max(len(optimizer), self._most - 1), self._effort.rounds
         start = self._start_for(step)
         if start is not None:
-            optimizer.keep(np.zeros(most, np.uint8))
+            optimizer.keep(np.zeros(len(optimizer), np.uint8))
             optimizer.add(*start.gaussians)
             rounds = -(-rounds // AGAIN)
         if not self._interrupt.is_pressed():

@@ -10,7 +10,7 @@ pruning favor coarser steps: the measured optimum of the factor is about 1, and 
 """
 
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,9 +51,11 @@ SMALL_POWER = 0.4
 PRINTED_SHARES = (0.5, 0.7)
 PRINTED_STEPS = (1.0, 0.4)
 
-# The most Gaussians per pixel that are fitted for a step, except in small pictures. Steps that ask
-# for more keep fewer than half of them in the end.
-MOST_SHARE = 0.25
+# The most Gaussians per pixel that are fitted for a step, except in small pictures, and that the
+# rounds after the fit may add to. Of more than that, most drawings keep fewer than half in the end;
+# dithered pictures need them all.
+MOST_FITTED = 0.25
+MOST_GROWN = 0.6
 
 # A whole fit's power law is steeper than that of the probes by this much.
 PROBE_SLOPE_LACK = 0.1
@@ -66,6 +68,13 @@ FLAT = 1e-6
 LEAST_GAUSSIANS = 32.0
 # Further slope of a whole fit's power law beyond the number of Gaussians of the larger probe.
 STEEPER = 0.4
+
+
+class CountsForStep(NamedTuple):
+    """Numbers of Gaussians for a color step."""
+
+    fitted: int
+    most: int  # in the rounds of pruning and regrowing
 
 
 def most_gaussians(picture: Picture) -> int:
@@ -148,16 +157,19 @@ def step_for_fit(squared_error: float, gaussians: int) -> float:
 
 def gaussians_for_step(
     picture: Picture, step: float, *, threads: int | None, progress: OnProgress | None = None
-) -> int:
-    """Return the number of Gaussians that suits a color step Δ.
+) -> CountsForStep:
+    """Return the numbers of Gaussians that suit a color step Δ.
 
-    It solves N = SSE(N) (PROBE_BALANCE / Δ)² for the power law SSE(N) of two probes, and is a
-    quarter of the pixels at most in a picture that is not small.
+    They solve N = SSE(N) (PROBE_BALANCE / Δ)² for the power law SSE(N) of two probes, with limits
+    in a picture that is not small.
     """
     law = PowerLaw.probe(picture, threads, progress)
     count = law.count(2 * np.log(PROBE_BALANCE / step), 1 + law.slope)
     pixels = picture.height * picture.width
-    return min(count, round(MOST_SHARE * pixels)) if pixels >= SMALL_PICTURE else count
+    if pixels < SMALL_PICTURE:
+        return CountsForStep(count, count)
+    fitted, most = (min(count, round(share * pixels)) for share in (MOST_FITTED, MOST_GROWN))
+    return CountsForStep(fitted, most)
 
 
 def gaussians_for_size(

@@ -132,11 +132,11 @@ def encode_tile(
         fitted_picture = replace(picture, weights=on_channels(weights, picture))
     source = PreparedPicture(picture, stretch, fitted_picture, weights, seen)
     stretched_step = step * stretch.gain
-    count = gaussians_for_step(fitted_picture, stretched_step, threads=threads)
+    counts = gaussians_for_step(fitted_picture, stretched_step, threads=threads)
     interrupt = Interrupt()
     fitted = fit_picture(
         fitted_picture,
-        count,
+        counts.fitted,
         newton=False,
         solve=True,
         iterations=effort.fit,
@@ -157,6 +157,7 @@ def encode_tile(
         background=np.zeros(channels),
         within=_rectangle(frame),
         progressive=progressive,
+        most=counts.most,
     )
     draft = quantizer.quantize(stretched_step)
     color_index = draft.parameters.color_index + stretch.sixteenths
