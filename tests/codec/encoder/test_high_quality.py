@@ -1,9 +1,13 @@
 """Fits with a Gaussian for a few pixels, as the highest qualities need them."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import gaussianimage
+
+PARROT = gaussianimage.as_picture(Path(__file__).parents[2] / "data" / "parrot.png")
 
 
 def two_textures() -> np.ndarray:
@@ -37,3 +41,10 @@ def test_a_dithered_picture_needs_more_gaussians_at_a_higher_quality() -> None:
     ]
     assert results[-1].gaussians > 0.27 * pixels.size
     assert np.diff([result.psnr for result in results]).min() > 2
+
+
+@pytest.mark.parametrize("psnr", [50.0, 60.0, 70.0])
+def test_sixteen_bits_have_any_psnr(psnr: float) -> None:
+    pixels = np.rint(PARROT.pixels[..., 1] * 65535).astype(np.uint16)
+    found = gaussianimage.encode_with_result(pixels, psnr=psnr, effort=1)
+    assert psnr - 0.5 < found.psnr < psnr + 0.8

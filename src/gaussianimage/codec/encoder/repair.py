@@ -25,7 +25,7 @@ from gaussianimage.codec.encoder.local_contrast import (
 )
 from gaussianimage.codec.encoder.rd_quantization import RdQuantizer
 from gaussianimage.codec.encoder.rounding import shown, strongest_first
-from gaussianimage.codec.encoder.staged_quantization import START_RATES
+from gaussianimage.codec.encoder.staged_quantization import start_rates
 from gaussianimage.codec.format.levels import QuantizedGaussians
 from gaussianimage.fitting.placement import GaussianArrays
 
@@ -88,7 +88,7 @@ def repair(
     QuantizedGaussians
         The Gaussians that a round adds, the strongest first.
     """
-    rates = np.tile(np.array(START_RATES, np.float32), (ITERATIONS, 1))
+    rates = np.tile(start_rates(quantizer.parameters.color_step), (ITERATIONS, 1))
     suspects = np.arange(count_blocks(pixels)) if inside is None else np.flatnonzero(inside)
     for weight in WEIGHTS:
         suspects, spots = find_lost_blocks(

@@ -13,9 +13,12 @@ from gaussianimage.codec.format.layers import divide_into_layers, layer_ends, mo
 from gaussianimage.codec.format.levels import QuantizedGaussians
 from gaussianimage.fitting.memory import begin_adam
 
-# Rates of Adam for positions, shapes and colors. They fall over a stage to END_FRACTION.
+# Rates of Adam for positions, shapes and colors. They fall over a stage to END_FRACTION. They are
+# smaller in proportion if the color step Δ is finer than USUAL_STEP: Adam's first steps are as long
+# as the rates, whatever the error, and would leave a larger error than rounding does.
 START_RATES = (0.05, 0.03, 0.015)
 END_FRACTION = 0.3
+USUAL_STEP = 0.15
 
 
 def quantize_in_stages(
@@ -63,7 +66,7 @@ def quantize_in_stages(
     once, because Adam keeps crossing the thresholds.
     """
     ramp = np.linspace(1, END_FRACTION, iterations)
-    rates = (ramp[:, None] * np.array(START_RATES)).astype(np.float32)
+    rates = ramp[:, None].astype(np.float32) * start_rates(quantizer.parameters.color_step)
     per_stage = -(-len(optimizer) // stages)
     interrupt = interrupt or Interrupt()
     costs = None
@@ -101,6 +104,11 @@ def quantize_in_stages(
             if on_stage is not None:
                 on_stage(stage + 1, stages, loss)
     return parts
+
+
+def start_rates(step: float) -> NDArray[np.float32]:
+    """Return the rates of Adam for positions, shapes and colors, for a color step Δ."""
+    return np.array(START_RATES, np.float32) * np.float32(min(1.0, step / USUAL_STEP))
 
 
 def _rest(optimizer: _native.Optimizer, quantizer: RdQuantizer) -> QuantizedGaussians:
