@@ -61,15 +61,16 @@ def test_the_best_of_the_starts_is_kept() -> None:
 
 
 def test_the_best_within_a_size_uses_it_better_than_one_start() -> None:
-    pixels = np.random.default_rng(2).integers(0, 256, (6, 8, 3)).astype(np.uint8)
-    source = PreparedPicture.plain(as_picture(pixels))
-    quality = SourceQuality(source, 1)
     gains = []
-    for most in (100, 120, 150, 180, 250):  # a byte less may be worth a decibel
-        best = best_start_within_size(Fitter(source), quality, source, 6, most)
-        assert best.picture_bytes <= most
-        one = search_size(Fitter(source), 6, most, 4)
-        gains.append(quality.psnr(quality.decode(best)) - quality.psnr(quality.decode(one)))
+    for seed in range(3):
+        pixels = np.random.default_rng(seed).integers(0, 256, (6, 8, 3)).astype(np.uint8)
+        source = PreparedPicture.plain(as_picture(pixels))
+        quality = SourceQuality(source, 1)
+        for most in (100, 150, 250):  # a byte less may be worth a decibel
+            best = best_start_within_size(Fitter(source), quality, source, 6, most)
+            assert best.picture_bytes <= most
+            one = search_size(Fitter(source), 6, most, 4)
+            gains.append(quality.psnr(quality.decode(best)) - quality.psnr(quality.decode(one)))
     assert np.mean(gains) > 0.2
 
 
