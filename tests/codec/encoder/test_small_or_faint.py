@@ -1,11 +1,14 @@
 """What is small or faint is in the file, and a few pixels are all right."""
 
+import signal
+
 import numpy as np
 import pytest
 from encoder_samples import DATA, fast, noise
 from PIL import Image
 
 from gaussianimage.codec.decoder.decode import decode
+from gaussianimage.fitting.progress import Progress
 
 
 def page(color: int = 0, ground: int = 255, height: int = 120, width: int = 160) -> np.ndarray:
@@ -97,16 +100,36 @@ def test_no_block_is_much_worse_than_its_mean_color(name: str) -> None:
     assert worst_excess(pixels, decoded) < 3**2
 
 
-@pytest.mark.parametrize("effort", [1, 5])
-def test_no_area_of_one_color_is_much_worse_than_its_mean_color(effort: int) -> None:
+def areas_of_one_color() -> np.ndarray:
     pixels = np.full((96, 128, 3), 255, np.uint8)
     pixels[16:48, 16:48] = (255, 128, 128)
     pixels[16:48, 48:80] = (160, 60, 160)
     pixels[16:48, 80:112] = (128, 128, 255)
     pixels[48:80, 16:48] = (255, 0, 0)
     pixels[48:80, 48:112] = (0, 0, 255)
+    return pixels
+
+
+@pytest.mark.parametrize("effort", [1, 5])
+def test_no_area_of_one_color_is_much_worse_than_its_mean_color(effort: int) -> None:
+    pixels = areas_of_one_color()
     decoded = decode(fast(pixels, quality=60, effort=effort).data)
     assert worst_excess(pixels, decoded) < 3**2
+
+
+def test_a_finer_draft_that_is_cut_short_is_not_taken() -> None:
+    rounds: list[int] = []
+
+    def press(progress: Progress) -> None:
+        if progress.stage == "prune":
+            rounds.append(progress.iteration)
+            if rounds.count(1) == 2:  # the second draft has begun
+                signal.raise_signal(signal.SIGINT)
+
+    pixels = areas_of_one_color()
+    found = fast(pixels, quality=60, progress=press, on_interrupt="keep")
+    assert found.interrupted
+    assert 3**2 < worst_excess(pixels, decode(found.data)) < 6**2
 
 
 @pytest.mark.parametrize(

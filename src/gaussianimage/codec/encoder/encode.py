@@ -398,10 +398,13 @@ class _Encoder:
             return draft
         repaired = quantizer.repair(draft, step_for_quality(quality))
         for _ in range(FURTHER_REPAIRS):
-            if repaired.excess <= MOST_EXCESS or quantizer.interrupted:
+            if repaired.excess <= MOST_EXCESS:
                 break
             step *= FINER_STEP
-            repaired = quantizer.repair(quantizer.quantize(step), step_for_quality(quality))
+            finer = quantizer.quantize(step)
+            if quantizer.interrupted:
+                break  # a draft that was cut short is no better
+            repaired = quantizer.repair(finer, step_for_quality(quality))
         return repaired.draft
 
     def _encode_gaussians(self, count: float) -> Draft:

@@ -260,7 +260,7 @@ def _fit_for(
 
 
 def _distance(lack: float) -> float:
-    """Return how far off a quality is that lacks so many dB."""
+    """Return how far off a file or fit is that lacks so many dB or octaves."""
     return LACKING * lack if lack > 0 else -lack
 
 
@@ -272,7 +272,7 @@ def _between(wanted: float, tried: dict[int, float]) -> float:
     wanted : float
         The number that a slope predicts.
     tried : dict
-        What other numbers lack, in dB.
+        What other numbers lack, in dB or octaves; what is too much is negative.
     """
     many = min((number for number, lack in tried.items() if lack <= 0), default=np.inf)
     few = max((number for number, lack in tried.items() if lack > 0 and number < many), default=1)
