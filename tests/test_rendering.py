@@ -92,8 +92,9 @@ def gradient_magnitude(g, residual):
 def assert_gradient_like(gradient, expected, scale):
     for name, got, want, size in zip(gradient._fields, gradient, expected, scale, strict=True):
         assert got.dtype == np.float64
-        # Needles whose mean lies on the border of a pixel have come to 1.3e-4. Places are rounded to
-        # some 1e-7 px, so a component that is much smaller than others of its Gaussian may be zero.
+        # Needles whose mean lies on the border of a pixel have come to 1.3e-4. Places are rounded
+        # by some 1e-7 px, so a component that is much smaller than others of its Gaussian may be
+        # zero.
         least = 1e-5 * size.max(axis=1, keepdims=True, initial=0)
         assert np.all(np.abs(got - want) <= 2e-4 * size + least + TINY), name
 

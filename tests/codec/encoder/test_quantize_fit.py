@@ -124,7 +124,8 @@ def test_a_draft_after_one_without_gaussians_has_them_again() -> None:
 
 def test_a_draft_between_two_starts_from_the_finer_one() -> None:
     one = quantizer()
-    one.quantize(0.2), one.quantize(0.8)
+    one.quantize(0.2)
+    one.quantize(0.8)
     alone = quantizer()
     alone.quantize(0.2)
     assert one.quantize(0.5).data == alone.quantize(0.5).data

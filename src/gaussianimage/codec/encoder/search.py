@@ -1,6 +1,6 @@
 """The search for a file of a given size, PSNR or SSIM, with few fits and few quantizations."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,6 +98,7 @@ def search_size(fit: Fit, gaussians: int, most_bytes: float, drafts: int) -> Dra
     # The drafts that are small enough, and the smallest that is too large.
     fitting: list[Draft] = []
     above: Draft | None = None
+    near = False  # whether new integers alone can bring a draft to the size
     steps = StepSearch(np.log2(most_bytes), OCTAVES_PER_OCTAVE)
     for number in range(1, drafts + FURTHER_DRAFTS + 1):
         if quantizer.interrupted and fitting:
@@ -109,11 +110,11 @@ def search_size(fit: Fit, gaussians: int, most_bytes: float, drafts: int) -> Dra
             above = draft
         if (1 - SIZE_TOLERANCE) * most_bytes <= size <= (1 + SIZE_SURPLUS) * most_bytes:
             break
-        sizes = [one.picture_bytes for one in (*fitting, above) if one is not None]
+        near = near or abs(np.log(size / most_bytes)) <= np.log(1 + WEIGHED_SURPLUS)
         step = steps.after(draft.step, np.log2(size))
         if step is None or quantizer.interrupted:
             break
-        if number >= drafts and draft.gaussians >= FEW_GAUSSIANS and _any_near(sizes, most_bytes):
+        if number >= drafts and draft.gaussians >= FEW_GAUSSIANS and near:
             break
         draft = quantizer.quantize(step)
     largest = max((one.picture_bytes for one in fitting), default=0)
@@ -136,27 +137,21 @@ def search_size(fit: Fit, gaussians: int, most_bytes: float, drafts: int) -> Dra
 def _fit_for_size(fit: Fit, gaussians: int, most_bytes: float) -> tuple[FitQuantizer, Draft]:
     """Return a fit whose draft with the balanced step has about a size, and that draft."""
     best: tuple[FitQuantizer, Draft] | None = None
-    least = np.inf
-    tried: dict[int, float] = {}  # what the drafts of some numbers of Gaussians lack, in octaves
+    counts = CountSearch()
     for left in range(MAX_FITS, 0, -1):
         quantizer = fit(gaussians)
         draft = quantizer.quantize(quantizer.balanced_step())
         lack = float(np.log2(most_bytes / draft.picture_bytes))
-        if best is None or _distance(lack) <= least:
-            best, least = (quantizer, draft), _distance(lack)
+        if counts.add(gaussians, lack):
+            best = quantizer, draft
         if left == 1 or quantizer.interrupted or REFIT_BELOW <= 2**-lack <= REFIT_ABOVE:
             break
-        tried[gaussians] = lack
-        gaussians = _within(_between(gaussians * 2 ** (SIZE_POWER * lack), tried), quantizer)
-        if gaussians in tried:
+        wanted = counts.after(gaussians * 2 ** (SIZE_POWER * lack), quantizer.most_gaussians)
+        if wanted is None:
             break
+        gaussians = wanted
     assert best is not None
     return best
-
-
-def _any_near(sizes: Iterable[int], most_bytes: float) -> bool:
-    """Return whether a file is so large that new integers alone can bring it to a size."""
-    return any(abs(np.log(size / most_bytes)) <= np.log(1 + WEIGHED_SURPLUS) for size in sizes)
 
 
 def _cut(quantizer: FitQuantizer, draft: Draft, most_bytes: float) -> list[Draft]:
@@ -223,10 +218,9 @@ def _fit_for(
 ) -> FitQuantizer:
     """Return a fit that exceeds the target by about the loss of quantizing it."""
     slope = measure.slope
-    # What fits of some numbers of Gaussians lack, in dB, and the fit that lacks least.
-    tried: dict[int, float] = {}
+    last: tuple[int, float] | None = None
     best: FitQuantizer | None = None
-    least = np.inf
+    counts = CountSearch()
     for left in range(MAX_FITS, 0, -1):
         quantizer = fit(gaussians)
         if quantizer.fitted.interrupted:
@@ -241,20 +235,20 @@ def _fit_for(
             found = measure.decibels(quality, quality.decode(draft))
             enough = QUALITY_TOLERANCE / 2
         lack = target - found
-        if best is None or _distance(lack) <= least:
-            best, least = quantizer, _distance(lack)
+        if counts.add(gaussians, lack):
+            best = quantizer
         if left == 1 or quantizer.interrupted or abs(lack) < enough:
             break
-        if tried:
-            last, before = next(reversed(tried.items()))
-            if abs(np.log10(gaussians / last)) > 0.01 and np.isfinite(before - lack):
-                rise = (before - lack) / (10 * np.log10(gaussians / last))
-                slope = float(np.clip(rise, 0.1 * measure.slope, 3.0))
-        tried[gaussians] = lack
-        wanted = gaussians * 10 ** (float(np.clip(lack / slope, -10, 10)) / 10)
-        gaussians = _within(_between(wanted, tried), quantizer)
-        if gaussians in tried:
+        if last is not None:
+            decibels, gain = 10 * np.log10(gaussians / last[0]), last[1] - lack
+            if abs(decibels) > 0.1 and np.isfinite(gain):
+                slope = float(np.clip(gain / decibels, 0.1 * measure.slope, 3.0))
+        last = gaussians, lack
+        guess = gaussians * 10 ** (float(np.clip(lack / slope, -10, 10)) / 10)
+        wanted = counts.after(guess, quantizer.most_gaussians)
+        if wanted is None:
             break
+        gaussians = wanted
     assert best is not None
     return best
 
@@ -264,26 +258,37 @@ def _distance(lack: float) -> float:
     return LACKING * lack if lack > 0 else -lack
 
 
-def _between(wanted: float, tried: dict[int, float]) -> float:
-    """Return a number of Gaussians between those known to be too few and too many.
+class CountSearch:
+    """Chooses the next number of Gaussians between those known to be too few and too many."""
 
-    Parameters
-    ----------
-    wanted : float
-        The number that a slope predicts.
-    tried : dict
-        What other numbers lack, in dB or octaves; what is too much is negative.
-    """
-    many = min((number for number, lack in tried.items() if lack <= 0), default=np.inf)
-    few = max((number for number, lack in tried.items() if lack > 0 and number < many), default=1)
-    if few < wanted < many or many == np.inf:
-        return wanted
-    return float(np.sqrt(few * many))
+    def __init__(self) -> None:
+        self._tried: dict[int, float] = {}
+        self._least = np.inf
 
+    def add(self, gaussians: int, lack: float) -> bool:
+        """Add what a number lacks, in dB or octaves; return whether none before it is nearer."""
+        self._tried[gaussians] = lack
+        nearest = _distance(lack) <= self._least
+        self._least = min(self._least, _distance(lack))
+        return nearest
 
-def _within(gaussians: float, quantizer: FitQuantizer) -> int:
-    """Round to a number of Gaussians that a fit of the picture can have."""
-    return int(np.clip(round(gaussians), 1, quantizer.most_gaussians))
+    def after(self, guess: float, most: int) -> int | None:
+        """Return the number to try next; None if it was tried.
+
+        Parameters
+        ----------
+        guess : float
+            The number that a slope predicts.
+        most : int
+            The largest number that a fit of the picture can have.
+        """
+        tried = self._tried.items()
+        many = min((number for number, lack in tried if lack <= 0), default=np.inf)
+        few = max((number for number, lack in tried if lack > 0 and number < many), default=1)
+        if many < np.inf and not few < guess < many:
+            guess = np.sqrt(few * many)
+        number = int(np.clip(round(guess), 1, most))
+        return None if number in self._tried else number
 
 
 class StepSearch:
