@@ -13,7 +13,21 @@
 namespace gi {
 namespace {
 
-constexpr int band_rows = 128;
+// A way to cut the picture into bands of rows or columns. The first of them begins `shift` before
+// the picture.
+struct Cut {
+  bool columns;
+  int side, shift;
+
+  int band_of(int at) const { return (at + shift) / side; }
+  int bands(int length) const { return (length + shift + side - 1) / side; }
+};
+
+// Threads share out the bands of one cut after another. A Gaussian belongs to the last cut that has
+// a band which it lies in; so most belong to narrow bands, of which there are many.
+constexpr Cut cuts[] = {{true, 256, 128}, {true, 256, 0},  {false, 256, 128}, {false, 256, 0},
+                        {true, 128, 64},  {true, 128, 0},  {false, 128, 64},  {false, 128, 0},
+                        {false, 64, 32},  {false, 64, 0}};
 
 // The most steps of a Gaussian in a pass.
 constexpr int max_rounds = 4;
@@ -21,6 +35,17 @@ constexpr int max_rounds = 4;
 // A joint move is tried if its guessed value is at most this many squared color steps above the
 // best.
 constexpr double doubt = 0.5;
+
+struct Columns {
+  int left, right;
+};
+
+// The columns [left, right) of a picture that a Gaussian touches, or more.
+Columns columns_of(const SingleGaussian& drawn, int width) {
+  const double reach = std::sqrt(2 * drawn.q_max) * drawn.l11;
+  return {static_cast<int>(std::clamp(drawn.x - reach - 1, 0.0, double(width) - 1)),
+          static_cast<int>(std::clamp(drawn.x + reach + 1, 1.0, double(width)))};
+}
 
 }  // namespace
 
@@ -240,6 +265,12 @@ bool CoordinateDescent::is_within(const SingleGaussian& drawn) const {
          drawn.y - down > within_.top && drawn.y + down < within_.bottom;
 }
 
+bool CoordinateDescent::lies_in(const SingleGaussian& drawn, const Place& place) const {
+  if (drawn.top < place.top || drawn.bottom > place.bottom) return false;
+  const Columns columns = columns_of(drawn, residual_.width);
+  return columns.left >= place.left && columns.right <= place.right;
+}
+
 // Evaluates a geometry with its best color, and stores it in `best` if it is better. Returns its
 // value, infinite if a file or the place can't hold it. Sets `wanted` to the amplitude class of the
 // color that is best without regard to classes.
@@ -252,7 +283,7 @@ double CoordinateDescent::consider(QuantizedGaussian gaussian, const Place& plac
     return HUGE_VAL;
   if (!shapes_.allow(gaussian.shape, gaussian.amplitude)) return HUGE_VAL;
   const Geometry geometry = dequantize_geometry(gaussian);
-  if (geometry.drawn.top < place.top || geometry.drawn.bottom > place.bottom) return HUGE_VAL;
+  if (!lies_in(geometry.drawn, place)) return HUGE_VAL;
   if (!is_within(geometry.drawn)) return HUGE_VAL;
   double sums[5];
   kernels().correlate(residual_, geometry.drawn, sums);
@@ -354,48 +385,54 @@ void CoordinateDescent::run_pass(Layer& layer, const uint8_t* set, const SymbolC
                                  double lambda, int threads) {
   costs_ = &costs;
   lambda_ = lambda;
-  const size_t n = layer.count();
-  // Sort the Gaussians into bands of rows, bands that are shifted by half a band, and the rest,
-  // which fit into neither.
-  const int height = residual_.height, bands = (height + band_rows - 1) / band_rows + 1;
-  std::vector<std::vector<size_t>> aligned(static_cast<size_t>(bands)), shifted = aligned;
-  std::vector<size_t> others;
-  for (size_t i = 0; i < n; ++i) {
+  const int height = residual_.height, width = residual_.width;
+  constexpr size_t count = std::size(cuts);
+  std::vector<std::vector<size_t>> bands[count];
+  for (size_t k = 0; k < count; ++k)
+    bands[k].resize(static_cast<size_t>(cuts[k].bands(cuts[k].columns ? width : height)));
+  std::vector<size_t> others;  // which lie in no band
+  for (size_t i = 0; i < layer.count(); ++i) {
     const int32_t* color = layer.color.data() + static_cast<size_t>(quantizer_.channels) * i;
     if (std::all_of(color, color + quantizer_.channels, [](int32_t c) { return c == 0; })) continue;
     const SingleGaussian drawn =
         dequantize_geometry(read_gaussian(layer, i, quantizer_.channels)).drawn;
     if (drawn.top >= drawn.bottom) continue;
-    const int first = drawn.top / band_rows, last = (drawn.bottom - 1) / band_rows;
-    const int half = band_rows / 2;
-    const int first_shifted = (drawn.top + half) / band_rows;
-    const int last_shifted = (drawn.bottom - 1 + half) / band_rows;
-    if (first == last) {
-      aligned[static_cast<size_t>(first)].push_back(i);
-    } else if (first_shifted == last_shifted) {
-      shifted[static_cast<size_t>(first_shifted)].push_back(i);
-    } else {
-      others.push_back(i);
+    const Columns columns = columns_of(drawn, width);
+    size_t k = count;
+    while (k > 0) {
+      const Cut& cut = cuts[k - 1];
+      const int first = cut.columns ? columns.left : drawn.top;
+      const int last = (cut.columns ? columns.right : drawn.bottom) - 1;
+      if (cut.band_of(first) == cut.band_of(last)) {
+        bands[k - 1][static_cast<size_t>(cut.band_of(first))].push_back(i);
+        break;
+      }
+      --k;
     }
+    if (k == 0) others.push_back(i);
   }
   const FlushDenormals flush;
   for (const size_t i : others) {
     check_interrupt();
-    improve(layer, i, {set[i], 0, height});
+    improve(layer, i, {set[i], 0, height, 0, width});
   }
-  const auto go = [&](const std::vector<std::vector<size_t>>& parts, int shift) {
-    parallel(bands, threads, [&](int band) {
+  for (size_t k = 0; k < count; ++k) {
+    const Cut& cut = cuts[k];
+    parallel(static_cast<int>(bands[k].size()), threads, [&](int band) {
       const FlushDenormals flush_here;
-      const int top = std::max(band * band_rows - shift, 0);
-      const int bottom = std::min((band + 1) * band_rows - shift, height);
-      for (const size_t i : parts[static_cast<size_t>(band)]) {
+      const int length = cut.columns ? width : height;
+      const int begin = std::max(band * cut.side - cut.shift, 0);
+      const int end = std::min((band + 1) * cut.side - cut.shift, length);
+      for (const size_t i : bands[k][static_cast<size_t>(band)]) {
         check_interrupt();
-        improve(layer, i, {set[i], top, bottom});
+        if (cut.columns) {
+          improve(layer, i, {set[i], 0, height, begin, end});
+        } else {
+          improve(layer, i, {set[i], begin, end, 0, width});
+        }
       }
     });
-  };
-  go(aligned, 0);
-  go(shifted, band_rows / 2);
+  }
 }
 
 }  // namespace gi

@@ -35,8 +35,8 @@ class CoordinateDescent {
   // Improves each Gaussian of `layer` once. set[i] is the set of models that the layer of Gaussian
   // i uses. A Gaussian that is not worth its bits gets the color zero.
   //
-  // Threads share out bands of rows; Gaussians of different bands do not touch, so the result is
-  // the same for every number of threads. After a call that is stopped the object is no longer
+  // Threads share out bands of rows or columns; Gaussians of different bands do not touch, so the
+  // result is the same for every number of threads. After a call that is stopped the object is no longer
   // usable.
   void run_pass(Layer& layer, const uint8_t* set, const SymbolCosts& costs, double lambda,
                 int threads);
@@ -62,9 +62,10 @@ class CoordinateDescent {
     double value;  // Δ error + λ bits against leaving the Gaussian out
     double unit;   // the squared error of a color step
   };
-  // The set of models of a Gaussian, and the rows [top, bottom) that it may touch.
+  // The set of models of a Gaussian, and the rows [top, bottom) and columns [left, right) that it
+  // may touch.
   struct Place {
-    int set, top, bottom;
+    int set, top, bottom, left, right;
   };
 
   // The geometry of a Gaussian in pixels; `size` is √(σ₁ σ₂).
@@ -83,6 +84,7 @@ class CoordinateDescent {
   void divide_by_roots(const float* roots, int first, int last);
   void sum_blocks(int row_of_tiles, int first_strip, int last_strip);
   bool is_within(const SingleGaussian& drawn) const;
+  bool lies_in(const SingleGaussian& drawn, const Place& place) const;
   Geometry dequantize_geometry(const QuantizedGaussian& gaussian) const;
   void paint(const QuantizedGaussian& gaussian, double sign);
   double best_color(QuantizedGaussian& gaussian, int set, const double* sums, double scale,
