@@ -10,7 +10,7 @@ import pytest
 
 from gaussianimage import metrics, rendering
 from gaussianimage.errors import PictureError
-from gaussianimage.fitting.fit import MAX_FITTED_GAUSSIANS, fit
+from gaussianimage.fitting.fit import MAX_FITTED_GAUSSIANS, fit, fit_picture
 from gaussianimage.fitting.loop import FitResult
 from gaussianimage.fitting.progress import Progress
 from gaussianimage.fitting.state import FitState
@@ -76,6 +76,35 @@ def test_more_gaussians_and_more_iterations_are_better() -> None:
         for count, iterations in ((60, 100), (240, 100), (240, 400))
     )
     assert few + 2 < more < longer - 0.5
+
+
+def ended(pixels: np.ndarray, count: int, least: float) -> FitResult:
+    """Fit with Adam alone, as encoders do, to the least amplitude that is worth its bits."""
+    return fit_picture(
+        as_picture(pixels), count, newton=False, solve=False, least=least, iterations=100
+    )
+
+
+def test_a_dense_fit_ends_once_it_has_what_is_worth_its_bits() -> None:
+    generator = np.random.default_rng(5)
+    bars = np.zeros((96, 96, 3), np.float32)
+    for row in range(0, 96, 12):
+        bars[row : row + 6] = generator.uniform(size=3)
+    whole, early = ended(bars, 2300, 0.0), ended(bars, 2300, 0.3)
+    assert whole.iterations == 100
+    assert 20 < early.iterations < 80
+    assert len(early.gaussians) < len(whole.gaussians)
+    # What is left of the error is less than what the weakest Gaussians would have.
+    left = 10 ** (-early.psnr / 10) * bars.size
+    assert left < 0.3 * len(early.gaussians) * 0.3**2
+
+
+def test_a_fit_that_is_not_dense_or_not_done_takes_all_iterations() -> None:
+    few = ended(PARROT.pixels, 100, 10.0)  # however small the error is beside it
+    noisy = ended(noise(64, 64), 1000, 0.01)
+    assert few.iterations == noisy.iterations == 100
+    assert same(few.gaussians, ended(PARROT.pixels, 100, 0.0).gaussians)
+    assert same(noisy.gaussians, ended(noise(64, 64), 1000, 0.0).gaussians)
 
 
 def test_the_colors_are_solved_at_the_end() -> None:

@@ -131,6 +131,7 @@ def fit_picture(
     *,
     newton: bool,
     solve: bool,
+    least: float = 0.0,
     iterations: int | None = None,
     seed: int = 0,
     threads: int | None = None,
@@ -152,6 +153,9 @@ def fit_picture(
     solve : bool
         If false, the colors are not solved for. `FitResult.state`, from which a file is made, is
         the same; `FitResult.psnr` is that before the last iteration.
+    least : float, default 0
+        The least amplitude |c| √(π l₁₁ l₂₂) of a Gaussian that is worth its bits. A fit of many
+        Gaussians stops growing, and ends early, where the error is small beside it.
 
     `fit` documents the other arguments.
     """
@@ -163,7 +167,7 @@ def fit_picture(
         )
     state = resume or _start(source, gaussians, iterations, seed, q_max, energy, threads, newton)
     with Interrupt.make(on_interrupt) as interrupt:
-        run = Run(source, state, backend, progress, on_step, interrupt, threads, newton=newton)
+        run = Run(source, state, backend, progress, on_step, interrupt, threads, newton=newton, least=least)
         result = run.to_the_end(solve=solve)
     return replace(result, interrupted=interrupt.is_pressed())
 

@@ -23,6 +23,11 @@ from gaussianimage.picture import Picture
 # The amplitude |c| √(π l₁₁ l₂₂) of a Gaussian that is so faint that it hardly moves.
 FAINT = 0.01
 SOLVE_ITERATIONS = 12
+# A fit for a file with more than DENSE Gaussians a pixel, as of lettering, has enough of them once
+# its squared error is below ENOUGH_GAUSSIANS · N · least², and enough iterations once it is below
+# ENOUGH_ITERATIONS · N · least² (docs/experiments/dense-drawings.md).
+DENSE = 0.04
+ENOUGH_GAUSSIANS, ENOUGH_ITERATIONS = 1.0, 0.3
 SOLVE_RIDGE = 1e-4
 
 
@@ -44,7 +49,10 @@ class FitResult:
 
 
 class Run:
-    """One call of `fit`: it drives the optimizer and calls the callbacks."""
+    """One call of `fit`: it drives the optimizer and calls the callbacks.
+
+    `fit_picture` documents `newton` and `least`.
+    """
 
     def __init__(
         self,
@@ -57,6 +65,7 @@ class Run:
         threads: int | None,
         *,
         newton: bool = True,
+        least: float = 0.0,
     ) -> None:
         have = (picture.height, picture.width, picture.channels)
         want = (state.height, state.width, state.channels)
@@ -77,7 +86,9 @@ class Run:
         self._optimizer.reserve(state.target)
         state.restore(self._optimizer)
         self._detail: NDArray[np.float32] | None = None
-        self._psnr = -math.inf
+        self._least = least
+        self._loss = math.inf  # before the last iteration
+        self._grows = True
         self._began = time.perf_counter()
         self._told = self._began
 
@@ -94,15 +105,15 @@ class Run:
         state = self._state()
         if solve and not self._interrupt.is_pressed():
             with self._interrupt.cut_short():
-                self._psnr = self._decibels(self._solve_colors())
+                self._loss = self._solve_colors()
         if self._interrupt.is_pressed():
-            self._psnr = self._decibels(self._optimizer.solve_colors(0, SOLVE_RIDGE))
+            self._loss = self._optimizer.solve_colors(0, SOLVE_RIDGE)
         self._step(state)
         if not self._interrupt.is_pressed():
             with self._interrupt.cut_short():
                 self._tell(force=True)
         return FitResult(
-            psnr=self._psnr,
+            psnr=self._decibels(self._loss),
             iterations=self._iteration,
             seconds=time.perf_counter() - self._began,
             interrupted=self._interrupt.is_pressed(),
@@ -116,6 +127,10 @@ class Run:
         total = self._start.iterations
         while self._iteration < total:
             if self._iteration in renewals:
+                error = self._error_beside_least()
+                if error < ENOUGH_ITERATIONS:
+                    return
+                self._grows = self._grows and error >= ENOUGH_GAUSSIANS
                 self._renew()
             if self._iteration in measured:
                 if self._iteration == self._schedule.newton_from:
@@ -129,12 +144,22 @@ class Run:
             begin, before = self._iteration, self._optimizer.steps
             with self._interrupt.cut_short():
                 losses = self._advance(begin, end)
-                self._psnr = self._decibels(float(losses[-1]))
+                self._loss = float(losses[-1])
             self._iteration = begin + self._optimizer.steps - before
             if self._interrupt.is_pressed():
                 return
             with self._interrupt.cut_short():
                 self._tell()
+
+    def _error_beside_least(self) -> float:
+        """Return the squared error, 1 for that of all Gaussians if they had the least amplitude.
+
+        It is infinite where the fit goes on in any case.
+        """
+        count = len(self._optimizer)
+        if self._least <= 0 or count <= DENSE * self._start.height * self._start.width:
+            return math.inf
+        return 2 * self._loss / (count * self._least**2)
 
     def _advance(self, begin: int, end: int) -> NDArray[np.float64]:
         """Do the iterations from `begin` to `end`, all of one kind; return the loss before each."""
@@ -151,8 +176,9 @@ class Run:
         """
         if self._iteration == self._start.iteration and self._optimizer.age[-1] == 0:
             return  # the resumed state has had this renewal: its last Gaussians are new
+        target = self._schedule.target(self._iteration) if self._grows else len(self._optimizer)
         self._remove_weakest()
-        count = self._schedule.target(self._iteration) - len(self._optimizer)
+        count = target - len(self._optimizer)
         if count <= 0:
             return
         if self._detail is None:
@@ -251,7 +277,7 @@ class Run:
                 iteration=self._iteration,
                 iterations=self._start.iterations,
                 gaussians=len(self._optimizer),
-                psnr=self._psnr,
+                psnr=self._decibels(self._loss),
                 seconds=seconds,
                 seconds_left=seconds_left,
                 done=done / max(done + left, 1),

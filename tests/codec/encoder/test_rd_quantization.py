@@ -153,6 +153,50 @@ def test_threads_change_nothing() -> None:
     assert all(np.array_equal(a, b) for a, b in zip(one, three, strict=True))
 
 
+def test_threads_share_out_gaussians_of_every_shape() -> None:
+    # From dots to Gaussians as large as the picture: every kind of band has some, and none has all.
+    size = height, width = 530, 610
+    generator = np.random.default_rng(3)
+    count = 500
+    means = generator.uniform(0, (width, height), (count, 2))
+    sides = np.exp(generator.uniform(0, np.log(150), (count, 2)))
+    slopes = generator.normal(0, 0.2, count) * sides[:, 1]
+    cholesky = np.stack((sides[:, 0], slopes, sides[:, 1]), axis=1)
+    colors = generator.normal(0, 2, (count, 3)) / np.sqrt(sides.prod(axis=1))[:, None]
+    workers = [
+        RdQuantizer(
+            parameters(),
+            parameters().color_step,
+            height=height,
+            width=width,
+            q_max=3.5,
+            threads=threads,
+        )
+        for threads in (1, 2, 5)
+    ]
+    levels = workers[0].nearest(means, cholesky, colors.astype(np.float32))
+    sets = np.full(count, 3, np.uint8)
+
+    def draw(shown: QuantizedGaussians) -> np.ndarray:
+        arrays = workers[0].quantizer.dequantize(*shown)
+        return rendering.render(Gaussians.from_cholesky(*arrays, height, width, 3.5))
+
+    before = draw(levels)
+    goal = 0.9 * before
+    found = []
+    for worker in workers:
+        descent = worker.coordinate_descent(before - goal)
+        moved = worker.run_pass(descent, levels, sets, worker.costs([levels]))
+        found.append(moved)
+        left = draw(moved.select(moved.color.any(axis=1))) - goal
+        off = np.abs(residual_of(descent, *size) - left)
+        assert off.max() < 0.02
+        assert off.mean() < 1e-5
+        assert np.square(left).sum() < 0.9 * np.square(before - goal).sum()
+    for other in found[1:]:
+        assert all(np.array_equal(a, b) for a, b in zip(other, found[0], strict=True))
+
+
 def test_what_the_picture_does_not_need_is_removed() -> None:
     layers = rounded()
     weak = layers[1].select(np.arange(20))

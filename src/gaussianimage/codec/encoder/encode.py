@@ -18,6 +18,7 @@ from gaussianimage.codec.encoder.effort import DEFAULT_EFFORT, Effort, effort_le
 from gaussianimage.codec.encoder.grain import MOST_SHARE, add_grain
 from gaussianimage.codec.encoder.meter import Meter
 from gaussianimage.codec.encoder.prepare import AlphaOptions, PreparedPicture, prepare
+from gaussianimage.codec.encoder.prune_and_regrow import PRUNE
 from gaussianimage.codec.encoder.quantize_fit import ENERGY, FitQuantizer
 from gaussianimage.codec.encoder.rate_model import (
     gaussians_for_psnr,
@@ -392,7 +393,7 @@ class _Encoder:
         )
         if source.pixels <= FEW_PIXELS:
             return best_start(self._fit, self.quality, source, counts.fitted, step)
-        quantizer = self._fit(counts.fitted, most=counts.most, solve=False)
+        quantizer = self._fit(counts.fitted, most=counts.most, solve=False, least=PRUNE * step)
         draft = quantizer.quantize(step)
         if quality < LEAST_REPAIRED:
             return draft
@@ -456,17 +457,20 @@ class _Encoder:
         *,
         most: int = 0,
         solve: bool = True,
+        least: float = 0.0,
     ) -> FitQuantizer:
         """Fit Gaussians to the picture; fits with another `start` have another seed.
 
         Drafts may have `most` Gaussians, if that is more. Without `solve`, the quantizer's balanced
-        step and the PSNR of its fit are not exact.
+        step and the PSNR of its fit are not exact. `least` is the amplitude below which Gaussians
+        will be pruned, with which a fit of many may end early.
         """
         fitted = fit_picture(
             self._source.fitted,
             gaussians,
             newton=False,
             solve=solve,
+            least=least,
             iterations=self._effort.fit,
             seed=(self._seed + start) % 2**63 if start else self._seed,
             threads=self._threads,

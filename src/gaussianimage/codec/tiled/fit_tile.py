@@ -22,6 +22,7 @@ from gaussianimage.codec.encoder.encode import Q_MAX
 from gaussianimage.codec.encoder.eye_weights import on_channels
 from gaussianimage.codec.encoder.local_contrast import BLOCK
 from gaussianimage.codec.encoder.prepare import PreparedPicture
+from gaussianimage.codec.encoder.prune_and_regrow import PRUNE
 from gaussianimage.codec.encoder.quantize_fit import ENERGY, FitQuantizer
 from gaussianimage.codec.encoder.rate_model import gaussians_for_step
 from gaussianimage.codec.encoder.rd_quantization import Within
@@ -139,6 +140,7 @@ def encode_tile(
         counts.fitted,
         newton=False,
         solve=True,
+        least=PRUNE * stretched_step,
         iterations=effort.fit,
         seed=seed,
         threads=threads,
