@@ -167,7 +167,17 @@ def fit_picture(
         )
     state = resume or _start(source, gaussians, iterations, seed, q_max, energy, threads, newton)
     with Interrupt.make(on_interrupt) as interrupt:
-        run = Run(source, state, backend, progress, on_step, interrupt, threads, newton=newton, least=least)
+        run = Run(
+            source,
+            state,
+            backend,
+            progress,
+            on_step,
+            interrupt,
+            threads,
+            newton=newton,
+            least=least,
+        )
         result = run.to_the_end(solve=solve)
     return replace(result, interrupted=interrupt.is_pressed())
 
