@@ -25,8 +25,8 @@ struct Cut {
 
 // Threads share out the bands of one cut after another. A Gaussian belongs to the last cut that has
 // a band which it lies in; so most belong to narrow bands, of which there are many.
-constexpr Cut cuts[] = {{true, 256, 128}, {true, 256, 0},  {false, 256, 128}, {false, 256, 0},
-                        {true, 128, 64},  {true, 128, 0},  {false, 128, 64},  {false, 128, 0},
+constexpr Cut cuts[] = {{true, 256, 128}, {true, 256, 0}, {false, 256, 128}, {false, 256, 0},
+                        {true, 128, 64},  {true, 128, 0}, {false, 128, 64},  {false, 128, 0},
                         {false, 64, 32},  {false, 64, 0}};
 
 // The most steps of a Gaussian in a pass.

@@ -36,8 +36,8 @@ class CoordinateDescent {
   // i uses. A Gaussian that is not worth its bits gets the color zero.
   //
   // Threads share out bands of rows or columns; Gaussians of different bands do not touch, so the
-  // result is the same for every number of threads. After a call that is stopped the object is no longer
-  // usable.
+  // result is the same for every number of threads. After a call that is stopped the object is no
+  // longer usable.
   void run_pass(Layer& layer, const uint8_t* set, const SymbolCosts& costs, double lambda,
                 int threads);
 
