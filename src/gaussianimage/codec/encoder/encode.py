@@ -37,7 +37,11 @@ from gaussianimage.codec.encoder.search import (
 )
 from gaussianimage.codec.encoder.source_quality import SourceQuality
 from gaussianimage.codec.encoder.targets import FEW_PIXELS, Target, Tune
-from gaussianimage.codec.encoder.tiny_pictures import best_start, best_start_within_size
+from gaussianimage.codec.encoder.tiny_pictures import (
+    best_start,
+    best_start_for_quality,
+    best_start_within_size,
+)
 from gaussianimage.codec.format.quantizer import MOST_STEP
 from gaussianimage.fitting.fit import fit_picture
 from gaussianimage.fitting.progress import OnProgress
@@ -157,7 +161,8 @@ def encode(
         Largest size of the file in bytes, metadata included. The file is larger only if the
         smallest possible file is.
     psnr : float, optional
-        PSNR of the decoded picture in dB. The file comes within 0.1 dB if the picture allows it.
+        PSNR of the decoded picture in dB. The file comes within 0.1 dB if the picture allows it;
+        that of a picture of up to 1024 pixels may have more.
     ssim : float, optional
         SSIM of the decoded picture, 0 to 0.9999. 1 − SSIM comes within about 2 % if the picture
         allows it. The picture must have at least 11 pixels a side. The lowest reachable SSIM is
@@ -435,6 +440,9 @@ class _Encoder:
         return self._search_quality(guess, decibels_of_ssim(ssim), SSIM)
 
     def _search_quality(self, guess: int, decibels: float, measure: Measure) -> Draft:
+        source = self._source
+        if source.pixels <= FEW_PIXELS:
+            return best_start_for_quality(self._fit, self.quality, source, guess, decibels, measure)
         return search_quality(
             self._fit, self.quality, guess, decibels, measure, self._effort.drafts
         )

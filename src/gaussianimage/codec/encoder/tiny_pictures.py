@@ -3,7 +3,9 @@
 A fit of a handful of Gaussians depends much on where they start.
 """
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -12,7 +14,7 @@ from gaussianimage.codec.encoder.draft import Draft
 from gaussianimage.codec.encoder.prepare import PreparedPicture
 from gaussianimage.codec.encoder.quantize_fit import FitQuantizer
 from gaussianimage.codec.encoder.rate_model import most_gaussians
-from gaussianimage.codec.encoder.search import StepSearch
+from gaussianimage.codec.encoder.search import QUALITY_TOLERANCE, Measure, StepSearch
 from gaussianimage.codec.encoder.source_quality import SourceQuality
 from gaussianimage.codec.format.quantizer import MOST_STEP
 from gaussianimage.fitting.placement import one_per_pixel
@@ -25,13 +27,14 @@ STARTS_OF_PIXELS = 1024
 # In pictures of at most this many pixels, one start has a Gaussian for each pixel.
 PIXEL_BY_PIXEL = 64
 
+# A search for a target looks for the step with a few of the starts, then takes all of them, and
+# ends with the best. These are the steps that it tries with few starts, and with the best.
+STEPS, LAST_STEPS = 8, 4
+FEW_STARTS, BEST_STARTS = 3, 8
 
 # Factor by which a small file shrinks when the step doubles, in octaves; an estimate. About
 # half of such a file does not depend on the step.
 OCTAVES_PER_OCTAVE = 0.3
-
-# A size is searched for with this many steps.
-STEPS = 8
 
 
 class Fit(Protocol):
@@ -59,8 +62,8 @@ def best_start(
     step : float
         The color step Δ.
     """
-    drafts = _from_all_starts(fit, source, gaussians, step)
-    return min(drafts, key=lambda draft: quality.cost(draft, step))
+    starts = _Starts(fit, source, gaussians)
+    return min(starts.quantized(step), key=lambda draft: quality.cost(draft, step))
 
 
 def best_start_within_size(
@@ -86,38 +89,143 @@ def best_start_within_size(
     Draft
         The file without Gaussians if every other file is larger than `most_bytes`.
     """
-    first = fit(gaussians)
-    step = min(first.balanced_step(), MOST_STEP)
-    steps = StepSearch(np.log2(most_bytes), OCTAVES_PER_OCTAVE)
-    found: list[Draft] = []
-    for _ in range(STEPS):
-        made = _from_all_starts(fit, source, gaussians, step)
-        found += made
-        best = min(made, key=lambda draft: quality.cost(draft, draft.step))
-        guess = steps.after(best.step, np.log2(best.picture_bytes))
-        if guess is None or first.interrupted:
-            break
-        step = guess
+    found = _search(
+        _Starts(fit, source, gaussians),
+        quality,
+        lambda draft: float(np.log2(draft.picture_bytes)),
+        lambda: StepSearch(np.log2(most_bytes), OCTAVES_PER_OCTAVE),
+    )
     within = [draft for draft in found if draft.picture_bytes <= most_bytes]
     if not within:
         return min(found, key=lambda draft: draft.picture_bytes).shortened(most_bytes)
     return max(within, key=lambda draft: quality.psnr(quality.decode(draft)))
 
 
-def _from_all_starts(fit: Fit, source: PreparedPicture, gaussians: int, step: float) -> list[Draft]:
-    """Quantize fits from several starts, until Ctrl-C comes."""
-    most = most_gaussians(source.fitted)
-    starts = max(LEAST_STARTS, min(MOST_STARTS, STARTS_OF_PIXELS // most))
-    drafts = []
-    for start in range(starts):
-        if start == 0 and most <= PIXEL_BY_PIXEL:
-            quantizer = _fit_pixels(fit, source)
-        else:
-            quantizer = fit(gaussians if start % 2 == 0 else most, start)
-        drafts.append(quantizer.quantize(step))
-        if quantizer.interrupted:
-            break
-    return drafts
+def best_start_for_quality(
+    fit: Fit,
+    quality: SourceQuality,
+    source: PreparedPicture,
+    gaussians: int,
+    target: float,
+    measure: Measure,
+) -> Draft:
+    """Return the smallest draft that reaches a PSNR or SSIM, or the one that comes closest to it.
+
+    Parameters
+    ----------
+    fit, quality, source
+        See `best_start`.
+    gaussians : int
+        Number of Gaussians that suits the target.
+    target : float
+        The quality to reach in dB, in terms of the measure.
+    measure : Measure
+        `PSNR` or `SSIM`.
+    """
+
+    def decibels(draft: Draft) -> float:
+        return measure.decibels(quality, quality.decode(draft))
+
+    found = _search(
+        _Starts(fit, source, gaussians),
+        quality,
+        decibels,
+        lambda: StepSearch(target, measure.per_octave),
+    )
+
+    def rank(draft: Draft) -> tuple[float, int]:
+        return max(target - QUALITY_TOLERANCE - decibels(draft), 0.0), draft.picture_bytes
+
+    return min(found, key=rank)
+
+
+def _search(
+    starts: "_Starts",
+    quality: SourceQuality,
+    measure: Callable[[Draft], float],
+    begin: Callable[[], StepSearch],
+) -> list[Draft]:
+    """Return drafts from several starts with steps that lead to a target.
+
+    Parameters
+    ----------
+    starts : _Starts
+    quality : SourceQuality
+    measure : callable
+        Function that returns the value of a draft, which the target is for.
+    begin : callable
+        Function that makes a search for the step of the target.
+    """
+    found: list[Draft] = []
+
+    def cost(draft: Draft) -> float:
+        return quality.cost(draft, draft.step)
+
+    def follow(some: list[int], step: float, steps: int) -> float:
+        """Search for the step with some of the starts; return the last one tried."""
+        search = begin()
+        for _ in range(steps):
+            made = list(starts.quantized(step, some))
+            found.extend(made)
+            best = min(made, key=cost)
+            guess = search.after(best.step, measure(best))
+            if guess is None or starts.interrupted:
+                return best.step
+            step = guess
+        return step
+
+    step = follow(list(range(FEW_STARTS)), starts.balanced_step, STEPS)
+    if starts.interrupted:
+        return found
+    made = list(starts.quantized(step))
+    found += made
+    if not starts.interrupted:
+        best = sorted(range(len(made)), key=lambda number: cost(made[number]))
+        follow(best[:BEST_STARTS], step, LAST_STEPS)
+    return found
+
+
+class _Starts:
+    """The fits of a picture from its starts. Each is made when it is quantized first.
+
+    Parameters
+    ----------
+    fit, source, gaussians
+        See `best_start`.
+    """
+
+    def __init__(self, fit: Fit, source: PreparedPicture, gaussians: int) -> None:
+        self._fit = fit
+        self._source = source
+        self._gaussians = gaussians
+        self._most = most_gaussians(source.fitted)
+        self._count = max(LEAST_STARTS, min(MOST_STARTS, STARTS_OF_PIXELS // self._most))
+        self._made: dict[int, FitQuantizer] = {}
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C has come."""
+        return any(one.interrupted for one in self._made.values())
+
+    @cached_property
+    def balanced_step(self) -> float:
+        """The color step Δ that suits the error of the number of Gaussians, at most a file's."""
+        return min(self._fit(self._gaussians).balanced_step(), MOST_STEP)
+
+    def quantized(self, step: float, numbers: Iterable[int] | None = None) -> Iterator[Draft]:
+        """Quantize the fits from some starts, by default all, until Ctrl-C comes."""
+        for number in range(self._count) if numbers is None else numbers:
+            if number not in self._made:
+                self._made[number] = self._make(number)
+            quantizer = self._made[number]
+            yield quantizer.quantize(step)
+            if quantizer.interrupted:
+                return
+
+    def _make(self, number: int) -> FitQuantizer:
+        if number == 0 and self._most <= PIXEL_BY_PIXEL:
+            return _fit_pixels(self._fit, self._source)
+        return self._fit(self._gaussians if number % 2 == 0 else self._most, number)
 
 
 def _fit_pixels(fit: Fit, source: PreparedPicture) -> FitQuantizer:
