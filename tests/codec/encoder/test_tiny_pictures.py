@@ -98,6 +98,16 @@ def test_a_search_quantizes_few_starts_with_many_steps() -> None:
     assert len(starts) < fitter.quantized < 3 * len(starts)
 
 
+def test_a_file_without_error_ends_the_search_for_a_size() -> None:
+    pixels = np.full((8, 8, 3), 90, np.uint8)
+    pixels[2:6, 3:5] = 30
+    source = PreparedPicture.plain(as_picture(pixels))
+    fitter, quality = Fitter(source), SourceQuality(source, 1)
+    draft = best_start_within_size(fitter, quality, source, 6, 3000)
+    assert quality.psnr(quality.decode(draft)) == np.inf
+    assert {start for start, _ in fitter.starts} <= {0, 1, 2}
+
+
 @pytest.mark.parametrize("decibels", [25.0, 33.0, 45.0])
 @pytest.mark.parametrize("kind", ["noise", "dots", "bars", "two"])
 def test_a_psnr_is_reached_in_few_bytes(kind: str, decibels: float) -> None:

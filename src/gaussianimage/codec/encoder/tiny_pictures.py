@@ -89,11 +89,18 @@ def best_start_within_size(
     Draft
         The file without Gaussians if every other file is larger than `most_bytes`.
     """
+
+    def is_exact(draft: Draft) -> bool:
+        if draft.picture_bytes > most_bytes:
+            return False
+        return quality.psnr(quality.decode(draft)) == np.inf
+
     found = _search(
         _Starts(fit, source, gaussians),
         quality,
         lambda draft: float(np.log2(draft.picture_bytes)),
         lambda: StepSearch(np.log2(most_bytes), OCTAVES_PER_OCTAVE),
+        is_exact,
     )
     within = [draft for draft in found if draft.picture_bytes <= most_bytes]
     if not within:
@@ -144,6 +151,7 @@ def _search(
     quality: SourceQuality,
     measure: Callable[[Draft], float],
     begin: Callable[[], StepSearch],
+    is_enough: Callable[[Draft], bool] = lambda _: False,
 ) -> list[Draft]:
     """Return drafts from several starts with steps that lead to a target.
 
@@ -155,27 +163,31 @@ def _search(
         Function that returns the value of a draft, which the target is for.
     begin : callable
         Function that makes a search for the step of the target.
+    is_enough : callable, optional
+        Function that tells whether a draft ends the search.
     """
     found: list[Draft] = []
 
     def cost(draft: Draft) -> float:
         return quality.cost(draft, draft.step)
 
-    def follow(some: list[int], step: float, steps: int) -> float:
-        """Search for the step with some of the starts; return the last one tried."""
+    def follow(some: list[int], step: float, steps: int) -> float | None:
+        """Search for the step with some starts; return the last one tried, None to end."""
         search = begin()
         for _ in range(steps):
             made = list(starts.quantized(step, some))
             found.extend(made)
             best = min(made, key=cost)
+            if starts.interrupted or is_enough(best):
+                return None
             guess = search.after(best.step, measure(best))
-            if guess is None or starts.interrupted:
+            if guess is None:
                 return best.step
             step = guess
         return step
 
     step = follow(list(range(FEW_STARTS)), starts.balanced_step, STEPS)
-    if starts.interrupted:
+    if step is None:
         return found
     made = list(starts.quantized(step))
     found += made
