@@ -4,6 +4,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gaussianimage._util.interrupt import Interrupt
@@ -148,3 +149,16 @@ def test_an_interrupted_search_ends_with_what_it_has(kind: str) -> None:
     assert fitter.interrupt.is_pressed()
     assert len(fitter.counts) <= 3
     assert decode(draft.data).shape == (64, 96, 3)
+
+
+def test_a_file_is_blank_only_where_that_is_good_enough() -> None:
+    pixels = np.full((36, 120), 70, np.uint8)
+    pixels[17] = 120
+    blank = encode_with_result(pixels, psnr=1, effort=1)
+    assert blank.gaussians == 0
+    # One Gaussian gives 40 dB at once, which is further from these than the blank file.
+    for more in (0.3, 1.0, 2.0):
+        found = encode_with_result(pixels, psnr=blank.psnr + more, effort=1)
+        assert found.gaussians > 0
+        assert found.psnr > blank.psnr + more
+    assert encode_with_result(pixels, psnr=blank.psnr - 0.5, effort=1).gaussians == 0

@@ -198,7 +198,7 @@ def search_quality(
             best = best or draft  # a draft that was cut short is no better
             break
         found = measure.decibels(quality, quality.decode(draft))
-        off = _distance(target - found)
+        off = _distance(_lack_of(draft, target - found))
         if best is None or off < best_off:
             best, best_off = draft, off
         if off <= QUALITY_TOLERANCE / 2 or quantizer.interrupted:
@@ -229,12 +229,11 @@ def _fit_for(
         # There are few of them then, and quantizing them is quick.
         if quantizer.balanced_step() < MOST_STEP:
             found = measure.decibels(quality, quality.draw(quantizer.fitted)) - measure.loss
-            enough = REFIT_DECIBELS
+            lack, enough = target - found, REFIT_DECIBELS
         else:
             draft = quantizer.quantize(MOST_STEP)
             found = measure.decibels(quality, quality.decode(draft))
-            enough = QUALITY_TOLERANCE / 2
-        lack = target - found
+            lack, enough = _lack_of(draft, target - found), QUALITY_TOLERANCE / 2
         if counts.add(gaussians, lack):
             best = quantizer
         if left == 1 or quantizer.interrupted or abs(lack) < enough:
@@ -251,6 +250,11 @@ def _fit_for(
         gaussians = wanted
     assert best is not None
     return best
+
+
+def _lack_of(draft: Draft, decibels: float) -> float:
+    """Return what a draft lacks in dB; all if it lacks some and shows nothing but one color."""
+    return np.inf if decibels > QUALITY_TOLERANCE and draft.gaussians == 0 else decibels
 
 
 def _distance(lack: float) -> float:
