@@ -131,6 +131,24 @@ def test_constant_pictures_cost_a_few_dozen_bytes(color: Any, size: tuple[int, i
         assert np.abs(decoded.astype(int) - pixels).max() <= (np.size(color) == 4)
 
 
+def test_a_few_gaussians_are_not_pruned_for_what_they_cannot_show() -> None:
+    # The error of 4 Gaussians on 60 strokes, or on noise, is hundreds of times what each of them
+    # removes.
+    generator = np.random.default_rng(0)
+    strokes = np.full((90, 140), 200, np.uint8)
+    for y, x in generator.integers(0, (84, 140), (60, 2)):
+        strokes[y : y + 6, x] = 30
+    for pixels in (strokes, noise(60, 60)):
+        for count in (5, 20):
+            found = fast(pixels, gaussians=count)
+            assert count // 3 <= found.gaussians < count
+    dots = np.full((60, 60, 3), 200, np.uint8)
+    dots[[7, 30, 51], [40, 9, 22]] = 20
+    found = fast(dots, gaussians=100)  # of which few are needed
+    assert found.psnr == np.inf
+    assert found.gaussians < 33
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 2), (1, 300), (300, 1), (5, 7), (3, 2000), (17, 33)])
 def test_pictures_of_any_size_can_be_encoded(size: tuple[int, int]) -> None:
     pixels = noise(*size, 3)

@@ -28,6 +28,7 @@ from gaussianimage.codec.encoder.rate_model import (
     step_for_quality,
 )
 from gaussianimage.codec.encoder.search import (
+    FEW_GAUSSIANS,
     PSNR,
     SSIM,
     Measure,
@@ -62,6 +63,11 @@ LEAST_REPAIRED = 35.0
 MOST_EXCESS = 1.41
 FINER_STEP = 0.7
 FURTHER_REPAIRS = 3
+
+# If less than LEAST_KEPT of a few Gaussians that the caller asked for are left, the error that sets
+# the step is that of what they cannot show. The step is halved, at most FINER_STEPS times.
+LEAST_KEPT = 1 / 3
+FINER_STEPS = 5
 
 # Pixels per Gaussian in the first guess for an SSIM, for which there is no rate model.
 PIXELS_PER_GAUSSIAN = 130
@@ -416,7 +422,17 @@ class _Encoder:
     def _encode_gaussians(self, count: float) -> Draft:
         quantizer = self._fit(int(count))
         # A coarser step would prune more of the Gaussians that the caller asked for.
-        return quantizer.quantize(min(quantizer.balanced_step(), MOST_STEP))
+        step = min(quantizer.balanced_step(), MOST_STEP)
+        draft = quantizer.quantize(step)
+        if count > FEW_GAUSSIANS:
+            return draft
+        for _ in range(FINER_STEPS):
+            exact = self.quality.psnr(self.quality.decode(draft)) == np.inf
+            if exact or draft.gaussians >= LEAST_KEPT * (count - 1) or quantizer.interrupted:
+                break
+            step /= 2
+            draft = quantizer.quantize(step)
+        return draft
 
     def _encode_at_psnr(self, psnr: float) -> Draft:
         # The stretched picture's error is larger by the gain, so its PSNR is lower.
