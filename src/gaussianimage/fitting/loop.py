@@ -23,12 +23,13 @@ from gaussianimage.picture import Picture
 # The amplitude |c| √(π l₁₁ l₂₂) of a Gaussian that is so faint that it hardly moves.
 FAINT = 0.01
 SOLVE_ITERATIONS = 12
+SOLVE_RIDGE = 1e-4
+
 # A fit for a file with more than DENSE Gaussians a pixel, as of lettering, has enough of them once
 # its squared error is below ENOUGH_GAUSSIANS · N · least², and enough iterations once it is below
 # ENOUGH_ITERATIONS · N · least² (docs/experiments/dense-drawings.md).
 DENSE = 0.04
 ENOUGH_GAUSSIANS, ENOUGH_ITERATIONS = 1.0, 0.3
-SOLVE_RIDGE = 1e-4
 
 
 @dataclass(frozen=True, eq=False)

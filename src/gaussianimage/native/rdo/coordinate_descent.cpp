@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "base/flush_denormals.h"
 #include "base/interrupt.h"
@@ -45,6 +46,20 @@ Columns columns_of(const SingleGaussian& drawn, int width) {
   const double reach = std::sqrt(2 * drawn.q_max) * drawn.l11;
   return {static_cast<int>(std::clamp(drawn.x - reach - 1, 0.0, double(width) - 1)),
           static_cast<int>(std::clamp(drawn.x + reach + 1, 1.0, double(width)))};
+}
+
+// Returns the last cut that has a band which a Gaussian lies in, and sets `band` to its number; -1
+// if none has.
+int find_cut(const SingleGaussian& drawn, int width, int& band) {
+  const Columns columns = columns_of(drawn, width);
+  for (int k = static_cast<int>(std::size(cuts)) - 1; k >= 0; --k) {
+    const Cut& cut = cuts[k];
+    const int first = cut.columns ? columns.left : drawn.top;
+    const int last = (cut.columns ? columns.right : drawn.bottom) - 1;
+    band = cut.band_of(first);
+    if (band == cut.band_of(last)) return k;
+  }
+  return -1;
 }
 
 }  // namespace
@@ -397,19 +412,13 @@ void CoordinateDescent::run_pass(Layer& layer, const uint8_t* set, const SymbolC
     const SingleGaussian drawn =
         dequantize_geometry(read_gaussian(layer, i, quantizer_.channels)).drawn;
     if (drawn.top >= drawn.bottom) continue;
-    const Columns columns = columns_of(drawn, width);
-    size_t k = count;
-    while (k > 0) {
-      const Cut& cut = cuts[k - 1];
-      const int first = cut.columns ? columns.left : drawn.top;
-      const int last = (cut.columns ? columns.right : drawn.bottom) - 1;
-      if (cut.band_of(first) == cut.band_of(last)) {
-        bands[k - 1][static_cast<size_t>(cut.band_of(first))].push_back(i);
-        break;
-      }
-      --k;
+    int band;
+    const int cut = find_cut(drawn, width, band);
+    if (cut < 0) {
+      others.push_back(i);
+    } else {
+      bands[cut][static_cast<size_t>(band)].push_back(i);
     }
-    if (k == 0) others.push_back(i);
   }
   const FlushDenormals flush;
   for (const size_t i : others) {
