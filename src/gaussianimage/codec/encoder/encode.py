@@ -427,7 +427,7 @@ class _Encoder:
         if count > FEW_GAUSSIANS:
             return draft
         for _ in range(FINER_STEPS):
-            exact = self.quality.psnr(self.quality.decode(draft)) == np.inf
+            exact = self.quality.psnr_of(draft) == np.inf
             if exact or draft.gaussians >= LEAST_KEPT * (count - 1) or quantizer.interrupted:
                 break
             step /= 2

@@ -61,6 +61,10 @@ class SourceQuality:
         """
         return ssim(*self._pair(pixels))
 
+    def psnr_of(self, draft: Draft) -> float:
+        """Return the PSNR of a draft's file in dB, infinite if it has no error."""
+        return self.psnr(self.decode(draft))
+
     def describe_grain(self, pixels: Pixels, most_bytes: float) -> Grain | None:
         """Return the grain of what the pixels lack; see `describe_grain`."""
         return describe_grain(*self._pair(pixels), most_bytes)
@@ -68,7 +72,7 @@ class SourceQuality:
     def cost(self, draft: Draft, step: float) -> float:
         """Return a draft's rate-distortion cost for a color step Δ: squared error + λ · bits."""
         picture, gain = self._source.picture, self._source.stretch.gain
-        error = 10 ** (-self.psnr(self.decode(draft)) / 10) * picture.pixels.size
+        error = 10 ** (-self.psnr_of(draft) / 10) * picture.pixels.size
         weight = WEIGHT_OF_A_BIT * step**2
         return float(error * gain**2 + weight * 8 * len(draft.data))
 

@@ -91,9 +91,7 @@ def best_start_within_size(
     """
 
     def is_exact(draft: Draft) -> bool:
-        if draft.picture_bytes > most_bytes:
-            return False
-        return quality.psnr(quality.decode(draft)) == np.inf
+        return draft.picture_bytes <= most_bytes and quality.psnr_of(draft) == np.inf
 
     found = _search(
         _Starts(fit, source, gaussians),
@@ -105,7 +103,7 @@ def best_start_within_size(
     within = [draft for draft in found if draft.picture_bytes <= most_bytes]
     if not within:
         return min(found, key=lambda draft: draft.picture_bytes).shortened(most_bytes)
-    return max(within, key=lambda draft: quality.psnr(quality.decode(draft)))
+    return max(within, key=quality.psnr_of)
 
 
 def best_start_for_quality(
