@@ -20,8 +20,9 @@ struct Cut {
   bool columns;
   int side, shift;
 
+  int length(int height, int width) const { return columns ? width : height; }
   int band_of(int at) const { return (at + shift) / side; }
-  int bands(int length) const { return (length + shift + side - 1) / side; }
+  int bands(int height, int width) const { return band_of(length(height, width) - 1) + 1; }
 };
 
 // Threads share out the bands of one cut after another. A Gaussian belongs to the last cut that has
@@ -404,7 +405,7 @@ void CoordinateDescent::run_pass(Layer& layer, const uint8_t* set, const SymbolC
   constexpr size_t count = std::size(cuts);
   std::vector<std::vector<size_t>> bands[count];
   for (size_t k = 0; k < count; ++k)
-    bands[k].resize(static_cast<size_t>(cuts[k].bands(cuts[k].columns ? width : height)));
+    bands[k].resize(static_cast<size_t>(cuts[k].bands(height, width)));
   std::vector<size_t> others;  // which lie in no band
   for (size_t i = 0; i < layer.count(); ++i) {
     const int32_t* color = layer.color.data() + static_cast<size_t>(quantizer_.channels) * i;
@@ -429,9 +430,8 @@ void CoordinateDescent::run_pass(Layer& layer, const uint8_t* set, const SymbolC
     const Cut& cut = cuts[k];
     parallel(static_cast<int>(bands[k].size()), threads, [&](int band) {
       const FlushDenormals flush_here;
-      const int length = cut.columns ? width : height;
       const int begin = std::max(band * cut.side - cut.shift, 0);
-      const int end = std::min((band + 1) * cut.side - cut.shift, length);
+      const int end = std::min((band + 1) * cut.side - cut.shift, cut.length(height, width));
       for (const size_t i : bands[k][static_cast<size_t>(band)]) {
         check_interrupt();
         if (cut.columns) {
