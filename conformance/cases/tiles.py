@@ -7,9 +7,11 @@ from typing import Any
 
 from tiled_samples import tile_of
 
+from cases.alpha import classes
 from cases.case import Invalid, Valid, chunk, join, rebuild, split, varint
 from cases.header import parse, with_fields
 from cases.layers import file, random_layer
+from gaussianimage import _native
 from gaussianimage.codec.format.tiles import TileGrid
 
 
@@ -130,8 +132,51 @@ def valid() -> Iterator[Valid]:
         "8.4",
         "a tile whose file has no Gaussians",
     )
+    for name, about, changed in (
+        ("map", "a map of alpha in every tile", with_maps(4)),
+        ("map-gray", "maps of alpha, 2 channels", with_maps(2)),
+        ("map-16", "maps of alpha, 16 bits", with_maps(4, deep=True)),
+        ("map-opaque", "tiles without a chunk or a map are opaque", with_maps(4, 1, (1, 4), (2,))),
+        ("map-between", "tiles without a chunk or a map are neither", with_maps(4, 2, (3,), (5,))),
+        ("map-in-header", "a map in the header alone", with_maps(4, 1, maps=False)),
+    ):
+        yield Valid(f"tiles-{name}", changed.data(), "8.6", about)
     wide = [(length, 65535) for length, _ in made.entries]
     yield Valid("tiles-reach", made.data(entries=wide), "8.3", "the largest reaches")
+
+
+def with_maps(
+    channels: int,
+    around: int = 0,
+    without: tuple[int, ...] = (),
+    bare: tuple[int, ...] = (),
+    *,
+    deep: bool = False,
+    maps: bool = True,
+) -> Tiled:
+    """Return a tiled file of five tiles, with maps of alpha.
+
+    The class `around` is that of the tiles `without` a chunk, and of those that are `bare` of a
+    map. All tiles are bare without `maps`.
+    """
+    height, width = 40, 61
+    grid = TileGrid(height, width, 2, 1, 32, 4)
+    made = tiled(height, width, channels=channels, deep=deep, without=without)
+    background = (0,) * channels
+    head = file([], channels, height=height, width=width, deep=deep, background=background)
+    made.head = chunk(*split(with_map(head, bytes([around])))[0])
+    for number, place in enumerate(grid.places()):
+        if maps and number not in without + bare:
+            frame = grid.frame(place)
+            payload = _native.encode_alpha_map(classes(number, frame.height, frame.width))
+            made = with_inner(made, number, lambda data, payload=payload: with_map(data, payload))
+    return made
+
+
+def with_map(data: bytes, payload: bytes) -> bytes:
+    """Return a file of layers with a map of alpha in its header."""
+    fields = parse(split(data)[0][1])
+    return with_fields(data, flags=fields["flags"] | 8, rest=fields["rest"] + payload)
 
 
 def inner(made: Tiled, number: int, **fields: Any) -> Tiled:
@@ -218,13 +263,16 @@ def invalid() -> Iterator[Invalid]:
         head = chunk(*split(with_fields(file([], 3, height=40, width=50), **fields))[0])
         yield bad(f"head-{name}", "8.1", f"a header with {name}", made.data(head=head))
     alpha = tiled(40, 50, 2, channels=4)
-    head = file([], 4, height=40, width=50, background=(0, 0, 0, 5), alpha_map=b"\x01")
-    yield bad(
-        "head-map",
-        "8.1",
-        "a header with a map of alpha",
-        alpha.data(head=chunk(*split(head)[0])),
-    )
+    for name, about, payload in (
+        (
+            "head-map",
+            "a map of many bytes in the header",
+            _native.encode_alpha_map(classes(0, 40, 50)),
+        ),
+        ("head-map-3", "a map of an unknown class in the header", b"\x03"),
+    ):
+        head = file([], 4, height=40, width=50, alpha_map=payload)
+        yield bad(name, "8.6", about, alpha.data(head=chunk(*split(head)[0])))
     # A part of a decoder that reads one kind of file may not know the chunks of another.
     misplaced = ("unsupported",)
     layer = split(file([], 3, height=40, width=50))
@@ -341,10 +389,17 @@ def bad_tiles(made: Tiled, alpha: Tiled) -> Iterator[Invalid]:
         )
     yield bad(
         "inner-map",
-        "8.4",
-        "a tile with a map of alpha",
-        inner(alpha, 1, flags=3 | 8, rest=bytes(8) + b"\x01"),
+        "8.6",
+        "a map of alpha in a tile of a file without one",
+        with_inner(alpha, 1, lambda data: with_map(data, b"\x01")),
     )
+    mapped = with_maps(4, bare=(1,))
+    for name, about, payload in (
+        ("inner-map-3", "a map of an unknown class in a tile", b"\x03"),
+        ("inner-map-cut", "a map of alpha that is cut in a tile", b"\x01\x02\x03"),
+    ):
+        changed = with_inner(mapped, 1, lambda data, payload=payload: with_map(data, payload))
+        yield bad(name, "8.6", about, changed)
     yield bad(
         "inner-cut", "8.4", "the file in a tile is cut", with_inner(made, 1, lambda data: data[:-9])
     )

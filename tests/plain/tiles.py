@@ -6,10 +6,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from plain import gimg
+from plain.alpha import Map, class_at, with_map
 from plain.dequantize import Numbers, picture, samples
 from plain.varint import InvalidError, varint
 
 Place = tuple[int, int, int]  # level, row, column
+MAPS = b"", b"\0", b"\1", b"\2"  # of alpha, in the header around the tiles
 
 
 class Entry(NamedTuple):
@@ -52,7 +54,28 @@ class TiledFile:
         """Return the picture as samples of the source's depth, (height, width, C)."""
         h = self.header
         image = picture(self.numbers(levels), h.background, h.height, h.width, h.q_max)
-        return samples(image, 65535 if h.deep else 255)
+        white = 65535 if h.deep else 255
+        if not h.alpha_map:
+            return samples(image, white)
+        level = self.index.levels if levels is None else levels
+        found = self.alpha(max(level - 1, 0))
+        size = h.height, h.width
+        classes = [[class_at(found, x, y, *size) for x in range(h.width)] for y in range(h.height)]
+        return with_map(image, classes, white)
+
+    def alpha(self, level: int) -> Map:
+        """Return the class of each pixel of a level."""
+        h, side = self.header, self.index.side
+        s = scale(self.index, level)
+        classes = [[h.alpha_map[0]] * -(-h.width // s) for _ in range(-(-h.height // s))]
+        for place, tile in self.tiles.items():
+            if place[0] != level or tile.alpha is None:
+                continue
+            top, left, _, _ = frame(h, self.index, place)
+            for y in range(place[1] * side, min((place[1] + 1) * side, len(classes))):
+                for x in range(place[2] * side, min((place[2] + 1) * side, len(classes[0]))):
+                    classes[y][x] = tile.alpha[y - top][x - left]
+        return classes
 
 
 def scale(index: Index, level: int) -> int:
@@ -76,7 +99,7 @@ def decode(data: bytes) -> TiledFile:
     """Decode a tiled file as a whole, or raise `InvalidError`."""
     found = gimg.chunks(data)
     header = gimg.read_header(found[0][1])
-    if header.gaussians or header.layers or header.work or header.alpha_map:
+    if header.gaussians or header.layers or header.work or header.alpha_map not in MAPS:
         raise InvalidError("a header that is not of a tiled file")
     if len(found) < 2 or found[1][0] != "TIDX":
         raise InvalidError("no index behind the header")
@@ -159,8 +182,10 @@ def read_tile(payload: bytes, place: Place, header: gimg.Header, index: Index) -
     file = gimg.decode(inner)
     top, left, bottom, right = frame(header, index, place)
     h = file.header
-    if (h.height, h.width) != (bottom - top, right - left) or h.alpha_map:
+    if (h.height, h.width) != (bottom - top, right - left):
         raise InvalidError("a tile of another size")
+    if h.alpha_map and not header.alpha_map:
+        raise InvalidError("a map of alpha in a tile of a file without one")
     if (h.channels, h.q_max) != (header.channels, header.q_max):
         raise InvalidError("a tile of other channels or another cut-off")
     if beyond(file, place, index, top, left) > index.entries[place].reach + 0.001:

@@ -49,10 +49,10 @@ def test_pixels_are_those_of_the_plain_decoder(channels: int) -> None:
 def test_the_example_of_the_format_decodes_to_the_picture_of_the_other_example() -> None:
     blocks = {
         number: TEXT.split(f"\n### {number} An example\n")[1].split("```")[1].replace("\n", " ")
-        for number in ("4.8", "8.6")
+        for number in ("4.8", "8.7")
     }
-    tiled, single = bytes.fromhex(blocks["8.6"]), bytes.fromhex(blocks["4.8"])
-    told = re.search(r"A file of (\d+) bytes", TEXT.split("\n### 8.6")[1])
+    tiled, single = bytes.fromhex(blocks["8.7"]), bytes.fromhex(blocks["4.8"])
+    told = re.search(r"A file of (\d+) bytes", TEXT.split("\n### 8.7")[1])
     assert told is not None
     assert len(tiled) == int(told[1])
     assert np.array_equal(decode(tiled), decode(single))
