@@ -9,6 +9,7 @@ process, with Python and NumPy.
 
 import argparse
 import dataclasses
+import io
 import json
 import subprocess
 import sys
@@ -21,16 +22,20 @@ import numpy as np
 from lib.harness import environment, print_environment, print_table, write_json
 
 from gaussianimage import Limits, _native
+from gaussianimage.codec.decoder.tile_cache import WORK_OF_A_MAP_PIXEL, WORK_OF_A_TILE
 from gaussianimage.codec.encoder.alpha_map import encode_map
 from gaussianimage.codec.encoder.serialize import serialize
-from gaussianimage.codec.format.header import GAUSSIAN_MEMORY
+from gaussianimage.codec.format.container import chunk_bytes
+from gaussianimage.codec.format.header import GAUSSIAN_MEMORY, Header
 from gaussianimage.codec.format.levels import QuantizedGaussians
 from gaussianimage.codec.format.metadata import Metadata
 from gaussianimage.codec.format.quantizer import QuantizerParameters
+from gaussianimage.codec.format.tiles import TileGrid, tile_chunk
 from gaussianimage.codec.paper_profile.file import encode_record
 from gaussianimage.codec.paper_profile.quantizers import UniformQuantizer, VectorQuantizer
 from gaussianimage.codec.paper_profile.record import PaperRecord
 from gaussianimage.codec.paper_profile.stream import MAX_STACKED
+from gaussianimage.codec.tiled.assemble import write_tiled
 from gaussianimage.picture.pixels import from_array
 from gaussianimage.picture.warn import ignore
 
@@ -61,6 +66,8 @@ print(json.dumps({"seconds": seconds, "bytes": 1024 * int(peak), "outcome": outc
 
 DECODE = "gaussianimage.decode(data, threads=1, limits=limits)"
 FLOATS = "gaussianimage.decode(data, threads=1, limits=limits, dtype='float32')"
+THUMBNAIL = "gaussianimage.thumbnail(data, 256, threads=1, limits=limits)"
+GAUSSIANS = "gaussianimage.decode_gaussians(data, threads=1, limits=limits)"
 
 
 class Kind(NamedTuple):
@@ -153,6 +160,63 @@ def alpha_map(limits: Limits) -> bytes:
     )
 
 
+def tiles(side: int, *, with_maps: bool) -> Callable[[Limits], bytes]:
+    """Return a function that makes a file of as many tiles as the limits let a reader draw.
+
+    The tiles have no Gaussians. With maps, each has one of random classes; without, every second
+    tile is empty.
+    """
+
+    def make(limits: Limits) -> bytes:
+        most = limits.max_work / (WORK_OF_A_TILE + with_maps * WORK_OF_A_MAP_PIXEL * side**2)
+        count = int(0.97 * min(most, limits.max_memory / side**2))
+        columns = int((count * (1 if with_maps else 2)) ** 0.5)
+        grid = TileGrid(count // columns * side, columns * side, 1, 1, side, 0)
+        parameters = QuantizerParameters(0, 192, (40000, 40000))
+        classes = np.random.default_rng(0).integers(0, 3, (side, side), np.uint8)
+        inner = serialize(
+            [],
+            parameters,
+            Metadata(),
+            height=side,
+            width=side,
+            bit_depth=8,
+            q_max=4.5,
+            alpha_map=_native.encode_alpha_map(classes) if with_maps else None,
+        )
+        filled = [with_maps or (p.row + p.column) % 2 == 0 for p in grid.places()]
+        chunks = [
+            chunk_bytes(tile_chunk(p, inner)) if full else b""
+            for p, full in zip(grid.places(), filled, strict=True)
+        ]
+        header = Header(
+            height=grid.height,
+            width=grid.width,
+            channels=2,
+            bit_depth=8,
+            gaussians=0,
+            layers=0,
+            q_max=4.5,
+            work=0,
+            parameters=parameters.to_bytes(),
+            alpha_map=b"\0",
+        )
+        file = io.BytesIO()
+        write_tiled(
+            file,
+            header,
+            Metadata(),
+            grid,
+            gaussians=0,
+            reaches=[0] * grid.count,
+            lengths=[len(chunk) for chunk in chunks],
+            tiles=chunks,
+        )
+        return file.getvalue()
+
+    return make
+
+
 def metadata(limits: Limits) -> bytes:
     """Return a file with the largest metadata within the limits, which compresses well."""
     most = bytes(limits.max_metadata)
@@ -214,6 +278,9 @@ KINDS = {
     "constant, RGB": Kind(constant(1, 3)),
     "constant, RGBA floats": Kind(constant(4, 4), FLOATS),
     "map of alpha": Kind(alpha_map),
+    "tiles": Kind(tiles(32, with_maps=False), THUMBNAIL),
+    "tiles, Gaussians": Kind(tiles(32, with_maps=False), GAUSSIANS),
+    "tiles, maps of alpha": Kind(tiles(1024, with_maps=True), THUMBNAIL),
     "cut at the end": Kind(cut(TINY), DECODE.replace("data,", "data, partial=True,")),
     "drawn larger": Kind(
         Crowd(height=64, width=64, size=2),
@@ -223,8 +290,8 @@ KINDS = {
         Crowd(height=64, width=64, size=2),
         DECODE.replace("data,", "data, size=(65536, 65536), crop=(30000, 30000, 100, 100),"),
     ),
-    "thumbnail": Kind(TINY, "gaussianimage.thumbnail(data, 256, threads=1, limits=limits)"),
-    "Gaussians": Kind(TINY, "gaussianimage.decode_gaussians(data, threads=1, limits=limits)"),
+    "thumbnail": Kind(TINY, THUMBNAIL),
+    "Gaussians": Kind(TINY, GAUSSIANS),
     "metadata": Kind(metadata),
     "metadata, info": Kind(metadata, "gaussianimage.info(data, limits=limits)"),
     "paper, plain": Kind(paper("plain")),

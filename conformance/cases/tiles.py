@@ -137,7 +137,7 @@ def valid() -> Iterator[Valid]:
         ("map-gray", "maps of alpha, 2 channels", with_maps(2)),
         ("map-16", "maps of alpha, 16 bits", with_maps(4, deep=True)),
         ("map-opaque", "tiles without a chunk or a map are opaque", with_maps(4, 1, (1, 4), (2,))),
-        ("map-between", "tiles without a chunk or a map are neither", with_maps(4, 2, (3,), (5,))),
+        ("map-between", "tiles without a chunk or a map are neither", with_maps(4, 2, (3,), (1,))),
         ("map-in-header", "a map in the header alone", with_maps(4, 1, maps=False)),
     ):
         yield Valid(f"tiles-{name}", changed.data(), "8.6", about)

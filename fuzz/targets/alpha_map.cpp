@@ -1,5 +1,5 @@
 // Any bytes as a map of alpha, and its classes at another size. What decodes encodes to a map of
-// the same classes.
+// the same classes, and the map in tiles gives the same as the map in one piece.
 #include <fuzzer/FuzzedDataProvider.h>
 
 #include <algorithm>
@@ -42,5 +42,26 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const ptrdiff_t row = static_cast<ptrdiff_t>(y) * part.width;
     REQUIRE(std::equal(crop.begin() + row, crop.begin() + row + part.width, whole.begin() + at));
   }
+
+  std::vector<uint8_t> sets(whole.size());
+  const int side = 1 + (part.top + part.left) % 40;
+  for (int top = 0; top < height; top += side) {
+    for (int left = 0; left < width; left += side) {
+      gi::AlphaTile tile{
+          {top, left, std::min(side, height - top), std::min(side, width - left)}, nullptr, 0};
+      std::vector<uint8_t> own;
+      for (int y = 0; y < tile.place.height; ++y) {
+        const auto row = classes.begin() + static_cast<ptrdiff_t>(top + y) * width + left;
+        own.insert(own.end(), row, row + tile.place.width);
+      }
+      tile.all = own[0];
+      const auto same = [&](uint8_t c) { return c == tile.all; };
+      if (!std::all_of(own.begin(), own.end(), same)) tile.classes = own.data();
+      gi::add_alpha_sets(tile, height, width, drawn_height, drawn_width,
+                         {0, 0, drawn_height, drawn_width}, 2, sets.data(), workspace);
+    }
+  }
+  gi::alpha_sets_to_classes(sets.data(), sets.size());
+  REQUIRE(sets == whole);
   return 0;
 }

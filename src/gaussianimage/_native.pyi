@@ -25,6 +25,18 @@ def render_floats(
     crop: tuple[int, int, int, int] | None,
     threads: int,
 ) -> NDArray[np.float32]: ...
+def render_samples(
+    means: NDArray[np.float64],
+    cholesky: NDArray[np.float64],
+    colors: NDArray[np.float32],
+    q_max: float,
+    height: int,
+    width: int,
+    crop: tuple[int, int, int, int] | None,
+    threads: int,
+    kind: int,
+    classes: NDArray[np.uint8] | None,
+) -> NDArray[Any]: ...
 def work(
     means: NDArray[np.float64],
     cholesky: NDArray[np.float64],
@@ -293,6 +305,16 @@ class Layers:
 
 def encode_alpha_map(classes: NDArray[np.uint8]) -> bytes: ...
 def decode_alpha_map(data: bytes, height: int, width: int) -> NDArray[np.uint8] | None: ...
+def add_alpha_sets(
+    sets: NDArray[np.uint8],
+    classes: NDArray[np.uint8],
+    place: tuple[int, int, int, int],
+    map_size: tuple[int, int],
+    drawn_size: tuple[int, int],
+    crop: tuple[int, int, int, int],
+    threads: int,
+) -> None: ...
+def alpha_sets_to_classes(sets: NDArray[np.uint8]) -> None: ...
 def encode_grain_levels(levels: NDArray[np.uint8]) -> bytes: ...
 def decode_grain_levels(data: bytes, rows: int, columns: int) -> NDArray[np.uint8] | None: ...
 def add_grain(
@@ -302,7 +324,7 @@ def add_grain(
     seed: int,
     cell: int,
     brightness: tuple[int, int, int],
-    drawn: tuple[int, int],
+    drawn_size: tuple[int, int],
     crop: tuple[int, int, int, int],
     threads: int,
 ) -> None: ...

@@ -45,6 +45,13 @@ def mosaic() -> np.ndarray:
     return np.concatenate([top, bottom])[:120, :180]
 
 
+def cut_out() -> np.ndarray:
+    """Return photos in a soft disk, and transparent around it, (120, 180, 4)."""
+    y, x = np.mgrid[0:120, 0:180]
+    alpha = np.clip(128 * (50 - np.hypot(y - 50, x - 60)), 0, 255)
+    return np.dstack((mosaic(), alpha.astype(np.uint8)))
+
+
 def random() -> bytes:
     """Return a file of random Gaussians, with alpha."""
     from tiled_samples import make_tiled
@@ -74,6 +81,7 @@ MAKERS: dict[str, Callable[[], bytes]] = {
     "rgb": lambda: encoded(mosaic()),
     "gray_sixteen_bit": lambda: encoded(mosaic()[..., 1].astype(np.uint16) * 257),
     "one_tile_alpha": lambda: encoded(with_alpha(photo("bikes"))[:, :64]),
+    "cut_out": lambda: encoded(cut_out()),
     "random": random,
     "metadata": with_metadata,
 }

@@ -25,7 +25,12 @@ GRID = TileGrid(height=150, width=210, levels=3, shift=2, side=40, margin=6)
 
 
 def tile_of(
-    grid: TileGrid, place: TilePlace, channels: int = 3, seed: int = 0, count: int = 12
+    grid: TileGrid,
+    place: TilePlace,
+    channels: int = 3,
+    seed: int = 0,
+    count: int = 12,
+    alpha_map: bytes | None = None,
 ) -> tuple[bytes, int]:
     """Return the chunk of a tile of random Gaussians, and how far they reach beyond it."""
     frame = grid.frame(place)
@@ -43,11 +48,13 @@ def tile_of(
         width=frame.width,
         bit_depth=8,
         q_max=Q_MAX,
+        alpha_map=alpha_map,
     )
     means, cholesky, _ = parameters.quantizer(frame.height, frame.width).dequantize(*gaussians)
     means += (frame.left, frame.top)
-    frame = TileFrame(grid, place, channels, Q_MAX)
-    beyond = measure_reach(means, extents(cholesky, Q_MAX), frame)
+    beyond = measure_reach(
+        means, extents(cholesky, Q_MAX), TileFrame(grid, place, channels, Q_MAX, has_maps=False)
+    )
     return chunk_bytes(tile_chunk(place, data)), round_reach(beyond)
 
 
@@ -60,11 +67,16 @@ def make_tiled(
     bit_depth: int = 8,
     metadata: Metadata = Metadata(),  # noqa: B008  (immutable)
     change: Callable[[TilePlace, bytes, int], tuple[bytes, int]] | None = None,
+    alpha_map: bytes = b"",
+    maps: Callable[[TilePlace], bytes | None] = lambda place: None,
 ) -> bytes:
-    """Return a tiled file; `change` may replace the chunk of a tile and its reach."""
+    """Return a tiled file; `change` may replace the chunk of a tile and its reach.
+
+    `alpha_map` is the one of the header, and `maps` returns those of the tiles.
+    """
     chunks, reaches = [], []
     for place in grid.places():
-        chunk, reach = tile_of(grid, place, channels, seed, count)
+        chunk, reach = tile_of(grid, place, channels, seed, count, maps(place))
         if change is not None:
             chunk, reach = change(place, chunk, reach)
         chunks.append(chunk)
@@ -79,6 +91,7 @@ def make_tiled(
         q_max=Q_MAX,
         work=0,
         parameters=make_parameters(channels).to_bytes(),
+        alpha_map=alpha_map,
     )
     file = io.BytesIO()
     write_tiled(

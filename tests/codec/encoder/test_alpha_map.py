@@ -139,7 +139,7 @@ def test_a_target_of_size_leaves_room_for_the_picture() -> None:
 
 def test_errors_that_the_map_makes_good_count_less() -> None:
     picture = from_array(ball())
-    result = weighted(picture, encode_map(picture, 100))
+    result = weighted(picture, alpha_classes(picture, 100))
     assert result.weights is not None
     classes = alpha_classes(picture, 100)
     assert (result.weights[classes == TRANSPARENT] == LIGHT).all()

@@ -30,8 +30,9 @@ from gaussianimage.codec.decoder.file import (
     parse_file,
     too_much_work,
 )
+from gaussianimage.codec.decoder.pixel_kinds import PIXEL_KINDS
 from gaussianimage.codec.decoder.ranges import ByteRanges
-from gaussianimage.codec.decoder.tile_cache import TileCache, read_tile
+from gaussianimage.codec.decoder.tile_cache import TileCache, read_tile, reading_work
 from gaussianimage.codec.format.grain import Grain, around_blocks
 from gaussianimage.codec.format.header import MAX_LAYERS, Limits
 from gaussianimage.codec.format.varint import Buffer
@@ -41,9 +42,6 @@ from gaussianimage.rendering import render
 
 # Standard deviation of the background's Gaussian, in units of the picture's longer side.
 BACKGROUND_SIGMA = 1e5
-
-# The native decoder's code of each type of pixels.
-_KINDS = {np.dtype(np.float32): 1, np.dtype(np.uint8): 2, np.dtype(np.uint16): 3}
 
 
 class DecodeRequest(NamedTuple):
@@ -93,7 +91,7 @@ class DecodeRequest(NamedTuple):
             An argument is of a wrong type or out of range.
         """
         dtype = np.dtype(dtype)
-        kind = _KINDS.get(dtype)
+        kind = PIXEL_KINDS.get(dtype)
         if kind is None:
             raise TypeError(f"dtype: expected uint8, uint16 or float32, got {dtype}")
         return cls(
@@ -317,13 +315,17 @@ def decode_tiled(
             content.parameters.background_color[None].astype(np.float32),
         )
     ]
-    for place in grid.places():
-        if place.level >= layer_count(file, levels):
-            break
-        if content.index.lengths[grid.number(place)]:
-            tile = read_tile(file, content, place, limits, thread_count(threads))
-            scale = grid.scales[place.level]
-            parts.append((tile.means * scale, tile.cholesky * scale, tile.colors))
+    count = layer_count(file, levels)
+    places = [
+        place
+        for place, length in zip(grid.places(), content.index.lengths, strict=True)
+        if length and place.level < count
+    ]
+    reading_work(content, places, limits)
+    for place in places:
+        tile = read_tile(file, content, place, limits, thread_count(threads))
+        scale = grid.scales[place.level]
+        parts.append((tile.means * scale, tile.cholesky * scale, tile.colors))
     means, cholesky, colors = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return Gaussians.from_cholesky(
         means, cholesky, colors, grid.height, grid.width, file.header.q_max

@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 
 from gaussianimage import _native
 from gaussianimage.codec.decoder.file import ParsedFile, TiledContent
-from gaussianimage.codec.decoder.tile_cache import DecodedTile, TileCache
+from gaussianimage.codec.decoder.level_map import LevelMap
+from gaussianimage.codec.decoder.pixel_kinds import PIXEL_KINDS
+from gaussianimage.codec.decoder.tile_cache import (
+    DecodedTile,
+    TileCache,
+    reading_work,
+)
 from gaussianimage.codec.format.header import Limits
 from gaussianimage.codec.format.tiles import TilePlace
 from gaussianimage.errors import DamagedTileWarning, TileError, warn_outside
@@ -33,6 +39,12 @@ class Part(NamedTuple):
     height: int
     width: int
     crop: tuple[int, int, int, int]
+
+    @property
+    def of_whole(self) -> tuple[int, int, int, int]:
+        """The rectangle in pixels of the whole picture: top, left, height and width."""
+        top, left, height, width = self.crop
+        return self.top + top, self.left + left, height, width
 
 
 def draw_tiled(
@@ -146,10 +158,22 @@ class _TiledDrawing:
         self._blur = [(1 - shrink * shrink) / 6 for shrink in least]
         # The blur widens a Gaussian by at most √(2 q_max · its variance) on each side.
         self._room = 2 + math.sqrt(2 * file.header.q_max * max(self._blur))
+        alpha_class = self._content.alpha_class
+        self._map = None
+        if alpha_class is not None:
+            self._map = LevelMap(self._content.index, max(finest, 0), size, alpha_class)
         self._warned: set[TilePlace] = set()
 
     def draw(self, part: Part) -> NDArray[Any]:
-        tiles = self._tiles(self._touched(part))
+        places = self._touched(part)
+        if self._map is not None:
+            places = sorted({*places, *self._map.places(part.of_whole)})
+        work = reading_work(self._content, places, self._limits)
+        tiles = self._tiles(places)
+        classes = None
+        if self._map is not None:
+            maps = {place: tile.alpha for place, tile in tiles}
+            classes = self._map.classes(part.of_whole, maps, self._threads)
         gaussians = sum(len(tile.means) for _, tile in tiles)
         channels = self._file.header.channels
         self._limits.require("max_gaussians", gaussians, "the number of Gaussians to draw")
@@ -158,17 +182,13 @@ class _TiledDrawing:
         pixels = part.crop[2] * part.crop[3] * channels * self._dtype.itemsize
         self._limits.check_output(pixels, gaussians)
         means, cholesky, colors = self._scaled(tiles, part)
-        self._check_work(tiles, part, means, cholesky, colors)
-        in_bytes = self._dtype == np.uint8 and not self._file.header.has_alpha
+        self._check_work(work, tiles, part, means, cholesky, colors)
         q_max = self._file.header.q_max
         sheet = part.height, part.width, part.crop, self._threads
-        if in_bytes:
-            drawn = _native.render_bytes(means, cholesky, colors, q_max, *sheet)
-            return drawn[..., 0] if channels == 1 else drawn
-        from gaussianimage.picture import to_array  # imports Pillow, which bytes do not need
-
-        floats = _native.render_floats(means, cholesky, colors, q_max, *sheet)
-        return to_array(floats, self._dtype)
+        drawn = _native.render_samples(
+            means, cholesky, colors, q_max, *sheet, PIXEL_KINDS[self._dtype], classes
+        )
+        return drawn[..., 0] if channels == 1 else drawn
 
     def _touched(self, part: Part) -> list[TilePlace]:
         """Return the tiles that may touch the cells of a part, the coarsest level first."""
@@ -218,17 +238,11 @@ class _TiledDrawing:
             tile.colors[some],
             tile.extents[:, some],
             tile.work,
+            tile.alpha,
         )
 
     def _tiles(self, places: list[TilePlace]) -> list[tuple[TilePlace, DecodedTile]]:
         """Return the tiles at places, without the damaged ones if that is asked for."""
-        lengths = self._content.index.lengths
-        self._limits.require(
-            "max_memory",
-            sum(int(lengths[self._grid.number(place)]) for place in places),
-            "the bytes of the tiles to read",
-        )
-
         found: dict[TilePlace, DecodedTile | TileError] = {}
         for place in places:
             if (cached := self._cache.find(self._content, place)) is not None:
@@ -262,19 +276,20 @@ class _TiledDrawing:
 
     def _check_work(
         self,
+        reading: int,
         tiles: list[tuple[TilePlace, DecodedTile]],
         part: Part,
         means: NDArray[np.float64],
         cholesky: NDArray[np.float64],
         colors: NDArray[np.float32],
     ) -> None:
-        """Refuse a drawing that takes too much work.
+        """Refuse a drawing that takes too much work, with that of reading the tiles.
 
         An upper estimate is enough for most drawings. It counts all Gaussians of a tile, but only a
         few of a coarse tile's reach a small part of a large picture: if the estimate is above the
         limit, the native module counts what each Gaussian covers.
         """
-        total = 0.0
+        total: float = reading
         _, _, height, width = part.crop
         # A Gaussian can touch all blocks of the part at most.
         most = 64 + -(-width // 8 + 1) * (16 + height)
@@ -295,7 +310,7 @@ class _TiledDrawing:
             part.crop,
             self._threads,
         )
-        self._limits.require("max_work", work, "the work to render, in blocks,")
+        self._limits.require("max_work", reading + work, "the work to render, in blocks,")
 
     def _scaled(
         self, tiles: list[tuple[TilePlace, DecodedTile]], part: Part

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gaussianimage._util.arguments import MAX_PICTURE_SIDE, integer
 from gaussianimage.codec.decoder.ranges import ByteRanges, MemoryRanges, is_tiled
 from gaussianimage.codec.decoder.tiled_start import read_start
+from gaussianimage.codec.format.alpha import BETWEEN, OPAQUE, TRANSPARENT
 from gaussianimage.codec.format.container import (
     END,
     GAUSSIANS,
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 _KNOWN = (b"HEAD", LAYER, QUANTIZERS, GAUSSIANS, GRAIN, *TYPES.values())
 _KNOWN_TILED = (b"HEAD", TILE_INDEX, TILE_CHUNK, *TYPES.values())
+
+# In the header around the tiles: none, or the class of pixels in tiles without a map.
+_MAPS_OF_TILED = (b"", *(bytes([one]) for one in (TRANSPARENT, OPAQUE, BETWEEN)))
 
 END_BYTES = chunk_bytes(Chunk(END, b""))
 
@@ -67,11 +71,14 @@ class TiledContent:
         Levels and tiles, and where they are in the file.
     ranges : ByteRanges
         Where the tiles are read from.
+    alpha_class : int or None
+        The class of alpha of pixels in tiles without a map; None if no tile may have one.
     """
 
     parameters: QuantizerParameters
     index: TileIndex
     ranges: ByteRanges
+    alpha_class: int | None
 
 
 @dataclass(frozen=True)
@@ -185,7 +192,7 @@ def _parse_tiled(ranges: ByteRanges, limits: Limits, partial: bool) -> ParsedFil
     require_known(chunks, _KNOWN_TILED)
     head = chunks[0]
     header = Header.from_chunk(head)
-    if header.gaussians or header.alpha_map or not header.parameters:
+    if header.gaussians or header.alpha_map not in _MAPS_OF_TILED or not header.parameters:
         raise FormatError("the header is not one of a tiled file", head.payload_offset)
     parameters = QuantizerParameters.from_bytes(
         header.parameters, header.channels, offset=_parameters_offset(head, header)
@@ -201,7 +208,8 @@ def _parse_tiled(ranges: ByteRanges, limits: Limits, partial: bool) -> ParsedFil
     if ranges.size > whole:
         raise FormatError(f"{ranges.size - whole} bytes follow the end of the file", whole)
     metadata = Metadata.from_chunks(chunks, limits)
-    content = TiledContent(parameters, index, ranges)
+    alpha_class = header.alpha_map[0] if header.alpha_map else None
+    content = TiledContent(parameters, index, ranges, alpha_class)
     return ParsedFile(header, metadata, content, chunks, damage)
 
 

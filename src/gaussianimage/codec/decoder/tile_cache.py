@@ -2,20 +2,31 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gaussianimage import _native
-from gaussianimage.codec.decoder.file import ParsedFile, TiledContent, check_layers, parse_file
+from gaussianimage.codec.decoder.file import (
+    ParsedFile,
+    TiledContent,
+    bad_alpha_map,
+    check_layers,
+    parse_file,
+)
 from gaussianimage.codec.format.container import HEAD, LAYER, read_chunk
 from gaussianimage.codec.format.header import Limits
 from gaussianimage.codec.format.tiles import REACH_SLACK, TileGrid, TilePlace, tile_file
 from gaussianimage.errors import FormatError, GaussianImageError, LimitError, TileError
 
 CACHE_BYTES = 2**27
+
+WORK_OF_A_TILE = 2**16
+"""What reading a tile takes, however few Gaussians it has, in blocks of work: 0.1 to 0.2 ms."""
+WORK_OF_A_MAP_PIXEL = 8
+"""What decoding a pixel of a map of alpha takes at most, in blocks of work: 25 ns."""
 
 
 class DecodedTile(NamedTuple):
@@ -29,6 +40,8 @@ class DecodedTile(NamedTuple):
         How far they reach from their centers where they are cut, in x and in y.
     work : int
         The work to draw them at the size of the level, in blocks.
+    alpha : ndarray of uint8, (H, W) or (1, 1), or None
+        The class of alpha of each pixel of the tile, or that of all; None if the tile has no map.
     """
 
     means: NDArray[np.float64]
@@ -36,12 +49,13 @@ class DecodedTile(NamedTuple):
     colors: NDArray[np.float32]
     extents: NDArray[np.float64]
     work: int
+    alpha: NDArray[np.uint8] | None
 
     @property
     def size(self) -> int:
         """Bytes of the arrays."""
-        arrays = self.means, self.cholesky, self.colors, self.extents
-        return sum(array.nbytes for array in arrays)
+        arrays = self.means, self.cholesky, self.colors, self.extents, self.alpha
+        return sum(array.nbytes for array in arrays if array is not None)
 
 
 class TileCache:
@@ -102,6 +116,27 @@ class TileCache:
         return tile
 
 
+def reading_work(content: TiledContent, places: Sequence[TilePlace], limits: Limits) -> int:
+    """Return what reading some tiles takes besides their Gaussians, in blocks of work.
+
+    Raises
+    ------
+    LimitError
+        It takes too long, or too much memory.
+    """
+    grid = content.index.grid
+    lengths = (int(content.index.lengths[grid.number(place)]) for place in places)
+    limits.require("max_memory", sum(lengths), "the bytes of the tiles to read")
+    pixels = 0
+    if content.alpha_class is not None:
+        frames = (grid.frame(place) for place in places)
+        pixels = sum(frame.height * frame.width for frame in frames)
+        limits.require("max_memory", pixels, "the bytes of the maps of alpha")
+    work = WORK_OF_A_TILE * len(places) + WORK_OF_A_MAP_PIXEL * pixels
+    limits.require("max_work", work, f"the work to read {len(places)} tiles, in blocks,")
+    return work
+
+
 def read_tile(
     file: ParsedFile, content: TiledContent, place: TilePlace, limits: Limits, threads: int
 ) -> DecodedTile:
@@ -110,7 +145,8 @@ def read_tile(
     number = index.grid.number(place)
     offset, length = int(index.offsets[number]), int(index.lengths[number])
     data = content.ranges.read(offset, length)
-    frame = TileFrame(index.grid, place, file.header.channels, file.header.q_max)
+    has_maps = content.alpha_class is not None
+    frame = TileFrame(index.grid, place, file.header.channels, file.header.q_max, has_maps)
     try:
         if len(data) < length:
             raise FormatError(f"{len(data)} bytes of {length} are left", offset)
@@ -123,12 +159,16 @@ def read_tile(
 
 
 class TileFrame(NamedTuple):
-    """What a tiled file says of a tile: its place, and what its file must agree with."""
+    """What a tiled file says of a tile: its place, and what its file must agree with.
+
+    `has_maps` tells whether tiles may have maps of alpha.
+    """
 
     grid: TileGrid
     place: TilePlace
     channels: int
     q_max: float
+    has_maps: bool
 
 
 def decode_tile(
@@ -156,8 +196,10 @@ def decode_tile(
         raise FormatError(
             f"expected height, width, channels and q_max of {expected}, found {found}"
         )
-    if header.alpha_map or any(c.type not in (HEAD, LAYER) for c in inner.chunks):
+    if any(c.type not in (HEAD, LAYER) for c in inner.chunks):
         raise FormatError("the file of a tile has more than layers")
+    if header.alpha_map and not tile.has_maps:
+        raise FormatError("the tile has a map of alpha, but the file has none")
     layers = inner.layers
     counts, (means, cholesky, colors) = _native.decode_layers(
         layers.parameters.quantizer(header.height, header.width),
@@ -176,7 +218,25 @@ def decode_tile(
     widths = extents(cholesky, tile.q_max)
     if measure_reach(means, widths, tile) > reach + REACH_SLACK:
         raise FormatError(f"a Gaussian reaches farther than {reach} pixels beyond the tile")
-    return DecodedTile(means, cholesky, colors, widths, work)
+    return DecodedTile(means, cholesky, colors, widths, work, _alpha_classes(tile, inner))
+
+
+def _alpha_classes(tile: TileFrame, inner: ParsedFile) -> NDArray[np.uint8] | None:
+    """Return `DecodedTile.alpha` of the file in a tile."""
+    payload = inner.header.alpha_map
+    if not payload:
+        return None
+    if len(payload) == 1:
+        classes = _native.decode_alpha_map(payload, 1, 1)
+    else:
+        classes = _native.decode_alpha_map(payload, inner.header.height, inner.header.width)
+    if classes is None:
+        raise bad_alpha_map(inner)
+    if classes.size > 1:
+        classes = np.ascontiguousarray(classes[tile.grid.inside(tile.place)])
+        if (classes == classes[0, 0]).all():
+            return classes[:1, :1].copy()
+    return classes
 
 
 def measure_reach(

@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaussianimage import _native
+from gaussianimage.codec.format.alpha import BETWEEN, OPAQUE, TRANSPARENT
 from gaussianimage.picture import Picture
-
-TRANSPARENT, OPAQUE, BETWEEN = range(3)
 
 # With lack = 1 − quality / 100, alpha within TOLERANCE · lack of 0 or 1 becomes 0 or 1, and the
 # map keeps only areas that hold a square of 1 + (MOST_SIDE − 1) · lack pixels a side.
@@ -62,15 +61,13 @@ def encode_map(picture: Picture, quality: float) -> bytes | None:
     return _native.encode_alpha_map(classes)
 
 
-def weighted(picture: Picture, payload: bytes | None) -> Picture:
-    """Return the picture with smaller weights for errors that its map corrects.
+def weighted(picture: Picture, classes: NDArray[np.uint8] | None) -> Picture:
+    """Return the picture with smaller weights for errors that its map of classes corrects.
 
     The weights are not 0, because at other sizes no map corrects the pixels near an outline.
     """
-    if payload is None:
+    if classes is None:
         return picture
-    classes = _native.decode_alpha_map(payload, picture.height, picture.width)
-    assert classes is not None
     if picture.weights is None:
         weights = np.ones(picture.pixels.shape, np.float32)
     else:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from gaussianimage import _native
 from gaussianimage._util.arguments import number
 from gaussianimage.codec.encoder.alpha_map import encode_map, map_within, weighted
 from gaussianimage.codec.encoder.eye_weights import first_weights, on_channels
@@ -143,7 +144,9 @@ def prepare(
     metadata = parse_metadata(picture)
     most_bytes = _most_bytes(picture, metadata, target, q_max)
     alpha_map = alpha.make_map(picture, most_bytes)
-    picture = weighted(picture, alpha_map)
+    if alpha_map is not None:
+        classes = _native.decode_alpha_map(alpha_map, picture.height, picture.width)
+        picture = weighted(picture, classes)
     fitted = stretch.apply(picture)
     weights = None
     if tune == "eye" and picture.height * picture.width > FEW_PIXELS:

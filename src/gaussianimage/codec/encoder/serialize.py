@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from gaussianimage import _native
-from gaussianimage.codec.encoder.alpha_map import OPAQUE, TRANSPARENT
+from gaussianimage.codec.format.alpha import OPAQUE, TRANSPARENT
 from gaussianimage.codec.format.container import LAYER, Chunk, write_chunks
 from gaussianimage.codec.format.header import Header, nearest_q_max
 from gaussianimage.codec.format.levels import QuantizedGaussians

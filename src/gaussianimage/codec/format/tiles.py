@@ -157,6 +157,13 @@ class TileGrid:
         right = min(width, (place.column + 1) * self.side + self.margin)
         return Frame(top, left, bottom - top, right - left)
 
+    def inside(self, place: TilePlace) -> tuple[slice, slice]:
+        """Return the rows and the columns of a tile's frame that are in the tile."""
+        frame = self.frame(place)
+        top, left = place.row * self.side - frame.top, place.column * self.side - frame.left
+        bottom, right = min(top + self.side, frame.height), min(left + self.side, frame.width)
+        return slice(top, bottom), slice(left, right)
+
     def finest_level(self, height: int, width: int) -> int:
         """Return the finest level that is drawn for a picture of this size."""
         zoom = max(height / self.height, width / self.width)
@@ -179,8 +186,8 @@ class TileIndex:
     first : int
         Offset of the first ``TILE`` chunk in the file, in bytes.
     lengths : ndarray of uint32, (T,)
-        Length of each tile's chunk in bytes, type and checksum included; 0 for a tile without
-        Gaussians, which has no chunk.
+        Length of each tile's chunk in bytes, type and checksum included; 0 for a tile without a
+        chunk, and so without Gaussians and without a map of alpha.
     reaches : ndarray of uint16, (T,)
         How far Gaussians of each tile reach beyond it at most, in pixels of its level.
     """

@@ -48,6 +48,7 @@ from gaussianimage.codec.tiled.drawn_tiles import DrawnTiles
 from gaussianimage.codec.tiled.fit_tile import TileResult, empty_tile
 from gaussianimage.codec.tiled.levels import CoarseLevels, Window, to_pixels
 from gaussianimage.codec.tiled.rows import Pixels, RowReader, RowSource, Samples, open_rows
+from gaussianimage.codec.tiled.tile_alpha import USUAL, classes_of_frame, with_exact_alpha
 from gaussianimage.codec.tiled.tile_job import TileJob, TileOptions, encode_jobs
 from gaussianimage.codec.tiled.work_file import WorkFile
 from gaussianimage.errors import GaussianImageError
@@ -72,7 +73,7 @@ class TiledResult:
     height, width : int
         Size of the picture in pixels.
     gaussians, tiles : int
-        Number of Gaussians, and of tiles that have some.
+        Number of Gaussians, and of tiles that are not empty.
     bytes : int
         Size of the file.
     psnr : float
@@ -304,6 +305,10 @@ class _Encoding:
         self._window: Window | None = None
         self._squared_error = 0.0
 
+    @property
+    def _has_alpha(self) -> bool:
+        return self._reader.channels % 2 == 0
+
     def header(self) -> Header:
         """Return the header of the file."""
         parameters = QuantizerParameters(
@@ -321,6 +326,7 @@ class _Encoding:
             q_max=Q_MAX,
             work=0,
             parameters=parameters.to_bytes(),
+            alpha_map=bytes([USUAL]) if self._has_alpha else b"",
         )
 
     @property
@@ -437,7 +443,7 @@ class _Encoding:
         return decode_tile(self._frame(place), data, reach, DEFAULT_LIMITS, self._threads), reach
 
     def _frame(self, place: TilePlace) -> TileFrame:
-        return TileFrame(self._grid, place, self._reader.channels, Q_MAX)
+        return TileFrame(self._grid, place, self._reader.channels, Q_MAX, self._has_alpha)
 
     def _crop(self, level: int, frame: Frame) -> Samples | Pixels:
         """Return the picture in a frame of a level: samples of the finest, pixels of others."""
@@ -461,6 +467,9 @@ class _Encoding:
         level = self._grid.levels - 1
         source = to_pixels(self._crop(level, frame))
         drawn = self._drawn.within(level, frame).draw(1)
+        classes = classes_of_frame(source, self._reader.bit_depth)
+        if classes is not None:
+            with_exact_alpha(drawn, classes)
         return squared_error(drawn, source, self._reader.bit_depth)
 
 

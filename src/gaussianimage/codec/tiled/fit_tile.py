@@ -16,6 +16,7 @@ from gaussianimage.codec.decoder.tile_cache import (
     extents,
     measure_reach,
 )
+from gaussianimage.codec.encoder.alpha_map import weighted
 from gaussianimage.codec.encoder.draft import Draft
 from gaussianimage.codec.encoder.effort import Effort
 from gaussianimage.codec.encoder.encode import Q_MAX
@@ -26,11 +27,19 @@ from gaussianimage.codec.encoder.prune_and_regrow import PRUNE
 from gaussianimage.codec.encoder.quantize_fit import ENERGY, FitQuantizer
 from gaussianimage.codec.encoder.rate_model import gaussians_for_step
 from gaussianimage.codec.encoder.rd_quantization import Within
+from gaussianimage.codec.encoder.serialize import serialize
 from gaussianimage.codec.encoder.stretch import MOST_OCTAVES, Stretch
+from gaussianimage.codec.format.alpha import TRANSPARENT
 from gaussianimage.codec.format.container import chunk_bytes
 from gaussianimage.codec.format.levels import QuantizedGaussians
-from gaussianimage.codec.format.quantizer import STEPS_PER_OCTAVE, QuantizerParameters
+from gaussianimage.codec.format.metadata import Metadata
+from gaussianimage.codec.format.quantizer import (
+    SHAPE_STEP_ONE,
+    STEPS_PER_OCTAVE,
+    QuantizerParameters,
+)
 from gaussianimage.codec.format.tiles import round_reach, tile_chunk
+from gaussianimage.codec.tiled.tile_alpha import classes_of_frame, classes_of_tile
 from gaussianimage.fitting.fit import fit_picture
 from gaussianimage.fitting.loop import FitResult
 from gaussianimage.picture import Picture
@@ -47,7 +56,7 @@ class TileResult:
     Attributes
     ----------
     chunk : bytes
-        The bytes of its ``TILE`` chunk; empty if it has no Gaussians.
+        The bytes of its ``TILE`` chunk; empty if it has neither Gaussians nor a map of alpha.
     reach : int
         How far its Gaussians reach beyond it, in pixels of its level.
     tile : DecodedTile
@@ -120,14 +129,19 @@ def encode_tile(
     """
     channels = seen.shape[2]
     residual = seen - drawn
-    if float(np.abs(residual).max(initial=0.0)) < LEAST_RESIDUAL / (2**bit_depth - 1):
-        return TileResult(b"", 0, empty_tile(channels))
+    classes = classes_of_frame(seen, bit_depth)
+    own_classes = classes_of_tile(classes, frame)
+    least = LEAST_RESIDUAL / (2**bit_depth - 1)
+    # Of what is drawn in transparent pixels nothing shows.
+    hidden = classes is not None and bool((classes == TRANSPARENT).all())
+    if hidden or float(np.abs(residual).max(initial=0.0)) < least:
+        return _without_gaussians(frame, own_classes)
     stretch = stretch_for_residual(residual)
     pixels = residual * np.float32(stretch.gain)
     pixels += np.float32(0.5)
     np.clip(pixels, 0, 1, out=pixels)
     pixels.flags.writeable = False
-    picture = Picture(pixels, 16 if bit_depth == 16 else 8)
+    picture = weighted(Picture(pixels, 16 if bit_depth == 16 else 8), classes)
     fitted_picture = picture
     if weights is not None:
         fitted_picture = replace(picture, weights=on_channels(weights, picture))
@@ -172,7 +186,11 @@ def encode_tile(
         draft = quantizer.repair(draft, repair_step, _blocks_to_repair(frame)).draft
         draft = _within_reach(draft, levels, frame)
     if not draft.layers:
-        return TileResult(b"", 0, empty_tile(channels))
+        return _without_gaussians(frame, own_classes)
+    if own_classes is not None:
+        # Not before: the drafts are pictures of a residual, whose transparent pixels are not black.
+        source = replace(source, alpha_map=_native.encode_alpha_map(own_classes))
+        draft = replace(draft, source=source).with_layers(draft.layers)
     means, cholesky, _ = levels.dequantize(*QuantizedGaussians.concatenate(draft.layers))
     place = frame.grid.frame(frame.place)
     means += (place.left, place.top)
@@ -183,9 +201,28 @@ def encode_tile(
 
 
 def empty_tile(channels: int) -> DecodedTile:
-    """Return a tile without Gaussians."""
+    """Return a tile without a chunk."""
     colors = np.empty((0, channels), np.float32)
-    return DecodedTile(np.empty((0, 2)), np.empty((0, 3)), colors, np.empty((2, 0)), 0)
+    return DecodedTile(np.empty((0, 2)), np.empty((0, 3)), colors, np.empty((2, 0)), 0, None)
+
+
+def _without_gaussians(frame: TileFrame, classes: NDArray[np.uint8] | None) -> TileResult:
+    """Return a tile without Gaussians, which has a chunk only if it has a map of alpha."""
+    if classes is None:
+        return TileResult(b"", 0, empty_tile(frame.channels))
+    height, width = classes.shape
+    data = serialize(
+        [],
+        QuantizerParameters(0, SHAPE_STEP_ONE, (0,) * frame.channels),
+        Metadata(),
+        height=height,
+        width=width,
+        bit_depth=8,
+        q_max=frame.q_max,
+        alpha_map=_native.encode_alpha_map(classes),
+    )
+    chunk = chunk_bytes(tile_chunk(frame.place, data))
+    return TileResult(chunk, 0, decode_tile(frame, chunk, 0, DEFAULT_LIMITS, 1))
 
 
 def _without_long(fitted: FitResult, frame: TileFrame) -> FitResult:

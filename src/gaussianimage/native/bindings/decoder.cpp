@@ -4,9 +4,11 @@
 #include <nanobind/stl/array.h>
 #include <nanobind/stl/optional.h>
 
+#include <algorithm>
 #include <atomic>
 #include <stdexcept>
 
+#include "base/pool.h"
 #include "bindings/common.h"
 #include "bindings/without_gil.h"
 #include "file/picture_decoder.h"
@@ -17,6 +19,7 @@ namespace gi {
 namespace {
 
 using Classes = nb::ndarray<const uint8_t, nb::numpy, nb::ndim<2>, nb::c_contig>;
+using Sets = nb::ndarray<uint8_t, nb::numpy, nb::ndim<2>, nb::c_contig>;
 using Background = nb::ndarray<const float, nb::numpy, nb::ndim<1>, nb::c_contig>;
 
 // The bytes of an object that supports the buffer protocol with contiguous memory. The object
@@ -253,6 +256,39 @@ void bind_decoder(nb::module_& m) {
                           {static_cast<size_t>(height), static_cast<size_t>(width)});
       },
       nb::arg("data"), nb::arg("height"), nb::arg("width"));
+
+  // Adds the classes of a rectangle of a map, (h, w) or (1, 1) if all are the same, to the sets of
+  // the pixels of `crop` of a picture that is drawn at a size.
+  m.def(
+      "add_alpha_sets",
+      [](Sets sets, Classes classes, Crop place, Size map, Size drawn, Crop crop, int threads) {
+        const auto [top, left, height, width] = place;
+        const bool one = classes.size() == 1;
+        const bool whole = classes.shape(0) == static_cast<size_t>(height) &&
+                           classes.shape(1) == static_cast<size_t>(width);
+        if (!lies_within(place, map) || !lies_within(crop, drawn) || !(one || whole) ||
+            sets.shape(0) != static_cast<size_t>(crop[2]) ||
+            sets.shape(1) != static_cast<size_t>(crop[3]) ||
+            std::max({map[0], map[1], drawn[0], drawn[1]}) > max_window_side ||
+            *std::max_element(classes.data(), classes.data() + classes.size()) > as_drawn) {
+          throw nb::value_error("classes or sets of another size");
+        }
+        const AlphaTile tile{
+            {top, left, height, width}, one ? nullptr : classes.data(), classes.data()[0]};
+        AlphaMapWorkspace room;
+        without_gil([&] {
+          add_alpha_sets(tile, map[0], map[1], drawn[0], drawn[1],
+                         {crop[0], crop[1], crop[2], crop[3]}, resolve_threads(threads),
+                         sets.data(), room);
+        });
+      },
+      nb::arg("sets"), nb::arg("classes"), nb::arg("place"), nb::arg("map_size"),
+      nb::arg("drawn_size"), nb::arg("crop"), nb::arg("threads"));
+
+  // Replaces the sets by the classes of the pixels.
+  m.def(
+      "alpha_sets_to_classes", [](Sets sets) { alpha_sets_to_classes(sets.data(), sets.size()); },
+      nb::arg("sets"));
 
   nb::class_<SharedDecoder>(m, "Decoder")
       .def(nb::init<bool>(), nb::arg("keep_all"))

@@ -25,6 +25,7 @@ using Means = nb::ndarray<const double, nb::numpy, nb::shape<-1, 2>, nb::c_conti
 using Cholesky = nb::ndarray<const double, nb::numpy, nb::shape<-1, 3>, nb::c_contig>;
 using Colors = nb::ndarray<const float, nb::numpy, nb::ndim<2>, nb::c_contig>;
 using Residual = nb::ndarray<const float, nb::numpy, nb::ndim<3>, nb::c_contig>;
+using AlphaClasses = nb::ndarray<const uint8_t, nb::numpy, nb::ndim<2>, nb::c_contig>;
 using OutMap = nb::ndarray<float, nb::numpy, nb::ndim<2>, nb::c_contig>;
 
 // Returns a map (H, W) of a picture (H, W, C), which `measure` makes.
@@ -79,6 +80,43 @@ nb::object render_to(Means means, Cholesky cholesky, Colors colors, double q_max
   return nb::cast(pixels);
 }
 
+// Draws as `render_to`, and converts the sums to samples of a picture. An even number of channels
+// ends with alpha, by which the others are divided; `classes` are its classes, or none.
+template <typename T, PixelKind kind>
+nb::object render_samples_to(const Source& source, const Window& window, const Part& part,
+                             int threads, const std::optional<AlphaClasses>& classes) {
+  static_assert(sizeof(T) == bytes_per_value(kind));
+  const auto height = static_cast<size_t>(part.height), width = static_cast<size_t>(part.width);
+  const bool has_alpha = source.channels % 2 == 0;
+  if (classes && !(has_alpha && classes->shape(0) == height && classes->shape(1) == width)) {
+    throw nb::value_error("classes must be those of the pixels of a picture with alpha");
+  }
+  auto pixels = make_array<T>({height, width, static_cast<size_t>(source.channels)});
+  constexpr float black[max_channels] = {};
+  const PixelSink sink(kind, has_alpha, source.channels, part, pixels.data(),
+                       classes ? classes->data() : nullptr);
+  without_gil([&] { render(source, window, black, Work{}, threads, sink); });
+  return nb::cast(pixels);
+}
+
+nb::object render_samples(Means means, Cholesky cholesky, Colors colors, double q_max, int height,
+                          int width, std::optional<Crop> crop, int threads, int kind,
+                          std::optional<AlphaClasses> classes) {
+  const Source source = make_source(means, cholesky, colors, q_max);
+  const Window window = make_window(height, width);
+  const Part part = make_part(crop, height, width);
+  switch (static_cast<PixelKind>(kind)) {
+    case PixelKind::bytes:
+      return render_samples_to<uint8_t, PixelKind::bytes>(source, window, part, threads, classes);
+    case PixelKind::words:
+      return render_samples_to<uint16_t, PixelKind::words>(source, window, part, threads, classes);
+    case PixelKind::floats:
+      return render_samples_to<float, PixelKind::floats>(source, window, part, threads, classes);
+    default:
+      throw nb::value_error("kind");
+  }
+}
+
 }  // namespace
 
 bool lies_within(const Crop& crop, const Size& size) {
@@ -102,6 +140,9 @@ void bind_engine(nb::module_& m) {
   m.def("render_floats", &render_to<float, PixelKind::sums>, nb::arg("means"), nb::arg("cholesky"),
         nb::arg("colors"), nb::arg("q_max"), nb::arg("height"), nb::arg("width"),
         nb::arg("crop").none(), nb::arg("threads"));
+  m.def("render_samples", &render_samples, nb::arg("means"), nb::arg("cholesky"), nb::arg("colors"),
+        nb::arg("q_max"), nb::arg("height"), nb::arg("width"), nb::arg("crop").none(),
+        nb::arg("threads"), nb::arg("kind"), nb::arg("classes").none());
   m.def(
       "work",
       [](Means means, Cholesky cholesky, Colors colors, double q_max, int height, int width,

@@ -159,9 +159,15 @@ struct PixelReach {
   }
 };
 
-// The class of a pixel for each set of classes under it; bit i of the set stands for class i.
-constexpr std::array<uint8_t, 8> set_class = {as_drawn, transparent, opaque,   as_drawn,
-                                              between,  as_drawn,    as_drawn, as_drawn};
+// The class of a pixel for each set of classes under it. Of pixels without a class, nothing is
+// known.
+constexpr std::array<uint8_t, 16> make_set_classes() {
+  std::array<uint8_t, 16> classes{};
+  for (uint8_t& c : classes) c = as_drawn;
+  for (const AlphaClass c : {transparent, opaque, between}) classes[1U << c] = c;
+  return classes;
+}
+constexpr std::array<uint8_t, 16> set_classes = make_set_classes();
 
 }  // namespace
 
@@ -197,31 +203,65 @@ bool decode_alpha_map(const uint8_t* bytes, size_t size, int height, int width,
   return coder.finished_cleanly();
 }
 
-void alpha_classes(const uint8_t* map, int height, int width, int drawn_height, int drawn_width,
-                   const Part& part, int threads, uint8_t* classes, AlphaMapWorkspace& workspace) {
+void add_alpha_sets(const AlphaTile& tile, int height, int width, int drawn_height, int drawn_width,
+                    const Part& part, int threads, uint8_t* sets, AlphaMapWorkspace& workspace) {
+  const Part& place = tile.place;
   const PixelReach across{width, drawn_width}, down{height, drawn_height};
-  const int left = across.first(part.left);
-  const int columns = across.end(part.left + part.width - 1) - left;
+  // Which drawn pixels have a pixel of the map under them, is the same question the other way
+  // round.
+  const PixelReach back_across{drawn_width, width}, back_down{drawn_height, height};
+  const int left = std::max(back_across.first(place.left), part.left);
+  const int right = std::min(back_across.end(place.left + place.width - 1), part.left + part.width);
+  const int top = std::max(back_down.first(place.top), part.top);
+  const int bottom = std::min(back_down.end(place.top + place.height - 1), part.top + part.height);
+  if (left >= right || top >= bottom) return;
+  const auto row_of_sets = [&](int y) {
+    return sets + ptrdiff_t{y - part.top} * part.width + (left - part.left);
+  };
+  if (!tile.classes) {
+    const auto set = static_cast<uint8_t>(1 << tile.all);
+    for (int y = top; y < bottom; ++y) {
+      uint8_t* const out = row_of_sets(y);
+      for (int x = 0; x < right - left; ++x) out[x] |= set;
+    }
+    return;
+  }
+  const int first = std::max(across.first(left), place.left);
+  const int columns = std::min(across.end(right - 1), place.left + place.width) - first;
   constexpr int rows = 8;  // drawn rows of a task
-  workspace.sets.resize(count_pixels((part.height + rows - 1) / rows, columns));
-  parallel((part.height + rows - 1) / rows, threads, [&](int task) {
-    uint8_t* const set = workspace.sets.data() + count_pixels(task, columns);
-    for (int y = task * rows; y < std::min((task + 1) * rows, part.height); ++y) {
-      std::fill_n(set, columns, uint8_t{0});
-      for (int j = down.first(part.top + y); j < down.end(part.top + y); ++j) {
-        const uint8_t* const from = map + ptrdiff_t{j} * width + left;
-        for (int x = 0; x < columns; ++x) set[x] |= static_cast<uint8_t>(1 << from[x]);
+  const int tasks = (bottom - top + rows - 1) / rows;
+  workspace.sets.resize(count_pixels(tasks, columns));
+  parallel(tasks, threads, [&](int task) {
+    uint8_t* const under = workspace.sets.data() + count_pixels(task, columns);
+    for (int y = top + task * rows; y < std::min(top + (task + 1) * rows, bottom); ++y) {
+      std::fill_n(under, columns, uint8_t{0});
+      const int end = std::min(down.end(y), place.top + place.height);
+      for (int j = std::max(down.first(y), place.top); j < end; ++j) {
+        const uint8_t* const from =
+            tile.classes + ptrdiff_t{j - place.top} * place.width + (first - place.left);
+        for (int x = 0; x < columns; ++x) under[x] |= static_cast<uint8_t>(1 << from[x]);
       }
-      uint8_t* const out = classes + ptrdiff_t{y} * part.width;
-      for (int x = 0; x < part.width; ++x) {
-        uint8_t all = 0;
-        for (int j = across.first(part.left + x); j < across.end(part.left + x); ++j) {
-          all |= set[j - left];
-        }
-        out[x] = set_class[all];
+      uint8_t* const out = row_of_sets(y);
+      for (int x = left; x < right; ++x) {
+        const int last = std::min(across.end(x), first + columns);
+        for (int j = std::max(across.first(x), first); j < last; ++j)
+          out[x - left] |= under[j - first];
       }
     }
   });
+}
+
+void alpha_sets_to_classes(uint8_t* sets, size_t count) {
+  for (size_t i = 0; i < count; ++i) sets[i] = set_classes[sets[i] & 15];
+}
+
+void alpha_classes(const uint8_t* map, int height, int width, int drawn_height, int drawn_width,
+                   const Part& part, int threads, uint8_t* classes, AlphaMapWorkspace& workspace) {
+  const size_t count = count_pixels(part.height, part.width);
+  std::fill_n(classes, count, uint8_t{0});
+  const AlphaTile all{{0, 0, height, width}, map, as_drawn};
+  add_alpha_sets(all, height, width, drawn_height, drawn_width, part, threads, classes, workspace);
+  alpha_sets_to_classes(classes, count);
 }
 
 }  // namespace gi

@@ -24,10 +24,26 @@ std::vector<uint8_t> encode_alpha_map(const uint8_t* classes, int height, int wi
 bool decode_alpha_map(const uint8_t* bytes, size_t size, int height, int width,
                       std::vector<uint8_t>& classes, AlphaMapWorkspace& workspace);
 
+// A rectangle of a map.
+struct AlphaTile {
+  Part place;              // in the map
+  const uint8_t* classes;  // place.height × place.width, or null if all pixels have one class
+  uint8_t all;             // that class; as_drawn if nothing is known of the pixels
+};
+
+// Adds the classes of a tile's pixels to the sets of the drawn pixels that they are under. A set is
+// one of a pixel of a part of a picture, which is drawn at another size than the map's; bit c of it
+// stands for class c.
+void add_alpha_sets(const AlphaTile& tile, int height, int width, int drawn_height, int drawn_width,
+                    const Part& part, int threads, uint8_t* sets, AlphaMapWorkspace& workspace);
+
+// Replaces the sets by the classes of the drawn pixels. A pixel gets the class of the map's pixels
+// under it if they all have the same class.
+void alpha_sets_to_classes(uint8_t* sets, size_t count);
+
 // Computes the classes of a part of a picture, part.height × part.width, that is drawn at another
-// size than the map's. A drawn pixel gets the class of the map's pixels under it if they all have
-// the same class. The time is about that of passing twice over the pixels of the map and of the
-// part.
+// size than the map's. The time is about that of passing twice over the pixels of the map and of
+// the part.
 void alpha_classes(const uint8_t* map, int height, int width, int drawn_height, int drawn_width,
                    const Part& part, int threads, uint8_t* classes, AlphaMapWorkspace& workspace);
 
