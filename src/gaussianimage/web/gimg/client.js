@@ -346,8 +346,9 @@ class WorkerSession {
       if (!channel.ended) channel.send({ id, type: 'close' });
     });
     if (shared) {
-      const { header, count, means, cholesky, colors, alpha } = shared;
-      channel.send({ id, type: 'share', shared: { header, count, means, cholesky, colors, alpha } });
+      const { header, count, means, cholesky, colors, alpha, alphaPlace } = shared;
+      const sent = { header, count, means, cholesky, colors, alpha, alphaPlace };
+      channel.send({ id, type: 'share', shared: sent });
     } else {
       channel.send({ id, type: 'open', limits: options.limits });
     }

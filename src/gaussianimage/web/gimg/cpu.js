@@ -1,6 +1,6 @@
 /** Draws a picture on the CPU, in bands of rows. It is the fall-back where WebGL2 is missing. */
 import { GimgError } from './gimg.js';
-import { footprints, placeGaussians } from './view.js';
+import { footprints, mapSize, placeGaussians } from './view.js';
 
 /** @typedef {import('./gimg.js').Picture} Picture */
 /** @typedef {import('./view.js').View} View */
@@ -130,19 +130,19 @@ function addGaussian(picture, placed, k, reach, sums, width, top, bottom) {
  * @param {View} view
  */
 function alphaClasses(picture, view) {
-  const { alpha, header } = picture;
+  const { alpha, alphaPlace } = picture;
   if (!alpha) return null;
-  const columns = footprints(view.width, view.left, view.scaleX, header.width);
-  const rows = footprints(view.height, view.top, view.scaleY, header.height);
+  const { columns, rows } = footprints(alphaPlace, view);
+  const stride = mapSize(alphaPlace).columns;
   const classes = new Uint8Array(view.width * view.height);
   for (let j = 0, at = 0; j < view.height; j++) {
     for (let i = 0; i < view.width; i++, at++) {
       const [left, right] = [columns[2 * i], columns[2 * i + 1]];
       const [top, bottom] = [rows[2 * j], rows[2 * j + 1]];
-      let found = left < right && top < bottom ? alpha[top * header.width + left] : 3;
+      let found = left < right && top < bottom ? alpha[top * stride + left] : 3;
       for (let y = top; y < bottom && found < 3; y++) {
         for (let x = left; x < right; x++) {
-          if (alpha[y * header.width + x] !== found) {
+          if (alpha[y * stride + x] !== found) {
             found = 3;
             break;
           }

@@ -31,6 +31,19 @@ import { ALPHA_BLOCK_WEIGHTS, ALPHA_PIXEL_WEIGHTS, LAYER_WEIGHTS } from './prior
  */
 
 /**
+ * @typedef {object} AlphaPlace
+ * The window of the whole picture's map of alpha that `Picture.alpha` is. Its pixels may be squares of
+ * several pixels of the whole map; ceil(width / scale) of them are in a row.
+ * @property {number} left where the window begins, in pixels of the whole map
+ * @property {number} top
+ * @property {number} width of the window in pixels of the whole map
+ * @property {number} height
+ * @property {number} scale side of the squares
+ * @property {number} stretchX pixels of the whole map for a pixel of the picture
+ * @property {number} stretchY
+ */
+
+/**
  * @typedef {object} Levels
  * The integers of the Gaussians of one layer (docs/format.md, 4.2).
  * @property {Uint8Array} classes
@@ -104,10 +117,17 @@ export class Picture {
     /** C numbers of each Gaussian, multiplied by alpha. */
     this.colors = new Float32Array(0);
     /**
-     * The class of each pixel's alpha: 0 transparent, 1 opaque, 2 neither.
+     * The class of each pixel's alpha: 0 transparent, 1 opaque, 2 neither, 3 several or not known,
+     * which is drawn as if there was no map.
      * @type {Uint8Array | null}
      */
     this.alpha = null;
+    const { width, height } = header;
+    /**
+     * Where `alpha` is: only of pictures that are joined of tiles it is not the whole picture.
+     * @type {AlphaPlace}
+     */
+    this.alphaPlace = { left: 0, top: 0, width, height, scale: 1, stretchX: 1, stretchY: 1 };
     /**
      * Chunks that other modules read, by type: compressed metadata (iCCP, eXIF, xXMP) and gRAN.
      * @type {Map<string, Uint8Array>}
@@ -244,6 +264,8 @@ export function readChunk(data, offset, most) {
  * @property {Partial<Limits>} [limits] what is refused; `LIMITS` by default
  * @property {boolean} [partial] accept a file that is cut or damaged behind its header
  * @property {boolean} [levels] keep the integers of the layers in `picture.levels`
+ * @property {boolean} [tiled] keep the bytes of the map of alpha in `picture.alpha`: the picture
+ *   around tiles may be larger than any array
  */
 
 /** Decodes a file whose bytes come piece by piece. */
@@ -401,8 +423,9 @@ export class Decoder {
     });
     const picture = new Picture(header);
     if (map.length) {
-      picture.alpha =
-        decodeAlphaMap(map, height, width) ?? fail('the map of alpha does not decode', offset);
+      picture.alpha = this.#options.tiled
+        ? map.slice()
+        : decodeAlphaMap(map, height, width) ?? fail('the map of alpha does not decode', offset);
     }
     this.picture = picture;
     this.#decodeLayer = layerDecoder(header);

@@ -4,8 +4,10 @@
  */
 import { loadPicture } from './client.js';
 import { Decoder, GimgError, LIMITS, Picture, fail, readChunk, readerOf, u32 } from './gimg.js';
+import { footprints, mapSize, placeOnMap } from './view.js';
 
 /** @typedef {import('./view.js').View} View */
+/** @typedef {import('./gimg.js').AlphaPlace} AlphaPlace */
 /** @typedef {import('./gimg.js').Header} Header */
 
 /**
@@ -33,8 +35,22 @@ import { Decoder, GimgError, LIMITS, Picture, fail, readChunk, readerOf, u32 } f
 
 /**
  * @typedef {object} Tile
- * @property {Picture | null} picture null until it has come, or if it is damaged
- * @property {boolean} failed
+ * @property {Picture | null} picture null if it is damaged
+ * @property {Classes} classes of its pixels
+ * @property {{scale: number, classes: Uint8Array} | null} reduced the classes at a coarser scale
+ */
+
+/**
+ * @typedef {number | Uint8Array} Classes
+ * The classes of alpha of a rectangle of pixels, as in `Picture`: one number for all of them, or one
+ * for each.
+ */
+
+/**
+ * @typedef {object} MapPart
+ * The part of a level's map of alpha that a view needs: a rectangle of whole tiles.
+ * @property {AlphaPlace} place
+ * @property {number[]} numbers of the tiles, row by row
  */
 
 const FIRST_READ = 2 ** 16;
@@ -47,6 +63,17 @@ const MOST_TILES_IN_VIEW = 2 ** 13;
 const MOST_KEPT = 2 ** 21;
 /** A view of more Gaussians is of a hostile file too. */
 const MOST_IN_VIEW = 2 ** 22;
+/** As many bytes of maps of alpha are kept. */
+const MOST_KEPT_CLASSES = 2 ** 27;
+const MOST_CLASSES_IN_VIEW = 2 ** 28;
+/** A map of more pixels is reduced, as far as its pixels are smaller than the drawn ones. */
+const LARGE_MAP = 2 ** 24;
+/** The same for its sides: all GPUs of today take textures of this size. */
+const LONG_MAP = 4096;
+/** A larger map, which only strange files and views need, has a pixel for each tile. */
+const LARGEST_MAP = 2 ** 26;
+/** The class of pixels of which nothing is known, or that have several. */
+const AS_DRAWN = 3;
 /** After so many milliseconds a tile that could not be reached is asked for again. */
 const RETRY = 5000;
 /** Tiles closer to each other in the file are fetched together, up to so many bytes. */
@@ -181,7 +208,8 @@ async function readBody(answer, most) {
 export async function openTiled(source, options = {}) {
   const { maxBytes } = { ...LIMITS, ...options.limits };
   const ranges = new Ranges(source, options.signal, maxBytes);
-  const decoder = new Decoder({ limits: { maxPixels: Infinity, maxSide: Infinity, maxBytes } });
+  const limits = { maxPixels: Infinity, maxSide: Infinity, maxBytes };
+  const decoder = new Decoder({ limits, tiled: true });
   let bytes = await ranges.read(0, FIRST_READ);
   /** @type {(start: number, type: string) => Promise<Uint8Array>} */
   const chunkAt = async (start, type) => {
@@ -198,14 +226,13 @@ export async function openTiled(source, options = {}) {
   const endOf = (/** @type {Uint8Array} */ payload) => payload.byteOffset - bytes.byteOffset + payload.length + 4;
   const head = await chunkAt(8, 'HEAD');
   const headEnd = endOf(head);
-  // A map of alpha is not decoded: the picture may be of any size.
-  const hasMap = head[2] > 7;
-  if (!hasMap) decoder.push(bytes.subarray(0, headEnd));
-  const { picture } = decoder;
-  if (!picture || picture.header.gaussians || picture.header.work) {
-    return fail('the header is not that of a tiled file', 8);
+  decoder.push(bytes.subarray(0, headEnd));
+  const picture = /** @type {Picture} */ (decoder.picture);
+  const { header, alpha } = picture;
+  if (header.gaussians || header.work || (alpha && (alpha.length > 1 || alpha[0] > 2))) {
+    fail('the header is not that of a tiled file', 8);
   }
-  const { header } = picture;
+  picture.alpha = null; // that of each level is in its tiles
   const payload = await chunkAt(headEnd, 'TIDX');
   const { index, first } = parseIndex(payload, header, headEnd);
   const indexEnd = endOf(payload);
@@ -228,7 +255,7 @@ export async function openTiled(source, options = {}) {
   picture.bytes = index.places[index.places.length - 1] + 9;
   picture.layers = [{ gaussians: picture.count, bytes: picture.bytes }];
   picture.complete = true;
-  picture.tiles = new Tiles(picture.header, index, ranges, maxBytes);
+  picture.tiles = new Tiles(picture.header, alpha?.[0] ?? null, index, ranges, maxBytes);
   picture.damage = await findWrongEnd(ranges, picture.bytes, typeof source !== 'string');
   return picture;
 }
@@ -295,7 +322,57 @@ function parseIndex(payload, header, offset) {
   return { index: { levels, shift, side, margin, gaussians, places, reaches, grids }, first };
 }
 
+// The map of alpha ------------------------------------------------------------------------------
+
+/**
+ * Returns the classes of a rectangle of a map.
+ * @param {Uint8Array} map
+ * @param {number} stride columns of the map
+ * @param {number} left
+ * @param {number} top
+ * @param {{width: number, height: number}} size
+ * @returns {Classes}
+ */
+function cutClasses(map, stride, left, top, { width, height }) {
+  const classes = new Uint8Array(width * height);
+  for (let y = 0; y < height; y++) {
+    const from = (top + y) * stride + left;
+    classes.set(map.subarray(from, from + width), y * width);
+  }
+  const [first] = classes;
+  return classes.every((found) => found === first) ? first : classes;
+}
+
+/**
+ * Returns a class for each square of `scale` pixels, that of all its pixels.
+ * @param {Uint8Array} classes
+ * @param {number} width
+ * @param {number} scale
+ */
+function reduceClasses(classes, width, scale) {
+  const columns = Math.ceil(width / scale);
+  const reduced = new Uint8Array(columns * Math.ceil(classes.length / width / scale));
+  for (let i = 0, y = 0; i < classes.length; y++) {
+    const row = columns * Math.floor(y / scale);
+    for (let x = 0; x < width; x++, i++) {
+      const at = row + Math.floor(x / scale);
+      const first = y % scale === 0 && x % scale === 0;
+      if (first) reduced[at] = classes[i];
+      else if (reduced[at] !== classes[i]) reduced[at] = AS_DRAWN;
+    }
+  }
+  return reduced;
+}
+
 // The tiles -------------------------------------------------------------------------------------
+
+/**
+ * @param {number} tiles in a view
+ * @throws {GimgError} they are too many
+ */
+function checkNumber(tiles) {
+  if (tiles > MOST_TILES_IN_VIEW) fail('too many tiles reach into the view', 0, 'limit');
+}
 
 /**
  * The tiles of a picture, which come when a view needs them. The event `change` tells that some came,
@@ -303,6 +380,7 @@ function parseIndex(payload, header, offset) {
  */
 export class Tiles extends EventTarget {
   #header;
+  #around;
   #index;
   #ranges;
   #most;
@@ -310,6 +388,8 @@ export class Tiles extends EventTarget {
   #tiles = new Map();
   /** Number of Gaussians of those tiles. */
   #kept = 0;
+  /** Number of bytes of their maps of alpha. */
+  #keptClasses = 0;
   /** @type {number[]} that are to be fetched */
   #wanted = [];
   #running = 0;
@@ -320,13 +400,16 @@ export class Tiles extends EventTarget {
 
   /**
    * @param {Header} header
+   * @param {number | null} around the class of all pixels in tiles without a map of alpha; null if the
+   *   file has no maps
    * @param {TileIndex} index
    * @param {Ranges} ranges
    * @param {number} most bytes of a tile
    */
-  constructor(header, index, ranges, most) {
+  constructor(header, around, index, ranges, most) {
     super();
     this.#header = header;
+    this.#around = around;
     this.#index = index;
     this.#ranges = ranges;
     this.#most = most;
@@ -366,18 +449,31 @@ export class Tiles extends EventTarget {
    * @throws {GimgError} the view needs too many tiles
    */
   compose(view) {
-    const { level, here, missing } = this.#request(view);
-    const key = `${level}:${here}`;
-    if (this.#composed?.key !== key) this.#composed = { key, picture: this.#join(level, here) };
+    const { level, map, here, missing } = this.#request(view);
+    const key = `${level}:${here}:${map && Object.values(map.place)}`;
+    if (this.#composed?.key !== key) {
+      const picture = this.#join(level, here);
+      if (map) this.#addMap(picture, map);
+      this.#composed = { key, picture };
+    }
+    return { picture: this.#composed.picture, view: this.#viewOfLevel(view, level), missing };
+  }
+
+  /**
+   * Returns a view of the picture as one of a level.
+   * @param {View} view
+   * @param {number} level
+   * @returns {View}
+   */
+  #viewOfLevel(view, level) {
     const { scale } = this.#index.grids[level];
-    const part = {
+    return {
       ...view,
       left: view.left / scale,
       top: view.top / scale,
       scaleX: view.scaleX * scale,
       scaleY: view.scaleY * scale,
     };
-    return { picture: this.#composed.picture, view: part, missing };
   }
 
   /**
@@ -393,12 +489,13 @@ export class Tiles extends EventTarget {
   /**
    * Asks for the tiles that a view needs and that are not here yet.
    * @param {View} view
-   * @returns {{level: number, here: number[], missing: number}} the numbers of the undamaged tiles that
-   *   are here, and how many are missing
+   * @returns {{level: number, map: MapPart | null, here: number[], missing: number}} the numbers of the
+   *   undamaged tiles that are here, and how many are missing
    */
   #request(view) {
     const level = this.levelOf(view);
-    const needed = this.#needed(view, level);
+    const map = this.#mapPart(view, level);
+    const needed = this.#needed(view, level, map?.numbers ?? []);
     const here = [];
     this.#wanted = [];
     let missing = 0;
@@ -413,21 +510,73 @@ export class Tiles extends EventTarget {
       this.#tiles.set(number, tile);
       if (tile.picture) here.push(number);
     }
-    this.#forget(needed.length);
+    this.#forget(needed.size);
     this.#fetchWanted();
-    return { level, here, missing };
+    return { level, map, here, missing };
+  }
+
+  /**
+   * Returns the part of the map of alpha under a view, or null if there is none.
+   * @param {View} view
+   * @param {number} level
+   * @returns {MapPart | null}
+   */
+  #mapPart(view, level) {
+    if (this.#around === null) return null;
+    const { grids, side } = this.#index;
+    const grid = grids[level];
+    const ofLevel = this.#viewOfLevel(view, level);
+    // By 4.9 the map of a level is as wide as the picture, though its last column may stand for less
+    // than `scale` pixels of the picture.
+    const whole = {
+      left: 0,
+      top: 0,
+      width: grid.width,
+      height: grid.height,
+      scale: side,
+      stretchX: (grid.width * grid.scale) / this.#header.width,
+      stretchY: (grid.height * grid.scale) / this.#header.height,
+    };
+    const { columns, rows } = footprints(whole, ofLevel);
+    const [column, row] = [columns[0], rows[0]];
+    const across = columns[columns.length - 1] - column;
+    const down = rows[rows.length - 1] - row;
+    if (!across || !down) return null;
+    checkNumber(across * down);
+    const numbers = [];
+    for (let i = row; i < row + down; i++) {
+      for (let j = column; j < column + across; j++) numbers.push(grid.first + i * grid.columns + j);
+    }
+    const left = column * side;
+    const top = row * side;
+    const width = Math.min(across * side, grid.width - left);
+    const height = Math.min(down * side, grid.height - top);
+    const { scaleX, scaleY } = placeOnMap(whole, ofLevel);
+    const drawn = 1 / Math.max(scaleX, scaleY);
+    let scale = 1;
+    while (
+      2 * scale <= drawn &&
+      side % (2 * scale) === 0 &&
+      (Math.max(width, height) > scale * LONG_MAP || width * height > scale * scale * LARGE_MAP)
+    ) {
+      scale *= 2;
+    }
+    if (width * height > scale * scale * LARGEST_MAP) scale = side;
+    return { place: { ...whole, left, top, width, height, scale }, numbers };
   }
 
   /**
    * Returns the numbers of the tiles that a view needs, coarse ones first.
    * @param {View} view
    * @param {number} level
+   * @param {number[]} underMap those whose classes it needs
    */
-  #needed(view, level) {
-    const { grids, side, places, reaches } = this.#index;
+  #needed(view, level, underMap) {
+    const { grids, side, reaches } = this.#index;
     const right = view.left + view.width / view.scaleX;
     const bottom = view.top + view.height / view.scaleY;
-    const found = [];
+    /** @type {Set<number>} */
+    const found = new Set();
     for (const grid of grids.slice(0, level + 1)) {
       // A smaller picture is blurred, by less than two of its pixels.
       const blur = 2 / Math.min(view.scaleX, view.scaleY) / grid.scale;
@@ -438,21 +587,29 @@ export class Tiles extends EventTarget {
       ];
       const [row0, row1] = span(view.top, bottom, grid.reach + blur, grid.rows);
       const [column0, column1] = span(view.left, right, grid.reach + blur, grid.columns);
-      if ((row1 - row0 + 1) * (column1 - column0 + 1) > MOST_TILES_IN_VIEW) {
-        fail('too many tiles reach into the view', 0, 'limit');
-      }
+      checkNumber((row1 - row0 + 1) * (column1 - column0 + 1));
       for (let row = row0; row <= row1; row++) {
         for (let column = column0; column <= column1; column++) {
           const number = grid.first + row * grid.columns + column;
-          if (places[number + 1] === places[number]) continue;
+          if (this.#isEmpty(number)) continue;
           const reach = reaches[number] + blur;
           const [top, low] = span(view.top, bottom, reach, grid.rows);
           const [left, high] = span(view.left, right, reach, grid.columns);
-          if (row >= top && row <= low && column >= left && column <= high) found.push(number);
+          if (row >= top && row <= low && column >= left && column <= high) found.add(number);
         }
       }
     }
+    for (const number of underMap) if (!this.#isEmpty(number)) found.add(number);
     return found;
+  }
+
+  /**
+   * Returns whether a tile has no chunk in the file.
+   * @param {number} number
+   */
+  #isEmpty(number) {
+    const { places } = this.#index;
+    return places[number + 1] === places[number];
   }
 
   /**
@@ -460,11 +617,21 @@ export class Tiles extends EventTarget {
    * @param {number} used
    */
   #forget(used) {
-    for (const [number, { picture }] of this.#tiles) {
-      if (this.#kept <= MOST_KEPT || this.#tiles.size <= used) return;
-      this.#kept -= picture?.count ?? 0;
+    for (const [number, tile] of this.#tiles) {
+      const few = this.#kept <= MOST_KEPT && this.#keptClasses <= MOST_KEPT_CLASSES;
+      if (few || this.#tiles.size <= used) return;
+      this.#count(tile, -1);
       this.#tiles.delete(number);
     }
+  }
+
+  /**
+   * @param {Tile} tile that comes or goes
+   * @param {1 | -1} sign
+   */
+  #count({ picture, classes }, sign) {
+    this.#kept += sign * (picture?.count ?? 0);
+    if (typeof classes !== 'number') this.#keptClasses += sign * classes.length;
   }
 
   #fetchWanted() {
@@ -504,19 +671,18 @@ export class Tiles extends EventTarget {
     const { places } = this.#index;
     for (const number of numbers) {
       /** @type {Tile} */
-      const tile = { picture: null, failed: true };
+      let tile = { picture: null, classes: AS_DRAWN, reduced: null };
       try {
         if (bytes instanceof GimgError) throw bytes;
         const part = bytes.subarray(places[number] - start, places[number + 1] - start);
-        tile.picture = await this.#decode(number, part);
-        tile.failed = false;
+        tile = await this.#decode(number, part);
       } catch (error) {
         const known = error instanceof GimgError ? error : new GimgError('format', String(error));
         this.dispatchEvent(new CustomEvent('error', { detail: known }));
         if (known.kind === 'network') setTimeout(() => this.#tiles.delete(number), RETRY);
       }
       this.#coming.delete(number);
-      this.#kept += tile.picture?.count ?? 0;
+      this.#count(tile, 1);
       this.#tiles.set(number, tile);
       this.dispatchEvent(new Event('change'));
     }
@@ -529,16 +695,14 @@ export class Tiles extends EventTarget {
    * Decodes a tile, and moves its Gaussians from the tile's frame to its level.
    * @param {number} number
    * @param {Uint8Array} bytes of its chunk
-   * @returns {Promise<Picture>}
+   * @returns {Promise<Tile>}
    * @throws {GimgError} the tile is damaged
    */
   async #decode(number, bytes) {
     const { grids, side, margin, places, reaches } = this.#index;
     const offset = places[number];
-    const level = grids.findLastIndex((grid) => grid.first <= number);
+    const { level, row, column, ...size } = this.#placeOf(number);
     const grid = grids[level];
-    const row = Math.floor((number - grid.first) / grid.columns);
-    const column = (number - grid.first) % grid.columns;
     const where = `tile ${level}/${row}/${column}`;
     /** @type {(message: string) => never} */
     const refuse = (message) => fail(`${where}: ${message}`, offset);
@@ -558,19 +722,20 @@ export class Tiles extends EventTarget {
       at += part.to + 4;
     }
     if (this.#kept > MOST_IN_VIEW) fail('the view needs too many Gaussians', offset, 'limit');
+    if (this.#keptClasses > MOST_CLASSES_IN_VIEW) fail('the view needs too large a map', offset, 'limit');
     const picture = await loadPicture(file.slice());
     const left = Math.max(0, column * side - margin);
     const top = Math.max(0, row * side - margin);
     const right = Math.min(grid.width, (column + 1) * side + margin);
     const bottom = Math.min(grid.height, (row + 1) * side + margin);
-    const { header, means, cholesky, count } = picture;
+    const { header, means, cholesky, count, alpha } = picture;
     const { channels, qMax } = this.#header;
     if (
       header.width !== right - left ||
       header.height !== bottom - top ||
       header.channels !== channels ||
       header.qMax !== qMax ||
-      picture.alpha
+      (alpha && this.#around === null)
     ) {
       refuse('its header does not fit to the file');
     }
@@ -589,7 +754,13 @@ export class Tiles extends EventTarget {
       );
       if (far > reach) refuse('a Gaussian reaches farther than the index says');
     }
-    return picture;
+    /** @type {Classes} */
+    let classes = this.#around ?? AS_DRAWN;
+    if (alpha) {
+      classes = cutClasses(alpha, header.width, column * side - left, row * side - top, size);
+      picture.alpha = null;
+    }
+    return { picture, classes, reduced: null };
   }
 
   /**
@@ -618,5 +789,69 @@ export class Tiles extends EventTarget {
       at += part.count;
     });
     return joined;
+  }
+
+  /**
+   * Gives a picture of tiles a part of the map of alpha.
+   * @param {Picture} picture
+   * @param {MapPart} part
+   */
+  #addMap(picture, { place, numbers }) {
+    const { side } = this.#index;
+    const { scale } = place;
+    const found = numbers.map((number) => this.#classesOf(number, scale));
+    const [first] = found;
+    if (typeof first === 'number' && found.every((classes) => classes === first)) {
+      picture.alpha = Uint8Array.of(first);
+      picture.alphaPlace = { ...place, scale: Math.max(place.width, place.height) };
+      return;
+    }
+    const { columns, rows } = mapSize(place);
+    const map = new Uint8Array(columns * rows);
+    numbers.forEach((number, i) => {
+      const { row, column, ...size } = this.#placeOf(number);
+      const tile = mapSize({ ...place, ...size });
+      let at = (columns * (row * side - place.top) + column * side - place.left) / scale;
+      const classes = found[i];
+      for (let y = 0; y < tile.rows; y++, at += columns) {
+        if (typeof classes === 'number') map.fill(classes, at, at + tile.columns);
+        else map.set(classes.subarray(y * tile.columns, (y + 1) * tile.columns), at);
+      }
+    });
+    picture.alpha = map;
+    picture.alphaPlace = place;
+  }
+
+  /**
+   * Returns the classes of a tile, each of a square of `scale` pixels.
+   * @param {number} number
+   * @param {number} scale
+   * @returns {Classes}
+   */
+  #classesOf(number, scale) {
+    if (this.#isEmpty(number)) return this.#around ?? AS_DRAWN;
+    const tile = this.#tiles.get(number);
+    if (!tile) return AS_DRAWN;
+    const { classes } = tile;
+    if (typeof classes === 'number' || scale === 1) return classes;
+    if (tile.reduced?.scale !== scale) {
+      tile.reduced = { scale, classes: reduceClasses(classes, this.#placeOf(number).width, scale) };
+    }
+    return tile.reduced.classes;
+  }
+
+  /**
+   * Returns the level, row and column of a tile, and how many pixels it has.
+   * @param {number} number
+   */
+  #placeOf(number) {
+    const { grids, side } = this.#index;
+    const level = grids.findLastIndex((grid) => grid.first <= number);
+    const grid = grids[level];
+    const row = Math.floor((number - grid.first) / grid.columns);
+    const column = (number - grid.first) % grid.columns;
+    const width = Math.min(side, grid.width - column * side);
+    const height = Math.min(side, grid.height - row * side);
+    return { level, row, column, width, height };
   }
 }

@@ -3,6 +3,7 @@
  * those that the canvas shows. Both renderers draw what `placeGaussians` returns.
  */
 
+/** @typedef {import('./gimg.js').AlphaPlace} AlphaPlace */
 /** @typedef {import('./gimg.js').Picture} Picture */
 
 /**
@@ -98,23 +99,53 @@ export function placeGaussians(picture, view, count) {
 }
 
 /**
- * Returns, for each column of the canvas, the first column of the map of alpha under its footprint
- * and the one behind the last (docs/format.md, 4.9). Rows are the same.
- * @param {number} drawn number of columns of the canvas
- * @param {number} start where the canvas begins, in pixels of the picture
- * @param {number} scale
- * @param {number} size number of columns of the map
- * @returns {Int32Array}
+ * Returns where a canvas is on a map of alpha, in pixels of the map before it was reduced.
+ * @param {AlphaPlace} place
+ * @param {View} view
  */
-export function footprints(drawn, start, scale, size) {
-  const reach = Math.max(1, 1 / scale) - 1e-9;
-  const found = new Int32Array(2 * drawn);
-  for (let i = 0; i < drawn; i++) {
-    const center = start + (i + 0.5) / scale - 0.5;
-    found[2 * i] = Math.max(0, Math.ceil(center - reach));
-    found[2 * i + 1] = Math.min(size, Math.floor(center + reach) + 1);
-  }
-  return found;
+export function placeOnMap(place, view) {
+  return {
+    left: view.left * place.stretchX - place.left,
+    top: view.top * place.stretchY - place.top,
+    scaleX: view.scaleX / place.stretchX,
+    scaleY: view.scaleY / place.stretchY,
+  };
+}
+
+/**
+ * Returns, for each column of the canvas, the first column of the map of alpha under its footprint
+ * and the one behind the last (docs/format.md, 4.9), and the same for rows. Of a reduced map these are
+ * all that have a part under the footprint.
+ * @param {AlphaPlace} place
+ * @param {View} view
+ */
+export function footprints(place, view) {
+  const { left, top, scaleX, scaleY } = placeOnMap(place, view);
+  /** @type {(drawn: number, start: number, scale: number, size: number) => Int32Array} */
+  const along = (drawn, start, scale, size) => {
+    const reach = Math.max(1, 1 / scale) - 1e-9;
+    const found = new Int32Array(2 * drawn);
+    for (let i = 0; i < drawn; i++) {
+      const center = start + (i + 0.5) / scale - 0.5;
+      const first = Math.min(size, Math.max(0, Math.ceil(center - reach)));
+      const end = Math.max(first, Math.min(size, Math.floor(center + reach) + 1));
+      found[2 * i] = first < end ? Math.floor(first / place.scale) : Math.ceil(first / place.scale);
+      found[2 * i + 1] = Math.ceil(end / place.scale);
+    }
+    return found;
+  };
+  return {
+    columns: along(view.width, left, scaleX, place.width),
+    rows: along(view.height, top, scaleY, place.height),
+  };
+}
+
+/**
+ * Returns the size of a map of alpha.
+ * @param {AlphaPlace} place
+ */
+export function mapSize({ width, height, scale }) {
+  return { columns: Math.ceil(width / scale), rows: Math.ceil(height / scale) };
 }
 
 /**

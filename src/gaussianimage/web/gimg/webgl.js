@@ -3,7 +3,7 @@
  * sums them in 32-bit floats. No float target and no blending is needed, and no sum is rounded to 16
  * bits.
  */
-import { placeGaussians } from './view.js';
+import { mapSize, placeGaussians, placeOnMap } from './view.js';
 
 /** @typedef {import('./gimg.js').Picture} Picture */
 /** @typedef {import('./view.js').View} View */
@@ -43,15 +43,17 @@ uniform float q_max;
 uniform vec4 background;
 uniform int kind;
 uniform vec4 map_place;
+uniform ivec3 map_size;
 out vec4 result;
 
 uint class_here(vec2 p) {
   vec2 center = map_place.xy + p / map_place.zw - 0.5;
   vec2 reach = max(vec2(1.0), 1.0 / map_place.zw) - 1e-4;
-  ivec2 size = textureSize(classes, 0);
   ivec2 low = max(ivec2(0), ivec2(ceil(center - reach)));
-  ivec2 high = min(size - 1, ivec2(floor(center + reach)));
+  ivec2 high = min(map_size.xy - 1, ivec2(floor(center + reach)));
   if (any(lessThan(high, low))) return 3u;
+  low /= map_size.z;
+  high /= map_size.z;
   uint found = texelFetch(classes, low, 0).r;
   ivec2 by = max(ivec2(1), (high - low) / 16);
   for (int y = low.y; y <= high.y; y += by.y)
@@ -237,13 +239,14 @@ export class WebGlRenderer {
   draw(picture, view, count = picture.count) {
     const gl = this.#gl;
     if (this.lost) throw new Error('the browser took the GPU away');
-    const { header, alpha } = picture;
+    const { header, alpha, alphaPlace } = picture;
     const most = gl.getParameter(gl.MAX_TEXTURE_SIZE);
     const placed = placeGaussians(picture, view, count);
     if (placed.pairs > MOST_PAIRS) throw new Error('the picture is too much for the GPU');
     const lists = listTiles(placed, view, Math.sqrt(2 * header.qMax));
     const pairs = lists.lists.length * 4 ** lists.bits;
-    const largest = Math.max(view.width, view.height, alpha ? Math.max(header.width, header.height) : 0);
+    const map = alpha ? mapSize(alphaPlace) : { columns: 1, rows: 1 };
+    const largest = Math.max(view.width, view.height, map.columns, map.rows);
     if (pairs > MOST_PAIRS || largest > most || lists.lists.length > most * ROW) {
       throw new Error('the picture is too much for the GPU');
     }
@@ -261,9 +264,8 @@ export class WebGlRenderer {
     this.#upload('lists', gl.R32UI, ROW, list.length / ROW, gl.RED_INTEGER, gl.UNSIGNED_INT, list);
     this.#upload('tiles', gl.RG32UI, columns, rows, gl.RG_INTEGER, gl.UNSIGNED_INT, tiles);
     if (this.#picture !== picture) {
-      const map = alpha ?? new Uint8Array(1);
-      const [width, height] = alpha ? [header.width, header.height] : [1, 1];
-      this.#upload('classes', gl.R8UI, width, height, gl.RED_INTEGER, gl.UNSIGNED_BYTE, map);
+      const classes = alpha ?? new Uint8Array(1);
+      this.#upload('classes', gl.R8UI, map.columns, map.rows, gl.RED_INTEGER, gl.UNSIGNED_BYTE, classes);
       this.#picture = picture;
     }
     gl.uniform1i(this.#place('tile_bits'), lists.bits);
@@ -271,7 +273,9 @@ export class WebGlRenderer {
     gl.uniform1f(this.#place('q_max'), header.qMax);
     gl.uniform4fv(this.#place('background'), asRgba(header.background, 0, header.channels));
     gl.uniform1i(this.#place('kind'), alpha ? 2 : picture.hasAlpha ? 1 : 0);
-    gl.uniform4f(this.#place('map_place'), view.left, view.top, view.scaleX, view.scaleY);
+    const { left, top, scaleX, scaleY } = placeOnMap(alphaPlace, view);
+    gl.uniform4f(this.#place('map_place'), left, top, scaleX, scaleY);
+    gl.uniform3i(this.#place('map_size'), alphaPlace.width, alphaPlace.height, alphaPlace.scale);
     gl.drawArrays(gl.TRIANGLES, 0, 3);
   }
 
