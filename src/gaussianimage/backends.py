@@ -74,6 +74,17 @@ class FitOptimizer(Protocol):
     def weigh(self, weights: NDArray[np.float32]) -> None:
         """Let the squared error of each value count by a weight of 0 to 1, (H, W, C)."""
 
+    def allow_beyond(self, sides: NDArray[np.int8], room: float) -> None:
+        """Let the drawing exceed some values without an error.
+
+        Parameters
+        ----------
+        sides : ndarray, (H, W, C), int8
+            1 where it may exceed the picture upward, −1 where downward, 0 where not.
+        room : float
+            By how much.
+        """
+
     def reserve(self, count: int) -> None:
         """Make room for as many Gaussians."""
 

@@ -11,6 +11,7 @@ from gaussianimage._util.arguments import MAX_PICTURE_SIDE, cutoff, integer, thr
 from gaussianimage._util.interrupt import Interrupt
 from gaussianimage.backends import select_backend
 from gaussianimage.errors import PictureError
+from gaussianimage.fitting.clamped_ends import with_ends
 from gaussianimage.fitting.loop import FitResult, Run
 from gaussianimage.fitting.placement import initial
 from gaussianimage.fitting.progress import OnProgress
@@ -19,6 +20,10 @@ from gaussianimage.fitting.state import MAX_FITTED_GAUSSIANS, MAX_ITERATIONS, TR
 from gaussianimage.picture import Picture, PictureSource, as_picture
 
 DEFAULT_ITERATIONS = 1000
+
+# How far a fit may exceed the ends of the range. With more the picture is better at its own size,
+# and worse where it is drawn smaller, as the mean of values that are not clamped.
+ROOM = 0.1
 
 
 def fit(
@@ -108,7 +113,7 @@ def fit(
         raise TypeError(f"resume: expected a FitState, got {type(resume).__name__}")
     select_backend(device, thread_count(threads))  # a missing device is named first
     return fit_picture(
-        as_picture(picture, white=white),
+        with_ends(as_picture(picture, white=white), ROOM),
         gaussians,
         newton=True,
         solve=True,

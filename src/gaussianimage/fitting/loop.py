@@ -36,7 +36,7 @@ ENOUGH_GAUSSIANS, ENOUGH_ITERATIONS = 1.0, 0.3
 class FitResult:
     """What `fit` returns."""
 
-    psnr: float  # dB, of the unclamped float picture; the picture's weights apply
+    psnr: float  # dB, of the float picture; the picture's weights and ends apply
     iterations: int  # done in all
     seconds: float  # of this call
     interrupted: bool  # whether Ctrl-C ended the fit early, with on_interrupt="keep"
@@ -84,6 +84,8 @@ class Run:
         self._optimizer = backend.optimizer(picture.pixels, state.q_max)
         if picture.weights is not None:
             self._optimizer.weigh(picture.weights)
+        if picture.ends is not None:
+            self._optimizer.allow_beyond(*picture.ends)
         self._optimizer.reserve(state.target)
         state.restore(self._optimizer)
         self._detail: NDArray[np.float32] | None = None

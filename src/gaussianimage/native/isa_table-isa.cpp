@@ -23,6 +23,7 @@ const Kernels kernel_table{
     .to_bytes = to_bytes,
     .to_floats = to_floats,
     .negate = negate,
+    .forgive = forgive,
     .weigh_residual = weigh_residual,
     .clamped_residual = clamped_residual,
     .subdivide_cell = subdivide_cell,

@@ -15,6 +15,24 @@ from gaussianimage.picture.warn import Warn, issue
 _MODES = {1: "gray", 2: "gray + alpha", 3: "RGB", 4: "RGBA"}
 
 
+class Ends(NamedTuple):
+    """The values of a picture at the ends of their range.
+
+    A fit may exceed them, because pixels are clamped: any drawing that is white or more shows as
+    white.
+
+    Attributes
+    ----------
+    sides : ndarray, shape (H, W, C), int8
+        1 for values at the upper end, −1 for those at the lower end, 0 for all others.
+    room : float
+        By how much a fit may exceed them.
+    """
+
+    sides: npt.NDArray[np.int8]
+    room: float
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Picture:
     """A picture as it is fitted: floating point, color multiplied by alpha.
@@ -35,6 +53,8 @@ class Picture:
         An XMP packet. Its orientation is upright too.
     weights : ndarray, shape (H, W, C), float32, optional
         Weight of each value's squared error in a fit, at least 0; equal weights by default.
+    ends : Ends, optional
+        Values that a fit may exceed; by default none.
 
     Raises
     ------
@@ -52,6 +72,7 @@ class Picture:
     exif: bytes | None = None
     xmp: bytes | None = None
     weights: npt.NDArray[np.float32] | None = None
+    ends: "Ends | None" = None
 
     def __post_init__(self) -> None:
         pixels: Any = self.pixels  # a caller may pass any type
@@ -67,6 +88,10 @@ class Picture:
             data = getattr(self, name)
             if data is not None and not isinstance(data, bytes):
                 raise TypeError(f"{name}: expected bytes, got {type(data).__name__}")
+        if self.ends is not None:
+            sides: Any = self.ends.sides
+            if getattr(sides, "dtype", None) != np.int8 or sides.shape != pixels.shape:
+                raise ValueError(f"ends: expected int8 values of shape {pixels.shape}")
         weights: Any = self.weights
         if weights is not None:
             if getattr(weights, "dtype", None) != np.float32 or weights.shape != pixels.shape:

@@ -15,9 +15,14 @@ from gaussianimage.codec.encoder.targets import FEW_PIXELS, Target, Tune
 from gaussianimage.codec.format.metadata import Metadata
 from gaussianimage.codec.format.quantizer import SHAPE_STEP_ONE, QuantizerParameters
 from gaussianimage.errors import LimitError
+from gaussianimage.fitting.clamped_ends import with_ends
 from gaussianimage.picture import WHITE, Color, Kept, Picture, flatten, rgb
 
 CRC_BYTES = 4
+
+# How far the Gaussians of a file may exceed the ends of the range, in the colors of the fit. More
+# saves no more bytes, and smaller sizes of dithered pictures suffer.
+ROOM = 0.25
 
 
 @dataclass(frozen=True)
@@ -147,7 +152,7 @@ def prepare(
     if alpha_map is not None:
         classes = _native.decode_alpha_map(alpha_map, picture.height, picture.width)
         picture = weighted(picture, classes)
-    fitted = stretch.apply(picture)
+    fitted = stretch.apply(with_ends(picture, ROOM))
     weights = None
     if tune == "eye" and picture.height * picture.width > FEW_PIXELS:
         weights = first_weights(fitted.pixels, threads=threads)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from gaussianimage.fitting.clamped_ends import forgiven
 from gaussianimage.fitting.fit import fit_picture
 from gaussianimage.fitting.progress import OnProgress
 from gaussianimage.fitting.row_blocks import row_blocks
@@ -78,12 +79,18 @@ class Prober:
 
 def _halve(picture: Picture) -> Picture:
     """Return a picture of half the size, each pixel the mean of four."""
-    weights = picture.weights
+    weights, ends = picture.weights, picture.ends
     return replace(
         picture,
         pixels=_halve_pixels(picture.pixels),
         weights=None if weights is None else _halve_pixels(weights),
+        ends=None if ends is None else ends._replace(sides=_halve_sides(ends.sides)),
     )
+
+
+def _halve_sides(sides: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Return those of half the size: a mean of four values is at an end if all of them are."""
+    return _halve_pixels(sides.astype(np.float32)).astype(np.int8)  # rounds towards 0
 
 
 def _halve_pixels(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -103,7 +110,10 @@ def _squared_error(picture: Picture, drawn: NDArray[np.float32]) -> float:
     """Return the sum of squared errors of a drawing (H, W, C), weighted as the picture says."""
     total = 0.0
     for rows in row_blocks(picture.height, picture.width):
-        errors = np.square(drawn[rows] - picture.pixels[rows])
+        errors = drawn[rows] - picture.pixels[rows]
+        if picture.ends is not None:
+            errors = forgiven(errors, picture.ends, rows)
+        np.square(errors, out=errors)
         if picture.weights is not None:
             errors *= picture.weights[rows]
         total += float(errors.sum(dtype=np.float64))

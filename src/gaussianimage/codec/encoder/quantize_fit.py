@@ -446,6 +446,8 @@ class FitQuantizer:
         optimizer = _native.Optimizer(
             source.fitted.pixels, state.q_max, thread_count(self._threads)
         )
+        if source.fitted.ends is not None:
+            optimizer.allow_beyond(*source.fitted.ends)
         self._weigh(optimizer)
         colors = state.colors.copy()
         colors[0] = source.stretch.stretched(parameters.background_color)

@@ -19,6 +19,7 @@ using Rows = nb::ndarray<const T, nb::numpy, nb::ndim<2>, nb::c_contig>;
 template <typename T>
 using Values = nb::ndarray<const T, nb::numpy, nb::ndim<1>, nb::c_contig>;
 using Picture = nb::ndarray<const float, nb::numpy, nb::ndim<3>, nb::c_contig>;
+using Sides = nb::ndarray<const int8_t, nb::numpy, nb::ndim<3>, nb::c_contig>;
 using Weights = nb::ndarray<const float, nb::numpy, nb::ndim<3>>;  // with any strides
 
 template <typename T>
@@ -117,6 +118,17 @@ void bind_optimizer(nb::module_& m) {
             });
           },
           nb::arg("weights"))
+      .def(
+          "allow_beyond",
+          [](Optimizer& self, Sides sides, float room) {
+            if (sides.shape(0) != static_cast<size_t>(self.height()) ||
+                sides.shape(1) != static_cast<size_t>(self.width()) ||
+                sides.shape(2) != static_cast<size_t>(self.channels())) {
+              throw nb::value_error("sides has the wrong shape");
+            }
+            without_gil([&] { self.allow_beyond(sides.data(), room); });
+          },
+          nb::arg("sides"), nb::arg("room"))
       .def_prop_rw("block_weight", &Optimizer::block_weight, &Optimizer::set_block_weight)
       .def_prop_rw("coarse", &Optimizer::coarse, &Optimizer::set_coarse)
       .def("__len__", &Optimizer::count)

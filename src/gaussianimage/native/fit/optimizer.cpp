@@ -56,6 +56,27 @@ void Optimizer::weigh(const float* weights, int root_channels) {
   root_channels_ = root_channels;
 }
 
+void Optimizer::allow_beyond(const int8_t* sides, float room) {
+  AlignedVector<int8_t> cells(target_.size());
+  prepare(source(), false);
+  binning_.bin(0);
+  const ptrdiff_t stride = ptrdiff_t{window_.width} * channels_;
+  parallel(binning_.strips(), threads_, [&](int strip) {
+    for (int band = 0; band < binning_.bands(); ++band) {
+      const Binning::Cell cell = binning_.cell(strip, band);
+      for (int y = 0; y < cell.rows; ++y) {
+        const int8_t* const from = sides + (cell.y + y) * stride + cell.x * channels_;
+        int8_t* const to = cell_row(cells.data() + cell.offset, channels_, y);
+        for (int x = 0; x < cell.columns; ++x) {
+          for (int k = 0; k < channels_; ++k) to[16 * k + x] = from[x * channels_ + k];
+        }
+      }
+    }
+  });
+  sides_ = std::move(cells);
+  room_ = room;
+}
+
 // The roots of a cell.
 const float* Optimizer::roots(const Binning::Cell& cell) const {
   return roots_.data() +
@@ -206,6 +227,7 @@ double Optimizer::pass_over_cells(const float* with_colors, bool subtract_target
     }
   };
   const auto finish = [&](const Binning::Cell& cell, float* p) {
+    if (subtract_target) forgive(cell, p);
     const double loss =
         k.weigh_residual(p, roots(cell), root_channels_, static_cast<float>(block_weight_),
                          channels_, cell.rows, cell.columns);
@@ -220,6 +242,14 @@ double Optimizer::pass_over_cells(const float* with_colors, bool subtract_target
       });
   if (grids) grids->reduce(reduce);
   return loss;
+}
+
+// Takes what is allowed beyond the target from the residuals of a cell.
+void Optimizer::forgive(const Binning::Cell& cell, float* p) const {
+  if (sides_.empty()) return;
+  const size_t floats =
+      static_cast<size_t>(cell.rows + 1) / 2 * 16 * static_cast<size_t>(channels_);
+  kernels().forgive(sides_.data() + cell.offset, room_, floats, p);
 }
 
 void Optimizer::start_cell(const Binning::Cell& cell, bool subtract_target, float* p) const {
@@ -311,6 +341,7 @@ void Optimizer::for_each_residual(Take&& take) {
       if (first) start_cell(cell, true, p);
       k.accumulate(binning_.prepared(), spans, count, channels_, binning_.weight_min(), p, nullptr);
       if (last) {
+        forgive(cell, p);
         multiply_by_weights(cell, p);
         take(cell, p);
       }

@@ -48,6 +48,10 @@ class Optimizer {
   double block_weight() const { return block_weight_; }
   void set_block_weight(double weight) { block_weight_ = weight; }
 
+  // Lets the drawing exceed the target by up to `room` without an error where a decoder clamps it:
+  // upward where `sides` is 1, downward where it is −1, height × width × channels.
+  void allow_beyond(const int8_t* sides, float room);
+
   int count() const { return static_cast<int>(age_.size()); }
   int channels() const { return channels_; }
   int height() const { return window_.height; }
@@ -126,6 +130,7 @@ class Optimizer {
                          Reduce&& reduce);
   double sum_moments(const float* with_colors, bool subtract_target);
   double project(const float* with_colors, bool subtract_target, std::vector<double>& products);
+  void forgive(const Binning::Cell& cell, float* p) const;
   void start_cell(const Binning::Cell& cell, bool subtract_target, float* p) const;
   const float* roots(const Binning::Cell& cell) const;
   void multiply_by_weights(const Binning::Cell& cell, float* p) const;
@@ -146,6 +151,8 @@ class Optimizer {
   AlignedVector<float> roots_;
   int root_channels_ = 0;  // 0: all weights are 1
   double block_weight_ = 0;
+  AlignedVector<int8_t> sides_;  // in cells; empty: nothing is allowed beyond the target
+  float room_ = 0;
   std::vector<uint8_t> trainable_;
   std::vector<uint32_t> age_;
   Binning binning_;

@@ -92,6 +92,14 @@ void negate(const float* target, size_t count, float* cell) {
   for (size_t i = 0; i < count; ++i) cell[i] = -target[i];
 }
 
+void forgive(const int8_t* sides, float room, size_t count, float* cell) {
+  for (size_t i = 0; i < count; ++i) {
+    const float end = room * static_cast<float>(sides[i]);
+    const float low = std::min(end, 0.0f), high = std::max(end, 0.0f);
+    cell[i] -= std::min(std::max(cell[i], low), high);
+  }
+}
+
 double weigh_residual(float* cell, const float* roots, int root_channels, float block_weight,
                       int channels, int rows, int columns) {
   double loss = 0;

@@ -50,6 +50,7 @@ double clamped_residual(const float* target, float factor, int channels, int row
 
 // fit/weigh_residual-isa.cpp
 void negate(const float* target, size_t count, float* cell);
+void forgive(const int8_t* sides, float room, size_t count, float* cell);
 double weigh_residual(float* cell, const float* roots, int root_channels, float block_weight,
                       int channels, int rows, int columns);
 

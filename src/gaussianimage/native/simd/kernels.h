@@ -78,6 +78,10 @@ struct Kernels {
   // Starts a cell of residuals: cell[i] = -target[i].
   void (*negate)(const float* target, size_t count, float* cell);
 
+  // Brings residuals closer to zero by up to `room`: positive ones where sides[i] is 1, negative
+  // ones where it is −1.
+  void (*forgive)(const int8_t* sides, float room, size_t count, float* cell);
+
   // Turns the residuals of a cell's first rows × columns into the derivative of their loss, sets
   // what lies outside to zero, and returns the loss ½ (Σ q² + β Σ mean(q)²); see Optimizer. q is
   // the residual times `roots`, of which there is one for each of the first `root_channels`

@@ -59,6 +59,7 @@ def _draw(
     image,
     target,
     weights,
+    sides,
     losses,
     channels,
     height,
@@ -66,7 +67,9 @@ def _draw(
     tiles_x,
     tiles_y,
     q_max,
+    room,
     mode: tl.constexpr,
+    beyond: tl.constexpr,
     group: tl.constexpr,
     tile: tl.constexpr,
     step: tl.constexpr,
@@ -74,7 +77,8 @@ def _draw(
     """Draw one tile in up to four channels.
 
     Mode 0 writes the picture I and mode 1 adds to it. Mode 2 writes I − T, and ½ Σ (I − T)² to
-    `losses`; mode 3 writes w (I − T) and ½ Σ w (I − T)² with the weights w.
+    `losses`; mode 3 writes w (I − T) and ½ Σ w (I − T)² with the weights w. With `beyond`, I may
+    exceed T by up to `room` where `sides` is 1, and fall below it where that is −1.
     """
     index = tl.program_id(0)
     channel = tl.program_id(1) * group
@@ -101,24 +105,41 @@ def _draw(
             a3 += tl.sum(weight * tl.load(color + 3, here, 0.0)[:, None], axis=0)
     pixel, inside = tile_pixels(index, height, width, tiles_x, tiles_y, tile)
     at = pixel * channels + channel
-    loss = _put(a0, image, target, weights, at, inside, mode)
+    loss = _put(a0, image, target, weights, sides, room, at, inside, mode, beyond)
     if group > 1:
-        loss += _put(a1, image, target, weights, at + 1, inside & (channel + 1 < channels), mode)
+        here = inside & (channel + 1 < channels)
+        loss += _put(a1, image, target, weights, sides, room, at + 1, here, mode, beyond)
     if group > 2:
-        loss += _put(a2, image, target, weights, at + 2, inside & (channel + 2 < channels), mode)
+        here = inside & (channel + 2 < channels)
+        loss += _put(a2, image, target, weights, sides, room, at + 2, here, mode, beyond)
     if group > 3:
-        loss += _put(a3, image, target, weights, at + 3, inside & (channel + 3 < channels), mode)
+        here = inside & (channel + 3 < channels)
+        loss += _put(a3, image, target, weights, sides, room, at + 3, here, mode, beyond)
     if mode >= 2:
         tl.store(losses + index * tl.num_programs(1) + tl.program_id(1), 0.5 * tl.sum(loss))
 
 
 @triton.jit
-def _put(value, image, target, weights, at, inside, mode: tl.constexpr):
+def _put(
+    value,
+    image,
+    target,
+    weights,
+    sides,
+    room,
+    at,
+    inside,
+    mode: tl.constexpr,
+    beyond: tl.constexpr,
+):
     """Write one channel of a tile; return its terms of twice the loss."""
     if mode == 1:
         value += tl.load(image + at, inside, 0.0)
     if mode >= 2:
         value -= tl.load(target + at, inside, 0.0)
+    if beyond:
+        end = room * tl.load(sides + at, inside, 0).to(tl.float32)
+        value -= tl.minimum(tl.maximum(value, tl.minimum(end, 0.0)), tl.maximum(end, 0.0))
     written = value
     if mode == 3:
         written *= tl.load(weights + at, inside, 0.0)
@@ -134,9 +155,13 @@ def draw(
     add: bool = False,
     target: Tensor | None = None,  # as image
     weights: Tensor | None = None,  # as image; with a target only
+    ends: tuple[Tensor, float] | None = None,  # int8 as image, and room; with a target only
     losses: Tensor | None = None,  # (tiles, groups of channels)
 ) -> None:
-    """Write a picture, add to one, or write the weighted difference to a target and the losses."""
+    """Write a picture, add to one, or write the weighted difference to a target and the losses.
+
+    `ends` are the sides where the drawing may exceed the target, and by how much.
+    """
     groups = triton.cdiv(batch.channels, GROUP)
     if batch.tiles == 0:
         return
@@ -148,6 +173,7 @@ def draw(
         image,
         image if target is None else target,
         image if weights is None else weights,
+        image if ends is None else ends[0],
         image if losses is None else losses,
         batch.channels,
         batch.height,
@@ -155,7 +181,9 @@ def draw(
         batch.tiles_x,
         batch.tiles_y,
         batch.q_max,
+        0.0 if ends is None else ends[1],
         mode=int(add) if target is None else 2 if weights is None else 3,
+        beyond=ends is not None,
         group=min(batch.channels, GROUP),
         tile=TILE,
         step=STEP,

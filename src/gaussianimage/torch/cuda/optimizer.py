@@ -102,6 +102,7 @@ class Optimizer:
     def __init__(self, target: NDArray[np.float32], q_max: float, device: str) -> None:
         self._target = torch.tensor(target, device=device)[None]
         self._weights: Tensor | None = None
+        self._ends: tuple[Tensor, float] | None = None
         self._q_max = q_max
         self._count = 0
         self.steps = 0
@@ -117,6 +118,14 @@ class Optimizer:
         if weights.shape != expected:
             raise ValueError(f"weights: expected shape {expected}, got {weights.shape}")
         self._weights = torch.tensor(weights, device=self._target.device)[None]
+        self._recording = None
+
+    def allow_beyond(self, sides: NDArray[np.int8], room: float) -> None:
+        """Let the drawing exceed some values, (H, W, C), by up to `room` without an error."""
+        expected = tuple(self._target.shape[1:])
+        if sides.shape != expected:
+            raise ValueError(f"sides: expected shape {expected}, got {sides.shape}")
+        self._ends = torch.tensor(sides, device=self._target.device)[None], room
         self._recording = None
 
     def reserve(self, count: int) -> None:
@@ -192,7 +201,7 @@ class Optimizer:
 
     def _residual(self) -> Tensor:
         with self._on_device():
-            return self._weighted(self._draw(self.tables["colors"]) - self._target)[0]
+            return self._weighted(self._difference(self.tables["colors"]))[0]
 
     def _on_device(self) -> torch.cuda.device_of:
         """Make the target's GPU the current one, on which Triton launches."""
@@ -205,7 +214,7 @@ class Optimizer:
         moves = (self.tables["trainable"] & TRAIN_COLOR != 0) & (count_entries(self._batch()) > 0)
         diagonal = torch.where(moves, torch.pi * l11 * l22, 0)[:, None]
         inverse = torch.where(diagonal > 0, 1 / diagonal, 0)
-        products, loss = self._project(colors, against=self._target)
+        products, loss = self._project(colors, against_target=True)
         r = torch.where(diagonal > 0, -products - ridge * diagonal * colors, 0)
         x, p, rho = torch.zeros_like(r), torch.zeros_like(r), 1.0
         for _ in range(iterations):
@@ -222,7 +231,7 @@ class Optimizer:
             r -= (rho / curvature) * products
         colors = torch.where((colors + x).abs() < 1e6, colors + x, colors)
         self.tables["colors"].copy_(colors)
-        _, loss = self._project(colors, against=self._target)
+        _, loss = self._project(colors, against_target=True)
         return loss
 
     def _new_tables(self, rows: int) -> dict[str, Tensor]:
@@ -240,15 +249,23 @@ class Optimizer:
         _, height, width, _ = self._target.shape
         return forward.render(means, cholesky, colors[None], height, width, self._q_max)
 
-    def _project(self, colors: Tensor, against: Tensor | None = None) -> tuple[Tensor, float]:
-        """Draw with these colors, minus a target; return the products by Gaussian, and a loss.
+    def _difference(self, colors: Tensor) -> Tensor:
+        """Draw with these colors, minus the target; see `allow_beyond`."""
+        R = self._draw(colors)
+        R -= self._target
+        if self._ends is not None:
+            sides, room = self._ends
+            end = room * sides
+            R -= torch.minimum(torch.maximum(R, end.clamp(max=0)), end.clamp(min=0))
+        return R
+
+    def _project(self, colors: Tensor, *, against_target: bool = False) -> tuple[Tensor, float]:
+        """Draw with these colors, or less the target; return the products by Gaussian, and a loss.
 
         With R the difference, v the weights of the picture and w a Gaussian's own at each pixel,
         they are Σ w v R, (N, C), and ½ Σ v R².
         """
-        R = self._draw(colors.float())
-        if against is not None:
-            R -= against
+        R = (self._difference if against_target else self._draw)(colors.float())
         weighted = self._weighted(R)
         means, cholesky = self.tables["means"][None], self.tables["cholesky"][None]
         now = self.tables["colors"][None]
@@ -282,7 +299,7 @@ class Optimizer:
             self._recording = self._record(move, entries)
 
     def _record(self, move: "_Adam | _GaussNewton", entries: int) -> "_RecordedIteration":
-        targets = self._target, self._weights
+        targets = self._target, self._weights, self._ends
         return _RecordedIteration(self._batch(), self.tables, *targets, move, entries)
 
 
@@ -320,6 +337,7 @@ class _RecordedIteration:
         tables: dict[str, Tensor],
         target: Tensor,
         weights: Tensor | None,
+        ends: tuple[Tensor, float] | None,
         move: _Adam | _GaussNewton,
         entries: int,
     ) -> None:
@@ -329,6 +347,7 @@ class _RecordedIteration:
         self._batch = batch
         self._target = target
         self._weights = weights
+        self._ends = ends
         self._residual = torch.empty_like(target)
         groups = -(-batch.channels // forward.GROUP)
         self._tile_losses = torch.empty((batch.tiles, groups), device=device)
@@ -365,6 +384,7 @@ class _RecordedIteration:
             self._residual,
             target=self._target,
             weights=self._weights,
+            ends=self._ends,
             losses=self._tile_losses,
         )
         backward.sum_entries(self._batch, lists, self._residual, self._sums)

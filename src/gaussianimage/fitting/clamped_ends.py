@@ -1,0 +1,42 @@
+"""The ends of the range, which a fit may exceed, because pixels are clamped.
+
+Where a picture is white, any drawing that is white or more shows the same, and where it is black,
+any that is black or less. A fit that need not stop at white draws lettering, line art and the edges
+of a bright sky with fewer Gaussians (docs/experiments/beyond-white.md).
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaussianimage.picture import Picture
+from gaussianimage.picture.pixels import Ends
+
+# A picture of which fewer values are at the ends is fitted as it is.
+LEAST_SHARE = 0.01
+
+
+def with_ends(picture: Picture, room: float) -> Picture:
+    """Return a picture with its `ends`, unless few of its values are there.
+
+    Parameters
+    ----------
+    picture : Picture
+    room : float
+        By how much a fit may exceed them.
+    """
+    sides = (picture.pixels >= 1).view(np.int8)
+    sides -= (picture.pixels <= 0).view(np.int8)
+    if np.count_nonzero(sides) < LEAST_SHARE * sides.size:
+        return picture
+    return replace(picture, ends=Ends(sides, room))
+
+
+def forgiven(
+    residual: NDArray[np.float32], ends: Ends, rows: slice = slice(None)
+) -> NDArray[np.float32]:
+    """Return a residual, the drawing less some rows of the picture, without what its ends allow."""
+    beyond = np.float32(ends.room) * ends.sides[rows]
+    allowed: NDArray[np.float32] = np.clip(residual, np.minimum(beyond, 0), np.maximum(beyond, 0))
+    return residual - allowed
