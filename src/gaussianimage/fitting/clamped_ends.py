@@ -28,6 +28,8 @@ def with_ends(picture: Picture, room: float) -> Picture:
     """
     sides = (picture.pixels >= 1).view(np.int8)
     sides -= (picture.pixels <= 0).view(np.int8)
+    if picture.has_alpha:
+        sides[..., -1] = 0  # a map corrects it at no cost, and what exceeds it would cost bits
     if np.count_nonzero(sides) < LEAST_SHARE * sides.size:
         return picture
     return replace(picture, ends=Ends(sides, room))

@@ -7,7 +7,7 @@ from numbers import Real
 
 import numpy as np
 
-from gaussianimage._util.arguments import MAX_PICTURE_SIDE, cutoff, integer, thread_count
+from gaussianimage._util.arguments import MAX_PICTURE_SIDE, cutoff, integer, number, thread_count
 from gaussianimage._util.interrupt import Interrupt
 from gaussianimage.backends import select_backend
 from gaussianimage.errors import PictureError
@@ -20,10 +20,7 @@ from gaussianimage.fitting.state import MAX_FITTED_GAUSSIANS, MAX_ITERATIONS, TR
 from gaussianimage.picture import Picture, PictureSource, as_picture
 
 DEFAULT_ITERATIONS = 1000
-
-# How far a fit may exceed the ends of the range. With more the picture is better at its own size,
-# and worse where it is drawn smaller, as the mean of values that are not clamped.
-ROOM = 0.1
+MOST_BEYOND = 100.0
 
 
 def fit(
@@ -37,6 +34,7 @@ def fit(
     device: str = "cpu",
     q_max: float = 4.5,
     energy: float = 0.0,
+    beyond: float = 0.0,
     progress: OnProgress | None = None,
     on_step: Callable[[FitState], None] | None = None,
     resume: FitState | None = None,
@@ -66,6 +64,10 @@ def fit(
     energy : float, default 0
         Weight κ of the penalty ½ κ Σ ‖c‖² π σ₁ σ₂, added to the loss ½ Σ (I − T)². A small one,
         such as 0.01, keeps Gaussians from cancelling each other, which makes them cheaper to code.
+    beyond : float, default 0
+        How far the drawing may exceed white and fall below black without an error, 0 to 100. With
+        0.1, a drawing that is clamped to 0..1 has up to twice as many dB in lettering and line art,
+        and one that is not clamped, or is drawn smaller with more than 0.1, is worse.
     progress : callable, optional
         Called with a `Progress` about ten times a second.
     on_step : callable, optional
@@ -112,8 +114,12 @@ def fit(
     if not isinstance(resume, FitState | None):
         raise TypeError(f"resume: expected a FitState, got {type(resume).__name__}")
     select_backend(device, thread_count(threads))  # a missing device is named first
+    room = number("beyond", beyond, 0, MOST_BEYOND)
+    source = as_picture(picture, white=white)
+    if room > 0:
+        source = with_ends(source, room)
     return fit_picture(
-        with_ends(as_picture(picture, white=white), ROOM),
+        source,
         gaussians,
         newton=True,
         solve=True,

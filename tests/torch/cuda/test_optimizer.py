@@ -245,6 +245,29 @@ def test_weights_count_in_losses_steps_and_colors_as_on_the_cpu(channels):
     assert ours.colors == pytest.approx(native.colors, abs=4e-3)
 
 
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_as_much_is_allowed_beyond_the_target_as_on_the_cpu(channels, weighted):
+    g = scene(channels=channels)
+    target = picture(g)
+    sides = np.random.default_rng(3).integers(-1, 2, target.shape).astype(np.int8)
+    native, ours = pair(g, target)
+    strict = ours.residual()
+    for o in (native, ours):
+        o.allow_beyond(sides, 0.2)
+        if weighted:
+            o.weigh(random_weights(target))
+    assert ours.residual() == pytest.approx(native.residual(), abs=1e-5)
+    assert np.abs(ours.residual() - strict).max() > 0.1
+    losses = native.adam(rates(4), 0.01)
+    assert ours.adam(rates(4), 0.01) == pytest.approx(losses, rel=1e-4)
+    assert_alike(ours, native)
+    loss = native.solve_colors(3, 1e-4)
+    assert ours.solve_colors(3, 1e-4) == pytest.approx(loss, rel=1e-4)
+    with pytest.raises(ValueError, match="sides: expected shape"):
+        ours.allow_beyond(sides[:2], 0.2)
+
+
 def test_weights_count_from_the_iteration_after_they_are_set():
     g = scene()
     target = picture(g)

@@ -187,7 +187,20 @@ def search_quality(
     -------
     Draft
     """
-    quantizer = _fit_for(fit, quality, gaussians, target, measure)
+    nearest, above = _fit_for(fit, quality, gaussians, target, measure)
+    draft, off = _nearest_draft(nearest, quality, target, measure, drafts)
+    # A fit that lacks little may have no integers that make up for it.
+    if above is not None and draft.gaussians < FEW_GAUSSIANS and off > FAR_OFF:
+        other, other_off = _nearest_draft(above, quality, target, measure, drafts)
+        if other_off < off:
+            return other
+    return draft
+
+
+def _nearest_draft(
+    quantizer: FitQuantizer, quality: SourceQuality, target: float, measure: Measure, drafts: int
+) -> tuple[Draft, float]:
+    """Return the draft of a fit that comes closest to a quality, and how far off it is."""
     step = min(quantizer.balanced_step(), MOST_STEP)
     best: Draft | None = None
     best_off = np.inf
@@ -210,21 +223,25 @@ def search_quality(
             break
         step = guess
     assert best is not None
-    return best
+    return best, best_off
 
 
 def _fit_for(
     fit: Fit, quality: SourceQuality, gaussians: int, target: float, measure: Measure
-) -> FitQuantizer:
-    """Return a fit that exceeds the target by about the loss of quantizing it."""
+) -> tuple[FitQuantizer, FitQuantizer | None]:
+    """Return a fit that exceeds the target by about the loss of quantizing it.
+
+    If that one lacks something, the second result is the nearest one that does not.
+    """
     slope = measure.slope
     last: tuple[int, float] | None = None
     best: FitQuantizer | None = None
+    above: tuple[float, FitQuantizer] | None = None
     counts = CountSearch()
     for left in range(MAX_FITS, 0, -1):
         quantizer = fit(gaussians)
         if quantizer.fitted.interrupted:
-            return best or quantizer
+            return best or quantizer, None
         # If the balanced step is beyond a file's coarsest, only fewer Gaussians lower the quality.
         # There are few of them then, and quantizing them is quick.
         if quantizer.balanced_step() < MOST_STEP:
@@ -236,6 +253,8 @@ def _fit_for(
             lack, enough = _lack_of(draft, target - found), QUALITY_TOLERANCE / 2
         if counts.add(gaussians, lack):
             best = quantizer
+        if lack <= 0 and (above is None or -lack < above[0]):
+            above = -lack, quantizer
         if left == 1 or quantizer.interrupted or abs(lack) < enough:
             break
         if last is not None:
@@ -249,7 +268,7 @@ def _fit_for(
             break
         gaussians = wanted
     assert best is not None
-    return best
+    return best, None if above is None or above[1] is best else above[1]
 
 
 def _lack_of(draft: Draft, decibels: float) -> float:
