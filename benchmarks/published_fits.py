@@ -1,11 +1,14 @@
 """`gaussianimage.fit` beside every published figure at equal numbers of Gaussians.
 
-Usage: python benchmarks/published_fits.py --images kodak/ [--fits 5000 10000:3000]
+Usage: python benchmarks/published_fits.py --images kodak/ [--fits 5000 10000:3000] [--clamped]
 
 Every picture is fitted with N Gaussians in 1000 iterations, or as many as stand behind N. PSNR and
 MS-SSIM are of the picture clamped to 0..1, in floating point. Seconds are of the fit alone, by the
 clock and of all CPUs; memory is the peak of a process that fits one picture, with Python and its
 libraries. Published figures are means over the Kodak set, and their seconds are of GPUs.
+
+`--clamped` lets the Gaussians exceed white and black, and cuts them at q = 5.5. Published fits do
+both: they clamp the picture before the loss, and draw what is above 1/255.
 
 Each result is kept as soon as it is there; the same command goes on where it was stopped.
 """
@@ -30,6 +33,9 @@ from gaussianimage.metrics import ms_ssim, psnr
 
 HERE = Path(__file__).resolve().parent
 STATUS = Path("/proc/self/status")
+
+# How far a drawing may exceed the picture with `--clamped`, and its cut-off: ln 255 is 5.54.
+CLAMPED = {"beyond": 1.0, "q_max": 5.5}
 
 DEFAULT_FITS = ("5000", "10000:500", "10000:3000", "30000", "50000", "70000")
 
@@ -85,6 +91,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         metavar="N[:ITERATIONS]",
         help=f"({' '.join(DEFAULT_FITS)})",
     )
+    parser.add_argument("--clamped", action="store_true", help="clamp before the loss")
     parser.add_argument("--threads", type=int, default=0, help="(all CPUs)")
     parser.add_argument("--fresh", action="store_true", help="measure everything again")
     parser.add_argument("--output", type=Path, default=HERE / "results/published_fits.json")
@@ -92,12 +99,20 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     return parser.parse_args(arguments)
 
 
-def measure(path: Path, gaussians: int, iterations: int, threads: int) -> dict[str, Any]:
+def measure(
+    path: Path, gaussians: int, iterations: int, threads: int, *, clamped: bool = False
+) -> dict[str, Any]:
     """Fit one picture in this process, and return quality, times and memory."""
     (sample,) = find_pictures([path])
     pixels = sample.pixels
     began, cpu = time.perf_counter(), time.process_time()
-    result = gaussianimage.fit(pixels, gaussians, iterations=iterations, threads=threads or None)
+    result = gaussianimage.fit(
+        pixels,
+        gaussians,
+        iterations=iterations,
+        threads=threads or None,
+        **(CLAMPED if clamped else {}),
+    )
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
     memory = peak_memory()
     image = np.clip(gaussianimage.render(result.gaussians), 0, 1)
@@ -120,10 +135,13 @@ def peak_memory() -> float | None:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
 
-def measure_apart(path: Path, gaussians: int, iterations: int, threads: int) -> dict[str, Any]:
+def measure_apart(
+    path: Path, gaussians: int, iterations: int, threads: int, *, clamped: bool
+) -> dict[str, Any]:
     """Do `measure` in a process of its own, so that memory is of this fit alone."""
     command = [sys.executable, str(Path(__file__).resolve()), "--one", "--images", str(path)]
     command += ["--fits", f"{gaussians}:{iterations}", "--threads", str(threads)]
+    command += ["--clamped"] if clamped else []
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -142,9 +160,10 @@ def table(runs: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for gaussians in sorted({run["n"] for run in runs}):
         here = [run for run in runs if run["n"] == gaussians]
-        for iterations in sorted({run["iterations"] for run in here}):
-            row = [run for run in here if run["iterations"] == iterations]
-            rows.append((f"{gaussians}", f"ours, {iterations} iterations", *_figures(row)))
+        for kind in sorted({(run["iterations"], run.get("clamped", False)) for run in here}):
+            row = [run for run in here if (run["iterations"], run.get("clamped", False)) == kind]
+            name = f"ours, {kind[0]} iterations" + ", clamped" * kind[1]
+            rows.append((f"{gaussians}", name, *_figures(row)))
         for line in PUBLISHED:
             if line.gaussians == gaussians:
                 known = (_text(line.ms_ssim, 4), _text(line.seconds, 1), "", "", "24")
@@ -169,20 +188,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse_arguments(arguments)
     if options.one:
         ((gaussians, iterations),) = options.fits
-        print(json.dumps(measure(options.images[0], gaussians, iterations, options.threads)))
+        found = measure(
+            options.images[0], gaussians, iterations, options.threads, clamped=options.clamped
+        )
+        print(json.dumps(found))
         return
     pictures = find_pictures(options.images)
     runs = [] if options.fresh else load_runs(options.output)
-    keys = ("digest", "n", "iterations", "threads")
-    known = {tuple(run[key] for key in keys) for run in runs}
+    keys = ("digest", "n", "iterations", "threads", "clamped")
+    known = {tuple(run.get(key, False) for key in keys) for run in runs}
     report = environment(threads=[options.threads])
     print_environment(report)
     for gaussians, iterations in options.fits:
         for sample in pictures:
-            key = (sample.digest, gaussians, iterations, options.threads)
+            key = (sample.digest, gaussians, iterations, options.threads, options.clamped)
             if key in known:
                 continue
-            found = measure_apart(sample.path, gaussians, iterations, options.threads)
+            found = measure_apart(
+                sample.path, gaussians, iterations, options.threads, clamped=options.clamped
+            )
             run = dict(zip(keys, key, strict=True)) | {"picture": sample.name} | found
             runs.append(run)
             write_json(options.output, {"environment": report, "runs": runs} | _published())
@@ -193,6 +217,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for run in runs
         if (run["digest"], run["n"], run["iterations"]) in mine
         and run["threads"] == options.threads
+        and run.get("clamped", False) == options.clamped
     ]
     header = ("N", "", "PSNR", "MS-SSIM", "s", "CPU s", "MiB", "pictures")
     print()

@@ -47,6 +47,18 @@ def test_every_fit_of_every_picture_is_measured_once(tmp_path, folder, capsys):
     assert [(run["picture"], run["n"]) for run in again[4:]] == [("a", 25), ("b", 25)]
 
 
+def test_clamped_fits_are_kept_beside_the_others(tmp_path, folder, capsys):
+    output = tmp_path / "fits.json"
+    options = ["--images", str(folder), "--fits", "20:3", "--output", str(output)]
+    main([*options, "--threads", "1"])
+    main([*options, "--threads", "1", "--clamped"])
+    runs = json.loads(output.read_text())["runs"]
+    assert [run["clamped"] for run in runs] == [False, False, True, True]
+    out = capsys.readouterr().out
+    assert "ours, 3 iterations, clamped" in out
+    assert len(table(runs)) == 2
+
+
 def test_published_figures_stand_below_their_number_of_gaussians():
     figures = {"psnr": 40.0, "ms_ssim": None, "seconds": 1.0, "cpu_seconds": 2.0}
     run = {"n": 50000, "iterations": 1000, "memory_mib": 100.0} | figures

@@ -23,7 +23,7 @@ from gaussianimage.cli.outputs import refuse_pictures
 from gaussianimage.cli.paths import Item, check_output, identity, plan
 from gaussianimage.cli.report import finite, result_line
 from gaussianimage.cli.run_items import JobContext, Outcome, run
-from gaussianimage.fitting.fit import DEFAULT_ITERATIONS
+from gaussianimage.fitting.fit import DEFAULT_ITERATIONS, MOST_BEYOND
 from gaussianimage.picture import read
 from gaussianimage.picture.reader import readable_extensions
 
@@ -57,6 +57,13 @@ gaussianimage fit *.png -o fitted/ -j 2
 )
 @seed_option
 @click.option(
+    "--beyond",
+    type=click.FloatRange(0, MOST_BEYOND),
+    default=0.0,
+    metavar="AMOUNT",
+    help="How far the drawing may exceed white and black, as where it is clamped.  [default: 0]",
+)
+@click.option(
     "--state",
     "state_file",
     type=FILE,
@@ -79,6 +86,7 @@ def command(
     gaussians: int | None,
     iterations: int | None,
     seed: int | None,
+    beyond: float,
     state_file: str | None,
     resume_file: str | None,
     device: str,
@@ -126,6 +134,7 @@ def command(
         result = fit(
             source,
             **given,
+            beyond=beyond,
             threads=job.threads,
             device=device,
             progress=job.progress,
