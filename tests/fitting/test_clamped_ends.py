@@ -49,6 +49,11 @@ def test_a_picture_of_few_such_values_has_no_ends() -> None:
     assert with_ends(as_picture(pixels), 0.1).ends is not None
 
 
+@pytest.mark.parametrize("level", [0, 255])
+def test_a_picture_of_one_color_has_no_ends(level: int) -> None:
+    assert with_ends(as_picture(np.full((20, 30, 3), level, np.uint8)), 0.1).ends is None
+
+
 def test_a_stretched_picture_keeps_the_ends_of_its_source() -> None:
     pixels = np.full((20, 20), 230, np.uint8)
     pixels[:5] = 255

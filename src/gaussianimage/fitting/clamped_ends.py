@@ -18,7 +18,7 @@ LEAST_SHARE = 0.01
 
 
 def with_ends(picture: Picture, room: float) -> Picture:
-    """Return a picture with its `ends`, unless few of its values are there.
+    """Return a picture with its `ends`, unless few of its values are there, or all at the same one.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def with_ends(picture: Picture, room: float) -> Picture:
     sides -= (picture.pixels <= 0).view(np.int8)
     if picture.has_alpha:
         sides[..., -1] = 0  # a map corrects it at no cost, and what exceeds it would cost bits
-    if np.count_nonzero(sides) < LEAST_SHARE * sides.size:
+    if np.count_nonzero(sides) < LEAST_SHARE * sides.size or abs(int(sides.sum())) == sides.size:
         return picture
     return replace(picture, ends=Ends(sides, room))
 
