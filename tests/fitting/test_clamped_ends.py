@@ -10,8 +10,7 @@ from gaussianimage.codec.encoder.stretch import Stretch
 from gaussianimage.fitting import clamped_ends
 from gaussianimage.fitting.clamped_ends import forgiven, with_ends
 from gaussianimage.metrics import psnr
-from gaussianimage.picture import Picture
-from gaussianimage.picture.pixels import Ends
+from gaussianimage.picture import Ends, Picture
 
 
 def drawing() -> NDArray[np.uint8]:

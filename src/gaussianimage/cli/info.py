@@ -101,7 +101,8 @@ def _lines(source: str, found: FileInfo) -> Iterator[str]:
     if found.grain is not None:
         yield f"  grain, {bytes_text(found.grain)}"
     if found.alpha_map is not None:
-        yield f"  exact alpha where it is 0 or full, {bytes_text(found.alpha_map)}"
+        size = f", {bytes_text(found.alpha_map)}" if found.tiles is None else ""
+        yield f"  exact alpha where it is 0 or full{size}"
     if found.paper is not None:
         yield f"  {_paper_line(found.paper)}"
     if found.tiles is not None:

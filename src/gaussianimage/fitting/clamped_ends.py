@@ -10,8 +10,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gaussianimage.picture import Picture
-from gaussianimage.picture.pixels import Ends
+from gaussianimage.picture import Ends, Picture
 
 # A picture of which fewer values are at the ends is fitted as it is.
 LEAST_SHARE = 0.01

@@ -66,8 +66,8 @@ def fit(
         such as 0.01, keeps Gaussians from cancelling each other, which makes them cheaper to code.
     beyond : float, default 0
         How far the drawing may exceed white and fall below black without an error, 0 to 100. With
-        0.1, a drawing that is clamped to 0..1 has up to twice as many dB in lettering and line art,
-        and one that is not clamped, or is drawn smaller with more than 0.1, is worse.
+        0.1, lettering and line art have several dB more where the drawing is clamped to 0..1, and
+        fewer where it is not. With more than 0.2, smaller sizes have fewer too.
     progress : callable, optional
         Called with a `Progress` about ten times a second.
     on_step : callable, optional

@@ -2,7 +2,7 @@
 
 from gaussianimage.picture.flatten import WHITE, Color, flatten, flatten_array, rgb
 from gaussianimage.picture.keeping import Kept, kept_kinds
-from gaussianimage.picture.pixels import Picture, from_array, to_array
+from gaussianimage.picture.pixels import Ends, Picture, from_array, to_array
 from gaussianimage.picture.reader import MAX_PIXELS, PictureSource, as_picture, read
 from gaussianimage.picture.writer import write
 
@@ -10,6 +10,7 @@ __all__ = [
     "MAX_PIXELS",
     "WHITE",
     "Color",
+    "Ends",
     "Kept",
     "Picture",
     "PictureSource",

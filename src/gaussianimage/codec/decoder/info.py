@@ -120,7 +120,7 @@ class FileInfo:
         Size of each in bytes; None if the file has none.
     alpha_map : int or None
         Size in bytes of the map of fully transparent and fully opaque pixels; None if the file has
-        none.
+        none. In a tiled file with such maps it is 1, because those of tiles are not read.
     grain : int or None
         Size in bytes of the description of the grain; None if the file has none.
     chunks : tuple of ChunkInfo

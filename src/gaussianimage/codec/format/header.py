@@ -52,7 +52,8 @@ class Limits:
     max_work : int
         Cost of decoding and drawing, in units of the time that one block (8 pixels of a row)
         takes: 2 to 4 ns of one core. The limit applies to the work that the file announces and, if
-        the picture is drawn at another size, to the work at that size.
+        the picture is drawn at another size, to the work at that size. In a tiled file every tile
+        that is read counts 2¹⁶, and every pixel of its map of alpha 8.
     max_output : int
         Bytes of the pixels that are drawn.
     max_memory : int
