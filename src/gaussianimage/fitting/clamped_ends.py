@@ -25,13 +25,19 @@ def with_ends(picture: Picture, room: float) -> Picture:
     room : float
         By how much a fit may exceed them.
     """
-    sides = (picture.pixels >= 1).view(np.int8)
-    sides -= (picture.pixels <= 0).view(np.int8)
-    if picture.has_alpha:
-        sides[..., -1] = 0  # a map corrects it at no cost, and what exceeds it would cost bits
+    sides = sides_of(picture.pixels)
     if np.count_nonzero(sides) < LEAST_SHARE * sides.size or abs(int(sides.sum())) == sides.size:
         return picture
     return replace(picture, ends=Ends(sides, room))
+
+
+def sides_of(pixels: NDArray[np.float32]) -> NDArray[np.int8]:
+    """Return `Ends.sides` of pixels (H, W, C), of which the last of 2 or 4 channels is alpha."""
+    sides = (pixels >= 1).view(np.int8)
+    sides -= (pixels <= 0).view(np.int8)
+    if pixels.shape[2] % 2 == 0:
+        sides[..., -1] = 0  # a map corrects it at no cost, and what exceeds it would cost bits
+    return sides
 
 
 def forgiven(

@@ -19,8 +19,10 @@ from gaussianimage import (
     Progress,
     as_picture,
     decode,
+    decode_gaussians,
     encode_tiled,
     info,
+    render,
 )
 from gaussianimage.codec.encoder.local_contrast import EXCESS, worst_excess
 from gaussianimage.codec.encoder.rate_model import step_for_picture, step_for_quality
@@ -70,6 +72,42 @@ def test_a_tiled_file_shows_the_picture(whole: bytes) -> None:
     assert found.gaussians == sum(
         tile.header.gaussians for tile in plain.decode(whole).tiles.values()
     )
+
+
+def lettering() -> NDArray[np.uint8]:
+    """Return black strokes on white, (150, 200)."""
+    image = Image.new("L", (200, 150), 255)
+    pen = ImageDraw.Draw(image)
+    rng = np.random.default_rng(1)
+    for _ in range(60):
+        x, y = rng.integers(0, 200), rng.integers(0, 150)
+        pen.line((x, y, x + rng.integers(-9, 10), y + rng.integers(-9, 10)), fill=0, width=2)
+    return np.asarray(image)
+
+
+def test_what_all_tiles_draw_may_exceed_white(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = encoded(tmp_path / "free.gimg", lettering())
+    assert render(decode_gaussians(free)).max() > 1.1
+    monkeypatch.setattr(PictureStatistics, "room", 0.0)
+    strict = encoded(tmp_path / "strict.gimg", lettering())
+    assert psnr(lettering(), decode(free)) > psnr(lettering(), decode(strict)) + 0.3
+    assert len(free) < 1.02 * len(strict)
+
+
+@pytest.mark.parametrize(
+    ("levels", "expected"), [((0, 255), 0.25), ((250, 255), 0.25 * 5 / 255), ((1, 254), 0.0)]
+)
+def test_the_room_beyond_white_is_that_of_the_contrast(
+    levels: tuple[int, int], expected: float
+) -> None:
+    rows = np.full((32, 40, 1), levels[0], np.uint8)
+    rows[8:] = levels[1]
+    statistics = PictureStatistics(1, 75)
+    statistics.add(to_pixels(rows[:16]))
+    statistics.add(to_pixels(rows[16:]))
+    assert statistics.room == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_result_tells_what_was_written(tmp_path: Path) -> None:

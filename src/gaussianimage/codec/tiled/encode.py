@@ -392,6 +392,7 @@ class _Encoding:
             self._effort,
             self._reader.bit_depth,
             self._options.progressive,
+            self._coarse.statistics.room,
         )
 
     def _encode_phase(

@@ -40,9 +40,10 @@ from gaussianimage.codec.format.quantizer import (
 )
 from gaussianimage.codec.format.tiles import round_reach, tile_chunk
 from gaussianimage.codec.tiled.tile_alpha import classes_of_frame, classes_of_tile
+from gaussianimage.fitting.clamped_ends import forgiven, sides_of
 from gaussianimage.fitting.fit import fit_picture
 from gaussianimage.fitting.loop import FitResult
-from gaussianimage.picture import Picture
+from gaussianimage.picture import Ends, Picture
 
 # A tile whose pixels are all this close to what is drawn already, in levels of the picture's bit
 # depth, is left empty. Plain grounds of slides and of the sky between stars take no time then.
@@ -95,6 +96,7 @@ def encode_tile(
     effort: Effort,
     bit_depth: int,
     progressive: bool,
+    room: float,
     seed: int,
     threads: int,
 ) -> TileResult:
@@ -118,6 +120,8 @@ def encode_tile(
         Bits of a sample of the picture, 8 or 16.
     progressive : bool
         Whether the tile has layers.
+    room : float
+        How far the tile, with what the others draw, may exceed white and black.
     seed : int
         Seed of the fit.
     threads : int
@@ -134,14 +138,18 @@ def encode_tile(
     least = LEAST_RESIDUAL / (2**bit_depth - 1)
     # Of what is drawn in transparent pixels nothing shows.
     hidden = classes is not None and bool((classes == TRANSPARENT).all())
-    if hidden or float(np.abs(residual).max(initial=0.0)) < least:
+    sides = sides_of(seen) if room > 0 else None
+    missing = residual if sides is None else forgiven(-residual, Ends(sides, room))
+    if hidden or float(np.abs(missing).max(initial=0.0)) < least:
         return _without_gaussians(frame, own_classes)
     stretch = stretch_for_residual(residual)
     pixels = residual * np.float32(stretch.gain)
     pixels += np.float32(0.5)
     np.clip(pixels, 0, 1, out=pixels)
     pixels.flags.writeable = False
-    picture = weighted(Picture(pixels, 16 if bit_depth == 16 else 8), classes)
+    ends = None if sides is None else Ends(sides, room * stretch.gain)
+    picture = Picture(pixels, 16 if bit_depth == 16 else 8, ends=ends)
+    picture = weighted(picture, classes)
     fitted_picture = picture
     if weights is not None:
         fitted_picture = replace(picture, weights=on_channels(weights, picture))

@@ -33,6 +33,8 @@ class TileOptions:
         Bits of a sample of the picture, 8 or 16.
     progressive : bool
         Whether the tile has layers.
+    room : float
+        How far the tile may exceed white and black, in the colors of the picture.
     """
 
     step: float
@@ -41,6 +43,7 @@ class TileOptions:
     effort: Effort
     bit_depth: int
     progressive: bool
+    room: float
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,7 @@ class TileJob:
             effort=options.effort,
             bit_depth=options.bit_depth,
             progressive=options.progressive,
+            room=options.room,
             seed=self.seed,
             threads=threads,
         )
