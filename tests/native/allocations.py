@@ -57,6 +57,8 @@ def optimized() -> Any:
     optimizer.adam(np.full((2, 3), 0.01, np.float32), 0.0)
     measure_overlaps(optimizer)
     optimizer.gauss_newton(np.full(2, 0.1, np.float32), 0.0, 1.0)
+    sides = np.arange(HEIGHT * WIDTH * 3).reshape(HEIGHT, WIDTH, 3) % 3 - 1
+    optimizer.allow_beyond(sides.astype(np.int8), 0.1)
     optimizer.solve_colors(2, 0.01)
     optimizer.bake(np.arange(COUNT, dtype=np.uint8) % 2)
     optimizer.residual_magnitudes()
@@ -71,14 +73,29 @@ def encoded() -> Any:
 
 def grained() -> Any:
     """Return pixels with grain, whose levels have been coded."""
-    levels = np.arange(2 * 2 * 5, dtype=np.uint8).reshape(2, 2, 5) % 16
+    levels = np.arange(2 * 5, dtype=np.uint8).reshape(2, 1, 5)
     coded = _native.encode_grain_levels(levels)
-    found = _native.decode_grain_levels(coded, 2, 2)
+    found = _native.decode_grain_levels(coded, 2, 1)
     pixels = np.full((HEIGHT, WIDTH, 3), 99, np.uint8)
     size = HEIGHT, WIDTH
-    cell = max(HEIGHT, WIDTH).bit_length() - 1
-    _native.add_grain(pixels, found, size, 0, cell, (64, 64, 64), size, (0, 0, *size), 2)
+    _native.add_grain(pixels, found, size, 0, 8, (64, 64, 64), size, (0, 0, *size), 2)
     return pixels
+
+
+def mapped() -> Any:
+    """Return pixels of alpha with a map, which has been coded and laid under another size."""
+    classes = np.indices((40, 50)).sum(axis=0).astype(np.uint8) // 30
+    coded = _native.encode_alpha_map(classes)
+    found = _native.decode_alpha_map(coded, 40, 50)
+    sets = np.zeros((HEIGHT, WIDTH), np.uint8)
+    size = HEIGHT, WIDTH
+    _native.add_alpha_sets(sets, found, (0, 0, 40, 50), (40, 50), size, (0, 0, *size), 2)
+    _native.alpha_sets_to_classes(sets)
+    scene = gaussians()
+    colors = np.full((len(scene), 2), 0.4, np.float32)
+    return _native.render_samples(
+        scene.means, scene.cholesky(), colors, 4.5, *size, None, 2, 2, sets
+    )
 
 
 def file() -> bytes:
@@ -102,6 +119,7 @@ def calls(data: bytes) -> dict[str, Callable[[], Any]]:
         "render_bytes": lambda: render(scene, dtype=np.uint8, threads=2),
         "gradient": lambda: gradient(scene, residual, threads=2).means,
         "grain": grained,
+        "alpha": mapped,
         "encode": encoded,
         "optimize": optimized,
         "see": seen,

@@ -17,6 +17,8 @@ CALLS = (
     "render",
     "render_bytes",
     "gradient",
+    "grain",
+    "alpha",
     "encode",
     "optimize",
     "see",
