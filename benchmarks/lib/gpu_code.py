@@ -20,7 +20,8 @@ CUOBJDUMP = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
 _INSTRUCTION = re.compile(r"^\s+/\*([0-9a-f]{4,})\*/\s+(.*?);", re.MULTILINE)
 _BRANCH = re.compile(r"\bBRA(?:\.\w+)*\s+(?:\S+,\s*)*0x([0-9a-f]+)")
 # The parameters that are not pointers to float32.
-_KINDS = {"spans": "*i32", "owners": "*i32", "entries": "*i32", "q_max": "fp32"}
+_KINDS = {"spans": "*i32", "owners": "*i32", "entries": "*i32", "sides": "*i8"}
+_KINDS |= dict.fromkeys(("q_max", "room"), "fp32")
 _KINDS |= dict.fromkeys(("channels", "height", "width", "tiles_x", "tiles_y", "capacity"), "i32")
 
 
@@ -44,7 +45,7 @@ def entry_costs(capability: int, channels: int = 3) -> list[EntryCost]:
     channels : int
         From 1 to 4, for which the loops are without loops of their own.
     """
-    draw = {"group": channels, "tile": TILE, "step": forward.STEP}
+    draw = {"beyond": False, "group": channels, "tile": TILE, "step": forward.STEP}
     sums = {"known": channels, "tile": TILE, "step": backward.STEP}
     jobs = (
         ("draw", forward._draw, draw | {"mode": 0}, forward.WARPS, forward.STEP),

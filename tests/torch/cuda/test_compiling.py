@@ -28,7 +28,7 @@ NUMBERS = {
     "boxes": "*i32", "offsets": "*i64", "used": "*i64", "members": "*i32", "parts": "*i32",
     "spans": "*i32", "owners": "*i32", "entries": "*i32", "reach": "fp32", "q_max": "fp32",
     "energy": "fp32", "epsilon": "fp32", "age": "*i32", "trainable": "*u8", "iteration": "*i32",
-    "peak": "*i64", "rate": "fp32",
+    "peak": "*i64", "rate": "fp32", "sides": "*i8", "room": "fp32",
     **{name + n: "fp32" for name in ("beta", "log") for n in "123"},
 }
 WHOLE = {
@@ -53,8 +53,9 @@ chunk = {"chunk": tile_lists.CHUNK, "block": tile_lists.CHUNK_BLOCK}
 compile(tile_lists._fill_cells, tile_lists.CHUNK_WARPS, cell | chunk)
 block = {"block": tile_lists.LIST_BLOCK}
 compile(tile_lists._fill_tiles, tile_lists.LIST_WARPS, tile | cell | block)
-for mode, group in ((0, 3), (1, 4), (2, 1), (3, 4)):
-    constants = {"mode": mode, "group": group, "step": forward.STEP}
+modes = (0, 3, False), (1, 4, False), (2, 1, False), (3, 4, False), (2, 1, True), (3, 4, True)
+for mode, group, beyond in modes:
+    constants = {"mode": mode, "beyond": beyond, "group": group, "step": forward.STEP}
     compile(forward._draw, forward.WARPS, tile | constants)
 for known in (0, 3):
     constants = {"known": known, "step": backward.STEP}
@@ -88,4 +89,4 @@ def test_the_kernels_compile(capability, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert len(done.stdout.split()) == 18
+    assert len(done.stdout.split()) == 20
