@@ -48,7 +48,7 @@ def sample(channels: int = 2, usual: int = TRANSPARENT, bit_depth: int = 8) -> b
         bit_depth=bit_depth,
         alpha_map=bytes([usual]),
         maps=lambda place: None if place in BARE else _native.encode_alpha_map(classes_of(place)),
-        change=lambda place, chunk, reach: (b"", 0) if place in EMPTY else (chunk, reach),
+        change=_without_chunks,
     )
 
 

@@ -45,6 +45,16 @@ Optimizer::Optimizer(const float* target, int height, int width, int channels, d
   put_in_cells(target, channels_, target_.data());
 }
 
+// Runs take(cell) for all cells. Several threads call it, each for other strips.
+template <typename Take>
+void Optimizer::for_each_cell(Take&& take) {
+  prepare(source(), false);
+  binning_.bin(0);
+  parallel(binning_.strips(), threads_, [&](int strip) {
+    for (int band = 0; band < binning_.bands(); ++band) take(binning_.cell(strip, band));
+  });
+}
+
 void Optimizer::weigh(const float* weights, int root_channels) {
   const size_t c = static_cast<size_t>(channels_);
   AlignedVector<float> roots(target_.size() / c * static_cast<size_t>(root_channels));
@@ -58,18 +68,13 @@ void Optimizer::weigh(const float* weights, int root_channels) {
 
 void Optimizer::allow_beyond(const int8_t* sides, float room) {
   AlignedVector<int8_t> cells(target_.size());
-  prepare(source(), false);
-  binning_.bin(0);
   const ptrdiff_t stride = ptrdiff_t{window_.width} * channels_;
-  parallel(binning_.strips(), threads_, [&](int strip) {
-    for (int band = 0; band < binning_.bands(); ++band) {
-      const Binning::Cell cell = binning_.cell(strip, band);
-      for (int y = 0; y < cell.rows; ++y) {
-        const int8_t* const from = sides + (cell.y + y) * stride + cell.x * channels_;
-        int8_t* const to = cell_row(cells.data() + cell.offset, channels_, y);
-        for (int x = 0; x < cell.columns; ++x) {
-          for (int k = 0; k < channels_; ++k) to[16 * k + x] = from[x * channels_ + k];
-        }
+  for_each_cell([&](const Binning::Cell& cell) {
+    for (int y = 0; y < cell.rows; ++y) {
+      const int8_t* const from = sides + (cell.y + y) * stride + cell.x * channels_;
+      int8_t* const to = cell_row(cells.data() + cell.offset, channels_, y);
+      for (int x = 0; x < cell.columns; ++x) {
+        for (int k = 0; k < channels_; ++k) to[16 * k + x] = from[x * channels_ + k];
       }
     }
   });
@@ -113,17 +118,12 @@ bool Optimizer::visible(size_t i) const {
 
 // Copies height × width × channels floats to cells.
 void Optimizer::put_in_cells(const float* values, int channels, float* cells) {
-  prepare(source(), false);
-  binning_.bin(0);
   const ptrdiff_t stride = ptrdiff_t{window_.width} * channels;
-  parallel(binning_.strips(), threads_, [&](int strip) {
-    for (int band = 0; band < binning_.bands(); ++band) {
-      const Binning::Cell cell = binning_.cell(strip, band);
-      const size_t place =
-          cell.offset / static_cast<size_t>(channels_) * static_cast<size_t>(channels);
-      from_floats(values + cell.y * stride + cell.x * channels, stride, channels, cell.rows,
-                  cell.columns, cells + place);
-    }
+  for_each_cell([&](const Binning::Cell& cell) {
+    const size_t place =
+        cell.offset / static_cast<size_t>(channels_) * static_cast<size_t>(channels);
+    from_floats(values + cell.y * stride + cell.x * channels, stride, channels, cell.rows,
+                cell.columns, cells + place);
   });
 }
 

@@ -116,6 +116,8 @@ class Optimizer {
   Source source() const;
   CoarseGrids* prepare(const Source& source, bool coarse);
   bool visible(size_t i) const;
+  template <typename Take>
+  void for_each_cell(Take&& take);
   void put_in_cells(const float* values, int channels, float* cells);
   void erase(const std::vector<uint8_t>& keep);
   template <typename Strips>
