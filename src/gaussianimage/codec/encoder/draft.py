@@ -6,6 +6,7 @@ from typing import Self
 
 import numpy as np
 
+from gaussianimage.codec.encoder.gray_in_rgb import layers_in_rgb, parameters_in_rgb
 from gaussianimage.codec.encoder.prepare import PreparedPicture, metadata_size
 from gaussianimage.codec.encoder.serialize import serialize
 from gaussianimage.codec.format.levels import QuantizedGaussians
@@ -50,9 +51,12 @@ class Draft:
     ) -> Self:
         """Serialize quantized Gaussians; the arguments are attributes of the class."""
         picture = source.picture
+        written = replace(
+            parameters, color_index=parameters.color_index + source.stretch.sixteenths
+        )
         data = serialize(
-            layers,
-            replace(parameters, color_index=parameters.color_index + source.stretch.sixteenths),
+            layers_in_rgb(layers) if source.in_rgb else layers,
+            parameters_in_rgb(written) if source.in_rgb else written,
             source.metadata,
             height=picture.height,
             width=picture.width,

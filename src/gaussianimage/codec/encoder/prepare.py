@@ -9,6 +9,7 @@ from gaussianimage import _native
 from gaussianimage._util.arguments import number
 from gaussianimage.codec.encoder.alpha_map import encode_map, map_within, weighted
 from gaussianimage.codec.encoder.eye_weights import first_weights, on_channels
+from gaussianimage.codec.encoder.gray_in_rgb import as_gray, is_gray_in_rgb
 from gaussianimage.codec.encoder.serialize import serialize
 from gaussianimage.codec.encoder.stretch import Stretch
 from gaussianimage.codec.encoder.targets import FEW_PIXELS, Target, Tune
@@ -68,7 +69,7 @@ class PreparedPicture:
     ----------
     picture : Picture
         The source. Its alpha is flattened if the file has none; it has the weights of its map of
-        alpha, and only the metadata that the file keeps.
+        alpha, and only the metadata that the file keeps. It is gray if it is in RGB without color.
     stretch : Stretch
         The map from the colors of `picture` to those of `fitted`.
     fitted : Picture
@@ -84,6 +85,8 @@ class PreparedPicture:
         ICC profile, EXIF and XMP of the file.
     most_bytes : float or None
         Bytes that the target leaves for all but metadata; None for a target without a size.
+    in_rgb : bool
+        Whether the file is in RGB although the picture is gray.
     """
 
     picture: Picture
@@ -94,6 +97,7 @@ class PreparedPicture:
     alpha_map: bytes | None = None
     metadata: Metadata = field(default_factory=Metadata)
     most_bytes: float | None = None
+    in_rgb: bool = False
 
     @classmethod
     def plain(cls, picture: Picture) -> "PreparedPicture":
@@ -145,9 +149,12 @@ def prepare(
         The metadata leaves too little of the size or bpp for the picture.
     """
     picture = alpha.apply(picture).keeping(kept)
-    stretch = Stretch.for_picture(picture)
     metadata = parse_metadata(picture)
     most_bytes = _most_bytes(picture, metadata, target, q_max)
+    in_rgb = is_gray_in_rgb(picture)
+    if in_rgb:
+        picture = as_gray(picture)
+    stretch = Stretch.for_picture(picture)
     alpha_map = alpha.make_map(picture, most_bytes)
     if alpha_map is not None:
         classes = _native.decode_alpha_map(alpha_map, picture.height, picture.width)
@@ -165,6 +172,7 @@ def prepare(
         alpha_map=alpha_map,
         metadata=metadata,
         most_bytes=most_bytes,
+        in_rgb=in_rgb,
     )
 
 

@@ -21,6 +21,7 @@ from gaussianimage.codec.encoder.eye_weights import (
     on_channels,
     renewed_weights,
 )
+from gaussianimage.codec.encoder.gray_in_rgb import GRAY_STEP, GrayParameters, step_share
 from gaussianimage.codec.encoder.local_contrast import EXCESS
 from gaussianimage.codec.encoder.prepare import PreparedPicture
 from gaussianimage.codec.encoder.prune_and_regrow import prune, prune_and_regrow
@@ -180,10 +181,14 @@ class FitQuantizer:
         step : float
             The color step Δ. A step beyond a file's coarsest sets the weight of bits alone.
         """
-        sixteenths = self._source.stretch.sixteenths
-        index = max(min(nearest_color_index(step), MOST_COLOR_INDEX - sixteenths), -sixteenths)
-        parameters = QuantizerParameters(index, SHAPE_STEP_ONE, self._background)
-        step = min(step, DEAREST_STEP) if step > MOST_STEP else parameters.color_step
+        in_rgb, sixteenths = self._source.in_rgb, self._source.stretch.sixteenths
+        share = GRAY_STEP if in_rgb else 1.0
+        index = nearest_color_index(step / share)
+        index = max(min(index, MOST_COLOR_INDEX - sixteenths), -sixteenths)
+        kind = GrayParameters if in_rgb else QuantizerParameters
+        parameters = kind(index, SHAPE_STEP_ONE, self._background)
+        coarser = step > MOST_STEP * share
+        step = min(step, DEAREST_STEP * share) if coarser else parameters.color_step
         optimizer = self._load_fit(parameters)
         self._prune_and_regrow(optimizer, step)
         quantizer = self._rd_quantizer(parameters, step)  # with the last weights
@@ -356,7 +361,7 @@ class FitQuantizer:
             optimizer,
             quantizer,
             self._seen,
-            quantizer.parameters.color_step,
+            quantizer.parameters.color_step / step_share(source.picture.channels),
             weights=self._weights,
             inside=inside,
             least=LEAST_ERROR[source.picture.bit_depth] * source.stretch.gain,

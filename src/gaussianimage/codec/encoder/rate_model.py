@@ -15,6 +15,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from gaussianimage.codec.encoder.gray_in_rgb import step_share
 from gaussianimage.codec.encoder.local_contrast import printed_share
 from gaussianimage.codec.encoder.probe import PROBES, Prober
 from gaussianimage.codec.encoder.stretch import channel_range
@@ -92,11 +93,12 @@ def step_for_picture(picture: Picture, quality: float, *, threads: int | None = 
 
     Pictures of little contrast, icons and printed pages get a finer step than photos. With the step
     of photos, a faint picture would become its mean color; an icon needs every pixel, and a page
-    its faint words.
+    its faint words. Gray pictures get one with which they look like the same picture in RGB.
     """
     return adapted_step(
         quality,
         pixels=picture.height * picture.width,
+        channels=picture.channels,
         contrast=_contrast(picture.pixels),
         printed=printed_share(picture.pixels, step_for_quality(quality), threads=threads),
         bit_depth=picture.bit_depth,
@@ -104,15 +106,15 @@ def step_for_picture(picture: Picture, quality: float, *, threads: int | None = 
 
 
 def adapted_step(
-    quality: float, *, pixels: int, contrast: float, printed: float, bit_depth: int
+    quality: float, *, pixels: int, channels: int, contrast: float, printed: float, bit_depth: int
 ) -> float:
     """Return the color step Δ of a quality for a picture of which one knows these numbers.
 
     Parameters
     ----------
     quality : float
-    pixels : int
-        Number of pixels.
+    pixels, channels : int
+        Number of pixels, and of channels.
     contrast : float
         Standard deviation of the pixels from the mean of their channel.
     printed : float
@@ -120,7 +122,7 @@ def adapted_step(
     bit_depth : int
         8 or 16.
     """
-    step = step_for_quality(quality)
+    step = step_for_quality(quality) * step_share(channels)
     by_contrast = min(1.0, max(contrast, LEAST_CONTRAST[bit_depth]) / USUAL_CONTRAST)
     by_size = min(1.0, (pixels / SMALL_PICTURE) ** SMALL_POWER)
     by_print = np.interp(printed, PRINTED_SHARES, PRINTED_STEPS)

@@ -69,7 +69,7 @@ def repair(
     pixels : ndarray, (H, W, C), float32
         The picture.
     step : float
-        The color step Δ.
+        The color step Δ, of a gray picture that of the same picture in RGB.
     least : float
         Root mean square error below which no block is repaired, whatever the step.
     model_set : int

@@ -39,8 +39,9 @@ class SourceQuality:
         self._dtype = np.dtype(np.uint16 if source.picture.bit_depth == 16 else np.uint8)
 
     def decode(self, draft: Draft) -> Pixels:
-        """Decode a draft to pixels."""
-        return decode(draft.data, dtype=self._dtype, threads=self._threads)
+        """Decode a draft to pixels, gray ones if the source is gray."""
+        pixels = decode(draft.data, dtype=self._dtype, threads=self._threads)
+        return np.ascontiguousarray(pixels[..., 0]) if self._source.in_rgb else pixels
 
     def draw(self, fitted: FitResult) -> Pixels:
         """Draw a fit, without quantizing it."""

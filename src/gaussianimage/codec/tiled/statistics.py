@@ -77,6 +77,7 @@ class PictureStatistics:
         return adapted_step(
             self._quality,
             pixels=self._pixels,
+            channels=self._sums.shape[1],
             contrast=self.contrast,
             printed=self._printed.share,
             bit_depth=bit_depth,
