@@ -32,3 +32,14 @@ def test_what_is_too_large_is_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize("level", [0, 90])
 def test_one_color_is_not_blank(level: int) -> None:
     assert not sweep.look_at(as_picture(np.full((20, 20), level, np.uint8)), 60, 1)["blank"]
+
+
+def test_other_codecs_are_set_beside_opaque_pictures_of_eight_bits() -> None:
+    parrot = as_picture(DATA / "parrot.png")
+    jpeg = [rival for rival in sweep.RIVALS if rival.key == "jpeg"]
+    found = sweep.look_at(parrot, 40, 1, jpeg)["beside"]
+    assert list(found) == ["jpeg"]
+    assert 0 <= found["jpeg"] < 20
+    clear = np.dstack([np.asarray(parrot), np.asarray(parrot)[..., :1]])
+    assert sweep.look_beside(as_picture(clear), 30.0, jpeg) == {}
+    assert sweep.look_beside(as_picture(np.asarray(parrot).astype(np.uint16)), 30.0, jpeg) == {}
