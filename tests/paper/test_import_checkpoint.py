@@ -1,7 +1,9 @@
 """Checkpoints of the authors' code, imported as files."""
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="needs PyTorch")
@@ -12,11 +14,18 @@ import gaussianimage
 from gaussianimage.codec.decoder.paper_record import decode_record
 from gaussianimage.errors import FormatError
 from gaussianimage.metrics import psnr
-from gaussianimage.paper.checkpoints import import_checkpoint
+from gaussianimage.paper.checkpoints import (
+    export_checkpoint,
+    import_checkpoint,
+    import_spatial,
+    load_model,
+)
 from gaussianimage.paper.datasets import Sample
+from gaussianimage.paper.fine_tuning import fine_tune
 from gaussianimage.paper.import_checkpoint import Quantization, import_as_file, import_as_gaussians
-from gaussianimage.paper.quantized_model import QuantizerSettings
+from gaussianimage.paper.quantized_model import QuantizedModel, QuantizerSettings
 from gaussianimage.paper.recipe import Recipe
+from gaussianimage.torch import CholeskyModel, SplattingModel
 
 PARROT = Sample(Path(__file__).parent.parent / "data" / "parrot.png")
 SIZE = (64, 96)
@@ -86,3 +95,79 @@ def test_a_broken_checkpoint_writes_nothing(checkpoint: Path, tmp_path: Path) ->
         with pytest.raises(FormatError, match=r"gaussian_model\.pth\.tar"):
             write(checkpoint, tmp_path / name, SIZE)
         assert not (tmp_path / name).exists()
+
+
+@pytest.fixture
+def learned(tmp_path: Path) -> tuple[Path, QuantizedModel]:
+    """Return a checkpoint of `train_quantize.py`, and the model that it is of."""
+    model = CholeskyModel.random(60, *SIZE, seed=3)
+    target = torch.tensor(PARROT.pixels)
+    recipe = Recipe(iterations=30, learning_rate=0.02)
+    settings = QuantizerSettings(stages=3, entries=4)
+    tuned = fine_tune(model, target, recipe, settings).model
+    export_checkpoint(tuned, tmp_path / "learned.pth.tar")
+    return tmp_path / "learned.pth.tar", tuned
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"angle": True},
+        {"scaling": False},
+        {"commitment": False, "revive": False},
+        {"stages": 3, "entries": 4},
+    ],
+    ids=str,
+)
+def test_learned_quantizers_stay_unless_others_are_asked_for(
+    learned: tuple[Path, QuantizedModel], tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    path, model = learned
+    quantization = Quantization(QuantizerSettings(**changes))
+    done = import_as_file(path, tmp_path / "a.gimg", PARROT, quantization)
+    assert done.learned is True
+    found = decode_record((tmp_path / "a.gimg").read_bytes())
+    expected = model.record()
+    np.testing.assert_array_equal(found.colors, expected.colors)
+    np.testing.assert_array_equal(found.shapes, expected.shapes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"color": "int"}, {"covariance_bits": 8}, {"stages": 1}, {"entries": 16}],
+    ids=str,
+)
+def test_other_quantizers_replace_the_learned_ones_and_that_is_told(
+    learned: tuple[Path, QuantizedModel], tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    quantization = Quantization(QuantizerSettings(**changes))
+    done = import_as_file(learned[0], tmp_path / "a.gimg", PARROT, quantization)
+    assert done.learned is False
+
+
+def test_without_learned_quantizers_nothing_is_told(checkpoint: Path, tmp_path: Path) -> None:
+    assert import_as_file(checkpoint, tmp_path / "a.gimg", SIZE).learned is None
+
+
+@pytest.mark.parametrize("degree", [0, 2])
+def test_a_3d_checkpoint_becomes_a_model_and_no_gimg_file(degree: int, tmp_path: Path) -> None:
+    model = SplattingModel.random(30, *SIZE, degree=degree)
+    state = {
+        "_xyz": model.means,
+        "_scaling": model.scales,
+        "_rotation": model.rotations,
+        "_opacity": model.opacities[:, None],
+        "_features_dc": model.coefficients[:, :1],
+        "_features_rest": model.coefficients[:, 1:],
+    }
+    torch.save({k: t.detach().clone() for k, t in state.items()}, tmp_path / "3d.pth.tar")
+    done = import_as_gaussians(tmp_path / "3d.pth.tar", tmp_path / "a.safetensors", PARROT)
+    assert done.gaussians == 30
+    found = load_model(tmp_path / "a.safetensors").requires_grad_(False)
+    expected = import_spatial(tmp_path / "3d.pth.tar", SIZE).requires_grad_(False)
+    assert torch.equal(found(), expected())
+    assert done.psnr == pytest.approx(psnr(PARROT.pixels, found().clamp(0, 1).numpy()))
+    with pytest.raises(FormatError, match=r"a 3D model becomes a \.safetensors file"):
+        import_as_file(tmp_path / "3d.pth.tar", tmp_path / "a.gimg", SIZE)
+    assert not (tmp_path / "a.gimg").exists()

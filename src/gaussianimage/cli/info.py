@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gaussianimage import FileInfo, FormatError, Limits, info
+from gaussianimage import FileInfo, FormatError, Gaussians, Limits, info
 from gaussianimage._util.files import is_stream
 from gaussianimage.cli.command import subcommand, verbosity
 from gaussianimage.cli.errors import printable
@@ -36,7 +36,7 @@ _CHANNELS = {1: "gray", 2: "gray + alpha", 3: "RGB", 4: "RGBA"}
 @json_option
 @limit_options
 def command(files: tuple[str, ...], recursive: bool, as_json: bool, limits: Limits) -> int:
-    """Tell what .gimg files hold, and .safetensors files of Gaussians; FILE - is stdin.
+    """Tell what .gimg files hold, and .safetensors files of Gaussians or models; FILE - is stdin.
 
     The description of a cut off or damaged file ends at the damage, and the file counts as failed.
     """
@@ -73,16 +73,19 @@ def _tell_saved(source: str, *, as_json: bool) -> None:
     saved = read_saved(source)
     found = saved.gaussians
     size = Path(source).stat().st_size
+    q_max = found.q_max if isinstance(found, Gaussians) else None
     if as_json:
         values = {"height": found.height, "width": found.width, "gaussians": len(found)}
         values |= {"channels": found.channels, "bytes": size}
-        told = {"file": source, **values, "q_max": found.q_max, "model": saved.model}
-        click.echo(json.dumps(told))
+        told = {"file": source, **values, "q_max": q_max, "model": saved.model}
+        click.echo(json.dumps({**told, "quantized": saved.is_quantized}))
         return
     line = result_line(found.height, found.width, len(found), n_bytes=size)
     click.echo(f"{printable(source)}: {line}")
-    model = "" if saved.model is None else f", a {saved.model} of `paper represent`"
-    click.echo(f"  {_CHANNELS[found.channels]}, not quantized, q_max {found.q_max:g}{model}")
+    quantized = "quantized" if saved.is_quantized else "not quantized"
+    cut = ", blended" if q_max is None else f", q_max {q_max:g}"
+    model = "" if saved.model is None else f", {saved.model} of the paper's experiments"
+    click.echo(f"  {_CHANNELS[found.channels]}, {quantized}{cut}{model}")
 
 
 def _lines(source: str, found: FileInfo) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 import numpy as np
 
-from gaussianimage import Limits, picture, rendering
+from gaussianimage import Limits, UnsupportedError, picture, rendering
 from gaussianimage.cli.command import subcommand
 from gaussianimage.cli.errors import describe
 from gaussianimage.cli.options import (
@@ -25,7 +25,13 @@ from gaussianimage.cli.outputs import PictureFormat, picture_format_options
 from gaussianimage.cli.paths import Item, plan
 from gaussianimage.cli.report import result_line
 from gaussianimage.cli.run_items import JobContext, Outcome, run
-from gaussianimage.cli.sources import GIMG, limit_options, output_type, read_gaussians
+from gaussianimage.cli.sources import (
+    GIMG,
+    Blended,
+    limit_options,
+    output_type,
+    read_gaussians,
+)
 from gaussianimage.cli.viewport import Viewport, viewport_options
 from gaussianimage.visualize.ellipses import draw_ellipses
 
@@ -98,8 +104,8 @@ def command(
 ) -> int:
     """Draw Gaussians at any size, or as ellipses.
 
-    INPUT is a .gimg file, or - for a .gimg file on stdin, or a .safetensors file of `fit` or
-    of `paper represent`, except for models that blend.
+    INPUT is a .gimg file, or - for a .gimg file on stdin, or a .safetensors file of `fit` or of
+    the commands of `paper`. Models that blend their Gaussians are drawn at their own size alone.
     OUTPUT is a picture in any format that Pillow writes, or - for stdout, or a folder. The
     extension selects the format. A folder either exists, or its name ends in / or has no extension.
     Several inputs need a folder. The output keeps only the ICC profile of a .gimg file's metadata.
@@ -118,7 +124,15 @@ def command(
         gaussians = drawing.gaussians
         size, crop = viewport.resolve(gaussians.height, gaussians.width)
         pixels: np.ndarray[Any, Any]
-        if ellipses is not None:
+        if isinstance(gaussians, Blended):
+            own = gaussians.height, gaussians.width
+            if ellipses is not None or crop is not None or size not in (None, own):
+                raise UnsupportedError(
+                    f"{item.source}: this model blends its Gaussians, and is drawn whole, at its "
+                    "own size, and not as ellipses"
+                )
+            pixels = picture.to_array(gaussians.draw(), output_type(bit_depth or 8))
+        elif ellipses is not None:
             pixels = draw_ellipses(gaussians, size=size, crop=crop, **ellipses)
         else:
             drawn = rendering.render(

@@ -1,12 +1,13 @@
 """Readers of the inputs of commands: pictures, .gimg files and safetensors files."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
 from gaussianimage import FormatError, GaussianImageError, Limits, decode
 from gaussianimage._util.files import is_stream, read_input
@@ -27,6 +28,8 @@ from gaussianimage.picture.warn import ignore
 __all__ = [
     "GIMG",
     "MODEL_KIND",
+    "QUANTIZED_KIND",
+    "Blended",
     "Drawing",
     "Saved",
     "is_gimg",
@@ -42,8 +45,9 @@ __all__ = [
 
 GIMG = frozenset({".gimg"})
 
-# The kind of safetensors files in which `paper represent` keeps its models.
+# The kinds of safetensors files in which `paper represent` and `paper compress` keep their models.
 MODEL_KIND = "gaussianimage.paper.model"
+QUANTIZED_KIND = "gaussianimage.paper.quantized_model"
 
 _NO_LIMIT = 2**63
 _PIXEL_BYTES = 16
@@ -51,10 +55,28 @@ _PIXEL_BYTES = 16
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """Gaussians to draw, the ICC profile of their colors, and the damage of their file."""
+class Blended:
+    """A model of `paper represent` or `paper import` that blends its Gaussians in an order.
 
-    gaussians: Gaussians
+    It is no sum, so it has one size, and no Gaussians that the package could draw otherwise.
+    """
+
+    height: int
+    width: int
+    count: int
+    draw: Callable[[], NDArray[np.float32]]  # returns pixels (H, W, C), not clamped
+
+    channels = 3
+
+    def __len__(self) -> int:
+        return self.count
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What there is to draw, the ICC profile of its colors, and the damage of its file."""
+
+    gaussians: Gaussians | Blended
     icc: bytes | None = None
     damage: FormatError | None = None
 
@@ -62,7 +84,7 @@ class Drawing:
 def read_gaussians(source: str, limits: Limits, *, partial: bool = False) -> Drawing:
     """Read Gaussians from a safetensors file, known by its extension, or from a .gimg file.
 
-    A safetensors file is one of `fit`, or a model that `paper represent` has written.
+    A safetensors file is one of `fit`, or a model that a command of `paper` has written.
     """
     if Path(source).suffix.lower() == ".safetensors":
         return Drawing(read_saved(source).gaussians)
@@ -74,33 +96,52 @@ def read_gaussians(source: str, limits: Limits, *, partial: bool = False) -> Dra
 
 @dataclass(frozen=True)
 class Saved:
-    """Gaussians of a safetensors file, and the name of the paper's model that they were, if any."""
+    """The content of a safetensors file, and the name of the paper's model that it is, if any."""
 
-    gaussians: Gaussians
+    gaussians: Gaussians | Blended
     model: str | None = None
+    is_quantized: bool = False
 
 
 def read_saved(source: str) -> Saved:
-    """Read the Gaussians of a safetensors file of `fit` or of `paper represent`.
+    """Read a safetensors file of `fit`, `paper represent`, `paper compress` or `paper import`.
 
     Raises
     ------
     ClickException
         If the file holds a model, and PyTorch is not installed.
     FormatError, OSError
-        If the file is of another kind, or its model blends its Gaussians rather than adding them.
+        If the file is of another kind or damaged.
     """
-    if read_kind(source) != MODEL_KIND:
+    kind = read_kind(source)
+    if kind not in (MODEL_KIND, QUANTIZED_KIND):
         return Saved(Gaussians.load(source))
     require_torch()
-    from gaussianimage.paper.checkpoints import load_model
-    from gaussianimage.torch import BlendedModel, CholeskyModel, ScaleRotationModel
+    from gaussianimage.paper.checkpoints import load_model, load_quantized
+    from gaussianimage.torch import (
+        BlendedModel,
+        CholeskyModel,
+        ScaleRotationModel,
+        SplattingModel,
+    )
 
+    if kind == QUANTIZED_KIND:
+        quantized = load_quantized(source)
+        return Saved(quantized.record().gaussians(), type(quantized.model).__name__, True)
     model = load_model(source)
-    if isinstance(model, BlendedModel) or not isinstance(model, CholeskyModel | ScaleRotationModel):
-        kind = type(model).__name__
-        raise FormatError(f"{source}: a {kind} blends its Gaussians, and is no sum that is drawn")
-    return Saved(model.gaussians(), type(model).__name__)
+    name = type(model).__name__
+    if isinstance(model, CholeskyModel | ScaleRotationModel) and not isinstance(
+        model, BlendedModel
+    ):
+        return Saved(model.gaussians(), name)
+    assert isinstance(model, BlendedModel | SplattingModel)
+    shape = model if isinstance(model, SplattingModel) else model.canvas
+
+    def draw() -> NDArray[np.float32]:
+        pixels: NDArray[np.float32] = model.requires_grad_(False)().numpy()
+        return pixels
+
+    return Saved(Blended(shape.height, shape.width, len(model.means), draw), name)
 
 
 @contextmanager

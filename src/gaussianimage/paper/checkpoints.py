@@ -36,8 +36,10 @@ from gaussianimage.torch.models.sum import (
 )
 
 __all__ = [
+    "AUTHORS_BITS",
     "export_checkpoint",
     "import_checkpoint",
+    "import_model",
     "import_quantizers",
     "import_spatial",
     "load_model",
@@ -63,8 +65,7 @@ _SPATIAL = "3dgs"
 # The authors' code samples pixels at integer coordinates; pixel centers are at +½ here.
 _AUTHORS_SHIFT = 0.5
 
-# Bits of a shape's number in the authors' code, and the name of its codebooks.
-_AUTHORS_BITS = 6
+AUTHORS_BITS = 6  # of a number of the shape, in the authors' code
 _LAYERS = "features_dc_quantizer.quantizer.layers"
 
 _MAX_GAUSSIANS = 2**24
@@ -230,10 +231,23 @@ def import_checkpoint(path: StrPath, size: tuple[int, int]) -> CholeskyModel | S
     OSError
         If the file can't be read.
     """
+    return _flat_model(path, _read_state(path), size)
+
+
+def import_model(
+    path: StrPath, size: tuple[int, int]
+) -> CholeskyModel | ScaleRotationModel | SplattingModel:
+    """Read a checkpoint of a 2D or a 3D model, as `import_checkpoint` or `import_spatial` does."""
+    state = _read_state(path)
+    means = state["_xyz"]
+    is_spatial = isinstance(means, Tensor) and means.ndim == 2 and means.shape[1] == 3
+    return (_spatial_model if is_spatial else _flat_model)(path, state, size)
+
+
+def _flat_model(
+    path: StrPath, found: Mapping[str, Any], size: tuple[int, int]
+) -> CholeskyModel | ScaleRotationModel:
     canvas = Canvas(*size, shift=_AUTHORS_SHIFT)
-    found = _state_dict(_unpickled(path))
-    if found is None:
-        raise FormatError(f"{path}: no state dict with _xyz in it")
     means = _tensor(path, found, "_xyz", 2)
     colors = _tensor(path, found, "_features_dc", None)
     kind: type[CholeskyModel | ScaleRotationModel]
@@ -273,9 +287,12 @@ def import_spatial(path: StrPath, size: tuple[int, int]) -> SplattingModel:
     TypeError, ValueError, FormatError, OSError
         In the same cases as `import_checkpoint`.
     """
-    found = _state_dict(_unpickled(path))
-    if found is None:
-        raise FormatError(f"{path}: no state dict with _xyz in it")
+    return _spatial_model(path, _read_state(path), size)
+
+
+def _spatial_model(
+    path: StrPath, found: Mapping[str, Any], size: tuple[int, int]
+) -> SplattingModel:
     means, scales, rotations, opacities = (
         _tensor(path, found, name, columns)
         for name, columns in (("_xyz", 3), ("_scaling", 3), ("_rotation", 4), ("_opacity", 1))
@@ -320,9 +337,7 @@ def import_quantizers(path: StrPath) -> LearnedQuantizers | None:
     FormatError, OSError
         In the same cases as `import_checkpoint`.
     """
-    found = _state_dict(_unpickled(path))
-    if found is None:
-        raise FormatError(f"{path}: no state dict with _xyz in it")
+    found = _read_state(path)
     angle = "_scaling" in found
     names = (
         {"scaling_quantizer": 2, "rotation_quantizer": 1} if angle else {"cholesky_quantizer": 3}
@@ -421,7 +436,7 @@ def _authors_means(model: GaussianModel) -> Tensor:
 def _authors_quantizers(quantized: QuantizedModel) -> dict[str, Tensor]:
     settings, color = quantized.settings, quantized.color_quantizer
     rotation = isinstance(quantized.model, ScaleRotationModel)
-    released = settings.covariance_bits == _AUTHORS_BITS and quantized.angle == rotation
+    released = settings.covariance_bits == AUTHORS_BITS and quantized.angle == rotation
     if not released or not isinstance(color, ResidualQuantizer):
         raise ValueError(
             "model: the authors' code quantizes shapes by 6 bits, rotations as angles, and colors "
@@ -502,6 +517,14 @@ def _unpickled(path: StrPath) -> Any:
         except Exception as error:
             kind = type(error).__name__
             raise FormatError(f"{path}: not a whole checkpoint of PyTorch ({kind})") from error
+
+
+def _read_state(path: StrPath) -> dict[str, Any]:
+    """Return the state dict of a checkpoint."""
+    found = _state_dict(_unpickled(path))
+    if found is None:
+        raise FormatError(f"{path}: no state dict with _xyz in it")
+    return found
 
 
 def _state_dict(content: Any, depth: int = 0) -> dict[str, Any] | None:

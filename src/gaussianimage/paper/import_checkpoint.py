@@ -10,14 +10,26 @@ import torch
 import gaussianimage
 from gaussianimage._util.files import StrPath, write_output
 from gaussianimage.codec.paper_profile.file import encode_record
-from gaussianimage.paper.checkpoints import import_checkpoint, import_quantizers
+from gaussianimage.errors import FormatError
+from gaussianimage.paper.checkpoints import (
+    AUTHORS_BITS,
+    import_model,
+    import_quantizers,
+    save_model,
+)
 from gaussianimage.paper.datasets import Sample
 from gaussianimage.paper.fine_tuning import fine_tune
 from gaussianimage.paper.quality import measure_quality
-from gaussianimage.paper.quantized_model import FlatModel, QuantizedModel, QuantizerSettings
+from gaussianimage.paper.quantized_model import (
+    FlatModel,
+    LearnedQuantizers,
+    QuantizedModel,
+    QuantizerSettings,
+)
 from gaussianimage.paper.recipe import Recipe
 from gaussianimage.paper.training import TrainingPoint
 from gaussianimage.rendering import render
+from gaussianimage.torch.models.splatting import SplattingModel
 
 __all__ = ["Imported", "Quantization", "import_as_file", "import_as_gaussians"]
 
@@ -29,8 +41,10 @@ class Quantization:
     Parameters
     ----------
     settings : QuantizerSettings
-        Settings of the quantizers; the paper's by default. With the paper's, the learned steps and
-        codebooks of a checkpoint of `train_quantize.py` are kept, and its rotations stay angles.
+        Settings of the quantizers; the paper's by default. The learned steps and codebooks of a
+        checkpoint of `train_quantize.py` are kept, and its rotations stay angles, unless the
+        settings ask for other quantizers: other bits, integers as colors, or codebooks whose number
+        or size is neither the paper's nor the checkpoint's.
     recipe : Recipe
         Recipe of the fine-tuning; no iterations by default.
     device : str, default "cpu"
@@ -55,12 +69,16 @@ class Imported:
     n_bytes: int | None  # of a .gimg file
     psnr: float | None  # dB; None without the original picture
     seconds: float
+    # Whether the learned quantizers of the checkpoint are kept; None if it has none.
+    learned: bool | None = None
 
 
 def import_as_gaussians(
     source: StrPath, target: StrPath, size: tuple[int, int] | Sample
 ) -> Imported:
-    """Write the Gaussians of a checkpoint to a safetensors file, as `Gaussians.load` reads it.
+    """Write the Gaussians of a checkpoint to a safetensors file.
+
+    `Gaussians.load` reads those of a 2D model, and `load_model` those of a 3D one.
 
     Parameters
     ----------
@@ -76,13 +94,20 @@ def import_as_gaussians(
     """
     began = time.perf_counter()
     height, width = _size(size)
-    gaussians = import_checkpoint(source, (height, width)).gaussians()
-    gaussians.save(target)
+    model = import_model(source, (height, width))
+    if isinstance(model, SplattingModel):
+        save_model(model, target)
+        with torch.no_grad():
+            drawn = model().numpy()
+    else:
+        gaussians = model.gaussians()
+        gaussians.save(target)
+        drawn = render(gaussians)
     psnr = None
     if isinstance(size, Sample):
-        psnr = measure_quality(size.pixels, render(gaussians).clip(0, 1))["psnr"]
+        psnr = measure_quality(size.pixels, drawn.clip(0, 1))["psnr"]
     seconds = time.perf_counter() - began
-    return Imported(height, width, len(gaussians), None, psnr, seconds)
+    return Imported(height, width, len(model.means), None, psnr, seconds)
 
 
 def import_as_file(
@@ -115,8 +140,11 @@ def import_as_file(
     quantization = Quantization() if quantization is None else quantization
     began = time.perf_counter()
     height, width = _size(size)
-    model = import_checkpoint(source, (height, width)).to(quantization.device)
-    quantized = _quantized(model, source, quantization)
+    model = import_model(source, (height, width)).to(quantization.device)
+    if isinstance(model, SplattingModel):
+        raise FormatError(f"{source}: a 3D model becomes a .safetensors file, not a .gimg file")
+    learned = import_quantizers(source)
+    quantized, kept = _quantized(model, learned, quantization)
     if quantization.recipe.iterations == 0:
         record = quantized.record()
     elif isinstance(size, Sample):
@@ -130,20 +158,34 @@ def import_as_file(
     if isinstance(size, Sample):
         psnr = measure_quality(size.pixels, gaussianimage.decode(data))["psnr"]
     seconds = time.perf_counter() - began
-    return Imported(height, width, len(record), len(data), psnr, seconds)
+    told = None if learned is None else kept
+    return Imported(height, width, len(record), len(data), psnr, seconds, told)
 
 
-def _quantized(model: FlatModel, source: StrPath, quantization: Quantization) -> QuantizedModel:
-    """Return the model with its quantizers: the learned ones if there are any and they fit."""
+def _quantized(
+    model: FlatModel, learned: LearnedQuantizers | None, quantization: Quantization
+) -> tuple[QuantizedModel, bool]:
+    """Return the model with its quantizers, and whether these are the learned ones."""
     settings, seed = quantization.settings, quantization.recipe.seed
-    found = import_quantizers(source) if settings == QuantizerSettings() else None
-    if found is None:
-        return QuantizedModel(model, settings, seed=seed)
-    stages, entries, _ = found.codebooks.shape
-    settings = replace(settings, stages=stages, entries=entries, angle=found.angle)
+    if learned is None or not _fits(settings, learned):
+        return QuantizedModel(model, settings, seed=seed), False
+    stages, entries, _ = learned.codebooks.shape
+    settings = replace(settings, stages=stages, entries=entries, angle=learned.angle)
     quantized = QuantizedModel(model, settings, seed=seed)
-    quantized.load_quantizers(found)
-    return quantized
+    quantized.load_quantizers(learned)
+    return quantized, True
+
+
+def _fits(settings: QuantizerSettings, learned: LearnedQuantizers) -> bool:
+    """Tell whether settings leave learned quantizers as they are, or only change the training."""
+    usual = QuantizerSettings()
+    stages, entries, _ = learned.codebooks.shape
+    return (
+        settings.covariance_bits == AUTHORS_BITS
+        and settings.color == usual.color
+        and settings.stages in (usual.stages, stages)
+        and settings.entries in (usual.entries, entries)
+    )
 
 
 def _size(size: tuple[int, int] | Sample) -> tuple[int, int]:

@@ -68,3 +68,21 @@ def test_a_broken_checkpoint_is_one_line_and_writes_nothing(
     line = fails("paper", "import", checkpoint, tmp_path / "a.gimg", "--size", "96x64")
     assert line.startswith(f"{checkpoint}: not a")
     assert not (tmp_path / "a.gimg").exists()
+
+
+def test_options_that_replace_the_learned_quantizers_are_told(
+    run: Any, checkpoint: Path, parrot: Path, tmp_path: Path
+) -> None:
+    import torch
+
+    from gaussianimage.paper.checkpoints import export_checkpoint
+    from gaussianimage.paper.quantized_model import QuantizedModel
+    from gaussianimage.torch import CholeskyModel
+
+    export_checkpoint(QuantizedModel(CholeskyModel.random(40, 64, 96)), checkpoint)
+    assert "cholesky_quantizer.scale" in torch.load(checkpoint, weights_only=True)
+    command = "paper", "import", checkpoint, tmp_path / "a.gimg", "--picture", parrot
+    for options in ([], ["--angle"], ["--no-scaling"]):
+        assert run(*command, *options).stderr.endswith("s, with its learned quantizers\n")
+    told = run(*command, "--variants", "v2").stderr
+    assert told.endswith("s, without its learned quantizers: the options ask for others\n")

@@ -10,9 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch")
 QUICK = ["-n", 30, "--iterations", 4, "--timed", 0, "--device", "cpu", "--learning-rate", 0.02]
@@ -177,35 +175,3 @@ def test_workers_are_for_ray(fails: Any, folder: Path, tmp_path: Path) -> None:
     command = "paper", "represent", folder, "-o", tmp_path / "out", *QUICK
     assert "--jobs goes with" in fails(*command, "--jobs", 2, code=2)
     assert "is for the engine ray" in fails(*command, "--address", "auto", code=2)
-
-
-@pytest.mark.parametrize("name", ["cholesky", "rs", "opacity"])
-def test_a_model_of_paper_represent_is_drawn_and_described(
-    run: Any, folder: Path, tmp_path: Path, name: str
-) -> None:
-    pytest.importorskip("torch", reason="needs PyTorch")
-    out = tmp_path / "out"
-    arguments = ["-o", out, "-n", 9, "--iterations", 2, "--only", "parrot", "--timed", 0]
-    run("paper", "represent", folder, *arguments, "--model", name, "--save-imgs")
-    (model,) = out.glob("represent/*/parrot.safetensors")
-    run("render", model, tmp_path / "a.png")
-    with Image.open(tmp_path / "a.png") as drawn, Image.open(model.with_suffix(".png")) as saved:
-        assert drawn.size == saved.size == (48, 32)
-        difference = np.asarray(drawn).astype(int) - np.asarray(saved)
-        assert np.abs(difference).max() <= 1
-    told = run("info", model).stdout
-    assert "48 x 32, 9 Gaussians" in told
-    assert "of `paper represent`" in told
-    found = json.loads(run("info", "--json", model).stdout)
-    assert (found["height"], found["gaussians"]) == (32, 9)
-    assert found["model"].endswith("Model")
-
-
-def test_a_model_that_blends_is_refused_in_one_line(run: Any, fails: Any, tmp_path: Path) -> None:
-    pytest.importorskip("torch", reason="needs PyTorch")
-    from gaussianimage.paper.checkpoints import save_model
-    from gaussianimage.torch import BlendedModel
-
-    save_model(BlendedModel.random(4, 9, 9), tmp_path / "a.safetensors")
-    message = fails("render", tmp_path / "a.safetensors", tmp_path / "a.png")
-    assert "a BlendedModel blends its Gaussians" in message

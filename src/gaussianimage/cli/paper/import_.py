@@ -24,6 +24,13 @@ gaussianimage paper import quantized.pth.tar a.gimg --picture a.png --stream ent
 
 Size = tuple[int, int]
 
+# What the end of the line says about the learned quantizers of a checkpoint.
+LEARNED = {
+    True: ", with its learned quantizers",
+    False: ", without its learned quantizers: the options ask for others",
+    None: "",
+}
+
 
 def _size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Size | None:
     if value is None:
@@ -97,10 +104,11 @@ def command(
 ) -> int:
     """Convert a checkpoint of the GaussianImage authors' code, a .pth.tar file.
 
-    INPUT holds the state of a Cholesky or a scale-rotation model. OUTPUT is a .safetensors file or
-    a .gimg file. A .safetensors file holds the Gaussians unchanged; `render` draws it, and
-    Gaussians.load reads it. A .gimg file of the paper's codec holds them quantized: by the steps
-    and codebooks of the checkpoint if it has any, and otherwise, without fine-tuning, only rounded.
+    INPUT holds the state of a Cholesky, a scale-rotation or a 3D model. OUTPUT is a .safetensors
+    file or, except for 3D, a .gimg file. A .safetensors file holds the Gaussians unchanged;
+    `render` and `info` take it. A .gimg file of the paper's codec holds them quantized: by the
+    steps and codebooks of the checkpoint if it has any and no option asks for others, and
+    otherwise, without fine-tuning, only rounded.
 
     Only tensors are loaded; a checkpoint that would run code is refused. The authors' code samples
     pixels at integer coordinates, so centers are shifted by half a pixel.
@@ -140,6 +148,6 @@ def command(
             psnr=done.psnr,
             seconds=done.seconds,
         )
-        return Outcome(line)
+        return Outcome(line + LEARNED[done.learned])
 
     return run(items, work, BatchOptions(None, 1, None, no_overwrite=False, quiet=quiet))
