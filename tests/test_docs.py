@@ -118,8 +118,16 @@ def test_every_path_on_the_code_exists(page: Path) -> None:
 
 def test_every_benchmark_that_is_named_exists() -> None:
     for page in [*PAGES, ROOT / "benchmarks" / "README.md"]:
-        for name in re.findall(r"\bbenchmarks/[\w/]+\.py\b", read_text(page)):
+        for name in re.findall(r"(?<!tests/)\bbenchmarks/[\w/]+\.py\b", read_text(page)):
             assert (ROOT / name).exists(), f"{name} in {relative_name(page)}"
+
+
+def test_every_test_that_is_named_exists() -> None:
+    for page in PAGES:
+        for name, test in re.findall(r"\b(tests/[\w/]+\.py)(?:::(\w+))?", read_text(page)):
+            assert (ROOT / name).exists(), f"{name} in {relative_name(page)}"
+            defined = f"def {test}(" in read_text(ROOT / name)
+            assert defined or not test, f"{test} in {relative_name(page)}"
 
 
 def test_every_document_that_the_sources_name_exists() -> None:
