@@ -20,6 +20,31 @@ def test_tables_are_printed_again_from_the_folder(run: Any, folder: Path, tmp_pa
     assert again.stderr == ""
 
 
+@needs_torch
+@pytest.mark.parametrize(
+    "options",
+    [["--loss", "l1"], ["--loss", "l2+l1"], ["--offset", "without"], ["--model", "3dgs"]],
+)
+def test_fits_that_no_table_of_the_paper_has_are_printed_too(
+    run: Any, folder: Path, tmp_path: Path, options: list[str]
+) -> None:
+    out = tmp_path / "out"
+    first = run("paper", "represent", folder, "-o", out, *QUICK, *options)
+    assert first.exit_code == 0
+    assert first.stdout.startswith("## Other fits of pictures\n")
+    assert run("paper", "tables", out).stdout == first.stdout == (out / "tables.md").read_text()
+
+
+@needs_torch
+def test_a_codec_that_no_table_of_the_paper_has_is_printed_too(
+    run: Any, folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    first = run("paper", "compress", folder, "-o", out, *QUICK, "--variants", "v2")
+    assert first.exit_code == 0
+    assert first.stdout.startswith("## Other codecs on pictures\n")
+
+
 def test_tables_of_nothing_are_an_error(fails: Any, tmp_path: Path) -> None:
     assert fails("paper", "tables", tmp_path) == f"{tmp_path}: no results in it"
     missing = tmp_path / "missing"

@@ -141,6 +141,67 @@ def test_the_paper_s_rates_follow_from_its_count_of_bits() -> None:
         assert bits / (768 * 512) == pytest.approx(point.bpp, abs=6e-5)
 
 
+def test_fits_that_no_table_of_the_paper_has_are_in_one_of_their_own(fit: Any) -> None:
+    records = [fit(30.0), fit(29.0, loss="l2+l1"), fit(28.0, loss="l2+l1", picture="kodim05")]
+    records += [fit(27.0, loss="l1+ms-ssim", offset=False, gaussians=500)]
+    (first, table) = make_tables(records)
+    assert first.title == "Table 1: representation of Kodak"
+    assert table.title == "Other fits of Kodak"
+    assert table.header == ("fit", "N", "iterations", "pictures", "PSNR", "MS-SSIM", "train s")
+    assert table.rows == (
+        ("cholesky, l1+ms-ssim, no offset", "500", "500", "1", "27.00", "0.9000", "10.00"),
+        ("cholesky, l2+l1", "1000", "500", "2", "28.50", "0.9000", "10.00"),
+    )
+    assert table.note.endswith("learning rate 0.001, halved every 20000, seed 1, cpu.")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"loss": "l1"}, {"loss": "l2+l1"}, {"offset": False}, {"model": "3dgs"}],
+)
+def test_a_fit_alone_is_in_a_table(fit: Any, changes: dict[str, Any]) -> None:
+    (table,) = make_tables([fit(30.0, "a", **changes)])
+    assert table.title == "Other fits of pictures"
+    assert [cells[4] for cells in table.rows] == ["30.00"]
+
+
+def test_a_fit_that_a_table_of_the_paper_has_is_not_among_the_others(fit: Any) -> None:
+    records = [fit(30.0), fit(29.0, loss="l1"), fit(27.0, offset=False)]
+    titles = [table.title.partition(":")[0] for table in make_tables(records)]
+    assert titles == ["Table 1", "Table 3", "Table 5"]
+
+
+def test_a_fit_without_a_picture_in_common_with_table_1_is_among_the_others(fit: Any) -> None:
+    records = [fit(30.0, "a"), fit(31.0, "b"), fit(25.0, "c", gaussians=500)]
+    assert row(one(records, "Table 1"), "Ours, N=1000")[0] == "30.50"
+    assert row(one(records, "Other fits"), "cholesky, l2")[3:4] == ["25.00"]
+
+
+def test_other_fits_tell_the_settings_that_differ_between_them(fit: Any) -> None:
+    records = [fit(30.0, loss="l1"), fit(29.0, loss="l1", learning_rate=0.02)]
+    records.append(fit(28.0, loss="l1", fill=True, optimizer="adam", seed=2))
+    table = one(records, "Other fits")
+    assert [cells[0] for cells in table.rows] == [
+        "cholesky, l1, learning rate 0.001, seed 1",
+        "cholesky, l1, learning rate 0.02, seed 1",
+        "cholesky, l1, fill, learning rate 0.001, seed 2, optimizer adam",
+    ]
+    assert table.note.endswith("pictures; halved every 20000, cpu.")
+
+
+def test_codecs_that_no_table_of_the_paper_has_are_in_one_of_their_own(coding: Any) -> None:
+    records = [coding(0.4, 27.0, color="int", color_bits=5), coding(0.3, 20.0, commitment=False)]
+    (table,) = make_tables(records)
+    assert table.title == "Other codecs on Kodak"
+    assert row(table, "cholesky, l2, int, color bits 5")[:5] == [
+        *("1000", "500", "1", "0.4000", "27.00")
+    ]
+    assert row(table, "cholesky, l2, rvq, no commitment")[3] == "0.3000"
+    with_final = make_tables([*records, coding(0.4, 28.0)])
+    (others,) = (table for table in with_final if table.title.startswith("Other"))
+    assert [cells[0] for cells in others.rows] == ["cholesky, l2, int, color bits 5"]
+
+
 def test_markdown_is_a_table_for_the_eye_too() -> None:
     table = Table("Title", ("a", "long"), (("b", "1"), ("longer", "22")), "Note.")
     assert table.markdown() == (

@@ -1,6 +1,6 @@
 """Tables of the codec: complexity (Table 2), quantizers (Table 4), rate–distortion points."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gaussianimage.metrics.bd_rate import bd_psnr, bd_rate
@@ -19,7 +19,7 @@ from gaussianimage.paper.tables.text import (
     speed,
 )
 
-__all__ = ["complexity", "points", "quantization", "variants"]
+__all__ = ["complexity", "is_variant", "points", "quantization", "variants"]
 
 
 def complexity(group: Group) -> Table:
@@ -117,14 +117,23 @@ def variants(group: Group) -> int:
     return sum(bool(_curve(group, line)) for line in published.QUANTIZATION)
 
 
-def _curve(group: Group, line: published.QuantizerAblation) -> list[Row]:
+def is_variant(settings: Mapping[str, Any]) -> bool:
+    """Whether a codec has a row in Table 4."""
+    return any(_belongs(settings, line) for line in published.QUANTIZATION)
+
+
+def _belongs(settings: Mapping[str, Any], line: published.QuantizerAblation) -> bool:
+    """Whether a codec is the one of a row of Table 4."""
     wanted: dict[str, Any] = {"color": line.color}
     if line.color == "int":
         wanted["color_bits"] = line.color_bits
     else:
         wanted["commitment"] = line.commitment
-    rows = [row for row in group.rows if wanted.items() <= row.settings.items()]
-    return by_count(rows)
+    return all(settings.get(name) == value for name, value in wanted.items())
+
+
+def _curve(group: Group, line: published.QuantizerAblation) -> list[Row]:
+    return by_count([row for row in group.rows if _belongs(row.settings, line)])
 
 
 def _point(row: Row | None) -> str:

@@ -1,5 +1,8 @@
 """Tables of the representation: methods (Table 1), ablations (3), initialization (5)."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from gaussianimage.paper.tables import published
 from gaussianimage.paper.tables.comparison import Group, Row
 from gaussianimage.paper.tables.text import (
@@ -13,7 +16,7 @@ from gaussianimage.paper.tables.text import (
     signed,
 )
 
-__all__ = ["MODELS", "ablation", "initialization", "representation"]
+__all__ = ["MODELS", "ablation", "initialization", "is_ablation", "representation"]
 
 MODELS = {
     "3dgs": "3D GS",
@@ -59,6 +62,16 @@ def thousands(row: Row) -> str:
     return NONE if count is None else f"{count / 1000:.2f}"
 
 
+# The last of the losses is the final model, which is among the components too.
+_ABLATIONS = (*published.COMPONENTS, *published.LOSSES[:-1])
+
+
+def is_ablation(settings: Mapping[str, Any]) -> bool:
+    """Whether a fit has a row in Table 3."""
+    variants = [(line.model, line.loss) for line in _ABLATIONS]
+    return bool(settings["offset"]) and (settings["model"], settings["loss"]) in variants
+
+
 def ablation(group: Group) -> Table:
     """Return Table 3: components, factorizations and losses."""
     header = (
@@ -67,11 +80,10 @@ def ablation(group: Group) -> Table:
     )
     final = group.row(model="cholesky", loss="l2")
     best = None if final is None else final.mean("psnr")
-    lines = [*published.COMPONENTS, *published.LOSSES[:-1]]
     # A model may have two rows, one started in a small cube and one all over the picture.
     known = [
         (line, row)
-        for line in lines
+        for line in _ABLATIONS
         for row in sorted(group.rows, key=lambda r: bool(r.settings["fill"]))
         if (row.settings["model"], row.settings["loss"]) == (line.model, line.loss)
     ]

@@ -9,6 +9,7 @@ from gaussianimage.paper.tables.comparison import Group, Row
 __all__ = [
     "NONE",
     "SETS",
+    "USUAL",
     "Table",
     "by_count",
     "difference",
@@ -24,7 +25,7 @@ __all__ = [
 SETS = {"kodak": "Kodak", "div2k": "DIV2K ×2", "other": "pictures"}
 NONE = "–"
 # The paper's settings; a note lists the settings that differ.
-_USUAL: dict[str, object] = {
+USUAL: dict[str, object] = {
     "model": "cholesky",
     "offset": True,
     "loss": "l2",
@@ -96,7 +97,7 @@ def measured_on(group: Group) -> str:
         text += f" and {common['fine_tuning']} with quantizers"
     if "learning_rate" in common:
         text += f", learning rate {common['learning_rate']:g} halved every {common['halve_every']}"
-    for name, value in _USUAL.items():
+    for name, value in USUAL.items():
         if common.get(name, value) != value:
             text += f", {name.replace('_', ' ')} {str(common[name]).lower()}"
     if followed := common.get("released"):
