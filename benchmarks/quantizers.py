@@ -146,16 +146,19 @@ def or_none(values: Sequence[float]) -> list[float | None]:
 
 
 def judge(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return for each quantizer whether the final one is better at equal rate, as in the paper."""
+    """Return for each quantizer whether the final one is better at equal rate, as in the paper.
+
+    The verdict is None where a curve falls in every picture, so that none is left to compare.
+    """
     verdicts = []
     for name, theirs in zip(VARIANTS, published.QUANTIZATION, strict=True):
         if name != "final":
             gains, rates = compare(runs, name)
+            gain = mean(known(gains))
             verdicts.append(
                 {
                     "claim": f"final over {theirs.variant}",
-                    # No comparison can be made where all curves fall.
-                    "holds": mean(known(gains)) < 0,
+                    "holds": None if math.isnan(gain) else gain < 0,
                     "bd_psnr": or_none(gains),
                     "bd_rate": or_none(rates),
                 }
@@ -187,6 +190,18 @@ def print_results(runs: Sequence[dict[str, Any]]) -> None:
     print_table(header, rows)
 
 
+def describe(verdict: dict[str, Any]) -> str:
+    """Return a verdict of `judge` as a line."""
+    claim = f"{verdict['claim']}, at equal rate"
+    gains = [gain for gain in verdict["bd_psnr"] if gain is not None]
+    left = len(verdict["bd_psnr"]) - len(gains)
+    if verdict["holds"] is None:
+        return f"{claim}: no verdict, because a curve falls in {left} of {left} pictures"
+    line = f"{claim}: {'holds' if verdict['holds'] else 'DOES NOT HOLD'}, "
+    line += f"{sum(gain < 0 for gain in gains)} of {len(gains)} pictures"
+    return line + (f"; {left} left out, where a curve falls" if left else "")
+
+
 def main() -> None:
     arguments = parse_arguments()
     torch.set_num_threads(1)
@@ -204,14 +219,7 @@ def main() -> None:
     verdicts = judge(runs)
     print()
     for verdict in verdicts:
-        gains = [gain for gain in verdict["bd_psnr"] if gain is not None]
-        left = len(verdict["bd_psnr"]) - len(gains)
-        print(
-            f"{verdict['claim']}, at equal rate: "
-            f"{'holds' if verdict['holds'] else 'DOES NOT HOLD'}, "
-            f"{sum(gain < 0 for gain in gains)} of {len(gains)} pictures"
-            + (f"; {left} left out, where a curve falls" if left else "")
-        )
+        print(describe(verdict))
     everything = json.loads(arguments.output.read_text())
     write_json(arguments.output, everything | {"claims": verdicts})
     print(f"\nWritten to {arguments.output}")

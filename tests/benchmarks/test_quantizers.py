@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("torch", reason="needs PyTorch")
 
-from quantizers import compare, judge, main, middle, print_results, size
+from quantizers import compare, describe, judge, main, middle, print_results, size
 
 
 def test_the_middle_of_a_picture_is_what_is_compressed(folder, pixels):
@@ -65,8 +65,13 @@ def test_a_picture_where_a_curve_falls_is_left_out():
     assert math.isnan(rates[0])
     assert gains[1] == pytest.approx(-1)
     verdicts = judge(runs)
-    assert [verdict["holds"] for verdict in verdicts] == [True, True, False]
+    assert [verdict["holds"] for verdict in verdicts] == [True, True, None]
     assert verdicts[1]["bd_psnr"][0] is None
+    assert [describe(verdict).split(", at equal rate: ")[1] for verdict in verdicts] == [
+        "holds, 2 of 2 pictures",
+        "holds, 1 of 1 pictures; 1 left out, where a curve falls",
+        "no verdict, because a curve falls in 2 of 2 pictures",
+    ]
     print_results(runs)
 
 
