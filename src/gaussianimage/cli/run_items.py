@@ -334,11 +334,10 @@ class _BatchRun:
         os._exit(code)
 
     def _tell_of_end(self, left: int) -> None:
-        self._reporter.warn(
-            f"gaussianimage: interrupted; {left} of {len(self._items)} not done"
-            if len(self._items) > 1
-            else f"gaussianimage: interrupted; nothing is written{self._kept}"
-        )
+        told = f"{left} of {len(self._items)} not done"
+        if len(self._items) == 1:
+            told = "the output is not written" if self._kept else "nothing is written"
+        self._reporter.warn(f"gaussianimage: interrupted; {told}{self._kept}")
 
     def _in_thread(self, item: Item) -> None:
         if not self._stop.is_set():

@@ -180,10 +180,11 @@ def iterate_natively(
         monitor.restore(saved.monitor)
     try:
         _run_stretches(loop, monitor, saved)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         loop.store()
         if saved is not None:
             saved.save(loop, monitor.state())
+            error.add_note(f"iteration {loop.steps} of its training is kept")
         raise
     return loop.steps
 

@@ -139,14 +139,38 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(
         process.send_signal(signal.SIGINT)
         errors = process.stderr.read()
         assert process.wait(60) == 130
-    assert errors.splitlines()[-2:] == [
-        "gaussianimage: interrupted; 2 of 2 not done",
-        "gaussianimage: the same command continues from here",
-    ]
+    interrupted, further = errors.splitlines()[-2:]
+    assert re.fullmatch(
+        r"gaussianimage: interrupted; 2 of 2 not done; iteration \d+ of its training is kept",
+        interrupted,
+    )
+    assert further == "gaussianimage: the same command does what is missing"
     files = [path.name.removeprefix("parrot") for path in out.glob("represent/*/*")]
     assert sorted(files) == [".json", ".partial.safetensors", ".safetensors"]
     again = run(*arguments, 4)
     assert [line.endswith(", kept") for line in again.stderr.splitlines()] == [True, False]
+
+
+@needs_torch
+@pytest.mark.skipif(os.name != "posix", reason="sends signals")
+def test_ctrl_c_in_pytorch_s_loop_promises_no_training(folder: Path, tmp_path: Path) -> None:
+    command = ["paper", "represent", folder, "-o", tmp_path / "out", "-n", 30, "--only", "parrot"]
+    command += ["--device", "cpu", "--loop", "torch", "--iterations", 9999999, "-v"]
+    endless = [sys.executable, "-m", "gaussianimage", *map(str, command)]
+    with subprocess.Popen(endless, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        line = ""
+        while " fit, " not in line:
+            line = process.stderr.readline()
+            assert line, "ended without a fit"
+        process.send_signal(signal.SIGINT)
+        errors = process.stderr.read()
+        assert process.wait(60) == 130
+    assert errors.splitlines()[-2:] == [
+        "gaussianimage: interrupted; nothing is written",
+        "gaussianimage: the same command does what is missing",
+    ]
+    assert not [*(tmp_path / "out").rglob("*.safetensors")]
 
 
 @needs_torch

@@ -99,7 +99,7 @@ def run_pictures(
         ray = RayOptions(options.address, options.jobs, 1.0 if gpu else 0.0, together)
     code = run(items, do, batch, ray)
     if code == INTERRUPTED:
-        click.echo("gaussianimage: the same command continues from here", err=True)
+        click.echo("gaussianimage: the same command does what is missing", err=True)
     elif any(Path(key).is_file() for key in todo):
         show_tables(results, settings[0].setting.kind, quiet=options.quiet)
     return code
