@@ -16,6 +16,21 @@ needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reas
 QUICK = ["-n", 30, "--iterations", 4, "--timed", 0, "--device", "cpu", "--learning-rate", 0.02]
 
 
+def interrupt_fit(*arguments: Any) -> list[str]:
+    """Press Ctrl-C while a command fits a picture, and return the last two lines that it prints."""
+    command = [sys.executable, "-m", "gaussianimage", *map(str, arguments), "-v"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        line = ""
+        while " fit, " not in line:
+            line = process.stderr.readline()
+            assert line, "ended without a fit"
+        process.send_signal(signal.SIGINT)
+        errors = process.stderr.read()
+        assert process.wait(60) == 130
+    return errors.splitlines()[-2:]
+
+
 @needs_torch
 def test_a_folder_is_represented_and_its_table_printed(
     run: Any, folder: Path, tmp_path: Path
@@ -129,17 +144,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(
     arguments = ["paper", "represent", folder, "-o", out, "-n", 30, "--timed", 0]
     arguments += ["--device", "cpu", "--iterations"]
     run(*arguments, 4, "--only", "parrot", "--quiet")
-    endless = [sys.executable, "-m", "gaussianimage", *map(str, arguments), "9999999", "-v"]
-    with subprocess.Popen(endless, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        line = ""
-        while " fit, " not in line:
-            line = process.stderr.readline()
-            assert line, "ended without a fit"
-        process.send_signal(signal.SIGINT)
-        errors = process.stderr.read()
-        assert process.wait(60) == 130
-    interrupted, further = errors.splitlines()[-2:]
+    interrupted, further = interrupt_fit(*arguments, 9999999)
     assert re.fullmatch(
         r"gaussianimage: interrupted; 2 of 2 not done; iteration \d+ of its training is kept",
         interrupted,
@@ -154,19 +159,9 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(
 @needs_torch
 @pytest.mark.skipif(os.name != "posix", reason="sends signals")
 def test_ctrl_c_in_pytorch_s_loop_promises_no_training(folder: Path, tmp_path: Path) -> None:
-    command = ["paper", "represent", folder, "-o", tmp_path / "out", "-n", 30, "--only", "parrot"]
-    command += ["--device", "cpu", "--loop", "torch", "--iterations", 9999999, "-v"]
-    endless = [sys.executable, "-m", "gaussianimage", *map(str, command)]
-    with subprocess.Popen(endless, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        line = ""
-        while " fit, " not in line:
-            line = process.stderr.readline()
-            assert line, "ended without a fit"
-        process.send_signal(signal.SIGINT)
-        errors = process.stderr.read()
-        assert process.wait(60) == 130
-    assert errors.splitlines()[-2:] == [
+    command = "paper", "represent", folder, "-o", tmp_path / "out", "-n", 30, "--only", "parrot"
+    told = interrupt_fit(*command, "--device", "cpu", "--loop", "torch", "--iterations", 9999999)
+    assert told == [
         "gaussianimage: interrupted; nothing is written",
         "gaussianimage: the same command does what is missing",
     ]
