@@ -39,6 +39,8 @@ __all__ = ["JobContext", "Outcome", "RayOptions", "run", "run_each", "terminable
 
 # Seconds that jobs have to end after Ctrl-C. The engine can be told to end; Pillow cannot.
 PATIENCE = 0.12
+# The same for jobs that save their state.
+SAVING = 10.0
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,12 @@ class RayOptions:
 
 
 def run(
-    items: Sequence[Item], work: Work, batch: BatchOptions, ray: RayOptions | None = None
+    items: Sequence[Item],
+    work: Work,
+    batch: BatchOptions,
+    ray: RayOptions | None = None,
+    *,
+    resumes: bool = False,
 ) -> int:
     """Work on every item, and return the command's exit code.
 
@@ -130,6 +137,8 @@ def run(
     batch : BatchOptions
     ray : RayOptions, optional
         Work on Ray. `work` goes to other processes then, which show no progress.
+    resumes : bool, default False
+        Whether `work` saves its state after Ctrl-C, for which it has some seconds.
 
     Returns
     -------
@@ -150,7 +159,7 @@ def run(
                 f"{len(whole)} outputs keep the extensions of their inputs, which differ in "
                 f"nothing else: {whole[0]} ..."
             )
-        return _BatchRun(items, work, batch, reporter, ray).run()
+        return _BatchRun(items, work, batch, reporter, ray, resumes).run()
 
 
 def run_each(sources: Sequence[str], work: Callable[[str], None]) -> int:
@@ -190,8 +199,10 @@ class _BatchRun:
         batch: BatchOptions,
         reporter: Reporter,
         ray: RayOptions | None,
+        resumes: bool,
     ) -> None:
         self._ray = ray
+        self._resumes = resumes
         self._items = items
         self._work = work
         self._options = batch
@@ -321,8 +332,11 @@ class _BatchRun:
             default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
             if number[0] == signal.SIGINT and not default and not kept:
                 kept = True
-            elif not self._over.wait(PATIENCE) and not self._stop.is_set():
+            elif not self._over.wait(self._patience(number[0])) and not self._stop.is_set():
                 self._leave(codes[signal.Signals(number[0])])
+
+    def _patience(self, number: int) -> float:
+        return SAVING if self._resumes and number == signal.SIGINT else PATIENCE
 
     def _leave(self, code: int) -> NoReturn:
         """End the process while jobs are running, and remove their unfinished files."""
@@ -335,7 +349,7 @@ class _BatchRun:
 
     def _tell_of_end(self, left: int) -> None:
         told = f"{left} of {len(self._items)} not done"
-        if len(self._items) == 1:
+        if len(self._items) == 1 and not self._resumes:
             told = "the output is not written" if self._kept else "nothing is written"
         self._reporter.warn(f"gaussianimage: interrupted; {told}{self._kept}")
 

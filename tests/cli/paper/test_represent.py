@@ -158,11 +158,21 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(
 
 @needs_torch
 @pytest.mark.skipif(os.name != "posix", reason="sends signals")
+def test_ctrl_c_waits_until_a_large_fit_is_saved(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = "paper", "represent", folder, "-o", out, "-n", 200_000, "--only", "parrot", "-t", 1
+    told, _ = interrupt_fit(*command, "--device", "cpu", "--iterations", 9999999)
+    assert re.search(r"1 of 1 not done; iteration \d+ of its training is kept$", told)
+    assert [*out.glob("represent/*/parrot.partial.safetensors")]
+
+
+@needs_torch
+@pytest.mark.skipif(os.name != "posix", reason="sends signals")
 def test_ctrl_c_in_pytorch_s_loop_promises_no_training(folder: Path, tmp_path: Path) -> None:
     command = "paper", "represent", folder, "-o", tmp_path / "out", "-n", 30, "--only", "parrot"
     told = interrupt_fit(*command, "--device", "cpu", "--loop", "torch", "--iterations", 9999999)
     assert told == [
-        "gaussianimage: interrupted; nothing is written",
+        "gaussianimage: interrupted; 1 of 1 not done",
         "gaussianimage: the same command does what is missing",
     ]
     assert not [*(tmp_path / "out").rglob("*.safetensors")]

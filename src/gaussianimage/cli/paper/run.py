@@ -97,7 +97,7 @@ def run_pictures(
 
         gpu = any(fit.device.startswith("cuda") for fit in fits.values())
         ray = RayOptions(options.address, options.jobs, 1.0 if gpu else 0.0, together)
-    code = run(items, do, batch, ray)
+    code = run(items, do, batch, ray, resumes=True)
     if code == INTERRUPTED:
         click.echo("gaussianimage: the same command does what is missing", err=True)
     elif any(Path(key).is_file() for key in todo):
