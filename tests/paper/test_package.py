@@ -19,6 +19,7 @@ WITHOUT_PYTORCH = {
     "tables.comparison",
     "tables.make",
     "tables.methods",
+    "tables.others",
     "tables.published",
     "tables.representation",
     "tables.text",
