@@ -26,7 +26,7 @@ from typing import Any
 
 import torch
 from lib.harness import environment, print_environment, print_table, write_json
-from lib.pictures import Sample, find_pictures
+from lib.pictures import Bytes, Sample, find_pictures, middle
 
 from gaussianimage.metrics.bd_rate import bd_psnr, bd_rate
 from gaussianimage.paper.fine_tuning import fine_tune
@@ -62,17 +62,9 @@ def size(text: str) -> tuple[int, int]:
     return width, height
 
 
-def middle(picture: Sample, crop: tuple[int, int]) -> torch.Tensor:
-    """Return a crop (H, W, 3) from the middle of a picture, or all of a smaller one."""
-    pixels = picture.pixels
-    width, height = (min(pair) for pair in zip(crop, pixels.shape[1::-1], strict=True))
-    top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
-    inside = pixels[top : top + height, left : left + width]
-    return torch.tensor(inside, dtype=torch.float32) / 255
-
-
-def measure(target: torch.Tensor, count: int, arguments: argparse.Namespace) -> dict[str, Any]:
+def measure(pixels: Bytes, count: int, arguments: argparse.Namespace) -> dict[str, Any]:
     """Fit a picture and fine-tune it with every quantizer: dB, and bits for each Gaussian."""
+    target = torch.tensor(pixels, dtype=torch.float32) / 255
     fit = Recipe().shortened(arguments.iterations, learning_rate=arguments.learning_rate)
     tuning = Recipe().shortened(arguments.fine_tuning, learning_rate=arguments.fine_tuning_rate)
     model = CholeskyModel.random(count, *target.shape[:2])
@@ -98,7 +90,8 @@ def run(
         for count in sorted(arguments.n):
             task = settings | {"picture": picture.name, "digest": picture.digest, "n": count}
             if not any(task.items() <= done.items() for done in kept):
-                kept.append(task | measure(middle(picture, arguments.crop), count, arguments))
+                crop = middle(picture.pixels, arguments.crop)
+                kept.append(task | measure(crop, count, arguments))
                 results = {"benchmark": "quantizers", "environment": report, "runs": kept}
                 write_json(arguments.output, results)
                 decibels = ", ".join(f"{k} {v:.2f}" for k, v in kept[-1]["psnr"].items())

@@ -56,3 +56,10 @@ def find_pictures(folders: Sequence[Path]) -> list[Sample]:
     if twice:
         raise SystemExit(f"two pictures of one name: {min(twice)}")
     return [Sample(path) for path in paths]
+
+
+def middle(pixels: Bytes, crop: tuple[int, int]) -> Bytes:
+    """Return a crop of a width and a height from the middle, or all of a smaller picture."""
+    width, height = (min(pair) for pair in zip(crop, pixels.shape[1::-1], strict=True))
+    top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
+    return pixels[top : top + height, left : left + width]

@@ -8,15 +8,7 @@ import pytest
 
 pytest.importorskip("torch", reason="needs PyTorch")
 
-from quantizers import compare, describe, judge, main, middle, print_results, size
-
-
-def test_the_middle_of_a_picture_is_what_is_compressed(folder, pixels):
-    from lib.pictures import Sample
-
-    found = middle(Sample(folder / "b.png"), (20, 10))
-    assert (found.numpy() * 255).round().tolist() == pixels[19:29, 22:42].tolist()
-    assert middle(Sample(folder / "b.png"), (1000, 10)).shape == (10, 64, 3)
+from quantizers import compare, describe, judge, main, print_results, size
 
 
 @pytest.mark.parametrize("text", ["192", "0x5", "3x-1", "axb", "1x2x3"])

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from lib.pictures import Sample, find_pictures
+from lib.pictures import Sample, find_pictures, middle
 from PIL import Image
 
 
@@ -17,6 +17,11 @@ def test_a_picture_may_be_given_by_its_path(folder):
 def test_other_modes_are_turned_into_rgb(tmp_path):
     Image.new("L", (5, 4), 7).save(tmp_path / "gray.png")
     assert Sample(tmp_path / "gray.png").pixels.tolist() == [[[7, 7, 7]] * 5] * 4
+
+
+def test_the_middle_is_as_large_as_asked_for_or_as_the_picture(pixels):
+    np.testing.assert_array_equal(middle(pixels, (20, 10)), pixels[19:29, 22:42])
+    assert middle(pixels, (1000, 10)).shape == (10, 64, 3)
 
 
 def test_the_digest_tells_pixels_apart(folder):
