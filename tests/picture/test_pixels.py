@@ -3,9 +3,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from watched_array import WatchedArray
 
+from gaussianimage._util import row_blocks
 from gaussianimage.errors import PictureError, PictureWarning
-from gaussianimage.picture import Picture, from_array, to_array
+from gaussianimage.picture import Picture, flatten, flatten_array, from_array, to_array
+from gaussianimage.picture.pixels import Samples, normalized, scale_problem
 
 SHAPES = st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 4))
 
@@ -365,3 +368,35 @@ def test_an_array_of_another_type_has_its_white_or_its_integers():
     assert np.array(picture).shape == (1, 1)
     with pytest.raises(ValueError, match="always a copy"):
         picture.__array__(copy=False)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float32, np.float64])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_no_conversion_works_on_more_than_a_few_rows_at_a_time(channels, dtype, monkeypatch):
+    values = np.random.default_rng(0).integers(0, 256, (90, 100, channels)).astype(dtype)
+    white = 255.0
+    samples = Samples(values, white)
+    usual = normalized(samples, white=white)
+    back = to_array(usual, np.uint16)
+    monkeypatch.setattr(row_blocks, "BLOCK_PIXELS", 1000)
+    watched = WatchedArray.of(values)
+    found = normalized(Samples(watched, white), white=white)
+    scale_problem(Samples(watched, white), None)
+    drawn = WatchedArray.of(found)
+    assert np.array_equal(found, usual)
+    assert np.array_equal(to_array(drawn, np.uint16), back)
+    for sizes in (watched.sizes, drawn.sizes):
+        assert 0 < max(sizes) <= 1000 * channels
+
+
+@pytest.mark.parametrize("color", ["white", "gray", "red"])
+@pytest.mark.parametrize("channels", [2, 4])
+def test_alpha_is_flattened_a_few_rows_at_a_time(channels, color, monkeypatch):
+    values = np.random.default_rng(0).integers(0, 256, (90, 100, channels)).astype(np.uint8)
+    picture = from_array(values)
+    usual, usual_array = flatten(picture, color), flatten_array(values, color)
+    monkeypatch.setattr(row_blocks, "BLOCK_PIXELS", 1000)
+    watched = WatchedArray.of(picture.pixels)
+    assert np.array_equal(flatten(Picture(watched), color).pixels, usual.pixels)
+    assert np.array_equal(flatten_array(values, color), usual_array)
+    assert 0 < max(watched.sizes) <= 1000 * 4

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from gaussianimage._util.row_blocks import row_blocks
 from gaussianimage.picture import Ends, Picture
 
 # A picture of which fewer values are at the ends is fitted as it is.
@@ -26,15 +27,21 @@ def with_ends(picture: Picture, room: float) -> Picture:
         By how much a fit may exceed them.
     """
     sides = sides_of(picture.pixels)
-    if np.count_nonzero(sides) < LEAST_SHARE * sides.size or abs(int(sides.sum())) == sides.size:
+    blocks = [sides[rows] for rows in row_blocks(picture.height, picture.width)]
+    count = sum(np.count_nonzero(block) for block in blocks)
+    if count < LEAST_SHARE * sides.size:
+        return picture
+    if abs(sum(int(block.sum()) for block in blocks)) == sides.size:
         return picture
     return replace(picture, ends=Ends(sides, room))
 
 
 def sides_of(pixels: NDArray[np.float32]) -> NDArray[np.int8]:
     """Return `Ends.sides` of pixels (H, W, C), of which the last of 2 or 4 channels is alpha."""
-    sides = (pixels >= 1).view(np.int8)
-    sides -= (pixels <= 0).view(np.int8)
+    sides = np.empty(pixels.shape, np.int8)
+    for rows in row_blocks(*pixels.shape[:2]):
+        upper, lower = pixels[rows] >= 1, pixels[rows] <= 0
+        np.subtract(upper.view(np.int8), lower.view(np.int8), out=sides[rows])
     if pixels.shape[2] % 2 == 0:
         sides[..., -1] = 0  # a map corrects it at no cost, and what exceeds it would cost bits
     return sides

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ImageColor
 
+from gaussianimage._util.row_blocks import row_blocks
 from gaussianimage.picture.pixels import Picture
 
 Color: TypeAlias = str | Sequence[int]
@@ -64,9 +65,12 @@ def flatten(picture: Picture, color: Color) -> Picture:
     background = np.array(rgb(color), np.float32) / np.float32(255)
     if not picture.has_alpha:
         return picture
-    values, alpha = picture.pixels[..., :-1], picture.pixels[..., -1:]
-    values, turned = _with_channels_for(values, background)
-    pixels = np.clip(values + (1 - alpha) * background[: values.shape[2]], 0, 1)
+    turned = _becomes_rgb(picture.channels - 1, background)
+    channels = 3 if turned else picture.channels - 1
+    pixels = np.empty((picture.height, picture.width, channels), np.float32)
+    for rows in row_blocks(picture.height, picture.width):
+        values, alpha = picture.pixels[rows, :, :-1], picture.pixels[rows, :, -1:]
+        pixels[rows] = np.clip(values + (1 - alpha) * background[:channels], 0, 1)
     pixels.flags.writeable = False
     return replace(picture, pixels=pixels, icc=None if turned else picture.icc)
 
@@ -78,17 +82,16 @@ def flatten_array(values: npt.NDArray[Any], color: Color) -> npt.NDArray[Any]:
     """
     white = np.iinfo(values.dtype).max
     background = np.array(rgb(color)) * (white / 255)
-    samples, alpha = values[..., :-1].astype(np.float64), values[..., -1:].astype(np.float64)
-    samples, _ = _with_channels_for(samples, background)
-    background = background[: samples.shape[2]]
-    flat = np.rint(background + (samples - background) * (alpha / white)).astype(values.dtype)
+    height, width, channels = values.shape
+    channels = 3 if _becomes_rgb(channels - 1, background) else channels - 1
+    background = background[:channels]
+    flat = np.empty((height, width, channels), values.dtype)
+    for rows in row_blocks(height, width):
+        samples, alpha = (part.astype(np.float64) for part in np.split(values[rows], [-1], axis=2))
+        flat[rows] = np.rint(background + (samples - background) * (alpha / white))
     return flat[..., 0] if flat.shape[2] == 1 else flat
 
 
-def _with_channels_for(
-    values: npt.NDArray[Any], background: npt.NDArray[Any]
-) -> tuple[npt.NDArray[Any], bool]:
-    """Return the values, and whether they became RGB because the background isn't gray."""
-    if values.shape[2] == 1 and np.ptp(background) > 0:
-        return np.repeat(values, 3, axis=2), True
-    return values, False
+def _becomes_rgb(channels: int, background: npt.NDArray[Any]) -> bool:
+    """Return whether colors of so many channels become RGB, because the background isn't gray."""
+    return channels == 1 and bool(np.ptp(background) > 0)

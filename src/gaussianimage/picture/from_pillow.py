@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms
 
+from gaussianimage._util.row_blocks import row_blocks
 from gaussianimage.errors import PictureError
 from gaussianimage.picture.pixels import Samples
 
@@ -54,10 +55,13 @@ def with_color_key(result: Samples, key: object) -> Samples:
         key = (key,)
     if len(key) != colors or not all(isinstance(k, int) for k in key):
         return result
-    transparent = (values == np.array(key)).all(axis=2)
-    white = np.array(result.white or 65535, values.dtype)
-    alpha = np.where(transparent, np.zeros_like(white), white)
-    return Samples(np.concatenate([values, alpha[..., None]], axis=2), result.white)
+    height, width = values.shape[:2]
+    keyed = np.empty((height, width, colors + 1), values.dtype)
+    for rows in row_blocks(height, width):
+        transparent = (values[rows] == np.array(key)).all(axis=2)
+        keyed[rows, :, :-1] = values[rows]
+        keyed[rows, :, -1] = np.where(transparent, 0, result.white or 65535)
+    return Samples(keyed, result.white)
 
 
 def _keyed(result: Samples, image: Image.Image) -> Samples:

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from gaussianimage._util.row_blocks import copied, extremes, row_blocks
 from gaussianimage.errors import PictureError
 from gaussianimage.picture.keeping import Extras, Kept, keep
 from gaussianimage.picture.warn import Warn, issue
@@ -96,15 +97,17 @@ class Picture:
         if weights is not None:
             if getattr(weights, "dtype", None) != np.float32 or weights.shape != pixels.shape:
                 raise ValueError(f"weights: expected float32 values of shape {pixels.shape}")
-            if not (weights.min() >= 0 and weights.max() < np.inf):
+            # Weights that are repeated along the channels are looked at once.
+            low, high = extremes(weights[..., :1] if weights.strides[2] == 0 else weights)
+            if not (low >= 0 and high < np.inf):
                 raise ValueError("weights: expected finite values from 0")
-        low, high = pixels.min(), pixels.max()
+        low, high = extremes(pixels)
         if np.isnan(low):
             raise PictureError("the picture has NaN pixels")
         if low < 0 or high > 1:
             raise ValueError(f"pixels: expected values in 0..1, got {low:.4g}..{high:.4g}")
         if pixels.flags.writeable or not pixels.flags.c_contiguous:
-            pixels = np.array(pixels, order="C")
+            pixels = copied(pixels)
             pixels.flags.writeable = False
             object.__setattr__(self, "pixels", pixels)
 
@@ -300,8 +303,16 @@ def to_array(
     if pixels.ndim != 3 or pixels.shape[2] not in _MODES:
         raise ValueError(f"pixels: expected shape (H, W, C) with C = 1 to 4, got {pixels.shape}")
     white = whites[dtype]
+    result: npt.NDArray[Any] = np.empty(pixels.shape, dtype)
+    for rows in row_blocks(*pixels.shape[:2]):
+        result[rows] = _straight(pixels[rows], white)
+    return result[..., 0] if result.shape[2] == 1 else result
+
+
+def _straight(pixels: npt.NDArray[np.floating[Any]], white: int) -> npt.NDArray[np.float32]:
+    """Return the samples of some rows, integers unless white is 1; see `to_array`."""
     # fmax and fmin, unlike clip, drop a NaN.
-    values = np.fmin(np.fmax(pixels, 0), 1).astype(np.float32, copy=False)
+    values: npt.NDArray[np.float32] = np.fmin(np.fmax(pixels, 0), 1).astype(np.float32, copy=False)
     if values.shape[2] in (2, 4):
         color, alpha = values[..., :-1], values[..., -1:]
         visible = alpha * white >= 0.5 if white > 1 else alpha > 0
@@ -311,8 +322,7 @@ def to_array(
     if white > 1:
         values *= white
         np.rint(values, out=values)
-    result: npt.NDArray[Any] = values.astype(dtype, copy=False)
-    return result[..., 0] if result.shape[2] == 1 else result
+    return values
 
 
 def checked_white(white: object) -> float | None:
@@ -334,7 +344,7 @@ def scale_problem(samples: Samples, white: float | None) -> str | None:
     values = samples.values
     if white is not None or (values.dtype.kind != "f" and samples.white is not None):
         return None
-    low, high = float(values.min()), float(values.max())
+    low, high = (float(value) for value in extremes(values))
     if not math.isfinite(low + high):
         return None  # `normalized` refuses these
     if samples.white is not None:
@@ -381,7 +391,8 @@ def normalized(
         A sample is NaN or infinite.
     """
     values = samples.values
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
+    blocks = list(row_blocks(*values.shape[:2]))
+    if values.dtype.kind == "f" and not all(np.isfinite(values[rows]).all() for rows in blocks):
         raise PictureError("the picture has NaN or infinite pixels")
     opaque = samples.white or white or _WHITE_16
     top = white or samples.white or _WHITE_16
@@ -389,16 +400,21 @@ def normalized(
     _tell_of_range(samples, values[..., :colors], white, top, warn)
     # Doubles and long integers are divided before they are rounded to float32.
     wide = values.dtype.itemsize > 4 or (values.dtype.kind in "iu" and values.dtype.itemsize > 2)
-    pixels: npt.NDArray[Any] = np.array(values, np.float64 if wide else np.float32, order="C")
-    if top != 1:
-        pixels[..., :colors] /= pixels.dtype.type(top)
-    if opaque != 1:
-        pixels[..., colors:] /= pixels.dtype.type(opaque)
-    if values.dtype.kind in "fi" or white is not None:
-        np.clip(pixels, 0, 1, out=pixels)
-    result: npt.NDArray[np.float32] = pixels.astype(np.float32, copy=False)
-    if colors < values.shape[2] and not samples.premultiplied:
-        result[..., :-1] *= result[..., -1:]
+    result = np.empty(values.shape, np.float32)
+    for rows in blocks:
+        done = result[rows]
+        pixels: npt.NDArray[Any] = np.empty(done.shape, np.float64) if wide else done
+        pixels[:] = values[rows]
+        if top != 1:
+            pixels[..., :colors] /= pixels.dtype.type(top)
+        if opaque != 1:
+            pixels[..., colors:] /= pixels.dtype.type(opaque)
+        if values.dtype.kind in "fi" or white is not None:
+            np.clip(pixels, 0, 1, out=pixels)
+        if wide:
+            done[:] = pixels
+        if colors < values.shape[2] and not samples.premultiplied:
+            done[..., :-1] *= done[..., -1:]
     result.flags.writeable = False
     return result
 
@@ -415,9 +431,10 @@ def _tell_of_range(
 ) -> None:
     if color.dtype.kind == "b":
         return
-    low, high = color.min(), color.max()
+    low, high = extremes(color)
     if low < -_ROUNDING * top or high > (1 + _ROUNDING) * top:
-        outside = np.count_nonzero((color < 0) | (color > top)) / color.size
+        blocks = (color[rows] for rows in row_blocks(*color.shape[:2]))
+        outside = sum(np.count_nonzero((c < 0) | (c > top)) for c in blocks) / color.size
         warn(
             f"values in {low:.5g}..{high:.5g} are clipped to 0..{top:.5g}, which are "
             f"{100 * outside:.2g} % of them"

@@ -15,6 +15,7 @@ from PIL import Image, ImageFile
 
 from gaussianimage._util.arguments import MAX_PICTURE_SIDE
 from gaussianimage._util.files import StrPath, is_stream, read_input
+from gaussianimage._util.row_blocks import row_blocks
 from gaussianimage.errors import (
     GaussianImageError,
     LimitError,
@@ -476,8 +477,14 @@ def _picture(
         tags,
         is_png=image.format == "PNG",
         is_gray=values.shape[2] < 3,
-        looks_gray=lambda: bool((values[..., :3] == values[..., :1]).all()),
+        looks_gray=lambda: _looks_gray(values),
         warn=warn,
     )
     pixels = normalized(result._replace(values=values), white=white, warn=warn)
     return Picture(pixels, choose_depth(result, white), icc, exif, xmp)
+
+
+def _looks_gray(values: npt.NDArray[Any]) -> bool:
+    """Return whether red, green and blue are equal everywhere."""
+    blocks = (values[rows] for rows in row_blocks(*values.shape[:2]))
+    return all((block[..., :3] == block[..., :1]).all() for block in blocks)

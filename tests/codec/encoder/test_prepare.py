@@ -1,9 +1,13 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from watched_array import WatchedArray
 
+from gaussianimage._util import row_blocks
 from gaussianimage.codec.encoder.prepare import AlphaOptions, PreparedPicture, prepare
+from gaussianimage.codec.encoder.probe import Prober
 from gaussianimage.codec.encoder.targets import Target
 from gaussianimage.errors import LimitError
 from gaussianimage.picture import Picture, as_picture
@@ -55,3 +59,37 @@ def test_a_small_file_gets_a_coarser_map() -> None:
     small, large = (ready(disk(), Target("size", size)) for size in (40.0, 4000.0))
     assert large.alpha_map is not None
     assert small.alpha_map is None or len(small.alpha_map) < len(large.alpha_map)
+
+
+@pytest.mark.parametrize("range_", [(0, 255), (100, 110)])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_python_can_see_ctrl_c_between_a_few_rows_and_the_next(
+    channels: int, range_: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.random.default_rng(0).integers(*range_, (301, 300, channels), np.uint8)
+    usual = ready(as_picture(values))
+    halved = Prober(usual.fitted, 1)._halved
+    monkeypatch.setattr(row_blocks, "BLOCK_PIXELS", 1000)
+    source = as_picture(values)
+    watched = WatchedArray.of(source.pixels)
+    found = ready(Picture(watched))
+    assert 0 < max(watched.sizes) <= 1000 * channels
+    assert_same(found.picture, usual.picture)
+    assert_same(found.fitted, usual.fitted)
+    fitted = WatchedArray.of(found.fitted.pixels)
+    again = Prober(replace(found.fitted, pixels=fitted), 1)._halved
+    assert 0 < max(fitted.sizes) <= 1000 * channels
+    assert halved is not None
+    assert again is not None
+    assert_same(again, halved)
+
+
+def assert_same(one: Picture, other: Picture) -> None:
+    """Assert that all values of two pictures are the same to the bit."""
+    assert np.array_equal(one.pixels, other.pixels)
+    for name in ("weights", "ends"):
+        mine, its = getattr(one, name), getattr(other, name)
+        assert (mine is None) == (its is None)
+        if mine is not None:
+            mine, its = (v if name == "weights" else v.sides for v in (mine, its))
+            assert np.array_equal(mine, its)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaussianimage import _native
+from gaussianimage._util.row_blocks import extremes, row_blocks
 from gaussianimage.codec.format.alpha import BETWEEN, OPAQUE, TRANSPARENT
 from gaussianimage.picture import Picture
 
@@ -44,10 +45,18 @@ def alpha_classes(picture: Picture, quality: float) -> NDArray[np.uint8]:
     lack = (100 - quality) / 100
     # An alpha that rounds to 0 or 1 at the bit depth counts as 0 or 1 at every quality.
     least = max(np.float32(TOLERANCE * lack), np.float32(0.5 / white))
-    classes = np.full(alpha.shape, BETWEEN, np.uint8)
+    classes = np.empty(alpha.shape, np.uint8)
     side = 1 + round((MOST_SIDE - 1) * lack)
-    classes[_opened(alpha < least, side)] = TRANSPARENT
-    classes[_opened(alpha > 1 - least, side)] = OPAQUE
+    blocks = list(row_blocks(picture.height, picture.width))
+    for rows in blocks:
+        classes[rows] = BETWEEN
+    for kind in (TRANSPARENT, OPAQUE):
+        mask = np.empty(alpha.shape, np.bool_)
+        for rows in blocks:
+            mask[rows] = alpha[rows] < least if kind == TRANSPARENT else alpha[rows] > 1 - least
+        mask = _opened(mask, side)
+        for rows in blocks:
+            classes[rows][mask[rows]] = kind
     return classes
 
 
@@ -56,7 +65,7 @@ def encode_map(picture: Picture, quality: float) -> bytes | None:
     if not picture.has_alpha or quality == 0:
         return None
     classes = alpha_classes(picture, quality)
-    if (classes == BETWEEN).all():
+    if extremes(classes) == (BETWEEN, BETWEEN):
         return None
     return _native.encode_alpha_map(classes)
 
@@ -68,12 +77,12 @@ def weighted(picture: Picture, classes: NDArray[np.uint8] | None) -> Picture:
     """
     if classes is None:
         return picture
-    if picture.weights is None:
-        weights = np.ones(picture.pixels.shape, np.float32)
-    else:
-        weights = picture.weights.copy()
-    weights[classes == TRANSPARENT] *= LIGHT
-    weights[classes == OPAQUE, -1] *= LIGHT
+    weights = np.empty(picture.pixels.shape, np.float32)
+    for rows in row_blocks(picture.height, picture.width):
+        part, kinds = weights[rows], classes[rows]
+        part[:] = 1 if picture.weights is None else picture.weights[rows]
+        part[kinds == TRANSPARENT] *= LIGHT
+        part[kinds == OPAQUE, -1] *= LIGHT
     return replace(picture, weights=weights)
 
 

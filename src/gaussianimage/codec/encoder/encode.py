@@ -226,7 +226,8 @@ def encode(
     Raises
     ------
     KeyboardInterrupt
-        The user pressed Ctrl-C; the error comes within about 50 ms.
+        The user pressed Ctrl-C; the error comes within about 50 ms, and within half a second for a
+        picture of 144 megapixels.
     PictureError, LimitError, OSError
         The picture can't be read, is too large, or has NaN or infinite pixels. A `LimitError` also
         comes if the metadata leaves too little of `size` or `bpp` for the picture.

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gaussianimage import _native
 from gaussianimage._util.arguments import thread_count
+from gaussianimage._util.row_blocks import row_blocks
 from gaussianimage.fitting.density import Map
 from gaussianimage.picture import Picture
 
@@ -90,8 +91,11 @@ def first_weights(
 def masking(pixels: NDArray[np.float32], *, threads: int | None = None) -> Map:
     """Return what `first_weights` brings to a mean of 1, (H, W); see `MASKED`."""
     result = _native.local_variance(luma(pixels, threads=threads), thread_count(threads))
-    result += np.float32(MASKED)
-    return np.power(result, np.float32(-MASKING), out=result)
+    for rows in row_blocks(*result.shape):
+        part = result[rows]
+        part += np.float32(MASKED)
+        np.power(part, np.float32(-MASKING), out=part)
+    return result
 
 
 class UsualMasking:
@@ -171,15 +175,21 @@ def on_channels(weights: Map, picture: Picture) -> NDArray[np.float32]:
     """
     if picture.weights is None:
         return np.broadcast_to(weights[..., None], picture.pixels.shape)
-    return weights[..., None] * picture.weights
+    result = np.empty(picture.pixels.shape, np.float32)
+    for rows in row_blocks(*weights.shape):
+        np.multiply(weights[rows, :, None], picture.weights[rows], out=result[rows])
+    return result
 
 
 def _block_means(values: Map) -> Map:
     """Return the means over blocks of SCALE × SCALE pixels; a last row or column is repeated."""
     height, width = values.shape
-    padded = np.pad(values, ((0, -height % SCALE), (0, -width % SCALE)), mode="edge")
-    blocks = padded.reshape(padded.shape[0] // SCALE, SCALE, padded.shape[1] // SCALE, SCALE)
-    result: Map = blocks.mean(axis=(1, 3), dtype=np.float32)
+    result = np.empty((-(-height // SCALE), -(-width // SCALE)), np.float32)
+    for rows in row_blocks(len(result), SCALE * width):
+        part = values[SCALE * rows.start : SCALE * rows.stop]
+        padded = np.pad(part, ((0, -len(part) % SCALE), (0, -width % SCALE)), mode="edge")
+        blocks = padded.reshape(padded.shape[0] // SCALE, SCALE, padded.shape[1] // SCALE, SCALE)
+        blocks.mean(axis=(1, 3), dtype=np.float32, out=result[rows])
     return result
 
 

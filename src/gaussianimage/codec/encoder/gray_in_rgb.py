@@ -11,9 +11,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from gaussianimage._util.row_blocks import copied, row_blocks
 from gaussianimage.codec.format.levels import QuantizedGaussians
 from gaussianimage.codec.format.quantizer import QuantizerParameters
-from gaussianimage.fitting.row_blocks import row_blocks
 from gaussianimage.picture import Picture
 
 # The color step of a gray picture as a multiple of that of the same picture in RGB.
@@ -52,7 +52,7 @@ def is_gray_in_rgb(picture: Picture) -> bool:
 
 def as_gray(picture: Picture) -> Picture:
     """Return the gray picture of one in RGB whose channels are equal."""
-    pixels = np.ascontiguousarray(picture.pixels[..., :1])
+    pixels = copied(picture.pixels[..., :1])
     pixels.flags.writeable = False
     return replace(picture, pixels=pixels)
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from gaussianimage import _native
 from gaussianimage._util.arguments import thread_count
-from gaussianimage.fitting.row_blocks import row_blocks
+from gaussianimage._util.row_blocks import row_blocks
 
 # Blocks are counted row by row. Those at the right and bottom edges of a picture may be smaller.
 Numbers = NDArray[np.int64]  # (K,)

@@ -1,16 +1,19 @@
 """Probes: short fits of a picture that predict the error of a whole fit."""
 
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gaussianimage._util.row_blocks import row_blocks
 from gaussianimage.fitting.clamped_ends import forgiven
 from gaussianimage.fitting.fit import fit_picture
 from gaussianimage.fitting.progress import OnProgress
-from gaussianimage.fitting.row_blocks import row_blocks
 from gaussianimage.picture import Picture
 from gaussianimage.rendering import render
+
+Value = TypeVar("Value", np.float32, np.int8)
 
 # Gaussians per pixel of the two usual probes, and their iterations.
 PROBES = (1 / 260, 1 / 100)
@@ -84,24 +87,27 @@ def _halve(picture: Picture) -> Picture:
         picture,
         pixels=_halve_pixels(picture.pixels),
         weights=None if weights is None else _halve_pixels(weights),
-        ends=None if ends is None else ends._replace(sides=_halve_sides(ends.sides)),
+        # A mean of four sides, rounded towards 0, is at an end if all of them are.
+        ends=None if ends is None else ends._replace(sides=_halve_pixels(ends.sides)),
     )
 
 
-def _halve_sides(sides: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Return those of half the size: a mean of four values is at an end if all of them are."""
-    return _halve_pixels(sides.astype(np.float32)).astype(np.int8)  # rounds towards 0
+def _halve_pixels(pixels: NDArray[Value]) -> NDArray[Value]:
+    """Return the means of 2 × 2 pixels; an odd last row or column is repeated.
 
-
-def _halve_pixels(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the means of 2 × 2 pixels; an odd last row or column is repeated."""
-    height, width, _ = pixels.shape
-    if height % 2 or width % 2:
-        pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    halved = pixels[::2, ::2] + pixels[::2, 1::2]
-    halved += pixels[1::2, ::2]
-    halved += pixels[1::2, 1::2]
-    halved *= np.float32(0.25)
+    Means of integers are rounded towards 0.
+    """
+    height, width, channels = pixels.shape
+    halved = np.empty((-(-height // 2), -(-width // 2), channels), pixels.dtype)
+    for rows in row_blocks(halved.shape[0], 2 * width):
+        part = pixels[2 * rows.start : 2 * rows.stop].astype(np.float32, copy=False)
+        if len(part) % 2 or width % 2:
+            part = np.pad(part, ((0, len(part) % 2), (0, width % 2), (0, 0)), mode="edge")
+        means = part[::2, ::2] + part[::2, 1::2]
+        means += part[1::2, ::2]
+        means += part[1::2, 1::2]
+        means *= np.float32(0.25)
+        halved[rows] = means
     halved.flags.writeable = False
     return halved
 

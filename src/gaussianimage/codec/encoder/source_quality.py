@@ -12,7 +12,6 @@ from gaussianimage.codec.encoder.prepare import PreparedPicture
 from gaussianimage.codec.encoder.rd_quantization import WEIGHT_OF_A_BIT
 from gaussianimage.codec.format.grain import Grain
 from gaussianimage.fitting.loop import FitResult
-from gaussianimage.fitting.row_blocks import row_blocks
 from gaussianimage.metrics import psnr, ssim
 from gaussianimage.picture import from_array, to_array
 from gaussianimage.picture.warn import ignore
@@ -82,13 +81,4 @@ class SourceQuality:
         picture = self._source.picture
         if picture.has_alpha:
             return picture.pixels, from_array(pixels, warn=ignore).pixels
-        return _round_pixels(picture.pixels, self._dtype), pixels
-
-
-def _round_pixels(pixels: NDArray[np.float32], dtype: np.dtype[Any]) -> Pixels:
-    """Convert float pixels to integers of a bit depth, a few rows at a time."""
-    height, width, channels = pixels.shape
-    rounded: Pixels = np.empty((height, width) if channels == 1 else pixels.shape, dtype)
-    for rows in row_blocks(height, width):
-        rounded[rows] = to_array(pixels[rows], dtype)
-    return rounded
+        return to_array(picture.pixels, self._dtype), pixels

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaussianimage import _native
+from gaussianimage._util.row_blocks import row_blocks
 from gaussianimage.codec.format.quantizer import STEPS_PER_OCTAVE
 from gaussianimage.picture import Picture
 
@@ -18,10 +19,13 @@ MOST_OCTAVES = 12
 def channel_range(pixels: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the least and the largest value of each channel of pixels (H, W, C), both (C,)."""
     height, width, channels = pixels.shape
-    rows = pixels.reshape(height, width * channels)
+    samples = pixels.reshape(height, width * channels)
+    low, high = samples[0], samples[0]
     # First over the rows, because NumPy takes long to go through the few channels of a pixel.
-    low, high = (level.reshape(width, channels) for level in (rows.min(axis=0), rows.max(axis=0)))
-    return low.min(axis=0), high.max(axis=0)
+    for rows in row_blocks(height, width):
+        low = np.minimum(low, samples[rows].min(axis=0))
+        high = np.maximum(high, samples[rows].max(axis=0))
+    return low.reshape(width, channels).min(axis=0), high.reshape(width, channels).max(axis=0)
 
 
 @dataclass(frozen=True)
@@ -69,10 +73,14 @@ class Stretch:
         """Stretch a picture."""
         if self.sixteenths == 0:
             return picture
-        pixels = picture.pixels - self.middle.astype(np.float32)
-        pixels *= np.float32(self.gain)
-        pixels += np.float32(0.5)
-        np.clip(pixels, 0, 1, out=pixels)
+        pixels = np.empty(picture.pixels.shape, np.float32)
+        for rows in row_blocks(picture.height, picture.width):
+            part = np.subtract(
+                picture.pixels[rows], self.middle.astype(np.float32), out=pixels[rows]
+            )
+            part *= np.float32(self.gain)
+            part += np.float32(0.5)
+            np.clip(part, 0, 1, out=part)
         pixels.flags.writeable = False
         return replace(picture, pixels=pixels)
 

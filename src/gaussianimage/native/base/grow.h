@@ -1,7 +1,10 @@
 // Growth of a vector that is filled anew each time.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+
+#include "base/interrupt.h"
 
 namespace gi {
 
@@ -14,6 +17,20 @@ void resize_anew(Vector& vector, size_t count) {
     vector.reserve(count + count / 8);
   }
   vector.resize(count);
+}
+
+// Makes a vector of zeros, and checks for an interrupt now and then: the first writing to memory
+// takes half a second for each gigabyte.
+template <typename Vector>
+Vector make_zeros(size_t count) {
+  constexpr size_t some = 1 << 20;
+  Vector vector;
+  vector.reserve(count);
+  while (vector.size() < count) {
+    check_interrupt();
+    vector.resize(std::min(count, vector.size() + some));
+  }
+  return vector;
 }
 
 }  // namespace gi

@@ -236,8 +236,11 @@ void bind_decoder(nb::module_& m) {
   m.def(
       "encode_alpha_map",
       [](Classes classes) {
-        const std::vector<uint8_t> bytes = encode_alpha_map(
-            classes.data(), static_cast<int>(classes.shape(0)), static_cast<int>(classes.shape(1)));
+        std::vector<uint8_t> bytes;
+        without_gil([&] {
+          bytes = encode_alpha_map(classes.data(), static_cast<int>(classes.shape(0)),
+                                   static_cast<int>(classes.shape(1)));
+        });
         return nb::bytes(bytes.data(), bytes.size());
       },
       nb::arg("classes"));
@@ -248,10 +251,12 @@ void bind_decoder(nb::module_& m) {
       [](nb::bytes data, int height, int width) -> nb::object {
         std::vector<uint8_t> classes;
         AlphaMapWorkspace room;
-        if (!decode_alpha_map(static_cast<const uint8_t*>(data.data()), data.size(), height, width,
-                              classes, room)) {
-          return nb::none();
-        }
+        bool good = false;
+        without_gil([&] {
+          good = decode_alpha_map(static_cast<const uint8_t*>(data.data()), data.size(), height,
+                                  width, classes, room);
+        });
+        if (!good) return nb::none();
         return copy_array(classes.data(),
                           {static_cast<size_t>(height), static_cast<size_t>(width)});
       },

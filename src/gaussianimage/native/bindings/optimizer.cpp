@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "base/grow.h"
+#include "base/interrupt.h"
 #include "bindings/common.h"
 #include "bindings/without_gil.h"
 #include "fit/optimizer.h"
@@ -66,6 +68,7 @@ PackedWeights pack(const Weights& weights, std::vector<float>& memory) {
   };
   bool same = true;
   for (size_t y = 0; y < height && next != 0; ++y) {
+    check_interrupt();
     for (size_t x = 0; x < width && same; ++x) {
       for (size_t k = 1; k < channels; ++k) same = same && at(y, x, k) == at(y, x, 0);
     }
@@ -75,9 +78,10 @@ PackedWeights pack(const Weights& weights, std::vector<float>& memory) {
   const bool packed =
       (kept == 1 || next == 1) && right == static_cast<int64_t>(kept) && down == row;
   if (packed) return {weights.data(), static_cast<int>(kept)};
-  memory.resize(height * width * kept);
+  memory = make_zeros<std::vector<float>>(height * width * kept);
   float* to = memory.data();
   for (size_t y = 0; y < height; ++y) {
+    check_interrupt();
     for (size_t x = 0; x < width; ++x) {
       for (size_t k = 0; k < kept; ++k) *to++ = at(y, x, k);
     }

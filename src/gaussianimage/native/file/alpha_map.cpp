@@ -122,6 +122,7 @@ void code_map(Coder& coder, MapModels& models, int height, int width, uint8_t* c
 std::vector<uint8_t> classify_blocks(const uint8_t* classes, int height, int width) {
   std::vector<uint8_t> kinds;
   for (int top = 0; top < height; top += block) {
+    check_interrupt();
     for (int left = 0; left < width; left += block) {
       uint8_t kind = classes[ptrdiff_t{top} * width + left];
       for (int y = top; y < std::min(top + block, height); ++y) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/grow.h"
 #include "base/pool.h"
 #include "fit/blur_tile.h"
 
@@ -18,7 +19,9 @@ class Bands {
         height_(height),
         width_(width),
         count_((height + most_tile_rows - 1) / most_tile_rows),
-        edges_(static_cast<size_t>((count_ - 1) * edge_rows * width)) {}
+        edges_(
+            make_zeros<std::vector<float>>(static_cast<size_t>((count_ - 1) * edge_rows * width))) {
+  }
 
   int count() const { return static_cast<int>(count_); }
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 
+#include "base/interrupt.h"
 #include "base/pool.h"
 
 namespace gi {
@@ -30,6 +31,7 @@ void for_tiles(ptrdiff_t height, ptrdiff_t width, int threads, Body&& body) {
   const ptrdiff_t across = (width + most_tile_columns - 1) / most_tile_columns;
   parallel_ranges(static_cast<int>(down), threads, [&](int begin, int end) {
     for (ptrdiff_t i = begin; i < end; ++i) {
+      check_interrupt();
       for (ptrdiff_t j = 0; j < across; ++j) {
         body(MapTile{height * i / down, height * (i + 1) / down, width * j / across,
                      width * (j + 1) / across});

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "base/flush_denormals.h"
 #include "base/grow.h"
@@ -11,6 +12,12 @@
 
 namespace gi {
 namespace {
+
+void clear(AlignedVector<float>& values, int threads) {
+  parallel_blocks(values.size(), size_t{1} << 20, threads, [&](size_t begin, size_t end) {
+    std::fill(values.data() + begin, values.data() + end, 0.0f);
+  });
+}
 
 // The smaller standard deviation from which on a grid draws a Gaussian, in pixels.
 constexpr double least_sigma[] = {4, 8};
@@ -60,8 +67,12 @@ void CoarseGrids::allocate_pictures() {
   for (Grid& grid : grids_) {
     if (!grid.picture.empty()) continue;
     const size_t strip = grid.strip_floats(channels_);
-    grid.picture.assign(static_cast<size_t>(count_strips(grid.width)) * strip, 0.0f);
-    grid.sums.assign(static_cast<size_t>(grid.fine_strips) * strip, 0.0f);
+    // Ctrl-C leaves either both or none.
+    auto picture =
+        make_zeros<AlignedVector<float>>(static_cast<size_t>(count_strips(grid.width)) * strip);
+    auto sums = make_zeros<AlignedVector<float>>(static_cast<size_t>(grid.fine_strips) * strip);
+    grid.picture = std::move(picture);
+    grid.sums = std::move(sums);
   }
 }
 
@@ -144,9 +155,9 @@ void CoarseGrids::draw() {
   if (empty()) return;
   allocate_pictures();
   if (grids_[1].set.numbers.empty()) {
-    std::fill(grids_[0].picture.begin(), grids_[0].picture.end(), 0.0f);
+    clear(grids_[0].picture, threads_);
   } else {
-    std::fill(grids_[1].picture.begin(), grids_[1].picture.end(), 0.0f);
+    clear(grids_[1].picture, threads_);
     draw(grids_[1]);
     Grid& grid = grids_[0];
     parallel_blocks(

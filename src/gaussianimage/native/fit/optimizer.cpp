@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/flush_denormals.h"
+#include "base/grow.h"
 #include "base/interrupt.h"
 #include "base/parallel_blocks.h"
 #include "base/with_channels.h"
@@ -41,7 +42,7 @@ Optimizer::Optimizer(const float* target, int height, int width, int channels, d
       q_max_(q_max),
       threads_(resolve_threads(threads)) {
   binning_.prepare(source(), window_, threads_);
-  target_.resize(binning_.picture_floats());
+  target_ = make_zeros<AlignedVector<float>>(binning_.picture_floats());
   put_in_cells(target, channels_, target_.data());
 }
 
@@ -57,7 +58,8 @@ void Optimizer::for_each_cell(Take&& take) {
 
 void Optimizer::weigh(const float* weights, int root_channels) {
   const size_t c = static_cast<size_t>(channels_);
-  AlignedVector<float> roots(target_.size() / c * static_cast<size_t>(root_channels));
+  auto roots =
+      make_zeros<AlignedVector<float>>(target_.size() / c * static_cast<size_t>(root_channels));
   put_in_cells(weights, root_channels, roots.data());
   parallel_blocks(roots.size(), 16384, threads_, [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; ++i) roots[i] = std::sqrt(roots[i]);
@@ -67,7 +69,7 @@ void Optimizer::weigh(const float* weights, int root_channels) {
 }
 
 void Optimizer::allow_beyond(const int8_t* sides, float room) {
-  AlignedVector<int8_t> cells(target_.size());
+  auto cells = make_zeros<AlignedVector<int8_t>>(target_.size());
   const ptrdiff_t stride = ptrdiff_t{window_.width} * channels_;
   for_each_cell([&](const Binning::Cell& cell) {
     for (int y = 0; y < cell.rows; ++y) {
