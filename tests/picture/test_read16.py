@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from gaussianimage import picture
+from gaussianimage._util import row_blocks
 from gaussianimage.errors import PictureError, PictureWarning
 
 TIFF = Path(__file__).parents[1] / "data" / "tiff16"
@@ -164,3 +165,22 @@ def test_samples_behind_the_end_of_a_file_are_black(name):
         result = picture.read(data[:-2]).pixels
     expected = sample(4)[..., :3] / 65535
     np.testing.assert_allclose(result[:-1], expected[:-1], atol=1e-6)
+
+
+@pytest.mark.parametrize("white", [200, 4095, 65535])
+def test_a_ppm_is_read_a_few_rows_at_a_time(white, monkeypatch):
+    monkeypatch.setattr(row_blocks, "BLOCK_PIXELS", 14)
+    pixels = np.minimum(sample(3), white)
+    header = f"P6\n7 5\n{white}\n".encode()
+    data = pixels.astype("u1" if white < 256 else ">u2").tobytes()
+    check(header + data, pixels / white, depth=8 if white < 256 else 16)
+    with pytest.raises(PictureError, match=f"the file ends {len(data) - 13} bytes too early"):
+        picture.read(header + data[:13])
+
+
+def test_16_bits_of_a_png_are_put_together_a_few_rows_at_a_time(monkeypatch):
+    monkeypatch.setattr(row_blocks, "BLOCK_PIXELS", 14)
+    pixels = sample(4)
+    data = io.BytesIO()
+    picture.write(data, pixels, format=".png")
+    check(data.getvalue(), multiplied(pixels))

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ImageFile
 
+from gaussianimage._util.row_blocks import row_blocks
 from gaussianimage.errors import PictureError
 from gaussianimage.picture.from_pillow import with_color_key
 from gaussianimage.picture.pixels import Samples
@@ -109,9 +110,12 @@ def _both_bytes(
 def _merged(high: ImageFile.ImageFile, low: ImageFile.ImageFile) -> Samples:
     high.load()
     low.load()
-    values: npt.NDArray[np.uint16] = np.asarray(high).astype(np.uint16)
-    values <<= 8
-    values |= np.asarray(low)
+    upper, lower = np.asarray(high), np.asarray(low)
+    values: npt.NDArray[np.uint16] = np.empty(upper.shape, np.uint16)
+    for rows in row_blocks(*upper.shape[:2]):
+        values[rows] = upper[rows]
+        values[rows] <<= 8
+        values[rows] |= lower[rows]
     return Samples(values, 65535)
 
 
@@ -131,10 +135,14 @@ def _netpbm(
     """Read a binary PGM or PPM file of 16-bit color, or with a white other than 255 and 65535."""
     dtype = np.dtype(">u2" if white > 255 else "u1")
     width, height = image.size
-    size = width * height * channels * dtype.itemsize
+    row = width * channels * dtype.itemsize
     file.seek(offset)
-    data = file.read(size)
-    if len(data) < size:
-        raise PictureError(f"the file ends {size - len(data)} bytes too early")
-    values = np.frombuffer(data, dtype).reshape(height, width, channels)
-    return Samples(np.minimum(values, white), white)
+    values = np.empty((height, width, channels), dtype.newbyteorder("="))
+    for rows in row_blocks(height, width):
+        data = file.read((rows.stop - rows.start) * row)
+        lacking = (height - rows.start) * row - len(data)
+        if lacking > (height - rows.stop) * row:
+            raise PictureError(f"the file ends {lacking} bytes too early")
+        block = np.frombuffer(data, dtype).reshape(-1, width, channels)
+        np.minimum(block, white, out=values[rows])
+    return Samples(values, white)
