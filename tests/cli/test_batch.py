@@ -119,6 +119,17 @@ def test_a_long_run_tells_how_fast_it_is(
     monkeypatch.setattr(progress, "_NEWS_EVERY", 0)
     first, last = run("batch", photos, tmp_path / "out").stderr.splitlines()
     assert first == (
-        "pictures: 1102 of 10000, 10.0 pictures/s, 20.0 MP/s, 10.0 MB/s, 2 failed, 2 h 13 min left"
+        "pictures: 1102 of 10000, 2 failed, 2 h 13 min left, 10.0 pictures/s, 20.0 MP/s, 10.0 MB/s"
     )
     assert last == "1 picture done, 1.0 MP, 1.0 kB to 10 B, 1.0 s"
+
+
+def test_each_picture_is_a_line_when_verbose(
+    run: Callable[..., Result], photos: Path, tmp_path: Path
+) -> None:
+    assert len(run("batch", photos, tmp_path / "quiet", "-e", "1").stderr.splitlines()) == 1
+    *lines, _ = run("batch", photos, tmp_path / "out", "-e", "1", "-v").stderr.splitlines()
+    count = len(lines) - 1
+    assert count > 1
+    for number, line in enumerate(lines):
+        assert line.startswith(f"pictures: {number} of {count}")

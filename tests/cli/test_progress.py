@@ -166,3 +166,15 @@ def test_a_narrow_terminal_shows_how_far_a_job_is_before_all_else(
     assert line.startswith("photo.png ")
     assert "fit" in line
     assert len(line) <= 40
+
+
+@pytest.mark.parametrize("columns", [80, 100])
+def test_the_time_left_is_shown_whole_beside_a_long_name(
+    columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    with Reporter(quiet=False, verbose=0) as reporter, reporter.watch("x" * 40) as watch:
+        watch(news(50, "quantize", gaussians=123456, seconds_left=754.0))
+    assert "quantize, 123456 Gaussians, 28.3 dB, 12 min 34 s left" in capsys.readouterr().err

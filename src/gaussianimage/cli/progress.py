@@ -23,6 +23,8 @@ _ALL_EVERY = 0.5  # Seconds between two updates of the bar of all jobs.
 _NEWS_EVERY = 30.0  # Seconds between two lines about a long run.
 _NARROW = 60  # Columns; a narrower terminal shows the percentage without a bar.
 _BAR, _PERCENT = 12, 4  # columns
+# Columns of the news that names leave: for "quantize, 123456 Gaussians, 31.2 dB, 12 min 34 s left".
+_NEWS = 53
 
 
 class Reporter:
@@ -92,6 +94,8 @@ class Reporter:
     def overview(self, name: str) -> Iterator[Callable[[int, int, str], None]]:
         """Show one line about a long run while the block runs; elsewhere than on a terminal, lines.
 
+        There is a line now and then, and with -v one for each call.
+
         The block gets a function to call with the finished number, the whole number and the news.
         """
         if self.quiet:
@@ -117,7 +121,8 @@ class Reporter:
 
             def tell(done: int, total: int, text: str) -> None:
                 nonlocal told
-                if done < total and time.monotonic() - told >= _NEWS_EVERY:
+                due = done < total and time.monotonic() - told >= _NEWS_EVERY
+                if due or self.verbose:
                     told = time.monotonic()
                     self.say(f"{name}: {text}")
 
@@ -151,10 +156,13 @@ class Reporter:
         with self._lock:
             if self._bars is None:
                 console = Console(stderr=True)
-                # A narrow terminal shows no bar and cuts the news first.
+                # The time left ends the news, so names are cut first. A narrow terminal shows no
+                # bar, and cuts the news too.
                 bar = _BAR if console.width >= _NARROW else 0
-                name = min(30, max(8, console.width // 4))
-                news = max(1, console.width - name - _PERCENT - bar - 3)
+                room = console.width - _PERCENT - bar - 3
+                least = 8 if bar else max(8, console.width // 4)
+                name = min(30, max(least, room - _NEWS))
+                news = max(1, room - name)
                 self._bars = rich_progress.Progress(
                     rich_progress.TextColumn(
                         "{task.description}",
