@@ -1,6 +1,7 @@
 """The command `decode`."""
 
 import dataclasses
+import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -201,6 +202,22 @@ def test_a_truncated_file_is_drawn_in_part_only_if_asked(
     assert first.startswith(f"gaussianimage: {gimg}: ")
     assert first.endswith("; drawn in part")
     assert second.startswith("96 x 64")
+
+
+@pytest.mark.parametrize("layers", [0, 1])
+def test_the_gaussians_of_whole_layers_are_counted(
+    run: Any, parrot: Path, tmp_path: Path, layers: int
+) -> None:
+    file, output = tmp_path / "x.gimg", tmp_path / "x.png"
+    data = gaussianimage.encode(parrot, gaussians=2000, effort=1, progressive=layers > 0)
+    whole = gaussianimage.info(data)
+    assert whole.layers == layers + 1
+    file.write_bytes(data[: (3 * len(data) + 2 * whole.chunks[-1].offset) // 5])
+    drawn = len(gaussianimage.decode_gaussians(data, layers=layers)) - 1  # without the background
+    assert (drawn > 0) == (layers > 0)
+    result = run("decode", file, output, "--partial", "--json")
+    assert json.loads(result.stdout)["gaussians"] == drawn
+    assert f", {drawn} Gaussians, " in result.stderr
 
 
 def test_partial_changes_nothing_for_a_whole_file(run: Any, gimg: Path, tmp_path: Path) -> None:

@@ -124,11 +124,12 @@ def command(
         facts = {
             "width": width,
             "height": height,
-            "gaussians": file.gaussians,
+            "gaussians": file.gaussians_left,
             "seconds": seconds,
             "damaged": file.damage is not None,
         }
-        return Outcome(result_line(height, width, file.gaussians, seconds=seconds), facts=facts)
+        line = result_line(height, width, file.gaussians_left, seconds=seconds)
+        return Outcome(line, facts=facts)
 
     items = plan(
         files,

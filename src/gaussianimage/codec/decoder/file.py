@@ -127,6 +127,15 @@ class ParsedFile:
         return self.header.gaussians
 
     @property
+    def gaussians_left(self) -> int:
+        """The number of Gaussians of the layers before the damage; without damage, of all."""
+        if self.damage is None or isinstance(self.content, TiledContent):
+            return self.gaussians
+        if isinstance(self.content, LayerContent):
+            return sum(_gaussians_in(chunk) for chunk in self.content.chunks)
+        return self.gaussians if self.content.gaussians else 0
+
+    @property
     def steps(self) -> int:
         """The number of steps from nothing to the whole picture: layers, or levels of tiles."""
         if isinstance(self.content, TiledContent):
