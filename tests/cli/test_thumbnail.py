@@ -69,6 +69,25 @@ def test_bad_files_fail_in_one_line_that_names_them(
     assert not target.exists()
 
 
+def test_a_truncated_file_is_drawn_in_part_only_if_asked(
+    run: Any, fails: Any, gimg: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "small.png"
+    content = gimg.read_bytes()
+    gimg.write_bytes(content[:-20])
+    assert fails("thumbnail", gimg, target).endswith(
+        f", --partial draws what comes before, in {gimg}"
+    )
+    assert not target.exists()
+    result = run("thumbnail", gimg, target, "--partial")
+    assert result.stderr.startswith(f"gaussianimage: {gimg}: the file is cut off")
+    assert result.stderr.endswith("; drawn in part\n")
+    with Image.open(target) as image:
+        assert np.array_equal(np.asarray(image), gaussianimage.thumbnail(gimg, 256, partial=True))
+    gimg.write_bytes(content[:12])
+    assert "--partial" not in fails("thumbnail", gimg, target)
+
+
 def test_a_file_beyond_the_limits_is_refused(fails: Any, gimg: Path, tmp_path: Path) -> None:
     target = tmp_path / "small.png"
     assert "above the limit max_pixels=1000" in fails(

@@ -9,9 +9,10 @@ from gaussianimage import Limits, picture, thumbnail
 from gaussianimage._util.arguments import MAX_PICTURE_SIDE
 from gaussianimage._util.files import is_stream, is_terminal
 from gaussianimage.cli.command import subcommand
-from gaussianimage.cli.options import FILE
+from gaussianimage.cli.errors import describe
+from gaussianimage.cli.options import FILE, partial_option
 from gaussianimage.cli.paths import check_names, check_output, identity
-from gaussianimage.cli.sources import limit_options, naming_source
+from gaussianimage.cli.sources import limit_options, naming_partial, naming_source
 from gaussianimage.codec.decoder.file import parse_file
 from gaussianimage.codec.decoder.source import opening
 
@@ -32,8 +33,9 @@ gaussianimage thumbnail - - < photo.gimg > photo.png
     metavar="N",
     help="Most pixels a side.  [default: 256]",
 )
+@partial_option
 @limit_options
-def command(source: str, target: str, size: int, limits: Limits) -> None:
+def command(source: str, target: str, size: int, partial: bool, limits: Limits) -> None:
     """Draw a .gimg file as a small PNG file, from no more layers than it needs.
 
     OUTPUT is a PNG file whatever its name is. It has 8 bits a sample and the ICC profile of INPUT,
@@ -48,6 +50,10 @@ def command(source: str, target: str, size: int, limits: Limits) -> None:
         raise click.UsageError("OUTPUT is INPUT.")
     check_output(target, overwrite=True)
     with opening(source) as (data, _), naming_source(source):
-        icc = parse_file(data, limits=limits).metadata.icc
-        pixels = thumbnail(data, size, dtype=np.uint8, limits=limits)
-    picture.write(target, pixels, format=".png", icc=icc)
+        with naming_partial(data, limits):
+            file = parse_file(data, limits=limits, partial=partial)
+        pixels = thumbnail(data, size, dtype=np.uint8, partial=partial, limits=limits)
+    picture.write(target, pixels, format=".png", icc=file.metadata.icc)
+    if file.damage is not None:
+        told = describe(file.damage, source)
+        click.echo(f"gaussianimage: {told}; drawn in part", err=True)
