@@ -70,6 +70,18 @@ def test_pixels_without_and_with_full_alpha_keep_it(name: str, deep: bool) -> No
         np.testing.assert_array_equal(same, classify(picture))
 
 
+@pytest.mark.parametrize("quality", [10, 75])
+def test_alpha_next_to_0_or_full_becomes_neither_in_16_bits(quality: int) -> None:
+    picture = np.full((48, 48, 4), 30000, np.uint16)
+    alpha = picture[..., 3]
+    alpha[:] = 65535
+    alpha[24:] = 0
+    alpha[10, 10], alpha[10, 30], alpha[40, 10], alpha[40, 30] = 1, 65534, 1, 65534
+    decoded = decode(encode(picture, quality=quality, effort=1), dtype=np.uint16)[..., 3]
+    for ends in (0, 65535):
+        assert np.array_equal(decoded == ends, alpha == ends)
+
+
 def test_alpha_that_is_the_same_everywhere_costs_nothing() -> None:
     for name in ("opaque", "clear", "half"):
         assert info(encode(PICTURES[name], quality=30, effort=1)).alpha_map is None
