@@ -65,6 +65,15 @@ def test_quality_is_monotone_in_size_and_psnr() -> None:
     assert sizes[-1] > 10 * sizes[0]
 
 
+def test_more_bytes_of_a_smooth_picture_are_better() -> None:
+    y, x = np.mgrid[0:64, 0:96]
+    waves = (np.sin(x / 15) + np.cos(y / 9) + 2) / 4
+    pixels = ((0.02 + 0.96 * waves) * 65535).round().astype(np.uint16)
+    qualities = [fast(pixels, size=size, tune="psnr").psnr for size in (400, 1800, 3000)]
+    assert qualities == sorted(qualities)
+    assert qualities[-1] > qualities[0] + 10  # 8 dB without further rounds
+
+
 def test_qualities_differ_where_steps_are_as_coarse_as_a_file_can_hold() -> None:
     assert step_for_quality(24) > MOST_STEP
     encoded = [fast(PARROT, quality=quality) for quality in (0, 8, 16, 24)]

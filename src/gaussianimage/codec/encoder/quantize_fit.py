@@ -55,6 +55,14 @@ DEAREST_STEP = 4.0
 AGAIN = 3
 FINER = 0.6
 
+# A fit of a smooth picture is so close to it that the rounds need more iterations to come closer:
+# with each MORE_PRECISE dB above PRECISE there are as many more rounds as the effort has, up to
+# PRECISE_FACTOR times as many or PRECISE_ROUNDS. Fits of photos have less PSNR at any quality.
+PRECISE = 44.0
+MORE_PRECISE = 2.0
+PRECISE_FACTOR = 4
+PRECISE_ROUNDS = 64
+
 # The rounds before which the weights of the error are found anew: the second, the fifth, ….
 FIRST_RENEWAL, RENEWAL_EVERY = 1, 3
 
@@ -277,7 +285,7 @@ class FitQuantizer:
     def _prune_and_regrow(self, optimizer: _native.Optimizer, step: float) -> None:
         """Prune and regrow the optimizer's Gaussians, and keep a copy for the next draft."""
         # The background is in the optimizer's target.
-        most, rounds = max(len(optimizer), self._most - 1), self._effort.rounds
+        most, rounds = max(len(optimizer), self._most - 1), self._rounds()
         start = self._start_for(step)
         if start is not None:
             optimizer.keep(np.zeros(len(optimizer), np.uint8))
@@ -306,6 +314,12 @@ class FitQuantizer:
         gaussians = GaussianArrays(optimizer.means, optimizer.cholesky, optimizer.colors)
         finer = [one for one in self._grown if one.step < step]
         self._grown = [*sorted(finer, key=lambda one: one.step)[-1:], Grown(step, gaussians)]
+
+    def _rounds(self) -> int:
+        """Return the number of rounds of pruning and regrowing that suits the fit's error."""
+        rounds = self._effort.rounds
+        factor = 1 + max(self._fitted.psnr - PRECISE, 0) / MORE_PRECISE
+        return max(rounds, round(min(factor * rounds, PRECISE_FACTOR * rounds, PRECISE_ROUNDS)))
 
     def _start_for(self, step: float) -> Grown | None:
         """Return the draft whose Gaussians a draft of a step starts from; None for the fit."""
