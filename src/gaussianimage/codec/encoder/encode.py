@@ -6,6 +6,7 @@ prepare → choose the number of Gaussians and the color step → fit → quanti
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from gaussianimage._util.interrupt import Interrupt
 from gaussianimage.backends import select_backend
 from gaussianimage.codec.decoder.decode import decode_picture
 from gaussianimage.codec.encoder.draft import Draft
+from gaussianimage.codec.encoder.drawings import is_drawing
 from gaussianimage.codec.encoder.effort import DEFAULT_EFFORT, Effort, effort_level
 from gaussianimage.codec.encoder.grain import MOST_SHARE, add_grain
 from gaussianimage.codec.encoder.meter import Meter
@@ -421,7 +423,7 @@ class _Encoder:
         return repaired.draft
 
     def _encode_gaussians(self, count: float) -> Draft:
-        quantizer = self._fit(int(count))
+        quantizer = self._fit_precisely(int(count))
         # A coarser step would prune more of the Gaussians that the caller asked for.
         step = min(quantizer.balanced_step(), MOST_STEP)
         draft = quantizer.quantize(step)
@@ -461,7 +463,7 @@ class _Encoder:
         if source.pixels <= FEW_PIXELS:
             return best_start_for_quality(self._fit, self.quality, source, guess, decibels, measure)
         return search_quality(
-            self._fit, self.quality, guess, decibels, measure, self._effort.drafts
+            self._fit_precisely, self.quality, guess, decibels, measure, self._effort.drafts
         )
 
     def _encode_within_size(self, _: float) -> Draft:
@@ -472,7 +474,20 @@ class _Encoder:
         )
         if self._source.pixels <= FEW_PIXELS:
             return best_start_within_size(self._fit, self.quality, self._source, guess, most)
-        return search_size(self._fit, guess, most, self._effort.drafts)
+        return search_size(self._fit_precisely, guess, most, self._effort.drafts)
+
+    def _fit_precisely(self, gaussians: int) -> FitQuantizer:
+        """Fit Gaussians for a target that, unlike a quality, does not say which step is enough."""
+        return self._fit(gaussians, precise=self._shows_small_errors)
+
+    @cached_property
+    def _shows_small_errors(self) -> bool:
+        """Whether the picture has 16 bits, which show what is below a level of 8, and is smooth.
+
+        A drawing has few errors in its plain areas, and more rounds make its outlines worse.
+        """
+        picture = self._source.picture
+        return picture.bit_depth == 16 and not is_drawing(picture)
 
     def _fit(
         self,
@@ -483,12 +498,13 @@ class _Encoder:
         most: int = 0,
         solve: bool = True,
         least: float = 0.0,
+        precise: bool = False,
     ) -> FitQuantizer:
         """Fit Gaussians to the picture; fits with another `start` have another seed.
 
         Drafts may have `most` Gaussians, if that is more. Without `solve`, the quantizer's balanced
         step and the PSNR of its fit are not exact. `least` is the amplitude below which Gaussians
-        will be pruned, with which a fit of many may end early.
+        will be pruned, with which a fit of many may end early. `precise` is the quantizer's.
         """
         fitted = fit_picture(
             self._source.fitted,
@@ -515,4 +531,5 @@ class _Encoder:
             self._interrupt,
             progressive=self._progressive,
             most=most,
+            precise=precise,
         )

@@ -123,6 +123,8 @@ class FitQuantizer:
     most : int, default 0
         The largest number of Gaussians in the rounds of pruning and regrowing, background included,
         if it is larger than that of the fit.
+    precise : bool, default False
+        Whether a fit that is nearly exact gets more rounds.
 
     Notes
     -----
@@ -141,8 +143,10 @@ class FitQuantizer:
         within: Within | None = None,
         progressive: bool = True,
         most: int = 0,
+        precise: bool = False,
     ) -> None:
         self._source = source
+        self._precise = precise
         self._progressive = progressive
         self._most = most
         self._within = within
@@ -318,6 +322,8 @@ class FitQuantizer:
     def _rounds(self) -> int:
         """Return the number of rounds of pruning and regrowing that suits the fit's error."""
         rounds = self._effort.rounds
+        if not self._precise:
+            return rounds
         factor = 1 + max(self._fitted.psnr - PRECISE, 0) / MORE_PRECISE
         return max(rounds, round(min(factor * rounds, PRECISE_FACTOR * rounds, PRECISE_ROUNDS)))
 
