@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from gaussianimage import _native
-from gaussianimage.fitting import row_blocks as blocks
+from gaussianimage._util import row_blocks as blocks
 from gaussianimage.fitting.density import (
     LEAST_SIGMA,
     SPACING_TO_SIGMA,
