@@ -71,6 +71,12 @@ FURTHER_REPAIRS = 3
 LEAST_KEPT = 1 / 3
 FINER_STEPS = 5
 
+# A draft of a smooth picture whose stretched PSNR is NEARLY_EXACT dB or more is compared with those
+# of half its size, of a fourth and so on, until one is worse by more than PLAINLY_WORSE dB.
+NEARLY_EXACT = 50.0
+PLAINLY_WORSE = 3.0
+HALVINGS = 6
+
 # Pixels per Gaussian in the first guess for an SSIM, for which there is no rate model.
 PIXELS_PER_GAUSSIAN = 130
 
@@ -469,12 +475,40 @@ class _Encoder:
     def _encode_within_size(self, _: float) -> Draft:
         most = self._source.most_bytes
         assert most is not None
-        guess = gaussians_for_size(
+        if self._source.pixels <= FEW_PIXELS:
+            guess = self._gaussians_for_size(most)
+            return best_start_within_size(self._fit, self.quality, self._source, guess, most)
+        draft = self._search_size(most)
+        return self._or_smaller(draft, most) if self._shows_small_errors else draft
+
+    def _or_smaller(self, draft: Draft, most: float) -> Draft:
+        """Return the best of a draft within a size and drafts within a half, a fourth and so on.
+
+        A fit of more Gaussians takes more iterations to come as close to a smooth picture.
+        """
+        # The stretched picture's error is larger by the gain, so its PSNR is lower.
+        nearly_exact = NEARLY_EXACT + 20 * np.log10(self._source.stretch.gain)
+        decibels = self.quality.psnr_of(draft)
+        for _ in range(HALVINGS):
+            if not nearly_exact <= decibels < np.inf or self._interrupt.is_pressed():
+                break
+            most /= 2
+            smaller = self._search_size(most)
+            found = self.quality.psnr_of(smaller)
+            if found > decibels:
+                draft, decibels = smaller, found
+            elif found < decibels - PLAINLY_WORSE:
+                break
+        return draft
+
+    def _search_size(self, most: float) -> Draft:
+        guess = self._gaussians_for_size(most)
+        return search_size(self._fit_precisely, guess, most, self._effort.drafts)
+
+    def _gaussians_for_size(self, most: float) -> int:
+        return gaussians_for_size(
             self._source.fitted, most, threads=self._threads, progress=self._meter.report_probe
         )
-        if self._source.pixels <= FEW_PIXELS:
-            return best_start_within_size(self._fit, self.quality, self._source, guess, most)
-        return search_size(self._fit_precisely, guess, most, self._effort.drafts)
 
     def _fit_precisely(self, gaussians: int) -> FitQuantizer:
         """Fit Gaussians for a target that, unlike a quality, does not say which step is enough."""
