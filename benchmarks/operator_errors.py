@@ -45,6 +45,7 @@ LOSSES = ("l1", "l2", "ssim", "l1+ssim", "l2+ssim", "l2+l1", "l1+ms-ssim", "l1+m
 LOSS_SHAPE = (2, 2, 164, 170, CHANNELS)
 
 Scene = tuple[Tensor, Tensor, Tensor]
+Values = Tensor | NDArray[np.floating]
 
 
 class Row(NamedTuple):
@@ -74,7 +75,7 @@ def random_scene(generator: torch.Generator, batch: tuple[int, ...] = ()) -> Sce
     return means, cholesky, 2 * numbers(CHANNELS) - 1
 
 
-def error(found: Tensor | NDArray[np.floating], expected: Tensor | NDArray[np.floating]) -> float:
+def error(found: Values, expected: Values) -> float:
     """Return the largest difference, computed in float64."""
     first, second = (
         np.asarray(torch.as_tensor(part).detach().double()) for part in (found, expected)
@@ -82,8 +83,15 @@ def error(found: Tensor | NDArray[np.floating], expected: Tensor | NDArray[np.fl
     return float(np.abs(first - second).max())
 
 
-def largest(values: Tensor | NDArray[np.floating]) -> float:
+def largest(values: Values) -> float:
     return error(values, torch.zeros(()))
+
+
+def compared(check: str, *pairs: tuple[Values, Values]) -> Row:
+    """Return a row of the largest error of values that were found, each beside what is expected."""
+    group, _, check = check.partition(": ")
+    worst = max(error(found, expected) for found, expected in pairs)
+    return Row(group, check, worst, max(largest(expected) for _, expected in pairs))
 
 
 def central_difference(
@@ -124,32 +132,22 @@ def check_derivatives(generator: torch.Generator) -> Iterator[Row]:
     expected = central_difference(picture, inputs, directions)
     for name, dtype in (("float64", torch.float64), ("float32", torch.float32)):
         parts = [tuple(t.to(dtype) for t in part) for part in (inputs, directions)]
-        yield Row(
-            "derivatives",
-            f"jvp, {name}",
-            error(jvp(picture, *parts)[1], expected),
-            largest(expected),
-        )
+        yield compared(f"derivatives: jvp, {name}", (jvp(picture, *parts)[1], expected))
     everything = (0, 1, 2)
     found = grad(loss, everything)(*inputs)
-    rows = [(error(f, e), largest(e)) for f, e in zip(found, slopes(loss, inputs), strict=True)]
-    yield Row("derivatives", "grad", *map(max, zip(*rows, strict=True)))
+    yield compared("derivatives: grad", *zip(found, slopes(loss, inputs), strict=True))
     reverse, forward = (j(picture, everything)(*inputs) for j in (jacrev, jacfwd))
-    rows = [(error(r, f), largest(f)) for r, f in zip(reverse, forward, strict=True)]
-    yield Row("derivatives", "jacrev, against jacfwd", *map(max, zip(*rows, strict=True)))
+    yield compared("derivatives: jacrev, against jacfwd", *zip(reverse, forward, strict=True))
     leaves = [t.clone().requires_grad_() for t in inputs]
     first = torch.autograd.grad(loss(*leaves), leaves, create_graph=True)
     along = sum((g * d).sum() for g, d in zip(first, directions, strict=True))
     second = torch.autograd.grad(along, leaves)
-    rows = []
-    for number, product in enumerate(second):
-        slope = central_difference(
-            lambda *t, n=number: grad(loss, everything)(*t)[n], inputs, directions
-        )
-        rows.append((error(product, slope), largest(slope)))
-    yield Row(
-        "derivatives", "Hessian times vector, twice backward", *map(max, zip(*rows, strict=True))
-    )
+    differences = [
+        central_difference(lambda *t, n=n: grad(loss, everything)(*t)[n], inputs, directions)
+        for n in everything
+    ]
+    check = "derivatives: Hessian times vector, twice backward"
+    yield compared(check, *zip(second, differences, strict=True))
 
 
 def check_pictures(generator: torch.Generator) -> Iterator[Row]:
@@ -158,30 +156,23 @@ def check_pictures(generator: torch.Generator) -> Iterator[Row]:
         *(t.double().numpy() for t in (means, cholesky, colors)), HEIGHT, WIDTH, CUT
     )
     drawn = rasterize(means, cholesky, colors, HEIGHT, WIDTH, q_max=CUT)
-    expected = reference.render(gaussians)
-    yield Row(
-        "pictures", "float32, against the reference", error(drawn, expected), largest(expected)
-    )
+    yield compared("pictures: float32, against the reference", (drawn, reference.render(gaussians)))
     for dtype in (torch.bfloat16, torch.float16):
         halves = [t.to(dtype) for t in (means, cholesky, colors)]
         found = rasterize(*halves, HEIGHT, WIDTH, q_max=CUT)
         same = rasterize(*(t.float() for t in halves), HEIGHT, WIDTH, q_max=CUT)
         name = str(dtype).removeprefix("torch.")
-        yield Row(
-            "pictures", f"{name}, against its numbers in float32", error(found, same), largest(same)
-        )
+        yield compared(f"pictures: {name}, against its numbers in float32", (found, same))
         with torch.autocast("cpu", dtype=dtype):
             found = rasterize(means, cholesky, colors, HEIGHT, WIDTH, q_max=CUT)
-        yield Row(
-            "pictures", f"float32 within autocast to {name}", error(found, drawn), largest(drawn)
-        )
+        yield compared(f"pictures: float32 within autocast to {name}", (found, drawn))
     l11, l21, l22 = cholesky.unbind(1)
     covariance = torch.stack([l11**2, l11 * l21, l21**2 + l22**2], 1)
     found = rasterize(means, cholesky_from_covariance(covariance), colors, HEIGHT, WIDTH, q_max=CUT)
-    yield Row("pictures", "covariances", error(found, drawn), largest(drawn))
+    yield compared("pictures: covariances", (found, drawn))
     background = torch.rand(CHANNELS, generator=generator)
     found = rasterize(means, cholesky, colors, HEIGHT, WIDTH, q_max=CUT, background=background)
-    yield Row("pictures", "background", error(found, drawn + background), largest(drawn))
+    yield compared("pictures: background", (found, drawn + background))
 
 
 def check_batches(generator: torch.Generator) -> Iterator[Row]:
@@ -199,24 +190,22 @@ def check_batches(generator: torch.Generator) -> Iterator[Row]:
             pictures = torch.stack(parts).unflatten(0, batch)
         gradients = torch.autograd.grad(pictures.square().sum(), leaves)
         both.append([pictures, *gradients])
-    rows = [(error(one, other), largest(other)) for one, other in zip(*both, strict=True)]
-    yield Row("batches", "pictures of a batch, against one by one", *rows[0])
-    yield Row("batches", "gradients of a batch", *map(max, zip(*rows[1:], strict=True)))
+    pictures, *gradients = zip(*both, strict=True)
+    yield compared("batches: pictures of a batch, against one by one", pictures)
+    yield compared("batches: gradients of a batch", *gradients)
     first = torch.rand(LOSS_SHAPE, generator=generator)
     second = (first + 0.1 * torch.rand(LOSS_SHAPE, generator=generator)).clamp(0, 1)
-    rows = []
+    pairs = []
     for name in LOSSES:
         singles = [get_loss(name)(first[i, j], second[i, j]) for i, j in np.ndindex(LOSS_SHAPE[:2])]
         expected = torch.stack(singles).mean()
         planes = [t.movedim(-1, -3).contiguous() for t in (first, second)]
         found = (get_loss(name)(first, second), get_loss(name, channels="first")(*planes))
-        rows += [(error(f, expected), largest(expected)) for f in found]
-    check = "losses of a batch, channels last and first"
-    yield Row("batches", check, *map(max, zip(*rows, strict=True)))
+        pairs += [(loss, expected) for loss in found]
+    yield compared("batches: losses of a batch, channels last and first", *pairs)
     one, other = first[0, 0].double(), second[0, 0].double()
-    expected = 1 - metrics.ssim(one.numpy(), other.numpy())
-    found = get_loss("ssim")(one, other)
-    yield Row("batches", "SSIM, against the metric", error(found, torch.tensor(expected)), expected)
+    expected = np.array(1 - metrics.ssim(one.numpy(), other.numpy()))
+    yield compared("batches: SSIM, against the metric", (get_loss("ssim")(one, other), expected))
 
 
 def check_sums(generator: torch.Generator) -> Iterator[Row]:
@@ -229,32 +218,24 @@ def check_sums(generator: torch.Generator) -> Iterator[Row]:
         weights[i] = np.where(q <= CUT, np.exp(-q), 0)
         slope[i] = weights[i][..., None] * np.stack([ex, ey], 2)
     area = (HEIGHT, WIDTH)
-    found = sum_weights(means, cholesky, *area)
-    yield Row("sums", "sum of weights", error(found, weights.sum(0)), largest(weights.sum(0)))
+    yield compared("sums: sum of weights", (sum_weights(means, cholesky, *area), weights.sum(0)))
     order = np.argsort(-weights, 0, kind="stable")[:CONTRIBUTORS]
     ordered = np.take_along_axis(weights, order, 0)
     top = top_contributors(means, cholesky, *area, CONTRIBUTORS)
     others = top.indices.movedim(-1, 0).numpy() != np.where(ordered > 0, order, -1)
     yield Row("sums", "pixels with another top contributor", float(others.sum()), others.size)
-    yield Row("sums", "weights of top contributors", error(top.weights.movedim(-1, 0), ordered), 1)
+    yield compared("sums: weights of top contributors", (top.weights.movedim(-1, 0), ordered))
     total = ordered.sum(0)[..., None]
     expected = np.einsum("khw,khwc->hwc", ordered, arrays[2][order]) / np.where(total > 0, total, 1)
     found = top_k_blend(means, cholesky, colors, *area, CONTRIBUTORS)
-    yield Row("sums", "blending of top contributors", error(found, expected), largest(expected))
+    yield compared("sums: blending of top contributors", (found, expected))
     extents, radii = [], []
     for xx, xy, yy in white.covariance:
         extents.append(np.sqrt(2 * CUT * np.array([xx, yy])))
         radii.append(np.sqrt(2 * CUT * np.linalg.eigvalsh([[xx, xy], [xy, yy]])[1]))
     seen = footprints(means, cholesky, *area)
-    yield Row(
-        "sums",
-        "extents of footprints",
-        error(seen.extents, np.array(extents)),
-        largest(np.array(extents)),
-    )
-    yield Row(
-        "sums", "radii of footprints", error(seen.radii, np.array(radii)), largest(np.array(radii))
-    )
+    yield compared("sums: extents of footprints", (seen.extents, np.array(extents)))
+    yield compared("sums: radii of footprints", (seen.radii, np.array(radii)))
     # A footprint is visible where its box holds a pixel's center, even if its ellipse does not.
     unseen = weights.any((1, 2)) & ~seen.visible.numpy()
     yield Row("sums", "Gaussians that draw and are not visible", float(unseen.sum()), COUNT)
@@ -262,7 +243,7 @@ def check_sums(generator: torch.Generator) -> Iterator[Row]:
     by_color = np.einsum("hwc,nc->nhw", gradient.double().numpy(), arrays[2])
     expected = np.abs(by_color[..., None] * slope).sum((1, 2))
     found = absolute_gradient(means, cholesky, colors, gradient)
-    yield Row("sums", "absolute gradient of means", error(found, expected), largest(expected))
+    yield compared("sums: absolute gradient of means", (found, expected))
 
 
 CHECKS = (check_derivatives, check_pictures, check_batches, check_sums)

@@ -325,7 +325,8 @@ class FitQuantizer:
         if not self._precise:
             return rounds
         factor = 1 + max(self._fitted.psnr - PRECISE, 0) / MORE_PRECISE
-        return max(rounds, round(min(factor * rounds, PRECISE_FACTOR * rounds, PRECISE_ROUNDS)))
+        wanted = round(min(factor, PRECISE_FACTOR) * rounds)
+        return max(rounds, min(wanted, PRECISE_ROUNDS))
 
     def _start_for(self, step: float) -> Grown | None:
         """Return the draft whose Gaussians a draft of a step starts from; None for the fit."""
